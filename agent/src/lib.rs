@@ -1,0 +1,1 @@
+//! The agent: runs tasks in cgroups and tells how they fare.

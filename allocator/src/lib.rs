@@ -1,0 +1,1 @@
+//! Resource arithmetic, and who gets what.

@@ -1,0 +1,1 @@
+//! The v1 wire types and clients for authors of frameworks and executors.

@@ -1,0 +1,1 @@
+//! The kernel: master, offers, tasks, reliable status updates.

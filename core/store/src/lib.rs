@@ -1,0 +1,1 @@
+//! The group-committing writer, the journal, migrations and election.

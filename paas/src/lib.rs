@@ -1,0 +1,1 @@
+//! The service layer: apps, deployments, placement, events.
