@@ -1,0 +1,66 @@
+# The commands a developer types are the commands CI types. Rust, by rustup (https://rustup.rs), is the one prerequisite;
+# each target installs what else it needs: Debian packages and cargo-deny.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+.PHONY: up build test check bench openapi sqlx clean rust packages tools
+
+# Debian packages, each with a file that tells whether it is there.
+# build: the linker and a C compiler (for bundled C of a few crates); run: Postgres; test: what the whole-system tests drive.
+BUILD_PACKAGES := gcc:/usr/bin/gcc mold:/usr/bin/mold
+RUN_PACKAGES := postgresql:/usr/lib/postgresql/*/bin/initdb
+TEST_PACKAGES := python3:/usr/bin/python3
+
+CARGO_DENY_VERSION := 0.20.2
+
+up: build
+	@$(MAKE) --no-print-directory packages PACKAGES="$(RUN_PACKAGES)"
+	@exec target/release/attica up $(ARGS)
+
+build: rust
+	@$(MAKE) --no-print-directory packages PACKAGES="$(BUILD_PACKAGES)"
+	cargo build --release --locked
+
+test: check
+	@$(MAKE) --no-print-directory packages PACKAGES="$(RUN_PACKAGES) $(TEST_PACKAGES)"
+	cargo test --workspace --locked
+
+check: rust tools
+	@$(MAKE) --no-print-directory packages PACKAGES="$(BUILD_PACKAGES)"
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo deny --log-level error check licenses bans sources
+	@# Advisories need their database from the network: a machine without it goes on.
+	cargo deny --log-level error check advisories 2>/dev/null || echo "advisories: not checked, or some found; see: cargo deny check advisories"
+
+# make bench B=a1 runs one row of the benchmarks, make bench all of them.
+bench: build
+	@$(MAKE) --no-print-directory packages PACKAGES="$(RUN_PACKAGES)"
+	cargo bench --locked --benches -p attica -- $(B)
+
+clean:
+	cargo clean
+
+rust:
+	@command -v cargo >/dev/null || { echo "Rust is missing: install it with rustup, see https://rustup.rs" >&2; exit 1; }
+
+tools: rust
+	@cargo deny --version >/dev/null 2>&1 || { \
+	  echo "installing cargo-deny $(CARGO_DENY_VERSION)"; \
+	  cargo install --quiet --locked cargo-deny --version $(CARGO_DENY_VERSION) \
+	    --config profile.release.lto=false --config profile.release.opt-level=1 --config profile.release.codegen-units=16; }
+
+# Installs the packages of $(PACKAGES) whose file is missing; asks for root only then. Debian's own Postgres cluster is not created.
+packages:
+	@missing=(); for entry in $(PACKAGES); do compgen -G "$${entry#*:}" >/dev/null || missing+=("$${entry%%:*}"); done; \
+	if [ $${#missing[@]} -gt 0 ]; then \
+	  echo "installing $${missing[*]}"; \
+	  as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
+	  case " $${missing[*]} " in *" postgresql "*) \
+	    $$as_root mkdir -p /etc/postgresql-common; \
+	    [ -e /etc/postgresql-common/createcluster.conf ] || \
+	      echo "create_main_cluster = false" | $$as_root tee /etc/postgresql-common/createcluster.conf >/dev/null;; esac; \
+	  $$as_root apt-get update -qq; \
+	  $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}" >/dev/null; \
+	fi

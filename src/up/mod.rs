@@ -1,0 +1,252 @@
+//! `attica up`: a whole cluster on this machine.
+//!
+//! Postgres, master, agents and paas are children of this process, each in its own process group, so that a Ctrl-C in the terminal
+//! reaches `up` alone and everything ends in order: paas, agents with their tasks, master, Postgres. A role that dies is started
+//! again. Everything that must survive lives below the data directory:
+//!
+//! ```text
+//! .attica/lock           held while `up` runs
+//! .attica/run/           one file per child: its pid and start time, for the next `up` should this one be killed
+//! .attica/postgres/      the private Postgres (unless --postgres-url names another)
+//! .attica/agents/1/      work directory of the first agent: sandboxes, checkpoints
+//! ```
+
+mod children;
+mod data_dir;
+mod machine;
+mod probe;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use attica_core_store::PrivatePostgres;
+use nix::sys::signal::Signal;
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::AnyError;
+use children::{Child, Program};
+use data_dir::DataDir;
+
+/// How many agents one machine takes: each wants an address, a port and a range of ports.
+const MOST_AGENTS: u8 = 64;
+/// How long the roles may take until all of them answer.
+const READY_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long a role may take to end before it is killed. Agents wait for their tasks' grace periods.
+const ROLE_STOP_TIMEOUT: Duration = Duration::from_secs(10);
+const AGENT_STOP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Start a whole cluster on this machine: Postgres, a master, agents and the service layer.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Where everything that must survive is kept
+    #[arg(long, value_name = "DIR", default_value = ".attica", env = "ATTICA_DATA_DIR")]
+    data_dir: PathBuf,
+    /// How many agents to run
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_AGENTS)))]
+    agents: u8,
+    /// The address to listen on. On a loopback address every agent gets one of its own (127.0.0.1, .2, .3, …), which is its hostname;
+    /// on any other the agents share it
+    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    listen: IpAddr,
+    /// Port of the master (0: any free one)
+    #[arg(long, value_name = "PORT", default_value_t = 5050)]
+    master_port: u16,
+    /// Port of the first agent; the others follow (0: any free ones)
+    #[arg(long, value_name = "PORT", default_value_t = 5051)]
+    agent_port: u16,
+    /// Port of the service layer (0: any free one)
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    paas_port: u16,
+    /// Use this Postgres server instead of a private one
+    #[arg(long, value_name = "URL", env = "ATTICA_POSTGRES_URL")]
+    postgres_url: Option<String>,
+    /// What each agent offers, as `cpus:2;mem:4096;disk:10000;ports:[31000-31999]`; ports must be left out or suit all agents
+    /// [default: a fair part of this machine]
+    #[arg(long, value_name = "RESOURCES")]
+    agent_resources: Option<String>,
+}
+
+#[derive(Debug, Error)]
+enum UpError {
+    #[error("--agent-port {0}: {1} agents need as many ports in a row; choose a lower one")]
+    AgentPorts(u16, u8),
+    #[error("{0} is in use; stop what listens there or choose another port with {1}")]
+    PortInUse(SocketAddr, &'static str),
+    #[error("cannot listen on {0}; choose another address with --listen")]
+    Listen(SocketAddr, #[source] std::io::Error),
+    #[error("{0} did not answer within {1:?}; its log lines above say why")]
+    NotReady(String, Duration),
+    #[error("cannot watch for signals")]
+    Signals(#[source] std::io::Error),
+}
+
+/// Runs the cluster until SIGINT or SIGTERM, then stops everything, tasks included.
+pub async fn run(args: Args) -> Result<(), AnyError> {
+    let data_dir = Arc::new(DataDir::open(&args.data_dir)?);
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(UpError::Signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(UpError::Signals)?;
+    let stop_requested = async {
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+    };
+
+    data_dir.end_leftovers().await?;
+    let plan = Plan::new(&args)?;
+    let postgres = match args.postgres_url {
+        Some(_) => None,
+        None => Some(PrivatePostgres::start(data_dir.postgres()).await?),
+    };
+    let postgres_url = match (&args.postgres_url, &postgres) {
+        (Some(url), _) => url.clone(),
+        (None, Some(private)) => private.url(),
+        (None, None) => unreachable!("without --postgres-url a private server was started"),
+    };
+
+    let cluster = Cluster::start(&plan, &data_dir, &postgres_url)?;
+    let stopped_early = tokio::select! {
+        ready = cluster.ready(&plan) => {
+            if let Err(error) = ready {
+                cluster.stop().await;
+                stop_postgres(postgres).await;
+                return Err(error.into());
+            }
+            announce(&plan);
+            false
+        }
+        () = stop_requested => true,
+    };
+    if !stopped_early {
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+    }
+    tracing::info!("stopping");
+    cluster.stop().await;
+    stop_postgres(postgres).await;
+    Ok(())
+}
+
+/// The one line on standard output, and the last.
+#[allow(clippy::print_stdout, reason = "standard output is where a script waits for this line")]
+fn announce(plan: &Plan) {
+    println!("attica is ready: http://{}", plan.paas);
+}
+
+async fn stop_postgres(postgres: Option<PrivatePostgres>) {
+    if let Some(postgres) = postgres
+        && let Err(error) = postgres.stop().await
+    {
+        tracing::error!(%error, "Postgres did not stop cleanly; it recovers at the next start");
+    }
+}
+
+/// Where every role listens, settled and found free before anything is started.
+struct Plan {
+    master: SocketAddr,
+    paas: SocketAddr,
+    agents: Vec<AgentPlan>,
+}
+
+struct AgentPlan {
+    address: SocketAddr,
+    resources: String,
+    attributes: String,
+}
+
+impl Plan {
+    fn new(args: &Args) -> Result<Plan, AnyError> {
+        let master = free_address(args.listen, args.master_port, "--master-port")?;
+        let paas = free_address(args.listen, args.paas_port, "--paas-port")?;
+        let mut addresses = Vec::new();
+        for index in 0..args.agents {
+            let port = match args.agent_port {
+                0 => 0,
+                first => first.checked_add(u16::from(index)).ok_or(UpError::AgentPorts(first, args.agents))?,
+            };
+            addresses.push(free_address(agent_address(args.listen, index), port, "--agent-port")?);
+        }
+        let shares = machine::Machine::detect(&args.data_dir)?.divide(args.agents, args.agent_resources.as_deref());
+        let agents = addresses.into_iter().zip(shares).enumerate().map(|(index, (address, resources))| AgentPlan {
+            address,
+            resources,
+            attributes: format!("rack:rack-{};zone:zone-{}", index + 1, index % 2 + 1),
+        });
+        Ok(Plan { master, paas, agents: agents.collect() })
+    }
+}
+
+/// On loopback every agent has an address of its own, as machines have.
+fn agent_address(listen: IpAddr, index: u8) -> IpAddr {
+    match listen {
+        IpAddr::V4(v4) if v4.is_loopback() => IpAddr::V4(Ipv4Addr::from(u32::from(v4) + u32::from(index))),
+        IpAddr::V4(_) | IpAddr::V6(_) => listen,
+    }
+}
+
+/// Finds out that the address is free by taking it for a moment; port 0 becomes one that was free just now.
+fn free_address(ip: IpAddr, port: u16, flag: &'static str) -> Result<SocketAddr, UpError> {
+    let address = SocketAddr::new(ip, port);
+    match std::net::TcpListener::bind(address).and_then(|listener| listener.local_addr()) {
+        Ok(bound) => Ok(bound),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(UpError::PortInUse(address, flag)),
+        Err(error) => Err(UpError::Listen(address, error)),
+    }
+}
+
+/// The running roles, in the order in which they are started; they are stopped in another: see [`Cluster::stop`].
+struct Cluster {
+    master: Child,
+    agents: Vec<Child>,
+    paas: Child,
+}
+
+impl Cluster {
+    fn start(plan: &Plan, data_dir: &Arc<DataDir>, postgres_url: &str) -> Result<Cluster, AnyError> {
+        let master_program = Program::role("master")
+            .arg("--listen", plan.master)
+            .secret("ATTICA_POSTGRES_URL", postgres_url);
+        let paas_program = Program::role("paas")
+            .arg("--listen", plan.paas)
+            .arg("--master", plan.master)
+            .secret("ATTICA_POSTGRES_URL", postgres_url);
+        let mut agents = Vec::new();
+        for (index, agent) in plan.agents.iter().enumerate() {
+            let number = index + 1;
+            let program = Program::role("agent")
+                .arg("--listen", agent.address)
+                .arg("--hostname", agent.address.ip())
+                .arg("--master", plan.master)
+                .arg("--work-dir", data_dir.agent(number).display())
+                .arg("--resources", &agent.resources)
+                .arg("--attributes", &agent.attributes);
+            agents.push(Child::spawn(format!("agent-{number}"), program, data_dir)?);
+        }
+        Ok(Cluster {
+            master: Child::spawn("master".into(), master_program, data_dir)?,
+            agents,
+            paas: Child::spawn("paas".into(), paas_program, data_dir)?,
+        })
+    }
+
+    /// Resolves once every role answers and the master knows all agents.
+    async fn ready(&self, plan: &Plan) -> Result<(), UpError> {
+        let all = async {
+            probe::until_ok(plan.master, "/health").await;
+            for agent in &plan.agents {
+                probe::until_ok(agent.address, "/health").await;
+            }
+            probe::until_agents_active(plan.master, plan.agents.len()).await;
+            probe::until_ok(plan.paas, "/ping").await;
+        };
+        let timely = tokio::time::timeout(READY_TIMEOUT, all).await;
+        timely.map_err(|_| UpError::NotReady("the cluster".into(), READY_TIMEOUT))
+    }
+
+    /// The paas first, so that it does not replace the tasks that end next; the master last, so that it commits how they ended.
+    async fn stop(self) {
+        self.paas.stop(Signal::SIGTERM, ROLE_STOP_TIMEOUT).await;
+        let agents = self.agents.into_iter().map(|agent| agent.stop(Signal::SIGUSR1, AGENT_STOP_TIMEOUT));
+        futures_util::future::join_all(agents).await;
+        self.master.stop(Signal::SIGTERM, ROLE_STOP_TIMEOUT).await;
+    }
+}
