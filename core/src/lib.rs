@@ -1,1 +1,21 @@
-//! The kernel: master, offers, tasks, reliable status updates.
+//! The heart of the cluster: it hands out offers, launches tasks and delivers their status updates, over the Mesos v1 APIs.
+//!
+//! Code map. [`kernel`] is the state machine: plain synchronous Rust, one file per input or command. It says what happened as
+//! [`fact`]s; [`snapshot`] folds facts into the state a new leader starts from, and [`tables`] folds the same facts into rows.
+//! The master role around it feeds the kernel from sockets, commits its facts and sends what it asked for.
+//!
+//! Architecture invariants. The kernel reads no clock, makes no randomness and does no IO: the same inputs give the same effects,
+//! which is what the simulator relies on. Its memory runs ahead of the disk, so nobody outside may look into it: reads are served
+//! from a read model that is fed with committed effects only. Nothing that the kernel decides is visible before it is durable: the
+//! shell holds sends and replies back until the batch that carries their facts, and every earlier one, is committed. Only the
+//! allocator computes with resources.
+//!
+//! Durable are frameworks with their failover deadline, agents, tasks, the kills asked for, and every status update that its
+//! scheduler has not acknowledged. Not durable, and rebuilt by whoever connects again: connections, offers, decline filters and
+//! suppressed roles.
+
+pub mod fact;
+pub mod kernel;
+pub mod master;
+pub mod snapshot;
+pub mod tables;

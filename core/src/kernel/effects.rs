@@ -1,0 +1,155 @@
+//! What the kernel asks for.
+
+use attica_core_api::v1::{AgentId, FrameworkId, OfferId};
+use attica_core_api::{link, scheduler, Tick};
+use attica_allocator::{Resources, Role};
+
+use crate::fact::Fact;
+use crate::kernel::input::{LinkId, ReplyTo, StreamId};
+
+/// Everything that follows from a run of inputs, in order. The shell owns it, hands it in empty, and passes `sends`, `replies` and
+/// `view` on only after `facts` and all earlier facts are committed.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// What is to become durable.
+    pub facts: Vec<Fact>,
+    /// What goes out on event streams, in order per stream.
+    pub sends: Vec<Send>,
+    /// The answers to calls.
+    pub replies: Vec<(ReplyTo, Reply)>,
+    /// Visible changes that are in no fact because they are not durable. They apply after the facts of the same batch.
+    pub view: Vec<View>,
+    /// When [`settle`](crate::kernel::Kernel::settle) must be called again at the latest; `None`: not before the next input.
+    pub wake: Option<Tick>,
+}
+
+/// One event for a stream, or its end. A stream that is no longer there is ignored.
+#[derive(Clone, Debug)]
+pub enum Send {
+    /// An event for a scheduler. Heartbeats are the shell's: the first directly after SUBSCRIBED.
+    Scheduler {
+        /// The stream.
+        stream: StreamId,
+        /// The event.
+        event: scheduler::Event,
+    },
+    /// End a scheduler's stream, after what was sent before. No `SchedulerClosed` is expected for it (and one does no harm).
+    CloseScheduler {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// An event for an agent, with the leader's epoch in it. Heartbeats are the shell's.
+    Agent {
+        /// The stream.
+        link: LinkId,
+        /// The event.
+        event: Box<link::Event>,
+    },
+    /// End an agent's stream, after what was sent before.
+    CloseAgent {
+        /// The stream.
+        link: LinkId,
+    },
+}
+
+/// The answer to a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// 202 without a body.
+    Accepted,
+    /// Not done, and nothing was changed.
+    Refused(Refusal),
+}
+
+/// Why a call was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The framework was never here, or is gone.
+    #[error("Framework cannot be found")]
+    FrameworkUnknown,
+    /// The framework has no event stream now.
+    #[error("Framework is not subscribed")]
+    FrameworkNotSubscribed,
+    /// The call came without the id of its stream.
+    #[error("All non-subscribe calls should include the 'Mesos-Stream-Id' header")]
+    StreamMissing,
+    /// The call came with the id of another stream, for instance of a scheduler that was replaced.
+    #[error("The stream ID '{claimed}' included in this request didn't match the stream ID currently associated with framework ID {framework}")]
+    StreamMismatch {
+        /// The id that came.
+        claimed: StreamId,
+        /// The framework.
+        framework: FrameworkId,
+    },
+    /// The call, or a part of it, is not built yet.
+    #[error("{0} is not supported yet; nothing was changed")]
+    NotSupported(&'static str),
+    /// The stream of an agent's call is not the current one of that agent.
+    #[error("This stream is not the current one of its agent; register again")]
+    LinkStale,
+    /// An agent's call lacks the part that its type promises.
+    #[error("Expecting '{0}' to be present")]
+    LinkMalformed(&'static str),
+}
+
+impl Refusal {
+    /// The HTTP status, as Mesos answers (our own for the agent link).
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::FrameworkUnknown | Self::StreamMissing | Self::StreamMismatch { .. } | Self::LinkMalformed(_) => 400,
+            Self::FrameworkNotSubscribed => 403,
+            Self::LinkStale => 409,
+            Self::NotSupported(_) => 501,
+        }
+    }
+}
+
+/// A visible change that is not durable.
+#[derive(Clone, Debug, PartialEq)]
+pub enum View {
+    /// A framework's stream is up: it is connected and active.
+    FrameworkConnected {
+        /// The framework.
+        framework: FrameworkId,
+    },
+    /// A framework's stream is gone (or it was never here since the leader started).
+    FrameworkDisconnected {
+        /// The framework.
+        framework: FrameworkId,
+    },
+    /// The roles for which a framework wants no offers now.
+    RolesSuppressed {
+        /// The framework.
+        framework: FrameworkId,
+        /// All of them.
+        roles: Vec<Role>,
+    },
+    /// An agent's link is up and its tasks are known: it is connected and active.
+    AgentConnected {
+        /// The agent.
+        agent: AgentId,
+    },
+    /// An agent's link is down.
+    AgentDisconnected {
+        /// The agent.
+        agent: AgentId,
+    },
+    /// An offer is out.
+    OfferMade {
+        /// Its id.
+        offer: OfferId,
+        /// Who got it.
+        framework: FrameworkId,
+        /// What it is about.
+        agent: AgentId,
+        /// The role it was made for.
+        role: Role,
+        /// What is offered.
+        resources: Resources,
+    },
+    /// An offer was used, declined, rescinded or dropped.
+    OfferGone {
+        /// Its id.
+        offer: OfferId,
+    },
+}

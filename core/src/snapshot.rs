@@ -1,0 +1,243 @@
+//! The durable state: what all facts so far add up to.
+//!
+//! A new leader starts its kernel and its read model from it. [`Snapshot::apply`] is the definition of what a fact means;
+//! [`tables`](crate::tables) does the same to rows.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use attica_allocator::Role;
+use attica_core_api::Timestamp;
+use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, FrameworkInfo, KillPolicy, TaskId, TaskInfo, TaskState, TaskStatus};
+
+use crate::fact::Fact;
+
+/// Everything durable.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    /// All frameworks that are not forgotten, the removed ones as well.
+    pub frameworks: BTreeMap<FrameworkId, FrameworkRecord>,
+    /// All agents.
+    pub agents: BTreeMap<AgentId, AgentRecord>,
+}
+
+/// A framework and its tasks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrameworkRecord {
+    /// As it subscribed last.
+    pub info: FrameworkInfo,
+    /// When it subscribed first.
+    pub registered_at: Timestamp,
+    /// When it subscribed last.
+    pub reregistered_at: Timestamp,
+    /// Whether it is here.
+    pub presence: FrameworkPresence,
+    /// Its tasks, completed ones as well.
+    pub tasks: BTreeMap<TaskId, TaskRecord>,
+}
+
+/// Whether a framework is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameworkPresence {
+    /// It has, or had when the facts end, an event stream.
+    Subscribed,
+    /// Its stream broke.
+    Disconnected {
+        /// When.
+        at: Timestamp,
+        /// When it is removed.
+        deadline: Timestamp,
+    },
+    /// It is gone for good.
+    Removed {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// An agent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AgentRecord {
+    /// As it registered last.
+    pub info: AgentInfo,
+    /// Its own version.
+    pub version: String,
+    /// The boot of its machine.
+    pub boot_id: String,
+    /// When it registered first.
+    pub registered_at: Timestamp,
+    /// When it registered last.
+    pub reregistered_at: Timestamp,
+    /// Since when it is unreachable, if it is.
+    pub unreachable_at: Option<Timestamp>,
+}
+
+/// A task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskRecord {
+    /// The role whose offer was used.
+    pub role: Role,
+    /// The task as it was launched.
+    pub info: TaskInfo,
+    /// The state that its agent reported last, or in which the master ended it.
+    pub state: TaskState,
+    /// The status it got last, if any: the visible state is this one's.
+    pub status: Option<TaskStatus>,
+    /// Whether its agent is unreachable.
+    pub reach: Reach,
+    /// The agent's number of the last update that was taken; 0 before the first.
+    pub sequence: u64,
+    /// What the framework has not acknowledged, oldest first.
+    pub outbox: VecDeque<TaskStatus>,
+    /// The kill that was asked for, if any.
+    pub kill: Option<KillRequest>,
+    /// When it was launched.
+    pub launched_at: Timestamp,
+    /// When it became history, if it did.
+    pub completed_at: Option<Timestamp>,
+}
+
+/// Whether what is known of a task is current.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// As far as its agent's heartbeats tell.
+    Reachable,
+    /// Its agent is unreachable.
+    Unreachable,
+}
+
+/// A framework's wish that a task ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KillRequest {
+    /// How, when it differs from the task's own policy.
+    pub kill_policy: Option<KillPolicy>,
+}
+
+impl TaskRecord {
+    /// The state that everybody is told.
+    pub fn visible_state(&self) -> TaskState {
+        self.status.as_ref().map_or(TaskState::TaskStaging, |status| status.state)
+    }
+}
+
+impl Snapshot {
+    /// Takes one fact in.
+    ///
+    /// # Panics
+    /// When the fact is about something that no earlier fact brought in: facts are written by the kernel alone, in order.
+    pub fn apply(&mut self, fact: &Fact) {
+        match fact {
+            Fact::FrameworkSubscribed { info, at } => self.subscribe(info, *at),
+            Fact::FrameworkDisconnected { framework, deadline, at } => {
+                self.framework(framework).presence = FrameworkPresence::Disconnected { at: *at, deadline: *deadline };
+            }
+            Fact::FrameworkRemoved { framework, at } => {
+                self.framework(framework).presence = FrameworkPresence::Removed { at: *at };
+            }
+            Fact::FrameworkForgotten { framework } => {
+                self.frameworks.remove(framework);
+            }
+            Fact::AgentRegistered { info, version, boot_id, at } => self.register(info, version, boot_id, *at),
+            Fact::AgentUnreachable { agent, at } => self.agent(agent).unreachable_at = Some(*at),
+            Fact::TaskLaunched { framework, role, task, at } => {
+                let record = TaskRecord {
+                    role: role.clone(),
+                    info: (**task).clone(),
+                    state: TaskState::TaskStaging,
+                    status: None,
+                    reach: Reach::Reachable,
+                    sequence: 0,
+                    outbox: VecDeque::new(),
+                    kill: None,
+                    launched_at: *at,
+                    completed_at: None,
+                };
+                self.framework(framework).tasks.insert(task.task_id.clone(), record);
+            }
+            Fact::TaskUpdated { framework, status, sequence } => {
+                let task = self.task(framework, &status.task_id);
+                task.state = status.state;
+                task.reach = Reach::Reachable;
+                task.sequence = sequence.unwrap_or(task.sequence);
+                task.receive(status);
+            }
+            Fact::TaskUnreachable { framework, status } => {
+                let task = self.task(framework, &status.task_id);
+                task.reach = Reach::Unreachable;
+                task.receive(status);
+            }
+            Fact::TaskReachable { framework, status } => {
+                let task = self.task(framework, &status.task_id);
+                task.reach = Reach::Reachable;
+                task.receive(status);
+            }
+            Fact::UpdateAcknowledged { framework, task, uuid } => {
+                self.task(framework, task).outbox.retain(|status| status.uuid.as_deref() != Some(uuid));
+            }
+            Fact::KillRequested { framework, task, kill_policy } => {
+                self.task(framework, task).kill = Some(KillRequest { kill_policy: kill_policy.clone() });
+            }
+            Fact::TaskCompleted { framework, task, at } => self.task(framework, task).completed_at = Some(*at),
+            Fact::TaskForgotten { framework, task } => {
+                self.framework(framework).tasks.remove(task);
+            }
+        }
+    }
+
+    fn subscribe(&mut self, info: &FrameworkInfo, at: Timestamp) {
+        let Some(id) = &info.id else { unreachable!("a framework without an id is never subscribed") };
+        let record = self.frameworks.entry(id.clone()).or_insert_with(|| FrameworkRecord {
+            info: info.clone(),
+            registered_at: at,
+            reregistered_at: at,
+            presence: FrameworkPresence::Subscribed,
+            tasks: BTreeMap::new(),
+        });
+        record.info = info.clone();
+        record.reregistered_at = at;
+        record.presence = FrameworkPresence::Subscribed;
+    }
+
+    fn register(&mut self, info: &AgentInfo, version: &str, boot_id: &str, at: Timestamp) {
+        let Some(id) = &info.id else { unreachable!("an agent without an id is never registered") };
+        let registered_at = self.agents.get(id).map_or(at, |agent| agent.registered_at);
+        let record = AgentRecord {
+            info: info.clone(),
+            version: version.to_owned(),
+            boot_id: boot_id.to_owned(),
+            registered_at,
+            reregistered_at: at,
+            unreachable_at: None,
+        };
+        self.agents.insert(id.clone(), record);
+    }
+
+    fn framework(&mut self, id: &FrameworkId) -> &mut FrameworkRecord {
+        match self.frameworks.get_mut(id) {
+            Some(framework) => framework,
+            None => unreachable!("a fact names the framework {id}, which no earlier fact brought in"),
+        }
+    }
+
+    fn agent(&mut self, id: &AgentId) -> &mut AgentRecord {
+        match self.agents.get_mut(id) {
+            Some(agent) => agent,
+            None => unreachable!("a fact names the agent {id}, which no earlier fact brought in"),
+        }
+    }
+
+    fn task(&mut self, framework: &FrameworkId, id: &TaskId) -> &mut TaskRecord {
+        match self.framework(framework).tasks.get_mut(id) {
+            Some(task) => task,
+            None => unreachable!("a fact names the task {id} of {framework}, which no earlier fact brought in"),
+        }
+    }
+}
+
+impl TaskRecord {
+    fn receive(&mut self, status: &TaskStatus) {
+        self.status = Some(status.clone());
+        if status.uuid.is_some() {
+            self.outbox.push_back(status.clone());
+        }
+    }
+}
