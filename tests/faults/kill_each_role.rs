@@ -48,6 +48,9 @@ fn kill_pid_of(needle: &str, cluster: &Cluster) {
     kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it ran");
 }
 
+/// How a victim is killed.
+type Strike = fn(&Cluster);
+
 #[test]
 fn a_rolling_deployment_outlives_every_process() {
     let mut cluster = Cluster::start();
@@ -59,14 +62,14 @@ fn a_rolling_deployment_outlives_every_process() {
     );
     cluster.until_settled("/rolling", INSTANCES);
 
-    let victims: [(&str, &dyn Fn(&Cluster)); 5] = [
-        ("agent", &|cluster| cluster.kill("agent-1")),
-        ("launcher", &|cluster| {
+    let victims: [(&str, Strike); 5] = [
+        ("agent", |cluster| cluster.kill("agent-1")),
+        ("launcher", |cluster| {
             kill_pid_of("attica launcher", cluster)
         }),
-        ("paas", &|cluster| cluster.kill("paas")),
-        ("master", &|cluster| cluster.kill("master")),
-        ("postgres", &|cluster| kill_pid_of("postgres -D", cluster)),
+        ("paas", |cluster| cluster.kill("paas")),
+        ("master", |cluster| cluster.kill("master")),
+        ("postgres", |cluster| kill_pid_of("postgres -D", cluster)),
     ];
     for (number, (victim, strike)) in (2..).zip(victims) {
         let old: BTreeSet<String> = ids(&cluster.tasks("/rolling"));

@@ -1,6 +1,10 @@
 //! A whole cluster under test: `attica up` in a temporary directory, on free ports, driven over HTTP like any other.
 
 #![allow(dead_code, reason = "every tier uses a part of it")]
+#![allow(
+    clippy::print_stderr,
+    reason = "why a test was skipped goes where the runner shows it"
+)]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
