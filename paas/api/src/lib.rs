@@ -1,1 +1,30 @@
-//! The JSON types of /v2.
+//! The JSON types of the service layer's REST API under `/v2`: what a client may send, what it reads back, and the OpenAPI
+//! description that is generated from both. The server, the configuration language and the web UI's TypeScript all start here.
+//!
+//! Code map: [`app`] is the definition as it is read, [`update`] the same definition as it is written (every field optional, older
+//! spellings and later capabilities known by name), [`health`] the checks in it; [`task`], [`deployment`], [`queue`], [`info`] and
+//! [`group`] are answers only; [`error`] is the body of every refusal; [`operations`] lists the calls and [`openapi`] describes them.
+//!
+//! Architecture invariants: serde and schema derives only, no logic beyond the JSON form of a value (validation and defaults that
+//! depend on another field belong to the server). No type of the kernel appears here. An unknown field of a written document is an
+//! error, never ignored. A read never carries a field that an unmodified Marathon client does not know.
+//!
+//! Durable: nothing. The committed `openapi.json` beside this crate's manifest is the description as last generated; a test fails when it differs.
+
+pub mod app;
+pub mod deployment;
+pub mod error;
+pub mod group;
+pub mod health;
+pub mod info;
+pub mod number;
+pub mod openapi;
+pub mod operations;
+pub mod queue;
+pub mod task;
+pub mod update;
+
+pub use app::{App, AppInfo, AppList, AppWrapper};
+pub use error::ErrorBody;
+pub use number::Number;
+pub use update::AppUpdate;

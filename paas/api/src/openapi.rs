@@ -1,0 +1,146 @@
+//! The OpenAPI 3.1 description, written from [`crate::operations::OPERATIONS`] and the types themselves.
+
+use schemars::generate::SchemaSettings;
+use schemars::{Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use crate::error::ErrorBody;
+use crate::operations::{Answer, OPERATIONS, Operation, ParameterKind};
+
+/// Ends the name of a type whose written form differs from the form in which it is read.
+const WRITTEN: &str = "Written";
+
+/// The whole description, pretty-printed, with a line end.
+#[must_use]
+pub fn description() -> String {
+    let mut text = format!("{:#}", document());
+    text.push('\n');
+    text
+}
+
+fn document() -> Value {
+    let mut read = generator(SchemaSettings::for_serialize);
+    let mut written = generator(SchemaSettings::for_deserialize);
+    let error = read.subschema_for::<ErrorBody>();
+    let mut bodies: Vec<Option<Schema>> =
+        OPERATIONS.iter().map(|operation| operation.body.map(|schema| schema(&mut written))).collect();
+    let mut paths = Map::new();
+    let described: Vec<Value> =
+        OPERATIONS.iter().map(|operation| describe(operation, &mut read, &error)).collect();
+
+    let mut schemas = read.take_definitions(true);
+    let renamed = written_names(&schemas, &mut written);
+    for (name, mut schema) in written.take_definitions(true) {
+        rename_references(&mut schema, &renamed);
+        let name = if renamed.contains(&name) { format!("{name}{WRITTEN}") } else { name };
+        schemas.insert(name, schema);
+    }
+    schemas.sort_keys();
+
+    for ((operation, mut described), body) in OPERATIONS.iter().zip(described).zip(&mut bodies) {
+        if let Some(body) = body {
+            let mut schema = body.clone().to_value();
+            rename_references(&mut schema, &renamed);
+            described["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": schema}}});
+        }
+        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
+        path[operation.method.to_lowercase()] = described;
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {"title": "Attica service API", "version": env!("CARGO_PKG_VERSION")},
+        "paths": paths,
+        "components": {"schemas": schemas},
+    })
+}
+
+fn generator(contract: fn(SchemaSettings) -> SchemaSettings) -> SchemaGenerator {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    contract(settings).into_generator()
+}
+
+/// Names of types that both directions use in different forms.
+fn written_names(read: &Map<String, Value>, written: &mut SchemaGenerator) -> Vec<String> {
+    let written = written.definitions();
+    written.iter().filter(|(name, schema)| read.get(*name).is_some_and(|other| other != *schema)).map(|(name, _)| name.clone()).collect()
+}
+
+fn rename_references(schema: &mut Value, renamed: &[String]) {
+    match schema {
+        Value::Object(members) => {
+            for (key, member) in members.iter_mut() {
+                if let (true, Value::String(target)) = (key == "$ref", &mut *member)
+                    && renamed.iter().any(|name| target.ends_with(&format!("/{name}")))
+                {
+                    target.push_str(WRITTEN);
+                }
+                rename_references(member, renamed);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| rename_references(item, renamed)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn describe(operation: &Operation, generator: &mut SchemaGenerator, error: &Schema) -> Value {
+    let (status, answer) = operation.success;
+    let mut responses = Map::new();
+    responses.insert(status.to_string(), described_answer(answer, generator));
+    for failure in operation.failures {
+        let content = json!({"application/json": {"schema": error}});
+        responses.insert(failure.to_string(), json!({"description": reason(*failure), "content": content}));
+    }
+    json!({"summary": operation.summary, "parameters": parameters(operation), "responses": responses})
+}
+
+fn described_answer(answer: Answer, generator: &mut SchemaGenerator) -> Value {
+    match answer {
+        Answer::Empty => json!({"description": "Done."}),
+        Answer::Text(media) => json!({"description": "Done.", "content": {media: {}}}),
+        Answer::Json(schema) => {
+            json!({"description": "Done.", "content": {"application/json": {"schema": schema(generator)}}})
+        }
+    }
+}
+
+fn parameters(operation: &Operation) -> Vec<Value> {
+    let in_path = operation.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
+    let in_path = in_path.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
+    let in_query = operation.query.iter().map(|parameter| {
+        let schema = match parameter.kind {
+            ParameterKind::Flag => json!({"type": "boolean"}),
+            ParameterKind::Text => json!({"type": "string"}),
+            ParameterKind::Repeated => json!({"type": "array", "items": {"type": "string"}}),
+        };
+        json!({"name": parameter.name, "in": "query", "description": parameter.summary, "schema": schema})
+    });
+    in_path.chain(in_query).collect()
+}
+
+/// What a status means to a client.
+fn reason(status: u16) -> &'static str {
+    match status {
+        400 => "The body is not JSON, or parameters contradict each other.",
+        404 => "There is no such thing.",
+        405 => "The Accept header excludes the only form there is.",
+        409 => "It exists already, or a running deployment is in the way.",
+        413 => "The body is too large.",
+        422 => "The document is not valid, or asks for what is not built yet.",
+        503 => "It cannot be made durable now; try again.",
+        _ => "Refused.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::description;
+
+    /// Regenerate with `UPDATE_EXPECT=1 cargo test -p attica-paas-api`.
+    #[test]
+    fn the_committed_description_is_current() {
+        expect_test::expect_file!["../openapi.json"].assert_eq(&description());
+    }
+}

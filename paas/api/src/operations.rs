@@ -1,0 +1,292 @@
+//! The calls of the API, as data: the description is written from this table, and the server's tests hold the server to it.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use crate::app::{AppInfo, AppList, AppWrapper, VersionList};
+use crate::deployment::{Deployment, DeploymentResult};
+use crate::error::Message;
+use crate::group::Group;
+use crate::info::{Info, Leader};
+use crate::queue::Queue;
+use crate::task::TaskList;
+use crate::update::{AppUpdate, DeleteTasks};
+
+/// One call.
+#[derive(Clone, Copy)]
+pub struct Operation {
+    /// `GET`, `POST`, …
+    pub method: &'static str,
+    /// With `{app}`, `{task}`, `{version}` and `{deployment}` in place of ids; an app's id may hold slashes.
+    pub path: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// Query parameters.
+    pub query: &'static [Parameter],
+    /// The body that is read, if any.
+    pub body: Option<SchemaOf>,
+    /// Status and body of success.
+    pub success: (u16, Answer),
+    /// Statuses of failure that a client should expect, each with an [`crate::ErrorBody`].
+    pub failures: &'static [u16],
+}
+
+/// Registers a type with a generator and returns its schema.
+pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+/// What success carries.
+#[derive(Clone, Copy)]
+pub enum Answer {
+    /// Nothing.
+    Empty,
+    /// A text of this media type.
+    Text(&'static str),
+    /// JSON of this shape.
+    Json(SchemaOf),
+}
+
+/// A query parameter.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does, with its default.
+    pub summary: &'static str,
+    /// Its values.
+    pub kind: ParameterKind,
+}
+
+/// The values of a query parameter.
+#[derive(Clone, Copy, Debug)]
+pub enum ParameterKind {
+    /// `true` or `false`.
+    Flag,
+    /// Any text.
+    Text,
+    /// May be given several times.
+    Repeated,
+}
+
+fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+const FORCE: Parameter = Parameter {
+    name: "force",
+    summary: "Supersede running deployments of the same apps. Default false.",
+    kind: ParameterKind::Flag,
+};
+const FORCE_DELETE: Parameter = Parameter {
+    name: "force",
+    summary: "Supersede running deployments of the app. Default true.",
+    kind: ParameterKind::Flag,
+};
+const PARTIAL: Parameter = Parameter {
+    name: "partialUpdate",
+    summary: "Keep what the body does not name; false replaces the definition. Default true.",
+    kind: ParameterKind::Flag,
+};
+const EMBED: Parameter = Parameter {
+    name: "embed",
+    summary: "Parts to add: apps.tasks, apps.counts, apps.deployments, apps.lastTaskFailure, apps.failures.",
+    kind: ParameterKind::Repeated,
+};
+const SCALE: Parameter = Parameter {
+    name: "scale",
+    summary: "Lower the number of instances by the killed ones. Default false.",
+    kind: ParameterKind::Flag,
+};
+const LIST: &[Parameter] = &[
+    Parameter { name: "cmd", summary: "Only apps whose cmd contains this, in any case.", kind: ParameterKind::Text },
+    Parameter { name: "id", summary: "Only apps whose id contains this, in any case.", kind: ParameterKind::Text },
+    Parameter {
+        name: "label",
+        summary: "Only apps whose labels match: a, a==b, a!=b, a in (x,y), a notin (x,y), joined by commas.",
+        kind: ParameterKind::Text,
+    },
+    EMBED,
+];
+const HOST: Parameter =
+    Parameter { name: "host", summary: "Only tasks on this host.", kind: ParameterKind::Text };
+const EVENTS: &[Parameter] = &[
+    Parameter { name: "event_type", summary: "Only events of these types.", kind: ParameterKind::Repeated },
+    Parameter { name: "plan-format", summary: "light is the only form.", kind: ParameterKind::Text },
+    Parameter {
+        name: "lastEventId",
+        summary: "Resume after this event; the header Last-Event-ID says the same.",
+        kind: ParameterKind::Text,
+    },
+];
+
+const READ: &[u16] = &[404];
+const WRITE: &[u16] = &[400, 404, 409, 413, 422, 503];
+
+const fn get(path: &'static str, summary: &'static str, answer: Answer) -> Operation {
+    Operation { method: "GET", path, summary, query: &[], body: None, success: (200, answer), failures: &[] }
+}
+
+/// All calls, in the order of the description.
+pub const OPERATIONS: &[Operation] = &[
+    Operation { query: LIST, failures: &[422], ..get("/v2/apps", "Lists apps.", Answer::Json(schema::<AppList>)) },
+    Operation {
+        method: "POST",
+        path: "/v2/apps",
+        summary: "Creates an app.",
+        query: &[FORCE],
+        body: Some(schema::<AppUpdate>),
+        success: (201, Answer::Json(schema::<AppInfo>)),
+        failures: WRITE,
+    },
+    Operation {
+        method: "PUT",
+        path: "/v2/apps",
+        summary: "Creates or changes several apps in one deployment.",
+        query: &[FORCE, PARTIAL],
+        body: Some(schema::<Vec<AppUpdate>>),
+        success: (200, Answer::Json(schema::<DeploymentResult>)),
+        failures: WRITE,
+    },
+    Operation {
+        method: "PATCH",
+        path: "/v2/apps",
+        summary: "Changes several existing apps in one deployment.",
+        query: &[FORCE],
+        body: Some(schema::<Vec<AppUpdate>>),
+        success: (200, Answer::Json(schema::<DeploymentResult>)),
+        failures: WRITE,
+    },
+    Operation {
+        query: &[EMBED],
+        failures: READ,
+        ..get("/v2/apps/{app}", "Shows an app; an id that ends in /* lists the apps of that group.", Answer::Json(schema::<AppWrapper>))
+    },
+    Operation {
+        method: "PUT",
+        path: "/v2/apps/{app}",
+        summary: "Creates or changes an app, or returns to one of its versions.",
+        query: &[FORCE, PARTIAL],
+        body: Some(schema::<AppUpdate>),
+        success: (200, Answer::Json(schema::<DeploymentResult>)),
+        failures: WRITE,
+    },
+    Operation {
+        method: "PATCH",
+        path: "/v2/apps/{app}",
+        summary: "Changes an existing app.",
+        query: &[FORCE],
+        body: Some(schema::<AppUpdate>),
+        success: (200, Answer::Json(schema::<DeploymentResult>)),
+        failures: WRITE,
+    },
+    Operation {
+        method: "DELETE",
+        path: "/v2/apps/{app}",
+        summary: "Ends an app and forgets it.",
+        query: &[FORCE_DELETE],
+        body: None,
+        success: (200, Answer::Json(schema::<DeploymentResult>)),
+        failures: &[404, 409, 503],
+    },
+    Operation {
+        method: "POST",
+        path: "/v2/apps/{app}/restart",
+        summary: "Replaces all instances of an app.",
+        query: &[FORCE],
+        body: None,
+        success: (200, Answer::Json(schema::<DeploymentResult>)),
+        failures: &[404, 409, 503],
+    },
+    Operation {
+        failures: READ,
+        ..get("/v2/apps/{app}/tasks", "Lists the instances of an app.", Answer::Json(schema::<TaskList>))
+    },
+    Operation {
+        method: "DELETE",
+        path: "/v2/apps/{app}/tasks",
+        summary: "Kills instances of an app; with scale the answer is a deployment.",
+        query: &[HOST, SCALE, FORCE],
+        body: None,
+        success: (200, Answer::Json(schema::<TaskList>)),
+        failures: &[400, 404, 409, 503],
+    },
+    Operation {
+        method: "DELETE",
+        path: "/v2/apps/{app}/tasks/{task}",
+        summary: "Kills one instance of an app; with scale the answer is a deployment.",
+        query: &[SCALE, FORCE],
+        body: None,
+        success: (200, Answer::Json(schema::<crate::task::TaskWrapper>)),
+        failures: &[400, 404, 409, 503],
+    },
+    Operation {
+        failures: READ,
+        ..get("/v2/apps/{app}/versions", "Lists the versions of an app, newest first.", Answer::Json(schema::<VersionList>))
+    },
+    Operation {
+        failures: READ,
+        ..get("/v2/apps/{app}/versions/{version}", "Shows one version of an app.", Answer::Json(schema::<crate::App>))
+    },
+    get("/v2/groups", "Shows the tree of groups and apps.", Answer::Json(schema::<Group>)),
+    Operation {
+        failures: READ,
+        ..get("/v2/groups/{group}", "Shows a group and what lies below it.", Answer::Json(schema::<Group>))
+    },
+    Operation {
+        query: &[Parameter { name: "status", summary: "running or staging.", kind: ParameterKind::Repeated }],
+        ..get("/v2/tasks", "Lists the instances of all apps.", Answer::Json(schema::<TaskList>))
+    },
+    Operation {
+        method: "POST",
+        path: "/v2/tasks/delete",
+        summary: "Kills the named tasks; with scale the answer is a deployment.",
+        query: &[SCALE, FORCE],
+        body: Some(schema::<DeleteTasks>),
+        success: (200, Answer::Json(schema::<TaskList>)),
+        failures: &[400, 409, 422, 503],
+    },
+    get("/v2/deployments", "Lists running deployments.", Answer::Json(schema::<Vec<Deployment>>)),
+    Operation {
+        method: "DELETE",
+        path: "/v2/deployments/{deployment}",
+        summary: "Reverts a deployment by another one; with force it stops where it stands (202, no body).",
+        query: &[FORCE],
+        body: None,
+        success: (200, Answer::Json(schema::<DeploymentResult>)),
+        failures: &[404, 409, 503],
+    },
+    Operation {
+        query: &[Parameter { name: "embed", summary: "lastUnusedOffers adds them.", kind: ParameterKind::Repeated }],
+        ..get("/v2/queue", "Lists what waits to be started, and why.", Answer::Json(schema::<Queue>))
+    },
+    Operation {
+        method: "DELETE",
+        path: "/v2/queue/{app}/delay",
+        summary: "Forgets the delay after failures.",
+        query: &[],
+        body: None,
+        success: (204, Answer::Empty),
+        failures: &[404, 503],
+    },
+    get("/v2/info", "Describes the server.", Answer::Json(schema::<Info>)),
+    Operation {
+        failures: READ,
+        ..get("/v2/leader", "Names the leader.", Answer::Json(schema::<Leader>))
+    },
+    Operation {
+        method: "DELETE",
+        path: "/v2/leader",
+        summary: "Makes the leader step down; its process ends and its supervisor starts it again.",
+        query: &[],
+        body: None,
+        success: (200, Answer::Json(schema::<Message>)),
+        failures: READ,
+    },
+    Operation {
+        query: EVENTS,
+        failures: &[405],
+        ..get("/v2/events", "Streams events as they become durable.", Answer::Text("text/event-stream"))
+    },
+    get("/v2/openapi.json", "This description.", Answer::Text("application/json")),
+    get("/ping", "Answers pong.", Answer::Text("text/plain")),
+    get("/metrics", "Counts and gauges as JSON.", Answer::Text("application/json")),
+    get("/metrics/prometheus", "Counts and gauges as Prometheus reads them.", Answer::Text("text/plain")),
+];

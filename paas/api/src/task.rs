@@ -1,0 +1,95 @@
+//! Instances as they are read.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::health::HealthCheckResult;
+
+/// One running (or starting, or ending) instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Task {
+    /// The task id on the master.
+    pub id: String,
+    /// The app.
+    pub app_id: String,
+    /// Name or address of the agent's machine.
+    pub host: String,
+    /// Host ports, in the order of the app's port definitions.
+    pub ports: Vec<u16>,
+    /// Service ports, in the same order.
+    pub service_ports: Vec<u16>,
+    /// Addresses at which the ports answer.
+    pub ip_addresses: Vec<IpAddress>,
+    /// The agent.
+    pub slave_id: String,
+    /// `TASK_STAGING`, `TASK_RUNNING`, …
+    pub state: String,
+    /// When it was launched, RFC 3339 with milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staged_at: Option<String>,
+    /// When it began to run, RFC 3339 with milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
+    /// The app version that it runs.
+    pub version: String,
+    /// What its checks said last; a check that has not answered yet is absent.
+    pub health_check_results: Vec<HealthCheckResult>,
+    /// Always empty: volumes are not built yet.
+    pub local_volumes: [(); 0],
+    /// Region of the agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Zone of the agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// The role that pays for it.
+    pub role: String,
+}
+
+/// One address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IpAddress {
+    /// The address.
+    pub ip_address: String,
+    /// `IPv4` or `IPv6`.
+    pub protocol: String,
+}
+
+/// Answer to the calls that list tasks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TaskList {
+    /// The tasks.
+    pub tasks: Vec<Task>,
+}
+
+/// Answer to `DELETE /v2/apps/{id}/tasks/{task}` without `scale`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TaskWrapper {
+    /// The task that is being killed.
+    pub task: Task,
+}
+
+/// The failure last seen of an app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskFailure {
+    /// The app.
+    pub app_id: String,
+    /// Name or address of the agent's machine.
+    pub host: String,
+    /// What the agent or master said.
+    pub message: String,
+    /// `TASK_FAILED`, `TASK_LOST`, …
+    pub state: String,
+    /// The task.
+    pub task_id: String,
+    /// When, RFC 3339 with milliseconds.
+    pub timestamp: String,
+    /// The app version that it ran.
+    pub version: String,
+    /// The agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slave_id: Option<String>,
+}
