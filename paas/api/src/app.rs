@@ -1,8 +1,9 @@
 //! An app's definition as it is read.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -105,7 +106,11 @@ impl Network {
     /// The host's own network.
     #[must_use]
     pub fn host() -> Self {
-        Self { mode: "host".to_owned(), name: None, labels: BTreeMap::new() }
+        Self {
+            mode: "host".to_owned(),
+            name: None,
+            labels: BTreeMap::new(),
+        }
     }
 }
 
@@ -149,7 +154,10 @@ fn one() -> Number {
 
 impl Default for UpgradeStrategy {
     fn default() -> Self {
-        Self { minimum_health_capacity: one(), maximum_over_capacity: one() }
+        Self {
+            minimum_health_capacity: one(),
+            maximum_over_capacity: one(),
+        }
     }
 }
 
@@ -165,11 +173,9 @@ pub enum KillSelection {
 }
 
 /// What happens to instances on agents out of contact: the word `disabled`, or an object of two delays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
-#[schemars(untagged)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnreachableStrategy {
     /// They are waited for, however long it takes.
-    #[schemars(rename = "disabled")]
     Disabled,
     /// They are replaced, then forgotten.
     After(UnreachableDelays),
@@ -193,6 +199,17 @@ impl Default for UnreachableStrategy {
     }
 }
 
+impl JsonSchema for UnreachableStrategy {
+    fn schema_name() -> Cow<'static, str> {
+        "UnreachableStrategy".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let delays = generator.subschema_for::<UnreachableDelays>();
+        json_schema!({"anyOf": [{"type": "string", "const": "disabled"}, delays]})
+    }
+}
+
 impl Serialize for UnreachableStrategy {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -209,7 +226,9 @@ impl<'de> Deserialize<'de> for UnreachableStrategy {
             type Value = UnreachableStrategy;
 
             fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str("\"disabled\" or an object with inactiveAfterSeconds and expungeAfterSeconds")
+                formatter.write_str(
+                    "\"disabled\" or an object with inactiveAfterSeconds and expungeAfterSeconds",
+                )
             }
 
             fn visit_str<E: de::Error>(self, word: &str) -> Result<Self::Value, E> {
@@ -220,7 +239,8 @@ impl<'de> Deserialize<'de> for UnreachableStrategy {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                UnreachableDelays::deserialize(MapAccessDeserializer::new(map)).map(UnreachableStrategy::After)
+                UnreachableDelays::deserialize(MapAccessDeserializer::new(map))
+                    .map(UnreachableStrategy::After)
             }
         }
         deserializer.deserialize_any(WordOrDelays)

@@ -22,17 +22,25 @@ fn document() -> Value {
     let mut read = generator(SchemaSettings::for_serialize);
     let mut written = generator(SchemaSettings::for_deserialize);
     let error = read.subschema_for::<ErrorBody>();
-    let mut bodies: Vec<Option<Schema>> =
-        OPERATIONS.iter().map(|operation| operation.body.map(|schema| schema(&mut written))).collect();
+    let mut bodies: Vec<Option<Schema>> = OPERATIONS
+        .iter()
+        .map(|operation| operation.body.map(|schema| schema(&mut written)))
+        .collect();
     let mut paths = Map::new();
-    let described: Vec<Value> =
-        OPERATIONS.iter().map(|operation| describe(operation, &mut read, &error)).collect();
+    let described: Vec<Value> = OPERATIONS
+        .iter()
+        .map(|operation| describe(operation, &mut read, &error))
+        .collect();
 
     let mut schemas = read.take_definitions(true);
     let renamed = written_names(&schemas, &mut written);
     for (name, mut schema) in written.take_definitions(true) {
         rename_references(&mut schema, &renamed);
-        let name = if renamed.contains(&name) { format!("{name}{WRITTEN}") } else { name };
+        let name = if renamed.contains(&name) {
+            format!("{name}{WRITTEN}")
+        } else {
+            name
+        };
         schemas.insert(name, schema);
     }
     schemas.sort_keys();
@@ -41,7 +49,8 @@ fn document() -> Value {
         if let Some(body) = body {
             let mut schema = body.clone().to_value();
             rename_references(&mut schema, &renamed);
-            described["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": schema}}});
+            described["requestBody"] =
+                json!({"required": true, "content": {"application/json": {"schema": schema}}});
         }
         let path = paths.entry(operation.path).or_insert_with(|| json!({}));
         path[operation.method.to_lowercase()] = described;
@@ -62,27 +71,60 @@ fn generator(contract: fn(SchemaSettings) -> SchemaSettings) -> SchemaGenerator 
     contract(settings).into_generator()
 }
 
-/// Names of types that both directions use in different forms.
+/// Names of types that both directions use in different forms, of themselves or because a type in them has two.
 fn written_names(read: &Map<String, Value>, written: &mut SchemaGenerator) -> Vec<String> {
-    let written = written.definitions();
-    written.iter().filter(|(name, schema)| read.get(*name).is_some_and(|other| other != *schema)).map(|(name, _)| name.clone()).collect()
+    let shared: Vec<_> = written
+        .definitions()
+        .iter()
+        .filter(|(name, _)| read.contains_key(*name))
+        .collect();
+    let mut renamed = Vec::new();
+    loop {
+        let more: Vec<String> = shared
+            .iter()
+            .filter(|(name, _)| !renamed.contains(*name))
+            .filter(|(name, schema)| {
+                read.get(*name) != Some(*schema) || refers_to(schema, &renamed)
+            })
+            .map(|(name, _)| (*name).clone())
+            .collect();
+        if more.is_empty() {
+            return renamed;
+        }
+        renamed.extend(more);
+    }
+}
+
+fn refers_to(schema: &Value, names: &[String]) -> bool {
+    let mut copy = schema.clone();
+    rename_references(&mut copy, names);
+    copy != *schema
 }
 
 fn rename_references(schema: &mut Value, renamed: &[String]) {
     match schema {
         Value::Object(members) => {
             for (key, member) in members.iter_mut() {
-                if let (true, Value::String(target)) = (key == "$ref", &mut *member)
-                    && renamed.iter().any(|name| target.ends_with(&format!("/{name}")))
-                {
-                    target.push_str(WRITTEN);
+                match member {
+                    Value::String(target) if key == "$ref" && is_one_of(target, renamed) => {
+                        target.push_str(WRITTEN)
+                    }
+                    member => rename_references(member, renamed),
                 }
-                rename_references(member, renamed);
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| rename_references(item, renamed)),
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|item| rename_references(item, renamed)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+fn is_one_of(reference: &str, names: &[String]) -> bool {
+    reference
+        .rsplit('/')
+        .next()
+        .is_some_and(|last| names.iter().any(|name| name == last))
 }
 
 fn describe(operation: &Operation, generator: &mut SchemaGenerator, error: &Schema) -> Value {
@@ -91,7 +133,10 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator, error: &Sche
     responses.insert(status.to_string(), described_answer(answer, generator));
     for failure in operation.failures {
         let content = json!({"application/json": {"schema": error}});
-        responses.insert(failure.to_string(), json!({"description": reason(*failure), "content": content}));
+        responses.insert(
+            failure.to_string(),
+            json!({"description": reason(*failure), "content": content}),
+        );
     }
     json!({"summary": operation.summary, "parameters": parameters(operation), "responses": responses})
 }
@@ -107,8 +152,13 @@ fn described_answer(answer: Answer, generator: &mut SchemaGenerator) -> Value {
 }
 
 fn parameters(operation: &Operation) -> Vec<Value> {
-    let in_path = operation.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
-    let in_path = in_path.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
+    let in_path = operation
+        .path
+        .split('/')
+        .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
+    let in_path = in_path.map(
+        |name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}),
+    );
     let in_query = operation.query.iter().map(|parameter| {
         let schema = match parameter.kind {
             ParameterKind::Flag => json!({"type": "boolean"}),

@@ -96,8 +96,16 @@ const SCALE: Parameter = Parameter {
     kind: ParameterKind::Flag,
 };
 const LIST: &[Parameter] = &[
-    Parameter { name: "cmd", summary: "Only apps whose cmd contains this, in any case.", kind: ParameterKind::Text },
-    Parameter { name: "id", summary: "Only apps whose id contains this, in any case.", kind: ParameterKind::Text },
+    Parameter {
+        name: "cmd",
+        summary: "Only apps whose cmd contains this, in any case.",
+        kind: ParameterKind::Text,
+    },
+    Parameter {
+        name: "id",
+        summary: "Only apps whose id contains this, in any case.",
+        kind: ParameterKind::Text,
+    },
     Parameter {
         name: "label",
         summary: "Only apps whose labels match: a, a==b, a!=b, a in (x,y), a notin (x,y), joined by commas.",
@@ -105,11 +113,22 @@ const LIST: &[Parameter] = &[
     },
     EMBED,
 ];
-const HOST: Parameter =
-    Parameter { name: "host", summary: "Only tasks on this host.", kind: ParameterKind::Text };
+const HOST: Parameter = Parameter {
+    name: "host",
+    summary: "Only tasks on this host.",
+    kind: ParameterKind::Text,
+};
 const EVENTS: &[Parameter] = &[
-    Parameter { name: "event_type", summary: "Only events of these types.", kind: ParameterKind::Repeated },
-    Parameter { name: "plan-format", summary: "light is the only form.", kind: ParameterKind::Text },
+    Parameter {
+        name: "event_type",
+        summary: "Only events of these types.",
+        kind: ParameterKind::Repeated,
+    },
+    Parameter {
+        name: "plan-format",
+        summary: "light is the only form.",
+        kind: ParameterKind::Text,
+    },
     Parameter {
         name: "lastEventId",
         summary: "Resume after this event; the header Last-Event-ID says the same.",
@@ -121,12 +140,24 @@ const READ: &[u16] = &[404];
 const WRITE: &[u16] = &[400, 404, 409, 413, 422, 503];
 
 const fn get(path: &'static str, summary: &'static str, answer: Answer) -> Operation {
-    Operation { method: "GET", path, summary, query: &[], body: None, success: (200, answer), failures: &[] }
+    Operation {
+        method: "GET",
+        path,
+        summary,
+        query: &[],
+        body: None,
+        success: (200, answer),
+        failures: &[],
+    }
 }
 
 /// All calls, in the order of the description.
 pub const OPERATIONS: &[Operation] = &[
-    Operation { query: LIST, failures: &[422], ..get("/v2/apps", "Lists apps.", Answer::Json(schema::<AppList>)) },
+    Operation {
+        query: LIST,
+        failures: &[422],
+        ..get("/v2/apps", "Lists apps.", Answer::Json(schema::<AppList>))
+    },
     Operation {
         method: "POST",
         path: "/v2/apps",
@@ -157,7 +188,11 @@ pub const OPERATIONS: &[Operation] = &[
     Operation {
         query: &[EMBED],
         failures: READ,
-        ..get("/v2/apps/{app}", "Shows an app; an id that ends in /* lists the apps of that group.", Answer::Json(schema::<AppWrapper>))
+        ..get(
+            "/v2/apps/{app}",
+            "Shows an app; an id that ends in /* lists the apps of that group.",
+            Answer::Json(schema::<AppWrapper>),
+        )
     },
     Operation {
         method: "PUT",
@@ -197,7 +232,11 @@ pub const OPERATIONS: &[Operation] = &[
     },
     Operation {
         failures: READ,
-        ..get("/v2/apps/{app}/tasks", "Lists the instances of an app.", Answer::Json(schema::<TaskList>))
+        ..get(
+            "/v2/apps/{app}/tasks",
+            "Lists the instances of an app.",
+            Answer::Json(schema::<TaskList>),
+        )
     },
     Operation {
         method: "DELETE",
@@ -219,20 +258,44 @@ pub const OPERATIONS: &[Operation] = &[
     },
     Operation {
         failures: READ,
-        ..get("/v2/apps/{app}/versions", "Lists the versions of an app, newest first.", Answer::Json(schema::<VersionList>))
+        ..get(
+            "/v2/apps/{app}/versions",
+            "Lists the versions of an app, newest first.",
+            Answer::Json(schema::<VersionList>),
+        )
     },
     Operation {
         failures: READ,
-        ..get("/v2/apps/{app}/versions/{version}", "Shows one version of an app.", Answer::Json(schema::<crate::App>))
+        ..get(
+            "/v2/apps/{app}/versions/{version}",
+            "Shows one version of an app.",
+            Answer::Json(schema::<crate::App>),
+        )
     },
-    get("/v2/groups", "Shows the tree of groups and apps.", Answer::Json(schema::<Group>)),
+    get(
+        "/v2/groups",
+        "Shows the tree of groups and apps.",
+        Answer::Json(schema::<Group>),
+    ),
     Operation {
         failures: READ,
-        ..get("/v2/groups/{group}", "Shows a group and what lies below it.", Answer::Json(schema::<Group>))
+        ..get(
+            "/v2/groups/{group}",
+            "Shows a group and what lies below it.",
+            Answer::Json(schema::<Group>),
+        )
     },
     Operation {
-        query: &[Parameter { name: "status", summary: "running or staging.", kind: ParameterKind::Repeated }],
-        ..get("/v2/tasks", "Lists the instances of all apps.", Answer::Json(schema::<TaskList>))
+        query: &[Parameter {
+            name: "status",
+            summary: "running or staging.",
+            kind: ParameterKind::Repeated,
+        }],
+        ..get(
+            "/v2/tasks",
+            "Lists the instances of all apps.",
+            Answer::Json(schema::<TaskList>),
+        )
     },
     Operation {
         method: "POST",
@@ -243,7 +306,11 @@ pub const OPERATIONS: &[Operation] = &[
         success: (200, Answer::Json(schema::<TaskList>)),
         failures: &[400, 409, 422, 503],
     },
-    get("/v2/deployments", "Lists running deployments.", Answer::Json(schema::<Vec<Deployment>>)),
+    get(
+        "/v2/deployments",
+        "Lists running deployments.",
+        Answer::Json(schema::<Vec<Deployment>>),
+    ),
     Operation {
         method: "DELETE",
         path: "/v2/deployments/{deployment}",
@@ -254,8 +321,16 @@ pub const OPERATIONS: &[Operation] = &[
         failures: &[404, 409, 503],
     },
     Operation {
-        query: &[Parameter { name: "embed", summary: "lastUnusedOffers adds them.", kind: ParameterKind::Repeated }],
-        ..get("/v2/queue", "Lists what waits to be started, and why.", Answer::Json(schema::<Queue>))
+        query: &[Parameter {
+            name: "embed",
+            summary: "lastUnusedOffers adds them.",
+            kind: ParameterKind::Repeated,
+        }],
+        ..get(
+            "/v2/queue",
+            "Lists what waits to be started, and why.",
+            Answer::Json(schema::<Queue>),
+        )
     },
     Operation {
         method: "DELETE",
@@ -266,10 +341,18 @@ pub const OPERATIONS: &[Operation] = &[
         success: (204, Answer::Empty),
         failures: &[404, 503],
     },
-    get("/v2/info", "Describes the server.", Answer::Json(schema::<Info>)),
+    get(
+        "/v2/info",
+        "Describes the server.",
+        Answer::Json(schema::<Info>),
+    ),
     Operation {
         failures: READ,
-        ..get("/v2/leader", "Names the leader.", Answer::Json(schema::<Leader>))
+        ..get(
+            "/v2/leader",
+            "Names the leader.",
+            Answer::Json(schema::<Leader>),
+        )
     },
     Operation {
         method: "DELETE",
@@ -283,10 +366,26 @@ pub const OPERATIONS: &[Operation] = &[
     Operation {
         query: EVENTS,
         failures: &[405],
-        ..get("/v2/events", "Streams events as they become durable.", Answer::Text("text/event-stream"))
+        ..get(
+            "/v2/events",
+            "Streams events as they become durable.",
+            Answer::Text("text/event-stream"),
+        )
     },
-    get("/v2/openapi.json", "This description.", Answer::Text("application/json")),
+    get(
+        "/v2/openapi.json",
+        "This description.",
+        Answer::Text("application/json"),
+    ),
     get("/ping", "Answers pong.", Answer::Text("text/plain")),
-    get("/metrics", "Counts and gauges as JSON.", Answer::Text("application/json")),
-    get("/metrics/prometheus", "Counts and gauges as Prometheus reads them.", Answer::Text("text/plain")),
+    get(
+        "/metrics",
+        "Counts and gauges as JSON.",
+        Answer::Text("application/json"),
+    ),
+    get(
+        "/metrics/prometheus",
+        "Counts and gauges as Prometheus reads them.",
+        Answer::Text("text/plain"),
+    ),
 ];
