@@ -1,0 +1,27 @@
+//! HTTP as the roles need it: a listener for HTTP/1.1 and h2c on one port, bodies that are limited in size and time,
+//! event streams that a stalled reader cannot inflate, and a small client for calls and streams.
+//!
+//! [`Server`] runs any tower service (an axum `Router` is one) and hands it requests whose body is a [`RequestBody`]:
+//! limits are enforced there, for every route alike. [`media`] holds the negotiation rules of the v1 APIs,
+//! [`stream`] the body of a long response. [`Client`] is what the framework library, agents and schedulers call with.
+//!
+//! Nothing here knows a v1 message; nothing here is durable.
+
+mod body;
+mod client;
+mod limits;
+pub mod media;
+mod server;
+pub mod stream;
+
+pub use body::{BodyError, RequestBody, read_body};
+pub use client::{Client, ClientError, Protocol, ResponseBody};
+pub use limits::Limits;
+pub use media::MediaType;
+pub use server::{Connection, Server};
+
+/// An error of somebody else's body or service.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+#[cfg(test)]
+mod tests;
