@@ -1,1 +1,20 @@
-//! The service layer: apps, deployments, placement, events.
+//! The service layer: it keeps what people asked for running on agents that come and go. It is a framework like any other: it
+//! speaks to the master over the public v1 scheduler API, and to people over Marathon's `/v2` API and its event stream.
+//!
+//! **Code map.** [`model`] is what there is: run specs, instances, deployments, in a form of our own that no wire format dictates.
+//! [`engine`] decides: writes and scheduler events come in, facts, calls and replies go out. [`placement`] matches instances with
+//! offers. [`deployment`] plans the way from one set of definitions to another, and says what may be started and killed now.
+//!
+//! **Architecture invariants.** The engine is synchronous and has no clock, no randomness and no IO: time and entropy come in. It
+//! changes its durable state only by recording a [`Fact`](engine::Fact) and folding it into its [`Snapshot`](engine::Snapshot), so
+//! that the fold of the journal is that state. Nothing is launched before its task id is durable. What one input costs does not
+//! grow with the number of run specs or of other run specs' instances. The engine knows no JSON of `/v2`; the border does.
+//!
+//! **Durable** are the framework's id, run specs with their versions, instances with their tasks and health, delays after
+//! failures, latest failures, and deployments. Not durable: offers and their statistics, kills in flight (a sentenced task is;
+//! its kill is asked for again), and the connection.
+
+pub mod deployment;
+pub mod engine;
+pub mod model;
+pub mod placement;

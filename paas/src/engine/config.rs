@@ -1,0 +1,66 @@
+use crate::engine::Violation;
+use crate::model::{HealthCheck, RunSpec};
+
+/// The fixed settings of an engine.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The role in which the framework subscribes and in which run specs run that name none.
+    pub role: String,
+    /// Service ports are allocated from here …
+    pub service_port_first: u16,
+    /// … to here, both included.
+    pub service_port_last: u16,
+    /// So many deployments may run.
+    pub running_deployments_max: usize,
+    /// So many instances are launched from one offer at most.
+    pub instances_per_offer_max: usize,
+    /// An offer that is of no use is declined for so long.
+    pub decline_ms: u64,
+    /// Offers are asked for again at most this often.
+    pub revive_interval_ms: u64,
+    /// A task that is not running so long after its launch is killed.
+    pub launch_timeout_ms: u64,
+    /// So many kills are in flight at once.
+    pub kills_in_flight_max: usize,
+    /// An unconfirmed kill is repeated after so long.
+    pub kill_retry_ms: u64,
+    /// All tasks are reconciled with the master this often.
+    pub reconcile_interval_ms: u64,
+    /// So many versions are kept of each run spec, beside those in use.
+    pub versions_max: usize,
+    /// What the border contributes.
+    pub border: Border,
+}
+
+/// The pure functions that the border with the world of JSON contributes: the engine merges and renders, but knows no JSON.
+#[derive(Clone, Copy, Debug)]
+pub struct Border {
+    /// The rules for a whole definition, applied after an update is merged.
+    pub validate: fn(&RunSpec) -> Result<(), Vec<Violation>>,
+    /// A definition as one line of JSON, for events.
+    pub render_run_spec: fn(&RunSpec) -> String,
+    /// A health check as one line of JSON, for events.
+    pub render_health_check: fn(&HealthCheck) -> String,
+}
+
+impl Config {
+    /// Marathon's defaults, except where ours are quicker.
+    #[must_use]
+    pub fn new(border: Border) -> Self {
+        Self {
+            role: "*".to_owned(),
+            service_port_first: 10_000,
+            service_port_last: 20_000,
+            running_deployments_max: 100,
+            instances_per_offer_max: 200,
+            decline_ms: 120_000,
+            revive_interval_ms: 50,
+            launch_timeout_ms: 300_000,
+            kills_in_flight_max: 100,
+            kill_retry_ms: 30_000,
+            reconcile_interval_ms: 600_000,
+            versions_max: 50,
+            border,
+        }
+    }
+}

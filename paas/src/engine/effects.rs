@@ -1,0 +1,77 @@
+use std::sync::Arc;
+
+use attica_core_api::scheduler::Call;
+use attica_core_api::{Tick, Timestamp};
+
+use super::launch_queue::QueueItem;
+use super::{Fact, Refusal, ReplyTo};
+use crate::model::{DeploymentId, Instance, RunSpec, RunSpecId, Version};
+
+/// Everything that follows from a run of inputs, in order. The shell owns it, hands it in empty, and lets `calls`, `replies` and
+/// `views` out only after `facts` and all earlier facts are committed.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// What is to become durable.
+    pub facts: Vec<Recorded>,
+    /// What the master is to be told, in order. The shell sets the framework's id and the stream's.
+    pub calls: Vec<Call>,
+    /// The answers to writes.
+    pub replies: Vec<(ReplyTo, Result<Reply, Refusal>)>,
+    /// Visible changes that are in no fact because they are not durable. They apply after the facts of the same batch.
+    pub views: Vec<View>,
+    /// When [`settle`](super::Engine::settle) must be called again at the latest; none: not before the next input.
+    pub wake: Option<Tick>,
+}
+
+/// A fact with its moment and its event frames.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What was decided.
+    pub fact: Fact,
+    /// The event frames that it means to subscribers, in order. The journal keeps them beside the fact.
+    pub frames: Vec<Frame>,
+}
+
+/// One frame of the event stream; its `id:` is the position of its fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// The `event:` line.
+    pub event_type: &'static str,
+    /// The `data:` line: one line of JSON, `eventType` and `timestamp` last.
+    pub data: String,
+    /// What differs for subscribers that ask for full plans: the whole `data:` line. None: the same.
+    pub full: Option<String>,
+}
+
+/// The answer to a write that was done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// Definitions changed. The deployment may have ended already when there was nothing to do.
+    Deployed {
+        /// The version of the write.
+        version: Version,
+        /// Its deployment.
+        deployment: DeploymentId,
+        /// The definitions that it created (201 for a single one), as stored; empty when all existed.
+        created: Vec<Arc<RunSpec>>,
+    },
+    /// Tasks are being killed: the instances as they were before.
+    Killed(Vec<Instance>),
+    /// A deployment was stopped where it stood (202).
+    Cancelled,
+    /// The delay is gone (204).
+    DelayReset,
+}
+
+/// A visible change that is not durable.
+#[derive(Clone, Debug, PartialEq)]
+pub enum View {
+    /// A run spec waits for offers, or what is known about its waiting changed.
+    Queued(Box<QueueItem>),
+    /// A run spec waits no longer.
+    Unqueued(RunSpecId),
+    /// The scheduler's stream is up (true) or down.
+    Connected(bool),
+}

@@ -1,0 +1,152 @@
+use attica_core_api::scheduler::Event;
+use attica_core_api::v1::TaskId;
+
+use crate::model::{DeploymentId, RunSpecId, RunSpecUpdate, Version};
+
+/// One thing that happened outside. Every input is applied completely, or refused without a trace.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Somebody wants something changed. It gets exactly one reply.
+    Write {
+        /// What.
+        write: Write,
+        /// Who asked, for events.
+        origin: Origin,
+        /// Who waits for the answer.
+        reply: ReplyTo,
+    },
+    /// The master sent an event on the scheduler's stream. HEARTBEAT and ERROR are the shell's business and are ignored here.
+    Scheduler(Box<Event>),
+    /// The scheduler's stream broke. The shell subscribes again; SUBSCRIBED tells when it succeeded.
+    Disconnected,
+}
+
+/// Where an answer goes. The shell numbers its waiting requests; the engine only hands the number back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReplyTo(pub u64);
+
+/// The request behind a write, as `api_post_event` shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The client's address.
+    pub client_ip: String,
+    /// The path and query of the request.
+    pub uri: String,
+}
+
+/// What somebody wants changed. Ids in it are absolute.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// Change or create run specs, all in one deployment: POST, PUT and PATCH of apps.
+    Put {
+        /// The changes; at least one, each for another run spec.
+        changes: Vec<RunSpecChange>,
+        /// Take over from running deployments that are in the way.
+        force: bool,
+    },
+    /// Remove a run spec and its instances.
+    Delete {
+        /// Which.
+        id: RunSpecId,
+        /// Take over from running deployments that are in the way.
+        force: bool,
+    },
+    /// Replace all instances of a run spec, by the rules of a new version.
+    Restart {
+        /// Which.
+        id: RunSpecId,
+        /// Take over from running deployments that are in the way.
+        force: bool,
+    },
+    /// Kill tasks.
+    Kill {
+        /// Which.
+        tasks: TaskSelection,
+        /// What becomes of their instances.
+        mode: KillMode,
+        /// Take over from running deployments that are in the way (with [`KillMode::Scale`]; the others are in nobody's way).
+        force: bool,
+    },
+    /// End a deployment.
+    Cancel {
+        /// Which.
+        id: DeploymentId,
+        /// What becomes of what it has done.
+        mode: CancelMode,
+    },
+    /// Let a run spec that is slowed down after failures launch at once.
+    ResetDelay {
+        /// Which.
+        id: RunSpecId,
+    },
+}
+
+/// One run spec of a [`Write::Put`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunSpecChange {
+    /// Which.
+    pub id: RunSpecId,
+    /// To what.
+    pub to: Definition,
+}
+
+/// What a run spec is to become.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Definition {
+    /// A new one (POST): refused when it exists.
+    New(Box<RunSpecUpdate>),
+    /// The current one with the named fields replaced; from the defaults when it does not exist (PUT, partial).
+    Merged(Box<RunSpecUpdate>),
+    /// The same, but refused when it does not exist (PATCH).
+    Patched(Box<RunSpecUpdate>),
+    /// The defaults with the named fields, whatever it was before (PUT, not partial).
+    Replaced(Box<RunSpecUpdate>),
+    /// A stored version again (PUT with `version` alone).
+    Stored(Version),
+}
+
+/// Which tasks are to be killed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskSelection {
+    /// All tasks of a run spec.
+    All {
+        /// Which run spec.
+        run_spec: RunSpecId,
+    },
+    /// The tasks of a run spec on one host.
+    OnHost {
+        /// Which run spec.
+        run_spec: RunSpecId,
+        /// The agent's host name.
+        host: String,
+    },
+    /// One task of a run spec; refused when it does not exist.
+    One {
+        /// Which run spec.
+        run_spec: RunSpecId,
+        /// Which task.
+        task: TaskId,
+    },
+    /// These tasks, of any run specs; those that do not exist are passed over.
+    These(Vec<TaskId>),
+}
+
+/// What becomes of the instances of tasks that are killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KillMode {
+    /// Each gets a new task.
+    Replace,
+    /// Each is replaced by a new instance.
+    Wipe,
+    /// The number of instances goes down by as many; that is a deployment.
+    Scale,
+}
+
+/// What becomes of what a cancelled deployment has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CancelMode {
+    /// A new deployment undoes its changes.
+    RollBack,
+    /// It stays as it is (force).
+    Leave,
+}

@@ -1,0 +1,208 @@
+use std::fmt;
+use std::sync::Arc;
+
+use attica_core_api::v1::TaskId;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Why a text is not an id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidId {
+    /// A run spec needs a name of its own.
+    #[error("must not be root")]
+    Root,
+    /// Segments are lower-case letters, digits, dots and inner dashes.
+    #[error("must fully match regular expression '{}'", RunSpecId::SEGMENT)]
+    Segment,
+    /// The last segment would hide a sub-resource.
+    #[error("must not end with any of the following reserved keywords: restart, tasks, versions, ., ..")]
+    Reserved,
+    /// A limit of ours.
+    #[error("must not be longer than {} characters", RunSpecId::LENGTH_MAX)]
+    TooLong,
+    /// Not an instance's or task's id in the form in which this service makes them.
+    #[error("'{0}' is not an id of an instance or task of this service")]
+    Foreign(String),
+}
+
+/// The path of a run spec: `/shop/web`. Absolute, without a trailing slash, never the root.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunSpecId(Arc<str>);
+
+impl RunSpecId {
+    /// The longest id, slashes included.
+    pub const LENGTH_MAX: usize = 255;
+
+    const SEGMENT: &str = "^(([a-z0-9]|[a-z0-9][a-z0-9-]*[a-z0-9])\\.)*([a-z0-9]|[a-z0-9][a-z0-9-]*[a-z0-9])|(\\.|\\.\\.)$";
+
+    const RESERVED: [&str; 5] = ["restart", "tasks", "versions", ".", ".."];
+
+    /// Reads a path as clients write it (`web`, `/web`, `//web/`), relative ones from the root.
+    ///
+    /// # Errors
+    /// The root, a segment with other characters, a reserved last segment, more than [`RunSpecId::LENGTH_MAX`] characters.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        let segments: Vec<&str> = text.split('/').filter(|segment| !segment.is_empty()).collect();
+        let Some(last) = segments.last() else { return Err(InvalidId::Root) };
+        if Self::RESERVED.contains(last) {
+            return Err(InvalidId::Reserved);
+        }
+        if !segments.iter().copied().all(is_segment) {
+            return Err(InvalidId::Segment);
+        }
+        let path = format!("/{}", segments.join("/"));
+        if path.len() > Self::LENGTH_MAX {
+            return Err(InvalidId::TooLong);
+        }
+        Ok(Self(path.into()))
+    }
+
+    /// The path with its leading slash.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The enclosing group: `/shop` of `/shop/web`, `/` of `/web`.
+    #[must_use]
+    pub fn parent(&self) -> &str {
+        match self.0.rfind('/') {
+            None | Some(0) => "/",
+            Some(slash) => &self.0[..slash],
+        }
+    }
+
+    /// True when this run spec lies in `group`, at any depth. `group` is a path like `/shop`, or `/`.
+    #[must_use]
+    pub fn is_within(&self, group: &str) -> bool {
+        group == "/" || self.0.strip_prefix(group).is_some_and(|rest| rest.starts_with('/'))
+    }
+
+    /// The path as the first part of instance ids: `shop_web`. Segments cannot hold underscores, so it can be read back.
+    #[must_use]
+    pub fn safe_path(&self) -> String {
+        self.0[1..].replace('/', "_")
+    }
+
+    /// The reversed path, `web.shop`: the Mesos task name, which DNS software turns into host names.
+    #[must_use]
+    pub fn reversed(&self) -> String {
+        self.0.split('/').filter(|segment| !segment.is_empty()).rev().collect::<Vec<_>>().join(".")
+    }
+}
+
+/// One segment: labels of lower-case letters, digits and inner dashes, joined by dots.
+fn is_segment(segment: &str) -> bool {
+    segment.split('.').all(|label| {
+        let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        !label.is_empty() && label.bytes().all(inner) && !label.starts_with('-') && !label.ends_with('-')
+    })
+}
+
+impl fmt::Display for RunSpecId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for RunSpecId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "RunSpecId({})", self.0)
+    }
+}
+
+/// One place of a run spec that a task is to fill, again and again: `shop_web.instance-<uuid>`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceId {
+    /// Whose instance it is.
+    pub run_spec: RunSpecId,
+    /// Its own part.
+    pub uuid: Uuid,
+}
+
+impl InstanceId {
+    /// Reads `shop_web.instance-<uuid>`.
+    ///
+    /// # Errors
+    /// [`InvalidId::Foreign`] for any other form.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        let parsed = text.rsplit_once(".instance-").and_then(|(path, uuid)| {
+            let run_spec = RunSpecId::parse(&path.replace('_', "/")).ok()?;
+            Some(Self { run_spec, uuid: Uuid::try_parse(uuid).ok()? })
+        });
+        parsed.filter(|parsed| parsed.to_string() == text).ok_or_else(|| InvalidId::Foreign(text.to_owned()))
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.instance-{}", self.run_spec.safe_path(), self.uuid)
+    }
+}
+
+impl Serialize for InstanceId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for InstanceId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// One attempt of an instance to run: `shop_web.instance-<uuid>._app.<incarnation>`, the Mesos task id. The first incarnation is 1;
+/// the number only grows, so that no task id is ever used twice.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskIdentity {
+    /// The instance.
+    pub instance: InstanceId,
+    /// The number of the attempt.
+    pub incarnation: u32,
+}
+
+impl TaskIdentity {
+    /// Reads a task id.
+    ///
+    /// # Errors
+    /// [`InvalidId::Foreign`] for any other form.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        let foreign = || InvalidId::Foreign(text.to_owned());
+        let (instance, incarnation) = text.rsplit_once("._app.").ok_or_else(foreign)?;
+        let instance = InstanceId::parse(instance).map_err(|_| foreign())?;
+        Ok(Self { instance, incarnation: incarnation.parse().map_err(|_| foreign())? })
+    }
+
+    /// The id that Mesos knows.
+    #[must_use]
+    pub fn task_id(&self) -> TaskId {
+        TaskId::from(self.to_string())
+    }
+}
+
+impl fmt::Display for TaskIdentity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}._app.{}", self.instance, self.incarnation)
+    }
+}
+
+/// The id of a deployment: a UUID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeploymentId(pub Uuid);
+
+impl DeploymentId {
+    /// Reads a UUID; `None` for anything else, which no deployment is called.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Uuid::try_parse(text).ok().map(Self)
+    }
+}
+
+impl fmt::Display for DeploymentId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}

@@ -1,0 +1,206 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use attica_core_api::Timestamp;
+use attica_core_api::v1::{AgentId, TaskId, TaskState};
+use serde::{Deserialize, Serialize};
+
+use super::{HealthState, InstanceId, RunSpecId, TaskIdentity, Version, serial};
+
+/// One place of a run spec, and the task that fills it now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Its id.
+    pub id: InstanceId,
+    /// The version that its task runs or will run.
+    pub version: Version,
+    /// The [`generation`](super::RunSpec::generation) of that version.
+    pub generation: Version,
+    /// What it is to become.
+    pub goal: Goal,
+    /// Where it stands.
+    pub condition: Condition,
+    /// The number of its latest task; 0 before the first.
+    pub incarnation: u32,
+    /// Since when it waits for an offer, or last did.
+    #[serde(with = "serial::milliseconds")]
+    pub scheduled_at: Timestamp,
+    /// Its task; none exactly while it is [`Condition::Scheduled`].
+    pub task: Option<Task>,
+}
+
+/// What an instance is to become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Goal {
+    /// It should run: when its task ends, another one is launched.
+    Running,
+    /// It is on its way out: when its task ends, it is forgotten.
+    Decommissioned,
+}
+
+/// Where an instance stands. The names are those of `instance_changed_event`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Condition {
+    /// It waits for an offer.
+    Scheduled,
+    /// An offer was found and the decision is durable; the launch may be on its way.
+    Provisioned,
+    /// The master knows the task.
+    Staging,
+    /// The agent starts it.
+    Starting,
+    /// It runs.
+    Running,
+    /// Its agent is gone; it may come back.
+    Unreachable,
+    /// Its agent is gone for so long that a replacement was scheduled.
+    UnreachableInactive,
+    /// The agent is killing it.
+    Killing,
+    /// Ended: killed.
+    Killed,
+    /// Ended by itself with success.
+    Finished,
+    /// Ended by itself with a failure.
+    Failed,
+    /// Ended: could not be launched.
+    Error,
+    /// Ended: with its agent.
+    Gone,
+    /// Ended: never reached its agent.
+    Dropped,
+    /// Ended, or never was: the master does not know it.
+    Unknown,
+}
+
+impl Condition {
+    /// How events write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheduled => "Scheduled",
+            Self::Provisioned => "Provisioned",
+            Self::Staging => "Staging",
+            Self::Starting => "Starting",
+            Self::Running => "Running",
+            Self::Unreachable => "Unreachable",
+            Self::UnreachableInactive => "UnreachableInactive",
+            Self::Killing => "Killing",
+            Self::Killed => "Killed",
+            Self::Finished => "Finished",
+            Self::Failed => "Failed",
+            Self::Error => "Error",
+            Self::Gone => "Gone",
+            Self::Dropped => "Dropped",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+/// One attempt of an instance to run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Its id.
+    pub id: TaskId,
+    /// Where it runs.
+    pub agent: Arc<Agent>,
+    /// Its host ports, in the order of the run spec's port definitions.
+    pub ports: Vec<u16>,
+    /// The latest state that the master reported; `TASK_STAGING` from the launch on.
+    pub state: TaskState,
+    /// When it was launched.
+    #[serde(with = "serial::milliseconds")]
+    pub staged_at: Timestamp,
+    /// When it was first reported running.
+    #[serde(with = "serial::milliseconds::optional")]
+    pub started_at: Option<Timestamp>,
+    /// Since when its agent is unreachable.
+    #[serde(with = "serial::milliseconds::optional")]
+    pub unreachable_since: Option<Timestamp>,
+    /// When its kill was decided; its kill is asked for until it has ended.
+    #[serde(with = "serial::milliseconds::optional")]
+    pub sentenced_at: Option<Timestamp>,
+    /// Its addresses, as reported.
+    pub ip_addresses: Vec<IpAddress>,
+    /// What its health checks say, in their order.
+    pub health: Vec<HealthState>,
+}
+
+/// An address of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IpAddress {
+    /// The address.
+    pub address: String,
+    /// `IPv4` or `IPv6`.
+    pub protocol: String,
+}
+
+/// The agent of a task, as its offer described it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agent {
+    /// Its id.
+    pub id: AgentId,
+    /// Its host name.
+    pub hostname: String,
+    /// Its attributes as text, in the form in which constraints compare them.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// The latest failure of a task of a run spec.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskFailure {
+    /// The task.
+    pub task: TaskId,
+    /// Its last state.
+    pub state: TaskState,
+    /// What the agent said.
+    pub message: String,
+    /// Where it ran.
+    pub agent: Arc<Agent>,
+    /// The version it ran.
+    pub version: Version,
+    /// When.
+    #[serde(with = "serial::milliseconds")]
+    pub at: Timestamp,
+}
+
+impl Instance {
+    /// Whose instance it is.
+    #[must_use]
+    pub fn run_spec(&self) -> &RunSpecId {
+        &self.id.run_spec
+    }
+
+    /// The identity of its latest task.
+    #[must_use]
+    pub fn task_identity(&self) -> TaskIdentity {
+        TaskIdentity { instance: self.id.clone(), incarnation: self.incarnation }
+    }
+
+    /// The verdict of its health checks together: false as soon as one says so, true when all do, none while one is missing or
+    /// there are none.
+    #[must_use]
+    pub fn healthy(&self) -> Option<bool> {
+        let health = &self.task.as_ref()?.health;
+        if health.iter().any(|state| state.alive == Some(false)) {
+            return Some(false);
+        }
+        (!health.is_empty() && health.iter().all(|state| state.alive == Some(true))).then_some(true)
+    }
+
+    /// True when it serves: running, not about to be killed, and healthy if it has health checks.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let unchecked = || self.task.as_ref().is_some_and(|task| task.health.is_empty());
+        self.goal == Goal::Running
+            && self.condition == Condition::Running
+            && !self.is_sentenced()
+            && (self.healthy() == Some(true) || unchecked())
+    }
+
+    /// True when the kill of its task was decided.
+    #[must_use]
+    pub fn is_sentenced(&self) -> bool {
+        self.task.as_ref().is_some_and(|task| task.sentenced_at.is_some())
+    }
+}

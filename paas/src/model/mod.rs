@@ -1,0 +1,25 @@
+//! What the service layer knows: run specs, their instances, the deployments between two states of them.
+//!
+//! Everything here is plain data, durable as a whole (it travels inside [`Fact`](crate::engine::Fact)s), and knows nothing of how
+//! Marathon's JSON or any other language writes it down.
+
+mod constraint;
+mod deployment;
+mod health;
+mod id;
+mod instance;
+mod run_spec;
+pub(crate) mod serial;
+mod time;
+mod update;
+
+pub use constraint::{Constraint, FieldName, Operator};
+pub use deployment::{Action, ActionKind, Change, Deployment, Ending, Step};
+pub use health::{CheckKind, CheckedPort, Endpoint, HealthCheck, HealthState, Scheme};
+pub use id::{DeploymentId, InstanceId, InvalidId, RunSpecId, TaskIdentity};
+pub use instance::{Agent, Condition, Goal, Instance, IpAddress, Task, TaskFailure};
+pub use run_spec::{
+    Backoff, CommandLine, KillSelection, Placement, PortDefinition, Protocol, Resources, RunSpec, Unreachable, Upgrade,
+};
+pub use time::{Now, Version};
+pub use update::RunSpecUpdate;

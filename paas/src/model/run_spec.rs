@@ -1,0 +1,185 @@
+use std::collections::BTreeMap;
+
+use attica_core_api::resources::Scalar;
+use serde::{Deserialize, Serialize};
+
+use super::{Constraint, HealthCheck, RunSpecId, Version, serial};
+
+/// What is to run, and how: one version of a service, in normal form.
+///
+/// Marathon's JSON and the config language are both translated into it at the border, and out of it again. Pods, jobs and process
+/// graphs will be further shapes of what a run spec runs ([`CommandLine`]); the rest stays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunSpec {
+    /// Its path.
+    pub id: RunSpecId,
+    /// This version.
+    pub version: Version,
+    /// The last version that changed the number of instances.
+    pub last_scaling_at: Version,
+    /// The last version that changed anything else. Backoff belongs to (id, this).
+    pub last_config_change_at: Version,
+    /// The version whose configuration this is: equal versions here mean that instances need no restart. It differs from
+    /// `last_config_change_at` only when a change went back to an earlier configuration.
+    pub generation: Version,
+    /// How many instances there should be.
+    pub instances: u32,
+    /// What an instance runs.
+    pub command: CommandLine,
+    /// The account it runs under; none: the agent's default.
+    pub user: Option<String>,
+    /// What an instance needs.
+    pub resources: Resources,
+    /// The user's environment. It wins over generated variables.
+    pub env: BTreeMap<String, String>,
+    /// Labels: for load balancers and people; also given to the task.
+    pub labels: BTreeMap<String, String>,
+    /// Where instances may run.
+    pub placement: Placement,
+    /// The ports of an instance, in the order of their indexes.
+    pub ports: Vec<PortDefinition>,
+    /// The host port must be the defined one.
+    pub require_ports: bool,
+    /// How its health is found out.
+    pub health_checks: Vec<HealthCheck>,
+    /// How failing tasks are slowed down.
+    pub backoff: Backoff,
+    /// How a new version replaces an old one.
+    pub upgrade: Upgrade,
+    /// What happens to instances on agents that are gone.
+    pub unreachable: Unreachable,
+    /// Which instances go first when there are too many.
+    pub kill_selection: KillSelection,
+    /// The time between SIGTERM and SIGKILL; none: nothing is sent, the agent's own applies.
+    pub kill_grace_period_ms: Option<u64>,
+    /// Run specs, or groups of them, that are deployed before this one.
+    pub dependencies: Vec<String>,
+    /// The role whose resources are used.
+    pub role: String,
+}
+
+/// The process of an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CommandLine {
+    /// A line for `/bin/sh -c`.
+    Shell(String),
+    /// A program and its arguments, without a shell.
+    Exec(Vec<String>),
+}
+
+/// What one instance needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resources {
+    /// Cores.
+    #[serde(with = "serial::thousandths")]
+    pub cpus: Scalar,
+    /// Memory in MiB.
+    #[serde(with = "serial::thousandths")]
+    pub mem: Scalar,
+    /// Disk space in MiB.
+    #[serde(with = "serial::thousandths")]
+    pub disk: Scalar,
+}
+
+/// Where instances may run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    /// All of them must hold.
+    pub constraints: Vec<Constraint>,
+    /// The reservation roles whose resources may be used, `*` for unreserved ones. Empty: any.
+    pub accepted_resource_roles: Vec<String>,
+}
+
+/// One port of an instance, on the host's network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortDefinition {
+    /// The service port, at which load balancers listen. 0 in a request: one is allocated; never 0 in a stored version.
+    /// With `require_ports` it is the host port, too.
+    pub port: u16,
+    /// Its name, unique within the run spec.
+    pub name: Option<String>,
+    /// Its protocols.
+    pub protocol: Protocol,
+    /// Labels of the port, e.g. `VIP_0`.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// The protocols of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Protocol {
+    /// `tcp`
+    Tcp,
+    /// `udp`
+    Udp,
+    /// `udp,tcp`
+    UdpTcp,
+}
+
+impl Protocol {
+    /// How it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::UdpTcp => "udp,tcp",
+        }
+    }
+}
+
+/// How failing tasks are slowed down.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Backoff {
+    /// The delay after the first failure.
+    pub first_ms: u64,
+    /// Each further failure multiplies the delay by this; at least 1.
+    pub factor: f64,
+    /// The longest delay.
+    pub max_ms: u64,
+}
+
+/// How a new version replaces an old one; both are shares of `instances` from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Upgrade {
+    /// So many stay healthy.
+    pub minimum_health_capacity: f64,
+    /// So many may be there in addition.
+    pub maximum_over_capacity: f64,
+}
+
+/// What happens to an instance whose agent is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unreachable {
+    /// It is waited for, for ever.
+    Disabled,
+    /// It is replaced and given up.
+    After {
+        /// A replacement starts after so long.
+        inactive_ms: u64,
+        /// It is forgotten after so long; at least `inactive_ms`.
+        expunge_ms: u64,
+    },
+}
+
+/// Which instances go first when there are too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KillSelection {
+    /// `YOUNGEST_FIRST`
+    YoungestFirst,
+    /// `OLDEST_FIRST`
+    OldestFirst,
+}
+
+impl RunSpec {
+    /// True when both describe the same thing to run in the same way, whatever their versions and numbers of instances.
+    #[must_use]
+    pub fn same_configuration(&self, other: &Self) -> bool {
+        let mut aligned = other.clone();
+        aligned.instances = self.instances;
+        aligned.version = self.version;
+        aligned.last_scaling_at = self.last_scaling_at;
+        aligned.last_config_change_at = self.last_config_change_at;
+        aligned.generation = self.generation;
+        *self == aligned
+    }
+}
