@@ -1,0 +1,120 @@
+//! From the agent to the master.
+
+use bytes::Bytes;
+
+use super::TaskDigest;
+use crate::message::{enumeration, message};
+use crate::v1::{AgentId, AgentInfo, FrameworkId, TaskId, TaskState, TaskStatus};
+
+enumeration! {
+    /// What an agent has to say.
+    pub enum CallType {
+        /// It is there; opens the stream.
+        Register "REGISTER" = 1,
+        /// It is alive.
+        Heartbeat "HEARTBEAT" = 2,
+        /// Tasks have new statuses.
+        Statuses "STATUSES" = 3,
+        /// All its tasks; answers LIST_TASKS.
+        Tasks "TASKS" = 4,
+    }
+}
+
+message! {
+    /// An agent introduces itself.
+    pub struct Register {
+        /// With its id when it has one from an earlier registration.
+        agent_info: required AgentInfo = 1,
+        /// Of the program.
+        version: required String = 2,
+        /// Tells whether the machine was restarted since.
+        boot_id: required String = 3,
+        /// The highest epoch it has seen.
+        epoch: required u64 = 4,
+        /// [`TaskDigest`] over its tasks, 16 bytes, little endian.
+        task_digest: required Bytes = 5,
+        task_count: required u32 = 6,
+        /// Whether it kept its checkpoints: without them it knows nothing of earlier tasks.
+        checkpointed: required bool = 7,
+    }
+    /// A task's new status. The agent sends it again until ACKNOWLEDGE.
+    pub struct StatusUpdate {
+        framework_id: required FrameworkId = 1,
+        status: required TaskStatus = 2,
+    }
+    /// New statuses, in order for each task.
+    pub struct Statuses {
+        updates: repeated StatusUpdate = 1,
+    }
+    /// A task that the agent knows.
+    pub struct TaskReport {
+        framework_id: required FrameworkId = 1,
+        task_id: required TaskId = 2,
+        state: required TaskState = 3,
+        /// Absent when the task has not got that far.
+        latest_status: optional TaskStatus = 4,
+    }
+    /// All tasks that are not terminal and acknowledged.
+    pub struct Tasks {
+        tasks: repeated TaskReport = 1,
+    }
+    /// What an agent sends: a type, and the member of that type.
+    pub struct Call {
+        r#type: required CallType = 1,
+        /// Absent only in REGISTER of a new agent.
+        agent_id: optional AgentId = 2,
+        /// The epoch of the leader that the call is meant for; in REGISTER the highest it has seen.
+        epoch: required u64 = 3,
+        register: optional Register = 4,
+        statuses: optional Statuses = 5,
+        tasks: optional Tasks = 6,
+    }
+}
+
+impl Register {
+    /// The digest, or `None` when the field has another length than a digest.
+    pub fn digest(&self) -> Option<TaskDigest> {
+        TaskDigest::from_bytes(&self.task_digest)
+    }
+}
+
+/// One constructor per type of call, so that type and member always agree.
+impl Call {
+    /// REGISTER.
+    pub fn register(register: Register) -> Self {
+        Self {
+            r#type: CallType::Register,
+            agent_id: register.agent_info.id.clone(),
+            epoch: register.epoch,
+            register: Some(register),
+            ..Self::default()
+        }
+    }
+
+    /// HEARTBEAT.
+    pub fn heartbeat(agent_id: AgentId, epoch: u64) -> Self {
+        Self { r#type: CallType::Heartbeat, agent_id: Some(agent_id), epoch, ..Self::default() }
+    }
+
+    /// STATUSES.
+    pub fn statuses(agent_id: AgentId, epoch: u64, updates: Vec<StatusUpdate>) -> Self {
+        Self {
+            r#type: CallType::Statuses,
+            agent_id: Some(agent_id),
+            epoch,
+            statuses: Some(Statuses { updates }),
+            ..Self::default()
+        }
+    }
+
+    /// TASKS.
+    pub fn tasks(agent_id: AgentId, epoch: u64, tasks: Vec<TaskReport>) -> Self {
+        Self {
+            r#type: CallType::Tasks,
+            agent_id: Some(agent_id),
+            epoch,
+            tasks: Some(Tasks { tasks }),
+            ..Self::default()
+        }
+    }
+}

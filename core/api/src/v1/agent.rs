@@ -1,0 +1,100 @@
+//! Agents, the machines they run on, and where those stand.
+
+use super::{AgentId, Attribute, DurationInfo, Resource, Unavailability};
+use crate::message::{enumeration, message};
+
+enumeration! {
+    /// Something newer that an agent understands.
+    pub enum AgentCapabilityType {
+        /// Not said.
+        Unknown "UNKNOWN" = 0,
+        /// Frameworks with several roles.
+        MultiRole "MULTI_ROLE" = 1,
+        /// Roles within roles.
+        HierarchicalRole "HIERARCHICAL_ROLE" = 2,
+        /// The stack of reservations.
+        ReservationRefinement "RESERVATION_REFINEMENT" = 3,
+        /// Resource providers.
+        ResourceProvider "RESOURCE_PROVIDER" = 4,
+        /// Growing and shrinking volumes.
+        ResizeVolume "RESIZE_VOLUME" = 5,
+        /// Reports on operations.
+        AgentOperationFeedback "AGENT_OPERATION_FEEDBACK" = 6,
+        /// Draining.
+        AgentDraining "AGENT_DRAINING" = 7,
+        /// Limits above requests.
+        TaskResourceLimits "TASK_RESOURCE_LIMITS" = 8,
+    }
+    /// Whether a machine may be used.
+    pub enum MachineMode {
+        /// It may.
+        Up "UP" = 1,
+        /// Its maintenance is planned.
+        Draining "DRAINING" = 2,
+        /// It is under maintenance.
+        Down "DOWN" = 3,
+    }
+    /// How far a drain has come.
+    pub enum DrainState {
+        /// Not said.
+        Unknown "UNKNOWN" = 0,
+        /// Tasks are being killed.
+        Draining "DRAINING" = 1,
+        /// No task is left.
+        Drained "DRAINED" = 2,
+    }
+}
+
+message! {
+    /// Something newer that an agent understands.
+    pub struct AgentCapability {
+        r#type: optional AgentCapabilityType = 1,
+    }
+    /// An agent as it introduces itself.
+    pub struct AgentInfo {
+        hostname: required String = 1,
+        port: default i32 = 8 (5051),
+        resources: repeated Resource = 3,
+        attributes: repeated Attribute = 5,
+        id: optional AgentId = 6,
+        domain: optional DomainInfo = 10,
+    }
+    /// A region.
+    pub struct RegionInfo {
+        name: required String = 1,
+    }
+    /// A zone within a region.
+    pub struct ZoneInfo {
+        name: required String = 1,
+    }
+    /// What fails together.
+    pub struct FaultDomain {
+        region: required RegionInfo = 1,
+        zone: required ZoneInfo = 2,
+    }
+    /// Where a master or an agent stands.
+    pub struct DomainInfo {
+        fault_domain: optional FaultDomain = 1,
+    }
+    /// Names a machine; at least one of the two is set.
+    pub struct MachineId {
+        hostname: optional String = 1,
+        ip: optional String = 2,
+    }
+    /// A machine and its maintenance.
+    pub struct MachineInfo {
+        id: required MachineId = 1,
+        mode: optional MachineMode = 2,
+        unavailability: optional Unavailability = 3,
+    }
+    /// How an agent is to be drained.
+    pub struct DrainConfig {
+        max_grace_period: optional DurationInfo = 1,
+        mark_gone: default bool = 2 (false),
+    }
+    /// An agent's drain.
+    pub struct DrainInfo {
+        state: required DrainState = 1,
+        config: required DrainConfig = 2,
+    }
+}
