@@ -41,6 +41,9 @@ message! {
     pub struct StatusUpdate {
         framework_id: required FrameworkId = 1,
         status: required TaskStatus = 2,
+        /// Counts the updates of this task from 1 up, without gaps, and survives the agent's restart: it tells the master a
+        /// repetition, which it only acknowledges again, from news.
+        sequence: required u64 = 3,
     }
     /// New statuses, in order for each task.
     pub struct Statuses {
