@@ -1,1 +1,26 @@
-//! The group-committing writer, the journal, migrations and election.
+//! The durable half of every leader: what a core has decided goes through this crate into Postgres, and only then is
+//! it visible to anybody. Master and paas use it alike; the facts and the tables are theirs.
+//!
+//! Code map: [`database`] says where Postgres is; [`election`] decides who leads; [`lead`] has the names and numbers
+//! that leadership is made of; [`writer`] commits batches of facts, many per transaction, fenced by the lead;
+//! [`journal`] reads the facts back and forgets the oldest; [`migrations`] brings the schema up to date;
+//! [`private_postgres`] runs a server of our own, for a cluster on one machine and for tests.
+//!
+//! Architecture invariants: nothing of an epoch is written after a later epoch began (the fence, first in every
+//! transaction). A batch is committed exactly once even when the answer to its commit is lost, and batches come out
+//! in the order in which they went in. This crate knows no fact by name and no table but `lead` and `journal`.
+//!
+//! Durable: the `lead` row of each role, the `journal`, and, in the same transaction, whatever tables a core keeps.
+//! The queue in front of the writer is not: what is in it has been promised to nobody.
+
+pub mod database;
+pub mod election;
+pub mod journal;
+pub mod lead;
+pub mod migrations;
+pub mod private_postgres;
+pub mod writer;
+
+pub use database::Database;
+pub use lead::{Epoch, Lead, LeaderRole, Position};
+pub use writer::{Batch, Committed, Fact, Tables, Transaction, Writer, WriterHandle};

@@ -1,0 +1,39 @@
+//! The schema: forward-only SQL files of all rooms, embedded, applied in order by whichever role starts first.
+
+use sqlx::migrate::{MigrateError, Migrator};
+
+use crate::Database;
+
+static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
+
+/// Why the schema could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationError {
+    /// The database cannot be reached.
+    #[error("cannot connect to Postgres")]
+    Connect(#[source] sqlx::Error),
+    /// A newer program was here. Migrations only go forward.
+    #[error(
+        "the database was migrated by a newer version of this program (migration {0} is unknown here)"
+    )]
+    Newer(i64),
+    /// A migration failed; each is a transaction of its own, so that nothing of it is left.
+    #[error("cannot migrate the database")]
+    Migrate(#[source] MigrateError),
+}
+
+/// Applies what is missing. Roles that start together wait for each other.
+pub async fn migrate(database: &Database) -> Result<(), MigrationError> {
+    let pool = database.pool("attica migrations", 1);
+    let mut connection = pool.acquire().await.map_err(MigrationError::Connect)?;
+    let outcome = MIGRATOR
+        .run(&mut *connection)
+        .await
+        .map_err(|error| match error {
+            MigrateError::VersionMissing(version) => MigrationError::Newer(version),
+            error => MigrationError::Migrate(error),
+        });
+    drop(connection);
+    pool.close().await;
+    outcome
+}
