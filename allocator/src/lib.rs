@@ -1,4 +1,19 @@
-//! Resource arithmetic, and who gets what.
+//! Resource arithmetic, and who gets what. This is the only place that computes with resources, and it decides which
+//! framework is offered which agent's free resources.
+//!
+//! *Code map.* `scalar`, `ranges` and `resource` are what there can be of one resource, `resources` the bag of them, and
+//! `quantities` the sums that policies compare; `role` is for whom. `allocator` is the decision: `shares` ranks the
+//! clients, `refusals` remembers who declined what, `cycle` makes the offers, and `frameworks`, `agents` and `offers` take in what
+//! happens.
+//!
+//! *Architecture invariants.* A leaf: no async, no IO, no clock, no randomness; the same calls give the same offers. The cost of a
+//! cycle follows the agents that changed, never the size of the cluster. Resources are integers; floating point appears where
+//! shares are compared, and at the border. Of each agent, offers + used + free = total, always.
+//!
+//! *Durable* is nothing here: after a change of leader the kernel tells a new allocator what agents, frameworks and tasks there are.
+
+mod allocator;
+mod bits;
 mod keys;
 mod quantities;
 mod ranges;
@@ -6,14 +21,18 @@ mod resource;
 mod resources;
 mod role;
 mod scalar;
+mod slab;
 mod tick;
 
+pub use allocator::{
+    Allocator, Capabilities, Capability, Config, InvalidWeight, NotFree, Offer, ResourcesInUse,
+};
 pub use keys::{AgentKey, FrameworkKey, OfferKey};
 pub use quantities::Quantities;
 pub use ranges::{InvalidRange, Range, Ranges};
 pub use resource::{
-    Disk, DiskKind, DiskSource, Guarantee, Identity, Label, Name, Persistence, Reservation, ReservationKind, Resource,
-    Set, Sharing, Value, Volume, VolumeMode,
+    Disk, DiskKind, DiskSource, Guarantee, Identity, Label, Name, Persistence, Reservation,
+    ReservationKind, Resource, Set, Sharing, Value, Volume, VolumeMode,
 };
 pub use resources::Resources;
 pub use role::{InvalidRole, Role};

@@ -29,7 +29,13 @@ impl Ranges {
     /// # Errors
     /// A pair whose end lies before its begin.
     pub fn new(pairs: impl IntoIterator<Item = (u64, u64)>) -> Result<Ranges, InvalidRange> {
-        let ordered = |(begin, end)| if begin <= end { Ok(Range { begin, end }) } else { Err(InvalidRange { begin, end }) };
+        let ordered = |(begin, end)| {
+            if begin <= end {
+                Ok(Range { begin, end })
+            } else {
+                Err(InvalidRange { begin, end })
+            }
+        };
         let mut ranges: Vec<Range> = pairs.into_iter().map(ordered).collect::<Result<_, _>>()?;
         ranges.sort_unstable();
         Ok(Ranges(coalesce(ranges.into_iter())))
@@ -76,11 +82,16 @@ impl Ranges {
     /// The numbers that are in either set.
     #[must_use]
     pub fn union(&self, other: &Ranges) -> Ranges {
-        let (mut left, mut right) = (self.0.iter().copied().peekable(), other.0.iter().copied().peekable());
-        Ranges(coalesce(std::iter::from_fn(|| match (left.peek(), right.peek()) {
-            (Some(a), Some(b)) if b < a => right.next(),
-            (Some(_), _) => left.next(),
-            (None, _) => right.next(),
+        let (mut left, mut right) = (
+            self.0.iter().copied().peekable(),
+            other.0.iter().copied().peekable(),
+        );
+        Ranges(coalesce(std::iter::from_fn(|| {
+            match (left.peek(), right.peek()) {
+                (Some(a), Some(b)) if b < a => right.next(),
+                (Some(_), _) => left.next(),
+                (None, _) => right.next(),
+            }
         })))
     }
 
@@ -101,7 +112,10 @@ impl Ranges {
                     break;
                 }
                 if hole.begin > begin {
-                    rest.push(Range { begin, end: hole.begin - 1 });
+                    rest.push(Range {
+                        begin,
+                        end: hole.begin - 1,
+                    });
                 }
                 if hole.end >= range.end {
                     exhausted = true;
@@ -110,7 +124,10 @@ impl Ranges {
                 begin = hole.end + 1;
             }
             if !exhausted {
-                rest.push(Range { begin, end: range.end });
+                rest.push(Range {
+                    begin,
+                    end: range.end,
+                });
             }
         }
         Ranges(rest)
@@ -138,7 +155,9 @@ fn coalesce(ascending: impl Iterator<Item = Range>) -> Vec<Range> {
     let mut joined: Vec<Range> = Vec::with_capacity(ascending.size_hint().0);
     for range in ascending {
         match joined.last_mut() {
-            Some(last) if range.begin <= last.end.saturating_add(1) => last.end = last.end.max(range.end),
+            Some(last) if range.begin <= last.end.saturating_add(1) => {
+                last.end = last.end.max(range.end)
+            }
             Some(_) | None => joined.push(range),
         }
     }
@@ -147,7 +166,11 @@ fn coalesce(ascending: impl Iterator<Item = Range>) -> Vec<Range> {
 
 impl fmt::Display for Ranges {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ranges: Vec<String> = self.0.iter().map(|range| format!("{}-{}", range.begin, range.end)).collect();
+        let ranges: Vec<String> = self
+            .0
+            .iter()
+            .map(|range| format!("{}-{}", range.begin, range.end))
+            .collect();
         write!(formatter, "[{}]", ranges.join(","))
     }
 }
