@@ -11,14 +11,18 @@
 //! Durable: nothing here; but facts and checkpoints hold messages in protobuf, so a field's number is for good.
 
 pub mod executor;
+pub mod http;
 pub mod link;
 pub mod message;
+pub mod recordio;
+pub mod resources;
 pub mod scheduler;
 pub mod v1;
 
 mod entropy;
 mod time;
 
+pub use attica_allocator::Scalar;
 pub use entropy::Entropy;
 pub use message::{DecodeError, decode_json, decode_proto, encode_json, encode_proto};
 pub use time::{Now, Tick, Timestamp};

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use super::RECURSION_LIMIT;
+
 /// Bytes that are not the expected message. `Display` is the text of the 400 response, word for word.
 #[derive(Debug, Error)]
 pub enum DecodeError {
@@ -72,6 +74,12 @@ pub enum Mismatch {
         /// The name found, shortened.
         name: String,
     },
+    /// A message of a type that can contain itself does so too often.
+    #[error("Field '{path}' is nested more than {RECURSION_LIMIT} times over")]
+    Recursion {
+        /// The innermost field, shortened.
+        path: String,
+    },
     /// Required fields are absent (the first of them, when there are very many).
     #[error("Missing required fields: {}", .paths.join(", "))]
     Missing {
@@ -95,9 +103,9 @@ pub enum Malformed {
     /// A key names a wire type that no version 2 message of ours uses (groups, or an unassigned one).
     #[error("wire type {0} is not supported")]
     WireType(u8),
-    /// Messages are nested too deeply.
-    #[error("messages are nested too deeply")]
-    Depth,
+    /// A message of a type that can contain itself does so too often.
+    #[error("a message contains its own type more than {RECURSION_LIMIT} times over")]
+    Recursion,
     /// A string is not UTF-8.
     #[error("a string is not UTF-8")]
     Utf8,

@@ -95,6 +95,13 @@ macro_rules! identifier {
         }
 
         $crate::message::macros::serde_of_wire!($name);
+
+        #[cfg(test)]
+        impl $crate::message::sample::Sample for $name {
+            fn sample(source: &mut $crate::message::sample::Source<'_>) -> Self {
+                Self::new(<String as $crate::message::sample::Sample>::sample(source))
+            }
+        }
     )*};
 }
 

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::ser::Formatter;
 
-use super::{DecodeError, Message, Mismatch, Wire};
+use super::{DecodeError, Message, Mismatch, RECURSION_LIMIT, Wire};
 
 /// As many missing fields are listed; the rest of a hopeless document is not worth the bytes.
 const MISSING_LIMIT: usize = 32;
@@ -74,9 +74,24 @@ pub(super) fn shorten(text: &str) -> String {
 pub struct Place {
     path: String,
     missing: Vec<String>,
+    recursion: u8,
 }
 
 impl Place {
+    /// Reads a value within a value of its own type.
+    pub(super) fn recurse<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Mismatch>,
+    ) -> Result<T, Mismatch> {
+        if self.recursion == RECURSION_LIMIT {
+            return Err(Mismatch::Recursion { path: shorten(&self.path) });
+        }
+        self.recursion += 1;
+        let result = read(self)?;
+        self.recursion -= 1;
+        Ok(result)
+    }
+
     /// Reads one level down, in the field `name` of the current object.
     pub fn field<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> T) -> T {
         let length = self.path.len();

@@ -115,6 +115,14 @@ macro_rules! message {
         }
 
         $crate::message::macros::serde_of_wire!($name);
+
+        #[cfg(test)]
+        impl $crate::message::sample::Sample for $name {
+            #[allow(unused_variables, reason = "a message without fields has nothing to choose")]
+            fn sample(source: &mut $crate::message::sample::Source<'_>) -> Self {
+                Self { $( $field: $crate::message::sample::$rule::<$type>(source) ),* }
+            }
+        }
     )*};
 }
 
@@ -220,6 +228,13 @@ macro_rules! enumeration {
                 Self::from_name(&name).ok_or_else(|| {
                     ::serde::de::Error::custom(format!("'{name}' is not a {}", stringify!($name)))
                 })
+            }
+        }
+
+        #[cfg(test)]
+        impl $crate::message::sample::Sample for $name {
+            fn sample(source: &mut $crate::message::sample::Source<'_>) -> Self {
+                Self::ALL[source.below(Self::ALL.len())]
             }
         }
     )*};

@@ -15,6 +15,8 @@ mod proto;
 pub mod rule;
 mod scalar;
 #[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
 mod tests;
 
 use serde::Serializer;
@@ -26,6 +28,10 @@ pub(crate) use json::from_value;
 pub use json::{Json, Place, decode_json, encode_json};
 pub(crate) use macros::{enumeration, message};
 pub use proto::{Reader, WireKind, decode_proto, encode_proto, write_delimited};
+
+/// A message may contain its own type as many times over. The limit is the same in both codecs, so that what came in through one
+/// can go out and come back through the other.
+const RECURSION_LIMIT: u8 = 32;
 
 /// A value that can stand in a field: a scalar, an enum or a message.
 pub trait Wire: Sized {
@@ -58,6 +64,7 @@ pub trait Message: Wire {
     fn read_fields(input: &mut Reader<'_>) -> Result<Self, Malformed>;
 }
 
+/// A box stands where a message contains its own type, the only way in which messages can nest without bound.
 impl<T: Wire> Wire for Box<T> {
     const KIND: WireKind = T::KIND;
 
@@ -66,7 +73,7 @@ impl<T: Wire> Wire for Box<T> {
     }
 
     fn read_json(value: &Value, at: &mut Place) -> Result<Option<Self>, Mismatch> {
-        Ok(T::read_json(value, at)?.map(Box::new))
+        Ok(at.recurse(|at| T::read_json(value, at))?.map(Box::new))
     }
 
     fn write_proto(&self, out: &mut Vec<u8>) {
@@ -74,6 +81,6 @@ impl<T: Wire> Wire for Box<T> {
     }
 
     fn read_proto(input: &mut Reader<'_>) -> Result<Option<Self>, Malformed> {
-        Ok(T::read_proto(input)?.map(Box::new))
+        Ok(input.recurse(T::read_proto)?.map(Box::new))
     }
 }

@@ -1,9 +1,6 @@
 //! The protobuf wire format, version 2: keys, varints, lengths.
 
-use super::{DecodeError, Malformed, Message, Wire};
-
-/// Messages may be nested as deeply as this (C++'s own limit).
-const DEPTH_LIMIT: u8 = 100;
+use super::{DecodeError, Malformed, Message, RECURSION_LIMIT, Wire};
 
 /// The largest field number.
 const TAG_MAX: u64 = (1 << 29) - 1;
@@ -34,7 +31,7 @@ pub fn encode_proto<T: Message>(message: &T) -> Vec<u8> {
 /// # Errors
 /// [`DecodeError::Proto`].
 pub fn decode_proto<T: Message>(bytes: &[u8]) -> Result<T, DecodeError> {
-    let mut input = Reader { rest: bytes, depth_left: DEPTH_LIMIT };
+    let mut input = Reader { rest: bytes, recursion_left: RECURSION_LIMIT };
     T::read_fields(&mut input).map_err(|source| DecodeError::Proto { message: T::NAME, source })
 }
 
@@ -72,7 +69,7 @@ pub fn write_delimited(out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
 #[derive(Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],
-    depth_left: u8,
+    recursion_left: u8,
 }
 
 impl<'a> Reader<'a> {
@@ -129,8 +126,7 @@ impl<'a> Reader<'a> {
 
     /// A reader for the inside of a length-delimited value.
     pub fn nested(&mut self) -> Result<Reader<'a>, Malformed> {
-        let depth_left = self.depth_left.checked_sub(1).ok_or(Malformed::Depth)?;
-        Ok(Reader { rest: self.delimited()?, depth_left })
+        Ok(Reader { rest: self.delimited()?, recursion_left: self.recursion_left })
     }
 
     /// Passes over a value.
@@ -141,6 +137,14 @@ impl<'a> Reader<'a> {
             WireKind::Delimited => self.delimited().map(drop),
             WireKind::Fixed32 => self.array::<4>().map(drop),
         }
+    }
+
+    /// Reads a value within a value of its own type.
+    pub(super) fn recurse<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Malformed>) -> Result<T, Malformed> {
+        self.recursion_left = self.recursion_left.checked_sub(1).ok_or(Malformed::Recursion)?;
+        let result = read(self)?;
+        self.recursion_left += 1;
+        Ok(result)
     }
 
     pub(super) fn is_empty(&self) -> bool {
