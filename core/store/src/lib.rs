@@ -19,6 +19,8 @@ pub mod journal;
 pub mod lead;
 pub mod migrations;
 pub mod private_postgres;
+#[cfg(test)]
+mod testing;
 pub mod writer;
 
 pub use database::Database;

@@ -21,7 +21,7 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// does not keep the `lead` row locked, because the server ends such a session.
 const SESSION: &str = "
     set synchronous_commit = on;
-    set idle_in_transaction_session_timeout = '5s';
+    set idle_in_transaction_session_timeout = '2s';
     set statement_timeout = 0;
     set lock_timeout = 0";
 const FENCE: &str = "select fence($1, $2, $3, $4)";

@@ -1,5 +1,8 @@
 //! Reading the facts back, and forgetting the oldest.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use attica_core_api::Timestamp;
