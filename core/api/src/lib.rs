@@ -10,6 +10,7 @@
 //!
 //! Durable: nothing here; but facts and checkpoints hold messages in protobuf, so a field's number is for good.
 
+pub mod client;
 pub mod executor;
 pub mod http;
 pub mod link;

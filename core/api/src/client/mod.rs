@@ -1,0 +1,87 @@
+//! The scheduler API from a framework's side.
+//!
+//! [`connect`] keeps a framework subscribed to whichever master leads: it follows redirects, tries the masters in turn,
+//! waits longer after each failure, and subscribes again under the same id when a stream breaks or falls silent. What happens
+//! comes as [`Signal`]s; [`Calls`] sends calls on connections of their own, bound to the current stream.
+//!
+//! ```text
+//!   Seeking ──200──► Subscribed ──stream broke, silent, or ended──► Seeking      (Signal::Subscribed, …, Signal::Disconnected)
+//!    │ ▲ 307, 503, no connection: next master, wait                    │
+//!    └─┘ any other status, or ERROR on the stream ─────────────────────┴──────► Refused   (Signal::Refused, then the end)
+//! ```
+//!
+//! ```no_run
+//! # async fn example() -> Option<()> {
+//! use attica_core_api::client::{self, Config, Signal};
+//! use attica_core_api::v1::FrameworkInfo;
+//!
+//! let framework = FrameworkInfo { user: "root".into(), name: "hello".into(), ..FrameworkInfo::default() };
+//! let (calls, mut signals) = client::connect(Config::new(vec!["127.0.0.1:5050".into()], framework));
+//! while let Some(signal) = signals.next().await {
+//!     if let Signal::Event(event) = signal {
+//!         println!("{event:?}");
+//!     }
+//! }
+//! # drop(calls); Some(()) }
+//! ```
+
+mod backoff;
+mod calls;
+mod masters;
+mod records;
+mod subscription;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+pub use backoff::Backoff;
+pub use calls::{CallError, Calls};
+pub use records::{Records, StreamError};
+pub use subscription::{Disconnection, Signal, Signals};
+
+use crate::http::MediaType;
+use crate::v1::FrameworkInfo;
+
+/// The header that names a scheduler's stream.
+pub const STREAM_ID_HEADER: &str = "Mesos-Stream-Id";
+
+/// How a framework wants to be connected.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The masters, each as `host:port`. One is enough: it knows the leader.
+    pub masters: Vec<String>,
+    /// The framework. With an `id` it takes over from an earlier subscription of that id.
+    pub framework: FrameworkInfo,
+    /// Roles that are not to be offered anything at first.
+    pub suppressed_roles: Vec<String>,
+    /// The encoding of calls and events.
+    pub media: MediaType,
+    /// How long to wait between attempts to subscribe.
+    pub backoff: Backoff,
+    /// How long a call may take, retries included.
+    pub call_timeout: Duration,
+    /// Events that wait to be picked up; when it is full the stream is not read any further.
+    pub queue_events: usize,
+}
+
+impl Config {
+    /// Protobuf, and otherwise what suits most frameworks.
+    pub fn new(masters: Vec<String>, framework: FrameworkInfo) -> Config {
+        Config {
+            masters,
+            framework,
+            suppressed_roles: Vec::new(),
+            media: MediaType::Protobuf,
+            backoff: Backoff::default(),
+            call_timeout: Duration::from_secs(10),
+            queue_events: 1024,
+        }
+    }
+}
+
+/// Starts subscribing, in the background of the current tokio runtime, until [`Signals`] is dropped or the master refuses the
+/// framework for good.
+pub fn connect(config: Config) -> (Calls, Signals) {
+    subscription::start(config)
+}
