@@ -174,3 +174,6 @@ impl fmt::Display for Ranges {
         write!(formatter, "[{}]", ranges.join(","))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -280,3 +280,6 @@ impl fmt::Debug for Resources {
         write!(formatter, "{{{self}}}")
     }
 }
+
+#[cfg(test)]
+mod tests;

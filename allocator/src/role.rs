@@ -123,3 +123,6 @@ impl fmt::Display for Role {
         formatter.write_str(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,3 +89,6 @@ impl fmt::Display for Scalar {
         write!(formatter, "{units}.{}", decimals.trim_end_matches('0'))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,9 +17,6 @@ impl Allocator {
             let open: Vec<AgentKey> = self.open.iter().map(AgentKey).collect();
             open.into_iter().for_each(|agent| self.queue(agent));
         }
-        if self.changed.is_empty() {
-            return;
-        }
         if drifted(self.shares.total(), &self.total) {
             self.shares.set_total(&self.total);
         }

@@ -54,6 +54,7 @@ impl Allocator {
         });
         for client in leaving.into_values() {
             self.clients[client].demand = Demand::Left;
+            self.forget_refusals_of(client);
             self.reconsider(client);
             self.drop_unused(client);
         }

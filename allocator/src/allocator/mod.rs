@@ -9,6 +9,8 @@ mod offers;
 mod ranking;
 mod refusals;
 mod shares;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -101,6 +101,13 @@ impl Allocator {
         expired
     }
 
+    /// To whom an outstanding offer was made; `None` when it is not outstanding (any more).
+    #[must_use]
+    pub fn offered_to(&self, key: OfferKey) -> Option<FrameworkKey> {
+        let offer = self.offers.get(&key)?;
+        Some(self.clients[offer.client].framework)
+    }
+
     /// The offers that were not answered yet, oldest first.
     pub fn outstanding(&self) -> impl Iterator<Item = Offer> + '_ {
         self.offers.iter().map(|(key, offer)| {

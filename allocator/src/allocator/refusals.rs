@@ -102,4 +102,9 @@ impl Refusals {
     pub(super) fn next_end(&self) -> Option<Tick> {
         self.0.iter().map(|refusal| refusal.until).min()
     }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
 }
