@@ -1,0 +1,208 @@
+//! How the processes of a container are limited, found again and ended: one trait, three ways.
+//!
+//! `cgroups-rs` finds the hierarchies and sets the controllers. Making, killing and removing cgroups is done by hand:
+//! its `kill` knows v2 only, and a cgroup here must cost microseconds.
+
+mod posix;
+mod v1;
+mod v2;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::protocol::{ContainerId, IsolationKind, Limits, MemoryVerdict};
+
+/// One container as an isolation sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'a> {
+    /// Its name.
+    pub(crate) container: &'a ContainerId,
+    /// Its first process, which leads its session; `None` when it never ran.
+    pub(crate) leader: Option<i32>,
+}
+
+/// What the child does to itself before it drops its privileges.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Entry {
+    /// Files that take the writer into a cgroup when `0` is written to them.
+    pub(crate) membership: Vec<PathBuf>,
+    /// Resource limits to set: resource, value (soft and hard).
+    pub(crate) limits: Vec<(nix::sys::resource::Resource, u64)>,
+}
+
+/// What a container has used so far; `None` where this isolation cannot tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Usage {
+    /// Cpu time in user mode, in microseconds.
+    pub(crate) cpu_user_us: Option<u64>,
+    /// Cpu time in kernel mode, in microseconds.
+    pub(crate) cpu_system_us: Option<u64>,
+    /// Memory in use, in bytes.
+    pub(crate) memory_bytes: Option<u64>,
+    /// Processes and threads.
+    pub(crate) pids: Option<u64>,
+}
+
+/// Whether a container's cgroups are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Removal {
+    /// They are.
+    Removed,
+    /// Processes are left in them.
+    Occupied,
+}
+
+/// A step of isolating a container that did not work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IsolationError {
+    #[error("cannot {action} {path}")]
+    File {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot set the container's {what} limit")]
+    Controller {
+        what: &'static str,
+        #[source]
+        source: cgroups_rs::error::Error,
+    },
+}
+
+impl IsolationError {
+    fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> IsolationError {
+        move |source| IsolationError::File { action, path: path.to_owned(), source }
+    }
+
+    fn controller(what: &'static str) -> impl FnOnce(cgroups_rs::error::Error) -> IsolationError {
+        move |source| IsolationError::Controller { what, source }
+    }
+}
+
+/// One way to isolate containers.
+pub(crate) trait Isolation: Send + Sync {
+    /// Which way it is.
+    fn kind(&self) -> IsolationKind;
+
+    /// Makes room for a container with these limits.
+    fn create(&self, container: &ContainerId, limits: &Limits) -> Result<(), IsolationError>;
+
+    /// What a child must do to get in.
+    fn entry(&self, container: &ContainerId, limits: &Limits) -> Entry;
+
+    /// Every process of the container, except those that cannot be told from others (see the implementations).
+    fn processes(&self, subject: Subject<'_>) -> Vec<i32>;
+
+    /// One round of SIGKILL over the whole container, with nothing able to fork away meanwhile where the kernel allows.
+    fn kill(&self, subject: Subject<'_>);
+
+    /// Removes what [`Isolation::create`] made if no process is left.
+    fn remove(&self, subject: Subject<'_>) -> Result<Removal, IsolationError>;
+
+    /// Whether the memory limit struck. To be asked before [`Isolation::remove`].
+    fn memory_verdict(&self, container: &ContainerId) -> MemoryVerdict;
+
+    /// What the container uses.
+    fn usage(&self, container: &ContainerId) -> Usage;
+
+    /// Every container that has something here, whoever made it.
+    fn containers(&self) -> Vec<ContainerId>;
+
+    /// Removes what was made for all containers together, if none is left.
+    fn close(&self);
+}
+
+/// Finds how this machine isolates: cgroups when they can be made, else resource limits and sessions.
+///
+/// `parent` is the relative path of the cgroup that holds those of the containers, `root/instance`.
+pub(crate) fn detect(parent: &Path) -> Box<dyn Isolation> {
+    if !nix::unistd::geteuid().is_root() {
+        return Box::new(posix::Posix);
+    }
+    let found: Result<Option<Box<dyn Isolation>>, IsolationError> = if cgroups_rs::hierarchies::is_cgroup2_unified_mode() {
+        v2::CgroupsV2::prepare(Path::new(cgroups_rs::hierarchies::UNIFIED_MOUNTPOINT), parent).map(|found| found.map(|cgroups| Box::new(cgroups) as _))
+    } else {
+        v1::CgroupsV1::prepare(parent).map(|found| found.map(|cgroups| Box::new(cgroups) as _))
+    };
+    match found {
+        Ok(Some(isolation)) => isolation,
+        Ok(None) => {
+            tracing::warn!("cpu, memory and pids cgroups are not all there: tasks get resource limits only");
+            Box::new(posix::Posix)
+        }
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cgroups cannot be made: tasks get resource limits only");
+            Box::new(posix::Posix)
+        }
+    }
+}
+
+/// Makes a directory that may be there already.
+fn make_directory(path: &Path) -> Result<(), IsolationError> {
+    match std::fs::create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(IsolationError::file("make", path)(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Removes a cgroup; a missing one counts as removed.
+fn remove_cgroup(path: &Path) -> Result<Removal, IsolationError> {
+    match std::fs::remove_dir(path) {
+        Ok(()) => Ok(Removal::Removed),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Removal::Removed),
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => Ok(Removal::Occupied),
+        Err(error) => Err(IsolationError::file("remove", path)(error)),
+    }
+}
+
+fn pids_in(procs: &Path) -> Vec<i32> {
+    std::fs::read_to_string(procs).unwrap_or_default().lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+fn read_number(path: &Path) -> Option<u64> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// The number behind `key` in a file of `key value` lines.
+fn read_key(path: &Path, key: &str) -> Option<u64> {
+    value_of(&std::fs::read_to_string(path).ok()?, key)
+}
+
+fn value_of(text: &str, key: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
+fn containers_in(parent: &Path) -> Vec<ContainerId> {
+    let Ok(entries) = std::fs::read_dir(parent) else { return Vec::new() };
+    entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .filter_map(|entry| ContainerId::new(entry.file_name().to_str()?).ok())
+        .collect()
+}
+
+fn send_signal(pids: &[i32], signal: nix::sys::signal::Signal) {
+    for pid in pids {
+        // A process that ended meanwhile is no error: that is what was wanted.
+        let _gone = nix::sys::signal::kill(nix::unistd::Pid::from_raw(*pid), signal);
+    }
+}
+
+/// Sends SIGTERM to every process of the container.
+pub(crate) fn terminate(isolation: &dyn Isolation, subject: Subject<'_>) {
+    send_signal(&isolation.processes(subject), nix::sys::signal::Signal::SIGTERM);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_match_whole_words_only() {
+        let text = "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n";
+        assert_eq!(value_of(text, "oom_kill"), Some(3));
+        assert_eq!(value_of(text, "oom"), None);
+        assert_eq!(value_of("oom_kill many\n", "oom_kill"), None);
+    }
+}

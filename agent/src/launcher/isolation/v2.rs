@@ -1,0 +1,132 @@
+//! The unified cgroups v2 tree.
+
+use std::path::{Path, PathBuf};
+
+use cgroups_rs::MaxValue;
+use cgroups_rs::cpu::CpuController;
+use cgroups_rs::memory::MemController;
+use cgroups_rs::pid::PidController;
+use nix::sys::signal::Signal;
+
+use super::{
+    Entry, Isolation, IsolationError, Removal, Subject, Usage, containers_in, make_directory, pids_in, read_key, read_number, remove_cgroup, send_signal,
+};
+use crate::launcher::protocol::{ContainerId, IsolationKind, Limits, MemoryVerdict};
+
+/// The directory that holds the containers' cgroups.
+#[derive(Debug)]
+pub(crate) struct CgroupsV2 {
+    parent: PathBuf,
+}
+
+impl CgroupsV2 {
+    /// Makes the parent and switches the controllers on all the way to it; `None` when the machine does not offer them.
+    pub(crate) fn prepare(mount: &Path, parent: &Path) -> Result<Option<CgroupsV2>, IsolationError> {
+        let offered = std::fs::read_to_string(mount.join("cgroup.controllers")).unwrap_or_default();
+        if !["cpu", "memory", "pids"].iter().all(|needed| offered.split_ascii_whitespace().any(|controller| controller == *needed)) {
+            return Ok(None);
+        }
+        let mut directory = mount.to_owned();
+        enable_controllers(&directory)?;
+        for component in parent {
+            directory.push(component);
+            make_directory(&directory)?;
+            enable_controllers(&directory)?;
+        }
+        Ok(Some(CgroupsV2 { parent: directory }))
+    }
+
+    fn directory(&self, container: &ContainerId) -> PathBuf {
+        self.parent.join(container.as_str())
+    }
+}
+
+fn enable_controllers(directory: &Path) -> Result<(), IsolationError> {
+    let path = directory.join("cgroup.subtree_control");
+    std::fs::write(&path, "+cpu +memory +pids").map_err(IsolationError::file("write to", &path))
+}
+
+/// The kernel's own mapping of v1 shares [2, 262144] to v2 weights [1, 10000].
+fn weight(shares: u64) -> u64 {
+    1 + (shares.clamp(2, 262_144) - 2) * 9_999 / 262_142
+}
+
+impl Isolation for CgroupsV2 {
+    fn kind(&self) -> IsolationKind {
+        IsolationKind::CgroupsV2
+    }
+
+    fn create(&self, container: &ContainerId, limits: &Limits) -> Result<(), IsolationError> {
+        let directory = self.directory(container);
+        make_directory(&directory)?;
+        CpuController::new(directory.clone(), true).set_shares(weight(limits.cpu_shares)).map_err(IsolationError::controller("cpu"))?;
+        let memory_bytes = i64::try_from(limits.memory_bytes).unwrap_or(i64::MAX);
+        MemController::new(directory.clone(), true).set_limit(memory_bytes).map_err(IsolationError::controller("memory"))?;
+        let pids = MaxValue::Value(i64::try_from(limits.pids).unwrap_or(i64::MAX));
+        PidController::new(directory, true).set_pid_max(pids).map_err(IsolationError::controller("pids"))
+    }
+
+    fn entry(&self, container: &ContainerId, _limits: &Limits) -> Entry {
+        Entry { membership: vec![self.directory(container).join("cgroup.procs")], limits: Vec::new() }
+    }
+
+    fn processes(&self, subject: Subject<'_>) -> Vec<i32> {
+        pids_in(&self.directory(subject.container).join("cgroup.procs"))
+    }
+
+    fn kill(&self, subject: Subject<'_>) {
+        // `cgroup.kill` came with Linux 5.14; before that, rounds over the list of processes converge.
+        if std::fs::write(self.directory(subject.container).join("cgroup.kill"), "1").is_err() {
+            send_signal(&self.processes(subject), Signal::SIGKILL);
+        }
+    }
+
+    fn remove(&self, subject: Subject<'_>) -> Result<Removal, IsolationError> {
+        remove_cgroup(&self.directory(subject.container))
+    }
+
+    fn memory_verdict(&self, container: &ContainerId) -> MemoryVerdict {
+        let directory = self.directory(container);
+        match read_key(&directory.join("memory.events"), "oom_kill") {
+            None | Some(0) => MemoryVerdict::WithinLimit,
+            Some(_) => MemoryVerdict::OutOfMemory {
+                limit_bytes: read_number(&directory.join("memory.max")).unwrap_or(0),
+                peak_bytes: read_number(&directory.join("memory.peak")).unwrap_or(0),
+            },
+        }
+    }
+
+    fn usage(&self, container: &ContainerId) -> Usage {
+        let directory = self.directory(container);
+        let cpu = directory.join("cpu.stat");
+        Usage {
+            cpu_user_us: read_key(&cpu, "user_usec"),
+            cpu_system_us: read_key(&cpu, "system_usec"),
+            memory_bytes: read_key(&directory.join("memory.stat"), "anon"),
+            pids: read_number(&directory.join("pids.current")),
+        }
+    }
+
+    fn containers(&self) -> Vec<ContainerId> {
+        containers_in(&self.parent)
+    }
+
+    fn close(&self) {
+        // Fails while another container or agent uses it, which is then the one to remove it.
+        let _in_use = std::fs::remove_dir(&self.parent).and_then(|()| self.parent.parent().map_or(Ok(()), std::fs::remove_dir));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_span_the_range_of_shares() {
+        assert_eq!(weight(0), 1);
+        assert_eq!(weight(2), 1);
+        assert_eq!(weight(1024), 39);
+        assert_eq!(weight(262_144), 10_000);
+        assert_eq!(weight(u64::MAX), 10_000);
+    }
+}

@@ -1,0 +1,85 @@
+//! The launcher: a small process with one thread that starts tasks, waits for them and writes down how they ended.
+//!
+//! It has a session of its own and outlives the agent that started it, so tasks go on and no exit status is lost while an
+//! agent is killed, upgraded and restarted. If it dies itself, the next one adopts what it finds in the records: living
+//! processes are told from strangers by their start time and waited for through a pidfd.
+//!
+//! Architecture invariants: a task's record exists before its program runs; a record says how the task ended before the
+//! agent hears of it; a container has ended only when no process is left in it; orphans of tasks become children of the
+//! launcher (it is a subreaper) and are reaped at once.
+
+mod child;
+pub(crate) mod isolation;
+pub(crate) mod process;
+pub mod protocol;
+mod records;
+mod server;
+pub(crate) mod sys;
+
+use std::io;
+use std::path::PathBuf;
+
+use nix::fcntl::{Flock, FlockArg};
+
+/// How the launcher is called. Agents call it; people have no need to.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Directory of the launcher's socket and records
+    #[arg(long, value_name = "DIRECTORY")]
+    pub dir: PathBuf,
+    /// The cgroup, relative to each hierarchy's root, beneath which tasks get theirs
+    #[arg(long, value_name = "PATH")]
+    pub cgroup_parent: PathBuf,
+    /// Ends after so many milliseconds with neither a task nor an agent
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 10_000)]
+    pub linger_ms: u64,
+}
+
+/// Why the launcher cannot work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The directory, its records or its socket cannot be used.
+    #[error("cannot use the launcher directory {directory}")]
+    Directory {
+        /// The directory.
+        directory: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: io::Error,
+    },
+    /// Another launcher owns the directory.
+    #[error("another launcher works in {directory} already")]
+    Occupied {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// The system refuses something basic.
+    #[error("the launcher cannot {action}")]
+    System {
+        /// What it tried.
+        action: &'static str,
+        /// What went wrong.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Runs the launcher until it has nothing to do any more. Must be called by a process with a single thread.
+pub fn run(args: &Args) -> Result<(), Error> {
+    let directory = |source| Error::Directory { directory: args.dir.clone(), source };
+    std::fs::create_dir_all(&args.dir).map_err(directory)?;
+    // Already a session leader when it was started by hand: that is as good.
+    let _leader_already = nix::unistd::setsid();
+    // The socket is bound by its bare name: a path may be longer than an address holds.
+    std::env::set_current_dir(&args.dir).map_err(directory)?;
+    let lock = std::fs::OpenOptions::new().create(true).append(true).open("launcher.lock").map_err(directory)?;
+    let _lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|_| Error::Occupied { directory: args.dir.clone() })?;
+    nix::sys::prctl::set_child_subreaper(true).map_err(|error| Error::System { action: "adopt orphans", source: error.into() })?;
+    let isolation = isolation::detect(&args.cgroup_parent);
+    // Absolute: children write there from their own working directory.
+    let records = std::env::current_dir().and_then(|current| records::Records::open(current.join("containers"))).map_err(directory)?;
+    let mut server = server::Server::start(isolation, records, args.linger_ms)?;
+    let outcome = server.serve();
+    server.close();
+    outcome
+}

@@ -1,0 +1,62 @@
+//! What `/proc` tells about processes.
+
+use super::protocol::Process;
+
+/// The fields of `/proc/PID/stat` that are needed here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stat {
+    /// Whether it has ended and waits to be reaped.
+    pub(crate) zombie: bool,
+    /// Session id: the id of the process that began it.
+    pub(crate) session: i32,
+    /// Clock ticks since boot at which it started.
+    pub(crate) start_ticks: u64,
+}
+
+/// Reads `/proc/PID/stat`; `None` when there is no such process.
+pub(crate) fn stat(pid: i32) -> Option<Stat> {
+    parse_stat(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The second field is the program's name in parentheses and may contain anything, so reading starts behind the last `)`.
+fn parse_stat(text: &str) -> Option<Stat> {
+    let mut fields = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace();
+    let state = fields.next()?;
+    let session = fields.nth(2)?.parse().ok()?;
+    let start_ticks = fields.nth(15)?.parse().ok()?;
+    Some(Stat { zombie: matches!(state, "Z" | "X"), session, start_ticks })
+}
+
+/// Whether `process` exists still (a zombie counts: its status can be had), and the number was not given to another one.
+pub(crate) fn exists(process: Process) -> bool {
+    stat(process.pid).is_some_and(|stat| stat.start_ticks == process.start_ticks)
+}
+
+/// The living members of a session.
+pub(crate) fn session_members(session: i32) -> Vec<i32> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|pid| stat(*pid).is_some_and(|stat| stat.session == session && !stat.zombie))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_and_spaces_does_not_confuse() {
+        let text = "77 (a) b (c) S 1 50 51 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 0 0\n";
+        assert_eq!(parse_stat(text), Some(Stat { zombie: false, session: 51, start_ticks: 987_654 }));
+        assert_eq!(parse_stat("77 (torn) S 1"), None);
+    }
+
+    #[test]
+    fn this_process_exists_and_its_double_does_not() {
+        let pid = i32::try_from(std::process::id()).unwrap();
+        let start_ticks = stat(pid).unwrap().start_ticks;
+        assert!(exists(Process { pid, start_ticks }));
+        assert!(!exists(Process { pid, start_ticks: start_ticks + 1 }));
+    }
+}

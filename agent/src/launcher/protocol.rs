@@ -1,0 +1,309 @@
+//! What agent and launcher say to each other: JSON records behind a four-byte big-endian length, over a unix socket.
+//!
+//! The first record of either side is its `Hello`. A launcher outlives the agent that started it, so an upgraded agent
+//! may meet an older launcher: both refuse to go on when the protocol numbers differ, and say so.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// The protocol this build speaks.
+pub const PROTOCOL: u32 = 1;
+
+/// The longest record either side accepts, in bytes.
+pub const MAX_RECORD_BYTES: usize = 64 << 20;
+
+/// Name of the launcher's socket in its directory.
+pub const SOCKET: &str = "launcher.sock";
+
+/// The name of one run of one task: a UUID. It names the run's sandbox, its cgroups and its record.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ContainerId(Arc<str>);
+
+/// A text that cannot name a container.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is no container id: 1 to 64 letters, digits and `-` are")]
+pub struct InvalidContainerId(String);
+
+impl ContainerId {
+    /// Takes `name` if it can be the name of a file and of a cgroup.
+    pub fn new(name: &str) -> Result<ContainerId, InvalidContainerId> {
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(legal) {
+            return Err(InvalidContainerId(name.to_owned()));
+        }
+        Ok(ContainerId(name.into()))
+    }
+
+    /// A container id is a UUID in its usual form.
+    pub fn from_uuid(uuid: uuid::Uuid) -> ContainerId {
+        ContainerId(uuid.hyphenated().to_string().into())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for ContainerId {
+    type Error = InvalidContainerId;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        ContainerId::new(&name)
+    }
+}
+
+impl From<ContainerId> for String {
+    fn from(id: ContainerId) -> String {
+        id.0.as_ref().to_owned()
+    }
+}
+
+impl std::fmt::Display for ContainerId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// What the agent asks of the launcher.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Opens the conversation; answered with [`Reply::Hello`].
+    Hello {
+        /// The agent's [`PROTOCOL`].
+        protocol: u32,
+    },
+    /// Start these; each is answered with `Started` or `LaunchFailed`. A container that exists already is left alone.
+    Launch(Vec<LaunchSpec>),
+    /// Send SIGTERM to every process of the container.
+    Terminate(ContainerId),
+    /// Send SIGKILL to every process of the container until none is left.
+    Destroy(ContainerId),
+    /// The agent has written down how these ended; their records may go.
+    Forget(Vec<ContainerId>),
+    /// End as soon as no container is left.
+    Stop,
+}
+
+/// One process to start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LaunchSpec {
+    /// Names the run.
+    pub container: ContainerId,
+    /// The program and its arguments, `argv[0]` first. Without a `/` it is looked for in the `PATH` of `environment`.
+    pub argv: Vec<String>,
+    /// The program, when it differs from `argv[0]`.
+    pub program: String,
+    /// The whole environment: nothing of the launcher's own is added.
+    pub environment: Vec<(String, String)>,
+    /// Drop privileges to this user; `None` keeps the launcher's own.
+    pub user: Option<String>,
+    /// Working directory; `stdout` and `stderr` are appended to there.
+    pub directory: PathBuf,
+    /// What the kernel shall enforce.
+    pub limits: Limits,
+}
+
+/// What a task may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Weight against other tasks: 1024 for each cpu.
+    pub cpu_shares: u64,
+    /// Memory of all its processes together, in bytes.
+    pub memory_bytes: u64,
+    /// Processes and threads at a time.
+    pub pids: u64,
+}
+
+/// What the launcher tells the agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// Answers the agent's `Hello`.
+    Hello {
+        /// The launcher's [`PROTOCOL`].
+        protocol: u32,
+        /// The launcher's process id.
+        pid: i32,
+        /// How tasks are isolated on this machine.
+        isolation: IsolationKind,
+        /// Every container the launcher knows.
+        containers: Vec<ContainerReport>,
+    },
+    /// The container's program runs.
+    Started {
+        /// The container.
+        container: ContainerId,
+        /// Its first process.
+        process: Process,
+    },
+    /// The container's program could not be started; nothing of it is left.
+    LaunchFailed {
+        /// The container.
+        container: ContainerId,
+        /// Why, for people.
+        error: String,
+    },
+    /// The container's program has ended and no process of it is left.
+    Ended {
+        /// The container.
+        container: ContainerId,
+        /// How it ended.
+        ending: Ending,
+    },
+}
+
+/// A process, named so that another one with the same id is not mistaken for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Its id.
+    pub pid: i32,
+    /// When it started, in clock ticks since boot (field 22 of `/proc/PID/stat`).
+    pub start_ticks: u64,
+}
+
+/// One container as a `Hello` tells of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ContainerReport {
+    /// The container.
+    pub container: ContainerId,
+    /// Its first process.
+    pub process: Process,
+    /// How it ended, once nothing of it is left.
+    pub ending: Option<Ending>,
+}
+
+/// How a container's program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// What `wait` told about its first process.
+    pub exit: Exit,
+    /// What the kernel did about its memory.
+    pub memory: MemoryVerdict,
+}
+
+/// What became of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// It ended by itself with this status.
+    Code(i32),
+    /// A signal of this number ended it.
+    Signal(i32),
+    /// It ended while no launcher lived, and the kernel did not keep its status.
+    Unknown,
+}
+
+/// Whether the memory limit ended a process of the container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemoryVerdict {
+    /// It did not.
+    WithinLimit,
+    /// The kernel killed a process because of it.
+    OutOfMemory {
+        /// The limit, in bytes.
+        limit_bytes: u64,
+        /// The most that was in use, in bytes.
+        peak_bytes: u64,
+    },
+}
+
+/// How this machine isolates tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IsolationKind {
+    /// cgroups v1 controllers (also the hybrid layout).
+    CgroupsV1,
+    /// The unified cgroups v2 tree.
+    CgroupsV2,
+    /// Resource limits and sessions only: no root, or no cgroups.
+    Posix,
+}
+
+impl IsolationKind {
+    /// The name it has in the agent's attributes and in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            IsolationKind::CgroupsV1 => "cgroups-v1",
+            IsolationKind::CgroupsV2 => "cgroups-v2",
+            IsolationKind::Posix => "posix",
+        }
+    }
+}
+
+/// A record that does not fit the protocol.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// It announces more bytes than [`MAX_RECORD_BYTES`].
+    #[error("a record of {0} bytes is longer than the {MAX_RECORD_BYTES} that are accepted")]
+    TooLong(usize),
+    /// It is not a message of this protocol.
+    #[error("a record cannot be read")]
+    Malformed(#[source] serde_json::Error),
+}
+
+/// Appends `message` as one record to `out`.
+pub fn encode<M: Serialize>(message: &M, out: &mut Vec<u8>) -> Result<(), FrameError> {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    serde_json::to_writer(&mut *out, message).map_err(FrameError::Malformed)?;
+    let length = out.len() - start - 4;
+    let header = u32::try_from(length).ok().filter(|_| length <= MAX_RECORD_BYTES).ok_or(FrameError::TooLong(length))?;
+    out[start..start + 4].copy_from_slice(&header.to_be_bytes());
+    Ok(())
+}
+
+/// Takes the first whole record from `buffer`; `None` when more bytes are needed.
+pub fn decode<M: for<'a> Deserialize<'a>>(buffer: &mut Vec<u8>) -> Result<Option<M>, FrameError> {
+    let Some(header) = buffer.first_chunk::<4>() else { return Ok(None) };
+    let length = u32::from_be_bytes(*header) as usize;
+    if length > MAX_RECORD_BYTES {
+        return Err(FrameError::TooLong(length));
+    }
+    let Some(payload) = buffer.get(4..4 + length) else { return Ok(None) };
+    let message = serde_json::from_slice(payload).map_err(FrameError::Malformed)?;
+    buffer.drain(..4 + length);
+    Ok(Some(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_survive_any_split() {
+        let sent = [Request::Hello { protocol: PROTOCOL }, Request::Stop, Request::Forget(vec![ContainerId::new("a-1").unwrap()])];
+        let mut wire = Vec::new();
+        for message in &sent {
+            encode(message, &mut wire).unwrap();
+        }
+        let mut buffer = Vec::new();
+        let mut received = Vec::new();
+        for byte in wire {
+            buffer.push(byte);
+            while let Some(message) = decode::<Request>(&mut buffer).unwrap() {
+                received.push(message);
+            }
+        }
+        assert_eq!(received, sent);
+        assert!(buffer.is_empty());
+    }
+
+    #[test]
+    fn a_giant_record_is_refused_before_it_is_read() {
+        let mut buffer = u32::MAX.to_be_bytes().to_vec();
+        assert!(matches!(decode::<Request>(&mut buffer), Err(FrameError::TooLong(_))));
+    }
+
+    #[test]
+    fn a_container_id_cannot_leave_its_directory() {
+        for bad in ["", "..", "a/b", "a\0b", "a b"] {
+            assert!(ContainerId::new(bad).is_err(), "{bad:?}");
+        }
+    }
+}

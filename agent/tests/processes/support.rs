@@ -1,0 +1,176 @@
+//! A launcher to talk to, and ways to wait for a condition.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use attica_agent::launcher::protocol::{self, ContainerId, ContainerReport, Ending, IsolationKind, LaunchSpec, Limits, PROTOCOL, Process, Reply, Request, SOCKET};
+
+/// How long a condition may take to come true before the test fails.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Looks every few milliseconds until `look` finds something.
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whether tests that need root and cgroups can run; says so when they cannot.
+pub fn can_isolate() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    let cgroups = Path::new("/sys/fs/cgroup/memory").exists() || Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    if !(root && cgroups) {
+        println!("skipped: needs root and cgroups");
+    }
+    root && cgroups
+}
+
+/// Whether the process exists and has not ended.
+pub fn is_alive(pid: i32) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+    !stat.rsplit(") ").next().unwrap().starts_with(['Z', 'X'])
+}
+
+pub fn kill_hard(pid: i32) {
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
+}
+
+/// Every cgroup directory, of any controller, beneath `parent`.
+pub fn cgroups_beneath(parent: &str) -> Vec<PathBuf> {
+    let Ok(controllers) = std::fs::read_dir("/sys/fs/cgroup") else { return Vec::new() };
+    let roots = controllers.filter_map(Result::ok).map(|entry| entry.path()).chain([PathBuf::from("/sys/fs/cgroup")]);
+    roots.filter_map(|root| std::fs::read_dir(root.join(parent)).ok()).flatten().filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+}
+
+pub struct Launcher {
+    pub directory: tempfile::TempDir,
+    pub cgroup_parent: String,
+    process: Child,
+    stream: UnixStream,
+    buffer: Vec<u8>,
+    pub isolation: IsolationKind,
+    pub reports: BTreeMap<ContainerId, ContainerReport>,
+    pub pid: i32,
+}
+
+impl Launcher {
+    pub fn start() -> Launcher {
+        let directory = tempfile::tempdir().unwrap();
+        let cgroup_parent = format!("attica-test/{}", uuid::Uuid::new_v4());
+        Launcher::start_in(directory, cgroup_parent)
+    }
+
+    fn start_in(directory: tempfile::TempDir, cgroup_parent: String) -> Launcher {
+        let process = Command::new(env!("CARGO_BIN_EXE_attica-agent"))
+            .args(["launcher", "--dir"])
+            .arg(directory.path())
+            .args(["--cgroup-parent", &cgroup_parent])
+            .stdin(Stdio::null())
+            .stderr(std::fs::File::options().create(true).append(true).open(directory.path().join("launcher.log")).unwrap())
+            .spawn()
+            .unwrap();
+        Launcher::connect(directory, cgroup_parent, process)
+    }
+
+    fn connect(directory: tempfile::TempDir, cgroup_parent: String, process: Child) -> Launcher {
+        let socket = directory.path().join(SOCKET);
+        let mut stream = eventually("the launcher listens", || UnixStream::connect(&socket).ok());
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut buffer = Vec::new();
+        send(&mut stream, &Request::Hello { protocol: PROTOCOL });
+        let Reply::Hello { pid, isolation, containers, .. } = receive(&mut stream, &mut buffer) else { panic!("no hello") };
+        let reports = containers.into_iter().map(|report| (report.container.clone(), report)).collect();
+        Launcher { directory, cgroup_parent, process, stream, buffer, isolation, reports, pid }
+    }
+
+    /// As an agent that was killed and started again does.
+    pub fn reconnect(self) -> Launcher {
+        drop(self.stream);
+        Launcher::connect(self.directory, self.cgroup_parent, self.process)
+    }
+
+    /// Kills the launcher and starts another one in its place.
+    pub fn replace(mut self) -> Launcher {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        Launcher::start_in(self.directory, self.cgroup_parent)
+    }
+
+    pub fn send(&mut self, request: &Request) {
+        send(&mut self.stream, request);
+    }
+
+    pub fn receive(&mut self) -> Reply {
+        receive(&mut self.stream, &mut self.buffer)
+    }
+
+    pub fn started(&mut self, spec: LaunchSpec) -> Process {
+        self.send(&Request::Launch(vec![spec]));
+        match self.receive() {
+            Reply::Started { process, .. } => process,
+            other => panic!("not started: {other:?}"),
+        }
+    }
+
+    pub fn ending(&mut self) -> Ending {
+        match self.receive() {
+            Reply::Ended { ending, .. } => ending,
+            other => panic!("not ended: {other:?}"),
+        }
+    }
+
+    /// A shell command with generous limits, in a sandbox of its own.
+    pub fn shell(&self, script: &str) -> LaunchSpec {
+        let container = ContainerId::from_uuid(uuid::Uuid::new_v4());
+        let sandbox = self.directory.path().join("sandboxes").join(container.as_str());
+        std::fs::create_dir_all(&sandbox).unwrap();
+        LaunchSpec {
+            container,
+            program: "/bin/sh".to_owned(),
+            argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
+            environment: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
+            user: None,
+            directory: sandbox,
+            limits: Limits { cpu_shares: 102, memory_bytes: 64 << 20, pids: 64 },
+        }
+    }
+
+    /// Ends the launcher and checks that nothing of it is left.
+    pub fn finish(mut self) {
+        self.send(&Request::Stop);
+        let status = eventually("the launcher ends", || self.process.try_wait().unwrap());
+        assert!(status.success(), "{status}");
+        assert_eq!(cgroups_beneath(&self.cgroup_parent), Vec::<PathBuf>::new());
+        assert!(!self.directory.path().join(SOCKET).exists());
+        for controller in std::fs::read_dir("/sys/fs/cgroup").unwrap().filter_map(Result::ok) {
+            assert!(!controller.path().join(&self.cgroup_parent).exists());
+        }
+    }
+}
+
+fn send(stream: &mut UnixStream, request: &Request) {
+    let mut bytes = Vec::new();
+    protocol::encode(request, &mut bytes).unwrap();
+    stream.write_all(&bytes).unwrap();
+}
+
+fn receive(stream: &mut UnixStream, buffer: &mut Vec<u8>) -> Reply {
+    loop {
+        if let Some(reply) = protocol::decode(buffer).unwrap() {
+            return reply;
+        }
+        let mut chunk = [0; 65536];
+        let length = stream.read(&mut chunk).expect("the launcher answers in time");
+        assert!(length > 0, "the launcher closed the connection");
+        buffer.extend_from_slice(&chunk[..length]);
+    }
+}
