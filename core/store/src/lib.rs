@@ -25,4 +25,5 @@ pub mod writer;
 
 pub use database::Database;
 pub use lead::{Epoch, Lead, LeaderRole, Position};
+pub use private_postgres::{PrivatePostgres, PrivatePostgresError, PrivatePostgresOptions};
 pub use writer::{Batch, Committed, Fact, Tables, Transaction, Writer, WriterHandle};

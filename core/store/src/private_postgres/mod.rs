@@ -13,10 +13,13 @@ mod tests;
 
 use std::ffi::OsString;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
+
+use uuid::Uuid;
 
 use crate::Database;
 pub use binaries::Binaries;
@@ -221,6 +224,16 @@ impl PrivatePostgres {
     /// Closes all connections, writes a checkpoint and ends; a server that does not comply is ended the hard way.
     pub async fn stop(mut self) {
         self.server.stop().await;
+        self.socket_directory.remove();
+    }
+}
+
+impl Drop for PrivatePostgres {
+    fn drop(&mut self) {
+        // One that has ended by itself may have a successor, which uses the same directories.
+        if self.server.end_now() {
+            self.socket_directory.remove();
+        }
     }
 }
 
@@ -243,11 +256,12 @@ fn private_directory(directory: &Path) -> Result<PathBuf, PrivatePostgresError> 
     directory.canonicalize().map_err(failed("find"))
 }
 
-/// Where the socket lies: beside the data, or, if that path is too long for a socket, in a directory of its own.
+/// Where the socket lies: beside the data, or, if that path is too long for a socket, in a directory of its own. It is the same
+/// at every start, so that those who know the address find a restarted server.
 #[derive(Debug)]
 enum SocketDirectory {
     Beside(PathBuf),
-    /// Removed with the server.
+    /// Goes with the server.
     Short(PathBuf),
 }
 
@@ -256,16 +270,20 @@ impl SocketDirectory {
         if directory.join(SOCKET_NAME).as_os_str().len() <= SOCKET_PATH_LIMIT {
             return Ok(SocketDirectory::Beside(directory.to_owned()));
         }
-        let short = std::env::temp_dir().join(format!("attica-{}", uuid::Uuid::new_v4().simple()));
+        let name = Uuid::new_v5(&Uuid::NAMESPACE_OID, directory.as_os_str().as_bytes());
+        let short = Path::new("/tmp").join(format!("attica-{}", name.simple()));
         let failed = |source| PrivatePostgresError::Directory {
             what: "make the directory",
             path: short.clone(),
             source,
         };
-        std::fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&short)
-            .map_err(failed)?;
+        match std::fs::DirBuilder::new().mode(0o700).create(&short) {
+            Ok(()) => {}
+            // Left by a start that was killed, and nobody else's: everybody may write to /tmp.
+            Err(error)
+                if error.kind() == io::ErrorKind::AlreadyExists && account.owns_alone(&short) => {}
+            Err(error) => return Err(failed(error)),
+        }
         account.own(&short)?;
         Ok(SocketDirectory::Short(short))
     }
@@ -286,14 +304,12 @@ impl SocketDirectory {
             percent_encoded(text)
         ))
     }
-}
 
-impl Drop for SocketDirectory {
-    fn drop(&mut self) {
+    fn remove(&self) {
         match self {
             SocketDirectory::Beside(_) => {}
             SocketDirectory::Short(path) => {
-                let _ = std::fs::remove_dir_all(path); // left in the temporary directory at worst
+                let _ = std::fs::remove_dir_all(path); // left behind, empty, at worst
             }
         }
     }

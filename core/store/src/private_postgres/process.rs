@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -72,6 +73,17 @@ impl Account {
                 })
             }
         }
+    }
+
+    /// Whether a directory is a real one that nobody but the account can enter.
+    pub(super) fn owns_alone(&self, directory: &Path) -> bool {
+        let owner = match self {
+            Account::Own | Account::Namespace => nix::unistd::geteuid(),
+            Account::Postgres(user) => user.uid,
+        };
+        std::fs::symlink_metadata(directory).is_ok_and(|metadata| {
+            metadata.is_dir() && metadata.uid() == owner.as_raw() && metadata.mode() & 0o077 == 0
+        })
     }
 
     fn command(&self, program: &Path) -> Command {
@@ -279,6 +291,20 @@ impl Server {
         }
     }
 
+    /// An immediate shutdown of a server that still runs; `false`: it had ended. It is waited for, so that whoever removes the
+    /// directory next finds nobody in it.
+    pub(super) fn end_now(&mut self) -> bool {
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return false;
+        }
+        self.signal(Signal::SIGQUIT);
+        let until = Instant::now() + DROP_LIMIT;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
+            std::thread::sleep(LOOK_EVERY);
+        }
+        true
+    }
+
     fn signal(&self, signal: Signal) {
         if self.child.id().is_some() {
             let _ = kill(Pid::from_raw(self.process), signal); // still ours: nobody has waited for it yet
@@ -287,13 +313,8 @@ impl Server {
 }
 
 impl Drop for Server {
-    /// An immediate shutdown. It is waited for, so that whoever removes the directory next finds nobody in it.
     fn drop(&mut self) {
-        self.signal(Signal::SIGQUIT);
-        let until = Instant::now() + DROP_LIMIT;
-        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
-            std::thread::sleep(LOOK_EVERY);
-        }
+        self.end_now();
     }
 }
 

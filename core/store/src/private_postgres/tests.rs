@@ -139,12 +139,36 @@ async fn a_path_too_long_for_a_socket_works() {
         .path()
         .join("x".repeat(120))
         .join("with space & ümlaut");
-    let postgres = start(&long).await;
+    let mut postgres = start(&long).await;
+    assert_eq!(query(&postgres, "select 'here'").await, "here");
+    // The address stays the same when the server comes back.
+    let url = postgres.url().to_owned();
+    kill(Pid::from_raw(postgres.process()), Signal::SIGKILL).expect("kill");
+    postgres.ended().await.expect("it has ended");
+    postgres = start(&long).await;
+    assert_eq!(postgres.url(), url);
     assert_eq!(query(&postgres, "select 'here'").await, "here");
     let socket_directory = postgres.socket_directory().to_owned();
     assert!(!socket_directory.starts_with(directory.path()));
     postgres.stop().await;
     assert!(!socket_directory.exists(), "nothing is left behind");
+}
+
+#[tokio::test]
+async fn a_socket_directory_of_somebody_else_is_refused() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let long = directory.path().join("x".repeat(120));
+    let postgres = start(&long).await;
+    let socket_directory = postgres.socket_directory().to_owned();
+    postgres.stop().await;
+    // Anybody may have put a link there meanwhile.
+    std::os::unix::fs::symlink(directory.path(), &socket_directory).expect("link");
+    let outcome = PrivatePostgres::start(&PrivatePostgresOptions::for_test(&long)).await;
+    std::fs::remove_file(&socket_directory).expect("the link is still there");
+    assert!(matches!(
+        outcome,
+        Err(PrivatePostgresError::Directory { .. })
+    ));
 }
 
 #[tokio::test]
