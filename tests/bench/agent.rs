@@ -1,19 +1,27 @@
 //! One real agent with real tasks in real cgroups, under a master over a durable Postgres: rows f1, f2 and f4.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and stops at what it did not expect")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and stops at what it did not expect"
+)]
 
+mod fsync;
 mod report;
 mod roles;
-mod slow_disk;
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use attica_allocator::Role as AllocationRole;
 use attica_core_api::client::{self, Calls, Config, Signal, Signals};
 use attica_core_api::resources;
 use attica_core_api::v1::{
-    CommandInfo, FrameworkInfo, Offer, OfferOperation, TaskId, TaskInfo, TaskState, TaskStatus,
+    CommandInfo, FrameworkInfo, LaunchOperation, Offer, OfferOperation, OfferOperationType, TaskId,
+    TaskInfo, TaskState, TaskStatus,
 };
+use fsync::Disk;
 use nix::sys::signal::{Signal as UnixSignal, kill};
 use nix::unistd::Pid;
 use report::{Better, Figure};
@@ -25,36 +33,83 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::main]
 async fn main() {
-    let rows = report::rows(&["f1", "f2", "f4"]);
-    for row in rows {
-        let site = Site::new().await;
-        let master = site.start("master", "master", &["--listen", "127.0.0.1:0"]);
-        let agent = start_agent(&site, &master, "127.0.0.1:0");
-        let mut framework = Framework::subscribe(&master.address).await;
-        match row.as_str() {
-            "f1" => f1(&mut framework).await,
-            "f2" => f2(&mut framework).await,
-            _ => f4(&mut framework, agent, &site, &master).await,
+    for row in ["f1", "f2", "f4"]
+        .into_iter()
+        .filter(|row| report::is_wanted(row))
+    {
+        let mut figures = Vec::new();
+        for disk in fsync::disks(roles::directory().path()) {
+            figures.extend(measure(row, &disk).await);
         }
-        framework.end(&site).await;
+        report::print(&figures);
     }
 }
 
-fn start_agent(site: &Site, master: &Role, listen: &str) -> Role {
-    let work_dir = site.directory.path().join("agent");
+async fn measure(row: &str, disk: &Disk) -> Vec<Figure> {
+    let directory = roles::directory();
+    let site = Site::new(directory.path(), disk).await;
+    let master = site.start("master", "master", &["--listen", "127.0.0.1:0"]);
+    let agent = start_agent(&site, &master, "127.0.0.1:0");
+    let mut framework = Framework::subscribe(&master.address).await;
+    let figures = match row {
+        "f1" => f1(&mut framework, disk).await,
+        "f2" => f2(&mut framework, disk).await,
+        _ => f4(&mut framework, disk, agent, &site, &master).await,
+    };
+    framework.end(&site).await;
+    figures
+}
+
+fn figure(
+    name: &str,
+    disk: &Disk,
+    value: f64,
+    unit: &'static str,
+    reach: f64,
+    better: Better,
+) -> Figure {
+    let bench = format!("{name}{}", disk.suffix);
+    Figure {
+        bench,
+        value,
+        unit,
+        reach: Some(reach),
+        better,
+        fsync_ms: Some(disk.fsync_ms),
+    }
+}
+
+fn start_agent(site: &Site<'_>, master: &Role, listen: &str) -> Role {
+    let work_dir = site.directory().join("agent");
     let resources = "cpus:4000;mem:400000;disk:400000;ports:[21000-31999]";
     let work_dir = work_dir.to_str().expect("a path in UTF-8");
-    let args = ["--listen", listen, "--master", &master.address, "--work-dir", work_dir, "--resources", resources];
+    let args = [
+        "--listen",
+        listen,
+        "--master",
+        &master.address,
+        "--work-dir",
+        work_dir,
+        "--resources",
+        resources,
+    ];
     site.start("agent", "agent", &args)
 }
 
 /// 1,000 command tasks with cpu, memory and pids limits: until all are RUNNING, until all are killed.
-async fn f1(framework: &mut Framework) {
+async fn f1(framework: &mut Framework, disk: &Disk) -> Vec<Figure> {
     let offer = framework.offer().await;
-    let tasks: Vec<TaskInfo> = (0..TASKS).map(|number| task(&format!("f1-{number}"), "sleep 100000", &offer)).collect();
+    let tasks: Vec<TaskInfo> = (0..TASKS)
+        .map(|number| task(&format!("f1-{number}"), "sleep 100000", &offer))
+        .collect();
     let started = Instant::now();
     framework.launch(&offer, tasks).await;
-    framework.until_all(TaskState::Running, (0..TASKS).map(|number| format!("f1-{number}"))).await;
+    framework
+        .until_all(
+            TaskState::Running,
+            (0..TASKS).map(|number| format!("f1-{number}")),
+        )
+        .await;
     let launched = TASKS as f64 / started.elapsed().as_secs_f64();
 
     let started = Instant::now();
@@ -62,20 +117,35 @@ async fn f1(framework: &mut Framework) {
     let agent_id = offer.agent_id.clone();
     let kills = tokio::spawn(async move {
         for number in 0..TASKS {
-            calls.kill(TaskId::new(format!("f1-{number}")), Some(agent_id.clone())).await.expect("KILL");
+            calls
+                .kill(TaskId::new(format!("f1-{number}")), Some(agent_id.clone()))
+                .await
+                .expect("KILL");
         }
     });
-    framework.until_all(TaskState::Killed, (0..TASKS).map(|number| format!("f1-{number}"))).await;
+    framework
+        .until_all(
+            TaskState::Killed,
+            (0..TASKS).map(|number| format!("f1-{number}")),
+        )
+        .await;
     kills.await.expect("kills");
     let killed = TASKS as f64 / started.elapsed().as_secs_f64();
-    report::print(&[
-        Figure::new("f1.kill", killed, "tasks/s", 1000.0, Better::More),
-        Figure::new("f1.launch", launched, "tasks/s", 1000.0, Better::More),
-    ]);
+    vec![
+        figure(
+            "f1.launch",
+            disk,
+            launched,
+            "tasks/s",
+            1000.0,
+            Better::Higher,
+        ),
+        figure("f1.kill", disk, killed, "tasks/s", 1000.0, Better::Higher),
+    ]
 }
 
 /// ACCEPT to TASK_RUNNING, one at a time.
-async fn f2(framework: &mut Framework) {
+async fn f2(framework: &mut Framework, disk: &Disk) -> Vec<Figure> {
     let mut took_ms = Vec::new();
     for number in 0..SINGLE_LAUNCHES {
         let offer = framework.offer().await;
@@ -86,16 +156,36 @@ async fn f2(framework: &mut Framework) {
         framework.until_all(TaskState::Running, [name]).await;
         took_ms.push(started.elapsed().as_secs_f64() * 1e3);
     }
-    let reach = 2.0 * report::fsync_ms() + 8.0;
-    report::print(&[Figure::new("f2.accept_to_running.p50", report::percentile(&mut took_ms, 0.5), "ms", reach, Better::Less)]);
+    let reach = 2.0 * disk.fsync_ms + 8.0;
+    vec![figure(
+        "f2.accept_to_running.p50",
+        disk,
+        report::median(took_ms),
+        "ms",
+        reach,
+        Better::Lower,
+    )]
 }
 
 /// The agent is killed with 1,000 live tasks: until all are known again, and how many are lost.
-async fn f4(framework: &mut Framework, mut agent: Role, site: &Site, master: &Role) {
+async fn f4(
+    framework: &mut Framework,
+    disk: &Disk,
+    mut agent: Role,
+    site: &Site<'_>,
+    master: &Role,
+) -> Vec<Figure> {
     let offer = framework.offer().await;
-    let tasks: Vec<TaskInfo> = (0..TASKS).map(|number| task(&format!("f4-{number}"), "sleep 100000", &offer)).collect();
+    let tasks: Vec<TaskInfo> = (0..TASKS)
+        .map(|number| task(&format!("f4-{number}"), "sleep 100000", &offer))
+        .collect();
     framework.launch(&offer, tasks).await;
-    framework.until_all(TaskState::Running, (0..TASKS).map(|number| format!("f4-{number}"))).await;
+    framework
+        .until_all(
+            TaskState::Running,
+            (0..TASKS).map(|number| format!("f4-{number}")),
+        )
+        .await;
 
     let address = agent.address.clone();
     agent.kill();
@@ -106,21 +196,29 @@ async fn f4(framework: &mut Framework, mut agent: Role, site: &Site, master: &Ro
     framework.offer().await;
     let known_again = started.elapsed().as_secs_f64();
 
-    let lost = framework.reconcile(TASKS).await.iter().filter(|status| status.state != TaskState::Running).count();
-    report::print(&[
-        Figure::new("f4.lost", lost as f64, "tasks", 0.0, Better::Less),
-        Figure::new("f4.known_again", known_again, "s", 1.0, Better::Less),
-    ]);
+    let lost = framework
+        .reconcile(TASKS)
+        .await
+        .iter()
+        .filter(|status| status.state != TaskState::Running)
+        .count();
+    vec![
+        figure("f4.known_again", disk, known_again, "s", 1.0, Better::Lower),
+        figure("f4.lost", disk, lost as f64, "tasks", 0.0, Better::Lower),
+    ]
 }
 
 fn task(name: &str, command: &str, offer: &Offer) -> TaskInfo {
-    let wanted = resources::parse("cpus:0.1;mem:32").expect("valid");
+    let wanted = resources::parse("cpus:0.1;mem:32", &AllocationRole::any()).expect("valid");
     TaskInfo {
         name: name.to_owned(),
         task_id: TaskId::new(name),
         agent_id: offer.agent_id.clone(),
-        resources: resources::to_wire(&wanted, None),
-        command: Some(Box::new(CommandInfo { value: Some(command.to_owned()), ..CommandInfo::default() })),
+        resources: wanted,
+        command: Some(CommandInfo {
+            value: Some(command.to_owned()),
+            ..CommandInfo::default()
+        }),
         ..TaskInfo::default()
     }
 }
@@ -135,16 +233,28 @@ struct Framework {
 
 impl Framework {
     async fn subscribe(master: &str) -> Framework {
-        let info = FrameworkInfo { user: "root".into(), name: "bench".into(), ..FrameworkInfo::default() };
+        let info = FrameworkInfo {
+            user: "root".into(),
+            name: "bench".into(),
+            ..FrameworkInfo::default()
+        };
         let (calls, signals) = client::connect(Config::new(vec![master.to_owned()], info));
-        Framework { calls, signals, offers: Vec::new(), updates: Vec::new() }
+        Framework {
+            calls,
+            signals,
+            offers: Vec::new(),
+            updates: Vec::new(),
+        }
     }
 
     async fn step(&mut self) {
-        let signal = tokio::time::timeout(PATIENCE, self.signals.next()).await.expect("something happens");
+        let signal = tokio::time::timeout(PATIENCE, self.signals.next())
+            .await
+            .expect("something happens");
         match signal.expect("the framework is wanted") {
             Signal::Event(event) => {
-                self.offers.extend(event.offers.into_iter().flat_map(|offers| offers.offers));
+                self.offers
+                    .extend(event.offers.into_iter().flat_map(|offers| offers.offers));
                 if let Some(rescind) = event.rescind {
                     self.offers.retain(|offer| offer.id != rescind.offer_id);
                 }
@@ -171,8 +281,15 @@ impl Framework {
     }
 
     async fn launch(&mut self, offer: &Offer, tasks: Vec<TaskInfo>) {
-        let launch = OfferOperation::launch(tasks);
-        self.calls.accept(vec![offer.id.clone()], vec![launch], None).await.expect("ACCEPT");
+        let launch = OfferOperation {
+            r#type: Some(OfferOperationType::Launch),
+            launch: Some(LaunchOperation { task_infos: tasks }),
+            ..OfferOperation::default()
+        };
+        self.calls
+            .accept(vec![offer.id.clone()], vec![launch], None)
+            .await
+            .expect("ACCEPT");
     }
 
     async fn until_all(&mut self, state: TaskState, names: impl IntoIterator<Item = String>) {
@@ -201,13 +318,13 @@ impl Framework {
     }
 
     /// Leaves nothing running: the framework is torn down and the launcher, which outlives the agent, ended.
-    async fn end(self, site: &Site) {
+    async fn end(self, site: &Site<'_>) {
         self.calls.teardown().await.expect("TEARDOWN");
-        for pid in processes_below(site.directory.path()) {
+        for pid in processes_below(site.directory()) {
             let _ = kill(Pid::from_raw(pid), UnixSignal::SIGUSR1);
         }
         let deadline = Instant::now() + PATIENCE;
-        while !processes_below(site.directory.path()).is_empty() && Instant::now() < deadline {
+        while !processes_below(site.directory()).is_empty() && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -217,7 +334,9 @@ impl Framework {
 fn processes_below(directory: &std::path::Path) -> Vec<i32> {
     let needle = directory.join("agent");
     let needle = needle.as_os_str().as_encoded_bytes();
-    let pids = std::fs::read_dir("/proc").expect("/proc").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    let pids = std::fs::read_dir("/proc")
+        .expect("/proc")
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
     pids.filter(|pid| {
         let cmdline = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         cmdline.windows(needle.len()).any(|window| window == needle)

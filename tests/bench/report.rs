@@ -1,5 +1,6 @@
 //! How every benchmark reports: a table for people, then one JSON object per figure, the row's first figure last.
 
+#![allow(dead_code, reason = "every benchmark uses a part of it")]
 #![allow(clippy::print_stdout, reason = "a benchmark prints its result")]
 
 use std::path::Path;

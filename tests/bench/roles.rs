@@ -1,39 +1,47 @@
 //! The roles as processes of a benchmark: the real programs over a real, durable Postgres.
 
+#![allow(dead_code, reason = "every benchmark uses a part of it")]
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use attica_core_store::{PrivatePostgres, PrivatePostgresOptions};
+use attica_core_store::private_postgres::{PrivatePostgres, PrivatePostgresOptions};
 
-use crate::slow_disk::SlowDisk;
+use crate::fsync::Disk;
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(5);
 
 /// A Postgres and the directory of a benchmark's run; both go when it is dropped.
-pub struct Site {
-    pub postgres: PrivatePostgres,
-    pub directory: tempfile::TempDir,
-    _disk: SlowDisk,
+pub(crate) struct Site<'a> {
+    postgres: PrivatePostgres,
+    directory: &'a Path,
 }
 
-impl Site {
-    /// `BENCH_FSYNC_MS` slows every fdatasync of Postgres down to as many milliseconds.
-    pub async fn new() -> Site {
-        let directory = tempfile::Builder::new().prefix("attica-bench-").tempdir_in(target()).expect("a directory");
-        let disk = SlowDisk::from_environment(directory.path());
-        let mut options = PrivatePostgresOptions::new(directory.path().join("postgres"));
-        options.environment.extend(disk.environment());
-        let postgres = PrivatePostgres::start(&options).await.expect("Postgres starts");
-        Site { postgres, directory, _disk: disk }
+impl Site<'_> {
+    /// A durable Postgres in `directory`, on this disk.
+    pub(crate) async fn new<'a>(directory: &'a Path, disk: &Disk) -> Site<'a> {
+        let mut options = PrivatePostgresOptions::new(directory.join("postgres"));
+        options.environment.extend(disk.environment.iter().cloned());
+        let postgres = PrivatePostgres::start(&options)
+            .await
+            .expect("Postgres starts");
+        Site {
+            postgres,
+            directory,
+        }
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory
     }
 
     /// Starts a role that listens on a free port; returns once it answers.
-    pub fn start(&self, role: &str, name: &str, args: &[&str]) -> Role {
-        let ready = self.directory.path().join(format!("{name}.ready"));
-        let log = fs::File::create(self.directory.path().join(format!("{name}.log"))).expect("a log file");
+    pub(crate) fn start(&self, role: &str, name: &str, args: &[&str]) -> Role {
+        let ready = self.directory.join(format!("{name}.ready"));
+        let log = fs::File::create(self.directory.join(format!("{name}.log"))).expect("a log file");
         let child = Command::new(env!("CARGO_BIN_EXE_attica"))
             .arg(role)
             .args(args)
@@ -45,22 +53,29 @@ impl Site {
             .stderr(log)
             .spawn()
             .expect("attica starts");
-        let mut role = Role { child, address: String::new() };
+        let mut role = Role {
+            child,
+            address: String::new(),
+        };
         role.address = role.until_ready(&ready);
         role
     }
 }
 
-/// On the disk that is measured, not in a memory file system.
-fn target() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("target")
+/// A directory for the run, on the disk of the build and not in a memory file system.
+pub(crate) fn directory() -> tempfile::TempDir {
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
+    tempfile::Builder::new()
+        .prefix("bench-")
+        .tempdir_in(target)
+        .expect("a directory")
 }
 
 /// A running role; killed when dropped.
-pub struct Role {
-    pub child: Child,
+pub(crate) struct Role {
+    child: Child,
     /// `ip:port`
-    pub address: String,
+    pub(crate) address: String,
 }
 
 impl Role {
@@ -72,7 +87,10 @@ impl Role {
                 Ok(_) | Err(_) => {}
             }
             if let Ok(Some(status)) = self.child.try_wait() {
-                panic!("a role ended with {status}; see the log beside {}", file.display());
+                panic!(
+                    "a role ended with {status}; see the log beside {}",
+                    file.display()
+                );
             }
             assert!(Instant::now() < deadline, "no {} in time", file.display());
             std::thread::sleep(POLL);
@@ -80,7 +98,7 @@ impl Role {
     }
 
     /// SIGKILL.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
