@@ -1,0 +1,149 @@
+//! What an operator sets.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use attica_core_store::Database;
+
+use super::duration::{Milliseconds, parse_duration};
+
+/// Lead the cluster: take frameworks and agents in, hand out offers, deliver status updates.
+///
+/// Durations are written as `500ms`, `15secs`, `10mins`, `2hrs`, `1days` or `2weeks`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// The address to serve on; port 0 takes a free one
+    #[arg(long, env = "ATTICA_MASTER_LISTEN", value_name = "ADDR:PORT", default_value = "127.0.0.1:5050")]
+    pub listen: SocketAddr,
+
+    /// Where everything durable is: a libpq URL or key/value string; unix sockets work
+    #[arg(long, env = "ATTICA_POSTGRES_URL", value_name = "URL", hide_env_values = true)]
+    pub postgres_url: Database,
+
+    /// The HOST:PORT at which frameworks, agents and other masters reach this master [default: the listen address]
+    #[arg(long, env = "ATTICA_MASTER_ADVERTISE", value_name = "HOST:PORT", value_parser = parse_advertise)]
+    pub advertise: Option<Advertise>,
+
+    /// The name shown for this master [default: the host of --advertise]
+    #[arg(long, env = "MESOS_HOSTNAME", value_name = "NAME")]
+    pub hostname: Option<String>,
+
+    /// A name for the cluster, shown in /state
+    #[arg(long, env = "MESOS_CLUSTER", value_name = "NAME")]
+    pub cluster: Option<String>,
+
+    /// How often agents report
+    #[arg(long, env = "MESOS_AGENT_PING_TIMEOUT", value_name = "DURATION", default_value = "2secs", value_parser = parse_duration)]
+    pub agent_ping_timeout: Milliseconds,
+
+    /// After how many missed reports an agent is unreachable
+    #[arg(long, env = "MESOS_MAX_AGENT_PING_TIMEOUTS", value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub max_agent_ping_timeouts: u32,
+
+    /// How long agents and frameworks known from the last leader may take to come back to this one
+    #[arg(long, env = "MESOS_AGENT_REREGISTER_TIMEOUT", value_name = "DURATION", default_value = "10mins", value_parser = parse_duration)]
+    pub agent_reregister_timeout: Milliseconds,
+
+    /// How fast agents may be declared unreachable: N/DURATION
+    #[arg(long, env = "MESOS_AGENT_REMOVAL_RATE_LIMIT", value_name = "N/DURATION", default_value = "20/20secs", value_parser = parse_rate)]
+    pub agent_removal_rate_limit: Rate,
+
+    /// How long an offer may stay unanswered before it is rescinded
+    #[arg(long, env = "MESOS_OFFER_TIMEOUT", value_name = "DURATION", default_value = "30secs", value_parser = parse_duration)]
+    pub offer_timeout: Milliseconds,
+
+    /// How often an idle scheduler stream carries a HEARTBEAT
+    #[arg(long, env = "ATTICA_SCHEDULER_HEARTBEAT", value_name = "DURATION", default_value = "15secs", value_parser = parse_duration)]
+    pub scheduler_heartbeat: Milliseconds,
+
+    /// How many ended frameworks are kept
+    #[arg(long, env = "MESOS_MAX_COMPLETED_FRAMEWORKS", value_name = "N", default_value_t = 50)]
+    pub max_completed_frameworks: u32,
+
+    /// How many ended tasks are kept per framework
+    #[arg(long, env = "MESOS_MAX_COMPLETED_TASKS_PER_FRAMEWORK", value_name = "N", default_value_t = 1000)]
+    pub max_completed_tasks_per_framework: u32,
+
+    /// Write the bound address here, as `ip:port` and a newline, once this master answers
+    #[arg(long, env = "ATTICA_MASTER_READY_FILE", value_name = "PATH")]
+    pub ready_file: Option<PathBuf>,
+}
+
+/// How others reach this master.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advertise {
+    /// A host name or an IP address, without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+impl Advertise {
+    /// A listening address as others see it.
+    pub fn of(address: SocketAddr) -> Advertise {
+        Advertise { host: address.ip().to_string(), port: address.port() }
+    }
+}
+
+impl std::fmt::Display for Advertise {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.host.contains(':') {
+            write!(formatter, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(formatter, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// So many per interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How many; at least 1.
+    pub count: u32,
+    /// In what time.
+    pub interval: Milliseconds,
+}
+
+/// Parses `host:port`, as this flag and the `lead` row have it.
+pub(super) fn parse_advertise(text: &str) -> Result<Advertise, String> {
+    let expected = || format!("expected HOST:PORT, found `{text}`");
+    let (host, port) = text.rsplit_once(':').ok_or_else(expected)?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+    if host.is_empty() || !host.chars().all(plain) {
+        return Err(expected());
+    }
+    let port = port.parse().map_err(|_| expected())?;
+    Ok(Advertise { host: host.to_owned(), port })
+}
+
+fn parse_rate(text: &str) -> Result<Rate, String> {
+    let expected = || format!("expected a number and a duration, like 1/10mins, found `{text}`");
+    let (count, interval) = text.split_once('/').ok_or_else(expected)?;
+    let count = count.parse().ok().filter(|count| *count > 0).ok_or_else(expected)?;
+    Ok(Rate { count, interval: parse_duration(interval)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let parsed = |text| parse_advertise(text).map(|advertise| advertise.to_string());
+        assert_eq!(parsed("master.example.org:5050").as_deref(), Ok("master.example.org:5050"));
+        assert_eq!(parsed("[::1]:5050").as_deref(), Ok("[::1]:5050"));
+        for wrong in ["", "host", "host:", ":5050", "host:65536", "ho st:1", "host/x:1"] {
+            assert!(parsed(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn rates() {
+        let rate = parse_rate("1/10mins").unwrap();
+        assert_eq!((rate.count, rate.interval.0), (1, 600_000));
+        for wrong in ["", "1", "0/1secs", "x/1secs", "1/x", "1/0secs"] {
+            assert!(parse_rate(wrong).is_err(), "{wrong}");
+        }
+    }
+}

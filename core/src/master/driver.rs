@@ -1,0 +1,111 @@
+//! The kernel's own thread: takes what waits, lets the kernel decide, hands the result to the writer.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use attica_core_api::{Tick, Timestamp};
+use attica_core_store::{Batch, WriterHandle};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::inbox::Inputs;
+use crate::fact::Fact;
+use crate::kernel::{Effects, Kernel, Now, Reply, ReplyTo, Send, View};
+
+/// Inputs that go into one batch at most. The writer puts batches together anyway; this bounds how long the first waits.
+const MAX_INPUTS_PER_BATCH: usize = 512;
+
+/// What waits for a batch's facts to be durable.
+#[derive(Debug, Default)]
+pub(super) struct After {
+    pub(super) view: Vec<View>,
+    pub(super) sends: Vec<Send>,
+    pub(super) replies: Vec<(ReplyTo, Reply)>,
+}
+
+/// The clocks that the kernel is told of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    pub(super) fn start() -> Clock {
+        Clock { start: Instant::now() }
+    }
+
+    /// The time since the start of the leader, and the time of day.
+    pub(super) fn now(&self) -> Now {
+        let tick = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Now { tick: Tick(tick), wall: Timestamp::from(SystemTime::now()) }
+    }
+
+    fn until(&self, tick: Tick) -> Duration {
+        let at = Duration::from_millis(tick.0);
+        at.saturating_sub(self.start.elapsed())
+    }
+}
+
+/// Starts the thread. It ends when `stop` is cancelled, the writer has ended, or the kernel panics; the receiver then fails or
+/// resolves.
+pub(super) fn spawn(
+    kernel: Kernel,
+    inputs: Inputs,
+    writer: WriterHandle<Fact, After>,
+    clock: Clock,
+    stop: CancellationToken,
+) -> std::io::Result<oneshot::Receiver<()>> {
+    let (ended, end) = oneshot::channel();
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::Builder::new().name("kernel".to_owned()).spawn(move || {
+        runtime.block_on(drive(kernel, inputs, writer, clock, stop));
+        // Nobody may be waiting any more.
+        let _ = ended.send(());
+    })?;
+    Ok(end)
+}
+
+async fn drive(
+    mut kernel: Kernel,
+    mut inputs: Inputs,
+    writer: WriterHandle<Fact, After>,
+    clock: Clock,
+    stop: CancellationToken,
+) {
+    // The first turn has no input: what was recovered may be waiting already.
+    let mut wake = Some(Tick(0));
+    loop {
+        let mut effects = Effects::default();
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            taken = inputs.next(MAX_INPUTS_PER_BATCH) => match taken {
+                Some(taken) => {
+                    let now = clock.now();
+                    taken.for_each(|input| kernel.apply(now, input, &mut effects));
+                }
+                None => return,
+            },
+            () = alarm(&clock, wake) => {}
+        }
+        kernel.settle(clock.now(), &mut effects);
+        wake = effects.wake;
+        let Some(batch) = batch(effects) else { continue };
+        if writer.submit(batch).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn alarm(clock: &Clock, wake: Option<Tick>) {
+    match wake {
+        Some(tick) => tokio::time::sleep(clock.until(tick)).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The batch of these effects, unless there are none.
+fn batch(effects: Effects) -> Option<Batch<Fact, After>> {
+    let Effects { facts, sends, replies, view, wake: _ } = effects;
+    let is_empty = facts.is_empty() && sends.is_empty() && replies.is_empty() && view.is_empty();
+    (!is_empty).then(|| Batch { facts, after: After { view, sends, replies } })
+}

@@ -1,0 +1,234 @@
+//! The master role: the kernel's shell.
+//!
+//! It campaigns for the lead; while it leads, it feeds the kernel from HTTP, commits what the kernel decides, and then, and only
+//! then, shows, sends and answers ([`leader`] has the picture). While it does not, it redirects to whoever leads.
+//!
+//! Code map: [`args`] what an operator sets; [`endpoint`] and `routes` what is served; `inbox`, `driver`, `delivery`, `streams`,
+//! `waiting` the way of an input through kernel and writer and back; `view` the read model; `metrics` what is counted.
+//!
+//! A master that was deposed does not go back to waiting: its memory may hold what was never written, its sockets what was
+//! never true. The process ends with an error, and whoever supervises it starts it again, as a standby. A graceful stop writes what is
+//! decided, hands the lead over, and exits with success.
+
+mod args;
+mod delivery;
+mod driver;
+mod duration;
+mod endpoint;
+mod identity;
+mod inbox;
+mod leader;
+mod metrics;
+mod routes;
+mod streams;
+mod view;
+mod waiting;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use attica_core_api::Timestamp;
+use attica_core_api::http::{Limits, Server};
+use attica_core_store::election::{self, Election, ElectionError, Leadership, LeaseTime, PostgresElection};
+use attica_core_store::migrations::{self, MigrationError};
+use attica_core_store::{Database, LeaderRole};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub use args::{Advertise, Args, Rate};
+pub use duration::Milliseconds;
+pub use leader::LeaderError;
+
+use crate::kernel::{Config, RateLimit};
+use identity::Identity;
+use leader::{Reign, Setup};
+use routes::{Master, Standing};
+use streams::Heartbeats;
+
+/// Between two attempts to reach a database that is not there yet.
+const DATABASE_RETRY_DELAY: Duration = Duration::from_millis(500);
+
+/// Why a master ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address is taken, or not one of this machine.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The ready file cannot be written.
+    #[error("cannot write the ready file {}", path.display())]
+    ReadyFile {
+        /// Where.
+        path: PathBuf,
+        /// The reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The database is not one that this program can use.
+    #[error("cannot use the database")]
+    Migration(#[source] MigrationError),
+    /// This master can never lead.
+    #[error(transparent)]
+    Election(#[from] ElectionError),
+    /// This master led and cannot go on. Start it again.
+    #[error("this master led, and had to stop")]
+    Leader(#[from] LeaderError),
+    /// The listener ended by itself.
+    #[error("the listener ended")]
+    ServerEnded,
+}
+
+/// Runs a master until `shutdown` resolves (success) or it cannot go on (an error).
+pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    let listen_error = |source| Error::Listen { address: args.listen, source };
+    let server = Server::bind(args.listen, Limits::default()).await.map_err(listen_error)?;
+    let bound = server.local_address().map_err(listen_error)?;
+    let identity = Arc::new(Identity::new(&args, bound).await);
+    let address = identity.advertise.to_string();
+    let mut candidate =
+        PostgresElection::new(args.postgres_url.clone(), LeaderRole::Master, address.clone(), LeaseTime::default());
+    let (standing, standing_seen) = watch::channel(Standing::Standby);
+    let master = Master { identity: identity.clone(), standing: standing_seen.clone(), elected: candidate.leader() };
+    tracing::info!(%bound, advertise = %identity.advertise, "master listens");
+
+    let stop_serving = CancellationToken::new();
+    let _stop_on_error = stop_serving.clone().drop_guard();
+    let elected = candidate.leader();
+    let mut serving = tokio::spawn({
+        let stop = stop_serving.clone();
+        async move { server.serve(routes::router(master), stop.cancelled()).await }
+    });
+    let mut shutdown = pin!(shutdown);
+    let role = async {
+        tokio::select! {
+            outcome = reign(&args, &identity, &mut candidate, &standing, &mut shutdown) => outcome,
+            written = announce(args.ready_file.as_deref(), bound, &address, standing_seen, elected) => match written {
+                Ok(never) => match never {},
+                Err(error) => Err(error),
+            },
+        }
+    };
+    tokio::select! {
+        outcome = role => outcome?,
+        _ = &mut serving => return Err(Error::ServerEnded),
+    }
+    stop_serving.cancel();
+    // Whatever the server still had to say, its end is the end.
+    let _ = serving.await;
+    Ok(())
+}
+
+/// Campaigns and leads; returns without an error only after `shutdown`.
+async fn reign(
+    args: &Args,
+    identity: &Identity,
+    candidate: &mut impl Election,
+    standing: &watch::Sender<Standing>,
+    shutdown: &mut (impl Future<Output = ()> + Unpin),
+) -> Result<(), Error> {
+    let leadership = tokio::select! {
+        () = &mut *shutdown => return Ok(()),
+        won = win(&args.postgres_url, candidate) => won?,
+    };
+    tracing::info!(epoch = %leadership.lead().epoch, "this master leads");
+    standing.send_replace(Standing::Recovering);
+    let mut reign = Reign::begin(setup(args, identity, &leadership), leadership).await?;
+    standing.send_replace(Standing::Leading(reign.leader.clone()));
+    let ended = tokio::select! {
+        () = &mut *shutdown => None,
+        why = reign.ended() => Some(why),
+    };
+    standing.send_replace(Standing::Standby);
+    match ended {
+        None => {
+            reign.resign().await;
+            Ok(())
+        }
+        Some(why) => Err(why.into()),
+    }
+}
+
+/// Waits for the database, brings its schema up to date, and waits for the lead.
+async fn win(database: &Database, candidate: &mut impl Election) -> Result<Leadership, Error> {
+    loop {
+        match migrations::migrate(database).await {
+            Ok(()) => break,
+            Err(MigrationError::Connect(error)) => {
+                tracing::warn!(%error, "waiting for Postgres");
+                tokio::time::sleep(DATABASE_RETRY_DELAY).await;
+            }
+            Err(error @ (MigrationError::Newer(_) | MigrationError::Migrate(_))) => return Err(Error::Migration(error)),
+        }
+    }
+    Ok(candidate.campaign().await?)
+}
+
+/// What the winner of this election is told.
+fn setup(args: &Args, identity: &Identity, leadership: &Leadership) -> Setup {
+    // Epochs count up from 1.
+    let epoch = leadership.lead().epoch.0.unsigned_abs();
+    let rate = args.agent_removal_rate_limit;
+    let config = Config {
+        agent_heartbeat_ms: args.agent_ping_timeout.0,
+        agent_missed_limit: args.max_agent_ping_timeouts,
+        reregister_ms: args.agent_reregister_timeout.0,
+        unreachable_limit: RateLimit {
+            burst: rate.count,
+            interval_ms: (rate.interval.0 / u64::from(rate.count)).max(1),
+        },
+        offer_timeout_ms: Some(args.offer_timeout.0),
+        scheduler_heartbeat_ms: args.scheduler_heartbeat.0,
+        completed_tasks_limit: args.max_completed_tasks_per_framework as usize,
+        completed_frameworks_limit: args.max_completed_frameworks as usize,
+        ..Config::new(identity.master_info(Uuid::new_v4().to_string()), epoch)
+    };
+    Setup {
+        database: args.postgres_url.clone(),
+        heartbeats: Heartbeats {
+            scheduler: args.scheduler_heartbeat.duration(),
+            link: args.agent_ping_timeout.duration(),
+            epoch,
+        },
+        config,
+        elected_at: Timestamp::from(SystemTime::now()),
+    }
+}
+
+/// A value that cannot be.
+enum Never {}
+
+/// Writes the ready file once this master answers: it leads, or knows who else does. Returns only with an error.
+async fn announce(
+    path: Option<&Path>,
+    bound: SocketAddr,
+    here: &str,
+    mut standing: watch::Receiver<Standing>,
+    mut elected: watch::Receiver<Option<election::Leader>>,
+) -> Result<Never, Error> {
+    if let Some(path) = path {
+        let failed = |source| Error::ReadyFile { path: path.to_owned(), source };
+        let leads = standing.wait_for(|standing| matches!(standing, Standing::Leading(_)));
+        let follows = elected.wait_for(|leader| leader.as_ref().is_some_and(|leader| leader.address != here));
+        // Neither fails: both senders live as long as this.
+        tokio::select! {
+            _ = leads => {}
+            _ = follows => {}
+        }
+        let partial = path.with_extension("partial");
+        tokio::fs::write(&partial, format!("{bound}\n")).await.map_err(failed)?;
+        tokio::fs::rename(&partial, path).await.map_err(failed)?;
+    }
+    std::future::pending().await
+}

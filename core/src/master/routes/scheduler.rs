@@ -1,0 +1,86 @@
+//! `POST /api/v1/scheduler`.
+
+use std::sync::Arc;
+
+use attica_core_api::client::STREAM_ID_HEADER;
+use attica_core_api::http::{Connection, MediaType, media, read_body};
+use attica_core_api::scheduler::{Call, Command, Invalid, Subscribe};
+use attica_core_api::{decode_json, decode_proto};
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use super::answer::{Rejection, empty, header_text, with};
+use crate::kernel::{Input, Reply, StreamId};
+use crate::master::leader::Leader;
+
+const STREAM_ID: HeaderName = HeaderName::from_static("mesos-stream-id");
+
+/// Takes one call. The checks come in Mesos's order: media type, body, shape, meaning; the rest is the kernel's.
+pub(super) async fn call(leader: &Arc<Leader>, request: Request) -> Response {
+    debug_assert!(STREAM_ID.as_str().eq_ignore_ascii_case(STREAM_ID_HEADER));
+    match take(leader, request).await {
+        Ok(response) => response,
+        Err(rejection) => rejection.into_response(),
+    }
+}
+
+async fn take(leader: &Arc<Leader>, request: Request) -> Result<Response, Rejection> {
+    let media = media::of_request(request.headers())?;
+    let response_media = media::of_response(request.headers());
+    let stream = header_text(&request, &STREAM_ID);
+    let connection = request.extensions().get::<Connection>().cloned();
+    let body = read_body(request.into_body()).await?;
+    let call: Call = match media {
+        MediaType::Json => decode_json(&body)?,
+        MediaType::Protobuf => decode_proto(&body)?,
+    };
+    let (framework, command) = call.into_command().map_err(invalid)?;
+    leader.counters.count_command(&command);
+    match (command, framework) {
+        (Command::Subscribe(subscribe), _) => {
+            let media = response_media?;
+            if stream.is_some() {
+                let text = "Subscribe calls should not include the 'Mesos-Stream-Id' header".to_owned();
+                return Err(Rejection::Invalid { status: StatusCode::BAD_REQUEST, text });
+            }
+            open(leader, media, connection, subscribe).await
+        }
+        (command, Some(framework)) => {
+            let stream = stream.map(StreamId::new);
+            let reply = leader.ask(|reply| Input::Command { framework, stream, command, reply }).await?;
+            match reply {
+                Reply::Accepted => Ok(empty(StatusCode::ACCEPTED)),
+                Reply::Refused(refusal) => Err(refusal.into()),
+            }
+        }
+        (_, None) => Err(invalid(Invalid::Absent("framework_id"))),
+    }
+}
+
+/// Opens the stream. Whatever the kernel finds wrong with the framework is said on it.
+async fn open(
+    leader: &Arc<Leader>,
+    media: MediaType,
+    connection: Option<Connection>,
+    subscribe: Subscribe,
+) -> Result<Response, Rejection> {
+    leader.check_writes()?;
+    let (stream, body) = leader.streams.open_scheduler(media, connection);
+    let id = HeaderValue::try_from(stream.as_str());
+    leader.tell(Input::Subscribe { stream, subscribe: Box::new(subscribe) }).await?;
+    let mut response = with(StatusCode::OK, media.header_value(), Body::new(body));
+    if let Ok(id) = id {
+        response.headers_mut().insert(STREAM_ID, id);
+    }
+    Ok(response)
+}
+
+fn invalid(invalid: Invalid) -> Rejection {
+    let status = match invalid {
+        Invalid::UnknownType => StatusCode::NOT_IMPLEMENTED,
+        Invalid::Absent(_) | Invalid::FrameworkIdDiffers(_) | Invalid::Uuid => StatusCode::BAD_REQUEST,
+    };
+    Rejection::Invalid { status, text: invalid.to_string() }
+}

@@ -1,0 +1,158 @@
+//! The open event streams of schedulers and agents.
+//!
+//! A stream is here from the moment its request is accepted until either side ends it; its end is told to the kernel, whoever
+//! caused it. Heartbeats are made here: the kernel knows nothing of them.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use attica_core_api::http::stream::{self, StreamBody, StreamLimits, StreamSender};
+use attica_core_api::http::{Connection, MediaType};
+use attica_core_api::link;
+use attica_core_api::message::Message;
+use attica_core_api::scheduler;
+use attica_core_api::{encode_json, encode_proto, recordio};
+use bytes::Bytes;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::inbox::Inbox;
+use crate::kernel::{Input, LinkId, Send, StreamId};
+
+/// An implicit reconciliation of 100,000 tasks fits. A reader that takes nothing for two minutes has missed many heartbeats.
+const SCHEDULER_LIMITS: StreamLimits = StreamLimits { max_pending_bytes: 128 << 20, max_stall: Duration::from_secs(120) };
+/// An agent gets its tasks and acknowledgements, some kilobytes each.
+const LINK_LIMITS: StreamLimits = StreamLimits { max_pending_bytes: 32 << 20, max_stall: Duration::from_secs(60) };
+
+/// All open streams of one leader.
+pub(super) struct Streams {
+    inbox: Inbox,
+    heartbeats: Heartbeats,
+    schedulers: Mutex<HashMap<StreamId, SchedulerStream>>,
+    links: Mutex<HashMap<LinkId, StreamSender>>,
+}
+
+/// How often idle streams carry a heartbeat, and of which epoch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heartbeats {
+    pub(super) scheduler: Duration,
+    pub(super) link: Duration,
+    pub(super) epoch: u64,
+}
+
+#[derive(Clone)]
+struct SchedulerStream {
+    sender: StreamSender,
+    media: MediaType,
+}
+
+impl Streams {
+    pub(super) fn new(inbox: Inbox, heartbeats: Heartbeats) -> Streams {
+        Streams { inbox, heartbeats, schedulers: Mutex::default(), links: Mutex::default() }
+    }
+
+    /// Opens a scheduler's stream.
+    pub(super) fn open_scheduler(
+        self: &Arc<Self>,
+        media: MediaType,
+        connection: Option<Connection>,
+    ) -> (StreamId, StreamBody) {
+        let id = StreamId::new(Uuid::new_v4().to_string());
+        let (streams, ended) = (self.clone(), id.clone());
+        let (sender, body) = stream::channel(SCHEDULER_LIMITS, connection, move |why| {
+            tracing::info!(stream = %ended, %why, "scheduler stream ended");
+            lock(&streams.schedulers).remove(&ended);
+            streams.inbox.notice(Input::SchedulerClosed { stream: ended });
+        });
+        lock(&self.schedulers).insert(id.clone(), SchedulerStream { sender, media });
+        (id, body)
+    }
+
+    /// Opens an agent's stream.
+    pub(super) fn open_link(self: &Arc<Self>, connection: Option<Connection>) -> (LinkId, StreamBody) {
+        let id = LinkId::new(Uuid::new_v4().to_string());
+        let (streams, ended) = (self.clone(), id.clone());
+        let (sender, body) = stream::channel(LINK_LIMITS, connection, move |why| {
+            tracing::debug!(link = %ended, %why, "agent stream ended");
+            lock(&streams.links).remove(&ended);
+            streams.inbox.notice(Input::LinkClosed { link: ended });
+        });
+        lock(&self.links).insert(id.clone(), sender);
+        (id, body)
+    }
+
+    /// Sends one event, or ends a stream. A stream that is gone, or goes with this, has told the kernel already.
+    pub(super) fn send(&self, send: &Send) {
+        match send {
+            Send::Scheduler { stream, event } => {
+                if let Some(open) = find(&self.schedulers, stream) {
+                    self.send_scheduler(&open, event);
+                }
+            }
+            Send::CloseScheduler { stream } => {
+                if let Some(open) = find(&self.schedulers, stream) {
+                    open.sender.finish();
+                }
+            }
+            Send::Agent { link, event } => {
+                if let Some(open) = find(&self.links, link) {
+                    self.send_link(&open, event);
+                }
+            }
+            Send::CloseAgent { link, reason } => {
+                tracing::info!(%link, %reason, "agent stream closed");
+                if let Some(open) = find(&self.links, link) {
+                    open.finish();
+                }
+            }
+        }
+    }
+
+    fn send_scheduler(&self, open: &SchedulerStream, event: &scheduler::Event) {
+        // An error means that the stream has ended, which its hook has dealt with.
+        let _ = open.sender.send(record(event, open.media));
+        if event.r#type == Some(scheduler::EventType::Subscribed) {
+            let heartbeat = record(&scheduler::Event::heartbeat(), open.media);
+            let _ = open.sender.send(heartbeat.clone());
+            tokio::spawn(beat(open.sender.clone(), heartbeat, self.heartbeats.scheduler));
+        }
+    }
+
+    fn send_link(&self, open: &StreamSender, event: &link::Event) {
+        let _ = open.send(record(event, MediaType::Protobuf));
+        if event.r#type == link::EventType::Registered {
+            let heartbeat = record(&link::Event::heartbeat(self.heartbeats.epoch), MediaType::Protobuf);
+            tokio::spawn(beat(open.clone(), heartbeat, self.heartbeats.link));
+        }
+    }
+}
+
+/// Sends the same record again and again, until the stream has ended.
+async fn beat(sender: StreamSender, heartbeat: Bytes, interval: Duration) {
+    loop {
+        tokio::time::sleep(interval).await;
+        if sender.send(heartbeat.clone()).is_err() {
+            return;
+        }
+    }
+}
+
+/// One RecordIO record.
+fn record(message: &(impl Message + Serialize), media: MediaType) -> Bytes {
+    recordio::encode(&match media {
+        MediaType::Json => encode_json(message),
+        MediaType::Protobuf => encode_proto(message),
+    })
+}
+
+fn find<Id: Eq + Hash, Stream: Clone>(streams: &Mutex<HashMap<Id, Stream>>, id: &Id) -> Option<Stream> {
+    // Cloned, not borrowed: sending may end the stream, which takes it out of the map.
+    lock(streams).get(id).cloned()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds one of these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
