@@ -1,14 +1,15 @@
-//! The v1 wire types and clients for authors of frameworks and executors.
+//! The v1 wire types and clients, for authors of frameworks and executors and for every other part of this house.
 //!
-//! Code map: [`v1`], [`scheduler`], [`executor`] and [`link`] are the messages; [`message`] is the notation they are written in, with
-//! both codecs; [`recordio`] frames them on a stream; [`resources`] translates resources between the wire, text, and the
-//! allocator; [`Timestamp`], [`Now`] and [`Entropy`] are what the pure cores get instead of clocks and randomness.
+//! Code map: [`v1`], [`scheduler`], [`executor`] and [`link`] are the messages; [`message`] is the notation they are written
+//! in, with both codecs; [`recordio`] frames them on a stream; [`resources`] translates resources between the wire, text and
+//! the allocator; [`http`] serves and calls, [`client`] is the library for frameworks; [`Now`], [`Timestamp`] and [`Entropy`]
+//! are what the pure cores are handed instead of clocks and randomness.
 //!
-//! Architecture invariants: a message has one struct, from which JSON and protobuf both come. Nothing in here computes with
-//! resources (`attica_allocator` does), reads a clock or makes randomness. No input makes a decoder panic, recurse without bound, or
-//! use memory out of proportion.
+//! Architecture invariants: a message is written down once, and JSON and protobuf both come from that. Nothing here computes
+//! with resources (`attica_allocator` does). Outside [`http`] and [`client`] nothing waits, reads a clock or makes randomness.
+//! No input makes a decoder panic, recurse without bound, or use memory out of proportion.
 //!
-//! Durable: nothing here; but facts and checkpoints hold messages in protobuf, so a field's number is for good.
+//! Durable: nothing here; but facts and checkpoints hold messages in protobuf, so the number of a field is for good.
 
 pub mod client;
 pub mod executor;

@@ -57,7 +57,12 @@ impl Decoder {
     /// A decoder for records of at most `limit` bytes. It holds no more than a record and a chunk if it is asked for
     /// records after every chunk.
     pub fn new(limit: usize) -> Self {
-        Self { limit, pending: BytesMut::new(), wanted: None, failure: None }
+        Self {
+            limit,
+            pending: BytesMut::new(),
+            wanted: None,
+            failure: None,
+        }
     }
 
     /// Takes in what has come.
@@ -112,11 +117,16 @@ impl Decoder {
     fn length(&mut self) -> Result<Option<usize>, RecordError> {
         let head = &self.pending[..self.pending.len().min(LENGTH_DIGITS_MAX + 1)];
         let digits = head.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let strange = || RecordError::Length(String::from_utf8_lossy(head).into_owned());
+        // Up to the first byte that is wrong, so that the error does not depend on how much more has come.
+        let strange = || {
+            RecordError::Length(
+                String::from_utf8_lossy(&head[..head.len().min(digits + 1)]).into_owned(),
+            )
+        };
         match head.get(digits) {
             Some(b'\n') if digits > 0 => {}
-            Some(_) => return Err(strange()),
-            None => return Ok(None),
+            None if digits <= LENGTH_DIGITS_MAX => return Ok(None),
+            Some(_) | None => return Err(strange()),
         }
         let text = std::str::from_utf8(&head[..digits]).map_err(|_| strange())?;
         let length: u64 = text.parse().map_err(|_| strange())?;
@@ -124,7 +134,10 @@ impl Decoder {
         match usize::try_from(length) {
             Ok(0) => Err(RecordError::Empty),
             Ok(length) if length <= self.limit => Ok(Some(length)),
-            Ok(_) | Err(_) => Err(RecordError::TooLong { length, limit: self.limit }),
+            Ok(_) | Err(_) => Err(RecordError::TooLong {
+                length,
+                limit: self.limit,
+            }),
         }
     }
 }
@@ -136,7 +149,11 @@ mod tests {
     use super::*;
 
     /// Feeds `stream` in pieces of the given sizes (and the rest at once), and collects what comes out.
-    fn decode(stream: &[u8], sizes: &[usize], limit: usize) -> (Vec<Bytes>, Result<(), RecordError>) {
+    fn decode(
+        stream: &[u8],
+        sizes: &[usize],
+        limit: usize,
+    ) -> (Vec<Bytes>, Result<(), RecordError>) {
         let mut decoder = Decoder::new(limit);
         let mut records = Vec::new();
         let mut rest = stream;
@@ -157,21 +174,42 @@ mod tests {
 
     #[test]
     fn frames_as_mesos_does() {
-        assert_eq!(encode(br#"{"type":"HEARTBEAT"}"#), &b"20\n{\"type\":\"HEARTBEAT\"}"[..]);
+        assert_eq!(
+            encode(br#"{"type":"HEARTBEAT"}"#),
+            &b"20\n{\"type\":\"HEARTBEAT\"}"[..]
+        );
     }
 
     #[test]
     fn refuses_what_is_not_recordio() {
         let cases: [(&[u8], RecordError); 9] = [
-            (b"abc", RecordError::Length("abc".into())),
-            (b"\n{}", RecordError::Length("\n{}".into())),
-            (b"-1\nx", RecordError::Length("-1\nx".into())),
-            (b"2\r\n{}", RecordError::Length("2\r\n{}".into())),
-            (b"111111111111111111111\n", RecordError::Length("111111111111111111111".into())),
-            (b"99999999999999999999\n", RecordError::Length("99999999999999999999\n".into())),
+            (b"abc", RecordError::Length("a".into())),
+            (b"\n{}", RecordError::Length("\n".into())),
+            (b"-1\nx", RecordError::Length("-".into())),
+            (b"2\r\n{}", RecordError::Length("2\r".into())),
+            (
+                b"111111111111111111111\n",
+                RecordError::Length("111111111111111111111".into()),
+            ),
+            (
+                b"99999999999999999999\n",
+                RecordError::Length("99999999999999999999\n".into()),
+            ),
             (b"0\n", RecordError::Empty),
-            (b"11\n", RecordError::TooLong { length: 11, limit: 10 }),
-            (b"18446744073709551615\n", RecordError::TooLong { length: u64::MAX, limit: 10 }),
+            (
+                b"11\n",
+                RecordError::TooLong {
+                    length: 11,
+                    limit: 10,
+                },
+            ),
+            (
+                b"18446744073709551615\n",
+                RecordError::TooLong {
+                    length: u64::MAX,
+                    limit: 10,
+                },
+            ),
         ];
         for (stream, expected) in cases {
             assert_eq!(decode(stream, &[], 10), (vec![], Err(expected)));
@@ -181,9 +219,16 @@ mod tests {
     #[test]
     fn tells_a_torn_end() {
         for stream in [&b"2\n{"[..], b"2\n", b"2"] {
-            assert_eq!(decode(stream, &[], 10), (vec![], Err(RecordError::Torn)), "{stream:?}");
+            assert_eq!(
+                decode(stream, &[], 10),
+                (vec![], Err(RecordError::Torn)),
+                "{stream:?}"
+            );
         }
-        assert_eq!(decode(b"2\n{}1", &[], 10), (vec!["{}".into()], Err(RecordError::Torn)));
+        assert_eq!(
+            decode(b"2\n{}1", &[], 10),
+            (vec!["{}".into()], Err(RecordError::Torn))
+        );
     }
 
     #[test]

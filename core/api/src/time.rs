@@ -31,14 +31,32 @@ impl Timestamp {
 
     /// The form used where the API wants nanoseconds.
     pub fn time_info(self) -> TimeInfo {
-        TimeInfo { nanoseconds: self.0.saturating_mul(1_000_000) }
+        TimeInfo {
+            nanoseconds: self.0.saturating_mul(1_000_000),
+        }
     }
 }
 
 impl From<std::time::SystemTime> for Timestamp {
     /// For shells; a clock before 1970 reads as 1970.
     fn from(time: std::time::SystemTime) -> Self {
-        let since = time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let since = time
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
         Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_come_back_to_the_millisecond() {
+        let time = Timestamp(1_795_251_194_141);
+        assert_eq!(Timestamp::from_seconds(time.seconds()), time);
+        assert_eq!(time.time_info().nanoseconds, 1_795_251_194_141_000_000);
+        assert_eq!(Timestamp::from_seconds(f64::NAN), Timestamp(0));
+        assert_eq!(Timestamp::from_seconds(f64::INFINITY), Timestamp(i64::MAX));
     }
 }

@@ -38,14 +38,15 @@ pub enum DecodeError {
     },
 }
 
-/// JSON of another shape than the message's. Paths are those of the JSON document, as in `accept.operations[0].type`.
+/// JSON of another shape than the message's. Paths are those of the JSON document, as in `accept.operations[0].type`; the texts
+/// name the field alone, as Mesos's do.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Mismatch {
     /// The document is not an object.
     #[error("Expecting a JSON object")]
     NotAnObject,
     /// A field holds the wrong type.
-    #[error("Not expecting a JSON {found} for field '{path}'")]
+    #[error("Not expecting a JSON {found} for field '{}'", name(path))]
     Type {
         /// The JSON type found.
         found: &'static str,
@@ -53,7 +54,7 @@ pub enum Mismatch {
         path: String,
     },
     /// A number does not fit its field.
-    #[error("Failed to convert '{number}' to the type of field '{path}'")]
+    #[error("Failed to convert '{number}' to the type of field '{}'", name(path))]
     Number {
         /// The number as written, shortened.
         number: String,
@@ -61,7 +62,7 @@ pub enum Mismatch {
         path: String,
     },
     /// A bytes field is not standard base64.
-    #[error("Failed to base64 decode bytes field '{path}': {reason}")]
+    #[error("Failed to base64 decode bytes field '{}': {reason}", name(path))]
     Base64 {
         /// The field.
         path: String,
@@ -75,7 +76,10 @@ pub enum Mismatch {
         name: String,
     },
     /// A message of a type that can contain itself does so too often.
-    #[error("Field '{path}' is nested more than {RECURSION_LIMIT} times over")]
+    #[error(
+        "Field '{}' is nested more than {RECURSION_LIMIT} times over",
+        name(path)
+    )]
     Recursion {
         /// The innermost field, shortened.
         path: String,
@@ -86,6 +90,12 @@ pub enum Mismatch {
         /// The fields.
         paths: Vec<String>,
     },
+}
+
+/// The field that a path leads to: `operations` for `accept.operations[0]`.
+fn name(path: &str) -> &str {
+    let last = path.rsplit('.').next().unwrap_or(path);
+    last.split('[').next().unwrap_or(last)
 }
 
 /// What is wrong with protobuf bytes.

@@ -115,7 +115,10 @@ pub(crate) fn write_value(value: &str, out: &mut Vec<u8>) {
 }
 
 /// Reads the only field of an id.
-pub(crate) fn read_value(message: &'static str, input: &mut Reader<'_>) -> Result<String, Malformed> {
+pub(crate) fn read_value(
+    message: &'static str,
+    input: &mut Reader<'_>,
+) -> Result<String, Malformed> {
     let mut value = None;
     while let Some((tag, kind)) = input.key()? {
         match tag {
@@ -123,7 +126,10 @@ pub(crate) fn read_value(message: &'static str, input: &mut Reader<'_>) -> Resul
             _ => input.skip(kind)?,
         }
     }
-    value.ok_or(Malformed::Missing { message, field: "value" })
+    value.ok_or(Malformed::Missing {
+        message,
+        field: "value",
+    })
 }
 
 pub(crate) use identifier;

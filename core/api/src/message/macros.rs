@@ -250,7 +250,9 @@ macro_rules! serde_of_wire {
         }
 
         impl<'de> ::serde::Deserialize<'de> for $name {
-            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            fn deserialize<D: ::serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> Result<Self, D::Error> {
                 let value = ::serde_json::Value::deserialize(deserializer)?;
                 $crate::message::from_value(&value).map_err(::serde::de::Error::custom)
             }
@@ -267,13 +269,21 @@ macro_rules! field_type {
 }
 
 macro_rules! field_default {
-    ($type:ty) => { Default::default() };
-    ($type:ty, $default:expr) => { $default };
+    ($type:ty) => {
+        Default::default()
+    };
+    ($type:ty, $default:expr) => {
+        $default
+    };
 }
 
 macro_rules! explicit_default {
-    ($type:ty) => { None::<$type> };
-    ($type:ty, $default:expr) => { Some::<$type>($default) };
+    ($type:ty) => {
+        None::<$type>
+    };
+    ($type:ty, $default:expr) => {
+        Some::<$type>($default)
+    };
 }
 
 /// A field's name on the wire: Rust needs `r#type` where the schema says `type`.

@@ -1,8 +1,8 @@
 //! One notation for a wire message, from which its struct, its JSON and its protobuf come.
 //!
-//! [`message!`](crate::message::message) and [`enumeration!`](crate::message::enumeration) are written like the schema they
-//! follow; what a field's rule (`required`, `optional`, `repeated`, `default`, `map`) means in either encoding is in
-//! [`rule`], what a single value looks like is in [`scalar`] and in the code of the macros.
+//! `message!` and `enumeration!` are written like the schema they follow. What a field's rule (`required`, `optional`,
+//! `repeated`, `default`, `map`) means in either encoding is in [`rule`], what a single value looks like is in `scalar` and in
+//! the code that the macros generate.
 //!
 //! JSON follows Mesos's own mapping: fields by their proto names; an unset optional and an empty repeated field are absent;
 //! a field with an explicit default is always written; on input `null` means unset and an unknown field is ignored.
@@ -13,9 +13,9 @@ mod json;
 pub(crate) mod macros;
 mod proto;
 pub mod rule;
-mod scalar;
 #[cfg(test)]
 pub(crate) mod sample;
+mod scalar;
 #[cfg(test)]
 mod tests;
 

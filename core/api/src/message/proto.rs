@@ -31,8 +31,14 @@ pub fn encode_proto<T: Message>(message: &T) -> Vec<u8> {
 /// # Errors
 /// [`DecodeError::Proto`].
 pub fn decode_proto<T: Message>(bytes: &[u8]) -> Result<T, DecodeError> {
-    let mut input = Reader { rest: bytes, recursion_left: RECURSION_LIMIT };
-    T::read_fields(&mut input).map_err(|source| DecodeError::Proto { message: T::NAME, source })
+    let mut input = Reader {
+        rest: bytes,
+        recursion_left: RECURSION_LIMIT,
+    };
+    T::read_fields(&mut input).map_err(|source| DecodeError::Proto {
+        message: T::NAME,
+        source,
+    })
 }
 
 pub(super) fn write_varint(mut value: u64, out: &mut Vec<u8>) {
@@ -119,14 +125,20 @@ impl<'a> Reader<'a> {
     /// The bytes of a length-delimited value.
     pub fn delimited(&mut self) -> Result<&'a [u8], Malformed> {
         let length = usize::try_from(self.varint()?).map_err(|_| Malformed::Truncated)?;
-        let (head, rest) = self.rest.split_at_checked(length).ok_or(Malformed::Truncated)?;
+        let (head, rest) = self
+            .rest
+            .split_at_checked(length)
+            .ok_or(Malformed::Truncated)?;
         self.rest = rest;
         Ok(head)
     }
 
     /// A reader for the inside of a length-delimited value.
     pub fn nested(&mut self) -> Result<Reader<'a>, Malformed> {
-        Ok(Reader { rest: self.delimited()?, recursion_left: self.recursion_left })
+        Ok(Reader {
+            rest: self.delimited()?,
+            recursion_left: self.recursion_left,
+        })
     }
 
     /// Passes over a value.
@@ -140,8 +152,14 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a value within a value of its own type.
-    pub(super) fn recurse<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Malformed>) -> Result<T, Malformed> {
-        self.recursion_left = self.recursion_left.checked_sub(1).ok_or(Malformed::Recursion)?;
+    pub(super) fn recurse<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Malformed>,
+    ) -> Result<T, Malformed> {
+        self.recursion_left = self
+            .recursion_left
+            .checked_sub(1)
+            .ok_or(Malformed::Recursion)?;
         let result = read(self)?;
         self.recursion_left += 1;
         Ok(result)

@@ -68,8 +68,36 @@ pub fn check_id(id: &str) -> Result<(), IdError> {
     if id == "." || id == ".." {
         return Err(IdError::Dots);
     }
-    if id.chars().any(|character| character.is_control() || character == '/' || character == '\\') {
+    if id
+        .chars()
+        .any(|character| character.is_control() || character == '/' || character == '\\')
+    {
         return Err(IdError::Character);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_names_of_directories() {
+        for good in ["a", "ä b", "...", ".a", &"x".repeat(255)] {
+            assert_eq!(check_id(good), Ok(()), "{good}");
+        }
+        let cases = [
+            ("", IdError::Empty),
+            (&"x".repeat(256), IdError::TooLong),
+            (".", IdError::Dots),
+            ("..", IdError::Dots),
+            ("a/b", IdError::Character),
+            ("a\\b", IdError::Character),
+            ("a\nb", IdError::Character),
+            ("\u{7f}", IdError::Character),
+        ];
+        for (bad, expected) in cases {
+            assert_eq!(check_id(bad), Err(expected), "{bad:?}");
+        }
+    }
 }

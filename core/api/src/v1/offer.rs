@@ -1,7 +1,8 @@
 //! Offers.
 
 use super::{
-    AgentId, AllocationInfo, Attribute, DomainInfo, ExecutorId, FrameworkId, OfferId, Resource, Unavailability, Url,
+    AgentId, AllocationInfo, Attribute, DomainInfo, ExecutorId, FrameworkId, OfferId, Resource,
+    Unavailability, Url,
 };
 use crate::message::message;
 
