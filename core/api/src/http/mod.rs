@@ -18,7 +18,7 @@ pub use body::{BodyError, RequestBody, read_body};
 pub use client::{Client, ClientError, Protocol, ResponseBody};
 pub use limits::Limits;
 pub use media::MediaType;
-pub use server::{Connection, Server};
+pub use server::{Connection, PeerAddress, Server};
 
 /// An error of somebody else's body or service.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

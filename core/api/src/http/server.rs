@@ -44,6 +44,10 @@ impl Connection {
     }
 }
 
+/// The other end of the connection a request came on, found in its extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct PeerAddress(pub SocketAddr);
+
 impl Server {
     /// Binds `address`; port 0 takes a free one.
     pub async fn bind(address: SocketAddr, limits: Limits) -> io::Result<Server> {
@@ -76,10 +80,10 @@ impl Server {
                 Some(_) = connections.join_next() => continue,
                 accepted = accept(&listener, &slots) => accepted,
             };
-            let Some((stream, slot)) = accepted else { continue };
+            let Some((stream, peer, slot)) = accepted else { continue };
             let aborted = Arc::new(Notify::new());
             let seen_request = Arc::new(AtomicBool::new(false));
-            let handler = service_fn(handler(service.clone(), limits, aborted.clone(), seen_request.clone()));
+            let handler = service_fn(handler(service.clone(), limits, peer, aborted.clone(), seen_request.clone()));
             let connection =
                 graceful.watch(builder.serve_connection(TokioIo::new(stream), handler).into_owned());
             connections.spawn(async move {
@@ -121,14 +125,14 @@ fn connection_builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, PeerAddress, tokio::sync::OwnedSemaphorePermit)> {
     // The semaphore is never closed, so this fails never; a connection without a slot is not accepted.
     let slot = slots.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _)) => {
+        Ok((stream, peer)) => {
             // Events are small and urgent. A socket that refuses the option is about to fail anyway.
             let _ = stream.set_nodelay(true);
-            Some((stream, slot))
+            Some((stream, PeerAddress(peer), slot))
         }
         Err(error) => {
             tracing::warn!(%error, "cannot accept a connection");
@@ -142,6 +146,7 @@ async fn accept(
 fn handler<S>(
     service: S,
     limits: Limits,
+    peer: PeerAddress,
     aborted: Arc<Notify>,
     seen_request: Arc<AtomicBool>,
 ) -> impl Fn(Request<Incoming>) -> tower::util::Oneshot<S, Request<RequestBody>>
@@ -151,6 +156,7 @@ where
     move |request| {
         seen_request.store(true, Ordering::Relaxed);
         let mut request = request.map(|body| RequestBody::new(body, limits));
+        request.extensions_mut().insert(peer);
         if request.version() < Version::HTTP_2 {
             request.extensions_mut().insert(Connection(aborted.clone()));
         }
