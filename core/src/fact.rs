@@ -1,20 +1,28 @@
 //! What the kernel has decided: the durable history, one fact at a time.
 //!
 //! A fact carries everything that the tables and the read model need, so that both are folds of the facts and of nothing else.
-//! Facts are only ever added to: a stored fact must stay readable.
+//! Facts are only ever added to: a stored fact must stay readable. The journal holds them as JSON, which people can read too.
 
 use attica_allocator::Role;
-use attica_core_api::Timestamp;
+use attica_core_api::{Timestamp, encode_json};
 use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, FrameworkInfo, KillPolicy, TaskId, TaskInfo, TaskStatus};
+use attica_core_store as store;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// Goes up when the meaning of a stored field changes; facts of every earlier version stay readable.
+const VERSION: i16 = 1;
 
 /// One durable change.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
 pub enum Fact {
     /// A framework subscribed, for the first time or again. Its failover deadline, if any, is void.
     FrameworkSubscribed {
         /// The framework, its id set.
         info: Box<FrameworkInfo>,
         /// When.
+        #[serde(with = "milliseconds")]
         at: Timestamp,
     },
     /// A framework's stream broke. Unless it is back by `deadline`, it is removed and its tasks are killed.
@@ -22,15 +30,18 @@ pub enum Fact {
         /// The framework.
         framework: FrameworkId,
         /// When its `failover_timeout` has passed.
+        #[serde(with = "milliseconds")]
         deadline: Timestamp,
         /// When.
+        #[serde(with = "milliseconds")]
         at: Timestamp,
     },
-    /// A framework was torn down, or its failover deadline passed. Its id is dead; its tasks are to be killed.
+    /// A framework was torn down, or its failover deadline passed. Its id is dead; its tasks are to be killed, and its outboxes are void.
     FrameworkRemoved {
         /// The framework.
         framework: FrameworkId,
         /// When.
+        #[serde(with = "milliseconds")]
         at: Timestamp,
     },
     /// A removed framework, with all that is left of it, fell off the end of the history.
@@ -47,6 +58,7 @@ pub enum Fact {
         /// The boot of its machine.
         boot_id: String,
         /// When.
+        #[serde(with = "milliseconds")]
         at: Timestamp,
     },
     /// An agent was silent for too long.
@@ -54,6 +66,7 @@ pub enum Fact {
         /// The agent.
         agent: AgentId,
         /// When.
+        #[serde(with = "milliseconds")]
         at: Timestamp,
     },
     /// A framework launched a task. The task is TASK_STAGING.
@@ -61,10 +74,12 @@ pub enum Fact {
         /// The framework.
         framework: FrameworkId,
         /// The role whose offer was used.
+        #[serde(with = "role_name")]
         role: Role,
         /// The task, with its agent, and each resource with its `allocation_info`.
         task: Box<TaskInfo>,
         /// When.
+        #[serde(with = "milliseconds")]
         at: Timestamp,
     },
     /// A task's state is now that of `status`. With a `uuid` the status joins the task's outbox.
@@ -97,8 +112,9 @@ pub enum Fact {
         framework: FrameworkId,
         /// The task.
         task: TaskId,
-        /// The status's uuid.
-        uuid: Vec<u8>,
+        /// The status's uuid, 16 raw bytes.
+        #[serde(with = "hex")]
+        uuid: Bytes,
     },
     /// The framework wants a task killed. The kill stands until the task has ended.
     KillRequested {
@@ -116,6 +132,7 @@ pub enum Fact {
         /// The task.
         task: TaskId,
         /// When.
+        #[serde(with = "milliseconds")]
         at: Timestamp,
     },
     /// A completed task fell off the end of the history.
@@ -125,4 +142,85 @@ pub enum Fact {
         /// The task.
         task: TaskId,
     },
+}
+
+impl store::Fact for Fact {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::FrameworkSubscribed { .. } => "framework_subscribed",
+            Self::FrameworkDisconnected { .. } => "framework_disconnected",
+            Self::FrameworkRemoved { .. } => "framework_removed",
+            Self::FrameworkForgotten { .. } => "framework_forgotten",
+            Self::AgentRegistered { .. } => "agent_registered",
+            Self::AgentUnreachable { .. } => "agent_unreachable",
+            Self::TaskLaunched { .. } => "task_launched",
+            Self::TaskUpdated { .. } => "task_updated",
+            Self::TaskUnreachable { .. } => "task_unreachable",
+            Self::TaskReachable { .. } => "task_reachable",
+            Self::UpdateAcknowledged { .. } => "update_acknowledged",
+            Self::KillRequested { .. } => "kill_requested",
+            Self::TaskCompleted { .. } => "task_completed",
+            Self::TaskForgotten { .. } => "task_forgotten",
+        }
+    }
+
+    fn version(&self) -> i16 {
+        VERSION
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        encode_json(self)
+    }
+}
+
+impl Fact {
+    /// Reads a fact back from its encoding.
+    ///
+    /// # Errors
+    /// When another program wrote it.
+    pub fn decode(payload: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(payload)
+    }
+}
+
+mod milliseconds {
+    use attica_core_api::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(time.0)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        i64::deserialize(deserializer).map(Timestamp)
+    }
+}
+
+mod role_name {
+    use attica_allocator::Role;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(role: &Role, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(role.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Role, D::Error> {
+        Role::new(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+mod hex {
+    use bytes::Bytes;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{bytes:x}"))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let byte = |place: usize| text.get(place..place + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(byte).collect();
+        bytes.map(Bytes::from).ok_or_else(|| de::Error::custom("expected pairs of hexadecimal digits"))
+    }
 }

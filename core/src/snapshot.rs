@@ -115,7 +115,7 @@ pub struct KillRequest {
 impl TaskRecord {
     /// The state that everybody is told.
     pub fn visible_state(&self) -> TaskState {
-        self.status.as_ref().map_or(TaskState::TaskStaging, |status| status.state)
+        self.status.as_ref().map_or(TaskState::Staging, |status| status.state)
     }
 }
 
@@ -131,7 +131,9 @@ impl Snapshot {
                 self.framework(framework).presence = FrameworkPresence::Disconnected { at: *at, deadline: *deadline };
             }
             Fact::FrameworkRemoved { framework, at } => {
-                self.framework(framework).presence = FrameworkPresence::Removed { at: *at };
+                let framework = self.framework(framework);
+                framework.presence = FrameworkPresence::Removed { at: *at };
+                framework.tasks.values_mut().for_each(|task| task.outbox.clear());
             }
             Fact::FrameworkForgotten { framework } => {
                 self.frameworks.remove(framework);
@@ -142,7 +144,7 @@ impl Snapshot {
                 let record = TaskRecord {
                     role: role.clone(),
                     info: (**task).clone(),
-                    state: TaskState::TaskStaging,
+                    state: TaskState::Staging,
                     status: None,
                     reach: Reach::Reachable,
                     sequence: 0,
@@ -171,7 +173,7 @@ impl Snapshot {
                 task.receive(status);
             }
             Fact::UpdateAcknowledged { framework, task, uuid } => {
-                self.task(framework, task).outbox.retain(|status| status.uuid.as_deref() != Some(uuid));
+                self.task(framework, task).outbox.retain(|status| status.uuid.as_ref() != Some(uuid));
             }
             Fact::KillRequested { framework, task, kill_policy } => {
                 self.task(framework, task).kill = Some(KillRequest { kill_policy: kill_policy.clone() });

@@ -53,7 +53,7 @@ impl Config {
             agent_missed_limit: 5,
             reregister_ms: 600_000,
             unreachable_limit: RateLimit { burst: 20, interval_ms: 1_000 },
-            offer_timeout_ms: None,
+            offer_timeout_ms: Some(60_000),
             scheduler_heartbeat_ms: 15_000,
             resend_first_ms: 10_000,
             resend_longest_ms: 600_000,

@@ -49,6 +49,38 @@ pub enum Send {
     CloseAgent {
         /// The stream.
         link: LinkId,
+        /// Why, for the log.
+        reason: CloseReason,
+    },
+}
+
+/// Why an agent's stream is ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CloseReason {
+    /// It has a newer one.
+    #[error("the agent has registered again on another stream")]
+    Replaced,
+    /// It said nothing for too long.
+    #[error("the agent missed its heartbeats")]
+    Silent,
+    /// It has already obeyed a later leader.
+    #[error("the agent has seen epoch {seen}, and this leader's is {ours}")]
+    Deposed {
+        /// The agent's.
+        seen: u64,
+        /// This leader's.
+        ours: u64,
+    },
+    /// What it sent with REGISTER makes no sense.
+    #[error("the registration is not valid: {0}")]
+    Invalid(String),
+    /// It comes back with less than its tasks use.
+    #[error("the agent's resources {total} do not hold what its tasks use, {used}")]
+    TooSmall {
+        /// What it says it has.
+        total: Resources,
+        /// What is in use.
+        used: Resources,
     },
 }
 

@@ -3,18 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use attica_core_api::link;
 use attica_core_api::scheduler::{Command, Subscribe};
 use attica_core_api::v1::FrameworkId;
-use attica_core_api::{Tick, Timestamp, link};
-
-/// The moment at which an input is applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Now {
-    /// Monotonic time. Every deadline is judged by it.
-    pub tick: Tick,
-    /// Wall-clock time. It is only written down: into statuses, and into deadlines that another process must be able to read.
-    pub wall: Timestamp,
-}
 
 /// The id of one scheduler event stream, the value of its `Mesos-Stream-Id` header. The shell makes it, unique for ever.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,37 +3,151 @@
 //! Architecture invariant: no async, clock, randomness or IO in here. [`Kernel::apply`] takes one input and says what is to become
 //! durable and what is to be sent; the shell around it does both, in this order. After the inputs that were waiting, the shell calls
 //! [`Kernel::settle`] once: it lets deadlines that have passed take effect and turns what is free into offers.
+//!
+//! One file per input or command; beside them the things that the kernel knows ([`framework`], [`agent`], [`task`]), what becomes
+//! of them whatever the cause ([`agent_lost`], [`framework_lost`], [`launch`], [`outbox`], [`offers`]), and how it wakes up
+//! ([`settle`], [`timers`]).
 
+mod accept;
+mod acknowledge;
+mod agent;
+mod agent_closed;
+mod agent_lost;
+mod agent_register;
+mod agent_statuses;
+mod agent_tasks;
+mod command;
 mod config;
+mod decline;
 mod effects;
+mod framework;
+mod framework_lost;
 mod input;
+mod kill;
+mod offers;
+mod outbox;
+mod permits;
+mod reconcile;
+mod recover;
+mod revive;
+mod scheduler_closed;
+mod settle;
+mod status;
+mod subscribe;
+mod suppress;
+mod task;
+mod teardown;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod transition;
+mod validate;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use attica_allocator::{AgentKey, Allocator, FrameworkKey};
+use attica_core_api::{Entropy, Tick};
+pub use attica_core_api::Now;
+use attica_core_api::v1::{AgentId, FrameworkId, TaskId};
 
 pub use config::{Config, RateLimit};
-pub use effects::{Effects, Refusal, Reply, Send, View};
-pub use input::{Input, LinkId, Now, ReplyTo, StreamId};
+pub use effects::{CloseReason, Effects, Refusal, Reply, Send, View};
+pub use input::{Input, LinkId, ReplyTo, StreamId};
 
-use crate::snapshot::Snapshot;
+use agent::Agent;
+use framework::Framework;
+use permits::Permits;
+use task::Task;
+use timers::Timers;
 
 /// The state machine of one leader.
+#[derive(Debug)]
 pub struct Kernel {
     config: Config,
+    entropy: Entropy,
+    allocator: Allocator,
+    frameworks: BTreeMap<FrameworkId, Framework>,
+    agents: BTreeMap<AgentId, Agent>,
+    /// Who listens on a scheduler's stream.
+    streams: BTreeMap<StreamId, FrameworkId>,
+    /// Who listens on an agent's stream.
+    links: BTreeMap<LinkId, AgentId>,
+    /// What the allocator's numbers stand for.
+    framework_keys: BTreeMap<FrameworkKey, FrameworkId>,
+    agent_keys: BTreeMap<AgentKey, AgentId>,
+    /// Removed frameworks whose tasks have all ended, oldest first.
+    removed: VecDeque<FrameworkId>,
+    /// The numbers of the next framework and the next agent.
+    next_framework: u64,
+    next_agent: u64,
+    timers: Timers,
+    permits: Permits,
+    /// Agents that are silent for too long and wait for a permit, oldest first.
+    silent: VecDeque<AgentId>,
+    /// When the shell was asked to wake the kernel, to tell a late call from a quiet time.
+    wake: Option<Tick>,
 }
 
 impl Kernel {
-    /// The kernel of a new leader, with everything that the leaders before it made durable. Whoever was here then counts as
-    /// disconnected until it comes back.
-    pub fn recover(config: Config, snapshot: &Snapshot, now: Now) -> Self {
-        let _ = (snapshot, now);
-        Self { config }
-    }
-
     /// Applies one input; the effects are added to `out`.
     pub fn apply(&mut self, now: Now, input: Input, out: &mut Effects) {
-        let _ = (&self.config, now, input, out);
+        match input {
+            Input::Subscribe { stream, subscribe } => self.subscribe(now, stream, *subscribe, out),
+            Input::Command { framework, stream, command, reply } => {
+                let answer = match self.command(now, &framework, stream, command, out) {
+                    Ok(()) => Reply::Accepted,
+                    Err(refusal) => Reply::Refused(refusal),
+                };
+                out.replies.push((reply, answer));
+            }
+            Input::SchedulerClosed { stream } => self.scheduler_closed(now, &stream, out),
+            Input::AgentCall { link, call, reply } => {
+                let answer = match self.agent_call(now, link, *call, out) {
+                    Ok(()) => Reply::Accepted,
+                    Err(refusal) => Reply::Refused(refusal),
+                };
+                out.replies.extend(reply.map(|reply| (reply, answer)));
+            }
+            Input::LinkClosed { link } => self.agent_closed(&link, out),
+        }
     }
 
-    /// Lets what is due take effect, makes offers, and sets `out.wake`. To be called after each run of inputs and at `wake`.
-    pub fn settle(&mut self, now: Now, out: &mut Effects) {
-        let _ = (now, out);
+    /// Checks what must hold whatever happens: the books of the allocator (I7), and that the kernel's indexes agree.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn assert_consistent(&self) {
+        self.allocator.assert_consistent();
+        for (id, framework) in &self.frameworks {
+            for (task_id, task) in &framework.tasks {
+                let listed = self.agents.get(&task.agent).is_some_and(|agent| agent.tasks.contains(&(id.clone(), task_id.clone())));
+                assert!(listed, "the task {task_id} of {id} is in the list of its agent {}", task.agent);
+                assert_eq!(task.outbox.is_some(), framework.undelivered.contains(task_id), "{task_id} of {id} is listed as undelivered");
+            }
+        }
+        let tasks: usize = self.frameworks.values().map(|framework| framework.tasks.len()).sum();
+        let listed: usize = self.agents.values().map(|agent| agent.tasks.len()).sum();
+        assert_eq!(tasks, listed, "agents list no task that is not there");
+    }
+
+    fn framework_mut(&mut self, id: &FrameworkId) -> &mut Framework {
+        match self.frameworks.get_mut(id) {
+            Some(framework) => framework,
+            None => unreachable!("the framework {id} was looked up before"),
+        }
+    }
+
+    fn agent_mut(&mut self, id: &AgentId) -> &mut Agent {
+        match self.agents.get_mut(id) {
+            Some(agent) => agent,
+            None => unreachable!("an agent stays: {id} was registered"),
+        }
+    }
+
+    fn task_mut(&mut self, framework: &FrameworkId, task: &TaskId) -> &mut Task {
+        match self.framework_mut(framework).tasks.get_mut(task) {
+            Some(task) => task,
+            None => unreachable!("the task {task} of {framework} was looked up before"),
+        }
     }
 }

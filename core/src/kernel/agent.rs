@@ -1,0 +1,71 @@
+//! An agent as the kernel sees it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use attica_allocator::AgentKey;
+use attica_core_api::Tick;
+use attica_core_api::link::TaskDigest;
+use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, TaskId};
+
+use super::input::LinkId;
+
+/// One agent.
+///
+/// ```text
+///             REGISTER                TASKS, or the digest matched
+///   (nobody) ──────────► Comparing ──────────────────────────────► Connected
+///                          ▲   │ link closed                           │ link closed
+///                 REGISTER │   ▼                                       ▼
+///                          └── Away ◄──────────────────────────────────┘
+///                          ▲   │
+///                 REGISTER │   ▼ silent for too long, and the rate limit lets it pass (from Comparing and Connected as well)
+///                          └── Unreachable
+/// ```
+#[derive(Debug)]
+pub(super) struct Agent {
+    /// Durable.
+    pub id: AgentId,
+    /// Durable. As it registered last; shared with every offer.
+    pub info: Arc<AgentInfo>,
+    /// Only whether it is `Unreachable` is durable.
+    pub contact: Contact,
+    /// Not durable. When it was heard last, or as if: what silence is counted from.
+    pub heard: Tick,
+    /// Not durable. How long it may be silent.
+    pub patience_ms: u64,
+    /// Not durable. `None` while it is unreachable: the allocator only knows what may come back to use.
+    pub key: Option<AgentKey>,
+    /// Durable (by way of the tasks). Its tasks, as far as they are not history.
+    pub tasks: BTreeSet<(FrameworkId, TaskId)>,
+    /// From `tasks`. Over those that have not ended.
+    pub digest: TaskDigest,
+}
+
+/// How the kernel and an agent are in touch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Contact {
+    /// It registered; both sides' tasks are still being compared. No offers.
+    Comparing(LinkId),
+    /// It takes part.
+    Connected(LinkId),
+    /// It has no link. No offers.
+    Away,
+    /// It was silent for too long; its tasks count as unreachable.
+    Unreachable,
+}
+
+impl Agent {
+    /// The link to send to, if there is one.
+    pub fn link(&self) -> Option<&LinkId> {
+        match &self.contact {
+            Contact::Comparing(link) | Contact::Connected(link) => Some(link),
+            Contact::Away | Contact::Unreachable => None,
+        }
+    }
+
+    /// Since when the agent counts as unreachable if it stays silent.
+    pub fn silent_at(&self) -> Tick {
+        self.heard.after(self.patience_ms)
+    }
+}

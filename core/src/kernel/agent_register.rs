@@ -1,0 +1,153 @@
+//! REGISTER, and which of an agent's calls it is.
+//!
+//! The agent sends a digest of its tasks first. Only when it differs from ours is it asked for the list; until both sides agree the
+//! agent gets no offers, so nothing can be launched that would confuse the comparison.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use attica_allocator::Resources;
+use attica_core_api::link::{self, CallType, Register, TaskDigest};
+use attica_core_api::v1::{AgentId, AgentInfo};
+use attica_core_api::{Tick, resources};
+
+use super::agent::{Agent, Contact};
+use super::timers::Timer;
+use super::{CloseReason, Effects, Kernel, LinkId, Now, Refusal, Send, View};
+use crate::fact::Fact;
+
+impl Kernel {
+    pub(super) fn agent_call(&mut self, now: Now, link: LinkId, call: link::Call, out: &mut Effects) -> Result<(), Refusal> {
+        let registered = match call.r#type {
+            CallType::Register => None,
+            CallType::Heartbeat | CallType::Statuses | CallType::Tasks => {
+                Some(self.links.get(&link).cloned().ok_or(Refusal::LinkStale)?)
+            }
+        };
+        let Some(id) = registered else {
+            let register = call.register.ok_or(Refusal::LinkMalformed("register"))?;
+            self.register(now, link, register, out);
+            return Ok(());
+        };
+        self.agent_mut(&id).heard = now.tick;
+        match call.r#type {
+            CallType::Register | CallType::Heartbeat => {}
+            CallType::Statuses => {
+                let statuses = call.statuses.ok_or(Refusal::LinkMalformed("statuses"))?;
+                self.statuses(now, &id, &link, statuses.updates, out);
+            }
+            CallType::Tasks => {
+                let tasks = call.tasks.ok_or(Refusal::LinkMalformed("tasks"))?;
+                self.tasks_listed(now, &id, &link, &tasks.tasks, out);
+            }
+        }
+        Ok(())
+    }
+
+    fn register(&mut self, now: Now, link: LinkId, register: Register, out: &mut Effects) {
+        let (total, digest) = match self.check_register(&register) {
+            Ok(checked) => checked,
+            Err(reason) => {
+                out.sends.push(Send::CloseAgent { link, reason });
+                return;
+            }
+        };
+        let Register { mut agent_info, version, boot_id, .. } = register;
+        let id = match agent_info.id.take().filter(|id| !id.as_str().is_empty()) {
+            Some(id) => id,
+            None => self.new_agent_id(),
+        };
+        agent_info.id = Some(id.clone());
+        self.meet(now, &id, &link, agent_info.clone(), &total, out);
+        out.facts.push(Fact::AgentRegistered { info: Box::new(agent_info), version, boot_id, at: now.wall });
+        let matches = self.agent_mut(&id).digest == digest;
+        let registered = link::Registered {
+            agent_id: id.clone(),
+            master_id: self.config.master_info.id.clone(),
+            heartbeat_ms: self.config.agent_heartbeat_ms,
+            missed_limit: self.config.agent_missed_limit,
+            digest_matches: matches,
+        };
+        self.tell(&link, link::Event::registered(self.config.epoch, registered), out);
+        match matches {
+            true => self.compared(now, &id, &link, None, out),
+            false => self.tell(&link, link::Event::list_tasks(self.config.epoch), out),
+        }
+    }
+
+    fn check_register(&self, register: &Register) -> Result<(Resources, TaskDigest), CloseReason> {
+        if register.epoch > self.config.epoch {
+            return Err(CloseReason::Deposed { seen: register.epoch, ours: self.config.epoch });
+        }
+        let info = &register.agent_info;
+        let total = resources::from_wire(&info.resources).map_err(|error| CloseReason::Invalid(error.to_string()))?;
+        let digest = register.digest().ok_or_else(|| CloseReason::Invalid("a digest has 16 bytes".to_owned()))?;
+        let used = info.id.as_ref().map(|id| self.used_on(id)).unwrap_or_default();
+        match total.contains(&used) {
+            true => Ok((total, digest)),
+            false => Err(CloseReason::TooSmall { total, used }),
+        }
+    }
+
+    /// What the tasks of an agent use that have not ended.
+    fn used_on(&self, id: &AgentId) -> Resources {
+        let mut used = Resources::new();
+        for (framework, task) in self.agents.get(id).into_iter().flat_map(|agent| &agent.tasks) {
+            let task = self.frameworks.get(framework).and_then(|framework| framework.tasks.get(task));
+            task.filter(|task| !task.is_terminal()).into_iter().for_each(|task| used.add(&task.resources));
+        }
+        used
+    }
+
+    /// The agent is on this link now, whatever it was before.
+    fn meet(&mut self, now: Now, id: &AgentId, link: &LinkId, info: AgentInfo, total: &Resources, out: &mut Effects) {
+        let info = Arc::new(info);
+        let patience_ms = self.config.agent_silence_ms();
+        let agent = self.agents.entry(id.clone()).or_insert_with(|| Agent {
+            id: id.clone(),
+            info: Arc::clone(&info),
+            contact: Contact::Unreachable,
+            heard: Tick::default(),
+            patience_ms,
+            key: None,
+            tasks: BTreeSet::new(),
+            digest: TaskDigest::default(),
+        });
+        agent.info = info;
+        agent.heard = now.tick;
+        agent.patience_ms = patience_ms;
+        let before = std::mem::replace(&mut agent.contact, Contact::Comparing(link.clone()));
+        self.timers.set(now.tick.after(patience_ms), Timer::AgentSilent(id.clone()));
+        self.links.insert(link.clone(), id.clone());
+        match before {
+            Contact::Comparing(old) | Contact::Connected(old) => {
+                self.links.remove(&old);
+                out.sends.push(Send::CloseAgent { link: old, reason: CloseReason::Replaced });
+                self.withdraw_agent(id, out);
+                self.update_agent(id, total);
+            }
+            Contact::Away => self.update_agent(id, total),
+            Contact::Unreachable => self.add_agent(id, total),
+        }
+    }
+
+    /// Both sides know the same tasks: the agent takes part.
+    pub(super) fn admit_agent(&mut self, id: &AgentId, link: &LinkId, out: &mut Effects) {
+        let agent = self.agent_mut(id);
+        agent.contact = Contact::Connected(link.clone());
+        if let Some(key) = agent.key {
+            self.allocator.activate_agent(key);
+        }
+        out.view.push(View::AgentConnected { agent: id.clone() });
+    }
+
+    pub(super) fn tell(&self, link: &LinkId, event: link::Event, out: &mut Effects) {
+        out.sends.push(Send::Agent { link: link.clone(), event: Box::new(event) });
+    }
+
+    fn new_agent_id(&mut self) -> AgentId {
+        let number = self.next_agent;
+        self.next_agent += 1;
+        AgentId::new(format!("{}-S{number}", self.config.master_info.id))
+    }
+}

@@ -1,0 +1,156 @@
+//! TASKS, or a digest that matched: what the agent has is compared with what we believe, and the difference is settled.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use attica_core_api::link::{self, TaskReport};
+use attica_core_api::v1::{AgentId, FrameworkId, TaskId, TaskInfo, TaskState, TaskStatusReason};
+
+use super::status::from_master;
+use super::task::is_terminal;
+use super::{Effects, Kernel, LinkId, Now};
+use crate::snapshot::Reach;
+
+/// Names a task across frameworks.
+type TaskName = (FrameworkId, TaskId);
+
+/// What is to be done about a task of ours after the comparison.
+enum Settlement {
+    /// Nothing: it has ended, only its scheduler does not know yet.
+    None,
+    /// The agent has it, and it is wanted.
+    Keep,
+    /// The agent has it, and it is not wanted.
+    Kill,
+    /// The agent has never got it.
+    Run,
+    /// The agent has never got it, and nobody waits for it any more: it ends in this state.
+    NeverRan(TaskState, TaskStatusReason, &'static str),
+    /// The agent had it and has lost it.
+    Gone,
+}
+
+impl Kernel {
+    pub(super) fn tasks_listed(&mut self, now: Now, id: &AgentId, link: &LinkId, reports: &[TaskReport], out: &mut Effects) {
+        let reported = reports.iter().map(|report| (report.framework_id.clone(), report.task_id.clone())).collect();
+        self.compared(now, id, link, Some(&reported), out);
+        for report in reports.iter().filter(|report| !is_terminal(report.state)) {
+            self.disown(id, link, &report.framework_id, &report.task_id, out);
+        }
+    }
+
+    /// Settles every task of the agent. `reported` are those that the agent has; `None`: exactly ours.
+    pub(super) fn compared(
+        &mut self,
+        now: Now,
+        id: &AgentId,
+        link: &LinkId,
+        reported: Option<&BTreeSet<TaskName>>,
+        out: &mut Effects,
+    ) {
+        let mut runs: BTreeMap<FrameworkId, Vec<TaskInfo>> = BTreeMap::new();
+        for name in self.agent_mut(id).tasks.clone() {
+            let known = reported.is_none_or(|reported| reported.contains(&name));
+            let settlement = self.settlement(&name, known);
+            let (framework, task) = name;
+            match settlement {
+                Settlement::None => {}
+                Settlement::Keep => self.found_again(now, &framework, &task, out),
+                Settlement::Kill => {
+                    self.found_again(now, &framework, &task, out);
+                    self.send_kill(&framework, &task, out);
+                }
+                Settlement::Run => {
+                    let staging = self.task_mut(&framework, &task).staging.as_deref().cloned();
+                    runs.entry(framework).or_default().extend(staging);
+                }
+                Settlement::NeverRan(state, reason, message) => {
+                    self.end_task(now, &framework, &task, state, reason, message, out);
+                }
+                Settlement::Gone => {
+                    let message = "Task is unknown to the agent";
+                    self.end_task(now, &framework, &task, TaskState::Gone, TaskStatusReason::AgentReregistered, message, out);
+                }
+            }
+        }
+        for (framework, tasks) in runs {
+            self.send_run(&framework, link, tasks, out);
+        }
+        self.admit_agent(id, link, out);
+    }
+
+    fn settlement(&self, (framework, task): &TaskName, known: bool) -> Settlement {
+        let Some(framework) = self.frameworks.get(framework) else { return Settlement::None };
+        let Some(task) = framework.tasks.get(task) else { return Settlement::None };
+        let unwanted = task.kill.is_some() || framework.is_removed();
+        if task.is_terminal() {
+            return Settlement::None;
+        }
+        match (known, task.staging.is_some()) {
+            (true, _) if unwanted => Settlement::Kill,
+            (true, _) => Settlement::Keep,
+            (false, true) if unwanted => Settlement::NeverRan(
+                TaskState::Killed,
+                TaskStatusReason::TaskKilledDuringLaunch,
+                "Task was killed before it was delivered to the agent",
+            ),
+            (false, true) if task.reach == Reach::Unreachable => Settlement::NeverRan(
+                TaskState::Dropped,
+                TaskStatusReason::AgentReregistered,
+                "Task was not delivered to the agent before it became unreachable",
+            ),
+            (false, true) => Settlement::Run,
+            (false, false) => Settlement::Gone,
+        }
+    }
+
+    /// A task of an agent that was unreachable is where it was: its framework hears of it.
+    fn found_again(&mut self, now: Now, framework: &FrameworkId, id: &TaskId, out: &mut Effects) {
+        let task = self.task_mut(framework, id);
+        if task.reach == Reach::Reachable {
+            return;
+        }
+        let (state, agent) = (task.state, task.agent.clone());
+        let details = task.details.clone();
+        let reason = TaskStatusReason::AgentReregistered;
+        let mut status = from_master(now, id.clone(), Some(agent), state, reason, "Agent has re-registered with the task");
+        if let Some(details) = details {
+            details.fill(&mut status);
+        }
+        self.update_reach(now, framework, status, Reach::Reachable, out);
+    }
+
+    /// The master ends a task that cannot report any more.
+    fn end_task(
+        &mut self,
+        now: Now,
+        framework: &FrameworkId,
+        id: &TaskId,
+        state: TaskState,
+        reason: TaskStatusReason,
+        message: &str,
+        out: &mut Effects,
+    ) {
+        let state = self.framework_mut(framework).told(state);
+        let agent = self.task_mut(framework, id).agent.clone();
+        let status = from_master(now, id.clone(), Some(agent), state, reason, message);
+        self.update_task(now, framework, status, None, out);
+    }
+
+    /// An agent has a task that it should not have: it is to kill it.
+    pub(super) fn disown(&self, agent: &AgentId, link: &LinkId, framework: &FrameworkId, task: &TaskId, out: &mut Effects) {
+        let ours = self.frameworks.get(framework).and_then(|framework| framework.tasks.get(task));
+        if ours.is_some_and(|task| task.agent == *agent && !task.is_terminal()) {
+            return;
+        }
+        let kill = link::Kill { framework_id: framework.clone(), task_id: task.clone(), kill_policy: None };
+        self.tell(link, link::Event::kill(self.config.epoch, kill), out);
+    }
+
+    /// Hands tasks of one framework to an agent.
+    pub(super) fn send_run(&self, framework: &FrameworkId, link: &LinkId, tasks: Vec<TaskInfo>, out: &mut Effects) {
+        let Some(framework) = self.frameworks.get(framework) else { return };
+        let framework_info = (*framework.info).clone();
+        let run = link::Run { framework_id: framework.id.clone(), framework_info, tasks };
+        self.tell(link, link::Event::run(self.config.epoch, run), out);
+    }
+}

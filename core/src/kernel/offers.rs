@@ -1,0 +1,192 @@
+//! Offers: made by the allocator, named and sent here.
+//!
+//! An offer's id is `<master id>-O<key>`, so no table is needed to find what a scheduler means, and an offer of an earlier leader
+//! means nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use attica_allocator::{self as allocator, Capabilities, Capability, OfferKey, Resources, Role};
+use attica_core_api::resources::{self, ReservationFormat};
+use attica_core_api::scheduler::Event;
+use attica_core_api::v1::{
+    Address, AgentId, AllocationInfo, FrameworkCapabilityType, FrameworkId, FrameworkInfo, Offer, OfferId, Url,
+};
+
+use super::{Effects, Kernel, Now, Send, View};
+
+impl Kernel {
+    /// Turns what is free into offers, one OFFERS per framework.
+    pub(super) fn make_offers(&mut self, now: Now, out: &mut Effects) {
+        let mut made = Vec::new();
+        self.allocator.allocate(now.tick, &mut made);
+        let mut by_framework: BTreeMap<FrameworkId, Vec<Offer>> = BTreeMap::new();
+        for offer in made {
+            let (framework, agent) = self.parties(&offer);
+            let wire = self.describe(&offer, &framework, &agent);
+            out.view.push(View::OfferMade {
+                offer: wire.id.clone(),
+                framework: framework.clone(),
+                agent,
+                role: offer.role,
+                resources: offer.resources,
+            });
+            by_framework.entry(framework).or_default().push(wire);
+        }
+        for (framework, offers) in by_framework {
+            let stream = self.frameworks.get(&framework).and_then(|framework| framework.stream());
+            let Some(stream) = stream.cloned() else { unreachable!("{framework} gets offers because it is connected") };
+            out.sends.push(Send::Scheduler { stream, event: Event::offers(offers) });
+        }
+    }
+
+    /// Tells the frameworks that these offers are no longer valid.
+    pub(super) fn rescind(&mut self, offers: Vec<allocator::Offer>, out: &mut Effects) {
+        for offer in offers {
+            let id = self.offer_id(offer.key);
+            let (framework, _) = self.parties(&offer);
+            if let Some(stream) = self.frameworks.get(&framework).and_then(|framework| framework.stream()) {
+                out.sends.push(Send::Scheduler { stream: stream.clone(), event: Event::rescind(id.clone()) });
+            }
+            out.view.push(View::OfferGone { offer: id });
+        }
+    }
+
+    /// Offers of which nobody needs to be told: whoever got them is gone.
+    pub(super) fn drop_offers(&mut self, offers: Vec<allocator::Offer>, out: &mut Effects) {
+        out.view.extend(offers.into_iter().map(|offer| View::OfferGone { offer: self.offer_id(offer.key) }));
+    }
+
+    /// Ends the offers of a framework whose scheduler is gone.
+    pub(super) fn deactivate_framework(&mut self, id: &FrameworkId, out: &mut Effects) {
+        let key = self.framework_key(id);
+        let dropped = self.allocator.deactivate_framework(key);
+        self.drop_offers(dropped, out);
+    }
+
+    /// Takes back the offers of an agent that does not take part for now.
+    pub(super) fn withdraw_agent(&mut self, id: &AgentId, out: &mut Effects) {
+        let Some(key) = self.agent_mut(id).key else { return };
+        let offers = self.allocator.deactivate_agent(key);
+        self.rescind(offers, out);
+    }
+
+    /// The allocator learns of an agent, which takes no part yet, and of what its tasks use.
+    pub(super) fn add_agent(&mut self, id: &AgentId, total: &Resources) {
+        let key = self.allocator.add_agent(total.clone());
+        // Nothing was offered since the line above.
+        self.allocator.deactivate_agent(key);
+        self.agent_keys.insert(key, id.clone());
+        let agent = self.agent_mut(id);
+        agent.key = Some(key);
+        for (framework, task) in agent.tasks.clone() {
+            let framework_key = self.framework_key(&framework);
+            let task = self.task_mut(&framework, &task);
+            if task.is_terminal() {
+                continue;
+            }
+            let (role, resources) = (task.role.clone(), task.resources.clone());
+            if let Err(error) = self.allocator.use_resources(framework_key, &role, key, &resources) {
+                unreachable!("an agent is admitted when it holds its tasks: {error}");
+            }
+        }
+    }
+
+    /// The allocator learns that an agent may have other resources now.
+    pub(super) fn update_agent(&mut self, id: &AgentId, total: &Resources) {
+        let Some(key) = self.agent_mut(id).key else { return };
+        match self.allocator.update_agent(key, total.clone()) {
+            Ok(offers) => assert!(offers.is_empty(), "the offers of an agent end before it changes"),
+            Err(error) => unreachable!("an agent is admitted when it holds its tasks: {error}"),
+        }
+        self.allocator.forget_refusals(key);
+    }
+
+    pub(super) fn offer_id(&self, key: OfferKey) -> OfferId {
+        OfferId::new(format!("{}-O{key}", self.config.master_info.id))
+    }
+
+    /// The key in an id of ours; the offer need not be outstanding.
+    pub(super) fn offer_key(&self, id: &OfferId) -> Option<OfferKey> {
+        let number = id.as_str().strip_prefix(self.config.master_info.id.as_str())?.strip_prefix("-O")?;
+        number.parse().ok().map(OfferKey).filter(|key| self.offer_id(*key) == *id)
+    }
+
+    pub(super) fn framework_key(&self, id: &FrameworkId) -> allocator::FrameworkKey {
+        match self.frameworks.get(id).and_then(|framework| framework.key) {
+            Some(key) => key,
+            None => unreachable!("the allocator knows {id} as long as it has tasks or may subscribe"),
+        }
+    }
+
+    /// Sets which roles are suppressed, and tells the read model.
+    pub(super) fn set_suppressed(&mut self, id: &FrameworkId, suppressed: &[Role], out: &mut Effects) {
+        let key = self.framework_key(id);
+        for role in self.framework_mut(id).roles.clone() {
+            match suppressed.contains(&role) {
+                true => self.allocator.suppress(key, &role),
+                false => self.allocator.revive(key, &role),
+            }
+        }
+        self.view_suppressed(id, out);
+    }
+
+    pub(super) fn view_suppressed(&mut self, id: &FrameworkId, out: &mut Effects) {
+        let key = self.framework_key(id);
+        let mut roles = self.framework_mut(id).roles.clone();
+        roles.retain(|role| self.allocator.is_suppressed(key, role));
+        out.view.push(View::RolesSuppressed { framework: id.clone(), roles });
+    }
+
+    fn parties(&self, offer: &allocator::Offer) -> (FrameworkId, AgentId) {
+        match (self.framework_keys.get(&offer.framework), self.agent_keys.get(&offer.agent)) {
+            (Some(framework), Some(agent)) => (framework.clone(), agent.clone()),
+            _ => unreachable!("offers end before their framework or agent does"),
+        }
+    }
+
+    fn describe(&self, offer: &allocator::Offer, framework: &FrameworkId, agent: &AgentId) -> Offer {
+        let Some(info) = self.agents.get(agent).map(|agent| Arc::clone(&agent.info)) else {
+            unreachable!("agents stay");
+        };
+        let refinement = FrameworkCapabilityType::ReservationRefinement;
+        let format = match self.frameworks.get(framework) {
+            Some(framework) if framework.info.has_capability(refinement) => ReservationFormat::Refined,
+            Some(_) | None => ReservationFormat::Legacy,
+        };
+        Offer {
+            id: self.offer_id(offer.key),
+            framework_id: framework.clone(),
+            agent_id: agent.clone(),
+            hostname: info.hostname.clone(),
+            url: Some(url_of(&info.hostname, info.port)),
+            domain: info.domain.clone(),
+            resources: resources::to_wire(&offer.resources, Some(&offer.role), format),
+            attributes: info.attributes.clone(),
+            allocation_info: Some(AllocationInfo { role: Some(offer.role.as_str().to_owned()) }),
+            ..Offer::default()
+        }
+    }
+}
+
+/// Where the agent answers. The path is the one that Mesos's agents have.
+fn url_of(hostname: &str, port: i32) -> Url {
+    let ip = hostname.parse::<std::net::IpAddr>().ok().map(|ip| ip.to_string());
+    Url {
+        scheme: "http".to_owned(),
+        address: Address { hostname: Some(hostname.to_owned()), ip, port },
+        path: Some("/slave(1)".to_owned()),
+        ..Url::default()
+    }
+}
+
+/// What decides which resources a framework is offered.
+pub(super) fn capabilities_of(info: &FrameworkInfo) -> Capabilities {
+    let known = [
+        (FrameworkCapabilityType::RevocableResources, Capability::RevocableResources),
+        (FrameworkCapabilityType::SharedResources, Capability::SharedResources),
+        (FrameworkCapabilityType::GpuResources, Capability::GpuResources),
+        (FrameworkCapabilityType::ReservationRefinement, Capability::ReservationRefinement),
+    ];
+    known.into_iter().filter(|(declared, _)| info.has_capability(*declared)).map(|(_, capability)| capability).collect()
+}

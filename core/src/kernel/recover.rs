@@ -1,0 +1,206 @@
+//! A new leader starts where the last one stopped: everything durable is there, and nobody is connected yet.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use attica_allocator::{self as allocator, Allocator, Resources, Role};
+use attica_core_api::link::TaskDigest;
+use attica_core_api::v1::{AgentId, FrameworkId, TaskId, TaskInfo, TaskState};
+use attica_core_api::{Entropy, resources};
+
+use super::agent::{Agent, Contact};
+use super::framework::{Framework, History, Presence};
+use super::offers::capabilities_of;
+use super::permits::Permits;
+use super::subscribe::{failover_ms, partitions_of, roles_of};
+use super::task::{Details, Outbox, Task};
+use super::timers::{Timer, Timers};
+use super::{Config, Kernel, Now};
+use crate::snapshot::{AgentRecord, FrameworkPresence, FrameworkRecord, Reach, Snapshot, TaskRecord};
+
+impl Kernel {
+    /// The kernel of a new leader, with everything that the leaders before it made durable. Whoever was here then counts as away
+    /// and has `config.reregister_ms` to come back. `entropy` must be seeded anew for every leader: what it makes is unique.
+    pub fn recover(config: Config, entropy: Entropy, snapshot: &Snapshot, now: Now) -> Self {
+        let allocator_config =
+            allocator::Config { offer_timeout_ms: config.offer_timeout_ms, ..allocator::Config::default() };
+        let mut kernel = Self {
+            entropy,
+            allocator: Allocator::new(allocator_config),
+            frameworks: BTreeMap::new(),
+            agents: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            links: BTreeMap::new(),
+            framework_keys: BTreeMap::new(),
+            agent_keys: BTreeMap::new(),
+            removed: VecDeque::new(),
+            next_framework: 0,
+            next_agent: 0,
+            timers: Timers::default(),
+            permits: Permits::new(config.unreachable_limit),
+            silent: VecDeque::new(),
+            wake: None,
+            config,
+        };
+        for (id, record) in &snapshot.agents {
+            kernel.recover_agent(now, id, record);
+        }
+        for (id, record) in &snapshot.frameworks {
+            kernel.recover_framework(now, id, record);
+        }
+        for (id, record) in &snapshot.agents {
+            if record.unreachable_at.is_none() {
+                let total = resources::from_wire(&record.info.resources).unwrap_or_default();
+                kernel.add_agent(id, &total);
+            }
+        }
+        kernel.recover_removed(snapshot);
+        kernel
+    }
+
+    fn recover_agent(&mut self, now: Now, id: &AgentId, record: &AgentRecord) {
+        let contact = match record.unreachable_at {
+            Some(_) => Contact::Unreachable,
+            None => Contact::Away,
+        };
+        let agent = Agent {
+            id: id.clone(),
+            info: Arc::new(record.info.clone()),
+            contact,
+            heard: now.tick,
+            patience_ms: self.config.reregister_ms,
+            key: None,
+            tasks: BTreeSet::new(),
+            digest: TaskDigest::default(),
+        };
+        self.timers.set(agent.silent_at(), Timer::AgentSilent(id.clone()));
+        self.agents.insert(id.clone(), agent);
+    }
+
+    fn recover_framework(&mut self, now: Now, id: &FrameworkId, record: &FrameworkRecord) {
+        // They were valid when the framework subscribed; should the rules have become stricter, it is refused when it comes back.
+        let roles = roles_of(&record.info).unwrap_or_default();
+        let presence = self.recovered_presence(now, id, record);
+        let key = self.allocator.add_framework(roles.clone(), capabilities_of(&record.info));
+        // Nothing was offered since the line above.
+        self.allocator.deactivate_framework(key);
+        self.framework_keys.insert(key, id.clone());
+        let framework = Framework {
+            id: id.clone(),
+            info: Arc::new(record.info.clone()),
+            roles,
+            partitions: partitions_of(&record.info),
+            presence,
+            key: Some(key),
+            tasks: BTreeMap::new(),
+            undelivered: BTreeSet::new(),
+            history: History::default(),
+        };
+        self.frameworks.insert(id.clone(), framework);
+        for (task_id, task) in record.tasks.iter().filter(|(_, task)| task.completed_at.is_none()) {
+            self.recover_task(id, task_id, task);
+        }
+        self.recover_history(id, record);
+    }
+
+    /// A deadline that ran while no leader was there to come back to is not held against the framework.
+    fn recovered_presence(&mut self, now: Now, id: &FrameworkId, record: &FrameworkRecord) -> Presence {
+        let grace_ms = self.config.reregister_ms;
+        let patience_ms = match record.presence {
+            FrameworkPresence::Removed { .. } => return Presence::Removed,
+            FrameworkPresence::Subscribed => failover_ms(&record.info).max(grace_ms),
+            FrameworkPresence::Disconnected { deadline, .. } => {
+                let left_ms = u64::try_from(deadline.0.saturating_sub(now.wall.0)).unwrap_or(0);
+                let full_ms = failover_ms(&record.info);
+                left_ms.min(full_ms).max(full_ms.min(grace_ms))
+            }
+        };
+        let deadline = now.tick.after(patience_ms);
+        self.timers.set(deadline, Timer::FrameworkAway(id.clone()));
+        Presence::Away(deadline)
+    }
+
+    fn recover_task(&mut self, framework: &FrameworkId, id: &TaskId, record: &TaskRecord) {
+        let used = resources::from_wire(&record.info.resources).unwrap_or_default();
+        self.insert_task(framework, &record.info.agent_id, &record.role, &record.info, used);
+        let agent_id = record.info.agent_id.clone();
+        let task = self.task_mut(framework, id);
+        task.reach = record.reach;
+        task.sequence = record.sequence;
+        task.details = record.status.as_ref().and_then(Details::of);
+        task.kill = record.kill.clone().map(Box::new);
+        task.state = record.state;
+        if record.state != TaskState::Staging {
+            task.staging = None;
+        }
+        let over = task.is_terminal();
+        if !record.outbox.is_empty() {
+            task.outbox = Some(Box::new(Outbox { statuses: record.outbox.clone(), resend: None }));
+            self.framework_mut(framework).undelivered.insert(id.clone());
+        }
+        let digest = &mut self.agent_mut(&agent_id).digest;
+        digest.remove(framework, id, TaskState::Staging);
+        if !over {
+            digest.add(framework, id, record.state);
+        }
+    }
+
+    fn recover_history(&mut self, id: &FrameworkId, record: &FrameworkRecord) {
+        let completed = record.tasks.iter().filter_map(|(task, record)| Some((record.completed_at?, task)));
+        let mut completed: Vec<_> = completed.collect();
+        completed.sort_unstable();
+        let history = &mut self.framework_mut(id).history;
+        for (_, task) in completed {
+            history.push(task.clone(), usize::MAX);
+        }
+    }
+
+    fn recover_removed(&mut self, snapshot: &Snapshot) {
+        let removed_at = |record: &FrameworkRecord| match record.presence {
+            FrameworkPresence::Removed { at } => Some(at),
+            FrameworkPresence::Subscribed | FrameworkPresence::Disconnected { .. } => None,
+        };
+        let mut removed: Vec<_> =
+            snapshot.frameworks.iter().filter_map(|(id, record)| Some((removed_at(record)?, id))).collect();
+        removed.sort_unstable();
+        for (_, id) in removed {
+            let framework = self.framework_mut(id);
+            if !framework.tasks.is_empty() {
+                continue;
+            }
+            if let Some(key) = framework.key.take() {
+                self.allocator.remove_framework(key);
+                self.framework_keys.remove(&key);
+            }
+            self.removed.push_back(id.clone());
+        }
+    }
+
+    /// Enters a task as it is launched: in its framework, and with its agent.
+    pub(super) fn insert_task(
+        &mut self,
+        framework: &FrameworkId,
+        agent_id: &AgentId,
+        role: &Role,
+        task: &TaskInfo,
+        resources: Resources,
+    ) {
+        let id = task.task_id.clone();
+        let agent = self.agent_mut(agent_id);
+        agent.tasks.insert((framework.clone(), id.clone()));
+        agent.digest.add(framework, &id, TaskState::Staging);
+        let entry = Task {
+            agent: agent.id.clone(),
+            role: role.clone(),
+            resources,
+            state: TaskState::Staging,
+            reach: Reach::Reachable,
+            sequence: 0,
+            details: None,
+            staging: Some(Box::new(task.clone())),
+            kill: None,
+            outbox: None,
+        };
+        self.framework_mut(framework).tasks.insert(id, entry);
+    }
+}

@@ -1,0 +1,150 @@
+//! Everything durable, read back at the start of a leadership.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use attica_allocator::{InvalidRole, Role};
+use attica_core_api::v1::{AgentId, FrameworkId, TaskId, TaskState, TaskStatus};
+use attica_core_api::message::Message;
+use attica_core_api::{DecodeError, Timestamp, decode_proto};
+use sqlx::PgPool;
+
+use crate::snapshot::{AgentRecord, FrameworkPresence, FrameworkRecord, KillRequest, Reach, Snapshot, TaskRecord};
+
+/// Why the tables could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Postgres did not answer, or refused.
+    #[error("cannot read the tables of the kernel")]
+    Query(#[from] sqlx::Error),
+    /// A message that this program did not write.
+    #[error("the table {table} holds a message that is not one, at {row}")]
+    Message {
+        /// Which table.
+        table: &'static str,
+        /// Which row.
+        row: String,
+        /// What is wrong with it.
+        #[source]
+        source: DecodeError,
+    },
+    /// A task in a role that is none.
+    #[error("the table task holds a role that is not one, at {row}")]
+    Role {
+        /// Which row.
+        row: String,
+        /// What is wrong with it.
+        #[source]
+        source: InvalidRole,
+    },
+    /// A task in a state that there is not.
+    #[error("the table task holds the state {state}, which there is not, at {row}")]
+    State {
+        /// Which row.
+        row: String,
+        /// What it holds.
+        state: i32,
+    },
+    /// A row that belongs to one that is not there.
+    #[error("the table {table} holds a row without an owner, at {row}")]
+    Orphan {
+        /// Which table.
+        table: &'static str,
+        /// Which row.
+        row: String,
+    },
+}
+
+/// Reads everything durable. Only a leader that nobody else can overtake reads a state that stays true.
+///
+/// # Errors
+/// See [`LoadError`].
+pub async fn load(pool: &PgPool) -> Result<Snapshot, LoadError> {
+    let mut snapshot = Snapshot { frameworks: frameworks(pool).await?, agents: agents(pool).await? };
+    tasks(pool, &mut snapshot).await?;
+    outboxes(pool, &mut snapshot).await?;
+    Ok(snapshot)
+}
+
+async fn frameworks(pool: &PgPool) -> Result<BTreeMap<FrameworkId, FrameworkRecord>, LoadError> {
+    let mut frameworks = BTreeMap::new();
+    for row in sqlx::query!("select * from framework").fetch_all(pool).await? {
+        let presence = match (row.disconnected_at, row.deadline, row.removed_at) {
+            (_, _, Some(at)) => FrameworkPresence::Removed { at: Timestamp(at) },
+            (Some(at), Some(deadline), None) => {
+                FrameworkPresence::Disconnected { at: Timestamp(at), deadline: Timestamp(deadline) }
+            }
+            (_, _, None) => FrameworkPresence::Subscribed,
+        };
+        let record = FrameworkRecord {
+            info: message("framework", &row.framework_id, &row.info)?,
+            registered_at: Timestamp(row.registered_at),
+            reregistered_at: Timestamp(row.reregistered_at),
+            presence,
+            tasks: BTreeMap::new(),
+        };
+        frameworks.insert(FrameworkId::new(row.framework_id), record);
+    }
+    Ok(frameworks)
+}
+
+async fn agents(pool: &PgPool) -> Result<BTreeMap<AgentId, AgentRecord>, LoadError> {
+    let mut agents = BTreeMap::new();
+    for row in sqlx::query!("select * from agent").fetch_all(pool).await? {
+        let record = AgentRecord {
+            info: message("agent", &row.agent_id, &row.info)?,
+            version: row.version,
+            boot_id: row.boot_id,
+            registered_at: Timestamp(row.registered_at),
+            reregistered_at: Timestamp(row.reregistered_at),
+            unreachable_at: row.unreachable_at.map(Timestamp),
+        };
+        agents.insert(AgentId::new(row.agent_id), record);
+    }
+    Ok(agents)
+}
+
+async fn tasks(pool: &PgPool, snapshot: &mut Snapshot) -> Result<(), LoadError> {
+    for row in sqlx::query!("select * from task").fetch_all(pool).await? {
+        let name = format!("{} of {}", row.task_id, row.framework_id);
+        let Some(state) = TaskState::from_number(row.state) else {
+            return Err(LoadError::State { row: name, state: row.state });
+        };
+        let kill_policy = |policy: Vec<u8>| match policy.is_empty() {
+            true => Ok(None),
+            false => message("task", &name, &policy).map(Some),
+        };
+        let kill = row.kill.map(kill_policy).transpose()?.map(|kill_policy| KillRequest { kill_policy });
+        let record = TaskRecord {
+            role: Role::new(&row.role).map_err(|source| LoadError::Role { row: name.clone(), source })?,
+            info: message("task", &name, &row.info)?,
+            state,
+            status: row.status.map(|status| message("task", &name, &status)).transpose()?,
+            reach: if row.unreachable { Reach::Unreachable } else { Reach::Reachable },
+            sequence: u64::try_from(row.sequence).unwrap_or_default(),
+            outbox: VecDeque::new(),
+            kill,
+            launched_at: Timestamp(row.launched_at),
+            completed_at: row.completed_at.map(Timestamp),
+        };
+        let framework = snapshot.frameworks.get_mut(row.framework_id.as_str());
+        let framework = framework.ok_or(LoadError::Orphan { table: "task", row: name })?;
+        framework.tasks.insert(TaskId::new(row.task_id), record);
+    }
+    Ok(())
+}
+
+async fn outboxes(pool: &PgPool, snapshot: &mut Snapshot) -> Result<(), LoadError> {
+    let query = sqlx::query!("select framework_id, task_id, status from task_update order by framework_id, task_id, seq");
+    for row in query.fetch_all(pool).await? {
+        let name = format!("{} of {}", row.task_id, row.framework_id);
+        let status: TaskStatus = message("task_update", &name, &row.status)?;
+        let framework = snapshot.frameworks.get_mut(row.framework_id.as_str());
+        let task = framework.and_then(|framework| framework.tasks.get_mut(row.task_id.as_str()));
+        task.ok_or(LoadError::Orphan { table: "task_update", row: name })?.outbox.push_back(status);
+    }
+    Ok(())
+}
+
+fn message<M: Message>(table: &'static str, row: &str, bytes: &[u8]) -> Result<M, LoadError> {
+    decode_proto(bytes).map_err(|source| LoadError::Message { table, row: row.to_owned(), source })
+}

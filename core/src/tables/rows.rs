@@ -1,0 +1,162 @@
+//! What the facts of one transaction change, each row once.
+//!
+//! Within a transaction a task can be launched, updated and acknowledged. Postgres would have to be told in as many statements; so the
+//! facts are folded first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use attica_allocator::Role;
+use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, FrameworkInfo, KillPolicy, TaskId, TaskInfo, TaskStatus};
+use attica_core_api::{Timestamp, encode_proto};
+use attica_core_store::Position;
+use bytes::Bytes;
+
+use crate::fact::Fact;
+
+/// Names a task across frameworks.
+pub(super) type TaskName = (FrameworkId, TaskId);
+
+/// The changes. Deletions come first: what is deleted can be made anew in the same transaction.
+#[derive(Debug, Default)]
+pub(super) struct Rows<'a> {
+    pub forgotten_frameworks: BTreeSet<FrameworkId>,
+    pub forgotten_tasks: BTreeSet<TaskName>,
+    pub subscribed: BTreeMap<FrameworkId, (&'a FrameworkInfo, Timestamp)>,
+    /// The last change of a framework's presence, unless that was a subscription.
+    pub presence: BTreeMap<FrameworkId, Presence>,
+    pub registered: BTreeMap<AgentId, Registration<'a>>,
+    pub unreachable: BTreeMap<AgentId, Timestamp>,
+    pub launched: BTreeMap<TaskName, Launch<'a>>,
+    pub changed: BTreeMap<TaskName, TaskChange<'a>>,
+    pub queued: BTreeMap<(TaskName, Bytes), (Position, &'a TaskStatus)>,
+    pub acknowledged: BTreeSet<(TaskName, Bytes)>,
+    pub emptied: BTreeSet<FrameworkId>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Presence {
+    pub disconnected_at: Option<Timestamp>,
+    pub deadline: Option<Timestamp>,
+    pub removed_at: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+pub(super) struct Registration<'a> {
+    pub info: &'a AgentInfo,
+    pub version: &'a str,
+    pub boot_id: &'a str,
+    pub at: Timestamp,
+}
+
+#[derive(Debug)]
+pub(super) struct Launch<'a> {
+    pub role: &'a Role,
+    pub info: &'a TaskInfo,
+    pub at: Timestamp,
+}
+
+/// New values of a task's columns; `None` leaves a column as it is.
+#[derive(Debug, Default)]
+pub(super) struct TaskChange<'a> {
+    pub state: Option<i32>,
+    pub status: Option<&'a TaskStatus>,
+    pub unreachable: Option<bool>,
+    pub sequence: Option<i64>,
+    pub kill: Option<Vec<u8>>,
+    pub completed_at: Option<i64>,
+}
+
+impl<'a> Rows<'a> {
+    /// Folds the facts of a transaction, the first of which is at `first`.
+    pub(super) fn of(first: Position, facts: &'a [Fact]) -> Self {
+        let mut rows = Self::default();
+        for (index, fact) in facts.iter().enumerate() {
+            rows.add(first.after(index), fact);
+        }
+        rows
+    }
+
+    fn add(&mut self, position: Position, fact: &'a Fact) {
+        match fact {
+            Fact::FrameworkSubscribed { info, at } => {
+                let Some(id) = &info.id else { unreachable!("a framework without an id is never subscribed") };
+                self.presence.remove(id);
+                self.subscribed.insert(id.clone(), (info, *at));
+            }
+            Fact::FrameworkDisconnected { framework, deadline, at } => {
+                let presence = Presence { disconnected_at: Some(*at), deadline: Some(*deadline), removed_at: None };
+                self.presence.insert(framework.clone(), presence);
+            }
+            Fact::FrameworkRemoved { framework, at } => {
+                let presence = Presence { removed_at: Some(*at), ..Presence::default() };
+                self.presence.insert(framework.clone(), presence);
+                self.queued.retain(|((owner, _), _), _| owner != framework);
+                self.emptied.insert(framework.clone());
+            }
+            Fact::FrameworkForgotten { framework } => self.forget_framework(framework),
+            Fact::AgentRegistered { info, version, boot_id, at } => {
+                let Some(id) = &info.id else { unreachable!("an agent without an id is never registered") };
+                self.unreachable.remove(id);
+                self.registered.insert(id.clone(), Registration { info, version, boot_id, at: *at });
+            }
+            Fact::AgentUnreachable { agent, at } => {
+                self.unreachable.insert(agent.clone(), *at);
+            }
+            Fact::TaskLaunched { framework, role, task, at } => {
+                let name = (framework.clone(), task.task_id.clone());
+                self.launched.insert(name, Launch { role, info: task, at: *at });
+            }
+            Fact::TaskUpdated { framework, status, sequence } => {
+                let change = self.receive(position, framework, status);
+                change.state = Some(status.state.number());
+                change.unreachable = Some(false);
+                change.sequence = sequence.map(|sequence| i64::try_from(sequence).unwrap_or(i64::MAX)).or(change.sequence);
+            }
+            Fact::TaskUnreachable { framework, status } => {
+                self.receive(position, framework, status).unreachable = Some(true);
+            }
+            Fact::TaskReachable { framework, status } => {
+                self.receive(position, framework, status).unreachable = Some(false);
+            }
+            Fact::UpdateAcknowledged { framework, task, uuid } => {
+                let name = ((framework.clone(), task.clone()), uuid.clone());
+                if self.queued.remove(&name).is_none() {
+                    self.acknowledged.insert(name);
+                }
+            }
+            Fact::KillRequested { framework, task, kill_policy } => {
+                let policy = kill_policy.as_ref().map(encode_proto::<KillPolicy>);
+                self.change(framework, task).kill = Some(policy.unwrap_or_default());
+            }
+            Fact::TaskCompleted { framework, task, at } => self.change(framework, task).completed_at = Some(at.0),
+            Fact::TaskForgotten { framework, task } => {
+                let name = (framework.clone(), task.clone());
+                self.launched.remove(&name);
+                self.changed.remove(&name);
+                self.forgotten_tasks.insert(name);
+            }
+        }
+    }
+
+    fn change(&mut self, framework: &FrameworkId, task: &TaskId) -> &mut TaskChange<'a> {
+        self.changed.entry((framework.clone(), task.clone())).or_default()
+    }
+
+    fn receive(&mut self, position: Position, framework: &FrameworkId, status: &'a TaskStatus) -> &mut TaskChange<'a> {
+        if let Some(uuid) = &status.uuid {
+            let name = (framework.clone(), status.task_id.clone());
+            self.queued.insert((name, uuid.clone()), (position, status));
+        }
+        let change = self.change(framework, &status.task_id);
+        change.status = Some(status);
+        change
+    }
+
+    fn forget_framework(&mut self, framework: &FrameworkId) {
+        self.subscribed.remove(framework);
+        self.presence.remove(framework);
+        self.launched.retain(|(owner, _), _| owner != framework);
+        self.changed.retain(|(owner, _), _| owner != framework);
+        self.forgotten_frameworks.insert(framework.clone());
+    }
+}
