@@ -24,7 +24,7 @@ pub mod v1;
 mod entropy;
 mod time;
 
-pub use attica_allocator::Scalar;
+pub use attica_allocator::{Role, Scalar};
 pub use entropy::Entropy;
 pub use message::{DecodeError, decode_json, decode_proto, encode_json, encode_proto};
 pub use time::{Now, Tick, Timestamp};

@@ -1,1 +1,11 @@
 //! From one set of definitions to another: the plan, and what may be started and killed at each moment of it.
+
+mod plan;
+mod rolling;
+#[cfg(test)]
+mod tests;
+mod victims;
+
+pub use plan::{Cycle, Planned, layers, steps};
+pub use rolling::{RollingStep, Standing, maximum_instances, minimum_ready, rolling_step};
+pub use victims::victims;

@@ -39,10 +39,8 @@ pub struct Recorded {
 pub struct Frame {
     /// The `event:` line.
     pub event_type: &'static str,
-    /// The `data:` line: one line of JSON, `eventType` and `timestamp` last.
+    /// The `data:` line: one line of JSON, `eventType` and `timestamp` last. Plans are always in their light form.
     pub data: String,
-    /// What differs for subscribers that ask for full plans: the whole `data:` line. None: the same.
-    pub full: Option<String>,
 }
 
 /// The answer to a write that was done.

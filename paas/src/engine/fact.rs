@@ -169,8 +169,8 @@ pub enum Finding {
     Died,
     /// Another failure; the verdict is the same.
     FailedAgain,
-    /// Another success; the verdict is the same.
-    SucceededAgain,
+    /// A failure in the grace period, which does not count.
+    Pardoned,
 }
 
 /// What the master reported about a task.

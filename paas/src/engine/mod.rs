@@ -1,17 +1,197 @@
 //! The decisions: a synchronous state machine over writes, scheduler events and time.
+//!
+//! [`Engine::apply`] takes one input and changes definitions, deployments and instances; [`Engine::settle`] follows a run of
+//! inputs and does what has become possible: it starts and kills instances, matches those that wait with the offers that came,
+//! advances deployments, and asks for offers or declines them.
 
+mod calls;
 mod config;
+mod delay;
+mod deployments;
 mod effects;
+mod events;
 mod fact;
+mod frames;
 mod input;
+mod launch;
 mod launch_queue;
+mod kill_service;
+mod pursuit;
+mod record;
 mod refusal;
+mod service_ports;
 mod snapshot;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod tracker;
+mod writes;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use attica_core_api::v1::Offer;
+use attica_core_api::{Entropy, Now, Tick};
 
 pub use config::{Border, Config};
 pub use effects::{Effects, Frame, Recorded, Reply, View};
 pub use fact::{Cause, Delay, Fact, Finding, TaskUpdate};
+pub use frames::frames;
 pub use input::{CancelMode, Definition, Input, KillMode, Origin, ReplyTo, RunSpecChange, TaskSelection, Write};
 pub use launch_queue::{OfferSummary, QueueItem, UNUSED_OFFERS_MAX, UnusedOffer};
 pub use refusal::{Refusal, Violation};
 pub use snapshot::{RunSpecState, Snapshot};
+
+use crate::model::{Condition, DeploymentId, RunSpecId};
+use kill_service::KillService;
+use service_ports::ServicePorts;
+use timers::{Timer, Timers};
+use tracker::Tracker;
+
+/// The service layer's leader.
+#[derive(Debug)]
+pub struct Engine {
+    config: Config,
+    /// Durable; changed by [`Engine::record`] alone.
+    state: Snapshot,
+    /// Runtime only, as is everything below. It follows from `state`, but for the statistics of offers.
+    trackers: BTreeMap<RunSpecId, Tracker>,
+    service_ports: ServicePorts,
+    /// Run specs whose instances, definition or deployment changed since they were last looked at.
+    dirty: BTreeSet<RunSpecId>,
+    /// Deployments whose current step may be done.
+    advancing: BTreeSet<DeploymentId>,
+    /// Run specs whose place in the launch queue changed since it was last shown.
+    queue_changed: BTreeSet<RunSpecId>,
+    /// Run specs with waiting instances, the longest waiting first.
+    queue: BTreeSet<(attica_core_api::Timestamp, RunSpecId)>,
+    timers: Timers,
+    kills: KillService,
+    entropy: Entropy,
+    /// Offers that came and were not looked at yet.
+    offers: Vec<Offer>,
+    /// True while the scheduler's stream is up.
+    connected: bool,
+    /// True while the master was told that no offers are wanted.
+    suppressed: bool,
+    /// True when declined offers might be of use again.
+    revive_wanted: bool,
+    revived_at: Option<Tick>,
+}
+
+impl Engine {
+    /// An engine that goes on from `snapshot`. It is not connected; what it is to do, the first [`Engine::settle`] finds out.
+    #[must_use]
+    pub fn recover(config: Config, snapshot: Snapshot, entropy: Entropy, now: Now) -> Self {
+        let service_ports = ServicePorts::new(config.service_port_first, config.service_port_last);
+        let mut engine = Self {
+            config,
+            state: Snapshot::default(),
+            trackers: BTreeMap::new(),
+            service_ports,
+            dirty: snapshot.run_specs.keys().cloned().collect(),
+            advancing: snapshot.deployments.keys().copied().collect(),
+            queue_changed: BTreeSet::new(),
+            queue: BTreeSet::new(),
+            timers: Timers::default(),
+            kills: KillService::default(),
+            entropy,
+            offers: Vec::new(),
+            connected: false,
+            suppressed: false,
+            revive_wanted: false,
+            revived_at: None,
+        };
+        for (id, state) in &snapshot.run_specs {
+            state.definition().into_iter().for_each(|definition| engine.service_ports.add(definition));
+            engine.take_up(now, id, state);
+        }
+        for deployment in snapshot.deployments.values() {
+            for id in deployment.changes.keys() {
+                engine.trackers.entry(id.clone()).or_default().lock = Some(deployment.id);
+            }
+        }
+        engine.state = snapshot;
+        engine
+    }
+
+    /// Everything durable, as of the last fact.
+    #[must_use]
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.state
+    }
+
+    /// Applies one input. What follows from it beyond definitions and statuses is left to [`Engine::settle`].
+    pub fn apply(&mut self, now: Now, input: Input, out: &mut Effects) {
+        match input {
+            Input::Write { write, origin, reply } => {
+                let answer = self.write(now, write, &origin, out);
+                out.replies.push((reply, answer));
+            }
+            Input::Scheduler(event) => self.scheduler_event(now, *event, out),
+            Input::Disconnected => self.disconnected(now, out),
+        }
+    }
+
+    /// Does what has become possible, and sets [`Effects::wake`]. Called after each run of inputs, and when it is time.
+    pub fn settle(&mut self, now: Now, out: &mut Effects) {
+        while let Some(timer) = self.timers.due(now.tick) {
+            self.timer(now, timer, out);
+        }
+        self.work_off(now, out);
+        if !self.offers.is_empty() {
+            self.match_offers(now, out);
+            self.work_off(now, out);
+        }
+        self.send_kills(now, out);
+        self.ask_for_offers(now, out);
+        self.show_queue(out);
+        out.wake = [self.timers.next(), self.revive_due(now)].into_iter().flatten().min();
+    }
+
+    /// Looks at everything that changed until nothing changes any more.
+    fn work_off(&mut self, now: Now, out: &mut Effects) {
+        loop {
+            if let Some(id) = self.dirty.pop_first() {
+                self.pursue(now, &id, out);
+                self.advancing.extend(self.trackers.get(&id).and_then(|tracker| tracker.lock));
+            } else if let Some(id) = self.advancing.pop_first() {
+                self.advance(now, id, out);
+            } else {
+                break;
+            }
+        }
+    }
+
+    fn timer(&mut self, now: Now, timer: Timer, out: &mut Effects) {
+        match timer {
+            Timer::Delay(id) => self.delay_over(&id),
+            Timer::Launch(task) => self.launch_overdue(now, &task, out),
+            Timer::Unreachable(id) => self.check_unreachable(now, &id, out),
+            Timer::Kill(id) => self.repeat_kill(now, &id, out),
+            Timer::Reconcile => self.reconcile(now, out),
+        }
+    }
+
+    /// Takes up the timers and kills of a run spec that was there before this engine.
+    fn take_up(&mut self, now: Now, id: &RunSpecId, state: &RunSpecState) {
+        let tracker = Tracker::of(state);
+        self.queue.extend(tracker.waiting_since.map(|since| (since, id.clone())));
+        self.queue_changed.insert(id.clone());
+        self.trackers.insert(id.clone(), tracker);
+        if let Some(delay) = state.delay {
+            self.timers.set_at(now, delay.until, Timer::Delay(id.clone()));
+        }
+        for instance in state.instances.values() {
+            let Some(task) = &instance.task else { continue };
+            if task.sentenced_at.is_some() {
+                self.kills.enqueue(instance.id.clone());
+            }
+            if task.unreachable_since.is_some() {
+                self.timers.set(now.tick, Timer::Unreachable(instance.id.clone()));
+            }
+            if matches!(instance.condition, Condition::Provisioned | Condition::Staging | Condition::Starting) {
+                self.timers.set(now.tick.after(self.config.launch_timeout_ms), Timer::Launch(instance.task_identity()));
+            }
+        }
+    }
+}

@@ -42,7 +42,7 @@ pub enum Endpoint {
         scheme: Scheme,
         /// The path and query. None: `/`.
         path: Option<String>,
-        /// 1xx answers count neither way (`ignoreHttp1xx`).
+        /// `ignoreHttp1xx`, as given. It changes nothing: a prober takes interim answers for what they are, and waits for the real one.
         ignore_1xx: bool,
     },
     /// A connection that must come about.
@@ -72,8 +72,10 @@ pub enum CheckedPort {
 pub struct HealthState {
     /// The verdict. None before the first result that counts.
     pub alive: Option<bool>,
-    /// Failures since the last success.
+    /// Failures since the last success that count: those in the grace period do not.
     pub consecutive_failures: u32,
+    /// Failures since the last success as the agent counts them, so that one that is reported twice counts once.
+    pub reported_failures: u32,
     /// The first success.
     #[serde(with = "serial::milliseconds::optional")]
     pub first_success: Option<Timestamp>,

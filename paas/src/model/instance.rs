@@ -5,7 +5,7 @@ use attica_core_api::Timestamp;
 use attica_core_api::v1::{AgentId, TaskId, TaskState};
 use serde::{Deserialize, Serialize};
 
-use super::{HealthState, InstanceId, RunSpecId, TaskIdentity, Version, serial};
+use super::{FieldName, HealthState, InstanceId, RunSpecId, TaskIdentity, Version, serial};
 
 /// One place of a run spec, and the task that fills it now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -162,6 +162,17 @@ pub struct TaskFailure {
     /// When.
     #[serde(with = "serial::milliseconds")]
     pub at: Timestamp,
+}
+
+impl Agent {
+    /// The value of a field that constraints name.
+    #[must_use]
+    pub fn field(&self, field: &FieldName) -> Option<&str> {
+        match field {
+            FieldName::Hostname { .. } => Some(&self.hostname),
+            FieldName::Attribute(name) => self.attributes.get(name).map(String::as_str),
+        }
+    }
 }
 
 impl Instance {

@@ -21,5 +21,5 @@ pub use instance::{Agent, Condition, Goal, Instance, IpAddress, Task, TaskFailur
 pub use run_spec::{
     Backoff, CommandLine, KillSelection, Placement, PortDefinition, Protocol, Resources, RunSpec, Unreachable, Upgrade,
 };
-pub use time::{Now, Version};
-pub use update::RunSpecUpdate;
+pub use time::{Version, rfc3339};
+pub use update::{NoCommand, RunSpecUpdate};

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use attica_core_api::resources::Scalar;
+use attica_core_api::Scalar;
 use serde::{Deserialize, Serialize};
 
 use super::{Constraint, HealthCheck, RunSpecId, Version, serial};

@@ -2,7 +2,7 @@
 
 /// Resource quantities as whole thousandths.
 pub(crate) mod thousandths {
-    use attica_core_api::resources::Scalar;
+    use attica_core_api::Scalar;
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
     pub(crate) fn serialize<S: Serializer>(scalar: &Scalar, serializer: S) -> Result<S::Ok, S::Error> {

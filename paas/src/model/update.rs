@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
-use attica_core_api::resources::Scalar;
+use attica_core_api::{Scalar, Timestamp};
 
 use super::{
-    Backoff, CommandLine, Constraint, HealthCheck, KillSelection, Placement, PortDefinition, Resources, RunSpec,
+    Backoff, CommandLine, Constraint, HealthCheck, KillSelection, Placement, PortDefinition, Protocol, Resources, RunSpec,
     RunSpecId, Unreachable, Upgrade, Version,
 };
 
@@ -57,4 +57,111 @@ pub struct RunSpecUpdate {
     pub dependencies: Option<Vec<String>>,
     /// `role`
     pub role: Option<String>,
+}
+
+impl RunSpecUpdate {
+    /// The definition that follows from `current` (or from the defaults), without regard to versions: the caller gives those.
+    /// Its service ports may be 0.
+    ///
+    /// # Errors
+    /// [`NoCommand`] when neither the update nor `current` says what to run, or both `cmd` and `args` are named.
+    pub fn apply(&self, current: Option<&RunSpec>, id: &RunSpecId, role: &str) -> Result<RunSpec, NoCommand> {
+        let command = self.command(current.map(|current| &current.command))?;
+        let mut merged = current.cloned().unwrap_or_else(|| default_run_spec(id, command.clone(), role));
+        merged.command = command;
+        self.set_command_environment(&mut merged);
+        self.set_placement(&mut merged);
+        self.set_lifecycle(&mut merged);
+        Ok(merged)
+    }
+
+    fn command(&self, current: Option<&CommandLine>) -> Result<CommandLine, NoCommand> {
+        match (&self.cmd, &self.args, current) {
+            (Some(_), Some(_), _) => Err(NoCommand),
+            (Some(line), None, _) => Ok(CommandLine::Shell(line.clone())),
+            (None, Some(words), _) => Ok(CommandLine::Exec(words.clone())),
+            (None, None, current) => current.cloned().ok_or(NoCommand),
+        }
+    }
+
+    fn set_command_environment(&self, merged: &mut RunSpec) {
+        set_optional(&mut merged.user, &self.user);
+        set(&mut merged.resources.cpus, &self.cpus);
+        set(&mut merged.resources.mem, &self.mem);
+        set(&mut merged.resources.disk, &self.disk);
+        set(&mut merged.env, &self.env);
+        set(&mut merged.labels, &self.labels);
+        set(&mut merged.ports, &self.ports);
+        set(&mut merged.require_ports, &self.require_ports);
+        set(&mut merged.health_checks, &self.health_checks);
+    }
+
+    fn set_placement(&self, merged: &mut RunSpec) {
+        set(&mut merged.instances, &self.instances);
+        set(&mut merged.placement.constraints, &self.constraints);
+        set(&mut merged.placement.accepted_resource_roles, &self.accepted_resource_roles);
+        set(&mut merged.dependencies, &self.dependencies);
+        set(&mut merged.role, &self.role);
+    }
+
+    fn set_lifecycle(&self, merged: &mut RunSpec) {
+        set(&mut merged.backoff.first_ms, &self.backoff_first_ms);
+        set(&mut merged.backoff.factor, &self.backoff_factor);
+        set(&mut merged.backoff.max_ms, &self.backoff_max_ms);
+        set(&mut merged.upgrade, &self.upgrade);
+        set(&mut merged.unreachable, &self.unreachable);
+        set(&mut merged.kill_selection, &self.kill_selection);
+        set_optional(&mut merged.kill_grace_period_ms, &self.kill_grace_period_ms);
+    }
+}
+
+/// Nothing says what to run, or two things do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("AppDefinition must either contain one of 'cmd' or 'args', and/or a 'container'.")]
+pub struct NoCommand;
+
+fn set<T: Clone>(field: &mut T, named: &Option<T>) {
+    if let Some(value) = named {
+        field.clone_from(value);
+    }
+}
+
+fn set_optional<T: Clone>(field: &mut Option<T>, named: &Option<T>) {
+    if named.is_some() {
+        field.clone_from(named);
+    }
+}
+
+/// What is run when nothing else is said (Marathon's defaults).
+fn default_run_spec(id: &RunSpecId, command: CommandLine, role: &str) -> RunSpec {
+    let unborn = Version(Timestamp(0));
+    RunSpec {
+        id: id.clone(),
+        version: unborn,
+        last_scaling_at: unborn,
+        last_config_change_at: unborn,
+        generation: unborn,
+        instances: 1,
+        command,
+        user: None,
+        resources: Resources { cpus: Scalar::units(1), mem: Scalar::units(128), disk: Scalar::ZERO },
+        env: BTreeMap::new(),
+        labels: BTreeMap::new(),
+        placement: Placement::default(),
+        ports: vec![PortDefinition {
+            port: 0,
+            name: Some("default".to_owned()),
+            protocol: Protocol::Tcp,
+            labels: BTreeMap::new(),
+        }],
+        require_ports: false,
+        health_checks: Vec::new(),
+        backoff: Backoff { first_ms: 1_000, factor: 1.15, max_ms: 300_000 },
+        upgrade: Upgrade { minimum_health_capacity: 1.0, maximum_over_capacity: 1.0 },
+        unreachable: Unreachable::After { inactive_ms: 0, expunge_ms: 0 },
+        kill_selection: KillSelection::YoungestFirst,
+        kill_grace_period_ms: None,
+        dependencies: Vec::new(),
+        role: role.to_owned(),
+    }
 }

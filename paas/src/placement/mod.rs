@@ -1,5 +1,22 @@
-//! Which offer an instance takes.
+//! Which offer an instance takes, and what is launched from it.
+//!
+//! Identical instances are matched as a group: [`place`] looks once through a [`Stock`] of offers for all waiting instances of a run
+//! spec. Static rules are checked once per offer; rules that depend on what is placed already, again for each instance.
 
+mod attributes;
+mod constraints;
+mod environment;
+mod matcher;
+mod ports;
 mod reason;
+mod stock;
+mod task_info;
+#[cfg(test)]
+mod tests;
 
+pub use attributes::agent_of;
+pub use constraints::{Ledger, Verdict};
+pub use matcher::{Order, Outcome, Placed, Rejected, place};
 pub use reason::{RejectReason, RejectRow, Rejections};
+pub use stock::{Candidate, Stock};
+pub use task_info::task_info;

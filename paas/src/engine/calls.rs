@@ -1,0 +1,53 @@
+//! The calls to the master, as the engine makes them: without the framework's id, which the shell adds.
+
+use attica_core_api::scheduler::{
+    Accept, Acknowledge, Call, CallType, Decline, Kill, Reconcile, ReconcileTask, Revive, Suppress,
+};
+use attica_core_api::v1::{
+    AgentId, Filters, LaunchOperation, OfferId, OfferOperation, OfferOperationType, TaskId, TaskInfo,
+};
+use bytes::Bytes;
+
+fn of(r#type: CallType) -> Call {
+    Call { r#type: Some(r#type), ..Call::default() }
+}
+
+/// Declines what is left for so long.
+fn filters(refuse_ms: u64) -> Option<Filters> {
+    Some(Filters { refuse_seconds: refuse_ms as f64 / 1_000.0 })
+}
+
+pub(super) fn launch(offer: OfferId, task_infos: Vec<TaskInfo>, refuse_rest_ms: u64) -> Call {
+    let operation = OfferOperation {
+        r#type: Some(OfferOperationType::Launch),
+        launch: Some(LaunchOperation { task_infos }),
+        ..OfferOperation::default()
+    };
+    let accept = Accept { offer_ids: vec![offer], operations: vec![operation], filters: filters(refuse_rest_ms) };
+    Call { accept: Some(accept), ..of(CallType::Accept) }
+}
+
+pub(super) fn decline(offer_ids: Vec<OfferId>, refuse_ms: u64) -> Call {
+    Call { decline: Some(Decline { offer_ids, filters: filters(refuse_ms) }), ..of(CallType::Decline) }
+}
+
+pub(super) fn kill(task_id: TaskId, agent_id: Option<AgentId>) -> Call {
+    // The grace period went with the task's own kill policy.
+    Call { kill: Some(Kill { task_id, agent_id, kill_policy: None }), ..of(CallType::Kill) }
+}
+
+pub(super) fn acknowledge(agent_id: AgentId, task_id: TaskId, uuid: Bytes) -> Call {
+    Call { acknowledge: Some(Acknowledge { agent_id, task_id, uuid }), ..of(CallType::Acknowledge) }
+}
+
+pub(super) fn reconcile(tasks: Vec<ReconcileTask>) -> Call {
+    Call { reconcile: Some(Reconcile { tasks }), ..of(CallType::Reconcile) }
+}
+
+pub(super) fn revive() -> Call {
+    Call { revive: Some(Revive::default()), ..of(CallType::Revive) }
+}
+
+pub(super) fn suppress() -> Call {
+    Call { suppress: Some(Suppress::default()), ..of(CallType::Suppress) }
+}

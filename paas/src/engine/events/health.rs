@@ -1,0 +1,111 @@
+use attica_core_api::v1::TaskStatus;
+use attica_core_api::{Now, Timestamp};
+
+use super::super::{Cause, Effects, Engine, Fact, Finding};
+use crate::model::{CheckKind, Condition, HealthCheck, HealthState, InstanceId, RunSpec, Task};
+
+/// One result of a probe.
+struct Probe {
+    healthy: bool,
+    /// Failures since the last success, as the agent counts them.
+    failures: u32,
+    cause: Option<String>,
+    at: Timestamp,
+}
+
+impl Engine {
+    /// Takes in what a status says about health.
+    pub(super) fn health(&mut self, now: Now, id: &InstanceId, status: &TaskStatus, out: &mut Effects) {
+        let Some(definition) = self.state.instance(id).and_then(|instance| self.running_definition(instance)) else { return };
+        for (index, probe) in probes(&definition, status, now, self.reported(id)) {
+            self.probe(now, id, &definition.health_checks[index], index, probe, out);
+        }
+    }
+
+    fn reported(&self, id: &InstanceId) -> Vec<HealthState> {
+        self.state.instance(id).and_then(|instance| instance.task.as_ref()).map_or_else(Vec::new, |task| task.health.clone())
+    }
+
+    fn probe(&mut self, now: Now, id: &InstanceId, check: &HealthCheck, index: usize, probe: Probe, out: &mut Effects) {
+        let Some(mut instance) = self.state.instance(id).cloned().map(Box::new) else { return };
+        let verdict_before = instance.healthy();
+        let Some(task) = instance.task.as_mut() else { return };
+        let in_grace = in_grace_period(task, check, now);
+        let Some(state) = task.health.get_mut(index) else { return };
+        let finding = take_in(state, &probe, in_grace);
+        let too_often = check.kind == CheckKind::Service
+            && !probe.healthy
+            && check.max_consecutive_failures > 0
+            && state.consecutive_failures >= check.max_consecutive_failures;
+        let reason = probe.cause.unwrap_or_default();
+        let verdict = instance.healthy().filter(|verdict| Some(*verdict) != verdict_before);
+        let doomed = too_often && instance.condition == Condition::Running && !instance.is_sentenced();
+        let changed = Fact::InstanceChanged { instance: instance.clone(), cause: Cause::Health { check: index, finding, verdict } };
+        self.record(now, changed, out);
+        if doomed {
+            self.sentence(now, instance, Cause::KilledAsUnhealthy { reason }, out);
+        }
+    }
+}
+
+/// The results in a status that are new, each with the index of its check in the definition.
+fn probes(definition: &RunSpec, status: &TaskStatus, now: Now, known: Vec<HealthState>) -> Vec<(usize, Probe)> {
+    let of_kind = |kind: CheckKind| {
+        let checks = definition.health_checks.iter().enumerate();
+        checks.filter(move |(_, check)| check.kind == kind).map(|(index, _)| index)
+    };
+    let by_service: Vec<usize> = of_kind(CheckKind::Service).collect();
+    let reported = status.health_results.iter().filter_map(|result| {
+        let index = *by_service.get(usize::try_from(result.index).ok()?)?;
+        let probe = Probe {
+            healthy: result.healthy,
+            failures: result.consecutive_failures,
+            cause: result.message.clone(),
+            at: Timestamp::from_seconds(result.timestamp),
+        };
+        Some((index, probe))
+    });
+    let own = of_kind(CheckKind::Agent).zip(status.healthy).map(|(index, healthy)| {
+        let failures = known.get(index).map_or(0, |state| state.reported_failures);
+        let failures = if healthy { 0 } else { failures + 1 };
+        (index, Probe { healthy, failures, cause: status.message.clone(), at: now.wall })
+    });
+    let is_new = |(index, probe): &(usize, Probe)| known.get(*index).is_some_and(|state| says_something_new(state, probe));
+    reported.chain(own).filter(is_new).collect()
+}
+
+/// A failure counts once, however often it is reported; of successes only the first in a row is told apart.
+fn says_something_new(state: &HealthState, probe: &Probe) -> bool {
+    match probe.healthy {
+        true => state.alive != Some(true),
+        false => probe.failures != state.reported_failures,
+    }
+}
+
+fn in_grace_period(task: &Task, check: &HealthCheck, now: Now) -> bool {
+    let since = task.started_at.unwrap_or(task.staged_at);
+    now.wall.0.saturating_sub(since.0) < i64::try_from(check.grace_period_ms).unwrap_or(i64::MAX)
+}
+
+/// Brings the state up to date. Failures in the grace period do not count, until the first success.
+fn take_in(state: &mut HealthState, probe: &Probe, in_grace: bool) -> Finding {
+    let was_alive = state.alive == Some(true);
+    let before = state.reported_failures;
+    state.reported_failures = probe.failures;
+    if probe.healthy {
+        state.alive = Some(true);
+        state.consecutive_failures = 0;
+        state.first_success.get_or_insert(probe.at);
+        state.last_success = Some(probe.at);
+        return Finding::Revived;
+    }
+    if in_grace && state.first_success.is_none() {
+        return Finding::Pardoned;
+    }
+    let new = if probe.failures > before { probe.failures - before } else { probe.failures };
+    state.alive = Some(false);
+    state.consecutive_failures = state.consecutive_failures.saturating_add(new);
+    state.last_failure = Some(probe.at);
+    state.last_failure_cause.clone_from(&probe.cause);
+    if was_alive { Finding::Died } else { Finding::FailedAgain }
+}

@@ -1,0 +1,188 @@
+use attica_core_api::Now;
+use attica_core_api::v1::{TaskState, TaskStatus};
+
+use super::super::pursuit::Pursuit;
+use super::super::timers::Timer;
+use super::super::{Cause, Effects, Engine, Fact, TaskUpdate, calls};
+use crate::model::{Condition, Goal, Instance, IpAddress, RunSpec, Task, TaskFailure, TaskIdentity};
+
+/// What a task's state means.
+enum Meaning {
+    /// The task is there.
+    Alive(Condition),
+    /// The task is over.
+    Ended(Condition),
+    /// Nobody knows: its agent is out of contact.
+    OutOfContact,
+}
+
+impl Engine {
+    /// Takes a status in and acknowledges it. Statuses come again until acknowledged, and in answer to reconciliation; what says
+    /// nothing new changes nothing.
+    pub(super) fn status_update(&mut self, now: Now, status: TaskStatus, out: &mut Effects) {
+        let identity = TaskIdentity::parse(status.task_id.as_str()).ok();
+        let known = identity.as_ref().and_then(|identity| self.state.instance(&identity.instance));
+        let known = known.filter(|instance| instance.task.as_ref().is_some_and(|task| task.id == status.task_id)).cloned();
+        match known {
+            Some(instance) => self.task_status(now, instance, &status, out),
+            None => self.unknown_task(now, identity, &status, out),
+        }
+        if let (Some(uuid), Some(agent)) = (status.uuid, status.agent_id) {
+            out.calls.push(calls::acknowledge(agent, status.task_id, uuid));
+        }
+    }
+
+    fn task_status(&mut self, now: Now, instance: Instance, status: &TaskStatus, out: &mut Effects) {
+        match meaning(status.state) {
+            Meaning::Alive(condition) => self.task_alive(now, instance, condition, status, out),
+            Meaning::Ended(condition) => self.task_ended(now, &instance, condition, status, out),
+            Meaning::OutOfContact => self.out_of_contact(now, instance, status, out),
+        }
+    }
+
+    fn task_alive(&mut self, now: Now, mut instance: Instance, condition: Condition, status: &TaskStatus, out: &mut Effects) {
+        let was_away = matches!(instance.condition, Condition::Unreachable | Condition::UnreachableInactive);
+        let id = instance.id.clone();
+        let Some(task) = instance.task.as_mut() else { return };
+        let addresses = ip_addresses(status);
+        let advances = was_away || condition > instance.condition;
+        let moved = !addresses.is_empty() && addresses != task.ip_addresses;
+        if advances || moved {
+            if !addresses.is_empty() {
+                task.ip_addresses = addresses;
+            }
+            if advances {
+                task.state = status.state;
+                task.unreachable_since = None;
+                instance.condition = condition;
+            }
+            if condition == Condition::Running && task.started_at.is_none() {
+                task.started_at = Some(now.wall);
+            }
+            let cause = Cause::Updated(task_update(task, instance.version, status));
+            self.record(now, Fact::InstanceChanged { instance: Box::new(instance), cause }, out);
+        }
+        self.health(now, &id, status, out);
+    }
+
+    /// A task is over: its instance waits again, or is gone with it.
+    fn task_ended(&mut self, now: Now, instance: &Instance, condition: Condition, status: &TaskStatus, out: &mut Effects) {
+        let Some(task) = &instance.task else { return };
+        self.kills.done(&instance.id);
+        let sentenced = task.sentenced_at.is_some();
+        let failure = failure(instance, task, condition, status, now).filter(|_| !sentenced);
+        let next = self.is_launched_again(instance).then(|| {
+            Box::new(Instance { condition: Condition::Scheduled, scheduled_at: now.wall, task: None, ..instance.clone() })
+        });
+        let update = task_update(task, instance.version, status);
+        self.record(now, Fact::TaskEnded { id: instance.id.clone(), condition, update, failure, next }, out);
+        if condition != Condition::Killed && !sentenced {
+            let versions = self.state.run_specs.get(instance.run_spec()).map(|state| &state.versions);
+            let failed = versions.and_then(|versions| versions.get(&instance.version)).cloned();
+            failed.into_iter().for_each(|failed| self.slow_down(now, &failed, out));
+        }
+    }
+
+    fn is_launched_again(&self, instance: &Instance) -> bool {
+        let wanted = match self.pursuit(instance.run_spec()) {
+            Pursuit::Keep { .. } => true,
+            Pursuit::Replace(definition) => definition.generation == instance.generation,
+            Pursuit::Nothing => false,
+        };
+        wanted && instance.goal == Goal::Running && instance.condition != Condition::UnreachableInactive
+    }
+
+    fn out_of_contact(&mut self, now: Now, mut instance: Instance, status: &TaskStatus, out: &mut Effects) {
+        let id = instance.id.clone();
+        if instance.goal == Goal::Decommissioned {
+            // Nobody is there to confirm its kill; should it come back, it is unknown, and killed for that.
+            return self.forget(now, id, Condition::Gone, out);
+        }
+        if let Some(task) = instance.task.as_mut()
+            && task.unreachable_since.is_none()
+        {
+            task.unreachable_since = Some(now.wall);
+            task.state = status.state;
+            instance.condition = Condition::Unreachable;
+            let cause = Cause::Updated(task_update(task, instance.version, status));
+            self.record(now, Fact::InstanceChanged { instance: Box::new(instance), cause }, out);
+            self.timers.set(now.tick, Timer::Unreachable(id));
+        }
+    }
+
+    /// A task that belongs to no instance: one of an instance that was given up, or left over. It is killed.
+    fn unknown_task(&mut self, now: Now, identity: Option<TaskIdentity>, status: &TaskStatus, out: &mut Effects) {
+        match (meaning(status.state), identity) {
+            (Meaning::Alive(_), _) => out.calls.push(calls::kill(status.task_id.clone(), status.agent_id.clone())),
+            (Meaning::Ended(condition), Some(identity)) if status.uuid.is_some() => {
+                self.record(now, Fact::UnknownTaskEnded { id: identity.instance, condition }, out);
+            }
+            (Meaning::Ended(_) | Meaning::OutOfContact, _) => {}
+        }
+    }
+}
+
+fn meaning(state: TaskState) -> Meaning {
+    match state {
+        TaskState::Staging => Meaning::Alive(Condition::Staging),
+        TaskState::Starting => Meaning::Alive(Condition::Starting),
+        TaskState::Running => Meaning::Alive(Condition::Running),
+        TaskState::Killing => Meaning::Alive(Condition::Killing),
+        TaskState::Finished => Meaning::Ended(Condition::Finished),
+        TaskState::Failed => Meaning::Ended(Condition::Failed),
+        TaskState::Killed => Meaning::Ended(Condition::Killed),
+        TaskState::Error => Meaning::Ended(Condition::Error),
+        TaskState::Dropped => Meaning::Ended(Condition::Dropped),
+        TaskState::Lost | TaskState::Gone | TaskState::GoneByOperator => Meaning::Ended(Condition::Gone),
+        TaskState::Unknown => Meaning::Ended(Condition::Unknown),
+        TaskState::Unreachable => Meaning::OutOfContact,
+    }
+}
+
+fn task_update(task: &Task, version: crate::model::Version, status: &TaskStatus) -> TaskUpdate {
+    TaskUpdate {
+        task: task.id.clone(),
+        version,
+        state: status.state,
+        message: status.message.clone().unwrap_or_default(),
+        agent_id: task.agent.id.to_string(),
+        host: task.agent.hostname.clone(),
+        ports: task.ports.clone(),
+        ip_addresses: task.ip_addresses.clone(),
+    }
+}
+
+/// The record of a failure; ending well, or being killed, is none.
+fn failure(instance: &Instance, task: &Task, condition: Condition, status: &TaskStatus, now: Now) -> Option<Box<TaskFailure>> {
+    let failed = !matches!(condition, Condition::Finished | Condition::Killed);
+    failed.then(|| {
+        Box::new(TaskFailure {
+            task: task.id.clone(),
+            state: status.state,
+            message: status.message.clone().unwrap_or_default(),
+            agent: std::sync::Arc::clone(&task.agent),
+            version: instance.version,
+            at: now.wall,
+        })
+    })
+}
+
+fn ip_addresses(status: &TaskStatus) -> Vec<IpAddress> {
+    let networks = status.container_status.iter().flat_map(|status| &status.network_infos);
+    let addresses = networks.flat_map(|network| &network.ip_addresses);
+    let address = |address: &attica_core_api::v1::IpAddress| {
+        let protocol = match address.protocol {
+            attica_core_api::v1::NetworkProtocol::Ipv4 => "IPv4",
+            attica_core_api::v1::NetworkProtocol::Ipv6 => "IPv6",
+        };
+        Some(IpAddress { address: address.ip_address.clone()?, protocol: protocol.to_owned() })
+    };
+    addresses.filter_map(address).collect()
+}
+
+impl Engine {
+    /// The definition whose task an instance runs.
+    pub(super) fn running_definition(&self, instance: &Instance) -> Option<std::sync::Arc<RunSpec>> {
+        self.state.run_specs.get(instance.run_spec())?.versions.get(&instance.version).cloned()
+    }
+}

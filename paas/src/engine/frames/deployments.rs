@@ -1,0 +1,55 @@
+use attica_core_api::Timestamp;
+
+use super::super::Frame;
+use super::fields::Fields;
+use crate::model::{ActionKind, Deployment, Step};
+
+/// A deployment begins with its first step.
+pub(super) fn step_begun(deployment: &Deployment, at: Timestamp) -> Option<Frame> {
+    deployment.steps.first().map(|step| of_step(deployment, step, "deployment_info", at))
+}
+
+/// A step is done, and the next one begins.
+pub(super) fn step_done(deployment: &Deployment, index: usize, at: Timestamp) -> Vec<Frame> {
+    let done = deployment.steps.get(index);
+    let stopped = done.into_iter().flat_map(|step| &step.actions).filter(|action| action.kind == ActionKind::Stop);
+    let terminated = stopped.map(|action| Fields::new().text("appId", action.run_spec.as_str()).frame("app_terminated_event", at));
+    let success = done.map(|step| of_step(deployment, step, "deployment_step_success", at));
+    let next = deployment.steps.get(index + 1).map(|step| of_step(deployment, step, "deployment_info", at));
+    terminated.chain(success).chain(next).collect()
+}
+
+/// All steps are done.
+pub(super) fn succeeded(deployment: &Deployment, at: Timestamp) -> Frame {
+    with_plan(deployment).frame("deployment_success", at)
+}
+
+/// It was ended before it was done.
+pub(super) fn failed(deployment: &Deployment, reason: &str, at: Timestamp) -> Frame {
+    with_plan(deployment).text("reason", reason).frame("deployment_failed", at)
+}
+
+fn with_plan(deployment: &Deployment) -> Fields {
+    Fields::new().text("id", &deployment.id.to_string()).json("plan", &plan(deployment))
+}
+
+fn of_step(deployment: &Deployment, current: &Step, event_type: &'static str, at: Timestamp) -> Frame {
+    Fields::new().json("plan", &plan(deployment)).json("currentStep", &step(current)).frame(event_type, at)
+}
+
+/// A plan in its light form.
+fn plan(deployment: &Deployment) -> String {
+    let steps: Vec<String> = deployment.steps.iter().map(step).collect();
+    Fields::new()
+        .text("id", &deployment.id.to_string())
+        .json("steps", &format!("[{}]", steps.join(",")))
+        .text("version", &deployment.version.to_string())
+        .object()
+}
+
+fn step(step: &Step) -> String {
+    let actions = step.actions.iter().map(|action| {
+        Fields::new().text("action", action.kind.as_str()).text("app", action.run_spec.as_str()).object()
+    });
+    Fields::new().json("actions", &format!("[{}]", actions.collect::<Vec<_>>().join(","))).object()
+}

@@ -1,0 +1,118 @@
+use attica_core_api::Timestamp;
+
+use super::super::{Border, Cause, Finding, Frame, Snapshot, TaskUpdate};
+use super::fields::Fields;
+use crate::model::{Condition, HealthCheck, Instance, InstanceId};
+
+/// An instance is new or has changed.
+pub(super) fn changed(instance: &Instance, cause: &Cause, before: &Snapshot, at: Timestamp, border: &Border) -> Vec<Frame> {
+    match cause {
+        Cause::Created | Cause::Provisioned | Cause::Inactive => vec![condition(instance, instance.condition, at)],
+        Cause::Updated(update) => {
+            let known = before.instance(&instance.id).map(|before| before.condition);
+            let moved = (known != Some(instance.condition)).then(|| condition(instance, instance.condition, at));
+            std::iter::once(status(instance.id.run_spec.as_str(), update, at)).chain(moved).collect()
+        }
+        Cause::Health { check, finding, verdict } => {
+            let definition = before.run_specs.get(&instance.id.run_spec).and_then(|state| state.versions.get(&instance.version));
+            let check = definition.and_then(|definition| definition.health_checks.get(*check));
+            health(instance, check, *finding, *verdict, at, border)
+        }
+        Cause::Decided => Vec::new(),
+        Cause::KilledAsUnhealthy { reason } => killed_as_unhealthy(instance, reason, at).into_iter().collect(),
+    }
+}
+
+/// A task has ended; its instance waits again, or is gone.
+pub(super) fn task_ended(
+    id: &InstanceId,
+    ended_as: Condition,
+    update: &TaskUpdate,
+    next: Option<&Instance>,
+    before: &Snapshot,
+    at: Timestamp,
+) -> Vec<Frame> {
+    let ended = before.instance(id).map(|instance| condition(instance, ended_as, at));
+    let next = next.map(|next| condition(next, next.condition, at));
+    std::iter::once(status(id.run_spec.as_str(), update, at)).chain(ended).chain(next).collect()
+}
+
+/// An instance is gone without a word from its task.
+pub(super) fn forgotten(id: &InstanceId, ended_as: Condition, before: &Snapshot, at: Timestamp) -> Vec<Frame> {
+    before.instance(id).map(|instance| condition(instance, ended_as, at)).into_iter().collect()
+}
+
+fn condition(instance: &Instance, condition: Condition, at: Timestamp) -> Frame {
+    let fields = Fields::new()
+        .text("instanceId", &instance.id.to_string())
+        .text("condition", condition.as_str())
+        .text("runSpecId", instance.id.run_spec.as_str());
+    let fields = match &instance.task {
+        Some(task) => fields.text("agentId", task.agent.id.as_str()).text("host", &task.agent.hostname),
+        None => fields,
+    };
+    fields.text("runSpecVersion", &instance.version.to_string()).frame("instance_changed_event", at)
+}
+
+fn status(app_id: &str, update: &TaskUpdate, at: Timestamp) -> Frame {
+    let addresses = update.ip_addresses.iter().map(|address| {
+        Fields::new().text("ipAddress", &address.address).text("protocol", &address.protocol).object()
+    });
+    Fields::new()
+        .text("slaveId", &update.agent_id)
+        .text("taskId", update.task.as_str())
+        .value("taskStatus", &update.state)
+        .text("message", &update.message)
+        .text("appId", app_id)
+        .text("host", &update.host)
+        .json("ipAddresses", &format!("[{}]", addresses.collect::<Vec<_>>().join(",")))
+        .value("ports", &update.ports)
+        .text("version", &update.version.to_string())
+        .frame("status_update_event", at)
+}
+
+fn health(
+    instance: &Instance,
+    check: Option<&HealthCheck>,
+    finding: Finding,
+    verdict: Option<bool>,
+    at: Timestamp,
+    border: &Border,
+) -> Vec<Frame> {
+    let (id, version) = (instance.id.to_string(), instance.version.to_string());
+    let app_id = instance.id.run_spec.as_str();
+    let (failed, alive) = match finding {
+        Finding::Revived => (false, Some(true)),
+        Finding::Died => (true, Some(false)),
+        Finding::FailedAgain => (true, None),
+        Finding::Pardoned => (false, None),
+    };
+    // `taskId` really is the instance's id in this one.
+    let failed = check.filter(|_| failed).map(|check| {
+        let check = (border.render_health_check)(check);
+        let fields = Fields::new().text("appId", app_id).text("taskId", &id).json("healthCheck", &check);
+        fields.frame("failed_health_check_event", at)
+    });
+    let alive = alive.map(|alive| {
+        let fields = Fields::new().text("appId", app_id).text("instanceId", &id).text("version", &version);
+        fields.value("alive", &alive).frame("health_status_changed_event", at)
+    });
+    let verdict = verdict.map(|healthy| {
+        let fields = Fields::new().text("instanceId", &id).text("runSpecVersion", &version).value("healthy", &healthy);
+        fields.text("runSpecId", app_id).frame("instance_health_changed_event", at)
+    });
+    [failed, alive, verdict].into_iter().flatten().collect()
+}
+
+fn killed_as_unhealthy(instance: &Instance, reason: &str, at: Timestamp) -> Option<Frame> {
+    let task = instance.task.as_ref()?;
+    let fields = Fields::new()
+        .text("appId", instance.id.run_spec.as_str())
+        .text("taskId", task.id.as_str())
+        .text("instanceId", &instance.id.to_string())
+        .text("version", &instance.version.to_string())
+        .text("reason", reason)
+        .text("host", &task.agent.hostname)
+        .text("slaveId", task.agent.id.as_str());
+    Some(fields.frame("unhealthy_instance_kill_event", at))
+}

@@ -1,0 +1,201 @@
+//! Waiting instances and offers: matching, asking for more, and showing who waits.
+
+use std::sync::Arc;
+
+use attica_core_api::v1::{OfferId, TaskState};
+use attica_core_api::{Now, Tick};
+
+use super::timers::Timer;
+use super::{Cause, Effects, Engine, Fact, QueueItem, UNUSED_OFFERS_MAX, UnusedOffer, View, calls};
+use crate::model::{Agent, Condition, HealthState, Instance, InstanceId, RunSpec, RunSpecId, Task, TaskIdentity};
+use crate::placement::{Order, Outcome, Placed, Rejections, Stock, place, task_info};
+
+impl Engine {
+    /// Matches waiting instances with the offers that came, the longest waiting run spec first. Every offer is used or declined.
+    pub(super) fn match_offers(&mut self, now: Now, out: &mut Effects) {
+        let mut stock = Stock::new(std::mem::take(&mut self.offers));
+        let queue: Vec<RunSpecId> = self.queue.iter().map(|(_, id)| id.clone()).collect();
+        let mut left_over = false;
+        for id in queue {
+            let Some(definition) = self.launchable(now, &id) else { continue };
+            let outcome = place(&self.order(&definition), &mut stock);
+            self.count_offers(now, &id, &outcome, &stock);
+            self.provision(now, &definition, outcome.placed, &mut stock, out);
+            left_over |= self.trackers.get(&id).is_some_and(|tracker| !tracker.waiting.is_empty());
+        }
+        // While somebody waits, what is left of a used offer comes back at once.
+        let refuse_rest_ms = if left_over { 0 } else { self.config.decline_ms };
+        let mut declined: Vec<OfferId> = Vec::new();
+        for candidate in stock.candidates {
+            let id = candidate.offer.id.clone();
+            if candidate.launches.is_empty() {
+                declined.push(id);
+            } else {
+                out.calls.push(calls::launch(id, candidate.launches, refuse_rest_ms));
+            }
+        }
+        if !declined.is_empty() {
+            out.calls.push(calls::decline(declined, self.config.decline_ms));
+        }
+    }
+
+    /// What a waiting run spec is launched as; none while failures hold it back, or when nothing waits.
+    fn launchable(&self, now: Now, id: &RunSpecId) -> Option<Arc<RunSpec>> {
+        self.trackers.get(id).filter(|tracker| !tracker.waiting.is_empty())?;
+        let definition = self.pursuit(id).definition().cloned()?;
+        let delayed = self.state.run_specs.get(id)?.delayed_until(&definition, now.wall).is_some();
+        (!delayed).then_some(definition)
+    }
+
+    fn order<'a>(&mut self, definition: &'a RunSpec) -> Order<'a> {
+        let wanted = self.trackers.get(&definition.id).map_or(0, |tracker| tracker.waiting.len());
+        let instances = self.state.run_specs.get(&definition.id).into_iter().flat_map(|state| state.instances.values());
+        let mut placed: Vec<_> = instances.filter_map(|instance| instance.task.as_ref()).collect();
+        placed.sort_by_key(|task| task.staged_at);
+        Order {
+            run_spec: definition,
+            wanted,
+            per_offer_max: self.config.instances_per_offer_max,
+            placed: placed.into_iter().map(|task| Arc::clone(&task.agent)).collect(),
+            random: self.entropy.uuid().as_u64_pair().0,
+        }
+    }
+
+    /// Assigns places to waiting instances. The decision is a fact before the launch goes out.
+    fn provision(&mut self, now: Now, definition: &RunSpec, places: Vec<Placed>, stock: &mut Stock, out: &mut Effects) {
+        let waiting = self.trackers.get(&definition.id).map(|tracker| tracker.waiting.iter());
+        let waiting: Vec<InstanceId> = waiting.into_iter().flatten().take(places.len()).cloned().collect();
+        for (id, place) in waiting.into_iter().zip(places) {
+            let Some(waiting) = self.state.instance(&id) else { continue };
+            let candidate = &mut stock.candidates[place.candidate];
+            let instance = provisioned(waiting, definition, &candidate.agent, place.ports, now);
+            if let Some(task) = &instance.task {
+                candidate.launches.push(task_info(definition, &task.id, &task.agent, &task.ports, place.resources));
+            }
+            self.timers.set(now.tick.after(self.config.launch_timeout_ms), Timer::Launch(instance.task_identity()));
+            self.record(now, Fact::InstanceChanged { instance: Box::new(instance), cause: Cause::Provisioned }, out);
+        }
+    }
+
+    /// A task that was launched should be running by now. If not, it is killed, and its instance launched anew.
+    pub(super) fn launch_overdue(&mut self, now: Now, identity: &TaskIdentity, out: &mut Effects) {
+        let Some(instance) = self.state.instance(&identity.instance) else { return };
+        let launching = matches!(instance.condition, Condition::Provisioned | Condition::Staging | Condition::Starting);
+        if launching && instance.incarnation == identity.incarnation && !instance.is_sentenced() {
+            let instance = Box::new(instance.clone());
+            self.sentence(now, instance, Cause::Decided, out);
+        }
+    }
+
+    fn count_offers(&mut self, now: Now, id: &RunSpecId, outcome: &Outcome, stock: &Stock) {
+        let Some(tracker) = self.trackers.get_mut(id) else { return };
+        let offers = &mut tracker.offers;
+        let mut last = Rejections::default();
+        (0..outcome.used).for_each(|_| last.used());
+        for rejected in &outcome.rejected {
+            rejected.reasons.first().into_iter().for_each(|reason| last.rejected(*reason));
+        }
+        offers.processed += (outcome.used + outcome.rejected.len()) as u64;
+        offers.unused += outcome.rejected.len() as u64;
+        if outcome.used > 0 {
+            offers.last_used_at = Some(now.wall);
+        }
+        if !outcome.rejected.is_empty() {
+            offers.last_unused_at = Some(now.wall);
+        }
+        let newest = outcome.rejected.iter().rev().take(UNUSED_OFFERS_MAX).rev();
+        offers.last_unused.extend(newest.map(|rejected| UnusedOffer {
+            offer: Arc::clone(&stock.candidates[rejected.candidate].offer),
+            reasons: rejected.reasons.clone(),
+            at: now.wall,
+        }));
+        let surplus = offers.last_unused.len().saturating_sub(UNUSED_OFFERS_MAX);
+        drop(offers.last_unused.drain(..surplus));
+        offers.launch_attempt.add(&last);
+        offers.last_offers = last;
+        self.queue_changed.insert(id.clone());
+    }
+
+    /// Asks for offers while somebody can use them, and for none otherwise.
+    pub(super) fn ask_for_offers(&mut self, now: Now, out: &mut Effects) {
+        if !self.connected {
+            return;
+        }
+        let wanting = self.queue.iter().any(|(_, id)| self.launchable(now, id).is_some());
+        if !wanting {
+            if !self.suppressed {
+                out.calls.push(calls::suppress());
+                self.suppressed = true;
+            }
+        } else if (self.revive_wanted || self.suppressed) && self.may_revive(now) {
+            out.calls.push(calls::revive());
+            self.suppressed = false;
+            self.revive_wanted = false;
+            self.revived_at = Some(now.tick);
+        }
+    }
+
+    fn may_revive(&self, now: Now) -> bool {
+        self.revived_at.is_none_or(|at| now.tick.since(at) >= self.config.revive_interval_ms)
+    }
+
+    /// When offers may be asked for again, if they are wanted.
+    pub(super) fn revive_due(&self, now: Now) -> Option<Tick> {
+        let held_back = self.connected && !self.may_revive(now) && (self.revive_wanted || self.suppressed);
+        let wanted = held_back && self.queue.iter().any(|(_, id)| self.launchable(now, id).is_some());
+        self.revived_at.filter(|_| wanted).map(|at| at.after(self.config.revive_interval_ms))
+    }
+
+    /// Tells the read model who waits, where that changed.
+    pub(super) fn show_queue(&mut self, out: &mut Effects) {
+        for id in std::mem::take(&mut self.queue_changed) {
+            let item = self.queue_item(&id);
+            let shown = self.trackers.get_mut(&id).map(|tracker| std::mem::replace(&mut tracker.shown, item.is_some()));
+            match item {
+                Some(item) => out.views.push(View::Queued(Box::new(item))),
+                None if shown != Some(false) => out.views.push(View::Unqueued(id)),
+                None => {}
+            }
+        }
+    }
+
+    fn queue_item(&self, id: &RunSpecId) -> Option<QueueItem> {
+        let tracker = self.trackers.get(id)?;
+        let since = tracker.waiting_since?;
+        let run_spec = self.pursuit(id).definition().cloned()?;
+        let delay = self.state.run_specs.get(id)?.delay.filter(|delay| delay.config == run_spec.last_config_change_at);
+        Some(QueueItem {
+            run_spec,
+            count: tracker.waiting.len() as u32,
+            since,
+            delayed_until: delay.map(|delay| delay.until),
+            offers: tracker.offers.clone(),
+        })
+    }
+}
+
+/// A waiting instance with a place.
+fn provisioned(waiting: &Instance, definition: &RunSpec, agent: &Arc<Agent>, ports: Vec<u16>, now: Now) -> Instance {
+    let incarnation = waiting.incarnation + 1;
+    let identity = TaskIdentity { instance: waiting.id.clone(), incarnation };
+    let task = Task {
+        id: identity.task_id(),
+        agent: Arc::clone(agent),
+        ports,
+        state: TaskState::Staging,
+        staged_at: now.wall,
+        started_at: None,
+        unreachable_since: None,
+        sentenced_at: None,
+        ip_addresses: Vec::new(),
+        health: vec![HealthState::default(); definition.health_checks.len()],
+    };
+    Instance {
+        version: definition.version,
+        generation: definition.generation,
+        condition: Condition::Provisioned,
+        incarnation,
+        task: Some(task),
+        ..waiting.clone()
+    }
+}

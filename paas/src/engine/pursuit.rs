@@ -1,0 +1,231 @@
+//! From what a run spec should be to what is done for it now.
+//!
+//! Nothing here remembers how far it has come: each look starts from the definition, the deployment that holds it, and how its
+//! instances stand. So it goes on by itself after a failover, a lost agent, or a failure in the middle.
+
+use std::sync::Arc;
+
+use attica_core_api::Now;
+
+use super::{Cause, Effects, Engine, Fact};
+use crate::deployment::{Standing, rolling_step, victims};
+use crate::model::{
+    ActionKind, Condition, Deployment, Goal, Instance, InstanceId, RunSpec, RunSpecId, Version,
+};
+
+/// What a run spec's instances should come to now.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Pursuit {
+    /// So many instances, of this definition when they are launched anew; those that run are left in peace.
+    Keep {
+        /// How many.
+        count: u32,
+        /// What is launched.
+        definition: Arc<RunSpec>,
+    },
+    /// All instances of this definition's generation, by its upgrade strategy.
+    Replace(Arc<RunSpec>),
+    /// None at all.
+    Nothing,
+}
+
+impl Pursuit {
+    /// What a waiting instance is launched as.
+    pub(super) fn definition(&self) -> Option<&Arc<RunSpec>> {
+        match self {
+            Self::Keep { definition, .. } | Self::Replace(definition) => Some(definition),
+            Self::Nothing => None,
+        }
+    }
+}
+
+impl Engine {
+    /// What a run spec's instances should come to now.
+    pub(super) fn pursuit(&self, id: &RunSpecId) -> Pursuit {
+        let Some(state) = self.state.run_specs.get(id) else { return Pursuit::Nothing };
+        let keep = |definition: Option<&Arc<RunSpec>>| match definition {
+            Some(definition) => Pursuit::Keep { count: definition.instances, definition: Arc::clone(definition) },
+            None => Pursuit::Nothing,
+        };
+        let Some(deployment) = self.lock_of(id) else { return keep(state.definition()) };
+        let change = deployment.changes.get(id).copied();
+        let version = |version: Option<Version>| version.and_then(|version| state.versions.get(&version));
+        match action_so_far(deployment, id) {
+            None => keep(version(change.and_then(|change| change.from))),
+            Some(ActionKind::Scale) => keep(version(change.and_then(|change| change.to))),
+            Some(ActionKind::Restart) => match version(change.and_then(|change| change.to)) {
+                Some(definition) => Pursuit::Replace(Arc::clone(definition)),
+                None => Pursuit::Nothing,
+            },
+            // A new run spec without instances yet, or a removed one.
+            Some(ActionKind::Start | ActionKind::Stop) => Pursuit::Nothing,
+        }
+    }
+
+    /// Does for a run spec what can be done now.
+    pub(super) fn pursue(&mut self, now: Now, id: &RunSpecId, out: &mut Effects) {
+        match self.pursuit(id) {
+            Pursuit::Nothing => self.decommission_where(now, id, |_| true, out),
+            Pursuit::Keep { count, definition } => self.keep(now, count, &definition, out),
+            Pursuit::Replace(definition) => self.replace(now, &definition, out),
+        }
+        self.forget_if_over(now, id, out);
+    }
+
+    /// Brings the number of instances to `count`.
+    fn keep(&mut self, now: Now, count: u32, definition: &Arc<RunSpec>, out: &mut Effects) {
+        let active = self.standing(&definition.id).active();
+        self.start(now, definition, count.saturating_sub(active), out);
+        if active > count {
+            self.kill_some(now, definition, active - count, |_| true, out);
+        }
+    }
+
+    /// Goes on with a rolling restart.
+    fn replace(&mut self, now: Now, definition: &Arc<RunSpec>, out: &mut Effects) {
+        let generation = definition.generation;
+        let nobody_misses = |instance: &Instance| {
+            instance.generation != generation && matches!(instance.condition, Condition::Scheduled | Condition::UnreachableInactive)
+        };
+        let (old, new) = self.standings(&definition.id, generation);
+        if old.waiting + old.inactive > 0 {
+            self.decommission_where(now, &definition.id, nobody_misses, out);
+        }
+        let step = rolling_step(definition.instances, definition.upgrade, old, new);
+        self.start(now, definition, step.start, out);
+        if step.kill_old > 0 {
+            self.kill_some(now, definition, step.kill_old, |instance| instance.generation != generation, out);
+        }
+        if step.kill_new > 0 {
+            self.kill_some(now, definition, step.kill_new, |instance| instance.generation == generation, out);
+        }
+    }
+
+    /// Makes instances, which then wait for offers.
+    fn start(&mut self, now: Now, definition: &RunSpec, count: u32, out: &mut Effects) {
+        for _ in 0..count {
+            let id = InstanceId { run_spec: definition.id.clone(), uuid: self.entropy.uuid() };
+            let instance = Box::new(Instance {
+                id,
+                version: definition.version,
+                generation: definition.generation,
+                goal: Goal::Running,
+                condition: Condition::Scheduled,
+                incarnation: 0,
+                scheduled_at: now.wall,
+                task: None,
+            });
+            self.record(now, Fact::InstanceChanged { instance, cause: Cause::Created }, out);
+        }
+    }
+
+    /// Kills some of the instances that are wanted to run and are `among` the given, in the order of the kill policy.
+    fn kill_some(&mut self, now: Now, definition: &RunSpec, count: u32, among: impl Fn(&Instance) -> bool, out: &mut Effects) {
+        let Some(state) = self.state.run_specs.get(&definition.id) else { return };
+        let active = |instance: &&Instance| {
+            instance.goal == Goal::Running && instance.condition != Condition::UnreachableInactive && among(instance)
+        };
+        let candidates = state.instances.values().filter(active);
+        let constraints = &definition.placement.constraints;
+        for victim in victims(candidates, count, constraints, definition.kill_selection) {
+            self.decommission(now, &victim, out);
+        }
+    }
+
+    /// Sends all matching instances on their way out.
+    fn decommission_where(&mut self, now: Now, id: &RunSpecId, which: impl Fn(&Instance) -> bool, out: &mut Effects) {
+        let Some(state) = self.state.run_specs.get(id) else { return };
+        let staying = |instance: &&Instance| instance.goal == Goal::Running && which(instance);
+        let victims: Vec<InstanceId> = state.instances.values().filter(staying).map(|instance| instance.id.clone()).collect();
+        for victim in victims {
+            self.decommission(now, &victim, out);
+        }
+    }
+
+    /// Sends an instance on its way out: its task is killed; without a task, or out of contact, it is forgotten at once. A task that
+    /// comes back from out of contact belongs to nobody then, and is killed for that.
+    pub(super) fn decommission(&mut self, now: Now, id: &InstanceId, out: &mut Effects) {
+        let Some(instance) = self.state.instance(id) else { return };
+        match instance.condition {
+            Condition::Scheduled => self.forget(now, id.clone(), Condition::Killed, out),
+            Condition::Unreachable | Condition::UnreachableInactive => self.forget(now, id.clone(), Condition::Gone, out),
+            Condition::Provisioned
+            | Condition::Staging
+            | Condition::Starting
+            | Condition::Running
+            | Condition::Killing
+            | Condition::Killed
+            | Condition::Finished
+            | Condition::Failed
+            | Condition::Error
+            | Condition::Gone
+            | Condition::Dropped
+            | Condition::Unknown => {
+                let mut instance = Box::new(instance.clone());
+                instance.goal = Goal::Decommissioned;
+                self.sentence(now, instance, Cause::Decided, out);
+            }
+        }
+    }
+
+    /// Decides that the task of an instance is killed.
+    pub(super) fn sentence(&mut self, now: Now, mut instance: Box<Instance>, cause: Cause, out: &mut Effects) {
+        let id = instance.id.clone();
+        if let Some(task) = instance.task.as_mut()
+            && task.sentenced_at.is_none()
+        {
+            task.sentenced_at = Some(now.wall);
+            self.kills.enqueue(id);
+        }
+        self.record(now, Fact::InstanceChanged { instance, cause }, out);
+    }
+
+    /// Removes an instance.
+    pub(super) fn forget(&mut self, now: Now, id: InstanceId, condition: Condition, out: &mut Effects) {
+        self.kills.done(&id);
+        self.record(now, Fact::InstanceForgotten { id, condition }, out);
+    }
+
+    /// Forgets a removed run spec when nothing is left of it and no deployment may bring it back.
+    fn forget_if_over(&mut self, now: Now, id: &RunSpecId, out: &mut Effects) {
+        let over = self.state.run_specs.get(id).is_some_and(|state| state.current.is_none() && state.instances.is_empty());
+        if over && self.lock_of(id).is_none() {
+            self.record(now, Fact::RunSpecForgotten { id: id.clone() }, out);
+        }
+    }
+
+    /// True when an action has reached what it is for.
+    pub(super) fn is_satisfied(&self, kind: ActionKind, id: &RunSpecId) -> bool {
+        match (kind, self.pursuit(id)) {
+            (ActionKind::Start, _) => true,
+            (ActionKind::Stop, _) => self.standing(id).total() == 0,
+            (ActionKind::Scale, Pursuit::Keep { count, .. }) => {
+                let standing = self.standing(id);
+                standing.ready == count && standing.active() == count && standing.leaving == 0
+            }
+            (ActionKind::Restart, Pursuit::Replace(definition)) => {
+                let (old, new) = self.standings(id, definition.generation);
+                let count = definition.instances;
+                old.total() == 0 && new.ready == count && new.active() == count && new.leaving == 0
+            }
+            // The definition is gone from under the deployment, which cannot be; there is nothing to wait for.
+            (ActionKind::Scale | ActionKind::Restart, _) => true,
+        }
+    }
+
+    fn standing(&self, id: &RunSpecId) -> Standing {
+        self.trackers.get(id).map(super::tracker::Tracker::standing_of_all).unwrap_or_default()
+    }
+
+    /// How the instances of other generations stand, and how those of this one do.
+    fn standings(&self, id: &RunSpecId, generation: Version) -> (Standing, Standing) {
+        let standings = self.trackers.get(id).map(|tracker| (tracker.standing_of_others(generation), tracker.standing(generation)));
+        standings.unwrap_or_default()
+    }
+}
+
+/// The latest action on a run spec up to the current step.
+fn action_so_far(deployment: &Deployment, id: &RunSpecId) -> Option<ActionKind> {
+    let begun = deployment.steps.iter().take(deployment.current_step + 1);
+    begun.flat_map(|step| &step.actions).filter(|action| action.run_spec == *id).map(|action| action.kind).next_back()
+}

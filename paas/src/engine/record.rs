@@ -1,0 +1,133 @@
+use attica_core_api::{Now, Timestamp};
+
+use super::snapshot::RunSpecState;
+use super::{Effects, Engine, Fact, Recorded, frames};
+use crate::model::{InstanceId, RunSpecId};
+
+impl Engine {
+    /// Decides a fact: renders its event frames, folds it into the durable state, and brings everything that follows from that up to
+    /// date. There is no other way to change the state.
+    pub(super) fn record(&mut self, now: Now, fact: Fact, out: &mut Effects) {
+        let frames = frames(&fact, &self.state, now.wall, &self.config.border);
+        self.before(&fact);
+        self.state.apply(&fact);
+        self.after(&fact);
+        out.facts.push(Recorded { at: now.wall, fact, frames });
+    }
+
+    /// Takes what a fact replaces out of the books.
+    fn before(&mut self, fact: &Fact) {
+        match fact {
+            Fact::InstanceChanged { instance, .. } => self.untrack(&instance.id),
+            Fact::TaskEnded { id, .. } | Fact::InstanceForgotten { id, .. } => self.untrack(id),
+            Fact::RunSpecStored { run_spec, .. } => self.release_ports(&run_spec.id),
+            Fact::RunSpecRemoved { id } => self.release_ports(id),
+            Fact::DeploymentEnded { id, .. } => {
+                let changes = self.state.deployments.get(id).map(|deployment| deployment.changes.keys().cloned());
+                for id in changes.into_iter().flatten().collect::<Vec<_>>() {
+                    self.tracker(&id).lock = None;
+                    self.dirty.insert(id);
+                }
+            }
+            Fact::Subscribed { .. }
+            | Fact::Disconnected
+            | Fact::Requested { .. }
+            | Fact::ChangeRefused { .. }
+            | Fact::RunSpecForgotten { .. }
+            | Fact::GroupChanged { .. }
+            | Fact::DeploymentStarted { .. }
+            | Fact::DeploymentStepDone { .. }
+            | Fact::UnknownTaskEnded { .. }
+            | Fact::DelayChanged { .. } => {}
+        }
+    }
+
+    /// Enters what a fact brought into the books.
+    fn after(&mut self, fact: &Fact) {
+        match fact {
+            Fact::InstanceChanged { instance, .. } => self.track(&instance.id),
+            Fact::TaskEnded { id, .. } | Fact::InstanceForgotten { id, .. } => self.track(id),
+            Fact::RunSpecStored { run_spec, .. } => {
+                self.service_ports.add(run_spec);
+                self.tracker(&run_spec.id);
+                self.touch(&run_spec.id);
+            }
+            Fact::RunSpecRemoved { id } => self.touch(id),
+            Fact::RunSpecForgotten { id } => {
+                self.trackers.remove(id);
+                self.queue_changed.insert(id.clone());
+            }
+            Fact::DeploymentStarted { deployment } => {
+                for id in deployment.changes.keys() {
+                    self.tracker(id).lock = Some(deployment.id);
+                    self.touch(id);
+                }
+                self.advancing.insert(deployment.id);
+            }
+            Fact::DeploymentStepDone { id, .. } => {
+                let changes = self.state.deployments.get(id).map(|deployment| deployment.changes.keys().cloned());
+                self.dirty.extend(changes.into_iter().flatten());
+                self.advancing.insert(*id);
+            }
+            Fact::DelayChanged { id, .. } => self.touch(id),
+            Fact::Subscribed { .. }
+            | Fact::Disconnected
+            | Fact::Requested { .. }
+            | Fact::ChangeRefused { .. }
+            | Fact::GroupChanged { .. }
+            | Fact::DeploymentEnded { .. }
+            | Fact::UnknownTaskEnded { .. } => {}
+        }
+    }
+
+    fn untrack(&mut self, id: &InstanceId) {
+        let instance = self.state.run_specs.get(&id.run_spec).and_then(|state| state.instances.get(id));
+        if let (Some(instance), Some(tracker)) = (instance, self.trackers.get_mut(&id.run_spec)) {
+            let since = tracker.waiting_since;
+            tracker.remove(instance);
+            let now_since = tracker.waiting_since;
+            self.requeue(&id.run_spec, since, now_since);
+        }
+    }
+
+    fn track(&mut self, id: &InstanceId) {
+        let tracker = self.trackers.entry(id.run_spec.clone()).or_default();
+        if let Some(instance) = self.state.run_specs.get(&id.run_spec).and_then(|state| state.instances.get(id)) {
+            let (since, waiting) = (tracker.waiting_since, tracker.waiting.len());
+            tracker.add(instance);
+            self.revive_wanted |= tracker.waiting.len() > waiting;
+            let now_since = tracker.waiting_since;
+            self.requeue(&id.run_spec, since, now_since);
+        } else {
+            // An instance less may let a constraint hold that did not.
+            self.revive_wanted |= !self.queue.is_empty();
+        }
+        self.touch(&id.run_spec);
+    }
+
+    /// Moves a run spec to its place in the queue.
+    fn requeue(&mut self, id: &RunSpecId, from: Option<Timestamp>, to: Option<Timestamp>) {
+        if from != to {
+            if let Some(from) = from {
+                self.queue.remove(&(from, id.clone()));
+            }
+            self.queue.extend(to.map(|to| (to, id.clone())));
+        }
+    }
+
+    fn release_ports(&mut self, id: &RunSpecId) {
+        if let Some(definition) = self.state.run_specs.get(id).and_then(RunSpecState::definition) {
+            self.service_ports.remove(definition);
+        }
+    }
+
+    fn tracker(&mut self, id: &RunSpecId) -> &mut super::Tracker {
+        self.trackers.entry(id.clone()).or_default()
+    }
+
+    /// Has a run spec looked at again.
+    pub(super) fn touch(&mut self, id: &RunSpecId) {
+        self.dirty.insert(id.clone());
+        self.queue_changed.insert(id.clone());
+    }
+}

@@ -1,0 +1,420 @@
+//! An engine with a tiny master: it offers its agents' free resources, answers launches and kills, and reconciles.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use attica_core_api::scheduler::{Call, CallType, Event};
+use attica_core_api::v1::{
+    AgentId, Attribute, FrameworkId, HealthResult, MasterInfo, Offer, OfferId, Range, Ranges, Resource, Scalar, TaskId,
+    TaskInfo, TaskState, TaskStatus, Text, ValueType,
+};
+use attica_core_api::{Entropy, Now, Tick, Timestamp};
+use bytes::Bytes;
+
+use super::super::*;
+use crate::model::{DeploymentId, Instance, RunSpec, RunSpecId, RunSpecUpdate};
+
+/// A machine of the tiny master.
+#[derive(Clone, Debug)]
+pub(super) struct Machine {
+    pub(super) name: String,
+    pub(super) rack: String,
+    pub(super) cpus: f64,
+    pub(super) ports: (u64, u64),
+    pub(super) reachable: bool,
+}
+
+/// A task that the tiny master knows.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) info: TaskInfo,
+    pub(super) state: TaskState,
+}
+
+/// What the tiny master does with a launch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Behaviour {
+    /// It runs.
+    Run,
+    /// It runs and fails at once.
+    Crash,
+    /// Nothing is heard of it.
+    Stall,
+}
+
+pub(super) struct World {
+    pub(super) engine: Engine,
+    pub(super) now: Now,
+    pub(super) machines: Vec<Machine>,
+    pub(super) tasks: BTreeMap<TaskId, Known>,
+    pub(super) behaviour: Behaviour,
+    pub(super) frames: Vec<Frame>,
+    pub(super) facts: Vec<Fact>,
+    pub(super) views: Vec<View>,
+    pub(super) calls: Vec<Call>,
+    pub(super) acknowledged: u64,
+    /// Called after every run of the engine.
+    pub(super) watch: fn(&World),
+    events: VecDeque<Event>,
+    declined: BTreeMap<String, Tick>,
+    wanted: bool,
+    offers_made: u64,
+    replies: u64,
+    wake: Option<Tick>,
+}
+
+pub(super) fn id(path: &str) -> RunSpecId {
+    RunSpecId::parse(path).unwrap()
+}
+
+pub(super) fn config() -> Config {
+    Config::new(Border {
+        validate: |_| Ok(()),
+        render_run_spec: |run_spec| format!("{{\"id\":\"{}\"}}", run_spec.id),
+        render_health_check: |_| "{}".to_owned(),
+    })
+}
+
+pub(super) fn update(instances: u32) -> RunSpecUpdate {
+    let cpus = attica_core_api::Scalar::from_thousandths(100).unwrap();
+    let mem = attica_core_api::Scalar::units(32);
+    RunSpecUpdate { cmd: Some("serve".into()), instances: Some(instances), cpus: Some(cpus), mem: Some(mem), ..RunSpecUpdate::default() }
+}
+
+impl World {
+    pub(super) fn new(machines: usize) -> Self {
+        let mut world = Self::bare(config(), machines);
+        world.connect();
+        world
+    }
+
+    pub(super) fn bare(config: Config, machines: usize) -> Self {
+        let now = Now { tick: Tick(1_000), wall: Timestamp(1_700_000_000_000) };
+        let machine = |index: usize| Machine {
+            name: format!("h{index}"),
+            rack: format!("r{}", index % 2),
+            cpus: 16.0,
+            ports: (31_000, 31_999),
+            reachable: true,
+        };
+        Self {
+            engine: Engine::recover(config, Snapshot::default(), Entropy::new(1), now),
+            now,
+            machines: (1..=machines).map(machine).collect(),
+            tasks: BTreeMap::new(),
+            behaviour: Behaviour::Run,
+            frames: Vec::new(),
+            facts: Vec::new(),
+            views: Vec::new(),
+            calls: Vec::new(),
+            acknowledged: 0,
+            watch: |_| {},
+            events: VecDeque::new(),
+            declined: BTreeMap::new(),
+            wanted: true,
+            offers_made: 0,
+            replies: 0,
+            wake: None,
+        }
+    }
+
+    pub(super) fn connect(&mut self) {
+        self.declined.clear();
+        self.wanted = true;
+        let master = MasterInfo { id: "m".into(), ..MasterInfo::default() };
+        self.events.push_back(Event::subscribed(FrameworkId::from("f"), 15.0, master));
+        self.run();
+    }
+
+    /// The engine is lost, and another one goes on from the folded facts.
+    pub(super) fn fail_over(&mut self) {
+        let mut folded = Snapshot::default();
+        for fact in &self.facts {
+            let stored = serde_json::to_vec(fact).unwrap();
+            folded.apply(&serde_json::from_slice(&stored).unwrap());
+        }
+        assert_eq!(folded, *self.engine.snapshot());
+        self.events.clear();
+        self.engine = Engine::recover(config(), folded, Entropy::new(self.offers_made as u128 + 77), self.now);
+        self.connect();
+    }
+
+    /// Applies a write and lets everything that follows happen.
+    pub(super) fn write(&mut self, write: Write) -> Result<Reply, Refusal> {
+        let reply = self.write_only(write);
+        self.run();
+        reply
+    }
+
+    /// Applies a write; the world outside stands still.
+    pub(super) fn write_only(&mut self, write: Write) -> Result<Reply, Refusal> {
+        self.replies += 1;
+        let reply = ReplyTo(self.replies);
+        let origin = Origin { client_ip: "127.0.0.1".into(), uri: "/v2/apps".into() };
+        let mut out = Effects::default();
+        self.engine.apply(self.now, Input::Write { write, origin, reply }, &mut out);
+        let position = out.replies.iter().position(|(to, _)| *to == reply).unwrap();
+        let (_, answer) = out.replies.remove(position);
+        self.engine.settle(self.now, &mut out);
+        self.take(out);
+        answer
+    }
+
+    pub(super) fn put(&mut self, path: &str, update: RunSpecUpdate) -> DeploymentId {
+        let to = Definition::Merged(Box::new(update));
+        self.deployed(Write::Put { changes: vec![RunSpecChange { id: id(path), to }], force: false })
+    }
+
+    pub(super) fn deployed(&mut self, write: Write) -> DeploymentId {
+        match self.write(write).unwrap() {
+            Reply::Deployed { deployment, .. } => deployment,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Lets the world go on until nothing happens any more at this moment.
+    pub(super) fn run(&mut self) {
+        for _ in 0..100_000 {
+            self.offer();
+            let mut out = Effects::default();
+            let events: Vec<Event> = self.events.drain(..).collect();
+            let idle = events.is_empty();
+            for event in events {
+                self.engine.apply(self.now, Input::Scheduler(Box::new(event)), &mut out);
+            }
+            self.engine.settle(self.now, &mut out);
+            let quiet = idle && out.calls.is_empty() && out.facts.is_empty();
+            self.take(out);
+            (self.watch)(self);
+            if quiet {
+                return;
+            }
+        }
+        panic!("the world does not come to rest");
+    }
+
+    /// Time passes, with everything that falls due on the way.
+    pub(super) fn pass(&mut self, milliseconds: u64) {
+        let end = self.now.tick.after(milliseconds);
+        while let Some(at) = self.wake.filter(|at| *at <= end) {
+            self.move_to(at.max(self.now.tick.after(1)));
+            self.run();
+        }
+        self.move_to(end.max(self.now.tick));
+        self.run();
+    }
+
+    fn move_to(&mut self, tick: Tick) {
+        let passed = tick.since(self.now.tick);
+        self.now = Now { tick, wall: Timestamp(self.now.wall.0 + passed as i64) };
+    }
+
+    fn take(&mut self, out: Effects) {
+        self.wake = out.wake;
+        for recorded in out.facts {
+            self.frames.extend(recorded.frames);
+            self.facts.push(recorded.fact);
+        }
+        self.views.extend(out.views);
+        for call in out.calls {
+            self.answer(&call);
+            self.calls.push(call);
+        }
+    }
+
+    fn answer(&mut self, call: &Call) {
+        match call.r#type.unwrap() {
+            CallType::Accept => {
+                let operations = &call.accept.as_ref().unwrap().operations;
+                let infos = operations.iter().flat_map(|operation| &operation.launch.as_ref().unwrap().task_infos);
+                infos.cloned().collect::<Vec<_>>().into_iter().for_each(|info| self.launch(info));
+            }
+            CallType::Decline => {
+                let decline = call.decline.as_ref().unwrap();
+                let until = self.now.tick.after((decline.filters.as_ref().unwrap().refuse_seconds * 1_000.0) as u64);
+                for offer in &decline.offer_ids {
+                    let agent = offer.as_str().split_once('@').unwrap().1.to_owned();
+                    self.declined.insert(agent, until);
+                }
+            }
+            CallType::Revive => {
+                self.wanted = true;
+                self.declined.clear();
+            }
+            CallType::Suppress => self.wanted = false,
+            CallType::Kill => self.end(&call.kill.as_ref().unwrap().task_id, TaskState::Killed),
+            CallType::Reconcile => {
+                for task in &call.reconcile.as_ref().unwrap().tasks {
+                    let state = self.tasks.get(&task.task_id).map_or(TaskState::Gone, |known| known.state);
+                    self.report(&task.task_id.clone(), state, |status| status.uuid = None);
+                }
+            }
+            CallType::Acknowledge => self.acknowledged += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn launch(&mut self, info: TaskInfo) {
+        let task = info.task_id.clone();
+        assert!(!self.tasks.contains_key(&task), "{task} launched twice");
+        let instance = crate::model::TaskIdentity::parse(task.as_str()).unwrap().instance;
+        let durable = self.engine.snapshot().instance(&instance).and_then(|instance| instance.task.clone());
+        assert_eq!(durable.map(|durable| durable.id).as_ref(), Some(&task), "launched before it was durable");
+        self.tasks.insert(task.clone(), Known { info, state: TaskState::Staging });
+        match self.behaviour {
+            Behaviour::Run => {
+                self.report(&task, TaskState::Starting, |_| {});
+                self.report(&task, TaskState::Running, |_| {});
+            }
+            Behaviour::Crash => {
+                self.report(&task, TaskState::Running, |_| {});
+                self.end(&task, TaskState::Failed);
+            }
+            Behaviour::Stall => {}
+        }
+    }
+
+    /// A task ends.
+    pub(super) fn end(&mut self, task: &TaskId, state: TaskState) {
+        if self.tasks.get(task).is_some_and(|known| self.is_reachable(known)) {
+            self.report(task, state, |_| {});
+            self.tasks.remove(task);
+        }
+    }
+
+    fn is_reachable(&self, known: &Known) -> bool {
+        self.machines.iter().any(|machine| machine.reachable && agent(machine) == known.info.agent_id)
+    }
+
+    /// Sends a status of a task.
+    pub(super) fn report(&mut self, task: &TaskId, state: TaskState, more: impl FnOnce(&mut TaskStatus)) {
+        let agent_id = self.tasks.get(task).map(|known| known.info.agent_id.clone());
+        let uuid = Some(Bytes::from_static(b"0123456789abcdef"));
+        let mut status = TaskStatus { task_id: task.clone(), state, agent_id, uuid, ..TaskStatus::default() };
+        more(&mut status);
+        if let Some(known) = self.tasks.get_mut(task)
+            && state != TaskState::Unreachable
+        {
+            known.state = state;
+        }
+        self.events.push_back(Event::update(status));
+    }
+
+    /// All running tasks report the result of their first health check.
+    pub(super) fn probe_all(&mut self, healthy: bool, failures: u32) {
+        let tasks: Vec<TaskId> = self.tasks.keys().cloned().collect();
+        for task in tasks {
+            self.probe(&task, healthy, failures);
+        }
+        self.run();
+    }
+
+    pub(super) fn probe(&mut self, task: &TaskId, healthy: bool, failures: u32) {
+        let timestamp = self.now.wall.seconds();
+        self.report(task, TaskState::Running, |status| {
+            let message = (!healthy).then(|| "refused".to_owned());
+            let result = HealthResult { index: 0, healthy, consecutive_failures: failures, message, timestamp };
+            status.health_results.push(result);
+        });
+    }
+
+    /// A machine is out of contact, or back.
+    pub(super) fn set_reachable(&mut self, index: usize, reachable: bool) {
+        self.machines[index].reachable = reachable;
+        let on_it = agent(&self.machines[index]);
+        let tasks: Vec<(TaskId, TaskState)> = self.tasks.iter()
+            .filter(|(_, known)| known.info.agent_id == on_it)
+            .map(|(task, known)| (task.clone(), known.state))
+            .collect();
+        for (task, state) in tasks {
+            self.report(&task, if reachable { state } else { TaskState::Unreachable }, |_| {});
+        }
+        self.run();
+    }
+
+    fn offer(&mut self) {
+        if !self.wanted {
+            return;
+        }
+        let offers: Vec<Offer> = self.machines.iter().filter(|machine| self.is_free(machine)).map(|machine| {
+            let number = self.offers_made;
+            self.offer_of(machine, number)
+        }).collect();
+        self.offers_made += 1;
+        if !offers.is_empty() {
+            // One offer at a time per machine: the engine answers each before the next is made.
+            self.events.push_back(Event::offers(offers));
+        }
+    }
+
+    fn is_free(&self, machine: &Machine) -> bool {
+        machine.reachable && self.declined.get(&machine.name).is_none_or(|until| *until <= self.now.tick)
+    }
+
+    fn offer_of(&self, machine: &Machine, number: u64) -> Offer {
+        let on_it = self.tasks.values().filter(|known| known.info.agent_id == agent(machine));
+        let taken: Vec<&Resource> = on_it.flat_map(|known| &known.info.resources).collect();
+        let used: f64 = taken.iter().filter(|resource| resource.name == "cpus").map(|resource| resource.scalar.as_ref().unwrap().value).sum();
+        let ports: Vec<u64> = taken.iter().filter_map(|resource| resource.ranges.as_ref())
+            .flat_map(|ranges| ranges.range.iter().flat_map(|range| range.begin..=range.end)).collect();
+        let mut unique = ports.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!(unique.len(), ports.len(), "two tasks on {} share a port", machine.name);
+        assert!(used <= machine.cpus + 1e-9, "{} is overcommitted", machine.name);
+        let free = (machine.ports.0..=machine.ports.1).filter(|port| !ports.contains(port));
+        let free = free.map(|port| Range { begin: port, end: port }).collect();
+        Offer {
+            id: OfferId::from(format!("o{number}@{}", machine.name)),
+            framework_id: FrameworkId::from("f"),
+            agent_id: agent(machine),
+            hostname: machine.name.clone(),
+            resources: vec![
+                scalar("cpus", ((machine.cpus - used) * 1_000.0).round() / 1_000.0),
+                scalar("mem", 64_000.0),
+                scalar("disk", 10_000.0),
+                Resource { name: "ports".into(), r#type: ValueType::Ranges, ranges: Some(Ranges { range: free }), ..Resource::default() },
+            ],
+            attributes: vec![Attribute {
+                name: "rack".into(),
+                r#type: ValueType::Text,
+                text: Some(Text { value: machine.rack.clone() }),
+                ..Attribute::default()
+            }],
+            ..Offer::default()
+        }
+    }
+
+    pub(super) fn instances(&self, path: &str) -> Vec<Instance> {
+        let state = self.engine.snapshot().run_specs.get(&id(path));
+        state.into_iter().flat_map(|state| state.instances.values().cloned()).collect()
+    }
+
+    pub(super) fn definition(&self, path: &str) -> RunSpec {
+        RunSpec::clone(self.engine.snapshot().run_specs[&id(path)].definition().unwrap())
+    }
+
+    pub(super) fn ready(&self, path: &str) -> usize {
+        self.instances(path).iter().filter(|instance| instance.is_ready()).count()
+    }
+
+    pub(super) fn task_ids(&self, path: &str) -> Vec<String> {
+        self.instances(path).iter().filter_map(|instance| Some(instance.task.as_ref()?.id.to_string())).collect()
+    }
+
+    pub(super) fn is_running(&self, deployment: DeploymentId) -> bool {
+        self.engine.snapshot().deployments.contains_key(&deployment)
+    }
+
+    /// The types of the frames since the last call.
+    pub(super) fn event_types(&mut self) -> Vec<&'static str> {
+        std::mem::take(&mut self.frames).into_iter().map(|frame| frame.event_type).collect()
+    }
+}
+
+pub(super) fn agent(machine: &Machine) -> AgentId {
+    AgentId::from(format!("agent-{}", machine.name))
+}
+
+fn scalar(name: &str, value: f64) -> Resource {
+    Resource { name: name.into(), r#type: ValueType::Scalar, scalar: Some(Scalar { value }), ..Resource::default() }
+}

@@ -1,0 +1,96 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use attica_core_api::Now;
+
+use super::super::deployments::{Conflict, Target};
+use super::super::{Cause, Effects, Engine, KillMode, Refusal, Reply, TaskSelection};
+use crate::model::{Condition, Instance, InstanceId, RunSpec, RunSpecId, TaskIdentity};
+
+impl Engine {
+    /// Kills tasks.
+    pub(super) fn kill(
+        &mut self,
+        now: Now,
+        tasks: &TaskSelection,
+        mode: KillMode,
+        conflict: Conflict,
+        out: &mut Effects,
+    ) -> Result<Reply, Refusal> {
+        let instances = self.selected(tasks)?;
+        match mode {
+            KillMode::Scale => return self.kill_and_scale(now, &instances, conflict, out),
+            KillMode::Wipe => instances.iter().for_each(|instance| self.decommission(now, &instance.id, out)),
+            KillMode::Replace => {
+                for instance in &instances {
+                    if is_out_of_contact(instance) {
+                        self.decommission(now, &instance.id, out);
+                    } else {
+                        self.sentence(now, Box::new(instance.clone()), Cause::Decided, out);
+                    }
+                }
+            }
+        }
+        Ok(Reply::Killed(instances))
+    }
+
+    /// Kills tasks and lowers the number of instances by as many, in one deployment.
+    fn kill_and_scale(&mut self, now: Now, instances: &[Instance], conflict: Conflict, out: &mut Effects) -> Result<Reply, Refusal> {
+        let mut counts: BTreeMap<&RunSpecId, u32> = BTreeMap::new();
+        instances.iter().for_each(|instance| *counts.entry(instance.run_spec()).or_default() += 1);
+        let version = self.next_version(now, counts.keys().copied());
+        let scaled = |(id, count): (&&RunSpecId, &u32)| {
+            let mut scaled = RunSpec::clone(self.current(id)?);
+            scaled.version = version;
+            scaled.last_scaling_at = version;
+            scaled.instances = scaled.instances.saturating_sub(*count);
+            Some(Target { id: (*id).clone(), to: Some(Arc::new(scaled)) })
+        };
+        let targets: Vec<Target> = counts.iter().filter_map(scaled).collect();
+        let superseded = match self.admit(&targets, conflict) {
+            Ok(superseded) => superseded,
+            Err(refusal) => {
+                let first = targets.first().map(|target| target.id.clone());
+                return Err(first.map_or(refusal.clone(), |id| self.refused(now, &id, version, refusal, out)));
+            }
+        };
+        let layers = self.layers_with(&targets).unwrap_or_default();
+        let deployment = self.deploy(now, version, targets, &layers, superseded, out);
+        instances.iter().for_each(|instance| self.decommission(now, &instance.id, out));
+        Ok(Reply::Deployed { version, deployment, created: Vec::new() })
+    }
+
+    /// The selected instances that have a task and are not on their way out already.
+    fn selected(&self, tasks: &TaskSelection) -> Result<Vec<Instance>, Refusal> {
+        let of = |id: &RunSpecId| -> Result<Vec<Instance>, Refusal> {
+            let state = self.state.run_specs.get(id).filter(|state| state.current.is_some());
+            let state = state.ok_or_else(|| Refusal::Missing(id.clone()))?;
+            Ok(state.instances.values().filter(|instance| instance.task.is_some()).cloned().collect())
+        };
+        match tasks {
+            TaskSelection::All { run_spec } => of(run_spec),
+            TaskSelection::OnHost { run_spec, host } => {
+                let on_host = |instance: &Instance| instance.task.as_ref().is_some_and(|task| task.agent.hostname == *host);
+                Ok(of(run_spec)?.into_iter().filter(on_host).collect())
+            }
+            TaskSelection::One { run_spec, task } => {
+                let one = of(run_spec)?.into_iter().find(|instance| has_task(instance, task.as_str()));
+                Ok(vec![one.ok_or_else(|| Refusal::TaskMissing(task.clone()))?])
+            }
+            TaskSelection::These(tasks) => {
+                let identities = tasks.iter().filter_map(|task| TaskIdentity::parse(task.as_str()).ok());
+                let ids: BTreeSet<InstanceId> = identities.map(|identity| identity.instance).collect();
+                let named = |instance: &&Instance| tasks.iter().any(|task| has_task(instance, task.as_str()));
+                Ok(ids.iter().filter_map(|id| self.state.instance(id)).filter(named).cloned().collect())
+            }
+        }
+    }
+}
+
+fn has_task(instance: &Instance, task: &str) -> bool {
+    instance.task.as_ref().is_some_and(|own| own.id.as_str() == task)
+}
+
+fn is_out_of_contact(instance: &Instance) -> bool {
+    matches!(instance.condition, Condition::Unreachable | Condition::UnreachableInactive)
+}

@@ -1,0 +1,76 @@
+use std::collections::BTreeMap;
+
+use attica_core_api::Scalar;
+use attica_core_api::v1::{Environment, TaskId, Variable, VariableType};
+
+use crate::model::{Agent, RunSpec};
+
+/// A label whose value is longer than this is not handed to the task as a variable.
+const LABEL_VALUE_MAX: usize = 512;
+
+/// A task's environment: the generated variables, and the user's, which win.
+pub(super) fn environment(run_spec: &RunSpec, task: &TaskId, agent: &Agent, ports: &[u16]) -> Environment {
+    let mut variables = generated(run_spec, task, agent);
+    variables.extend(port_variables(run_spec, ports));
+    variables.extend(run_spec.env.iter().map(|(name, value)| (name.clone(), value.clone())));
+    let variable = |(name, value)| Variable { name, r#type: VariableType::Value, value: Some(value), secret: None };
+    Environment { variables: variables.into_iter().map(variable).collect() }
+}
+
+fn generated(run_spec: &RunSpec, task: &TaskId, agent: &Agent) -> BTreeMap<String, String> {
+    let labels = run_spec.labels.iter().filter(|(_, value)| value.len() <= LABEL_VALUE_MAX);
+    let labels: Vec<(String, &String)> = labels.map(|(name, value)| (variable_name(name), value)).collect();
+    let names: Vec<&str> = labels.iter().map(|(name, _)| name.as_str()).collect();
+    let mut variables = BTreeMap::from([
+        ("HOST", agent.hostname.clone()),
+        ("MESOS_TASK_ID", task.to_string()),
+        ("MARATHON_APP_ID", run_spec.id.to_string()),
+        ("MARATHON_APP_VERSION", run_spec.version.to_string()),
+        ("MARATHON_APP_RESOURCE_CPUS", decimal(run_spec.resources.cpus)),
+        ("MARATHON_APP_RESOURCE_MEM", decimal(run_spec.resources.mem)),
+        ("MARATHON_APP_RESOURCE_DISK", decimal(run_spec.resources.disk)),
+        ("MARATHON_APP_RESOURCE_GPUS", "0".to_owned()),
+        ("MARATHON_APP_ENFORCE_GROUP_ROLE", "false".to_owned()),
+        ("MARATHON_APP_LABELS", names.join(" ")),
+    ])
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect::<BTreeMap<String, String>>();
+    variables.extend(labels.into_iter().map(|(name, value)| (format!("MARATHON_APP_LABEL_{name}"), value.clone())));
+    variables
+}
+
+fn port_variables(run_spec: &RunSpec, ports: &[u16]) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::new();
+    for (index, (port, definition)) in ports.iter().zip(&run_spec.ports).enumerate() {
+        variables.insert(format!("PORT{index}"), port.to_string());
+        variables.insert(format!("PORT_{}", definition.port), port.to_string());
+        if let Some(name) = &definition.name {
+            variables.insert(format!("PORT_{}", variable_name(name)), port.to_string());
+        }
+    }
+    if let Some(first) = ports.first() {
+        variables.insert("PORT".to_owned(), first.to_string());
+        variables.insert("PORTS".to_owned(), ports.iter().map(u16::to_string).collect::<Vec<_>>().join(","));
+    }
+    variables
+}
+
+/// A name in capitals, with `_` for every run of characters that a variable cannot have.
+fn variable_name(name: &str) -> String {
+    let mut variable = String::with_capacity(name.len());
+    for character in name.chars() {
+        if character.is_ascii_alphanumeric() {
+            variable.push(character.to_ascii_uppercase());
+        } else if !variable.ends_with('_') {
+            variable.push('_');
+        }
+    }
+    variable
+}
+
+/// A quantity with at least one decimal: `0.1`, `32.0`.
+fn decimal(quantity: Scalar) -> String {
+    let text = quantity.to_string();
+    if text.contains('.') { text } else { format!("{text}.0") }
+}

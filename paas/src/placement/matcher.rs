@@ -1,0 +1,176 @@
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::Arc;
+
+use attica_core_api::Scalar;
+use attica_core_api::v1::{AgentId, Resource};
+
+use super::constraints::{Ledger, Verdict};
+use super::stock::{Candidate, Kind, Stock};
+use super::{RejectReason, ports};
+use crate::model::{Agent, RunSpec};
+
+/// What is to be placed.
+#[derive(Debug)]
+pub struct Order<'a> {
+    /// The run spec.
+    pub run_spec: &'a RunSpec,
+    /// So many instances.
+    pub wanted: usize,
+    /// At most so many from one offer.
+    pub per_offer_max: usize,
+    /// Where the run spec's instances are already, the first one first.
+    pub placed: Vec<Arc<Agent>>,
+    /// Where to begin in the free ports.
+    pub random: u64,
+}
+
+/// What became of an order.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The instances that found a place; at most as many as wanted.
+    pub placed: Vec<Placed>,
+    /// The offers that were looked at and took none.
+    pub rejected: Vec<Rejected>,
+    /// How many offers took at least one.
+    pub used: usize,
+}
+
+/// A place for one instance, already taken out of the stock.
+#[derive(Debug)]
+pub struct Placed {
+    /// The index of the offer in the stock.
+    pub candidate: usize,
+    /// The host ports, in the order of the port definitions.
+    pub ports: Vec<u16>,
+    /// What it uses.
+    pub resources: Vec<Resource>,
+}
+
+/// An offer that took no instance.
+#[derive(Debug)]
+pub struct Rejected {
+    /// The index of the offer in the stock.
+    pub candidate: usize,
+    /// Why, in the order of the funnel; never empty.
+    pub reasons: Vec<RejectReason>,
+}
+
+/// The policy of which agent is next, by the order of the fields; smaller is better.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Score {
+    /// Agents with fewer instances of this run spec first: what fails together should be spread.
+    instances_here: u32,
+    /// Then those with the most cores left.
+    cpus_left: Reverse<Scalar>,
+    /// Ties are decided, not left to chance.
+    agent: AgentId,
+    /// One agent may be in several offers.
+    candidate: usize,
+}
+
+/// Finds places for an order and takes them out of the stock.
+pub fn place(order: &Order<'_>, stock: &mut Stock) -> Outcome {
+    let mut search = Search::new(order);
+    let mut outcome = Outcome::default();
+    let mut queue: BinaryHeap<Reverse<Score>> = BinaryHeap::with_capacity(stock.candidates.len());
+    for (index, candidate) in stock.candidates.iter().enumerate() {
+        match search.fits(candidate) {
+            Ok(_) => queue.push(Reverse(search.score(candidate, index))),
+            Err(reasons) => outcome.rejected.push(Rejected { candidate: index, reasons }),
+        }
+    }
+    let mut parked: Vec<Score> = Vec::new();
+    let mut from: BTreeMap<usize, usize> = BTreeMap::new();
+    while outcome.placed.len() < order.wanted
+        && let Some(Reverse(score)) = queue.pop()
+    {
+        let index = score.candidate;
+        let candidate = &mut stock.candidates[index];
+        let launched = from.entry(index).or_default();
+        let ports = match search.fits(candidate) {
+            Ok(ports) => ports,
+            Err(reasons) => {
+                if *launched == 0 {
+                    outcome.rejected.push(Rejected { candidate: index, reasons });
+                }
+                continue;
+            }
+        };
+        if search.ledger.judge(&candidate.agent) == Verdict::NotNow {
+            parked.push(score);
+            continue;
+        }
+        let roles = &order.run_spec.placement.accepted_resource_roles;
+        let resources = candidate.take(&order.run_spec.resources, &ports, roles);
+        search.placed_on(&candidate.agent);
+        outcome.placed.push(Placed { candidate: index, ports, resources });
+        *launched += 1;
+        if *launched < order.per_offer_max {
+            queue.push(Reverse(search.score(candidate, index)));
+        }
+        queue.extend(parked.drain(..).map(Reverse));
+    }
+    let idle = parked.iter().filter(|score| from.get(&score.candidate).is_none_or(|launched| *launched == 0));
+    let constraint = |score: &Score| Rejected { candidate: score.candidate, reasons: vec![RejectReason::UnfulfilledConstraint] };
+    outcome.rejected.extend(idle.map(constraint));
+    outcome.used = from.values().filter(|launched| **launched > 0).count();
+    outcome
+}
+
+/// The state of one search.
+struct Search<'a> {
+    order: &'a Order<'a>,
+    ledger: Ledger,
+    instances_by_agent: BTreeMap<AgentId, u32>,
+}
+
+impl<'a> Search<'a> {
+    fn new(order: &'a Order<'a>) -> Self {
+        let constraints = &order.run_spec.placement.constraints;
+        let ledger = Ledger::new(constraints, order.run_spec.instances, order.placed.iter().map(Arc::as_ref));
+        let mut instances_by_agent = BTreeMap::new();
+        for agent in &order.placed {
+            *instances_by_agent.entry(agent.id.clone()).or_default() += 1;
+        }
+        Self { order, ledger, instances_by_agent }
+    }
+
+    /// The host ports that an instance would get; everything that speaks against the offer otherwise. GROUP_BY's "not now" does
+    /// not: the search comes back to it.
+    fn fits(&self, candidate: &Candidate) -> Result<Vec<u16>, Vec<RejectReason>> {
+        let run_spec = self.order.run_spec;
+        let roles = &run_spec.placement.accepted_resource_roles;
+        if !candidate.has_role(roles) {
+            return Err(vec![RejectReason::UnfulfilledRole]);
+        }
+        let needs = &run_spec.resources;
+        let scarce = |kind, need: Scalar| !need.is_zero() && candidate.left(kind, roles) < need;
+        let free = candidate.free_ports(roles).collect::<Vec<_>>();
+        let ports = ports::choose(&run_spec.ports, run_spec.require_ports, free.into_iter(), self.order.random);
+        let failed = [
+            (RejectReason::UnfulfilledConstraint, self.ledger.judge(&candidate.agent) == Verdict::Never),
+            (RejectReason::InsufficientCpus, scarce(Kind::Cpus, needs.cpus)),
+            (RejectReason::InsufficientMemory, scarce(Kind::Mem, needs.mem)),
+            (RejectReason::InsufficientDisk, scarce(Kind::Disk, needs.disk)),
+            (RejectReason::InsufficientPorts, ports.is_none()),
+        ];
+        let reasons: Vec<RejectReason> = failed.into_iter().filter(|(_, failed)| *failed).map(|(reason, _)| reason).collect();
+        ports.filter(|_| reasons.is_empty()).ok_or(reasons)
+    }
+
+    fn score(&self, candidate: &Candidate, index: usize) -> Score {
+        let roles = &self.order.run_spec.placement.accepted_resource_roles;
+        Score {
+            instances_here: self.instances_by_agent.get(&candidate.agent.id).copied().unwrap_or_default(),
+            cpus_left: Reverse(candidate.left(Kind::Cpus, roles)),
+            agent: candidate.agent.id.clone(),
+            candidate: index,
+        }
+    }
+
+    fn placed_on(&mut self, agent: &Agent) {
+        self.ledger.place(agent);
+        *self.instances_by_agent.entry(agent.id.clone()).or_default() += 1;
+    }
+}

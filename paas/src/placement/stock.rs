@@ -1,0 +1,171 @@
+use std::sync::Arc;
+
+use attica_core_api::Scalar;
+use attica_core_api::v1::{self, Offer, Resource, TaskInfo, ValueType};
+
+use super::agent_of;
+use super::ports::FreePorts;
+use crate::model::{Agent, Resources};
+
+/// Offers that came together, and what is left of each while instances are placed.
+#[derive(Debug, Default)]
+pub struct Stock {
+    /// The offers.
+    pub candidates: Vec<Candidate>,
+}
+
+/// One offer: what is left of it, and what is launched from it.
+#[derive(Debug)]
+pub struct Candidate {
+    /// The offer.
+    pub offer: Arc<Offer>,
+    /// Its agent.
+    pub agent: Arc<Agent>,
+    /// What is launched from it.
+    pub launches: Vec<TaskInfo>,
+    scalars: Vec<ScalarShare>,
+    ports: Vec<PortShare>,
+}
+
+/// The resources of which a task takes amounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Cpus,
+    Mem,
+    Disk,
+}
+
+/// A scalar resource of an offer.
+#[derive(Debug)]
+struct ScalarShare {
+    kind: Kind,
+    role: String,
+    left: Scalar,
+    /// The resource as offered; only the amount of what is taken differs.
+    prototype: Resource,
+}
+
+/// Ports of an offer.
+#[derive(Debug)]
+struct PortShare {
+    role: String,
+    left: FreePorts,
+    prototype: Resource,
+}
+
+/// Whose resources may be used: those with one of these reservation roles; all of them when empty.
+pub(super) fn accepts(accepted: &[String], role: &str) -> bool {
+    accepted.is_empty() || accepted.iter().any(|accepted| accepted == role)
+}
+
+impl Stock {
+    /// Takes offers in.
+    #[must_use]
+    pub fn new(offers: Vec<Offer>) -> Self {
+        Self { candidates: offers.into_iter().map(Candidate::new).collect() }
+    }
+}
+
+impl Candidate {
+    fn new(offer: Offer) -> Self {
+        let agent = Arc::new(agent_of(&offer));
+        let usable = || offer.resources.iter().filter(|resource| is_plain(resource));
+        let scalars = usable().filter_map(ScalarShare::new).collect();
+        let ports = usable().filter_map(PortShare::new).collect();
+        Self { agent, launches: Vec::new(), scalars, ports, offer: Arc::new(offer) }
+    }
+
+    /// True when anything may be used by these roles.
+    #[must_use]
+    pub fn has_role(&self, accepted: &[String]) -> bool {
+        self.scalars.iter().any(|share| accepts(accepted, &share.role))
+    }
+
+    /// How much is left of one kind.
+    pub(super) fn left(&self, kind: Kind, accepted: &[String]) -> Scalar {
+        let shares = self.scalars.iter().filter(|share| share.kind == kind && accepts(accepted, &share.role));
+        shares.fold(Scalar::ZERO, |sum, share| sum.plus(share.left))
+    }
+
+    /// The free ports.
+    pub(super) fn free_ports<'a>(&'a self, accepted: &'a [String]) -> impl Iterator<Item = &'a FreePorts> {
+        self.ports.iter().filter(|share| accepts(accepted, &share.role)).map(|share| &share.left)
+    }
+
+    /// Takes what one instance needs, reserved resources first. The caller has checked that it is there.
+    pub(super) fn take(&mut self, needs: &Resources, ports: &[u16], accepted: &[String]) -> Vec<Resource> {
+        let mut taken = Vec::new();
+        for (kind, amount) in [(Kind::Cpus, needs.cpus), (Kind::Mem, needs.mem), (Kind::Disk, needs.disk)] {
+            self.take_scalar(kind, amount, accepted, &mut taken);
+        }
+        self.take_ports(ports, accepted, &mut taken);
+        taken
+    }
+
+    fn take_scalar(&mut self, kind: Kind, amount: Scalar, accepted: &[String], taken: &mut Vec<Resource>) {
+        let mut missing = amount;
+        for share in self.scalars.iter_mut().filter(|share| share.kind == kind && accepts(accepted, &share.role)) {
+            let used = missing.min(share.left);
+            if used.is_zero() {
+                continue;
+            }
+            share.left = share.left.checked_minus(used).unwrap_or_default();
+            missing = missing.checked_minus(used).unwrap_or_default();
+            taken.push(Resource { scalar: Some(v1::Scalar { value: used.to_f64() }), ..share.prototype.clone() });
+        }
+        assert!(missing.is_zero(), "an instance was placed on an offer that lacks {missing} of {kind:?}");
+    }
+
+    fn take_ports(&mut self, ports: &[u16], accepted: &[String], taken: &mut Vec<Resource>) {
+        let mut missing = ports.to_vec();
+        for share in self.ports.iter_mut().filter(|share| accepts(accepted, &share.role)) {
+            let mut range = Vec::new();
+            missing.retain(|port| {
+                let here = share.left.take(*port);
+                if here {
+                    range.push(v1::Range { begin: u64::from(*port), end: u64::from(*port) });
+                }
+                !here
+            });
+            if !range.is_empty() {
+                range.sort_unstable_by_key(|range| range.begin);
+                taken.push(Resource { ranges: Some(v1::Ranges { range }), ..share.prototype.clone() });
+            }
+        }
+        assert!(missing.is_empty(), "an instance was placed on an offer that lacks ports {missing:?}");
+    }
+}
+
+impl ScalarShare {
+    fn new(resource: &Resource) -> Option<Self> {
+        let kind = match resource.name.as_str() {
+            "cpus" => Kind::Cpus,
+            "mem" => Kind::Mem,
+            "disk" => Kind::Disk,
+            _other => return None,
+        };
+        let value = resource.scalar.as_ref().filter(|_| resource.r#type == ValueType::Scalar)?.value;
+        let left = Scalar::from_f64(value).ok()?;
+        Some(Self { kind, role: reservation_role(resource), left, prototype: resource.clone() })
+    }
+}
+
+impl PortShare {
+    fn new(resource: &Resource) -> Option<Self> {
+        let ranges = resource.ranges.as_ref().filter(|_| resource.r#type == ValueType::Ranges && resource.name == "ports")?;
+        let left = FreePorts::new(ranges.range.iter().map(|range| (range.begin, range.end)));
+        let prototype = Resource { ranges: None, ..resource.clone() };
+        Some(Self { role: reservation_role(resource), left, prototype })
+    }
+}
+
+/// Neither a volume nor a disk of its own, nor revocable, nor shared: an instance needs none of these.
+fn is_plain(resource: &Resource) -> bool {
+    resource.disk.is_none() && resource.revocable.is_none() && resource.shared.is_none()
+}
+
+/// The role of the innermost reservation; `*` when there is none.
+fn reservation_role(resource: &Resource) -> String {
+    let newest = resource.reservations.last().and_then(|reservation| reservation.role.clone());
+    newest.or_else(|| resource.role.clone()).unwrap_or_else(|| "*".to_owned())
+}
