@@ -1,0 +1,96 @@
+use std::fmt;
+use std::sync::Arc;
+
+use attica_core_store::Position;
+
+use crate::engine::Recorded;
+use crate::tables::decode_frames;
+
+/// The place of an event: that of its fact, and its index among the fact's frames. Written as one whole number, so that ids are unique,
+/// increase, and resume exactly, also between two frames of one fact. As a position in a stream it means "everything up to here".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId(i64);
+
+impl EventId {
+    /// Frames that one fact can have ids for; further ones share the last id.
+    const FRAMES_PER_FACT: i64 = 10_000;
+
+    /// Before every event.
+    pub const START: Self = Self(0);
+
+    /// A frame of the fact at `position`.
+    #[must_use]
+    pub fn new(position: Position, frame: usize) -> Self {
+        let frame = i64::try_from(frame).unwrap_or(i64::MAX).min(Self::FRAMES_PER_FACT - 1);
+        Self(position.0.saturating_mul(Self::FRAMES_PER_FACT).saturating_add(frame))
+    }
+
+    /// After every frame of the fact at `position`.
+    #[must_use]
+    pub fn end_of(position: Position) -> Self {
+        Self::new(position, usize::MAX)
+    }
+
+    /// Reads an id as a client sends it back.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        text.trim().parse().ok().filter(|id| *id >= 0).map(Self)
+    }
+
+    /// The position up to which all facts lie completely before this id.
+    #[must_use]
+    pub fn facts_before(self) -> Position {
+        if self.0 % Self::FRAMES_PER_FACT == Self::FRAMES_PER_FACT - 1 {
+            Position(self.0 / Self::FRAMES_PER_FACT)
+        } else {
+            Position((self.0 / Self::FRAMES_PER_FACT - 1).max(0))
+        }
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// One event, rendered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its place.
+    pub id: EventId,
+    /// The `event:` line.
+    pub event_type: Arc<str>,
+    /// The `data:` line.
+    pub data: Arc<str>,
+}
+
+impl Event {
+    /// The events of a fact that was committed at `position`.
+    pub fn of(position: Position, recorded: &Recorded) -> impl Iterator<Item = Self> {
+        recorded.frames.iter().enumerate().map(move |(index, frame)| Self {
+            id: EventId::new(position, index),
+            event_type: frame.event_type.into(),
+            data: frame.data.as_str().into(),
+        })
+    }
+
+    /// The events of a journal entry.
+    ///
+    /// # Errors
+    /// When another program wrote its frames.
+    pub fn of_stored(position: Position, frames: &[u8]) -> Result<Vec<Self>, serde_json::Error> {
+        let frames = decode_frames(frames)?.into_iter().enumerate();
+        let event = |(index, frame): (usize, crate::tables::StoredFrame)| Self {
+            id: EventId::new(position, index),
+            event_type: frame.event_type.into(),
+            data: frame.data.into(),
+        };
+        Ok(frames.map(event).collect())
+    }
+
+    /// What it occupies.
+    pub(super) fn bytes(&self) -> usize {
+        self.data.len() + size_of::<Self>()
+    }
+}

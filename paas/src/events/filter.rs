@@ -1,0 +1,38 @@
+use super::Event;
+
+/// What a subscriber wants to see.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// Exact names; empty: all. A name that does not exist matches nothing.
+    pub event_types: Vec<String>,
+}
+
+impl EventFilter {
+    /// Whether events of this type are wanted.
+    #[must_use]
+    pub fn wants(&self, event_type: &str) -> bool {
+        self.event_types.is_empty() || self.event_types.iter().any(|wanted| wanted == event_type)
+    }
+
+    /// Appends the event as the stream carries it, if it is wanted.
+    pub(super) fn write(&self, event: &Event, out: &mut Vec<u8>) {
+        if !self.wants(&event.event_type) {
+            return;
+        }
+        write_frame(&event.event_type, &event.data, Some(&event.id.to_string()), out);
+    }
+}
+
+/// Appends one frame. Neither text holds a line end: they are names of ours and JSON of one line.
+pub(super) fn write_frame(event_type: &str, data: &str, id: Option<&str>, out: &mut Vec<u8>) {
+    if let Some(id) = id {
+        out.extend_from_slice(b"id: ");
+        out.extend_from_slice(id.as_bytes());
+        out.push(b'\n');
+    }
+    out.extend_from_slice(b"event: ");
+    out.extend_from_slice(event_type.as_bytes());
+    out.extend_from_slice(b"\ndata: ");
+    out.extend_from_slice(data.as_bytes());
+    out.extend_from_slice(b"\n\n");
+}

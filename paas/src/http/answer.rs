@@ -1,0 +1,68 @@
+//! Answers and their headers.
+
+use attica_paas_api::ErrorBody;
+use attica_paas_api::deployment::DeploymentResult;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::model::{DeploymentId, Version};
+use crate::normalise;
+
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// Names the deployment that a write started.
+const DEPLOYMENT_ID: HeaderName = HeaderName::from_static("marathon-deployment-id");
+/// Names the leader, as a URL.
+pub(super) const LEADER: HeaderName = HeaderName::from_static("x-marathon-leader");
+
+/// Rendered JSON.
+pub(super) fn rendered(status: StatusCode, body: impl Into<Bytes>) -> Response {
+    (status, [(header::CONTENT_TYPE, JSON)], Body::from(body.into())).into_response()
+}
+
+/// A document of the API.
+pub(super) fn document(status: StatusCode, value: &impl Serialize) -> Response {
+    rendered(status, normalise::json(value))
+}
+
+/// A refusal that is one sentence.
+pub(super) fn message(status: StatusCode, message: impl Into<String>) -> Response {
+    document(status, &ErrorBody::message(message))
+}
+
+/// A refusal because nothing can be made durable at this moment.
+pub(super) fn unavailable(text: impl Into<String>) -> Response {
+    let mut response = message(StatusCode::SERVICE_UNAVAILABLE, text);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// A write that started a deployment.
+pub(super) fn deployed(status: StatusCode, version: Version, deployment: DeploymentId) -> Response {
+    let result = DeploymentResult { version: version.to_string(), deployment_id: deployment.to_string() };
+    with_deployment(document(status, &result), deployment)
+}
+
+/// The same answer, naming the deployment.
+pub(super) fn with_deployment(mut response: Response, deployment: DeploymentId) -> Response {
+    if let Ok(id) = HeaderValue::from_str(&deployment.to_string()) {
+        response.headers_mut().insert(DEPLOYMENT_ID, id);
+    }
+    response
+}
+
+/// The headers that every answer carries, unless it says otherwise itself.
+pub(super) fn add_standard_headers(headers: &mut HeaderMap) {
+    const STANDARD: [(HeaderName, &str); 5] = [
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::X_XSS_PROTECTION, "1; mode=block"),
+        (header::CACHE_CONTROL, "no-cache, no-store, must-revalidate"),
+        (header::PRAGMA, "no-cache"),
+        (header::EXPIRES, "0"),
+    ];
+    for (name, value) in STANDARD {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}

@@ -1,0 +1,24 @@
+//! The REST API: requests become writes or reads, outcomes become answers. Nothing is decided here.
+//!
+//! [`route`] reads method and path, [`query`] the parameters, [`body`] the documents; [`writes`] and [`reads`] do what is asked,
+//! [`events`] opens streams; [`answer`] and [`refusal`] say how it went. A process that does not lead hands everything on to the
+//! one that does ([`proxy`]).
+
+mod answer;
+mod body;
+mod events;
+mod info;
+mod metrics;
+mod proxy;
+mod query;
+mod reads;
+mod refusal;
+mod route;
+mod service;
+mod writes;
+
+#[cfg(test)]
+mod tests;
+
+pub use metrics::Metrics;
+pub use service::{Leading, Pending, Service, WriteOutcome, router};

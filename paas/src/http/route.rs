@@ -1,0 +1,229 @@
+//! Method and path to what is asked for. Slashes may be doubled or trailing; ids hold slashes of their own.
+
+use http::Method;
+
+use crate::model::{DeploymentId, InvalidId, RunSpecId};
+
+/// What a request asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    Ping,
+    Metrics,
+    PrometheusMetrics,
+    Description,
+    Info,
+    Leader,
+    Abdicate,
+    Events,
+    Apps,
+    CreateApp,
+    PutApps,
+    PatchApps,
+    App(RunSpecId),
+    GroupApps(String),
+    PutApp(RunSpecId),
+    PatchApp(RunSpecId),
+    DeleteApp(RunSpecId),
+    Restart(RunSpecId),
+    AppTasks(RunSpecId),
+    GroupTasks(String),
+    KillAppTasks(RunSpecId),
+    KillAppTask { app: RunSpecId, task: String },
+    Versions(RunSpecId),
+    Version { app: RunSpecId, version: String },
+    Group(String),
+    Tasks,
+    KillTasks,
+    Deployments,
+    CancelDeployment { written: String, id: Option<DeploymentId> },
+    Queue,
+    ResetDelay(RunSpecId),
+}
+
+/// Why there is no route.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NoRoute {
+    /// Nothing answers under this path.
+    Unknown,
+    /// Something does, but not to this method.
+    Method(&'static str),
+    /// A later capability.
+    Unsupported(&'static str),
+    /// The path names an app by what is not an id: no such app exists, and none can be made.
+    Id { written: String, source: InvalidId },
+}
+
+const PODS: &str = "Pods are not supported yet";
+const GROUP_WRITES: &str = "Writing groups is not supported yet: write their apps";
+const GROUP_VERSIONS: &str = "Versions of groups are not supported yet";
+
+/// Reads a request line. `path` is still percent-encoded.
+pub(super) fn route(method: &Method, path: &str) -> Result<Route, NoRoute> {
+    let decoded = percent_decode(path).ok_or(NoRoute::Unknown)?;
+    let segments: Vec<&str> = decoded.split('/').filter(|segment| !segment.is_empty()).collect();
+    let method = if *method == Method::HEAD { &Method::GET } else { method };
+    match segments.as_slice() {
+        ["ping"] => only_get(method, Route::Ping),
+        ["metrics"] => only_get(method, Route::Metrics),
+        ["metrics", "prometheus"] => only_get(method, Route::PrometheusMetrics),
+        ["v2", "openapi.json"] => only_get(method, Route::Description),
+        ["v2", "info"] => only_get(method, Route::Info),
+        ["v2", "leader"] => match *method {
+            Method::GET => Ok(Route::Leader),
+            Method::DELETE => Ok(Route::Abdicate),
+            _ => Err(NoRoute::Method("GET, HEAD, DELETE")),
+        },
+        ["v2", "events"] => only_get(method, Route::Events),
+        ["v2", "apps"] => match *method {
+            Method::GET => Ok(Route::Apps),
+            Method::POST => Ok(Route::CreateApp),
+            Method::PUT => Ok(Route::PutApps),
+            Method::PATCH => Ok(Route::PatchApps),
+            _ => Err(NoRoute::Method("GET, HEAD, POST, PUT, PATCH")),
+        },
+        ["v2", "apps", rest @ ..] => app_route(method, rest),
+        ["v2", "groups", rest @ ..] => group_route(method, rest),
+        ["v2", "tasks"] => only_get(method, Route::Tasks),
+        ["v2", "tasks", "delete"] => only(method, &Method::POST, "POST", Route::KillTasks),
+        ["v2", "deployments"] => only_get(method, Route::Deployments),
+        ["v2", "deployments", id] => {
+            let route = Route::CancelDeployment { written: (*id).to_owned(), id: DeploymentId::parse(id) };
+            only(method, &Method::DELETE, "DELETE", route)
+        }
+        ["v2", "queue"] => only_get(method, Route::Queue),
+        ["v2", "queue", id @ .., "delay"] if !id.is_empty() => {
+            only(method, &Method::DELETE, "DELETE", Route::ResetDelay(app_id(id)?))
+        }
+        ["v2", first, ..] if first.split("::").next() == Some("pods") => Err(NoRoute::Unsupported(PODS)),
+        _ => Err(NoRoute::Unknown),
+    }
+}
+
+/// Below `/v2/apps`: the words `restart`, `tasks` and `versions` end an id, and no id can end with one.
+fn app_route(method: &Method, rest: &[&str]) -> Result<Route, NoRoute> {
+    match rest {
+        [group @ .., "*"] => only_get(method, Route::GroupApps(group_path(group))),
+        [group @ .., "*", "tasks"] => only_get(method, Route::GroupTasks(group_path(group))),
+        [id @ .., "restart"] if !id.is_empty() => only(method, &Method::POST, "POST", Route::Restart(app_id(id)?)),
+        [id @ .., "tasks"] if !id.is_empty() => match *method {
+            Method::GET => Ok(Route::AppTasks(app_id(id)?)),
+            Method::DELETE => Ok(Route::KillAppTasks(app_id(id)?)),
+            _ => Err(NoRoute::Method("GET, HEAD, DELETE")),
+        },
+        [id @ .., "tasks", task] if !id.is_empty() => {
+            let route = Route::KillAppTask { app: app_id(id)?, task: (*task).to_owned() };
+            only(method, &Method::DELETE, "DELETE", route)
+        }
+        [id @ .., "versions"] if !id.is_empty() => only_get(method, Route::Versions(app_id(id)?)),
+        [id @ .., "versions", version] if !id.is_empty() => {
+            only_get(method, Route::Version { app: app_id(id)?, version: (*version).to_owned() })
+        }
+        id => match *method {
+            Method::GET => Ok(Route::App(app_id(id)?)),
+            Method::PUT => Ok(Route::PutApp(app_id(id)?)),
+            Method::PATCH => Ok(Route::PatchApp(app_id(id)?)),
+            Method::DELETE => Ok(Route::DeleteApp(app_id(id)?)),
+            _ => Err(NoRoute::Method("GET, HEAD, PUT, PATCH, DELETE")),
+        },
+    }
+}
+
+fn group_route(method: &Method, rest: &[&str]) -> Result<Route, NoRoute> {
+    match (method, rest) {
+        (&Method::GET, [.., "versions"] | [.., "versions", _]) => Err(NoRoute::Unsupported(GROUP_VERSIONS)),
+        (&Method::GET, group) => Ok(Route::Group(group_path(group))),
+        (&Method::POST | &Method::PUT | &Method::PATCH | &Method::DELETE, _) => Err(NoRoute::Unsupported(GROUP_WRITES)),
+        _ => Err(NoRoute::Method("GET, HEAD")),
+    }
+}
+
+fn app_id(segments: &[&str]) -> Result<RunSpecId, NoRoute> {
+    let written = format!("/{}", segments.join("/"));
+    RunSpecId::parse(&written).map_err(|source| NoRoute::Id { written, source })
+}
+
+fn group_path(segments: &[&str]) -> String {
+    format!("/{}", segments.join("/"))
+}
+
+fn only_get(method: &Method, route: Route) -> Result<Route, NoRoute> {
+    only(method, &Method::GET, "GET, HEAD", route)
+}
+
+fn only(method: &Method, allowed: &Method, names: &'static str, route: Route) -> Result<Route, NoRoute> {
+    if method == allowed { Ok(route) } else { Err(NoRoute::Method(names)) }
+}
+
+/// The path with its percent-encoded bytes decoded; none when it is not UTF-8 then.
+fn percent_decode(path: &str) -> Option<String> {
+    if !path.contains('%') {
+        return Some(path.to_owned());
+    }
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let code = tail.get(..2).and_then(|code| std::str::from_utf8(code).ok());
+        match (first, code.and_then(|code| u8::from_str_radix(code, 16).ok())) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            _ => {
+                bytes.push(first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> RunSpecId {
+        RunSpecId::parse(text).unwrap()
+    }
+
+    #[test]
+    fn ids_hold_slashes_and_words_end_them() {
+        for (method, path, expected) in [
+            (Method::GET, "/v2/apps", Route::Apps),
+            (Method::GET, "//v2//apps/", Route::Apps),
+            (Method::GET, "/v2/apps//shop/web/", Route::App(id("/shop/web"))),
+            (Method::HEAD, "/v2/apps/shop%2Fweb", Route::App(id("/shop/web"))),
+            (Method::DELETE, "/v2/apps/web", Route::DeleteApp(id("/web"))),
+            (Method::GET, "/v2/apps/shop/*", Route::GroupApps("/shop".into())),
+            (Method::GET, "/v2/apps/*", Route::GroupApps("/".into())),
+            (Method::GET, "/v2/apps/shop/*/tasks", Route::GroupTasks("/shop".into())),
+            (Method::POST, "/v2/apps//a/b/restart", Route::Restart(id("/a/b"))),
+            (Method::GET, "/v2/apps/a/tasks", Route::AppTasks(id("/a"))),
+            (Method::DELETE, "/v2/apps/a/b/tasks/t.1", Route::KillAppTask { app: id("/a/b"), task: "t.1".into() }),
+            (Method::GET, "/v2/apps/a/versions/x", Route::Version { app: id("/a"), version: "x".into() }),
+            (Method::GET, "/v2/groups", Route::Group("/".into())),
+            (Method::GET, "/v2/groups//a/b", Route::Group("/a/b".into())),
+            (Method::DELETE, "/v2/queue//a/b/delay", Route::ResetDelay(id("/a/b"))),
+            (Method::GET, "//ping", Route::Ping),
+        ] {
+            assert_eq!(route(&method, path), Ok(expected), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_apart() {
+        for (method, path, expected) in [
+            (Method::GET, "/", NoRoute::Unknown),
+            (Method::GET, "/v2/nothing", NoRoute::Unknown),
+            (Method::GET, "/v2/apps/%ff", NoRoute::Unknown),
+            (Method::DELETE, "/v2/apps", NoRoute::Method("GET, HEAD, POST, PUT, PATCH")),
+            (Method::PUT, "/ping", NoRoute::Method("GET, HEAD")),
+            (Method::POST, "/v2/pods", NoRoute::Unsupported(PODS)),
+            (Method::GET, "/v2/pods::status", NoRoute::Unsupported(PODS)),
+            (Method::POST, "/v2/groups", NoRoute::Unsupported(GROUP_WRITES)),
+            (Method::GET, "/v2/groups/a/versions", NoRoute::Unsupported(GROUP_VERSIONS)),
+        ] {
+            assert_eq!(route(&method, path), Err(expected), "{method} {path}");
+        }
+        assert!(matches!(route(&Method::GET, "/v2/apps/UPPER"), Err(NoRoute::Id { .. })));
+    }
+}

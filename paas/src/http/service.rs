@@ -1,0 +1,194 @@
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use attica_core_api::http::Client;
+use attica_core_store::election::Leader;
+use attica_core_store::writer::WriterState;
+use attica_paas_api::info::Settings;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use http::header::ALLOW;
+use http::{HeaderValue, Method, Request, StatusCode};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use super::route::{NoRoute, Route, route};
+use super::writes::Asked;
+use super::{Metrics, answer, events, info, proxy, reads, writes};
+use crate::engine::{Origin, Refusal, Reply, Write};
+use crate::events::{Bus, History};
+use crate::read_model::ReadModel;
+use crate::validate::Rules;
+
+/// The longest time that a client waits for its write to become durable.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What became of a write, once that is durable.
+pub type WriteOutcome = Result<Reply, Refusal>;
+
+/// A write on its way to the engine.
+#[derive(Debug)]
+pub struct Pending {
+    /// What is to be done.
+    pub write: Write,
+    /// Who asked.
+    pub origin: Origin,
+    /// Who waits. Dropped without an answer when leadership ends first.
+    pub reply: oneshot::Sender<WriteOutcome>,
+}
+
+/// What a leader serves.
+pub struct Leading {
+    /// What is read.
+    pub model: Arc<ReadModel>,
+    /// The newest events.
+    pub bus: Arc<Bus>,
+    /// Older events.
+    pub history: History,
+    /// Takes writes, a limited number at a time.
+    pub writes: mpsc::Sender<Pending>,
+    /// Whether writes get through.
+    pub writer: watch::Receiver<WriterState>,
+    /// Since when.
+    pub since: Instant,
+}
+
+/// What all requests share.
+pub struct Service {
+    /// The address at which others reach this process, `host:port`.
+    pub address: String,
+    /// The settings in effect, as `/v2/info` shows them.
+    pub settings: Settings,
+    /// What definitions are judged by.
+    pub rules: Rules,
+    /// Set while this process leads.
+    pub leading: watch::Receiver<Option<Arc<Leading>>>,
+    /// Who leads, as far as is known here.
+    pub leader: watch::Receiver<Option<Leader>>,
+    /// Calls the leader.
+    pub client: Client,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Asks the leader to step down.
+    pub abdication: Arc<Notify>,
+}
+
+/// The API as a tower service.
+pub fn router(service: Arc<Service>) -> Router {
+    Router::new().fallback(handle).with_state(service)
+}
+
+async fn handle(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Infallible> {
+    let mut response = match service.leading() {
+        Some(leading) => service.serve(&leading, request).await,
+        None => proxy::hand_on(&service, request).await,
+    };
+    answer::add_standard_headers(response.headers_mut());
+    service.metrics.count_response(response.status());
+    Ok(response)
+}
+
+impl Service {
+    /// What is served while this process leads.
+    pub(super) fn leading(&self) -> Option<Arc<Leading>> {
+        self.leading.borrow().clone()
+    }
+
+    /// Answers as the leader.
+    pub(super) async fn serve(&self, leading: &Arc<Leading>, request: Request<Body>) -> Response {
+        self.metrics.count_request(request.method());
+        let mut response = match route(request.method(), request.uri().path()) {
+            Ok(route) => self.answer(leading, route, request).await,
+            Err(none) => no_route(&none, request.method()),
+        };
+        if let Ok(url) = HeaderValue::from_str(&format!("http://{}", self.address)) {
+            response.headers_mut().insert(answer::LEADER, url);
+        }
+        response
+    }
+
+    async fn answer(&self, leading: &Arc<Leading>, route: Route, request: Request<Body>) -> Response {
+        let model = &leading.model;
+        match route {
+            Route::Ping => info::ping(request.headers()),
+            Route::Metrics => info::metrics(self, leading),
+            Route::PrometheusMetrics => info::prometheus_metrics(self, leading),
+            Route::Description => answer::rendered(StatusCode::OK, attica_paas_api::openapi::description()),
+            Route::Info => info::info(self, leading),
+            Route::Leader => info::leader(self),
+            Route::Abdicate => info::abdicate(self),
+            Route::Events => events::stream(leading, &request),
+            Route::Apps => reads::apps(model, &request),
+            Route::App(id) => reads::result(model.app(&id)),
+            Route::GroupApps(group) => reads::apps_of_group(model, &group, &request),
+            Route::AppTasks(id) => reads::result(model.tasks_of_app(&id)),
+            Route::GroupTasks(group) => reads::result(model.tasks_of_group(&group)),
+            Route::Versions(id) => reads::result(model.versions(&id)),
+            Route::Version { app, version } => reads::version(model, &app, &version),
+            Route::Group(group) => reads::group(model, &group, &request),
+            Route::Tasks => reads::tasks(model, &request),
+            Route::Deployments => answer::rendered(StatusCode::OK, model.deployments()),
+            Route::Queue => reads::queue(model, &request),
+            Route::CreateApp => writes::create(self, leading, request).await,
+            Route::PutApps => writes::put_all(self, leading, request, writes::Existing::OrNew).await,
+            Route::PatchApps => writes::put_all(self, leading, request, writes::Existing::Only).await,
+            Route::PutApp(id) => writes::put(self, leading, request, id, writes::Existing::OrNew).await,
+            Route::PatchApp(id) => writes::put(self, leading, request, id, writes::Existing::Only).await,
+            Route::DeleteApp(id) => writes::delete(self, leading, Asked::of(&request), id).await,
+            Route::Restart(id) => writes::restart(self, leading, Asked::of(&request), id).await,
+            Route::KillAppTasks(id) => writes::kill_of_app(self, leading, Asked::of(&request), id).await,
+            Route::KillAppTask { app, task } => writes::kill_one(self, leading, Asked::of(&request), app, &task).await,
+            Route::KillTasks => writes::kill_these(self, leading, request).await,
+            Route::CancelDeployment { written, id } => writes::cancel(self, leading, Asked::of(&request), &written, id).await,
+            Route::ResetDelay(id) => writes::reset_delay(self, leading, Asked::of(&request), id).await,
+        }
+    }
+
+    /// Hands a write to the engine and waits until what became of it is durable.
+    ///
+    /// # Errors
+    /// The answer, when there is no outcome to tell.
+    pub(super) async fn write(&self, leading: &Leading, write: Write, origin: Origin) -> Result<WriteOutcome, Response> {
+        match *leading.writer.borrow() {
+            WriterState::Healthy => {}
+            WriterState::Stalled { .. } | WriterState::Ended => {
+                return Err(answer::unavailable("The database does not take writes now: nothing was changed"));
+            }
+        }
+        let (reply, outcome) = oneshot::channel();
+        if leading.writes.try_send(Pending { write, origin, reply }).is_err() {
+            return Err(answer::unavailable("Too many writes are waiting: nothing was changed"));
+        }
+        match tokio::time::timeout(WRITE_TIMEOUT, outcome).await {
+            Ok(Ok(outcome)) => Ok(outcome),
+            Ok(Err(_dropped)) => Err(answer::unavailable(
+                "Leadership ended before the change was durable: look whether it was made before you repeat it",
+            )),
+            Err(_elapsed) => Err(answer::unavailable(
+                "The change is not durable yet: look whether it was made before you repeat it",
+            )),
+        }
+    }
+}
+
+fn no_route(none: &NoRoute, method: &Method) -> Response {
+    match none {
+        NoRoute::Unknown => answer::message(StatusCode::NOT_FOUND, "URI not found"),
+        NoRoute::Unsupported(text) => answer::message(StatusCode::NOT_IMPLEMENTED, *text),
+        NoRoute::Method(allowed) => {
+            let mut response = answer::message(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not allowed here: {allowed} are"));
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+            response
+        }
+        NoRoute::Id { written, source } => match *method {
+            Method::PUT => {
+                let mut faults = crate::validate::Faults::default();
+                faults.add("/id", source.to_string());
+                super::refusal::invalid(faults)
+            }
+            _ => answer::message(StatusCode::NOT_FOUND, format!("App '{written}' does not exist")),
+        },
+    }
+}

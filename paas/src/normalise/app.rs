@@ -1,0 +1,134 @@
+use attica_paas_api::app::{
+    App, KillSelection as ReadKillSelection, Network, PortDefinition as ReadPort, UnreachableDelays,
+    UnreachableStrategy, UpgradeStrategy, VersionInfo,
+};
+use attica_paas_api::health::{HealthCheck as ReadCheck, HealthCheckProtocol};
+use attica_paas_api::Number;
+
+use crate::model::{
+    CheckKind, CheckedPort, CommandLine, Constraint, Endpoint, HealthCheck, KillSelection, PortDefinition, RunSpec, Scheme,
+    Unreachable,
+};
+
+/// A definition as clients read it.
+#[must_use]
+pub fn app(spec: &RunSpec) -> App {
+    let (cmd, args) = match &spec.command {
+        CommandLine::Shell(line) => (Some(line.clone()), None),
+        CommandLine::Exec(arguments) => (None, Some(arguments.clone())),
+    };
+    let roles = &spec.placement.accepted_resource_roles;
+    App {
+        id: spec.id.to_string(),
+        cmd,
+        args,
+        user: spec.user.clone(),
+        container: (),
+        env: spec.env.clone(),
+        instances: spec.instances,
+        cpus: Number(spec.resources.cpus.to_f64()),
+        mem: Number(spec.resources.mem.to_f64()),
+        disk: Number(spec.resources.disk.to_f64()),
+        gpus: Number(0.0),
+        executor: String::new(),
+        constraints: spec.placement.constraints.iter().map(constraint).collect(),
+        accepted_resource_roles: (!roles.is_empty()).then(|| roles.clone()),
+        role: spec.role.clone(),
+        networks: vec![Network::host()],
+        port_definitions: spec.ports.iter().map(port).collect(),
+        require_ports: spec.require_ports,
+        health_checks: spec.health_checks.iter().map(health_check).collect(),
+        dependencies: spec.dependencies.clone(),
+        upgrade_strategy: UpgradeStrategy {
+            minimum_health_capacity: Number(spec.upgrade.minimum_health_capacity),
+            maximum_over_capacity: Number(spec.upgrade.maximum_over_capacity),
+        },
+        kill_selection: match spec.kill_selection {
+            KillSelection::YoungestFirst => ReadKillSelection::YoungestFirst,
+            KillSelection::OldestFirst => ReadKillSelection::OldestFirst,
+        },
+        unreachable_strategy: unreachable(spec.unreachable),
+        task_kill_grace_period_seconds: spec.kill_grace_period_ms.map(whole_seconds),
+        labels: spec.labels.clone(),
+        backoff_seconds: seconds(spec.backoff.first_ms),
+        backoff_factor: Number(spec.backoff.factor),
+        max_launch_delay_seconds: seconds(spec.backoff.max_ms),
+        version: spec.version.to_string(),
+        version_info: VersionInfo {
+            last_scaling_at: spec.last_scaling_at.to_string(),
+            last_config_change_at: spec.last_config_change_at.to_string(),
+        },
+    }
+}
+
+fn constraint(constraint: &Constraint) -> Vec<String> {
+    let mut parts = vec![constraint.field.to_string(), constraint.operator.name().to_owned()];
+    parts.extend(constraint.operator.value());
+    parts
+}
+
+fn port(port: &PortDefinition) -> ReadPort {
+    ReadPort {
+        port: i64::from(port.port),
+        protocol: port.protocol.as_str().to_owned(),
+        name: port.name.clone(),
+        labels: port.labels.clone(),
+    }
+}
+
+/// A health check as clients read it.
+#[must_use]
+pub fn health_check(check: &HealthCheck) -> ReadCheck {
+    let (path, ignore_http_1xx) = match &check.endpoint {
+        Endpoint::Http { path, ignore_1xx, .. } => (Some(path.clone().unwrap_or_else(|| "/".to_owned())), *ignore_1xx),
+        Endpoint::Tcp => (None, false),
+    };
+    let (port_index, port) = match check.port {
+        CheckedPort::Index(index) => (Some(i64::from(index)), None),
+        CheckedPort::Number(number) => (None, Some(i64::from(number))),
+    };
+    ReadCheck {
+        protocol: protocol(check),
+        path,
+        port_index,
+        port,
+        command: None,
+        grace_period_seconds: whole_seconds(check.grace_period_ms),
+        interval_seconds: whole_seconds(check.interval_ms),
+        timeout_seconds: whole_seconds(check.timeout_ms),
+        max_consecutive_failures: i64::from(check.max_consecutive_failures),
+        delay_seconds: whole_seconds(check.delay_ms),
+        ignore_http_1xx,
+        ip_protocol: None,
+    }
+}
+
+fn protocol(check: &HealthCheck) -> HealthCheckProtocol {
+    match (check.kind, &check.endpoint) {
+        (CheckKind::Service, Endpoint::Http { scheme: Scheme::Http, .. }) => HealthCheckProtocol::Http,
+        (CheckKind::Service, Endpoint::Http { scheme: Scheme::Https, .. }) => HealthCheckProtocol::Https,
+        (CheckKind::Service, Endpoint::Tcp) => HealthCheckProtocol::Tcp,
+        (CheckKind::Agent, Endpoint::Http { scheme: Scheme::Http, .. }) => HealthCheckProtocol::MesosHttp,
+        (CheckKind::Agent, Endpoint::Http { scheme: Scheme::Https, .. }) => HealthCheckProtocol::MesosHttps,
+        (CheckKind::Agent, Endpoint::Tcp) => HealthCheckProtocol::MesosTcp,
+    }
+}
+
+fn unreachable(strategy: Unreachable) -> UnreachableStrategy {
+    match strategy {
+        Unreachable::Disabled => UnreachableStrategy::Disabled,
+        Unreachable::After { inactive_ms, expunge_ms } => UnreachableStrategy::After(UnreachableDelays {
+            inactive_after_seconds: whole_seconds(inactive_ms),
+            expunge_after_seconds: whole_seconds(expunge_ms),
+        }),
+    }
+}
+
+fn seconds(milliseconds: u64) -> Number {
+    Number(milliseconds as f64 / 1000.0)
+}
+
+/// Delays that were written in whole seconds are stored in milliseconds.
+fn whole_seconds(milliseconds: u64) -> i64 {
+    i64::try_from(milliseconds / 1000).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,64 @@
+use attica_paas_api::health::HealthCheckResult;
+use attica_paas_api::task::{IpAddress, Task as ReadTask, TaskFailure as ReadFailure};
+
+use crate::model::{HealthState, Instance, RunSpec, TaskFailure, rfc3339};
+
+/// Attributes under which agents usually tell where they are.
+const REGION: &str = "region";
+const ZONE: &str = "zone";
+
+/// The task of an instance as clients read it; none while the instance waits for an offer. `spec` is the version that it runs.
+#[must_use]
+pub fn task(instance: &Instance, spec: Option<&RunSpec>) -> Option<ReadTask> {
+    let task = instance.task.as_ref()?;
+    let results = task.health.iter().filter(|health| health.alive.is_some());
+    Some(ReadTask {
+        id: task.id.to_string(),
+        app_id: instance.id.run_spec.to_string(),
+        host: task.agent.hostname.clone(),
+        ports: task.ports.clone(),
+        service_ports: spec.map(|spec| spec.ports.iter().map(|port| port.port).collect()).unwrap_or_default(),
+        ip_addresses: task
+            .ip_addresses
+            .iter()
+            .map(|address| IpAddress { ip_address: address.address.clone(), protocol: address.protocol.clone() })
+            .collect(),
+        slave_id: task.agent.id.to_string(),
+        state: task.state.name().to_owned(),
+        staged_at: Some(rfc3339(task.staged_at)),
+        started_at: task.started_at.map(rfc3339),
+        version: instance.version.to_string(),
+        health_check_results: results.map(|health| result(health, instance)).collect(),
+        local_volumes: [],
+        region: task.agent.attributes.get(REGION).cloned(),
+        zone: task.agent.attributes.get(ZONE).cloned(),
+        role: spec.map(|spec| spec.role.clone()).unwrap_or_default(),
+    })
+}
+
+fn result(health: &HealthState, instance: &Instance) -> HealthCheckResult {
+    HealthCheckResult {
+        alive: health.alive == Some(true),
+        consecutive_failures: health.consecutive_failures,
+        first_success: health.first_success.map(rfc3339),
+        last_success: health.last_success.map(rfc3339),
+        last_failure: health.last_failure.map(rfc3339),
+        last_failure_cause: health.last_failure_cause.clone(),
+        instance_id: instance.id.to_string(),
+    }
+}
+
+/// The latest failure of a run spec as clients read it.
+#[must_use]
+pub fn last_failure(app_id: &str, failure: &TaskFailure) -> ReadFailure {
+    ReadFailure {
+        app_id: app_id.to_owned(),
+        host: failure.agent.hostname.clone(),
+        message: failure.message.clone(),
+        state: failure.state.name().to_owned(),
+        task_id: failure.task.to_string(),
+        timestamp: rfc3339(failure.at),
+        version: failure.version.to_string(),
+        slave_id: Some(failure.agent.id.to_string()),
+    }
+}

@@ -1,0 +1,73 @@
+//! Which parts of apps and groups are asked for.
+
+/// The parts of an app beside its definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppParts {
+    /// The numbers of tasks.
+    pub counts: bool,
+    /// The deployments that touch it.
+    pub deployments: bool,
+    /// Its tasks.
+    pub tasks: bool,
+    /// Its latest failure.
+    pub last_task_failure: bool,
+}
+
+impl AppParts {
+    /// What a list shows, with what `embed` adds. Unknown values are passed over.
+    pub fn list<'a>(embed: impl Iterator<Item = &'a str>) -> Self {
+        let mut parts = Self { counts: true, deployments: true, tasks: false, last_task_failure: false };
+        embed.for_each(|value| parts.add(value));
+        parts
+    }
+
+    /// What the view of one app shows: everything, whatever is asked for.
+    #[must_use]
+    pub fn single() -> Self {
+        Self { counts: true, deployments: true, tasks: true, last_task_failure: true }
+    }
+
+    /// Adds a part, named with or without the place at which it is embedded.
+    fn add(&mut self, value: &str) {
+        let name = ["group.apps.", "apps.", "app."].iter().find_map(|prefix| value.strip_prefix(prefix)).unwrap_or(value);
+        match name {
+            "tasks" => {
+                self.tasks = true;
+                self.deployments = true;
+            }
+            "counts" => self.counts = true,
+            "deployments" => self.deployments = true,
+            "lastTaskFailure" => self.last_task_failure = true,
+            "failures" => {
+                self.tasks = true;
+                self.deployments = true;
+                self.last_task_failure = true;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The parts of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupParts {
+    /// The groups below.
+    pub groups: bool,
+    /// The apps in it, with these parts.
+    pub apps: Option<AppParts>,
+}
+
+impl GroupParts {
+    /// Everything, unless `embed` names parts of groups: then only those.
+    pub fn new<'a>(embed: impl Iterator<Item = &'a str>) -> Self {
+        let named: Vec<&str> = embed.filter(|value| value.starts_with("group.")).collect();
+        let none = AppParts { counts: false, deployments: false, tasks: false, last_task_failure: false };
+        if named.is_empty() {
+            return Self { groups: true, apps: Some(none) };
+        }
+        let mut parts = none;
+        named.iter().for_each(|value| parts.add(value));
+        let shows_apps = named.iter().any(|value| *value == "group.apps" || value.starts_with("group.apps."));
+        Self { groups: named.contains(&"group.groups"), apps: shows_apps.then_some(parts) }
+    }
+}

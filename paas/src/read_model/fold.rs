@@ -1,0 +1,208 @@
+//! From committed facts to rendered changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use attica_core_api::v1::FrameworkId;
+use attica_paas_api::deployment::DeploymentReference;
+use bytes::Bytes;
+
+use super::model::{ReadModel, Views};
+use super::view::{DefinitionView, TaskView};
+use crate::engine::{Fact, QueueItem, Recorded, Snapshot, View};
+use crate::model::{DeploymentId, InstanceId, RunSpec, RunSpecId, Version};
+use crate::normalise;
+
+/// The committed state, owned by the task that releases committed batches.
+#[derive(Debug)]
+pub struct Fold {
+    snapshot: Snapshot,
+}
+
+/// One entity as it is to be read from now on.
+#[derive(Debug)]
+pub(super) enum Change {
+    Framework(FrameworkId),
+    Connected(bool),
+    App { id: RunSpecId, app: Box<RenderedApp> },
+    /// Nothing is left of it.
+    NoApp(RunSpecId),
+    Task { id: InstanceId, task: Option<TaskView> },
+    Deployment { id: DeploymentId, json: Option<Bytes> },
+    Queue { id: RunSpecId, item: Option<Box<QueueItem>> },
+}
+
+/// An app without its tasks.
+#[derive(Debug)]
+pub(super) struct RenderedApp {
+    definition: Option<DefinitionView>,
+    versions: BTreeMap<Version, Arc<RunSpec>>,
+    deployments: Bytes,
+    last_failure: Option<Bytes>,
+}
+
+/// What some facts touched.
+#[derive(Default)]
+struct Touched {
+    framework: bool,
+    apps: BTreeSet<RunSpecId>,
+    instances: BTreeSet<InstanceId>,
+    deployments: BTreeSet<DeploymentId>,
+}
+
+impl Fold {
+    /// Starts from the durable state and publishes all of it.
+    #[must_use]
+    pub fn new(snapshot: Snapshot, model: &ReadModel) -> Self {
+        let touched = Touched {
+            framework: true,
+            apps: snapshot.run_specs.keys().cloned().collect(),
+            instances: snapshot.run_specs.values().flat_map(|state| state.instances.keys().cloned()).collect(),
+            deployments: snapshot.deployments.keys().copied().collect(),
+        };
+        let fold = Self { snapshot };
+        model.publish(fold.render(touched));
+        fold
+    }
+
+    /// Folds a committed batch in and publishes what it changed.
+    pub fn publish(&mut self, facts: &[Recorded], views: Vec<View>, model: &ReadModel) {
+        let mut touched = Touched::default();
+        for recorded in facts {
+            self.touch(&recorded.fact, &mut touched);
+            self.snapshot.apply(&recorded.fact);
+        }
+        let mut changes = self.render(touched);
+        changes.extend(views.into_iter().map(change_of_view));
+        model.publish(changes);
+    }
+
+    /// Notes what `fact`, which is not yet folded in, is about.
+    fn touch(&self, fact: &Fact, touched: &mut Touched) {
+        match fact {
+            Fact::Subscribed { .. } => touched.framework = true,
+            Fact::RunSpecStored { run_spec, .. } => {
+                touched.apps.insert(run_spec.id.clone());
+            }
+            Fact::RunSpecRemoved { id } | Fact::RunSpecForgotten { id } => {
+                touched.apps.insert(id.clone());
+            }
+            Fact::DeploymentStarted { deployment } => {
+                touched.deployments.insert(deployment.id);
+                touched.apps.extend(deployment.changes.keys().cloned());
+            }
+            Fact::DeploymentStepDone { id, .. } => {
+                touched.deployments.insert(*id);
+            }
+            Fact::DeploymentEnded { id, .. } => {
+                touched.deployments.insert(*id);
+                let ended = self.snapshot.deployments.get(id);
+                touched.apps.extend(ended.into_iter().flat_map(|deployment| deployment.changes.keys().cloned()));
+            }
+            Fact::InstanceChanged { instance, .. } => {
+                touched.instances.insert(instance.id.clone());
+            }
+            Fact::TaskEnded { id, failure, .. } => {
+                touched.instances.insert(id.clone());
+                if failure.is_some() {
+                    touched.apps.insert(id.run_spec.clone());
+                }
+            }
+            Fact::InstanceForgotten { id, .. } => {
+                touched.instances.insert(id.clone());
+            }
+            Fact::Disconnected
+            | Fact::Requested { .. }
+            | Fact::ChangeRefused { .. }
+            | Fact::GroupChanged { .. }
+            | Fact::UnknownTaskEnded { .. }
+            | Fact::DelayChanged { .. } => {}
+        }
+    }
+
+    fn render(&self, touched: Touched) -> Vec<Change> {
+        let mut changes = Vec::new();
+        if let (true, Some(id)) = (touched.framework, &self.snapshot.framework_id) {
+            changes.push(Change::Framework(id.clone()));
+        }
+        changes.extend(touched.apps.into_iter().map(|id| self.render_app(id)));
+        changes.extend(touched.instances.into_iter().map(|id| self.render_task(id)));
+        for id in touched.deployments {
+            let deployment = self.snapshot.deployments.get(&id).map(normalise::deployment);
+            changes.push(Change::Deployment { id, json: deployment.map(|deployment| Bytes::from(normalise::json(&deployment))) });
+        }
+        changes
+    }
+
+    fn render_app(&self, id: RunSpecId) -> Change {
+        let Some(state) = self.snapshot.run_specs.get(&id) else { return Change::NoApp(id) };
+        let deployments: Vec<DeploymentReference> = self
+            .snapshot
+            .deployments
+            .values()
+            .filter(|deployment| deployment.changes.contains_key(&id))
+            .map(|deployment| DeploymentReference { id: deployment.id.to_string() })
+            .collect();
+        let failure = state.last_failure.as_ref().map(|failure| normalise::last_failure(id.as_str(), failure));
+        let app = Box::new(RenderedApp {
+            definition: state.definition().cloned().map(DefinitionView::new),
+            versions: state.versions.clone(),
+            deployments: Bytes::from(normalise::json(&deployments)),
+            last_failure: failure.map(|failure| Bytes::from(normalise::json(&failure))),
+        });
+        Change::App { id, app }
+    }
+
+    fn render_task(&self, id: InstanceId) -> Change {
+        let state = self.snapshot.run_specs.get(&id.run_spec);
+        let task = state.and_then(|state| {
+            let instance = state.instances.get(&id)?;
+            Some(TaskView::new(instance, state.versions.get(&instance.version).map(|spec| &**spec)))
+        });
+        Change::Task { id, task }
+    }
+}
+
+fn change_of_view(view: View) -> Change {
+    match view {
+        View::Queued(item) => Change::Queue { id: item.id().clone(), item: Some(item) },
+        View::Unqueued(id) => Change::Queue { id, item: None },
+        View::Connected(connected) => Change::Connected(connected),
+    }
+}
+
+impl Change {
+    pub(super) fn apply(self, views: &mut Views) {
+        match self {
+            Self::Framework(id) => views.framework_id = Some(id),
+            Self::Connected(connected) => views.connected = connected,
+            Self::App { id, app } => {
+                let view = views.apps.entry(id).or_default();
+                view.definition = app.definition;
+                view.versions = app.versions;
+                view.deployments = app.deployments;
+                view.last_failure = app.last_failure;
+            }
+            Self::NoApp(id) => {
+                views.apps.remove(&id);
+            }
+            Self::Task { id, task } => {
+                if let Some(app) = views.apps.get_mut(&id.run_spec) {
+                    app.set_task(&id, task);
+                }
+            }
+            Self::Deployment { id, json: Some(json) } => {
+                views.deployments.insert(id, json);
+            }
+            Self::Deployment { id, json: None } => {
+                views.deployments.remove(&id);
+            }
+            Self::Queue { id, item: Some(item) } => {
+                views.queue.insert(id, *item);
+            }
+            Self::Queue { id, item: None } => {
+                views.queue.remove(&id);
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use attica_core_api::v1::FrameworkId;
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::fold::Change;
+use super::view::AppView;
+use crate::engine::QueueItem;
+use crate::model::{DeploymentId, RunSpecId};
+
+/// Everything that is read, rendered. Shared by all requests.
+#[derive(Debug)]
+pub struct ReadModel {
+    views: RwLock<Views>,
+}
+
+#[derive(Debug)]
+pub(super) struct Views {
+    /// Names this read model among all that ever were.
+    history: Uuid,
+    /// Goes up with every publication.
+    revision: u64,
+    pub(super) framework_id: Option<FrameworkId>,
+    pub(super) connected: bool,
+    pub(super) apps: BTreeMap<RunSpecId, AppView>,
+    pub(super) deployments: BTreeMap<DeploymentId, Bytes>,
+    pub(super) queue: BTreeMap<RunSpecId, QueueItem>,
+}
+
+/// How much there is of everything, for the metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Apps.
+    pub apps: u64,
+    /// Groups with an app in them, the root included.
+    pub groups: u64,
+    /// Running deployments.
+    pub deployments: u64,
+    /// Tasks that are launched and do not run yet.
+    pub staged: u64,
+    /// Tasks that run.
+    pub running: u64,
+    /// Instances that wait for an offer.
+    pub waiting: u64,
+    /// Whether the master is connected.
+    pub connected: bool,
+}
+
+impl Views {
+    /// A strong entity tag.
+    pub(super) fn tag(&self) -> String {
+        format!("\"{}.{}\"", self.history.simple(), self.revision)
+    }
+}
+
+impl ReadModel {
+    /// Nothing to read yet. `history` tells this model from others, in entity tags.
+    #[must_use]
+    pub fn new(history: Uuid) -> Self {
+        let views = Views {
+            history,
+            revision: 0,
+            framework_id: None,
+            connected: false,
+            apps: BTreeMap::new(),
+            deployments: BTreeMap::new(),
+            queue: BTreeMap::new(),
+        };
+        Self { views: RwLock::new(views) }
+    }
+
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Views> {
+        // Every change leaves valid views, so that a panic elsewhere makes them no worse.
+        self.views.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes changes visible, all at once.
+    pub(super) fn publish(&self, changes: Vec<Change>) {
+        if changes.is_empty() {
+            return;
+        }
+        let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
+        views.revision += 1;
+        changes.into_iter().for_each(|change| change.apply(&mut views));
+    }
+
+    /// The framework's id, once it has one.
+    #[must_use]
+    pub fn framework_id(&self) -> Option<FrameworkId> {
+        self.read().framework_id.clone()
+    }
+
+    /// How much there is of everything.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let views = self.read();
+        let apps = || views.apps.iter().filter(|(_, app)| app.definition.is_some());
+        let mut groups: Vec<&str> = apps().map(|(id, _)| id.parent()).collect();
+        groups.push("/");
+        groups.sort_unstable();
+        groups.dedup();
+        Totals {
+            apps: apps().count() as u64,
+            groups: groups.len() as u64,
+            deployments: views.deployments.len() as u64,
+            staged: views.apps.values().map(|app| u64::from(app.counts.staged)).sum(),
+            running: views.apps.values().map(|app| u64::from(app.counts.running)).sum(),
+            waiting: views.queue.values().map(|item| u64::from(item.count)).sum(),
+            connected: views.connected,
+        }
+    }
+}

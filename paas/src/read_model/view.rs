@@ -1,0 +1,184 @@
+//! One app and one task, rendered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::embed::AppParts;
+use crate::model::{Condition, Instance, InstanceId, RunSpec, Version};
+use crate::normalise;
+
+/// An app, or what is left of a removed one: its tasks.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AppView {
+    pub(super) definition: Option<DefinitionView>,
+    pub(super) versions: BTreeMap<Version, Arc<RunSpec>>,
+    /// `[{"id":"…"}]`
+    pub(super) deployments: Bytes,
+    pub(super) last_failure: Option<Bytes>,
+    pub(super) counts: Counts,
+    pub(super) tasks: BTreeMap<InstanceId, TaskView>,
+}
+
+/// The current definition of an app.
+#[derive(Clone, Debug)]
+pub(super) struct DefinitionView {
+    pub(super) spec: Arc<RunSpec>,
+    /// The JSON object of the definition without its closing brace.
+    pub(super) open: Bytes,
+}
+
+impl DefinitionView {
+    pub(super) fn new(spec: Arc<RunSpec>) -> Self {
+        let mut json = normalise::json(&normalise::app(&spec));
+        let brace = json.pop();
+        assert_eq!(brace, Some('}'), "a definition is an object");
+        Self { spec, open: Bytes::from(json) }
+    }
+}
+
+/// An instance and its task, rendered; an instance without a task counts nowhere and is not listed.
+#[derive(Clone, Debug)]
+pub(super) struct TaskView {
+    pub(super) json: Option<Bytes>,
+    pub(super) phase: Phase,
+    pub(super) healthy: Option<bool>,
+}
+
+/// How a task counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Staged,
+    Running,
+    /// Neither: waiting, ending, or out of contact.
+    Other,
+}
+
+/// Which tasks are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskFilter {
+    /// All.
+    All,
+    /// Those that run.
+    Running,
+    /// Those that are launched and do not run yet.
+    Staging,
+}
+
+impl TaskView {
+    /// Renders an instance; `spec` is the version that it runs.
+    pub(super) fn new(instance: &Instance, spec: Option<&RunSpec>) -> Self {
+        let json = normalise::task(instance, spec).map(|task| Bytes::from(normalise::json(&task)));
+        Self { json, phase: phase(instance.condition), healthy: instance.healthy() }
+    }
+
+    pub(super) fn passes(&self, filter: TaskFilter) -> bool {
+        match filter {
+            TaskFilter::All => true,
+            TaskFilter::Running => self.phase == Phase::Running,
+            TaskFilter::Staging => self.phase == Phase::Staged,
+        }
+    }
+}
+
+fn phase(condition: Condition) -> Phase {
+    match condition {
+        Condition::Provisioned | Condition::Staging | Condition::Starting => Phase::Staged,
+        Condition::Running => Phase::Running,
+        Condition::Scheduled
+        | Condition::Unreachable
+        | Condition::UnreachableInactive
+        | Condition::Killing
+        | Condition::Killed
+        | Condition::Finished
+        | Condition::Failed
+        | Condition::Error
+        | Condition::Gone
+        | Condition::Dropped
+        | Condition::Unknown => Phase::Other,
+    }
+}
+
+/// How many tasks are in which phase and of which health.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) staged: u32,
+    pub(super) running: u32,
+    pub(super) healthy: u32,
+    pub(super) unhealthy: u32,
+}
+
+impl Counts {
+    fn of(task: &TaskView) -> Self {
+        let running = task.phase == Phase::Running;
+        Self {
+            staged: u32::from(task.phase == Phase::Staged),
+            running: u32::from(running),
+            healthy: u32::from(running && task.healthy == Some(true)),
+            unhealthy: u32::from(running && task.healthy == Some(false)),
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.staged += other.staged;
+        self.running += other.running;
+        self.healthy += other.healthy;
+        self.unhealthy += other.unhealthy;
+    }
+
+    fn subtract(&mut self, other: Self) {
+        self.staged -= other.staged;
+        self.running -= other.running;
+        self.healthy -= other.healthy;
+        self.unhealthy -= other.unhealthy;
+    }
+}
+
+impl AppView {
+    /// Puts a task in, or takes it out.
+    pub(super) fn set_task(&mut self, id: &InstanceId, task: Option<TaskView>) {
+        let new = task.as_ref().map(Counts::of);
+        let old = match task {
+            Some(task) => self.tasks.insert(id.clone(), task),
+            None => self.tasks.remove(id),
+        };
+        if let Some(old) = old {
+            self.counts.subtract(Counts::of(&old));
+        }
+        if let Some(new) = new {
+            self.counts.add(new);
+        }
+    }
+
+    /// The rendered tasks that pass.
+    pub(super) fn task_parts(&self, filter: TaskFilter) -> impl Iterator<Item = &Bytes> {
+        self.tasks.values().filter(move |task| task.passes(filter)).filter_map(|task| task.json.as_ref())
+    }
+
+    /// Appends the app with the parts asked for; nothing for a removed app.
+    pub(super) fn render(&self, parts: AppParts, out: &mut Vec<Bytes>) {
+        let Some(definition) = &self.definition else { return };
+        out.push(definition.open.clone());
+        if parts.counts {
+            let Counts { staged, running, healthy, unhealthy } = self.counts;
+            out.push(Bytes::from(format!(
+                r#","tasksStaged":{staged},"tasksRunning":{running},"tasksHealthy":{healthy},"tasksUnhealthy":{unhealthy}"#
+            )));
+        }
+        if parts.deployments {
+            out.push(Bytes::from_static(br#","deployments":"#));
+            out.push(self.deployments.clone());
+        }
+        if parts.tasks {
+            out.push(Bytes::from_static(br#","tasks":["#));
+            super::answer::join(self.task_parts(TaskFilter::All), out);
+            out.push(Bytes::from_static(b"]"));
+        }
+        if let (true, Some(failure)) = (parts.last_task_failure, &self.last_failure) {
+            out.push(Bytes::from_static(br#","lastTaskFailure":"#));
+            out.push(failure.clone());
+        }
+        out.push(Bytes::from_static(b"}"));
+    }
+}

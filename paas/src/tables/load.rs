@@ -1,0 +1,103 @@
+//! Everything durable, read back at the start of a leadership.
+
+use attica_core_api::Timestamp;
+use attica_core_api::v1::FrameworkId;
+use serde::de::DeserializeOwned;
+use sqlx::PgPool;
+
+use crate::engine::Snapshot;
+use crate::model::{Deployment, Instance, InvalidId, RunSpecId, Version};
+
+/// Why the tables could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Postgres did not answer, or refused.
+    #[error("cannot read the tables of the service layer")]
+    Query(#[from] sqlx::Error),
+    /// A row that this program did not write.
+    #[error("the table {table} holds a document that is not one")]
+    Document {
+        /// Which table.
+        table: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A run spec whose id is not one.
+    #[error("the table paas_run_spec holds '{id}', which is not an id")]
+    Id {
+        /// What it holds.
+        id: String,
+        /// What is wrong with it.
+        #[source]
+        source: InvalidId,
+    },
+}
+
+/// Reads everything durable. Only a leader that nobody else can overtake reads a state that stays true.
+///
+/// # Errors
+/// See [`LoadError`].
+pub async fn load(pool: &PgPool) -> Result<Snapshot, LoadError> {
+    let mut snapshot = Snapshot {
+        framework_id: sqlx::query_scalar!("select framework_id from paas_framework")
+            .fetch_optional(pool)
+            .await?
+            .map(FrameworkId::from),
+        ..Snapshot::default()
+    };
+    load_run_specs(pool, &mut snapshot).await?;
+    load_instances(pool, &mut snapshot).await?;
+    let deployments =
+        sqlx::query!(r#"select plan::text as "plan!", current_step from paas_deployment"#).fetch_all(pool).await?;
+    for row in deployments {
+        let mut deployment: Deployment = document("paas_deployment", &row.plan)?;
+        deployment.current_step = usize::try_from(row.current_step).unwrap_or_default();
+        snapshot.deployments.insert(deployment.id, deployment);
+    }
+    Ok(snapshot)
+}
+
+async fn load_run_specs(pool: &PgPool, snapshot: &mut Snapshot) -> Result<(), LoadError> {
+    let run_specs = sqlx::query!(
+        r#"select id, current_version, delay::text as "delay?", failure::text as "failure?"
+           from paas_run_spec
+           left join paas_delay on paas_delay.run_spec = id
+           left join paas_last_failure on paas_last_failure.run_spec = id"#
+    );
+    for row in run_specs.fetch_all(pool).await? {
+        let state = snapshot.run_specs.entry(run_spec_id(row.id)?).or_default();
+        state.current = row.current_version.map(version);
+        state.delay = row.delay.map(|delay| document("paas_delay", delay.as_str())).transpose()?;
+        state.last_failure = row.failure.map(|failure| document("paas_last_failure", failure.as_str())).transpose()?;
+    }
+    let versions =
+        sqlx::query!(r#"select run_spec, version, definition::text as "definition!" from paas_run_spec_version"#);
+    for row in versions.fetch_all(pool).await? {
+        let state = snapshot.run_specs.entry(run_spec_id(row.run_spec)?).or_default();
+        state.versions.insert(version(row.version), document("paas_run_spec_version", &row.definition)?);
+    }
+    Ok(())
+}
+
+async fn load_instances(pool: &PgPool, snapshot: &mut Snapshot) -> Result<(), LoadError> {
+    let instances = sqlx::query_scalar!(r#"select instance::text as "instance!" from paas_instance"#).fetch_all(pool).await?;
+    for text in instances {
+        let instance: Instance = document("paas_instance", &text)?;
+        let state = snapshot.run_specs.entry(instance.id.run_spec.clone()).or_default();
+        state.instances.insert(instance.id.clone(), instance);
+    }
+    Ok(())
+}
+
+fn version(milliseconds: i64) -> Version {
+    Version(Timestamp(milliseconds))
+}
+
+fn run_spec_id(id: String) -> Result<RunSpecId, LoadError> {
+    RunSpecId::parse(&id).map_err(|source| LoadError::Id { id, source })
+}
+
+fn document<T: DeserializeOwned>(table: &'static str, text: &str) -> Result<T, LoadError> {
+    serde_json::from_str(text).map_err(|source| LoadError::Document { table, source })
+}

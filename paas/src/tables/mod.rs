@@ -1,0 +1,15 @@
+//! The service layer's tables: every committed fact becomes rows here, in the same transaction as its journal entry, and a new leader
+//! starts from them. Rows are a function of the facts: [`rows`] folds a batch of them into what changes, [`write`] says it to
+//! Postgres, [`load`] reads everything back.
+
+mod load;
+mod recorded;
+mod rows;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use load::{LoadError, load};
+pub use recorded::{StoredFrame, decode_frames};
+pub use write::PaasTables;

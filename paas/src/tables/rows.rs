@@ -1,0 +1,115 @@
+//! From a batch of facts to the rows that change: of several facts about one row the last one counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use attica_core_api::v1::FrameworkId;
+
+use crate::engine::Fact;
+use crate::model::{Deployment, DeploymentId, Instance, InstanceId, RunSpecId, Version};
+use crate::normalise::json;
+
+/// What becomes of a row.
+#[derive(Debug, PartialEq)]
+pub(super) enum Row<T> {
+    /// It is there, with this content.
+    Put(T),
+    /// It is gone.
+    Deleted,
+}
+
+/// The rows that a batch of facts changes. Everything of `forgotten` run specs goes first.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    pub(super) framework: Option<FrameworkId>,
+    pub(super) forgotten: BTreeSet<RunSpecId>,
+    /// With the current version.
+    pub(super) run_specs: BTreeMap<RunSpecId, Option<Version>>,
+    pub(super) versions: BTreeMap<(RunSpecId, Version), Row<String>>,
+    pub(super) delays: BTreeMap<RunSpecId, Row<String>>,
+    pub(super) failures: BTreeMap<RunSpecId, String>,
+    pub(super) instances: BTreeMap<InstanceId, Row<String>>,
+    /// New ones.
+    pub(super) deployments: BTreeMap<DeploymentId, Row<Deployment>>,
+    /// New current steps of earlier ones.
+    pub(super) steps: BTreeMap<DeploymentId, usize>,
+}
+
+impl Rows {
+    /// The rows that these facts change, in their order.
+    pub(super) fn of<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> Self {
+        let mut rows = Self::default();
+        facts.into_iter().for_each(|fact| rows.fold(fact));
+        rows
+    }
+
+    fn fold(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Subscribed { framework_id, .. } => self.framework = Some(framework_id.clone()),
+            Fact::RunSpecStored { run_spec, forgotten } => {
+                self.run_specs.insert(run_spec.id.clone(), Some(run_spec.version));
+                for version in forgotten {
+                    self.versions.insert((run_spec.id.clone(), *version), Row::Deleted);
+                }
+                self.versions.insert((run_spec.id.clone(), run_spec.version), Row::Put(json(run_spec)));
+            }
+            Fact::RunSpecRemoved { id } => {
+                self.run_specs.insert(id.clone(), None);
+            }
+            Fact::RunSpecForgotten { id } => self.forget(id),
+            Fact::DeploymentStarted { deployment } => {
+                self.deployments.insert(deployment.id, Row::Put(deployment.clone()));
+            }
+            Fact::DeploymentStepDone { id, step } => self.step(*id, step + 1),
+            Fact::DeploymentEnded { id, .. } => {
+                self.steps.remove(id);
+                self.deployments.insert(*id, Row::Deleted);
+            }
+            Fact::InstanceChanged { instance, .. } => self.put_instance(instance),
+            Fact::TaskEnded { id, failure, next, .. } => {
+                if let Some(failure) = failure {
+                    self.failures.insert(id.run_spec.clone(), json(failure));
+                }
+                match next {
+                    Some(instance) => self.put_instance(instance),
+                    None => self.delete_instance(id),
+                }
+            }
+            Fact::InstanceForgotten { id, .. } => self.delete_instance(id),
+            Fact::DelayChanged { id, delay } => {
+                let row = delay.as_ref().map_or(Row::Deleted, |delay| Row::Put(json(delay)));
+                self.delays.insert(id.clone(), row);
+            }
+            Fact::Disconnected
+            | Fact::Requested { .. }
+            | Fact::ChangeRefused { .. }
+            | Fact::GroupChanged { .. }
+            | Fact::UnknownTaskEnded { .. } => {}
+        }
+    }
+
+    fn forget(&mut self, id: &RunSpecId) {
+        self.forgotten.insert(id.clone());
+        self.run_specs.remove(id);
+        self.versions.retain(|(run_spec, _), _| run_spec != id);
+        self.delays.remove(id);
+        self.failures.remove(id);
+    }
+
+    fn step(&mut self, id: DeploymentId, current_step: usize) {
+        match self.deployments.get_mut(&id) {
+            Some(Row::Put(deployment)) => deployment.current_step = current_step,
+            Some(Row::Deleted) => unreachable!("deployment {id} made a step after its end"),
+            None => {
+                self.steps.insert(id, current_step);
+            }
+        }
+    }
+
+    fn put_instance(&mut self, instance: &Instance) {
+        self.instances.insert(instance.id.clone(), Row::Put(json(instance)));
+    }
+
+    fn delete_instance(&mut self, id: &InstanceId) {
+        self.instances.insert(id.clone(), Row::Deleted);
+    }
+}

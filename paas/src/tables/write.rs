@@ -1,0 +1,216 @@
+//! The statements that bring the tables up to date.
+
+use std::collections::BTreeMap;
+
+use attica_core_store::{Position, Tables, Transaction};
+use tokio_postgres::{Client, Error, Statement};
+
+use super::rows::{Row, Rows};
+use crate::engine::Recorded;
+use crate::normalise::json;
+
+const PUT_FRAMEWORK: &str = "insert into paas_framework (framework_id) values ($1)
+    on conflict (only_row) do update set framework_id = excluded.framework_id";
+const FORGET_VERSIONS: &str = "delete from paas_run_spec_version where run_spec = any($1::text[])";
+const FORGET_DELAYS: &str = "delete from paas_delay where run_spec = any($1::text[])";
+const FORGET_FAILURES: &str = "delete from paas_last_failure where run_spec = any($1::text[])";
+const FORGET_RUN_SPECS: &str = "delete from paas_run_spec where id = any($1::text[])";
+const PUT_RUN_SPECS: &str = "insert into paas_run_spec (id, current_version)
+    select * from unnest($1::text[], $2::bigint[])
+    on conflict (id) do update set current_version = excluded.current_version";
+const PUT_VERSIONS: &str = "insert into paas_run_spec_version (run_spec, version, definition)
+    select run_spec, version, definition::json from unnest($1::text[], $2::bigint[], $3::text[]) as r (run_spec, version, definition)
+    on conflict (run_spec, version) do update set definition = excluded.definition";
+const DELETE_VERSIONS: &str = "delete from paas_run_spec_version where (run_spec, version) in
+    (select * from unnest($1::text[], $2::bigint[]))";
+const PUT_DELAYS: &str = "insert into paas_delay (run_spec, delay)
+    select run_spec, delay::json from unnest($1::text[], $2::text[]) as r (run_spec, delay)
+    on conflict (run_spec) do update set delay = excluded.delay";
+const PUT_FAILURES: &str = "insert into paas_last_failure (run_spec, failure)
+    select run_spec, failure::json from unnest($1::text[], $2::text[]) as r (run_spec, failure)
+    on conflict (run_spec) do update set failure = excluded.failure";
+const PUT_INSTANCES: &str = "insert into paas_instance (id, run_spec, instance)
+    select id, run_spec, instance::json from unnest($1::text[], $2::text[], $3::text[]) as r (id, run_spec, instance)
+    on conflict (id) do update set instance = excluded.instance";
+const DELETE_INSTANCES: &str = "delete from paas_instance where id = any($1::text[])";
+const PUT_DEPLOYMENTS: &str = "insert into paas_deployment (id, plan, current_step)
+    select id, plan::json, current_step from unnest($1::text[], $2::text[], $3::integer[]) as r (id, plan, current_step)
+    on conflict (id) do update set plan = excluded.plan, current_step = excluded.current_step";
+const MOVE_DEPLOYMENTS: &str = "update paas_deployment set current_step = r.current_step
+    from unnest($1::text[], $2::integer[]) as r (id, current_step) where paas_deployment.id = r.id";
+const DELETE_DEPLOYMENTS: &str = "delete from paas_deployment where id = any($1::text[])";
+
+/// Writes facts as rows.
+#[derive(Clone, Copy, Debug)]
+pub struct PaasTables;
+
+/// The prepared statements of one connection.
+pub struct Statements {
+    put_framework: Statement,
+    forget: [Statement; 4],
+    put_run_specs: Statement,
+    put_versions: Statement,
+    delete_versions: Statement,
+    put_delays: Statement,
+    delete_delays: Statement,
+    put_failures: Statement,
+    put_instances: Statement,
+    delete_instances: Statement,
+    put_deployments: Statement,
+    move_deployments: Statement,
+    delete_deployments: Statement,
+}
+
+impl Tables<Recorded> for PaasTables {
+    type Statements = Statements;
+
+    async fn prepare(&self, client: &Client) -> Result<Statements, Error> {
+        Ok(Statements {
+            put_framework: client.prepare(PUT_FRAMEWORK).await?,
+            forget: [
+                client.prepare(FORGET_VERSIONS).await?,
+                client.prepare(FORGET_DELAYS).await?,
+                client.prepare(FORGET_FAILURES).await?,
+                client.prepare(FORGET_RUN_SPECS).await?,
+            ],
+            put_run_specs: client.prepare(PUT_RUN_SPECS).await?,
+            put_versions: client.prepare(PUT_VERSIONS).await?,
+            delete_versions: client.prepare(DELETE_VERSIONS).await?,
+            put_delays: client.prepare(PUT_DELAYS).await?,
+            delete_delays: client.prepare(FORGET_DELAYS).await?,
+            put_failures: client.prepare(PUT_FAILURES).await?,
+            put_instances: client.prepare(PUT_INSTANCES).await?,
+            delete_instances: client.prepare(DELETE_INSTANCES).await?,
+            put_deployments: client.prepare(PUT_DEPLOYMENTS).await?,
+            move_deployments: client.prepare(MOVE_DEPLOYMENTS).await?,
+            delete_deployments: client.prepare(DELETE_DEPLOYMENTS).await?,
+        })
+    }
+
+    fn write<'a>(
+        &'a self,
+        transaction: &mut Transaction<'a>,
+        statements: &'a Statements,
+        _first: Position,
+        facts: &'a [Recorded],
+    ) {
+        let rows = Rows::of(facts.iter().map(|recorded| &recorded.fact));
+        if let Some(framework_id) = &rows.framework {
+            transaction.execute(&statements.put_framework, [Box::new(framework_id.to_string())]);
+        }
+        write_run_specs(transaction, statements, &rows);
+        write_versions(transaction, statements, &rows);
+        write_delays_and_failures(transaction, statements, &rows);
+        write_instances(transaction, statements, &rows);
+        write_deployments(transaction, statements, rows);
+    }
+}
+
+fn write_run_specs<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, rows: &Rows) {
+    if !rows.forgotten.is_empty() {
+        let ids: Vec<String> = rows.forgotten.iter().map(ToString::to_string).collect();
+        for statement in &statements.forget {
+            transaction.execute(statement, [Box::new(ids.clone())]);
+        }
+    }
+    if !rows.run_specs.is_empty() {
+        let ids: Vec<String> = rows.run_specs.keys().map(ToString::to_string).collect();
+        let current: Vec<Option<i64>> = rows.run_specs.values().map(|version| version.map(|version| version.0.0)).collect();
+        transaction.execute(&statements.put_run_specs, [Box::new(ids), Box::new(current)]);
+    }
+}
+
+fn write_versions<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, rows: &Rows) {
+    let (mut ids, mut versions, mut definitions) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut deleted_ids, mut deleted_versions) = (Vec::new(), Vec::new());
+    for ((id, version), row) in &rows.versions {
+        match row {
+            Row::Put(definition) => {
+                ids.push(id.to_string());
+                versions.push(version.0.0);
+                definitions.push(definition.clone());
+            }
+            Row::Deleted => {
+                deleted_ids.push(id.to_string());
+                deleted_versions.push(version.0.0);
+            }
+        }
+    }
+    if !deleted_ids.is_empty() {
+        transaction.execute(&statements.delete_versions, [Box::new(deleted_ids), Box::new(deleted_versions)]);
+    }
+    if !ids.is_empty() {
+        transaction.execute(&statements.put_versions, [Box::new(ids), Box::new(versions), Box::new(definitions)]);
+    }
+}
+
+fn write_delays_and_failures<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, rows: &Rows) {
+    let (deleted, put) = divide(&rows.delays);
+    if !deleted.is_empty() {
+        transaction.execute(&statements.delete_delays, [Box::new(deleted)]);
+    }
+    if !put.is_empty() {
+        let (ids, delays): (Vec<String>, Vec<String>) = put.into_iter().unzip();
+        transaction.execute(&statements.put_delays, [Box::new(ids), Box::new(delays)]);
+    }
+    if !rows.failures.is_empty() {
+        let ids: Vec<String> = rows.failures.keys().map(ToString::to_string).collect();
+        let failures: Vec<String> = rows.failures.values().cloned().collect();
+        transaction.execute(&statements.put_failures, [Box::new(ids), Box::new(failures)]);
+    }
+}
+
+fn write_instances<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, rows: &Rows) {
+    let (deleted, put) = divide(&rows.instances);
+    if !deleted.is_empty() {
+        transaction.execute(&statements.delete_instances, [Box::new(deleted)]);
+    }
+    if !put.is_empty() {
+        let there = rows.instances.iter().filter(|(_, row)| **row != Row::Deleted);
+        let run_specs: Vec<String> = there.map(|(id, _)| id.run_spec.to_string()).collect();
+        let (ids, instances): (Vec<String>, Vec<String>) = put.into_iter().unzip();
+        transaction.execute(&statements.put_instances, [Box::new(ids), Box::new(run_specs), Box::new(instances)]);
+    }
+}
+
+fn write_deployments<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, rows: Rows) {
+    let (mut ids, mut plans, mut steps, mut deleted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (id, row) in rows.deployments {
+        match row {
+            Row::Put(deployment) => {
+                ids.push(id.to_string());
+                plans.push(json(&deployment));
+                steps.push(step_column(deployment.current_step));
+            }
+            Row::Deleted => deleted.push(id.to_string()),
+        }
+    }
+    if !deleted.is_empty() {
+        transaction.execute(&statements.delete_deployments, [Box::new(deleted)]);
+    }
+    if !ids.is_empty() {
+        transaction.execute(&statements.put_deployments, [Box::new(ids), Box::new(plans), Box::new(steps)]);
+    }
+    if !rows.steps.is_empty() {
+        let ids: Vec<String> = rows.steps.keys().map(ToString::to_string).collect();
+        let steps: Vec<i32> = rows.steps.values().map(|step| step_column(*step)).collect();
+        transaction.execute(&statements.move_deployments, [Box::new(ids), Box::new(steps)]);
+    }
+}
+
+/// A plan has far fewer steps than the column can count.
+fn step_column(step: usize) -> i32 {
+    i32::try_from(step).unwrap_or(i32::MAX)
+}
+
+/// The keys of rows that go, and the rows that stay.
+fn divide<K: ToString>(rows: &BTreeMap<K, Row<String>>) -> (Vec<String>, Vec<(String, String)>) {
+    let (mut deleted, mut put) = (Vec::new(), Vec::new());
+    for (key, row) in rows {
+        match row {
+            Row::Put(content) => put.push((key.to_string(), content.clone())),
+            Row::Deleted => deleted.push(key.to_string()),
+        }
+    }
+    (deleted, put)
+}

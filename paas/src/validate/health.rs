@@ -1,0 +1,133 @@
+//! Health checks of the kinds that are built.
+
+use attica_paas_api::health::{HealthCheck as Written, HealthCheckProtocol};
+
+use super::{Faults, limits, numbers, text};
+use crate::model::{CheckKind, CheckedPort, Endpoint, HealthCheck, Scheme};
+
+pub(super) fn checks(written: Option<Vec<Written>>, faults: &mut Faults) -> Option<Vec<HealthCheck>> {
+    let written = written?;
+    if written.len() > limits::HEALTH_CHECKS_MAX {
+        faults.add("/healthChecks", format!("must not have more than {} items", limits::HEALTH_CHECKS_MAX));
+    }
+    let checks: Vec<HealthCheck> = written
+        .into_iter()
+        .enumerate()
+        .filter_map(|(index, check)| self::check(&format!("/healthChecks({index})"), check, faults))
+        .collect();
+    if checks.iter().filter(|check| check.kind == CheckKind::Agent).count() > 1 {
+        faults.add("/healthChecks", "AppDefinition can contain at most one Mesos health check");
+    }
+    Some(checks)
+}
+
+fn check(path: &str, written: Written, faults: &mut Faults) -> Option<HealthCheck> {
+    refuse_unsupported(path, &written, faults);
+    let kind = kind(path, written.protocol, faults);
+    let port = port(path, written.port, written.port_index, faults);
+    let grace_period_ms =
+        numbers::seconds(&format!("{path}/gracePeriodSeconds"), Some(written.grace_period_seconds), faults);
+    let interval_ms = positive_seconds(&format!("{path}/intervalSeconds"), written.interval_seconds, faults);
+    let timeout_ms = positive_seconds(&format!("{path}/timeoutSeconds"), written.timeout_seconds, faults);
+    let delay_ms = numbers::seconds(&format!("{path}/delaySeconds"), Some(written.delay_seconds), faults);
+    let max_consecutive_failures = numbers::count(
+        &format!("{path}/maxConsecutiveFailures"),
+        Some(written.max_consecutive_failures),
+        u32::MAX,
+        faults,
+    );
+    let (kind, is_http) = kind?;
+    let endpoint = match is_http {
+        true => Endpoint::Http {
+            scheme: Scheme::Http,
+            path: written.path.and_then(|request| request_path(path, request, faults)),
+            ignore_1xx: written.ignore_http_1xx,
+        },
+        false => Endpoint::Tcp,
+    };
+    Some(HealthCheck {
+        kind,
+        endpoint,
+        port: port?,
+        grace_period_ms: grace_period_ms?,
+        interval_ms: interval_ms?,
+        timeout_ms: timeout_ms?,
+        max_consecutive_failures: max_consecutive_failures?,
+        delay_ms: delay_ms?,
+    })
+}
+
+fn refuse_unsupported(path: &str, written: &Written, faults: &mut Faults) {
+    if written.ignore_http_1xx {
+        faults.add(format!("{path}/ignoreHttp1xx"), "is not supported yet: an answer 1xx always counts as a failure");
+    }
+    if written.command.is_some() && written.protocol != HealthCheckProtocol::Command {
+        faults.add(format!("{path}/command"), "only a COMMAND health check has a command");
+    }
+    match written.ip_protocol.as_deref() {
+        None | Some("IPv4") => {}
+        Some("IPv6") => faults.add(format!("{path}/ipProtocol"), "IPv6 is not supported yet"),
+        Some(_) => faults.add(format!("{path}/ipProtocol"), "must be one of IPv4, IPv6"),
+    }
+}
+
+/// Who takes the verdict, and whether the check is HTTP.
+fn kind(path: &str, protocol: HealthCheckProtocol, faults: &mut Faults) -> Option<(CheckKind, bool)> {
+    match protocol {
+        HealthCheckProtocol::Http => Some((CheckKind::Service, true)),
+        HealthCheckProtocol::Tcp => Some((CheckKind::Service, false)),
+        HealthCheckProtocol::MesosHttp => Some((CheckKind::Agent, true)),
+        HealthCheckProtocol::MesosTcp => Some((CheckKind::Agent, false)),
+        HealthCheckProtocol::Https | HealthCheckProtocol::Command | HealthCheckProtocol::MesosHttps => {
+            faults.add(
+                format!("{path}/protocol"),
+                "is not supported yet: use HTTP, TCP, MESOS_HTTP or MESOS_TCP",
+            );
+            None
+        }
+    }
+}
+
+fn port(path: &str, port: Option<i64>, index: Option<i64>, faults: &mut Faults) -> Option<CheckedPort> {
+    match (port, index) {
+        (Some(_), Some(_)) => {
+            faults.add(path, "Health check must specify either a port or a portIndex");
+            None
+        }
+        (Some(port), None) => match u16::try_from(port) {
+            Ok(number) if number > 0 => Some(CheckedPort::Number(number)),
+            _ => {
+                faults.add(format!("{path}/port"), format!("got {port}, expected between 1 and 65535"));
+                None
+            }
+        },
+        (None, index) => numbers::count(
+            &format!("{path}/portIndex"),
+            Some(index.unwrap_or(0)),
+            u32::MAX,
+            faults,
+        )
+        .map(CheckedPort::Index),
+    }
+}
+
+fn positive_seconds(path: &str, value: i64, faults: &mut Faults) -> Option<u64> {
+    match numbers::seconds(path, Some(value), faults) {
+        Some(0) => {
+            faults.add(path, "got 0, expected 1 or more");
+            None
+        }
+        milliseconds => milliseconds,
+    }
+}
+
+/// What the check asks for; a missing first slash is added.
+fn request_path(path: &str, request: String, faults: &mut Faults) -> Option<String> {
+    let path = format!("{path}/path");
+    text::check(&path, &request, limits::CHECK_PATH_LENGTH_MAX, faults);
+    if request.bytes().any(|byte| byte <= b' ' || byte >= 0x7f) {
+        faults.add(path, "must not contain spaces, control characters or characters beyond ASCII: encode them as %XX");
+        return None;
+    }
+    Some(if request.starts_with('/') { request } else { format!("/{request}") })
+}

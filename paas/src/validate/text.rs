@@ -1,0 +1,59 @@
+//! Texts, and maps of them.
+
+use std::collections::BTreeMap;
+
+use attica_paas_api::update::EnvironmentValue;
+
+use super::{Faults, limits};
+
+/// A text that can be handed to a program: no longer than `most` characters, no null character.
+pub(super) fn check(path: &str, text: &str, most: usize, faults: &mut Faults) {
+    if text.len() > most {
+        faults.add(path, format!("must not be longer than {most} characters"));
+    }
+    if text.contains('\0') {
+        faults.add(path, "must not contain a null character");
+    }
+}
+
+/// The environment. References to secrets were refused before and are passed over here.
+pub(super) fn environment(
+    env: Option<BTreeMap<String, EnvironmentValue>>,
+    faults: &mut Faults,
+) -> Option<BTreeMap<String, String>> {
+    let texts = env?.into_iter().filter_map(|(name, value)| match value {
+        EnvironmentValue::Text(text) => Some((name, text)),
+        EnvironmentValue::Secret(_) => None,
+    });
+    let env: BTreeMap<String, String> = texts.collect();
+    entries("/env", &env, faults);
+    for name in env.keys().filter(|name| name.contains('=')) {
+        faults.add(format!("/env/{name}"), "the name of a variable must not contain '='");
+    }
+    Some(env)
+}
+
+/// Labels: any text to any text.
+pub(super) fn labels(
+    path: &str,
+    labels: Option<BTreeMap<String, String>>,
+    faults: &mut Faults,
+) -> Option<BTreeMap<String, String>> {
+    let labels = labels?;
+    entries(path, &labels, faults);
+    Some(labels)
+}
+
+fn entries(path: &str, map: &BTreeMap<String, String>, faults: &mut Faults) {
+    if map.len() > limits::ENTRIES_MAX {
+        faults.add(path, format!("must not have more than {} entries", limits::ENTRIES_MAX));
+    }
+    for (name, value) in map {
+        let path = format!("{path}/{name}");
+        if name.is_empty() {
+            faults.add(&path, "names must not be empty");
+        }
+        check(&path, name, limits::NAME_LENGTH_MAX, faults);
+        check(&path, value, limits::VALUE_LENGTH_MAX, faults);
+    }
+}
