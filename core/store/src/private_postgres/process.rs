@@ -132,7 +132,7 @@ pub(super) async fn initialise(
         .arg(format!("--username={USER}"))
         .arg("--pgdata")
         .arg(&unfinished)
-        .current_dir(directory);
+        .current_dir("/"); // which everybody can enter: ours the account `postgres` may not
     match options.durability {
         Durability::Disk => {}
         Durability::Memory => {

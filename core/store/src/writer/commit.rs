@@ -9,6 +9,7 @@ use super::group::Rows;
 use super::transaction::Transaction;
 use super::{Fact, Tables, WriterError, WriterState};
 use crate::database::{Connection, Database};
+use crate::election::Lease;
 use crate::{Epoch, Lead, Position};
 
 /// Waits between attempts start here and double up to [`BACKOFF_LAST`].
@@ -79,17 +80,28 @@ impl<T, S> Committer<T, S> {
         self.lead
     }
 
-    /// Returns when the rows are durable, however long that takes.
-    pub(super) async fn commit<F: Fact>(&mut self, rows: &Rows<F>) -> Result<(), WriterError>
+    /// Returns when the rows, if there are any, are durable and no other leader can exist, however long that takes.
+    pub(super) async fn write<F: Fact>(
+        &mut self,
+        rows: &Rows<F>,
+        lease: &Lease,
+    ) -> Result<(), WriterError>
     where
         T: Tables<F, Statements = S>,
     {
         let last = self.lead.seq.after(rows.facts.len());
-        while !self.is_in(rows, last).await? {
+        while last != self.lead.seq && !self.is_in(rows, last).await? {
             self.failures = self.failures.saturating_add(1);
         }
         self.lead.seq = last;
         self.failures = 0;
+        if !lease.is_current() {
+            tracing::warn!(role = %self.lead.role, "the lease is in doubt");
+            self.stalled();
+            if !lease.confirmed().await {
+                return Err(WriterError::Deposed { lead: self.lead });
+            }
+        }
         self.state.send_if_modified(|state| {
             std::mem::replace(state, WriterState::Healthy) != WriterState::Healthy
         });
@@ -106,7 +118,7 @@ impl<T, S> Committer<T, S> {
             match self.attempt(session, rows, last).await {
                 Ok(()) => return Ok(true),
                 Err(error) if is_final(&error) => return Err(self.refused(error)),
-                Err(error) => self.stalled("a commit has an unknown outcome", &error),
+                Err(error) => self.failed("a commit has an unknown outcome", &error),
             }
             self.session = None;
         }
@@ -117,11 +129,11 @@ impl<T, S> Committer<T, S> {
                 return Err(self.refused(error));
             }
             Ok(Err(error)) => {
-                self.stalled("cannot connect to Postgres", &error);
+                self.failed("cannot connect to Postgres", &error);
                 return Ok(false);
             }
             Err(elapsed) => {
-                self.stalled("Postgres does not answer", &elapsed);
+                self.failed("Postgres does not answer", &elapsed);
                 return Ok(false);
             }
         };
@@ -133,7 +145,7 @@ impl<T, S> Committer<T, S> {
         {
             Ok(row) => (Epoch(row.get(0)), Position(row.get(1))),
             Err(error) => {
-                self.stalled("cannot read the lead", &error);
+                self.failed("cannot read the lead", &error);
                 return Ok(false);
             }
         };
@@ -182,7 +194,7 @@ impl<T, S> Committer<T, S> {
         match tokio::time::timeout(self.stall_after, end.as_mut()).await {
             Ok(outcome) => outcome,
             Err(elapsed) => {
-                self.stalled("a commit takes long", &elapsed);
+                self.failed("a commit takes long", &elapsed);
                 end.await
             }
         }
@@ -218,8 +230,12 @@ impl<T, S> Committer<T, S> {
         }
     }
 
-    fn stalled(&self, what: &str, error: &(dyn std::error::Error + 'static)) {
+    fn failed(&self, what: &str, error: &(dyn std::error::Error + 'static)) {
         tracing::warn!(role = %self.lead.role, failures = self.failures, error, "{what}");
+        self.stalled();
+    }
+
+    fn stalled(&self) {
         self.state.send_if_modified(|state| {
             let healthy = *state == WriterState::Healthy;
             if healthy {

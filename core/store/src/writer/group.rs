@@ -59,11 +59,6 @@ impl<F: Fact, A> Group<F, A> {
         Group { rows, parts }
     }
 
-    /// Whether there is nothing to commit.
-    pub(super) fn is_empty(&self) -> bool {
-        self.rows.facts.is_empty()
-    }
-
     /// The batches again, in order; the first fact of the group has the position `first`.
     pub(super) fn into_committed(self, first: Position) -> impl Iterator<Item = Committed<F, A>> {
         let mut facts = self.rows.facts.into_iter();

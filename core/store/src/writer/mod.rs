@@ -12,8 +12,8 @@
 //!   deposed. Position moved: the transaction is in. Else it is repeated, exactly as it was;
 //! * *ended*: deposed, or a commit was refused for good. The core's memory is worthless then.
 //!
-//! A batch without facts needs no commit, but it keeps its place, and it waits while the lease is in doubt: a leader that was
-//! paused says nothing before it knows that it still leads.
+//! A batch without facts needs no commit, but it keeps its place. No batch is handed back while the lease is in doubt: a leader
+//! that was paused says nothing before it knows that it still leads.
 
 mod commit;
 mod group;
@@ -253,30 +253,28 @@ async fn write_all<F: Fact, A: Send, T: Tables<F>>(
     committed: mpsc::Sender<Result<Committed<F, A>, WriterError>>,
 ) {
     loop {
-        let group = tokio::select! {
+        let lead = committer.lead();
+        let next = tokio::select! {
             biased;
-            () = lease.lost() => {
-                let _ = committed.send(Err(WriterError::Deposed { lead: committer.lead() })).await;
-                break;
+            () = lease.lost() => Err(WriterError::Deposed { lead }),
+            group = queue.next() => Ok(group),
+        };
+        let written = match next {
+            Ok(None) => return,
+            Ok(Some(group)) => committer.write(&group.rows, &lease).await.map(|()| group),
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(group) => {
+                for batch in group.into_committed(lead.seq.after(1)) {
+                    if committed.send(Ok(batch)).await.is_err() {
+                        return; // nobody waits for the answers: the leader is gone
+                    }
+                }
             }
-            group = queue.next() => group,
-        };
-        let Some(group) = group else { break };
-        let first = committer.lead().seq.after(1);
-        let written = match group.is_empty() {
-            true if lease.confirmed().await => Ok(()),
-            true => Err(WriterError::Deposed {
-                lead: committer.lead(),
-            }),
-            false => committer.commit(&group.rows).await,
-        };
-        if let Err(error) = written {
-            let _ = committed.send(Err(error)).await;
-            break;
-        }
-        for batch in group.into_committed(first) {
-            if committed.send(Ok(batch)).await.is_err() {
-                return; // nobody waits for the answers: the leader is gone
+            Err(error) => {
+                let _ = committed.send(Err(error)).await; // nobody may want to know any more
+                return;
             }
         }
     }
