@@ -6,7 +6,7 @@ use http::{HeaderMap, Uri, header};
 const MAX_HOPS: u32 = 3;
 
 /// The configured masters, and the leader that one of them has named.
-pub(super) struct Masters {
+pub struct Masters {
     configured: Vec<String>,
     next: usize,
     named: Option<String>,
@@ -14,18 +14,19 @@ pub(super) struct Masters {
 }
 
 impl Masters {
-    pub(super) fn new(configured: Vec<String>) -> Masters {
+    /// Masters as `host:port`, to be asked in this order.
+    pub fn new(configured: Vec<String>) -> Masters {
         Masters { configured, next: 0, named: None, hops: 0 }
     }
 
     /// The one to ask now; `None` when there are none at all.
-    pub(super) fn current(&self) -> Option<&str> {
+    pub fn current(&self) -> Option<&str> {
         let configured = self.configured.get(self.next).map(String::as_str);
         self.named.as_deref().or(configured)
     }
 
     /// The one asked last did not help: on to the next.
-    pub(super) fn failed(&mut self) {
+    pub fn failed(&mut self) {
         self.hops = 0;
         if self.named.take().is_none() {
             self.next = (self.next + 1) % self.configured.len().max(1);
@@ -33,12 +34,12 @@ impl Masters {
     }
 
     /// The one asked last leads.
-    pub(super) fn leads(&mut self) {
+    pub fn leads(&mut self) {
         self.hops = 0;
     }
 
     /// The one asked last named another; whether it is worth asking at once.
-    pub(super) fn redirected(&mut self, location: String) -> bool {
+    pub fn redirected(&mut self, location: String) -> bool {
         self.named = Some(location);
         self.hops += 1;
         self.hops <= MAX_HOPS
@@ -46,7 +47,7 @@ impl Masters {
 }
 
 /// The `host:port` in a `Location`: `//host:port/…`, `http://host:port/…` or bare.
-pub(super) fn authority(headers: &HeaderMap) -> Option<String> {
+pub fn authority(headers: &HeaderMap) -> Option<String> {
     let location = headers.get(header::LOCATION)?.to_str().ok()?;
     let rest = location.strip_prefix("http:").unwrap_or(location).trim_start_matches('/');
     let authority = rest.split(['/', '?']).next().filter(|authority| !authority.is_empty())?;
@@ -55,7 +56,7 @@ pub(super) fn authority(headers: &HeaderMap) -> Option<String> {
 }
 
 /// The address of a path at a master.
-pub(super) fn uri(authority: &str, path: &str) -> Option<Uri> {
+pub fn uri(authority: &str, path: &str) -> Option<Uri> {
     Uri::builder().scheme("http").authority(authority).path_and_query(path).build().ok()
 }
 
