@@ -56,8 +56,13 @@ impl DataDir {
 
     /// Notes a child down, so that the next `up` can find it if this one is killed.
     pub fn remember(&self, child: &str, pid: u32) -> io::Result<()> {
-        let Some(identity) = Process::running(pid) else { return Ok(()) };
-        fs::write(self.pid_file(child), format!("{} {}", identity.pid, identity.started))
+        let Some(identity) = Process::running(pid) else {
+            return Ok(());
+        };
+        fs::write(
+            self.pid_file(child),
+            format!("{} {}", identity.pid, identity.started),
+        )
     }
 
     pub fn forget(&self, child: &str) {
@@ -73,7 +78,10 @@ impl DataDir {
             if path.extension().is_none_or(|extension| extension != "pid") {
                 continue;
             }
-            if let Some(process) = fs::read_to_string(&path).ok().and_then(|text| Process::parse(&text)) {
+            if let Some(process) = fs::read_to_string(&path)
+                .ok()
+                .and_then(|text| Process::parse(&text))
+            {
                 process.end().await;
             }
             fs::remove_file(&path).map_err(unwritable)?;
@@ -102,7 +110,10 @@ impl Process {
 
     fn parse(text: &str) -> Option<Process> {
         let (pid, started) = text.trim().split_once(' ')?;
-        Some(Process { pid: pid.parse().ok()?, started: started.parse().ok()? })
+        Some(Process {
+            pid: pid.parse().ok()?,
+            started: started.parse().ok()?,
+        })
     }
 
     fn is_alive(&self) -> bool {
@@ -113,7 +124,10 @@ impl Process {
         for signal in [Signal::SIGTERM, Signal::SIGKILL] {
             let deadline = Instant::now() + LEFTOVER_TIMEOUT;
             if self.is_alive() {
-                tracing::info!(pid = self.pid, "ending a process that an earlier `up` left behind");
+                tracing::info!(
+                    pid = self.pid,
+                    "ending a process that an earlier `up` left behind"
+                );
                 let _ = kill(Pid::from_raw(self.pid.cast_signed()), signal);
             }
             while self.is_alive() && Instant::now() < deadline {
@@ -131,7 +145,10 @@ mod tests {
     fn a_process_is_recognised_by_its_start() {
         let me = Process::running(std::process::id()).expect("this process runs");
         assert!(me.is_alive());
-        let impostor = Process { started: me.started + 1, ..me };
+        let impostor = Process {
+            started: me.started + 1,
+            ..me
+        };
         assert!(!impostor.is_alive());
     }
 
@@ -139,7 +156,10 @@ mod tests {
     fn one_up_per_directory() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let first = DataDir::open(dir.path()).expect("free");
-        assert!(matches!(DataDir::open(dir.path()), Err(DataDirError::InUse(_))));
+        assert!(matches!(
+            DataDir::open(dir.path()),
+            Err(DataDirError::InUse(_))
+        ));
         drop(first);
         DataDir::open(dir.path()).expect("free again");
     }
@@ -148,7 +168,10 @@ mod tests {
     async fn leftovers_are_ended_and_forgotten() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let data_dir = DataDir::open(dir.path()).expect("free");
-        let mut child = std::process::Command::new("sleep").arg("1000").spawn().expect("sleep starts");
+        let mut child = std::process::Command::new("sleep")
+            .arg("1000")
+            .spawn()
+            .expect("sleep starts");
         data_dir.remember("master", child.id()).expect("written");
         data_dir.end_leftovers().await.expect("ended");
         child.wait().expect("it is gone");

@@ -14,6 +14,7 @@
 mod children;
 mod data_dir;
 mod machine;
+mod postgres;
 mod probe;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -21,7 +22,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use attica_core_store::PrivatePostgres;
 use nix::sys::signal::Signal;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
@@ -29,6 +29,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::AnyError;
 use children::{Child, Program};
 use data_dir::DataDir;
+use postgres::Database;
 
 /// How many agents one machine takes: each wants an address, a port and a range of ports.
 const MOST_AGENTS: u8 = 64;
@@ -42,7 +43,12 @@ const AGENT_STOP_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(clap::Args)]
 pub struct Args {
     /// Where everything that must survive is kept
-    #[arg(long, value_name = "DIR", default_value = ".attica", env = "ATTICA_DATA_DIR")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = ".attica",
+        env = "ATTICA_DATA_DIR"
+    )]
     data_dir: PathBuf,
     /// How many agents to run
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_AGENTS)))]
@@ -86,58 +92,49 @@ enum UpError {
 /// Runs the cluster until SIGINT or SIGTERM, then stops everything, tasks included.
 pub async fn run(args: Args) -> Result<(), AnyError> {
     let data_dir = Arc::new(DataDir::open(&args.data_dir)?);
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(UpError::Signals)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(UpError::Signals)?;
-    let stop_requested = async {
-        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-    };
+    let mut stop_requested = std::pin::pin!(stop_requested()?);
 
     data_dir.end_leftovers().await?;
     let plan = Plan::new(&args)?;
-    let postgres = match args.postgres_url {
-        Some(_) => None,
-        None => Some(PrivatePostgres::start(data_dir.postgres()).await?),
-    };
-    let postgres_url = match (&args.postgres_url, &postgres) {
-        (Some(url), _) => url.clone(),
-        (None, Some(private)) => private.url(),
-        (None, None) => unreachable!("without --postgres-url a private server was started"),
+    let database = match &args.postgres_url {
+        Some(url) => Database::Given { url: url.clone() },
+        None => Database::start_private(data_dir.postgres()).await?,
     };
 
-    let cluster = Cluster::start(&plan, &data_dir, &postgres_url)?;
-    let stopped_early = tokio::select! {
-        ready = cluster.ready(&plan) => {
-            if let Err(error) = ready {
-                cluster.stop().await;
-                stop_postgres(postgres).await;
-                return Err(error.into());
+    let cluster = Cluster::start(&plan, &data_dir, database.url())?;
+    let outcome = tokio::select! {
+        ready = cluster.ready(&plan) => match ready {
+            Ok(()) => {
+                announce(&plan);
+                stop_requested.await;
+                Ok(())
             }
-            announce(&plan);
-            false
-        }
-        () = stop_requested => true,
+            Err(error) => Err(error.into()),
+        },
+        () = &mut stop_requested => Ok(()),
     };
-    if !stopped_early {
-        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-    }
     tracing::info!("stopping");
     cluster.stop().await;
-    stop_postgres(postgres).await;
-    Ok(())
+    database.stop().await;
+    outcome
+}
+
+/// Watches for SIGINT and SIGTERM from now on; the future resolves with the first.
+fn stop_requested() -> Result<impl Future<Output = ()>, UpError> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(UpError::Signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(UpError::Signals)?;
+    Ok(async move {
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+    })
 }
 
 /// The one line on standard output, and the last.
-#[allow(clippy::print_stdout, reason = "standard output is where a script waits for this line")]
+#[allow(
+    clippy::print_stdout,
+    reason = "standard output is where a script waits for this line"
+)]
 fn announce(plan: &Plan) {
     println!("attica is ready: http://{}", plan.paas);
-}
-
-async fn stop_postgres(postgres: Option<PrivatePostgres>) {
-    if let Some(postgres) = postgres
-        && let Err(error) = postgres.stop().await
-    {
-        tracing::error!(%error, "Postgres did not stop cleanly; it recovers at the next start");
-    }
 }
 
 /// Where every role listens, settled and found free before anything is started.
@@ -161,24 +158,42 @@ impl Plan {
         for index in 0..args.agents {
             let port = match args.agent_port {
                 0 => 0,
-                first => first.checked_add(u16::from(index)).ok_or(UpError::AgentPorts(first, args.agents))?,
+                first => first
+                    .checked_add(u16::from(index))
+                    .ok_or(UpError::AgentPorts(first, args.agents))?,
             };
-            addresses.push(free_address(agent_address(args.listen, index), port, "--agent-port")?);
+            addresses.push(free_address(
+                agent_address(args.listen, index),
+                port,
+                "--agent-port",
+            )?);
         }
-        let shares = machine::Machine::detect(&args.data_dir)?.divide(args.agents, args.agent_resources.as_deref());
-        let agents = addresses.into_iter().zip(shares).enumerate().map(|(index, (address, resources))| AgentPlan {
-            address,
-            resources,
-            attributes: format!("rack:rack-{};zone:zone-{}", index + 1, index % 2 + 1),
-        });
-        Ok(Plan { master, paas, agents: agents.collect() })
+        let shares = machine::Machine::detect(&args.data_dir)?
+            .divide(args.agents, args.agent_resources.as_deref());
+        let agents =
+            addresses
+                .into_iter()
+                .zip(shares)
+                .enumerate()
+                .map(|(index, (address, resources))| AgentPlan {
+                    address,
+                    resources,
+                    attributes: format!("rack:rack-{};zone:zone-{}", index + 1, index % 2 + 1),
+                });
+        Ok(Plan {
+            master,
+            paas,
+            agents: agents.collect(),
+        })
     }
 }
 
 /// On loopback every agent has an address of its own, as machines have.
 fn agent_address(listen: IpAddr, index: u8) -> IpAddr {
     match listen {
-        IpAddr::V4(v4) if v4.is_loopback() => IpAddr::V4(Ipv4Addr::from(u32::from(v4) + u32::from(index))),
+        IpAddr::V4(v4) if v4.is_loopback() => {
+            IpAddr::V4(Ipv4Addr::from(u32::from(v4) + u32::from(index)))
+        }
         IpAddr::V4(_) | IpAddr::V6(_) => listen,
     }
 }
@@ -188,7 +203,9 @@ fn free_address(ip: IpAddr, port: u16, flag: &'static str) -> Result<SocketAddr,
     let address = SocketAddr::new(ip, port);
     match std::net::TcpListener::bind(address).and_then(|listener| listener.local_addr()) {
         Ok(bound) => Ok(bound),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(UpError::PortInUse(address, flag)),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            Err(UpError::PortInUse(address, flag))
+        }
         Err(error) => Err(UpError::Listen(address, error)),
     }
 }
@@ -201,7 +218,11 @@ struct Cluster {
 }
 
 impl Cluster {
-    fn start(plan: &Plan, data_dir: &Arc<DataDir>, postgres_url: &str) -> Result<Cluster, AnyError> {
+    fn start(
+        plan: &Plan,
+        data_dir: &Arc<DataDir>,
+        postgres_url: &str,
+    ) -> Result<Cluster, AnyError> {
         let master_program = Program::role("master")
             .arg("--listen", plan.master)
             .secret("ATTICA_POSTGRES_URL", postgres_url);
@@ -245,7 +266,10 @@ impl Cluster {
     /// The paas first, so that it does not replace the tasks that end next; the master last, so that it commits how they ended.
     async fn stop(self) {
         self.paas.stop(Signal::SIGTERM, ROLE_STOP_TIMEOUT).await;
-        let agents = self.agents.into_iter().map(|agent| agent.stop(Signal::SIGUSR1, AGENT_STOP_TIMEOUT));
+        let agents = self
+            .agents
+            .into_iter()
+            .map(|agent| agent.stop(Signal::SIGUSR1, AGENT_STOP_TIMEOUT));
         futures_util::future::join_all(agents).await;
         self.master.stop(Signal::SIGTERM, ROLE_STOP_TIMEOUT).await;
     }
