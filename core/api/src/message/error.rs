@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 
-use super::RECURSION_LIMIT;
+use super::Exceeded;
+use super::limits::JSON_VALUES_MAX;
 
 /// Bytes that are not the expected message. `Display` is the text of the 400 response, word for word.
 #[derive(Debug, Error)]
@@ -18,6 +19,9 @@ pub enum DecodeError {
         #[source]
         source: serde_json::Error,
     },
+    /// The body is a JSON document with too many values.
+    #[error("Failed to parse body into JSON: more than {JSON_VALUES_MAX} values")]
+    TooManyValues,
     /// The body is JSON, but not of the message's shape.
     #[error("Failed to convert JSON into {message} protobuf: {reason}")]
     Mismatch {
@@ -75,15 +79,9 @@ pub enum Mismatch {
         /// The name found, shortened.
         name: String,
     },
-    /// A message of a type that can contain itself does so too often.
-    #[error(
-        "Field '{}' is nested more than {RECURSION_LIMIT} times over",
-        name(path)
-    )]
-    Recursion {
-        /// The innermost field, shortened.
-        path: String,
-    },
+    /// The document exceeds a limit.
+    #[error(transparent)]
+    Limit(#[from] Exceeded),
     /// Required fields are absent (the first of them, when there are very many).
     #[error("Missing required fields: {}", .paths.join(", "))]
     Missing {
@@ -113,9 +111,9 @@ pub enum Malformed {
     /// A key names a wire type that no version 2 message of ours uses (groups, or an unassigned one).
     #[error("wire type {0} is not supported")]
     WireType(u8),
-    /// A message of a type that can contain itself does so too often.
-    #[error("a message contains its own type more than {RECURSION_LIMIT} times over")]
-    Recursion,
+    /// The document exceeds a limit.
+    #[error(transparent)]
+    Limit(#[from] Exceeded),
     /// A string is not UTF-8.
     #[error("a string is not UTF-8")]
     Utf8,

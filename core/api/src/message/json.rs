@@ -7,7 +7,8 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::ser::Formatter;
 
-use super::{DecodeError, Message, Mismatch, RECURSION_LIMIT, Wire};
+use super::limits::{JSON_VALUES_MAX, Limits};
+use super::{DecodeError, Message, Mismatch, Wire};
 
 /// As many missing fields are listed; the rest of a hopeless document is not worth the bytes.
 const MISSING_LIMIT: usize = 32;
@@ -41,8 +42,17 @@ pub fn encode_json<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 /// Decodes a message from JSON.
 ///
 /// # Errors
-/// [`DecodeError::Syntax`] when it is not JSON, [`DecodeError::Mismatch`] when it is JSON of another shape.
+/// [`DecodeError::Syntax`] when it is not JSON, [`DecodeError::Mismatch`] when it is JSON of another shape, and
+/// [`DecodeError::TooManyValues`].
 pub fn decode_json<T: Message>(bytes: &[u8]) -> Result<T, DecodeError> {
+    // Every value but the first follows one of these; those within strings count in vain.
+    let values = bytes
+        .iter()
+        .filter(|byte| matches!(byte, b'[' | b'{' | b',' | b':'))
+        .count();
+    if values >= JSON_VALUES_MAX {
+        return Err(DecodeError::TooManyValues);
+    }
     let value: Value = serde_json::from_slice(bytes).map_err(|error| syntax_error(bytes, error))?;
     from_value(&value).map_err(|reason| DecodeError::Mismatch {
         message: T::NAME,
@@ -86,26 +96,10 @@ pub(super) fn shorten(text: &str) -> String {
 pub struct Place {
     path: String,
     missing: Vec<String>,
-    recursion: u8,
+    pub(super) limits: Limits,
 }
 
 impl Place {
-    /// Reads a value within a value of its own type.
-    pub(super) fn recurse<T>(
-        &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, Mismatch>,
-    ) -> Result<T, Mismatch> {
-        if self.recursion == RECURSION_LIMIT {
-            return Err(Mismatch::Recursion {
-                path: shorten(&self.path),
-            });
-        }
-        self.recursion += 1;
-        let result = read(self)?;
-        self.recursion -= 1;
-        Ok(result)
-    }
-
     /// Reads one level down, in the field `name` of the current object.
     pub fn field<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> T) -> T {
         let length = self.path.len();

@@ -10,6 +10,7 @@
 mod error;
 pub(crate) mod id;
 mod json;
+mod limits;
 pub(crate) mod macros;
 mod proto;
 pub mod rule;
@@ -26,12 +27,9 @@ pub use error::{DecodeError, Malformed, Mismatch};
 pub(crate) use id::identifier;
 pub(crate) use json::from_value;
 pub use json::{Json, Place, decode_json, encode_json};
+pub use limits::{Exceeded, Nested};
 pub(crate) use macros::{enumeration, message};
 pub use proto::{Reader, WireKind, decode_proto, encode_proto, write_delimited};
-
-/// A message may contain its own type as many times over. The limit is the same in both codecs, so that what came in through one
-/// can go out and come back through the other.
-const RECURSION_LIMIT: u8 = 32;
 
 /// A value that can stand in a field: a scalar, an enum or a message.
 pub trait Wire: Sized {
@@ -64,7 +62,7 @@ pub trait Message: Wire {
     fn read_fields(input: &mut Reader<'_>) -> Result<Self, Malformed>;
 }
 
-/// A box stands where a message contains its own type, the only way in which messages can nest without bound.
+/// A box keeps what is large and rarely set out of the way; it is not seen on the wire.
 impl<T: Wire> Wire for Box<T> {
     const KIND: WireKind = T::KIND;
 
@@ -73,7 +71,7 @@ impl<T: Wire> Wire for Box<T> {
     }
 
     fn read_json(value: &Value, at: &mut Place) -> Result<Option<Self>, Mismatch> {
-        Ok(at.recurse(|at| T::read_json(value, at))?.map(Box::new))
+        Ok(T::read_json(value, at)?.map(Box::new))
     }
 
     fn write_proto(&self, out: &mut Vec<u8>) {
@@ -81,6 +79,6 @@ impl<T: Wire> Wire for Box<T> {
     }
 
     fn read_proto(input: &mut Reader<'_>) -> Result<Option<Self>, Malformed> {
-        Ok(input.recurse(T::read_proto)?.map(Box::new))
+        Ok(T::read_proto(input)?.map(Box::new))
     }
 }

@@ -1,6 +1,7 @@
 //! The protobuf wire format, version 2: keys, varints, lengths.
 
-use super::{DecodeError, Malformed, Message, RECURSION_LIMIT, Wire};
+use super::limits::Limits;
+use super::{DecodeError, Malformed, Message, Wire};
 
 /// The largest field number.
 const TAG_MAX: u64 = (1 << 29) - 1;
@@ -31,9 +32,10 @@ pub fn encode_proto<T: Message>(message: &T) -> Vec<u8> {
 /// # Errors
 /// [`DecodeError::Proto`].
 pub fn decode_proto<T: Message>(bytes: &[u8]) -> Result<T, DecodeError> {
+    let limits = Limits::default();
     let mut input = Reader {
         rest: bytes,
-        recursion_left: RECURSION_LIMIT,
+        limits: &limits,
     };
     T::read_fields(&mut input).map_err(|source| DecodeError::Proto {
         message: T::NAME,
@@ -75,7 +77,7 @@ pub fn write_delimited(out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
 #[derive(Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],
-    recursion_left: u8,
+    pub(super) limits: &'a Limits,
 }
 
 impl<'a> Reader<'a> {
@@ -137,7 +139,7 @@ impl<'a> Reader<'a> {
     pub fn nested(&mut self) -> Result<Reader<'a>, Malformed> {
         Ok(Reader {
             rest: self.delimited()?,
-            recursion_left: self.recursion_left,
+            limits: self.limits,
         })
     }
 
@@ -149,20 +151,6 @@ impl<'a> Reader<'a> {
             WireKind::Delimited => self.delimited().map(drop),
             WireKind::Fixed32 => self.array::<4>().map(drop),
         }
-    }
-
-    /// Reads a value within a value of its own type.
-    pub(super) fn recurse<T>(
-        &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, Malformed>,
-    ) -> Result<T, Malformed> {
-        self.recursion_left = self
-            .recursion_left
-            .checked_sub(1)
-            .ok_or(Malformed::Recursion)?;
-        let result = read(self)?;
-        self.recursion_left += 1;
-        Ok(result)
     }
 
     pub(super) fn is_empty(&self) -> bool {

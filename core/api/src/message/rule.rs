@@ -189,8 +189,9 @@ pub mod repeated {
             let Value::Array(elements) = value else {
                 return Err(at.unexpected(value));
             };
-            let mut values = Vec::with_capacity(elements.len());
+            let mut values = Vec::new();
             for (index, element) in elements.iter().enumerate() {
+                at.limits.element::<T>()?;
                 values.extend(at.element(index, |at| T::read_json(element, at))?);
             }
             Ok(Some(values))
@@ -213,9 +214,11 @@ pub mod repeated {
         if kind == WireKind::Delimited && T::KIND != WireKind::Delimited {
             let mut packed = input.nested()?;
             while !packed.is_empty() {
+                input.limits.element::<T>()?;
                 slot.extend(T::read_proto(&mut packed)?);
             }
         } else {
+            input.limits.element::<T>()?;
             slot.extend(input.value(kind)?);
         }
         Ok(())
@@ -270,6 +273,7 @@ pub mod map {
             };
             let mut values = BTreeMap::new();
             for (key, member) in members {
+                at.limits.element::<(String, T)>()?;
                 if let Some(value) = at.element(key, |at| T::read_json(member, at))? {
                     values.insert(key.clone(), value);
                 }
@@ -298,6 +302,7 @@ pub mod map {
         if kind != WireKind::Delimited {
             return input.skip(kind);
         }
+        input.limits.element::<(String, T)>()?;
         let mut entry = input.nested()?;
         let (mut key, mut value) = (None::<String>, None::<T>);
         while let Some((tag, kind)) = entry.key()? {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::Nested;
+
 /// Where the choices come from. When it is used up every further choice is the smallest: nothing set, nothing in a list; so
 /// proptest's shrinking of the bytes shrinks the message.
 pub(crate) struct Source<'a>(pub(crate) &'a [u8]);
@@ -93,6 +95,12 @@ impl Sample for Bytes {
 impl<T: Sample> Sample for Box<T> {
     fn sample(source: &mut Source<'_>) -> Self {
         Box::new(T::sample(source))
+    }
+}
+
+impl<T: Sample> Sample for Nested<T> {
+    fn sample(source: &mut Source<'_>) -> Self {
+        Self(Box::sample(source))
     }
 }
 

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::sample::{Sample, Source};
 use super::{
-    Malformed, Message, decode_json, decode_proto, encode_json, encode_proto, enumeration, message,
+    Malformed, Message, Nested, decode_json, decode_proto, encode_json, encode_proto, enumeration,
+    message,
 };
 use crate::{executor, link, scheduler, v1};
 
@@ -36,7 +37,7 @@ message! {
         inner: optional Inner = 11,
         inners: repeated Inner = 12,
         by_name: map Inner = 13,
-        itself: optional Box<Everything> = 200,
+        itself: optional Nested<Everything> = 200,
     }
     /// A message within.
     pub struct Inner {
@@ -248,10 +249,10 @@ fn protobuf_is_what_the_specification_says() {
         inner: Some(Inner { must: 5 }),
         inners: vec![],
         by_name: [("k".to_owned(), Inner { must: 1 })].into(),
-        itself: Some(Box::new(Everything {
+        itself: Some(Nested(Box::new(Everything {
             text: "y".repeat(130),
             ..Everything::default()
-        })),
+        }))),
     };
     let mut expected: Vec<u8> = vec![
         0x0a, 2, b'h', b'i', // 1: text
@@ -377,7 +378,7 @@ fn nesting_ends_at_the_same_depth_in_both_codecs() {
         };
         (0..times).fold(innermost, |id, _| v1::ContainerId {
             value: "n".into(),
-            parent: Some(Box::new(id)),
+            parent: Some(Nested(Box::new(id))),
         })
     };
     let deep = nested(32);
@@ -394,10 +395,30 @@ fn nesting_ends_at_the_same_depth_in_both_codecs() {
         decode_json::<v1::ContainerId>(&encode_json(&too_deep))
             .unwrap_err()
             .to_string()
-            .contains("nested")
+            .contains("contains its own type")
     );
     assert!(decode_proto::<v1::ContainerId>(&encode_proto(&too_deep)).is_err());
     assert!(decode_json::<v1::ContainerId>("[".repeat(1_000_000).as_bytes()).is_err());
+}
+
+/// Two bytes of input must not become hundreds of bytes of memory each.
+#[test]
+fn the_memory_of_lists_is_limited() {
+    let too_many = (256 << 20) / size_of::<v1::OfferOperation>() + 1;
+    let mut proto = Vec::with_capacity(2 * too_many);
+    (0..too_many).for_each(|_| proto.extend([0x12, 0]));
+    match decode_proto::<scheduler::Accept>(&proto) {
+        Err(super::DecodeError::Proto { source, .. }) => {
+            assert_eq!(source, Malformed::Limit(super::Exceeded::Elements));
+        }
+        other => panic!("{:?}", other.map(|accept| accept.operations.len())),
+    }
+    let json = format!("[{}0]", "0,".repeat(1 << 21));
+    let error = decode_json::<scheduler::Accept>(json.as_bytes()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "Failed to parse body into JSON: more than 2097152 values"
+    );
 }
 
 fn round_trips<

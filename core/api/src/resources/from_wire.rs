@@ -78,7 +78,7 @@ fn one(resource: &Resource) -> Result<allocator::Resource, ResourceProblem> {
     }
     let identity = Identity {
         reservations: reservations(resource)?,
-        disk: resource.disk.as_ref().map(disk).transpose()?,
+        disk: resource.disk.as_deref().map(disk).transpose()?,
         guarantee: resource
             .revocable
             .as_ref()

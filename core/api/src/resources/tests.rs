@@ -384,7 +384,8 @@ proptest! {
             resource.scalar = Some(crate::v1::Scalar { value: source.below(3_000) as f64 / 1_000.0 });
             resource.role = ["*", "a", "a/b"].get(source.below(4)).map(|role| (*role).to_owned());
             resource.reservations.iter_mut().for_each(|reservation| reservation.role = Some("a/b/c".into()));
-            if let Some(DiskInfo { volume, source, .. }) = &mut resource.disk {
+            if let Some(disk) = &mut resource.disk {
+                let DiskInfo { volume, source, .. } = &mut **disk;
                 volume.iter_mut().for_each(|volume| (volume.image, volume.source) = (None, None));
                 *source = source.take().filter(|DiskSource { r#type, .. }| *r#type != DiskSourceType::Unknown);
             }

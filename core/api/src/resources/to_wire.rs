@@ -121,7 +121,7 @@ fn labels(labels: &[allocator::Label]) -> Option<Labels> {
 }
 
 fn write_identity(wire: &mut Resource, identity: &Identity) {
-    wire.disk = identity.disk.as_ref().map(disk);
+    wire.disk = identity.disk.as_ref().map(disk).map(Box::new);
     wire.revocable = match identity.guarantee {
         Guarantee::Firm => None,
         Guarantee::Revocable => Some(RevocableInfo {}),

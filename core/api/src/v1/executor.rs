@@ -27,7 +27,7 @@ message! {
         executor_id: required ExecutorId = 1,
         framework_id: optional FrameworkId = 8,
         command: optional CommandInfo = 7,
-        container: optional ContainerInfo = 11,
+        container: optional Box<ContainerInfo> = 11,
         resources: repeated Resource = 5,
         name: optional String = 9,
         source: optional String = 10,

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::message::{identifier, message};
+use crate::message::{Nested, identifier, message};
 
 identifier! {
     /// Names a framework: `<master id>-<number>`, for good.
@@ -25,7 +25,7 @@ message! {
     /// Names a container on an agent; a nested container names its parent too.
     pub struct ContainerId {
         value: required String = 1,
-        parent: optional Box<ContainerId> = 2,
+        parent: optional Nested<ContainerId> = 2,
     }
     /// A UUID in its 16 raw bytes.
     pub struct Uuid {

@@ -111,15 +111,15 @@ message! {
         /// Set when the framework wants to hear how it went.
         id: optional OperationId = 12,
         launch: optional LaunchOperation = 2,
-        launch_group: optional LaunchGroupOperation = 7,
+        launch_group: optional Box<LaunchGroupOperation> = 7,
         reserve: optional ReserveOperation = 3,
         unreserve: optional UnreserveOperation = 4,
         create: optional CreateOperation = 5,
         destroy: optional DestroyOperation = 6,
-        grow_volume: optional GrowVolumeOperation = 13,
-        shrink_volume: optional ShrinkVolumeOperation = 14,
-        create_disk: optional CreateDiskOperation = 15,
-        destroy_disk: optional DestroyDiskOperation = 16,
+        grow_volume: optional Box<GrowVolumeOperation> = 13,
+        shrink_volume: optional Box<ShrinkVolumeOperation> = 14,
+        create_disk: optional Box<CreateDiskOperation> = 15,
+        destroy_disk: optional Box<DestroyDiskOperation> = 16,
     }
     /// How an operation stands.
     pub struct OperationStatus {

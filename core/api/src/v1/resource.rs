@@ -89,7 +89,7 @@ message! {
         reservation: optional ReservationInfo = 8,
         /// The stack of reservations, the most refined last.
         reservations: repeated ReservationInfo = 13,
-        disk: optional DiskInfo = 7,
+        disk: optional Box<DiskInfo> = 7,
         revocable: optional RevocableInfo = 9,
         shared: optional SharedInfo = 10,
     }
