@@ -114,15 +114,36 @@ impl<T, S> Committer<T, S> {
     where
         T: Tables<F, Statements = S>,
     {
-        if let Some(session) = &self.session {
-            match self.attempt(session, rows, last).await {
-                Ok(()) => return Ok(true),
+        if let Some(session) = self.session.take() {
+            match self.attempt(&session, rows, last).await {
+                Ok(()) => {
+                    self.session = Some(session);
+                    return Ok(true);
+                }
                 Err(error) if is_final(&error) => return Err(self.refused(error)),
                 Err(error) => self.failed("a commit has an unknown outcome", &error),
             }
-            self.session = None;
         }
         tokio::time::sleep(backoff(self.failures)).await;
+        let Some((session, epoch, seq)) = self.reopen().await? else {
+            return Ok(false);
+        };
+        self.session = Some(session);
+        if epoch == self.lead.epoch && seq == last {
+            Ok(true)
+        } else if epoch == self.lead.epoch && seq == self.lead.seq {
+            Ok(false)
+        } else {
+            // A position that is neither says that somebody else writes with our epoch, which is no better than a new one.
+            Err(WriterError::Deposed { lead: self.lead })
+        }
+    }
+
+    /// A new session, and where the lead is once every older transaction of ours has ended. `None`: try again.
+    async fn reopen<F: Fact>(&self) -> Result<Option<(Session<S>, Epoch, Position)>, WriterError>
+    where
+        T: Tables<F, Statements = S>,
+    {
         let session = match tokio::time::timeout(OPEN_TIMEOUT, self.open()).await {
             Ok(Ok(session)) => session,
             Ok(Err(error)) if is_final(&error) && error.code().is_some() => {
@@ -130,32 +151,20 @@ impl<T, S> Committer<T, S> {
             }
             Ok(Err(error)) => {
                 self.failed("cannot connect to Postgres", &error);
-                return Ok(false);
+                return Ok(None);
             }
             Err(elapsed) => {
                 self.failed("Postgres does not answer", &elapsed);
-                return Ok(false);
+                return Ok(None);
             }
         };
-        let found = match session
-            .connection
-            .client
-            .query_one(RESOLVE, &[&self.lead.role.as_str()])
-            .await
-        {
-            Ok(row) => (Epoch(row.get(0)), Position(row.get(1))),
+        let role = self.lead.role.as_str();
+        match session.connection.client.query_one(RESOLVE, &[&role]).await {
+            Ok(row) => Ok(Some((session, Epoch(row.get(0)), Position(row.get(1))))),
             Err(error) => {
                 self.failed("cannot read the lead", &error);
-                return Ok(false);
+                Ok(None)
             }
-        };
-        self.session = Some(session);
-        match found {
-            (epoch, _) if epoch != self.lead.epoch => Err(WriterError::Deposed { lead: self.lead }),
-            (_, seq) if seq == last => Ok(true),
-            (_, seq) if seq == self.lead.seq => Ok(false),
-            // Somebody writes with our epoch. We cannot both be right.
-            (_, _) => Err(WriterError::Deposed { lead: self.lead }),
         }
     }
 
