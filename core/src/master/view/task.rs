@@ -172,7 +172,7 @@ impl Fragment {
             user,
             labels: info.labels.as_ref().map(|labels| labels.labels.iter().collect()),
             discovery: info.discovery.as_ref(),
-            container: info.container.as_ref(),
+            container: info.container.as_deref(),
             health_check: info.health_check.as_ref(),
         });
         let mut text = format!("{{{head},\"state\":\"");
