@@ -25,10 +25,15 @@ pub struct Cycle;
 #[must_use]
 pub fn steps(planned: &[Planned<'_>], layers: &BTreeMap<RunSpecId, u32>) -> Vec<Step> {
     let of_kind = |kind: ActionKind, wanted: fn(&Planned<'_>) -> bool| {
-        planned.iter().filter(|planned| wanted(planned)).map(|planned| action(kind, planned.id)).collect::<Vec<_>>()
+        planned
+            .iter()
+            .filter(|planned| wanted(planned))
+            .map(|planned| action(kind, planned.id))
+            .collect::<Vec<_>>()
     };
     let stops = of_kind(ActionKind::Stop, |planned| planned.from.is_some() && planned.to.is_none());
-    let starts = of_kind(ActionKind::Start, |planned| planned.from.is_none() && planned.to.is_some());
+    let starts =
+        of_kind(ActionKind::Start, |planned| planned.from.is_none() && planned.to.is_some());
     let mut by_layer: BTreeMap<u32, Vec<Action>> = BTreeMap::new();
     for planned in planned {
         if let Some(kind) = change(planned) {
@@ -80,7 +85,8 @@ pub fn layers<'a>(
         on.into_iter().for_each(|dependency| dependents.entry(dependency).or_default().push(id));
     }
     let mut ranks: BTreeMap<RunSpecId, u32> = BTreeMap::new();
-    let mut layer: Vec<&RunSpecId> = unmet.iter().filter(|(_, unmet)| **unmet == 0).map(|(id, _)| *id).collect();
+    let mut layer: Vec<&RunSpecId> =
+        unmet.iter().filter(|(_, unmet)| **unmet == 0).map(|(id, _)| *id).collect();
     let mut rank = 0;
     while !layer.is_empty() {
         let mut next = Vec::new();

@@ -40,7 +40,9 @@ pub enum Refusal {
     #[error("Object is not valid")]
     Invalid(Vec<Violation>),
     /// Too many deployments run (403).
-    #[error("Max number ({limit}) of running deployments is achieved. Wait for existing deployments to complete or cancel one.")]
+    #[error(
+        "Max number ({limit}) of running deployments is achieved. Wait for existing deployments to complete or cancel one."
+    )]
     TooManyDeployments {
         /// So many may run.
         limit: usize,

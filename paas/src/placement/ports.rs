@@ -37,7 +37,10 @@ impl FreePorts {
 
     /// Takes a port; false when it is not free.
     pub(super) fn take(&mut self, port: u16) -> bool {
-        let Some(index) = self.0.iter().position(|(begin, end)| (*begin..=*end).contains(&port)) else { return false };
+        let Some(index) = self.0.iter().position(|(begin, end)| (*begin..=*end).contains(&port))
+        else {
+            return false;
+        };
         let (begin, end) = self.0.swap_remove(index);
         if begin < port {
             self.0.push((begin, port - 1));

@@ -1,16 +1,26 @@
 use std::collections::BTreeMap;
 
 use attica_core_api::v1::{
-    self, CommandInfo, DiscoveryInfo, DurationInfo, HealthCheckType, HttpCheckInfo, KillPolicy, Label, Labels,
-    NetworkProtocol, Port, Ports, Resource, TaskId, TaskInfo, TcpCheckInfo, Visibility,
+    self, CommandInfo, DiscoveryInfo, DurationInfo, HealthCheckType, HttpCheckInfo, KillPolicy,
+    Label, Labels, NetworkProtocol, Port, Ports, Resource, TaskId, TaskInfo, TcpCheckInfo,
+    Visibility,
 };
 
 use super::environment::environment;
-use crate::model::{Agent, CheckKind, CheckedPort, CommandLine, Endpoint, HealthCheck, PortDefinition, Protocol, RunSpec, Scheme};
+use crate::model::{
+    Agent, CheckKind, CheckedPort, CommandLine, Endpoint, HealthCheck, PortDefinition, Protocol,
+    RunSpec, Scheme,
+};
 
 /// The task that the master is asked to launch.
 #[must_use]
-pub fn task_info(run_spec: &RunSpec, task_id: &TaskId, agent: &Agent, ports: &[u16], resources: Vec<Resource>) -> TaskInfo {
+pub fn task_info(
+    run_spec: &RunSpec,
+    task_id: &TaskId,
+    agent: &Agent,
+    ports: &[u16],
+    resources: Vec<Resource>,
+) -> TaskInfo {
     let of_kind = |kind: CheckKind| {
         let checks = run_spec.health_checks.iter().filter(move |check| check.kind == kind);
         checks.filter_map(|check| health_check(check, ports))
@@ -51,7 +61,11 @@ fn command(run_spec: &RunSpec, task_id: &TaskId, agent: &Agent, ports: &[u16]) -
 
 /// How the task is found: by its reversed path, which is a host name, and its ports.
 fn discovery(run_spec: &RunSpec, ports: &[u16]) -> DiscoveryInfo {
-    let ports = run_spec.ports.iter().zip(ports).flat_map(|(definition, number)| discovery_ports(definition, *number));
+    let ports = run_spec
+        .ports
+        .iter()
+        .zip(ports)
+        .flat_map(|(definition, number)| discovery_ports(definition, *number));
     DiscoveryInfo {
         visibility: Visibility::Framework,
         name: Some(run_spec.id.reversed()),
@@ -79,7 +93,8 @@ fn discovery_ports(definition: &PortDefinition, number: u16) -> Vec<Port> {
 }
 
 fn labels(labels: &BTreeMap<String, String>) -> Option<Labels> {
-    let label = |(key, value): (&String, &String)| Label { key: key.clone(), value: Some(value.clone()) };
+    let label =
+        |(key, value): (&String, &String)| Label { key: key.clone(), value: Some(value.clone()) };
     (!labels.is_empty()).then(|| Labels { labels: labels.iter().map(label).collect() })
 }
 
@@ -105,7 +120,11 @@ fn health_check(check: &HealthCheck, ports: &[u16]) -> Option<v1::HealthCheck> {
             };
             (HealthCheckType::Http, Some(http), None)
         }
-        Endpoint::Tcp => (HealthCheckType::Tcp, None, Some(TcpCheckInfo { protocol: NetworkProtocol::Ipv4, port })),
+        Endpoint::Tcp => (
+            HealthCheckType::Tcp,
+            None,
+            Some(TcpCheckInfo { protocol: NetworkProtocol::Ipv4, port }),
+        ),
     };
     let delay_ms = match check.kind {
         CheckKind::Agent => check.delay_ms,

@@ -20,7 +20,9 @@ impl Fields {
     pub(super) fn value<T: Serialize + ?Sized>(self, name: &str, value: &T) -> Self {
         match serde_json::to_string(value) {
             Ok(json) => self.json(name, &json),
-            Err(error) => unreachable!("texts, numbers and lists of them can be written as JSON: {error}"),
+            Err(error) => {
+                unreachable!("texts, numbers and lists of them can be written as JSON: {error}")
+            }
         }
     }
 

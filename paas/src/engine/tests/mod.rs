@@ -1,4 +1,10 @@
 //! Scenarios: what people ask for, and what becomes of it.
 
 mod apps;
+mod conflicts;
+mod failures;
+mod health;
+mod history;
+mod placement;
+mod rolling;
 mod world;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use attica_core_api::scheduler::{Call, CallType, Event};
 use attica_core_api::v1::{
-    AgentId, Attribute, FrameworkId, HealthResult, MasterInfo, Offer, OfferId, Range, Ranges, Resource, Scalar, TaskId,
-    TaskInfo, TaskState, TaskStatus, Text, ValueType,
+    AgentId, Attribute, FrameworkId, HealthResult, MasterInfo, Offer, OfferId, Range, Ranges,
+    Resource, Scalar, TaskId, TaskInfo, TaskState, TaskStatus, Text, ValueType,
 };
 use attica_core_api::{Entropy, Now, Tick, Timestamp};
 use bytes::Bytes;
@@ -77,7 +77,13 @@ pub(super) fn config() -> Config {
 pub(super) fn update(instances: u32) -> RunSpecUpdate {
     let cpus = attica_core_api::Scalar::from_thousandths(100).unwrap();
     let mem = attica_core_api::Scalar::units(32);
-    RunSpecUpdate { cmd: Some("serve".into()), instances: Some(instances), cpus: Some(cpus), mem: Some(mem), ..RunSpecUpdate::default() }
+    RunSpecUpdate {
+        cmd: Some("serve".into()),
+        instances: Some(instances),
+        cpus: Some(cpus),
+        mem: Some(mem),
+        ..RunSpecUpdate::default()
+    }
 }
 
 impl World {
@@ -134,14 +140,20 @@ impl World {
         }
         assert_eq!(folded, *self.engine.snapshot());
         self.events.clear();
-        self.engine = Engine::recover(config(), folded, Entropy::new(self.offers_made as u128 + 77), self.now);
+        self.engine = Engine::recover(
+            config(),
+            folded,
+            Entropy::new(self.offers_made as u128 + 77),
+            self.now,
+        );
         self.connect();
     }
 
-    /// Applies a write and lets everything that follows happen.
+    /// Applies a write and lets everything happen that follows within a second.
     pub(super) fn write(&mut self, write: Write) -> Result<Reply, Refusal> {
         let reply = self.write_only(write);
         self.run();
+        self.pass(1_000);
         reply
     }
 
@@ -161,7 +173,10 @@ impl World {
 
     pub(super) fn put(&mut self, path: &str, update: RunSpecUpdate) -> DeploymentId {
         let to = Definition::Merged(Box::new(update));
-        self.deployed(Write::Put { changes: vec![RunSpecChange { id: id(path), to }], force: false })
+        self.deployed(Write::Put {
+            changes: vec![RunSpecChange { id: id(path), to }],
+            force: false,
+        })
     }
 
     pub(super) fn deployed(&mut self, write: Write) -> DeploymentId {
@@ -225,12 +240,17 @@ impl World {
         match call.r#type.unwrap() {
             CallType::Accept => {
                 let operations = &call.accept.as_ref().unwrap().operations;
-                let infos = operations.iter().flat_map(|operation| &operation.launch.as_ref().unwrap().task_infos);
+                let infos = operations
+                    .iter()
+                    .flat_map(|operation| &operation.launch.as_ref().unwrap().task_infos);
                 infos.cloned().collect::<Vec<_>>().into_iter().for_each(|info| self.launch(info));
             }
             CallType::Decline => {
                 let decline = call.decline.as_ref().unwrap();
-                let until = self.now.tick.after((decline.filters.as_ref().unwrap().refuse_seconds * 1_000.0) as u64);
+                let until = self
+                    .now
+                    .tick
+                    .after((decline.filters.as_ref().unwrap().refuse_seconds * 1_000.0) as u64);
                 for offer in &decline.offer_ids {
                     let agent = offer.as_str().split_once('@').unwrap().1.to_owned();
                     self.declined.insert(agent, until);
@@ -244,7 +264,8 @@ impl World {
             CallType::Kill => self.end(&call.kill.as_ref().unwrap().task_id, TaskState::Killed),
             CallType::Reconcile => {
                 for task in &call.reconcile.as_ref().unwrap().tasks {
-                    let state = self.tasks.get(&task.task_id).map_or(TaskState::Gone, |known| known.state);
+                    let state =
+                        self.tasks.get(&task.task_id).map_or(TaskState::Gone, |known| known.state);
                     self.report(&task.task_id.clone(), state, |status| status.uuid = None);
                 }
             }
@@ -257,8 +278,13 @@ impl World {
         let task = info.task_id.clone();
         assert!(!self.tasks.contains_key(&task), "{task} launched twice");
         let instance = crate::model::TaskIdentity::parse(task.as_str()).unwrap().instance;
-        let durable = self.engine.snapshot().instance(&instance).and_then(|instance| instance.task.clone());
-        assert_eq!(durable.map(|durable| durable.id).as_ref(), Some(&task), "launched before it was durable");
+        let durable =
+            self.engine.snapshot().instance(&instance).and_then(|instance| instance.task.clone());
+        assert_eq!(
+            durable.map(|durable| durable.id).as_ref(),
+            Some(&task),
+            "launched before it was durable"
+        );
         self.tasks.insert(task.clone(), Known { info, state: TaskState::Staging });
         match self.behaviour {
             Behaviour::Run => {
@@ -282,14 +308,22 @@ impl World {
     }
 
     fn is_reachable(&self, known: &Known) -> bool {
-        self.machines.iter().any(|machine| machine.reachable && agent(machine) == known.info.agent_id)
+        self.machines
+            .iter()
+            .any(|machine| machine.reachable && agent(machine) == known.info.agent_id)
     }
 
     /// Sends a status of a task.
-    pub(super) fn report(&mut self, task: &TaskId, state: TaskState, more: impl FnOnce(&mut TaskStatus)) {
+    pub(super) fn report(
+        &mut self,
+        task: &TaskId,
+        state: TaskState,
+        more: impl FnOnce(&mut TaskStatus),
+    ) {
         let agent_id = self.tasks.get(task).map(|known| known.info.agent_id.clone());
         let uuid = Some(Bytes::from_static(b"0123456789abcdef"));
-        let mut status = TaskStatus { task_id: task.clone(), state, agent_id, uuid, ..TaskStatus::default() };
+        let mut status =
+            TaskStatus { task_id: task.clone(), state, agent_id, uuid, ..TaskStatus::default() };
         more(&mut status);
         if let Some(known) = self.tasks.get_mut(task)
             && state != TaskState::Unreachable
@@ -312,7 +346,13 @@ impl World {
         let timestamp = self.now.wall.seconds();
         self.report(task, TaskState::Running, |status| {
             let message = (!healthy).then(|| "refused".to_owned());
-            let result = HealthResult { index: 0, healthy, consecutive_failures: failures, message, timestamp };
+            let result = HealthResult {
+                index: 0,
+                healthy,
+                consecutive_failures: failures,
+                message,
+                timestamp,
+            };
             status.health_results.push(result);
         });
     }
@@ -321,7 +361,9 @@ impl World {
     pub(super) fn set_reachable(&mut self, index: usize, reachable: bool) {
         self.machines[index].reachable = reachable;
         let on_it = agent(&self.machines[index]);
-        let tasks: Vec<(TaskId, TaskState)> = self.tasks.iter()
+        let tasks: Vec<(TaskId, TaskState)> = self
+            .tasks
+            .iter()
             .filter(|(_, known)| known.info.agent_id == on_it)
             .map(|(task, known)| (task.clone(), known.state))
             .collect();
@@ -335,10 +377,15 @@ impl World {
         if !self.wanted {
             return;
         }
-        let offers: Vec<Offer> = self.machines.iter().filter(|machine| self.is_free(machine)).map(|machine| {
-            let number = self.offers_made;
-            self.offer_of(machine, number)
-        }).collect();
+        let offers: Vec<Offer> = self
+            .machines
+            .iter()
+            .filter(|machine| self.is_free(machine))
+            .map(|machine| {
+                let number = self.offers_made;
+                self.offer_of(machine, number)
+            })
+            .collect();
         self.offers_made += 1;
         if !offers.is_empty() {
             // One offer at a time per machine: the engine answers each before the next is made.
@@ -347,15 +394,23 @@ impl World {
     }
 
     fn is_free(&self, machine: &Machine) -> bool {
-        machine.reachable && self.declined.get(&machine.name).is_none_or(|until| *until <= self.now.tick)
+        machine.reachable
+            && self.declined.get(&machine.name).is_none_or(|until| *until <= self.now.tick)
     }
 
     fn offer_of(&self, machine: &Machine, number: u64) -> Offer {
         let on_it = self.tasks.values().filter(|known| known.info.agent_id == agent(machine));
         let taken: Vec<&Resource> = on_it.flat_map(|known| &known.info.resources).collect();
-        let used: f64 = taken.iter().filter(|resource| resource.name == "cpus").map(|resource| resource.scalar.as_ref().unwrap().value).sum();
-        let ports: Vec<u64> = taken.iter().filter_map(|resource| resource.ranges.as_ref())
-            .flat_map(|ranges| ranges.range.iter().flat_map(|range| range.begin..=range.end)).collect();
+        let used: f64 = taken
+            .iter()
+            .filter(|resource| resource.name == "cpus")
+            .map(|resource| resource.scalar.as_ref().unwrap().value)
+            .sum();
+        let ports: Vec<u64> = taken
+            .iter()
+            .filter_map(|resource| resource.ranges.as_ref())
+            .flat_map(|ranges| ranges.range.iter().flat_map(|range| range.begin..=range.end))
+            .collect();
         let mut unique = ports.clone();
         unique.sort_unstable();
         unique.dedup();
@@ -372,7 +427,12 @@ impl World {
                 scalar("cpus", ((machine.cpus - used) * 1_000.0).round() / 1_000.0),
                 scalar("mem", 64_000.0),
                 scalar("disk", 10_000.0),
-                Resource { name: "ports".into(), r#type: ValueType::Ranges, ranges: Some(Ranges { range: free }), ..Resource::default() },
+                Resource {
+                    name: "ports".into(),
+                    r#type: ValueType::Ranges,
+                    ranges: Some(Ranges { range: free }),
+                    ..Resource::default()
+                },
             ],
             attributes: vec![Attribute {
                 name: "rack".into(),
@@ -398,7 +458,10 @@ impl World {
     }
 
     pub(super) fn task_ids(&self, path: &str) -> Vec<String> {
-        self.instances(path).iter().filter_map(|instance| Some(instance.task.as_ref()?.id.to_string())).collect()
+        self.instances(path)
+            .iter()
+            .filter_map(|instance| Some(instance.task.as_ref()?.id.to_string()))
+            .collect()
     }
 
     pub(super) fn is_running(&self, deployment: DeploymentId) -> bool {
@@ -416,5 +479,10 @@ pub(super) fn agent(machine: &Machine) -> AgentId {
 }
 
 fn scalar(name: &str, value: f64) -> Resource {
-    Resource { name: name.into(), r#type: ValueType::Scalar, scalar: Some(Scalar { value }), ..Resource::default() }
+    Resource {
+        name: name.into(),
+        r#type: ValueType::Scalar,
+        scalar: Some(Scalar { value }),
+        ..Resource::default()
+    }
 }

@@ -8,7 +8,13 @@ use crate::model::RunSpecId;
 
 impl Engine {
     /// Removes a run spec; a deployment then kills its instances.
-    pub(super) fn delete(&mut self, now: Now, id: RunSpecId, conflict: Conflict, out: &mut Effects) -> Result<Reply, Refusal> {
+    pub(super) fn delete(
+        &mut self,
+        now: Now,
+        id: RunSpecId,
+        conflict: Conflict,
+        out: &mut Effects,
+    ) -> Result<Reply, Refusal> {
         if self.current(&id).is_none() {
             return Err(Refusal::Missing(id));
         }
@@ -17,7 +23,8 @@ impl Engine {
         match self.admit(&targets, conflict) {
             Err(refusal) => Err(self.refused(now, &id, version, refusal, out)),
             Ok(superseded) => {
-                let deployment = self.deploy(now, version, targets, &BTreeMap::new(), superseded, out);
+                let deployment =
+                    self.deploy(now, version, targets, &BTreeMap::new(), superseded, out);
                 Ok(Reply::Deployed { version, deployment, created: Vec::new() })
             }
         }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use attica_core_api::Now;
 
 use super::super::deployments::{Conflict, Target};
-use super::super::{Definition, Effects, Engine, Fact, Origin, Refusal, Reply, RunSpecChange, Violation};
+use super::super::{
+    Definition, Effects, Engine, Fact, Origin, Refusal, Reply, RunSpecChange, Violation,
+};
 use crate::model::{RunSpec, RunSpecId, RunSpecUpdate, Version};
 
 impl Engine {
@@ -23,9 +25,17 @@ impl Engine {
         let targets: Vec<Target> = definitions
             .iter()
             .filter(is_changed)
-            .map(|definition| Target { id: definition.id.clone(), to: Some(Arc::clone(definition)) })
+            .map(|definition| Target {
+                id: definition.id.clone(),
+                to: Some(Arc::clone(definition)),
+            })
             .collect();
-        let cyclic = |_| Refusal::Invalid(vec![Violation::new("/dependencies", crate::deployment::Cycle.to_string())]);
+        let cyclic = |_| {
+            Refusal::Invalid(vec![Violation::new(
+                "/dependencies",
+                crate::deployment::Cycle.to_string(),
+            )])
+        };
         let layers = self.layers_with(&targets).map_err(cyclic)?;
         let superseded = match self.admit(&targets, conflict) {
             Ok(superseded) => superseded,
@@ -42,37 +52,63 @@ impl Engine {
     }
 
     /// The whole definitions that the changes lead to, checked and with service ports.
-    fn definitions(&self, changes: &[RunSpecChange], version: Version) -> Result<Vec<Arc<RunSpec>>, Refusal> {
+    fn definitions(
+        &self,
+        changes: &[RunSpecChange],
+        version: Version,
+    ) -> Result<Vec<Arc<RunSpec>>, Refusal> {
         let mut taken = BTreeSet::new();
         let mut definitions = Vec::with_capacity(changes.len());
         for (index, change) in changes.iter().enumerate() {
-            let definition = self.definition(change, version, &mut taken).map_err(|refusal| match refusal {
-                Refusal::Invalid(violations) if changes.len() > 1 => Refusal::Invalid(within(index, violations)),
-                refusal => refusal,
-            })?;
+            let definition =
+                self.definition(change, version, &mut taken).map_err(|refusal| match refusal {
+                    Refusal::Invalid(violations) if changes.len() > 1 => {
+                        Refusal::Invalid(within(index, violations))
+                    }
+                    refusal => refusal,
+                })?;
             definitions.push(Arc::new(definition));
         }
         Ok(definitions)
     }
 
-    fn definition(&self, change: &RunSpecChange, version: Version, taken: &mut BTreeSet<u16>) -> Result<RunSpec, Refusal> {
+    fn definition(
+        &self,
+        change: &RunSpecChange,
+        version: Version,
+        taken: &mut BTreeSet<u16>,
+    ) -> Result<RunSpec, Refusal> {
         let id = &change.id;
         let current = self.current(id);
         let mut merged = match &change.to {
             Definition::New(_) if current.is_some() => return Err(Refusal::Exists(id.clone())),
-            Definition::Patched(_) if current.is_none() => return Err(Refusal::Missing(id.clone())),
-            Definition::New(update) | Definition::Replaced(update) => self.merged(id, None, update)?,
-            Definition::Merged(update) | Definition::Patched(update) => self.merged(id, current, update)?,
+            Definition::Patched(_) if current.is_none() => {
+                return Err(Refusal::Missing(id.clone()));
+            }
+            Definition::New(update) | Definition::Replaced(update) => {
+                self.merged(id, None, update)?
+            }
+            Definition::Merged(update) | Definition::Patched(update) => {
+                self.merged(id, current, update)?
+            }
             Definition::Stored(stored) => self.stored(id, *stored)?,
         };
         (self.config.border.validate)(&merged).map_err(Refusal::Invalid)?;
-        let exhausted = |_| Refusal::Invalid(vec![Violation::new("/portDefinitions", self.exhausted_text())]);
-        self.service_ports.allocate(&mut merged, current.map(Arc::as_ref), taken).map_err(exhausted)?;
+        let exhausted =
+            |_| Refusal::Invalid(vec![Violation::new("/portDefinitions", self.exhausted_text())]);
+        self.service_ports
+            .allocate(&mut merged, current.map(Arc::as_ref), taken)
+            .map_err(exhausted)?;
         let keep_generation = matches!(change.to, Definition::Stored(_));
         Ok(versioned(merged, current.map(Arc::as_ref), version, keep_generation))
     }
 
-    fn merged(&self, id: &RunSpecId, current: Option<&Arc<RunSpec>>, update: &RunSpecUpdate) -> Result<RunSpec, Refusal> {
+    fn merged(
+        &self,
+        id: &RunSpecId,
+        current: Option<&Arc<RunSpec>>,
+        update: &RunSpecUpdate,
+    ) -> Result<RunSpec, Refusal> {
         let merged = update.apply(current.map(Arc::as_ref), id, &self.config.role);
         merged.map_err(|error| Refusal::Invalid(vec![Violation::new("/", error.to_string())]))
     }
@@ -81,7 +117,9 @@ impl Engine {
         let state = self.state.run_specs.get(id).filter(|state| state.current.is_some());
         let state = state.ok_or_else(|| Refusal::Missing(id.clone()))?;
         let stored = state.versions.get(&version);
-        stored.map(|stored| RunSpec::clone(stored)).ok_or_else(|| Refusal::VersionMissing { id: id.clone(), version })
+        stored
+            .map(|stored| RunSpec::clone(stored))
+            .ok_or_else(|| Refusal::VersionMissing { id: id.clone(), version })
     }
 
     /// The current definition of a run spec.
@@ -91,19 +129,31 @@ impl Engine {
 
     /// True for a new version, and for the old one when instances of other generations are about (a deployment was stopped half-way).
     fn needs_deployment(&self, definition: &RunSpec) -> bool {
-        let changed = self.current(&definition.id).is_none_or(|current| current.version != definition.version);
+        let changed = self
+            .current(&definition.id)
+            .is_none_or(|current| current.version != definition.version);
         let tracker = self.trackers.get(&definition.id).filter(|tracker| tracker.lock.is_none());
-        changed || tracker.is_some_and(|tracker| tracker.standing_of_others(definition.generation).active() > 0)
+        changed
+            || tracker.is_some_and(|tracker| {
+                tracker.standing_of_others(definition.generation).active() > 0
+            })
     }
 
     fn exhausted_text(&self) -> String {
         let (first, last) = (self.config.service_port_first, self.config.service_port_last);
-        format!("no service port is free between {first} and {last}: remove apps, or name the port yourself")
+        format!(
+            "no service port is free between {first} and {last}: remove apps, or name the port yourself"
+        )
     }
 }
 
 /// A definition with its versions: the current one itself when nothing changes.
-pub(super) fn versioned(mut definition: RunSpec, current: Option<&RunSpec>, version: Version, keep_generation: bool) -> RunSpec {
+pub(super) fn versioned(
+    mut definition: RunSpec,
+    current: Option<&RunSpec>,
+    version: Version,
+    keep_generation: bool,
+) -> RunSpec {
     let restored = definition.generation;
     definition.version = version;
     let Some(current) = current else {
@@ -116,7 +166,8 @@ pub(super) fn versioned(mut definition: RunSpec, current: Option<&RunSpec>, vers
     if same && definition.instances == current.instances {
         return current.clone();
     }
-    definition.last_scaling_at = if definition.instances == current.instances { current.last_scaling_at } else { version };
+    definition.last_scaling_at =
+        if definition.instances == current.instances { current.last_scaling_at } else { version };
     definition.last_config_change_at = if same { current.last_config_change_at } else { version };
     definition.generation = match (same, keep_generation) {
         (true, _) => current.generation,
@@ -128,6 +179,11 @@ pub(super) fn versioned(mut definition: RunSpec, current: Option<&RunSpec>, vers
 
 /// Violations of one element of a list.
 fn within(index: usize, violations: Vec<Violation>) -> Vec<Violation> {
-    let path = |path: &str| if path == "/" { format!("/apps({index})") } else { format!("/apps({index}){path}") };
-    violations.into_iter().map(|violation| Violation::new(path(&violation.path), violation.message)).collect()
+    let path = |path: &str| {
+        if path == "/" { format!("/apps({index})") } else { format!("/apps({index}){path}") }
+    };
+    violations
+        .into_iter()
+        .map(|violation| Violation::new(path(&violation.path), violation.message))
+        .collect()
 }

@@ -9,7 +9,13 @@ use crate::model::{RunSpec, RunSpecId};
 
 impl Engine {
     /// Makes a new generation of the same definition; a deployment then replaces the old instances.
-    pub(super) fn restart(&mut self, now: Now, id: &RunSpecId, conflict: Conflict, out: &mut Effects) -> Result<Reply, Refusal> {
+    pub(super) fn restart(
+        &mut self,
+        now: Now,
+        id: &RunSpecId,
+        conflict: Conflict,
+        out: &mut Effects,
+    ) -> Result<Reply, Refusal> {
         let current = self.current(id).ok_or_else(|| Refusal::Missing(id.clone()))?;
         let mut restarted = RunSpec::clone(current);
         let version = self.next_version(now, [id]);
@@ -20,7 +26,8 @@ impl Engine {
         match self.admit(&targets, conflict) {
             Err(refusal) => Err(self.refused(now, id, version, refusal, out)),
             Ok(superseded) => {
-                let deployment = self.deploy(now, version, targets, &BTreeMap::new(), superseded, out);
+                let deployment =
+                    self.deploy(now, version, targets, &BTreeMap::new(), superseded, out);
                 Ok(Reply::Deployed { version, deployment, created: Vec::new() })
             }
         }

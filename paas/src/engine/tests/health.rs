@@ -1,0 +1,99 @@
+use attica_core_api::v1::TaskId;
+
+use super::world::{World, update};
+use crate::model::{CheckKind, CheckedPort, Endpoint, HealthCheck, RunSpecUpdate};
+
+fn checked(instances: u32, max_consecutive_failures: u32) -> RunSpecUpdate {
+    let check = HealthCheck {
+        kind: CheckKind::Service,
+        endpoint: Endpoint::Tcp,
+        port: CheckedPort::Index(0),
+        grace_period_ms: 10_000,
+        interval_ms: 2_000,
+        timeout_ms: 1_000,
+        max_consecutive_failures,
+        delay_ms: 0,
+    };
+    RunSpecUpdate { health_checks: Some(vec![check]), ..update(instances) }
+}
+
+#[test]
+fn a_deployment_waits_for_health() {
+    let mut world = World::new(2);
+    let deployment = world.put("/web", checked(2, 3));
+    assert!(world.is_running(deployment));
+    world.event_types();
+    world.probe_all(true, 0);
+    assert!(!world.is_running(deployment));
+    let pair = ["health_status_changed_event", "instance_health_changed_event"];
+    let expected =
+        [&pair[..], &pair[..], &["deployment_step_success", "deployment_success"][..]].concat();
+    assert_eq!(world.event_types(), expected);
+    let facts = world.facts.len();
+    world.probe_all(true, 0);
+    assert_eq!(world.facts.len(), facts, "a success after a success is no news");
+}
+
+#[test]
+fn failures_in_the_grace_period_do_not_count() {
+    let mut world = World::new(1);
+    world.put("/web", checked(1, 3));
+    for failures in 1..=4 {
+        world.pass(1_000);
+        world.probe_all(false, failures);
+    }
+    assert!(!world.event_types().contains(&"failed_health_check_event"));
+    world.pass(10_000);
+    world.probe_all(false, 5);
+    world.probe_all(false, 5);
+    assert_eq!(world.instances("/web")[0].task.as_ref().unwrap().health[0].consecutive_failures, 1);
+}
+
+#[test]
+fn a_task_that_fails_too_often_is_killed_then_replaced() {
+    let mut world = World::new(1);
+    world.put("/web", checked(1, 2));
+    world.probe_all(true, 0);
+    let task = TaskId::from(world.task_ids("/web")[0].as_str());
+    world.probe(&task, false, 1);
+    world.run();
+    world.event_types();
+    world.probe(&task, false, 2);
+    world.run();
+    world.pass(100);
+    let types = world.event_types();
+    let position = |event_type| types.iter().position(|other| *other == event_type).unwrap();
+    assert!(position("failed_health_check_event") < position("unhealthy_instance_kill_event"));
+    assert!(position("unhealthy_instance_kill_event") < position("status_update_event"));
+    assert_ne!(world.task_ids("/web"), [task.to_string()]);
+}
+
+#[test]
+fn zero_failures_allowed_means_never_killed() {
+    let mut world = World::new(1);
+    world.put("/web", checked(1, 0));
+    world.probe_all(true, 0);
+    let task = world.task_ids("/web");
+    for failures in 1..20 {
+        world.probe_all(false, failures);
+    }
+    assert_eq!(world.task_ids("/web"), task);
+    assert_eq!(world.instances("/web")[0].healthy(), Some(false));
+}
+
+#[test]
+fn checks_are_announced_and_frames_are_json() {
+    let mut world = World::new(1);
+    world.put("/web", checked(1, 0));
+    world.probe_all(true, 0);
+    world
+        .put("/web", RunSpecUpdate { health_checks: Some(Vec::new()), ..RunSpecUpdate::default() });
+    for frame in &world.frames {
+        let data: serde_json::Value = serde_json::from_str(&frame.data).unwrap();
+        assert_eq!(data["eventType"], frame.event_type);
+    }
+    let types = world.event_types();
+    assert!(
+        types.contains(&"add_health_check_event") && types.contains(&"remove_health_check_event")
+    );
+}
