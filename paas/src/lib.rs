@@ -16,5 +16,14 @@
 
 pub mod deployment;
 pub mod engine;
+pub mod events;
+pub mod http;
 pub mod model;
+pub mod normalise;
 pub mod placement;
+pub mod read_model;
+mod shell;
+pub mod tables;
+pub mod validate;
+
+pub use shell::{Args, Error, LeaderError, run};

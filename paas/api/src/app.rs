@@ -68,7 +68,7 @@ pub struct App {
     pub unreachable_strategy: UnreachableStrategy,
     /// Seconds between SIGTERM and SIGKILL; absent: the agent's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub task_kill_grace_period_seconds: Option<u32>,
+    pub task_kill_grace_period_seconds: Option<i64>,
     /// Labels, free for all.
     pub labels: BTreeMap<String, String>,
     /// First delay after a failure, seconds.
@@ -106,11 +106,7 @@ impl Network {
     /// The host's own network.
     #[must_use]
     pub fn host() -> Self {
-        Self {
-            mode: "host".to_owned(),
-            name: None,
-            labels: BTreeMap::new(),
-        }
+        Self { mode: "host".to_owned(), name: None, labels: BTreeMap::new() }
     }
 }
 
@@ -154,10 +150,7 @@ fn one() -> Number {
 
 impl Default for UpgradeStrategy {
     fn default() -> Self {
-        Self {
-            minimum_health_capacity: one(),
-            maximum_over_capacity: one(),
-        }
+        Self { minimum_health_capacity: one(), maximum_over_capacity: one() }
     }
 }
 

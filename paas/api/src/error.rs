@@ -22,21 +22,13 @@ impl ErrorBody {
     /// A message alone.
     #[must_use]
     pub fn message(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            details: None,
-            deployments: None,
-        }
+        Self { message: message.into(), details: None, deployments: None }
     }
 
     /// A message with the faults found, or with none.
     #[must_use]
     pub fn faults(message: impl Into<String>, faults: Vec<Fault>) -> Self {
-        Self {
-            message: message.into(),
-            details: Some(Details::Faults(faults)),
-            deployments: None,
-        }
+        Self { message: message.into(), details: Some(Details::Faults(faults)), deployments: None }
     }
 }
 

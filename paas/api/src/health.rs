@@ -39,18 +39,10 @@ pub struct HealthCheck {
     #[serde(default = "delay")]
     pub delay_seconds: i64,
     /// Whether an answer 100–199 leaves the verdict as it was.
-    #[serde(
-        default,
-        rename = "ignoreHttp1xx",
-        skip_serializing_if = "std::ops::Not::not"
-    )]
+    #[serde(default, rename = "ignoreHttp1xx", skip_serializing_if = "std::ops::Not::not")]
     pub ignore_http_1xx: bool,
     /// `IPv4`; `IPv6` is refused for now.
-    #[serde(
-        default,
-        rename = "ipProtocol",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, rename = "ipProtocol", skip_serializing_if = "Option::is_none")]
     pub ip_protocol: Option<String>,
 }
 

@@ -27,20 +27,14 @@ fn document() -> Value {
         .map(|operation| operation.body.map(|schema| schema(&mut written)))
         .collect();
     let mut paths = Map::new();
-    let described: Vec<Value> = OPERATIONS
-        .iter()
-        .map(|operation| describe(operation, &mut read, &error))
-        .collect();
+    let described: Vec<Value> =
+        OPERATIONS.iter().map(|operation| describe(operation, &mut read, &error)).collect();
 
     let mut schemas = read.take_definitions(true);
     let renamed = written_names(&schemas, &mut written);
     for (name, mut schema) in written.take_definitions(true) {
         rename_references(&mut schema, &renamed);
-        let name = if renamed.contains(&name) {
-            format!("{name}{WRITTEN}")
-        } else {
-            name
-        };
+        let name = if renamed.contains(&name) { format!("{name}{WRITTEN}") } else { name };
         schemas.insert(name, schema);
     }
     schemas.sort_keys();
@@ -73,11 +67,8 @@ fn generator(contract: fn(SchemaSettings) -> SchemaSettings) -> SchemaGenerator 
 
 /// Names of types that both directions use in different forms, of themselves or because a type in them has two.
 fn written_names(read: &Map<String, Value>, written: &mut SchemaGenerator) -> Vec<String> {
-    let shared: Vec<_> = written
-        .definitions()
-        .iter()
-        .filter(|(name, _)| read.contains_key(*name))
-        .collect();
+    let shared: Vec<_> =
+        written.definitions().iter().filter(|(name, _)| read.contains_key(*name)).collect();
     let mut renamed = Vec::new();
     loop {
         let more: Vec<String> = shared
@@ -113,18 +104,13 @@ fn rename_references(schema: &mut Value, renamed: &[String]) {
                 }
             }
         }
-        Value::Array(items) => items
-            .iter_mut()
-            .for_each(|item| rename_references(item, renamed)),
+        Value::Array(items) => items.iter_mut().for_each(|item| rename_references(item, renamed)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
 fn is_one_of(reference: &str, names: &[String]) -> bool {
-    reference
-        .rsplit('/')
-        .next()
-        .is_some_and(|last| names.iter().any(|name| name == last))
+    reference.rsplit('/').next().is_some_and(|last| names.iter().any(|name| name == last))
 }
 
 fn describe(operation: &Operation, generator: &mut SchemaGenerator, error: &Schema) -> Value {

@@ -113,11 +113,8 @@ const LIST: &[Parameter] = &[
     },
     EMBED,
 ];
-const HOST: Parameter = Parameter {
-    name: "host",
-    summary: "Only tasks on this host.",
-    kind: ParameterKind::Text,
-};
+const HOST: Parameter =
+    Parameter { name: "host", summary: "Only tasks on this host.", kind: ParameterKind::Text };
 const EVENTS: &[Parameter] = &[
     Parameter {
         name: "event_type",
@@ -272,11 +269,7 @@ pub const OPERATIONS: &[Operation] = &[
             Answer::Json(schema::<crate::App>),
         )
     },
-    get(
-        "/v2/groups",
-        "Shows the tree of groups and apps.",
-        Answer::Json(schema::<Group>),
-    ),
+    get("/v2/groups", "Shows the tree of groups and apps.", Answer::Json(schema::<Group>)),
     Operation {
         failures: READ,
         ..get(
@@ -291,11 +284,7 @@ pub const OPERATIONS: &[Operation] = &[
             summary: "running or staging.",
             kind: ParameterKind::Repeated,
         }],
-        ..get(
-            "/v2/tasks",
-            "Lists the instances of all apps.",
-            Answer::Json(schema::<TaskList>),
-        )
+        ..get("/v2/tasks", "Lists the instances of all apps.", Answer::Json(schema::<TaskList>))
     },
     Operation {
         method: "POST",
@@ -306,11 +295,7 @@ pub const OPERATIONS: &[Operation] = &[
         success: (200, Answer::Json(schema::<TaskList>)),
         failures: &[400, 409, 422, 503],
     },
-    get(
-        "/v2/deployments",
-        "Lists running deployments.",
-        Answer::Json(schema::<Vec<Deployment>>),
-    ),
+    get("/v2/deployments", "Lists running deployments.", Answer::Json(schema::<Vec<Deployment>>)),
     Operation {
         method: "DELETE",
         path: "/v2/deployments/{deployment}",
@@ -341,18 +326,10 @@ pub const OPERATIONS: &[Operation] = &[
         success: (204, Answer::Empty),
         failures: &[404, 503],
     },
-    get(
-        "/v2/info",
-        "Describes the server.",
-        Answer::Json(schema::<Info>),
-    ),
+    get("/v2/info", "Describes the server.", Answer::Json(schema::<Info>)),
     Operation {
         failures: READ,
-        ..get(
-            "/v2/leader",
-            "Names the leader.",
-            Answer::Json(schema::<Leader>),
-        )
+        ..get("/v2/leader", "Names the leader.", Answer::Json(schema::<Leader>))
     },
     Operation {
         method: "DELETE",
@@ -372,17 +349,9 @@ pub const OPERATIONS: &[Operation] = &[
             Answer::Text("text/event-stream"),
         )
     },
-    get(
-        "/v2/openapi.json",
-        "This description.",
-        Answer::Text("application/json"),
-    ),
+    get("/v2/openapi.json", "This description.", Answer::Text("application/json")),
     get("/ping", "Answers pong.", Answer::Text("text/plain")),
-    get(
-        "/metrics",
-        "Counts and gauges as JSON.",
-        Answer::Text("application/json"),
-    ),
+    get("/metrics", "Counts and gauges as JSON.", Answer::Text("application/json")),
     get(
         "/metrics/prometheus",
         "Counts and gauges as Prometheus reads them.",

@@ -17,7 +17,9 @@ use super::answer;
 /// The answer: 413 or 408 for a body that is too large or too slow, 400 for one that is not JSON, 422 for one of another shape,
 /// with the path.
 pub(super) async fn document<T: DeserializeOwned>(body: Body) -> Result<T, Response> {
-    let bytes = read_body(body).await.map_err(|error| answer::message(error.status(), error.to_string()))?;
+    let bytes = read_body(body)
+        .await
+        .map_err(|error| answer::message(error.status(), error.to_string()))?;
     decode(&bytes).map_err(|(status, body)| answer::document(status, &body))
 }
 
@@ -35,16 +37,24 @@ fn describe(path: String, error: serde_json::Error) -> (StatusCode, ErrorBody) {
     const MESSAGE: &str = "Invalid JSON";
     if !error.is_data() {
         let details = Some(Details::Text(error.to_string()));
-        return (StatusCode::BAD_REQUEST, ErrorBody { message: MESSAGE.to_owned(), details, deployments: None });
+        return (
+            StatusCode::BAD_REQUEST,
+            ErrorBody { message: MESSAGE.to_owned(), details, deployments: None },
+        );
     }
     let text = without_place(&error.to_string());
     if let Some(field) = quoted_after(&text, "unknown field `") {
         // The path already ends with the field.
         let fault = Fault { path, errors: vec![format!("'{field}' is not a known field")] };
-        return (StatusCode::UNPROCESSABLE_ENTITY, ErrorBody::faults("Object is not valid", vec![fault]));
+        return (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorBody::faults("Object is not valid", vec![fault]),
+        );
     }
     let (path, text) = match quoted_after(&text, "missing field `") {
-        Some(field) => (format!("{}/{field}", path.trim_end_matches('/')), "error.path.missing".to_owned()),
+        Some(field) => {
+            (format!("{}/{field}", path.trim_end_matches('/')), "error.path.missing".to_owned())
+        }
         None => (path, text),
     };
     let fault = Fault { path, errors: vec![text] };
@@ -65,7 +75,9 @@ fn marathon_path(path: &Path) -> String {
     let mut written = String::new();
     for segment in path {
         match segment {
-            Segment::Seq { index } if written.is_empty() => written.push_str(&format!("/({index})")),
+            Segment::Seq { index } if written.is_empty() => {
+                written.push_str(&format!("/({index})"))
+            }
             Segment::Seq { index } => written.push_str(&format!("({index})")),
             Segment::Map { key } => written.push_str(&format!("/{key}")),
             Segment::Enum { variant } => written.push_str(&format!("/{variant}")),

@@ -6,10 +6,10 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, Request, StatusCode, header};
 
+use super::answer;
 use super::query::Query;
 use super::service::Leading;
 use super::writes::client_ip;
-use super::answer;
 use crate::events::{EventFilter, EventId, Start, Subscription, body};
 
 /// Streams that one leader serves; each costs a connection and a socket buffer.
@@ -22,17 +22,27 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 
 pub(super) fn stream(leading: &Arc<Leading>, request: &Request<Body>) -> Response {
     if !accepts_events(request.headers()) {
-        return answer::message(StatusCode::METHOD_NOT_ALLOWED, format!("Events are only sent as {EVENT_STREAM}: accept that"));
+        return answer::message(
+            StatusCode::METHOD_NOT_ALLOWED,
+            format!("Events are only sent as {EVENT_STREAM}: accept that"),
+        );
     }
     if leading.bus.subscribers() >= STREAMS_MAX {
         return answer::unavailable(format!("{STREAMS_MAX} event streams are open already"));
     }
     let query = Query::of(request.uri());
     let filter = EventFilter { event_types: query.all("event_type").map(str::to_owned).collect() };
-    let subscription =
-        Subscription::new(Arc::clone(&leading.bus), leading.history.clone(), filter, start(request.headers(), &query));
-    let headers =
-        [(header::CONTENT_TYPE, EVENT_STREAM), (header::CACHE_CONTROL, "no-cache"), (ACCEL_BUFFERING, "no")];
+    let subscription = Subscription::new(
+        Arc::clone(&leading.bus),
+        leading.history.clone(),
+        filter,
+        start(request.headers(), &query),
+    );
+    let headers = [
+        (header::CONTENT_TYPE, EVENT_STREAM),
+        (header::CACHE_CONTROL, "no-cache"),
+        (ACCEL_BUFFERING, "no"),
+    ];
     (headers, Body::from_stream(body(subscription, client_ip(request)))).into_response()
 }
 
@@ -47,11 +57,22 @@ fn start(headers: &HeaderMap, query: &Query) -> Start {
 
 /// Whether the Accept header allows an event stream. None, and any wildcard that covers it, do.
 fn accepts_events(headers: &HeaderMap) -> bool {
-    let mut ranges = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).peekable();
-    ranges.peek().is_none() || ranges.any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let media = parts.next().unwrap_or_default();
-        let refused = parts.any(|parameter| parameter.strip_prefix("q=").is_some_and(|quality| quality.parse() == Ok(0.0)));
-        !refused && ["*/*", "text/*", EVENT_STREAM, ""].iter().any(|accepted| media.eq_ignore_ascii_case(accepted))
-    })
+    let mut ranges = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .peekable();
+    ranges.peek().is_none()
+        || ranges.any(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let media = parts.next().unwrap_or_default();
+            let refused = parts.any(|parameter| {
+                parameter.strip_prefix("q=").is_some_and(|quality| quality.parse() == Ok(0.0))
+            });
+            !refused
+                && ["*/*", "text/*", EVENT_STREAM, ""]
+                    .iter()
+                    .any(|accepted| media.eq_ignore_ascii_case(accepted))
+        })
 }

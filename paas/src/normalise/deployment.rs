@@ -1,5 +1,6 @@
 use attica_paas_api::deployment::{
-    Action as ReadAction, ActionKind as ReadKind, CurrentAction, Deployment as ReadDeployment, Step as ReadStep,
+    Action as ReadAction, ActionKind as ReadKind, CurrentAction, Deployment as ReadDeployment,
+    Step as ReadStep,
 };
 
 use crate::model::{Action, ActionKind, Deployment};
@@ -7,13 +8,21 @@ use crate::model::{Action, ActionKind, Deployment};
 /// A running deployment as clients read it.
 #[must_use]
 pub fn deployment(deployment: &Deployment) -> ReadDeployment {
-    let current = deployment.steps.get(deployment.current_step).map(|step| step.actions.as_slice()).unwrap_or_default();
+    let current = deployment
+        .steps
+        .get(deployment.current_step)
+        .map(|step| step.actions.as_slice())
+        .unwrap_or_default();
     ReadDeployment {
         id: deployment.id.to_string(),
         version: deployment.version.to_string(),
         affected_apps: deployment.changes.keys().map(ToString::to_string).collect(),
         affected_pods: Vec::new(),
-        steps: deployment.steps.iter().map(|step| ReadStep { actions: step.actions.iter().map(action).collect() }).collect(),
+        steps: deployment
+            .steps
+            .iter()
+            .map(|step| ReadStep { actions: step.actions.iter().map(action).collect() })
+            .collect(),
         current_actions: current.iter().map(current_action).collect(),
         current_step: u32::try_from(deployment.current_step + 1).unwrap_or(u32::MAX),
         total_steps: u32::try_from(deployment.steps.len()).unwrap_or(u32::MAX),
@@ -25,7 +34,11 @@ fn action(action: &Action) -> ReadAction {
 }
 
 fn current_action(action: &Action) -> CurrentAction {
-    CurrentAction { action: kind(action.kind), app: action.run_spec.to_string(), readiness_check_results: [] }
+    CurrentAction {
+        action: kind(action.kind),
+        app: action.run_spec.to_string(),
+        readiness_check_results: [],
+    }
 }
 
 fn kind(kind: ActionKind) -> ReadKind {

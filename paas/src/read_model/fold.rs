@@ -24,12 +24,24 @@ pub struct Fold {
 pub(super) enum Change {
     Framework(FrameworkId),
     Connected(bool),
-    App { id: RunSpecId, app: Box<RenderedApp> },
+    App {
+        id: RunSpecId,
+        app: Box<RenderedApp>,
+    },
     /// Nothing is left of it.
     NoApp(RunSpecId),
-    Task { id: InstanceId, task: Option<TaskView> },
-    Deployment { id: DeploymentId, json: Option<Bytes> },
-    Queue { id: RunSpecId, item: Option<Box<QueueItem>> },
+    Task {
+        id: InstanceId,
+        task: Option<TaskView>,
+    },
+    Deployment {
+        id: DeploymentId,
+        json: Option<Bytes>,
+    },
+    Queue {
+        id: RunSpecId,
+        item: Option<Box<QueueItem>>,
+    },
 }
 
 /// An app without its tasks.
@@ -57,7 +69,11 @@ impl Fold {
         let touched = Touched {
             framework: true,
             apps: snapshot.run_specs.keys().cloned().collect(),
-            instances: snapshot.run_specs.values().flat_map(|state| state.instances.keys().cloned()).collect(),
+            instances: snapshot
+                .run_specs
+                .values()
+                .flat_map(|state| state.instances.keys().cloned())
+                .collect(),
             deployments: snapshot.deployments.keys().copied().collect(),
         };
         let fold = Self { snapshot };
@@ -97,7 +113,9 @@ impl Fold {
             Fact::DeploymentEnded { id, .. } => {
                 touched.deployments.insert(*id);
                 let ended = self.snapshot.deployments.get(id);
-                touched.apps.extend(ended.into_iter().flat_map(|deployment| deployment.changes.keys().cloned()));
+                touched.apps.extend(
+                    ended.into_iter().flat_map(|deployment| deployment.changes.keys().cloned()),
+                );
             }
             Fact::InstanceChanged { instance, .. } => {
                 touched.instances.insert(instance.id.clone());
@@ -129,7 +147,10 @@ impl Fold {
         changes.extend(touched.instances.into_iter().map(|id| self.render_task(id)));
         for id in touched.deployments {
             let deployment = self.snapshot.deployments.get(&id).map(normalise::deployment);
-            changes.push(Change::Deployment { id, json: deployment.map(|deployment| Bytes::from(normalise::json(&deployment))) });
+            changes.push(Change::Deployment {
+                id,
+                json: deployment.map(|deployment| Bytes::from(normalise::json(&deployment))),
+            });
         }
         changes
     }
@@ -143,7 +164,10 @@ impl Fold {
             .filter(|deployment| deployment.changes.contains_key(&id))
             .map(|deployment| DeploymentReference { id: deployment.id.to_string() })
             .collect();
-        let failure = state.last_failure.as_ref().map(|failure| normalise::last_failure(id.as_str(), failure));
+        let failure = state
+            .last_failure
+            .as_ref()
+            .map(|failure| normalise::last_failure(id.as_str(), failure));
         let app = Box::new(RenderedApp {
             definition: state.definition().cloned().map(DefinitionView::new),
             versions: state.versions.clone(),

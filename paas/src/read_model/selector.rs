@@ -69,7 +69,11 @@ impl LabelSelector {
             terms.push(parser.term()?);
         }
         parser.skip_spaces();
-        if parser.rest.is_empty() { Ok(Self(terms)) } else { Err(parser.expected("a comma or the end")) }
+        if parser.rest.is_empty() {
+            Ok(Self(terms))
+        } else {
+            Err(parser.expected("a comma or the end"))
+        }
     }
 
     fn passes(&self, labels: &BTreeMap<String, String>) -> bool {

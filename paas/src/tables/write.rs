@@ -115,7 +115,8 @@ fn write_run_specs<'a>(transaction: &mut Transaction<'a>, statements: &'a Statem
     }
     if !rows.run_specs.is_empty() {
         let ids: Vec<String> = rows.run_specs.keys().map(ToString::to_string).collect();
-        let current: Vec<Option<i64>> = rows.run_specs.values().map(|version| version.map(|version| version.0.0)).collect();
+        let current: Vec<Option<i64>> =
+            rows.run_specs.values().map(|version| version.map(|version| version.0.0)).collect();
         transaction.execute(&statements.put_run_specs, [Box::new(ids), Box::new(current)]);
     }
 }
@@ -137,14 +138,24 @@ fn write_versions<'a>(transaction: &mut Transaction<'a>, statements: &'a Stateme
         }
     }
     if !deleted_ids.is_empty() {
-        transaction.execute(&statements.delete_versions, [Box::new(deleted_ids), Box::new(deleted_versions)]);
+        transaction.execute(
+            &statements.delete_versions,
+            [Box::new(deleted_ids), Box::new(deleted_versions)],
+        );
     }
     if !ids.is_empty() {
-        transaction.execute(&statements.put_versions, [Box::new(ids), Box::new(versions), Box::new(definitions)]);
+        transaction.execute(
+            &statements.put_versions,
+            [Box::new(ids), Box::new(versions), Box::new(definitions)],
+        );
     }
 }
 
-fn write_delays_and_failures<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, rows: &Rows) {
+fn write_delays_and_failures<'a>(
+    transaction: &mut Transaction<'a>,
+    statements: &'a Statements,
+    rows: &Rows,
+) {
     let (deleted, put) = divide(&rows.delays);
     if !deleted.is_empty() {
         transaction.execute(&statements.delete_delays, [Box::new(deleted)]);
@@ -169,12 +180,20 @@ fn write_instances<'a>(transaction: &mut Transaction<'a>, statements: &'a Statem
         let there = rows.instances.iter().filter(|(_, row)| **row != Row::Deleted);
         let run_specs: Vec<String> = there.map(|(id, _)| id.run_spec.to_string()).collect();
         let (ids, instances): (Vec<String>, Vec<String>) = put.into_iter().unzip();
-        transaction.execute(&statements.put_instances, [Box::new(ids), Box::new(run_specs), Box::new(instances)]);
+        transaction.execute(
+            &statements.put_instances,
+            [Box::new(ids), Box::new(run_specs), Box::new(instances)],
+        );
     }
 }
 
-fn write_deployments<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, rows: Rows) {
-    let (mut ids, mut plans, mut steps, mut deleted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+fn write_deployments<'a>(
+    transaction: &mut Transaction<'a>,
+    statements: &'a Statements,
+    rows: Rows,
+) {
+    let (mut ids, mut plans, mut steps, mut deleted) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (id, row) in rows.deployments {
         match row {
             Row::Put(deployment) => {
@@ -189,7 +208,10 @@ fn write_deployments<'a>(transaction: &mut Transaction<'a>, statements: &'a Stat
         transaction.execute(&statements.delete_deployments, [Box::new(deleted)]);
     }
     if !ids.is_empty() {
-        transaction.execute(&statements.put_deployments, [Box::new(ids), Box::new(plans), Box::new(steps)]);
+        transaction.execute(
+            &statements.put_deployments,
+            [Box::new(ids), Box::new(plans), Box::new(steps)],
+        );
     }
     if !rows.steps.is_empty() {
         let ids: Vec<String> = rows.steps.keys().map(ToString::to_string).collect();

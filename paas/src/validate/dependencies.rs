@@ -10,7 +10,10 @@ pub(super) fn absolute(
 ) -> Option<Vec<String>> {
     let written = written?;
     if written.len() > limits::DEPENDENCIES_MAX {
-        faults.add("/dependencies", format!("must not have more than {} items", limits::DEPENDENCIES_MAX));
+        faults.add(
+            "/dependencies",
+            format!("must not have more than {} items", limits::DEPENDENCIES_MAX),
+        );
     }
     let mut paths = Vec::with_capacity(written.len());
     for (index, path) in written.iter().enumerate() {

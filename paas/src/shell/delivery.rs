@@ -1,0 +1,41 @@
+//! What happens once a batch is durable, in this order: the read model shows it, event streams carry it, clients are answered, the
+//! master is called. So whoever got an answer finds its effect in whatever is read afterwards.
+
+use std::sync::Arc;
+
+use attica_core_store::writer::{CommittedBatches, WriterError};
+
+use super::driver::After;
+use super::link::MasterLink;
+use crate::engine::Recorded;
+use crate::events::Bus;
+use crate::read_model::{Fold, ReadModel};
+
+/// Whom the committed batches go to.
+pub(super) struct Delivery {
+    pub(super) fold: Fold,
+    pub(super) model: Arc<ReadModel>,
+    pub(super) bus: Arc<Bus>,
+    pub(super) link: MasterLink,
+}
+
+impl Delivery {
+    /// Delivers until the writer ends.
+    pub(super) async fn run(
+        mut self,
+        mut batches: CommittedBatches<Recorded, After>,
+    ) -> Result<(), WriterError> {
+        while let Some(committed) = batches.recv().await {
+            let committed = committed?;
+            let After { views, calls, replies } = committed.after;
+            self.fold.publish(&committed.facts, views, &self.model);
+            self.bus.publish(committed.first, &committed.facts);
+            for (client, outcome) in replies {
+                // A client that went away needs no answer.
+                let _ = client.send(outcome);
+            }
+            calls.into_iter().for_each(|call| self.link.send(call));
+        }
+        Ok(())
+    }
+}

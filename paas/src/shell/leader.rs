@@ -1,0 +1,216 @@
+//! What the role is made of while it leads.
+//!
+//! ```text
+//!  requests ──writes──┐                                                       ┌─► read model, event bus, answers
+//!                     ├─► engine's thread ──batches──► writer ──► delivery ───┤
+//!  master ───events───┘                                                       └─► calls to the master
+//! ```
+//!
+//! Nothing flows back from the read model, and nothing reaches it that is not durable.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use attica_core_api::Entropy;
+use attica_core_store::election::Leadership;
+use attica_core_store::journal::{Journal, Retention};
+use attica_core_store::writer::{WriterError, WriterLimits};
+use attica_core_store::{Epoch, LeaderRole, Writer};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
+
+use super::args::Args;
+use super::delivery::Delivery;
+use super::driver::{self, Clock};
+use super::link::MasterLink;
+use crate::engine::{Border, Config, Engine};
+use crate::events::{Bus, History, Memory};
+use crate::http::{Leading, Service};
+use crate::read_model::{Fold, ReadModel};
+use crate::tables::{self, PaasTables};
+use crate::{normalise, validate};
+
+/// Writes that wait for the engine; further ones are refused.
+const WAITING_WRITES_MAX: usize = 1024;
+/// Events of the master that wait for the engine; further ones wait on the stream.
+const WAITING_EVENTS_MAX: usize = 1024;
+/// Connections that read the past of the event stream.
+const READING_CONNECTIONS: u32 = 4;
+/// How much of the past is kept.
+const RETENTION: Retention =
+    Retention { entries: 2_000_000, age: Duration::from_secs(7 * 24 * 3600) };
+/// How often what is older is forgotten.
+const FORGET_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Why a leader could not begin, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaderError {
+    /// What the predecessors left cannot be read.
+    #[error("cannot read the state of the service layer from Postgres")]
+    Load(#[source] tables::LoadError),
+    /// The engine's thread could not be started.
+    #[error("cannot start the engine's thread")]
+    Thread(#[source] std::io::Error),
+    /// The writer ended: deposed, or its facts were refused.
+    #[error(transparent)]
+    Writer(#[from] WriterError),
+    /// The lease was lost.
+    #[error("deposed: another process leads now")]
+    Deposed,
+    /// The engine found itself in a state that must not be, and stopped. The next leader starts from the tables.
+    #[error("the engine stopped unexpectedly; its last words are in the log")]
+    EngineEnded,
+    /// Delivery broke.
+    #[error(
+        "the delivery of committed batches stopped unexpectedly; its last words are in the log"
+    )]
+    DeliveryEnded,
+    /// The master does not take this framework (any more).
+    #[error("the master refuses the framework: {text}")]
+    Refused {
+        /// What the master says.
+        text: String,
+    },
+}
+
+/// A leader with everything that runs for it. Dropping it stops the engine.
+pub(super) struct Reign {
+    pub(super) leading: Arc<Leading>,
+    leadership: Leadership,
+    engine: oneshot::Receiver<()>,
+    delivery: JoinHandle<Result<(), WriterError>>,
+    refused: oneshot::Receiver<String>,
+    forgetting: JoinHandle<()>,
+    stop: CancellationToken,
+    _stop_on_drop: DropGuard,
+}
+
+impl Reign {
+    /// Reads what the predecessors left, and starts everything.
+    pub(super) async fn begin(
+        args: &Args,
+        service: &Service,
+        leadership: Leadership,
+    ) -> Result<Self, LeaderError> {
+        let lead = leadership.lead();
+        let pool = args.postgres_url.pool("attica paas reads", READING_CONNECTIONS);
+        let snapshot = tables::load(&pool).await.map_err(LeaderError::Load)?;
+        let framework = args.framework(snapshot.framework_id.clone(), &service.address);
+        let model = Arc::new(ReadModel::new(Uuid::new_v4()));
+        let fold = Fold::new(snapshot.clone(), &model);
+        let bus = Arc::new(Bus::new(lead.seq, Memory::default()));
+        let clock = Clock::start();
+        let engine = Engine::recover(
+            config(args),
+            snapshot,
+            Entropy::new(Uuid::new_v4().as_u128()),
+            clock.now(),
+        );
+
+        let limits = WriterLimits::default();
+        let (writer, committed) =
+            Writer::spawn(args.postgres_url.clone(), lead, leadership.lease(), PaasTables, limits);
+        let writer_state = writer.watch();
+        let (writes, pending) = mpsc::channel(WAITING_WRITES_MAX);
+        let (inputs, scheduler_inputs) = mpsc::channel(WAITING_EVENTS_MAX);
+        let (link, refused) =
+            MasterLink::start(args.master.clone(), framework, inputs, Arc::clone(&service.metrics));
+        let delivery = Delivery { fold, model: Arc::clone(&model), bus: Arc::clone(&bus), link };
+        let delivery = tokio::spawn(delivery.run(committed));
+        let stop = CancellationToken::new();
+        let sources = driver::Sources { writes: pending, scheduler: scheduler_inputs };
+        let engine = driver::spawn(engine, sources, writer, clock, stop.clone())
+            .map_err(LeaderError::Thread)?;
+        let journal = Journal::new(pool, LeaderRole::Paas);
+        let forgetting = tokio::spawn(forget(journal.clone(), lead.epoch));
+        let leading = Leading {
+            model,
+            bus,
+            history: History { journal },
+            writes,
+            writer: writer_state,
+            since: Instant::now(),
+        };
+        Ok(Self {
+            leading: Arc::new(leading),
+            leadership,
+            engine,
+            delivery,
+            refused,
+            forgetting,
+            _stop_on_drop: stop.clone().drop_guard(),
+            stop,
+        })
+    }
+
+    /// Returns when the leader must end, with the reason.
+    pub(super) async fn ended(&mut self) -> LeaderError {
+        let lease = self.leadership.lease();
+        tokio::select! {
+            biased;
+            delivered = &mut self.delivery => match delivered {
+                Ok(Err(error)) => error.into(),
+                Ok(Ok(())) | Err(_) => LeaderError::DeliveryEnded,
+            },
+            () = lease.lost() => LeaderError::Deposed,
+            Ok(text) = &mut self.refused => LeaderError::Refused { text },
+            _ = &mut self.engine => LeaderError::EngineEnded,
+        }
+    }
+
+    /// Ends in order: no more inputs, what was decided is written and delivered, the lead is handed over.
+    pub(super) async fn resign(self) {
+        self.stop.cancel();
+        let _ = self.engine.await; // the thread has ended, one way or the other
+        match self.delivery.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "could not write everything before the end"
+                );
+            }
+            Err(error) => tracing::error!(%error, "delivery failed"),
+        }
+        self.forgetting.abort();
+        self.leading.bus.close();
+        self.leadership.resign().await;
+    }
+
+    /// Ends at once: what is not written is worth nothing.
+    pub(super) fn abandon(self) {
+        self.forgetting.abort();
+        self.delivery.abort();
+        self.leading.bus.close();
+    }
+}
+
+fn config(args: &Args) -> Config {
+    Config {
+        role: args.mesos_role.clone(),
+        service_port_first: args.local_port_min,
+        service_port_last: args.local_port_max,
+        ..Config::new(Border {
+            validate: validate::whole,
+            render_run_spec: |spec| normalise::json(&normalise::app(spec)),
+            render_health_check: |check| normalise::json(&normalise::health_check(check)),
+        })
+    }
+}
+
+/// Shortens the journal now and then.
+async fn forget(journal: Journal, epoch: Epoch) {
+    loop {
+        tokio::time::sleep(FORGET_INTERVAL).await;
+        match journal.forget(epoch, RETENTION).await {
+            Ok(0) => {}
+            Ok(entries) => tracing::debug!(entries, "forgot the oldest facts"),
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot forget the oldest facts"
+            ),
+        }
+    }
+}

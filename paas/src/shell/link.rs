@@ -1,0 +1,203 @@
+//! The way to the master: one subscription, and calls in the engine's order.
+//!
+//! A call that is lost without the master's knowledge would leave engine and master with different ideas of each other (offers wanted
+//! or not, offers in use). So whenever that may have happened the stream is given up and a new one begun: on a new stream both
+//! start from nothing, and statuses that were not acknowledged come again.
+
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::Arc;
+
+use attica_core_api::client::{self, CallError, Calls, Signal};
+use attica_core_api::scheduler::{Call, CallType, Event, EventType, Subscribed};
+use attica_core_api::v1::{FrameworkId, FrameworkInfo};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::engine::Input;
+use crate::http::Metrics;
+
+/// Acknowledgements of different tasks do not wait for each other: so many are under way at once.
+const ACKNOWLEDGING_LANES: usize = 8;
+/// Calls that wait in one lane. More than that means that the master takes none.
+const LANE_CALLS_MAX: usize = 16_384;
+
+/// Sends calls. Dropping it ends the subscription.
+pub(super) struct MasterLink {
+    /// Everything whose order matters.
+    ordered: mpsc::Sender<Call>,
+    acknowledging: Vec<mpsc::Sender<Call>>,
+    out_of_step: Arc<Notify>,
+    metrics: Arc<Metrics>,
+    subscriber: JoinHandle<()>,
+}
+
+impl MasterLink {
+    /// Subscribes, in the background. The receiver resolves with the master's words when it refuses the framework for good.
+    pub(super) fn start(
+        masters: Vec<String>,
+        framework: FrameworkInfo,
+        inputs: mpsc::Sender<Input>,
+        metrics: Arc<Metrics>,
+    ) -> (Self, oneshot::Receiver<String>) {
+        let (current, seen) = watch::channel(None);
+        let out_of_step = Arc::new(Notify::new());
+        let lane = || {
+            let (sender, calls) = mpsc::channel(LANE_CALLS_MAX);
+            tokio::spawn(send_all(calls, seen.clone(), Arc::clone(&out_of_step)));
+            sender
+        };
+        let ordered = lane();
+        let acknowledging = std::iter::repeat_with(lane).take(ACKNOWLEDGING_LANES).collect();
+        let (refused, refusal) = oneshot::channel();
+        let subscriber = Subscriber {
+            masters,
+            framework,
+            inputs,
+            current,
+            out_of_step: Arc::clone(&out_of_step),
+            metrics: Arc::clone(&metrics),
+        };
+        let subscriber = tokio::spawn(subscriber.run(refused));
+        (Self { ordered, acknowledging, out_of_step, metrics, subscriber }, refusal)
+    }
+
+    /// Queues a call behind all earlier ones; never waits.
+    pub(super) fn send(&self, call: Call) {
+        self.count(&call);
+        let lane = match &call.acknowledge {
+            Some(acknowledge) => {
+                let hash =
+                    BuildHasherDefault::<DefaultHasher>::default().hash_one(&acknowledge.task_id);
+                usize::try_from(hash % ACKNOWLEDGING_LANES as u64)
+                    .ok()
+                    .and_then(|lane| self.acknowledging.get(lane))
+            }
+            None => None,
+        };
+        if lane.unwrap_or(&self.ordered).try_send(call).is_err() {
+            tracing::warn!("too many calls wait for the master");
+            self.out_of_step.notify_one();
+        }
+    }
+
+    fn count(&self, call: &Call) {
+        let offers = match (&call.accept, &call.decline) {
+            (Some(accept), _) => accept.offer_ids.len(),
+            (None, Some(decline)) => decline.offer_ids.len(),
+            (None, None) => 1,
+        };
+        self.metrics.count_call(call.r#type.unwrap_or(CallType::Unknown), offers);
+    }
+}
+
+impl Drop for MasterLink {
+    fn drop(&mut self) {
+        self.subscriber.abort();
+    }
+}
+
+/// Sends the calls of one lane, one after the other.
+async fn send_all(
+    mut calls: mpsc::Receiver<Call>,
+    current: watch::Receiver<Option<Calls>>,
+    out_of_step: Arc<Notify>,
+) {
+    while let Some(call) = calls.recv().await {
+        let Some(master) = current.borrow().clone() else { continue };
+        let kind = call.r#type;
+        match master.send(call).await {
+            Ok(()) => {}
+            // The engine knows, or is about to be told.
+            Err(CallError::NotSubscribed) => tracing::debug!(?kind, "a call came too late"),
+            Err(error @ CallError::Refused { .. }) => {
+                tracing::warn!(?kind, %error, "a call was refused")
+            }
+            Err(error @ (CallError::Unavailable { .. } | CallError::Unknown(_))) => {
+                tracing::warn!(
+                    ?kind,
+                    error = &error as &dyn std::error::Error,
+                    "a call may be lost: subscribing again"
+                );
+                out_of_step.notify_one();
+            }
+        }
+    }
+}
+
+struct Subscriber {
+    masters: Vec<String>,
+    framework: FrameworkInfo,
+    inputs: mpsc::Sender<Input>,
+    current: watch::Sender<Option<Calls>>,
+    out_of_step: Arc<Notify>,
+    metrics: Arc<Metrics>,
+}
+
+impl Subscriber {
+    async fn run(mut self, refused: oneshot::Sender<String>) {
+        loop {
+            let config = client::Config::new(self.masters.clone(), self.framework.clone());
+            let (calls, mut signals) = client::connect(config);
+            self.current.send_replace(Some(calls));
+            let mut connected = false;
+            loop {
+                let signal = tokio::select! {
+                    signal = signals.next() => signal,
+                    () = self.out_of_step.notified(), if connected => break,
+                };
+                let input = match signal {
+                    Some(Signal::Subscribed { framework_id, master }) => {
+                        connected = true;
+                        self.framework.id = Some(framework_id.clone());
+                        subscribed(framework_id, master.map(|master| *master))
+                    }
+                    Some(Signal::Event(event)) => {
+                        self.count(&event);
+                        Input::Scheduler(event)
+                    }
+                    Some(Signal::Disconnected(why)) => {
+                        connected = false;
+                        tracing::warn!(
+                            error = &why as &dyn std::error::Error,
+                            "the master's stream ended"
+                        );
+                        Input::Disconnected
+                    }
+                    Some(Signal::Refused { text }) => {
+                        // Nobody listens any more when the leader is ending.
+                        let _ = refused.send(text);
+                        return;
+                    }
+                    None => return,
+                };
+                if self.inputs.send(input).await.is_err() {
+                    return;
+                }
+            }
+            if self.inputs.send(Input::Disconnected).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn count(&self, event: &Event) {
+        if let Some(offers) = &event.offers {
+            self.metrics.count_offers(offers.offers.len());
+        }
+        if event.update.is_some() {
+            self.metrics.count_task_update();
+        }
+    }
+}
+
+fn subscribed(
+    framework_id: FrameworkId,
+    master_info: Option<attica_core_api::v1::MasterInfo>,
+) -> Input {
+    let subscribed = Subscribed { framework_id, master_info, ..Subscribed::default() };
+    Input::Scheduler(Box::new(Event {
+        r#type: Some(EventType::Subscribed),
+        subscribed: Some(subscribed),
+        ..Event::default()
+    }))
+}

@@ -1,0 +1,226 @@
+//! The role: the engine's shell.
+//!
+//! It campaigns for the lead; while it leads, it feeds the engine from HTTP and from the master, commits what the engine decides,
+//! and then, and only then, shows, answers and calls ([`leader`] has the picture). While it does not lead, it hands requests on.
+//!
+//! A leader that was deposed, or asked to abdicate, does not go back to waiting: the process ends with an error, and whoever
+//! supervises it starts it again, as a standby. A graceful stop writes what is decided, hands the lead over, and exits with success.
+
+mod args;
+mod delivery;
+mod driver;
+mod leader;
+mod link;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use attica_core_api::http::{Client, Limits, Protocol, Server};
+use attica_core_store::election::{self, Election, ElectionError, LeaseTime, PostgresElection};
+use attica_core_store::migrations::{self, MigrationError};
+use attica_core_store::{Database, LeaderRole};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+pub use args::Args;
+pub use leader::LeaderError;
+
+use crate::http::{Leading, Metrics, Service, router};
+use crate::validate::{Rules, limits};
+use leader::Reign;
+
+/// Between two attempts to reach a database that is not there yet.
+const DATABASE_RETRY_DELAY: Duration = Duration::from_millis(500);
+/// A leader that a standby hands a request to has so long to answer: longer than a write may take there.
+const PROXY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Between the answer to the one who asked for it and the end of the leader.
+const ABDICATION_DELAY: Duration = Duration::from_millis(500);
+
+/// Why the role ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The pool of service ports is empty.
+    #[error(
+        "--local-port-min {min} is above --local-port-max {max}: no service port can be assigned"
+    )]
+    PortRange {
+        /// The lowest port.
+        min: u16,
+        /// The highest port.
+        max: u16,
+    },
+    /// The address is taken, or not one of this machine.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The ready file cannot be written.
+    #[error("cannot write the ready file {}", path.display())]
+    ReadyFile {
+        /// Where.
+        path: PathBuf,
+        /// The reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The database is not one that this program can use.
+    #[error("cannot use the database")]
+    Migration(#[source] MigrationError),
+    /// This process can never lead.
+    #[error(transparent)]
+    Election(#[from] ElectionError),
+    /// This process led and cannot go on. Start it again.
+    #[error("this process led the service layer, and had to stop")]
+    Leader(#[from] LeaderError),
+    /// A client asked the leader to step down. Start it again.
+    #[error("leadership was abdicated, as a client asked")]
+    Abdicated,
+    /// The listener ended by itself.
+    #[error("the listener ended")]
+    ServerEnded,
+}
+
+/// Runs the service layer until `shutdown` resolves (success) or it cannot go on (an error).
+///
+/// # Errors
+/// See [`Error`].
+pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    if args.local_port_min > args.local_port_max {
+        return Err(Error::PortRange { min: args.local_port_min, max: args.local_port_max });
+    }
+    let listen_error = |source| Error::Listen { address: args.listen, source };
+    let limits = Limits { max_body_bytes: limits::BODY_BYTES_MAX, ..Limits::default() };
+    let server = Server::bind(args.listen, limits).await.map_err(listen_error)?;
+    let bound = server.local_address().map_err(listen_error)?;
+    let address = args.address(bound);
+    let mut candidate = PostgresElection::new(
+        args.postgres_url.clone(),
+        LeaderRole::Paas,
+        address.clone(),
+        LeaseTime::default(),
+    );
+    let (leading, leading_seen) = watch::channel(None);
+    let service = Arc::new(Service {
+        settings: args.settings(bound),
+        rules: Rules { role: args.mesos_role.clone() },
+        leading: leading_seen.clone(),
+        leader: candidate.leader(),
+        client: Client::new(Protocol::Http1, PROXY_TIMEOUT),
+        metrics: Arc::new(Metrics::default()),
+        abdication: Arc::new(Notify::new()),
+        address,
+    });
+    tracing::info!(%bound, advertise = %service.address, "service layer listens");
+
+    let stop_serving = CancellationToken::new();
+    let _stop_on_error = stop_serving.clone().drop_guard();
+    let mut serving = tokio::spawn({
+        let (stop, service) = (stop_serving.clone(), Arc::clone(&service));
+        async move { server.serve(router(service), stop.cancelled()).await }
+    });
+    let mut shutdown = pin!(shutdown);
+    let elected = candidate.leader();
+    let role = async {
+        tokio::select! {
+            outcome = reign(&args, &service, &mut candidate, &leading, &mut shutdown) => outcome,
+            failed = announce(args.ready_file.as_deref(), bound, &service.address, leading_seen, elected) => Err(failed),
+        }
+    };
+    tokio::select! {
+        outcome = role => outcome?,
+        _ = &mut serving => return Err(Error::ServerEnded),
+    }
+    stop_serving.cancel();
+    // Whatever the server still had to say, its end is the end.
+    let _ = serving.await;
+    Ok(())
+}
+
+/// Campaigns and leads; returns without an error only after `shutdown`.
+async fn reign(
+    args: &Args,
+    service: &Service,
+    candidate: &mut impl Election,
+    leading: &watch::Sender<Option<Arc<Leading>>>,
+    shutdown: &mut (impl Future<Output = ()> + Unpin),
+) -> Result<(), Error> {
+    let leadership = tokio::select! {
+        () = &mut *shutdown => return Ok(()),
+        won = win(&args.postgres_url, candidate) => won?,
+    };
+    tracing::info!(epoch = %leadership.lead().epoch, "this process leads the service layer");
+    let mut reign = Reign::begin(args, service, leadership).await?;
+    leading.send_replace(Some(Arc::clone(&reign.leading)));
+    let ended = tokio::select! {
+        () = &mut *shutdown => Ok(()),
+        why = reign.ended() => Err(Error::Leader(why)),
+        () = service.abdication.notified() => {
+            tokio::time::sleep(ABDICATION_DELAY).await;
+            Err(Error::Abdicated)
+        }
+    };
+    leading.send_replace(None);
+    match ended {
+        Ok(()) | Err(Error::Abdicated) => reign.resign().await,
+        Err(_) => reign.abandon(),
+    }
+    ended
+}
+
+/// Waits for the database, brings its schema up to date, and waits for the lead.
+async fn win(
+    database: &Database,
+    candidate: &mut impl Election,
+) -> Result<election::Leadership, Error> {
+    loop {
+        match migrations::migrate(database).await {
+            Ok(()) => break,
+            Err(MigrationError::Connect(error)) => {
+                tracing::warn!(%error, "waiting for Postgres");
+                tokio::time::sleep(DATABASE_RETRY_DELAY).await;
+            }
+            Err(error @ (MigrationError::Newer(_) | MigrationError::Migrate(_))) => {
+                return Err(Error::Migration(error));
+            }
+        }
+    }
+    Ok(candidate.campaign().await?)
+}
+
+/// Writes the ready file once this process answers: it leads, or knows who else does. Returns only with an error.
+async fn announce(
+    path: Option<&Path>,
+    bound: SocketAddr,
+    here: &str,
+    mut leading: watch::Receiver<Option<Arc<Leading>>>,
+    mut elected: watch::Receiver<Option<election::Leader>>,
+) -> Error {
+    if let Some(path) = path {
+        let leads = leading.wait_for(Option::is_some);
+        let follows =
+            elected.wait_for(|leader| leader.as_ref().is_some_and(|leader| leader.address != here));
+        // Neither fails: both senders live as long as this.
+        tokio::select! {
+            _ = leads => {}
+            _ = follows => {}
+        }
+        if let Err(source) = write_ready_file(path, bound).await {
+            return Error::ReadyFile { path: path.to_owned(), source };
+        }
+    }
+    std::future::pending().await
+}
+
+async fn write_ready_file(path: &Path, bound: SocketAddr) -> io::Result<()> {
+    let partial = path.with_extension("partial");
+    tokio::fs::write(&partial, format!("{bound}\n")).await?;
+    tokio::fs::rename(&partial, path).await
+}
