@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use super::{Activity, Agent, Allocator, Offer, Refusals};
+use smallvec::SmallVec;
+
+use super::{Activity, Agent, Allocator, Lot, Offer, Refusals};
 use crate::{AgentKey, FrameworkKey, Resources, Role};
 
 /// An agent cannot be given a total that does not contain what is in use on it.
@@ -21,10 +23,10 @@ impl Allocator {
             activity: Activity::Active,
             queued: false,
             gpus: !total.gpus().is_zero(),
-            free: total.clone(),
+            free: Lot::new(total.clone()),
             total,
             used: BTreeMap::new(),
-            offers: Vec::new(),
+            offers: SmallVec::new(),
             refusals: Refusals::default(),
             refusal_end: None,
         }));
@@ -53,7 +55,7 @@ impl Allocator {
         self.total.add(&total.quantities());
         agent.gpus = !total.gpus().is_zero();
         agent.total = total;
-        agent.free = free;
+        agent.free = Lot::new(free);
         self.queue(key);
         Ok(withdrawn)
     }
@@ -111,7 +113,7 @@ impl Allocator {
     /// What of an agent is neither in use nor offered.
     #[must_use]
     pub fn free(&self, key: AgentKey) -> &Resources {
-        &self.agents[key.0].free
+        self.agents[key.0].free.resources()
     }
 
     /// What of an agent is in use.
@@ -137,7 +139,7 @@ impl Allocator {
             .offers
             .iter()
             .filter_map(|offer| self.offers.get(offer))
-            .map(|offer| &offer.resources))
+            .map(|offer| offer.lot.resources()))
     }
 
     /// Keeps `refusal_ends` true to the agent's refusals.

@@ -47,11 +47,14 @@ impl Allocator {
             .offers
             .iter()
             .map(|offer| match self.offers.get(offer) {
-                Some(offer) if offer.agent == key => &offer.resources,
+                Some(offer) if offer.agent == key => offer.lot.resources(),
                 Some(_) | None => panic!("agent {key} lists offer {offer}, which is not one of it"),
             });
         let mut sum = Resources::new();
-        for part in offers.chain(agent.used.values()).chain([&agent.free]) {
+        for part in offers
+            .chain(agent.used.values())
+            .chain([agent.free.resources()])
+        {
             assert!(
                 sum.is_disjoint(part),
                 "agent {key}: {part} and {sum} overlap"
@@ -67,7 +70,7 @@ impl Allocator {
             agent.queued == self.changed.contains(&key),
             "agent {key} is queued as it says"
         );
-        let open = agent.activity == Activity::Active && !agent.free.is_empty();
+        let open = agent.activity == Activity::Active && !agent.free.resources().is_empty();
         if !agent.queued {
             assert!(
                 self.open.contains(key.0) == open,
@@ -96,7 +99,7 @@ impl Allocator {
                 .offers
                 .values()
                 .filter(|offer| offer.client == index)
-                .map(|offer| &offer.resources);
+                .map(|offer| offer.lot.resources());
             let mut allocated = Quantities::default();
             uses.into_iter()
                 .chain(offered)

@@ -1,7 +1,8 @@
+use super::lot::{Audience, Lot};
 use super::shares::Search;
 use super::{Activity, Agent, Allocator, Attention, Capabilities, ClientIndex, Offer, Outstanding};
 use crate::bits::Bits;
-use crate::{AgentKey, OfferKey, Quantities, Resource, Resources, Role, Tick};
+use crate::{AgentKey, OfferKey, Quantities, Role, Tick};
 
 /// Shares are measured against a total that is renewed when the true one departs from it by more than a hundredth in any
 /// resource, since renewing it costs a look at every client. All clients are measured alike in between.
@@ -25,11 +26,11 @@ impl Allocator {
         let mut candidates = std::mem::take(&mut self.candidates);
         for agent in changed.drain(..) {
             self.agents[agent.0].queued = false;
-            while let Some((client, resources)) = self.taker(agent, &mut candidates) {
-                offers.push(self.offer(now, client, agent, resources));
+            while let Some((client, lot)) = self.taker(agent, &mut candidates) {
+                offers.push(self.offer(now, client, agent, lot));
             }
             let place = &self.agents[agent.0];
-            if place.activity == Activity::Active && !place.free.is_empty() {
+            if place.activity == Activity::Active && !place.free.resources().is_empty() {
                 self.open.insert(agent.0);
             } else {
                 self.open.remove(agent.0);
@@ -40,11 +41,7 @@ impl Allocator {
     }
 
     /// Who is next to be offered something of an agent, and what: everything there that this client may have.
-    pub(super) fn taker(
-        &self,
-        key: AgentKey,
-        candidates: &mut Bits,
-    ) -> Option<(ClientIndex, Resources)> {
+    pub(super) fn taker(&self, key: AgentKey, candidates: &mut Bits) -> Option<(ClientIndex, Lot)> {
         let agent = &self.agents[key.0];
         if agent.activity == Activity::Inactive || !self.is_worth_offering(&agent.free) {
             return None;
@@ -53,37 +50,38 @@ impl Allocator {
         if agent.gpus {
             candidates.intersect(&self.with_gpus);
         }
-        agent.refusals.subtract_from(candidates, &agent.free);
-        if agent.free.iter().all(Resource::is_plain) {
-            let client = self.shares.first(candidates)?;
-            return Some((client, agent.free.clone()));
+        agent
+            .refusals
+            .subtract_from(candidates, agent.free.resources());
+        match agent.free.audience() {
+            Audience::Everybody => {
+                let client = self.shares.first(candidates)?;
+                Some((client, agent.free.clone()))
+            }
+            Audience::Depends => {
+                let mut search = PartSearch {
+                    allocator: self,
+                    agent,
+                    of_role: Lot::default(),
+                    of_clients: Vec::new(),
+                };
+                let client = self.shares.first_such(candidates, &mut search)?;
+                Some((client, search.part_of(client)))
+            }
         }
-        let mut search = PartSearch {
-            allocator: self,
-            agent,
-            of_role: Resources::new(),
-            of_clients: Vec::new(),
-        };
-        let client = self.shares.first_such(candidates, &mut search)?;
-        Some((client, search.part_of(client)))
     }
 
-    fn offer(
-        &mut self,
-        now: Tick,
-        client: ClientIndex,
-        agent: AgentKey,
-        resources: Resources,
-    ) -> Offer {
+    fn offer(&mut self, now: Tick, client: ClientIndex, agent: AgentKey, lot: Lot) -> Offer {
         let key = self.next_offer;
         self.next_offer = OfferKey(key.0 + 1);
         let place = &mut self.agents[agent.0];
-        place.free = match place.free.checked_minus(&resources) {
+        place.free = match place.free.checked_minus(lot.resources()) {
             Some(rest) => rest,
             None => unreachable!("what is offered is a part of what is free"),
         };
         place.offers.push(key);
-        self.shares.serve(client, &resources.quantities());
+        self.shares.serve(client, lot.quantities());
+        let resources = lot.resources().clone();
         let deadline = self
             .config
             .offer_timeout_ms
@@ -93,7 +91,7 @@ impl Allocator {
             Outstanding {
                 client,
                 agent,
-                resources: resources.clone(),
+                lot,
                 deadline,
             },
         );
@@ -114,15 +112,11 @@ impl Allocator {
         }
     }
 
-    fn is_worth_offering(&self, resources: &Resources) -> bool {
-        if resources.is_empty() || self.config.min_allocatable.is_empty() {
-            return !resources.is_empty();
-        }
-        let quantities = resources.quantities();
-        self.config
-            .min_allocatable
-            .iter()
-            .any(|minimum| quantities.contains(minimum))
+    fn is_worth_offering(&self, lot: &Lot) -> bool {
+        let mut minima = self.config.min_allocatable.iter();
+        let anything = self.config.min_allocatable.is_empty();
+        !lot.resources().is_empty()
+            && (anything || minima.any(|minimum| lot.quantities().contains(minimum)))
     }
 
     fn end_refusals(&mut self, now: Tick) {
@@ -139,13 +133,13 @@ struct PartSearch<'a> {
     allocator: &'a Allocator,
     agent: &'a Agent,
     /// What the role entered last may have.
-    of_role: Resources,
+    of_role: Lot,
     /// What its clients may have, by their capabilities.
-    of_clients: Vec<(Capabilities, Resources)>,
+    of_clients: Vec<(Capabilities, Lot)>,
 }
 
 impl PartSearch<'_> {
-    fn part_of(&mut self, client: ClientIndex) -> Resources {
+    fn part_of(&mut self, client: ClientIndex) -> Lot {
         let framework = self.allocator.clients[client].framework;
         let capabilities = self.allocator.frameworks[framework.0].capabilities;
         if let Some((_, part)) = self
@@ -155,7 +149,7 @@ impl PartSearch<'_> {
         {
             return part.clone();
         }
-        let part = self.of_role.filter(|resource| capabilities.admit(resource));
+        let part = self.of_role.part(|resource| capabilities.admit(resource));
         self.of_clients.push((capabilities, part.clone()));
         part
     }
@@ -166,7 +160,7 @@ impl Search for PartSearch<'_> {
         self.of_role = self
             .agent
             .free
-            .filter(|resource| match resource.reserved_role() {
+            .part(|resource| match resource.reserved_role() {
                 Some(reserved) => role.is_within(reserved),
                 None => true,
             });
@@ -176,7 +170,8 @@ impl Search for PartSearch<'_> {
 
     fn accept(&mut self, client: ClientIndex) -> bool {
         let part = self.part_of(client);
-        self.allocator.is_worth_offering(&part) && !self.agent.refusals.block(client, &part)
+        self.allocator.is_worth_offering(&part)
+            && !self.agent.refusals.block(client, part.resources())
     }
 }
 

@@ -5,6 +5,7 @@ mod capabilities;
 mod consistency;
 mod cycle;
 mod frameworks;
+mod lot;
 mod offers;
 mod ranking;
 mod refusals;
@@ -14,9 +15,12 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use smallvec::SmallVec;
+
 use crate::bits::Bits;
 use crate::slab::Slab;
 use crate::{AgentKey, FrameworkKey, OfferKey, Quantities, Resources, Role, Scalar, Tick};
+use lot::Lot;
 use refusals::Refusals;
 use shares::{ClientIndex, Shares};
 
@@ -163,9 +167,9 @@ struct Agent {
     /// Has it graphics processors?
     gpus: bool,
     total: Resources,
-    free: Resources,
+    free: Lot,
     used: BTreeMap<ClientIndex, Resources>,
-    offers: Vec<OfferKey>,
+    offers: SmallVec<[OfferKey; 2]>,
     refusals: Refusals,
     /// Under what it stands in `refusal_ends`.
     refusal_end: Option<Tick>,
@@ -176,7 +180,7 @@ struct Agent {
 struct Outstanding {
     client: ClientIndex,
     agent: AgentKey,
-    resources: Resources,
+    lot: Lot,
     /// The end of time when offers have no time-out.
     deadline: Tick,
 }

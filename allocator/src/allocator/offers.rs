@@ -1,5 +1,5 @@
 use super::refusals::end_of_refusal;
-use super::{Allocator, Attention, ClientIndex, Offer};
+use super::{Allocator, Attention, ClientIndex, Lot, Offer};
 use crate::{AgentKey, FrameworkKey, OfferKey, Resources, Role, Tick};
 
 /// Resources cannot be used because they are not free on the agent.
@@ -29,10 +29,10 @@ impl Allocator {
     /// Returns `None` for an offer that is not outstanding (any more).
     pub fn withdraw(&mut self, key: OfferKey) -> Option<Offer> {
         let outstanding = self.offers.remove(&key)?;
-        let quantities = outstanding.resources.quantities();
-        self.shares.refund(outstanding.client, &quantities);
+        self.shares
+            .refund(outstanding.client, outstanding.lot.quantities());
         let agent = &mut self.agents[outstanding.agent.0];
-        agent.free.add(&outstanding.resources);
+        agent.free = agent.free.plus(&outstanding.lot);
         agent.offers.retain(|offer| *offer != key);
         self.queue(outstanding.agent);
         let client = &self.clients[outstanding.client];
@@ -48,7 +48,7 @@ impl Allocator {
             framework,
             role,
             agent: outstanding.agent,
-            resources: outstanding.resources,
+            resources: outstanding.lot.resources().clone(),
         })
     }
 
@@ -118,7 +118,7 @@ impl Allocator {
                 framework,
                 role,
                 agent: offer.agent,
-                resources: offer.resources.clone(),
+                resources: offer.lot.resources().clone(),
             }
         })
     }
@@ -138,7 +138,7 @@ impl Allocator {
         let Some(free) = place.free.checked_minus(resources) else {
             return Err(NotFree {
                 wanted: resources.clone(),
-                free: place.free.clone(),
+                free: place.free.resources().clone(),
             });
         };
         if resources.is_empty() {
@@ -190,8 +190,9 @@ impl Allocator {
             }
             Some(rest) => drop(agent.used.insert(client, rest)),
         }
-        agent.free.add(resources);
-        self.shares.refund(client, &resources.quantities());
+        let lot = Lot::new(resources.clone());
+        self.shares.refund(client, lot.quantities());
+        agent.free = agent.free.plus(&lot);
         self.queue(key);
     }
 }

@@ -1,3 +1,5 @@
+use smallvec::SmallVec;
+
 use super::shares::ClientIndex;
 use crate::bits::Bits;
 use crate::{Resources, Tick};
@@ -13,7 +15,7 @@ const COARSENESS: u64 = 16;
 /// that refused the same resources until the same moment share one record, a bit each: a thousand frameworks that all
 /// refuse an agent cost one comparison of resources, not a thousand.
 #[derive(Debug, Default)]
-pub(super) struct Refusals(Vec<Refusal>);
+pub(super) struct Refusals(SmallVec<[Refusal; 1]>);
 
 #[derive(Debug)]
 struct Refusal {
