@@ -1,3 +1,4 @@
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Action, ActionKind, RunSpec, RunSpecId, Step};
@@ -25,15 +26,10 @@ pub struct Cycle;
 #[must_use]
 pub fn steps(planned: &[Planned<'_>], layers: &BTreeMap<RunSpecId, u32>) -> Vec<Step> {
     let of_kind = |kind: ActionKind, wanted: fn(&Planned<'_>) -> bool| {
-        planned
-            .iter()
-            .filter(|planned| wanted(planned))
-            .map(|planned| action(kind, planned.id))
-            .collect::<Vec<_>>()
+        planned.iter().filter(|planned| wanted(planned)).map(|planned| action(kind, planned.id)).collect::<Vec<_>>()
     };
     let stops = of_kind(ActionKind::Stop, |planned| planned.from.is_some() && planned.to.is_none());
-    let starts =
-        of_kind(ActionKind::Start, |planned| planned.from.is_none() && planned.to.is_some());
+    let starts = of_kind(ActionKind::Start, |planned| planned.from.is_none() && planned.to.is_some());
     let mut by_layer: BTreeMap<u32, Vec<Action>> = BTreeMap::new();
     for planned in planned {
         if let Some(kind) = change(planned) {
@@ -71,10 +67,10 @@ pub fn layers<'a>(
     let mut depends_on: BTreeMap<RunSpecId, Vec<RunSpecId>> = BTreeMap::new();
     let mut open: Vec<RunSpecId> = roots.into_iter().cloned().collect();
     while let Some(id) = open.pop() {
-        if !depends_on.contains_key(&id) {
-            let on = dependencies(&id);
+        if let Entry::Vacant(vacant) = depends_on.entry(id) {
+            let on = dependencies(vacant.key());
             open.extend(on.iter().cloned());
-            depends_on.insert(id, on);
+            vacant.insert(on);
         }
     }
     let mut dependents: BTreeMap<&RunSpecId, Vec<&RunSpecId>> = BTreeMap::new();
@@ -85,8 +81,7 @@ pub fn layers<'a>(
         on.into_iter().for_each(|dependency| dependents.entry(dependency).or_default().push(id));
     }
     let mut ranks: BTreeMap<RunSpecId, u32> = BTreeMap::new();
-    let mut layer: Vec<&RunSpecId> =
-        unmet.iter().filter(|(_, unmet)| **unmet == 0).map(|(id, _)| *id).collect();
+    let mut layer: Vec<&RunSpecId> = unmet.iter().filter(|(_, unmet)| **unmet == 0).map(|(id, _)| *id).collect();
     let mut rank = 0;
     while !layer.is_empty() {
         let mut next = Vec::new();

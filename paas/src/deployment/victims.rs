@@ -1,9 +1,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::model::{
-    Condition, Constraint, FieldName, Instance, InstanceId, KillSelection, Operator,
-};
+use crate::model::{Condition, Constraint, FieldName, Instance, InstanceId, KillSelection, Operator};
 
 /// The policy of who goes first, by the order of the fields; smaller goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,21 +42,14 @@ pub fn victims<'a>(
     candidates.sort_by_cached_key(|instance| rank(instance, selection));
     let fields: Vec<&FieldName> = constraints.iter().filter_map(spread_field).collect();
     if fields.is_empty() {
-        return candidates
-            .into_iter()
-            .take(count as usize)
-            .map(|instance| instance.id.clone())
-            .collect();
+        return candidates.into_iter().take(count as usize).map(|instance| instance.id.clone()).collect();
     }
     let mut spread = Spread::of(fields, &candidates);
     let mut chosen = Vec::new();
     while chosen.len() < count as usize {
         // The sort is stable and `min_by_key` takes the first of equals, so the rank decides among equally crowded ones.
-        let crowded =
-            |instance: &Instance| (!instance.is_sentenced(), Reverse(spread.crowding(instance)));
-        let Some((index, _)) =
-            candidates.iter().enumerate().min_by_key(|(_, instance)| crowded(instance))
-        else {
+        let crowded = |instance: &Instance| (!instance.is_sentenced(), Reverse(spread.crowding(instance)));
+        let Some((index, _)) = candidates.iter().enumerate().min_by_key(|(_, instance)| crowded(instance)) else {
             break;
         };
         let victim = candidates.remove(index);
@@ -85,21 +76,13 @@ fn rank(instance: &Instance, selection: KillSelection) -> Rank<'_> {
         | Condition::Dropped
         | Condition::Unknown => Stage::Waiting,
     };
-    let started = instance
-        .task
-        .as_ref()
-        .map_or(instance.scheduled_at, |task| task.started_at.unwrap_or(task.staged_at));
+    let started =
+        instance.task.as_ref().map_or(instance.scheduled_at, |task| task.started_at.unwrap_or(task.staged_at));
     let age = match selection {
         KillSelection::YoungestFirst => -started.0,
         KillSelection::OldestFirst => started.0,
     };
-    Rank {
-        unsentenced: !instance.is_sentenced(),
-        stage,
-        ready: instance.is_ready(),
-        age,
-        id: &instance.id,
-    }
+    Rank { unsentenced: !instance.is_sentenced(), stage, ready: instance.is_ready(), age, id: &instance.id }
 }
 
 fn spread_field(constraint: &Constraint) -> Option<&FieldName> {
@@ -138,10 +121,7 @@ impl<'a> Spread<'a> {
             return (u32::MAX, u32::MAX);
         }
         let group = |(field, counts): &(&FieldName, BTreeMap<String, u32>)| {
-            let size = value_of(instance, field)
-                .and_then(|value| counts.get(value))
-                .copied()
-                .unwrap_or_default();
+            let size = value_of(instance, field).and_then(|value| counts.get(value)).copied().unwrap_or_default();
             (u32::from(Some(&size) == counts.values().max()), size)
         };
         self.fields.iter().map(group).fold((0, 0), |sum, group| (sum.0 + group.0, sum.1 + group.1))

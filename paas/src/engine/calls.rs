@@ -4,8 +4,7 @@ use attica_core_api::scheduler::{
     Accept, Acknowledge, Call, CallType, Decline, Kill, Reconcile, ReconcileTask, Revive, Suppress,
 };
 use attica_core_api::v1::{
-    AgentId, Filters, LaunchOperation, OfferId, OfferOperation, OfferOperationType, TaskId,
-    TaskInfo,
+    AgentId, Filters, LaunchOperation, OfferId, OfferOperation, OfferOperationType, TaskId, TaskInfo,
 };
 use bytes::Bytes;
 
@@ -24,19 +23,12 @@ pub(super) fn launch(offer: OfferId, task_infos: Vec<TaskInfo>, refuse_rest_ms: 
         launch: Some(LaunchOperation { task_infos }),
         ..OfferOperation::default()
     };
-    let accept = Accept {
-        offer_ids: vec![offer],
-        operations: vec![operation],
-        filters: filters(refuse_rest_ms),
-    };
+    let accept = Accept { offer_ids: vec![offer], operations: vec![operation], filters: filters(refuse_rest_ms) };
     Call { accept: Some(accept), ..of(CallType::Accept) }
 }
 
 pub(super) fn decline(offer_ids: Vec<OfferId>, refuse_ms: u64) -> Call {
-    Call {
-        decline: Some(Decline { offer_ids, filters: filters(refuse_ms) }),
-        ..of(CallType::Decline)
-    }
+    Call { decline: Some(Decline { offer_ids, filters: filters(refuse_ms) }), ..of(CallType::Decline) }
 }
 
 pub(super) fn kill(task_id: TaskId, agent_id: Option<AgentId>) -> Call {

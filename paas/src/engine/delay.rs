@@ -19,18 +19,15 @@ impl Engine {
     /// A task of this definition has failed, or ended when it should have gone on.
     pub(super) fn slow_down(&mut self, now: Now, failed: &RunSpec, out: &mut Effects) {
         let Some(state) = self.state.run_specs.get(&failed.id) else { return };
-        let is_latest = state
-            .definition()
-            .is_some_and(|current| current.last_config_change_at == failed.last_config_change_at);
+        let is_latest =
+            state.definition().is_some_and(|current| current.last_config_change_at == failed.last_config_change_at);
         if !is_latest {
             return;
         }
         let backoff = failed.backoff;
         // After a quiet time as long as the longest delay, it begins anew.
-        let fresh =
-            |delay: &Delay| now.wall.0 <= delay.until.0.saturating_add_unsigned(backoff.max_ms);
-        let same =
-            state.delay.filter(|delay| delay.config == failed.last_config_change_at).filter(fresh);
+        let fresh = |delay: &Delay| now.wall.0 <= delay.until.0.saturating_add_unsigned(backoff.max_ms);
+        let same = state.delay.filter(|delay| delay.config == failed.last_config_change_at).filter(fresh);
         let delay_ms = match same {
             Some(delay) => ((delay.delay_ms as f64 * backoff.factor) as u64).max(backoff.first_ms),
             None => backoff.first_ms,

@@ -34,32 +34,20 @@ impl Engine {
     }
 
     /// A version later than every version of these run specs.
-    pub(super) fn next_version<'a>(
-        &self,
-        now: Now,
-        ids: impl IntoIterator<Item = &'a RunSpecId>,
-    ) -> Version {
-        let latest = |id: &RunSpecId| {
-            self.state.run_specs.get(id)?.versions.last_key_value().map(|(version, _)| *version)
-        };
+    pub(super) fn next_version<'a>(&self, now: Now, ids: impl IntoIterator<Item = &'a RunSpecId>) -> Version {
+        let latest =
+            |id: &RunSpecId| self.state.run_specs.get(id)?.versions.last_key_value().map(|(version, _)| *version);
         let latest = ids.into_iter().filter_map(latest).max();
         latest.map_or(Version(now.wall), |latest| latest.next(now.wall))
     }
 
     /// The running deployments that hold any of these run specs, in the order of their ids.
-    pub(super) fn in_the_way<'a>(
-        &self,
-        ids: impl IntoIterator<Item = &'a RunSpecId>,
-    ) -> BTreeSet<DeploymentId> {
+    pub(super) fn in_the_way<'a>(&self, ids: impl IntoIterator<Item = &'a RunSpecId>) -> BTreeSet<DeploymentId> {
         ids.into_iter().filter_map(|id| self.trackers.get(id)?.lock).collect()
     }
 
     /// Checks that a deployment of these targets may begin: nothing in the way, and not too many running.
-    pub(super) fn admit(
-        &self,
-        targets: &[Target],
-        conflict: Conflict,
-    ) -> Result<BTreeSet<DeploymentId>, Refusal> {
+    pub(super) fn admit(&self, targets: &[Target], conflict: Conflict) -> Result<BTreeSet<DeploymentId>, Refusal> {
         let superseded = self.in_the_way(targets.iter().map(|target| &target.id));
         if conflict == Conflict::Refuse && !superseded.is_empty() {
             return Err(Refusal::Locked { deployments: superseded.into_iter().collect() });
@@ -72,10 +60,7 @@ impl Engine {
     }
 
     /// The layers of the dependency graph as it will be with `targets` in place.
-    pub(super) fn layers_with(
-        &self,
-        targets: &[Target],
-    ) -> Result<BTreeMap<RunSpecId, u32>, Cycle> {
+    pub(super) fn layers_with(&self, targets: &[Target]) -> Result<BTreeMap<RunSpecId, u32>, Cycle> {
         let changed: BTreeMap<&RunSpecId, &Option<Arc<RunSpec>>> =
             targets.iter().map(|target| (&target.id, &target.to)).collect();
         let definition = |id: &RunSpecId| match changed.get(id) {
@@ -84,10 +69,7 @@ impl Engine {
         };
         let dependencies = |id: &RunSpecId| {
             let paths = definition(id).into_iter().flat_map(|definition| &definition.dependencies);
-            paths
-                .flat_map(|path| self.run_specs_at(path))
-                .filter(|other| definition(other).is_some())
-                .collect()
+            paths.flat_map(|path| self.run_specs_at(path)).filter(|other| definition(other).is_some()).collect()
         };
         layers(changed.keys().copied(), dependencies)
     }
@@ -96,11 +78,9 @@ impl Engine {
     fn run_specs_at(&self, path: &str) -> Vec<RunSpecId> {
         let Ok(id) = RunSpecId::parse(path) else { return Vec::new() };
         let within = self.state.run_specs.range(id.clone()..).map(|(id, _)| id);
-        let within = within
-            .skip_while(|other| **other == id)
-            .take_while(|other| other.as_str().starts_with(id.as_str()));
-        let mut found: Vec<RunSpecId> =
-            within.filter(|other| other.is_within(id.as_str())).cloned().collect();
+        let within =
+            within.skip_while(|other| **other == id).take_while(|other| other.as_str().starts_with(id.as_str()));
+        let mut found: Vec<RunSpecId> = within.filter(|other| other.is_within(id.as_str())).cloned().collect();
         found.push(id);
         found
     }
@@ -117,21 +97,12 @@ impl Engine {
     ) -> DeploymentId {
         let id = DeploymentId(self.entropy.uuid());
         let (steps, changes) = self.plan(&targets, layers);
-        let groups: BTreeSet<String> =
-            targets.iter().map(|target| target.id.parent().to_owned()).collect();
+        let groups: BTreeSet<String> = targets.iter().map(|target| target.id.parent().to_owned()).collect();
         if !groups.is_empty() {
-            self.record(
-                now,
-                Fact::GroupChanged { groups: groups.into_iter().collect(), version },
-                out,
-            );
+            self.record(now, Fact::GroupChanged { groups: groups.into_iter().collect(), version }, out);
         }
         for ended in superseded {
-            self.record(
-                now,
-                Fact::DeploymentEnded { id: ended, ending: Ending::Superseded { by: id } },
-                out,
-            );
+            self.record(now, Fact::DeploymentEnded { id: ended, ending: Ending::Superseded { by: id } }, out);
         }
         for target in targets {
             match target.to {
@@ -156,14 +127,11 @@ impl Engine {
         targets: &[Target],
         layers: &BTreeMap<RunSpecId, u32>,
     ) -> (Vec<crate::model::Step>, BTreeMap<RunSpecId, Change>) {
-        let definition =
-            |id: &RunSpecId| self.state.run_specs.get(id).and_then(super::RunSpecState::definition);
+        let definition = |id: &RunSpecId| self.state.run_specs.get(id).and_then(super::RunSpecState::definition);
         let outdated = |target: &Target| {
             let generation = target.to.as_ref().map(|to| to.generation);
             let tracker = self.trackers.get(&target.id).zip(generation);
-            tracker.is_some_and(|(tracker, generation)| {
-                tracker.standing_of_others(generation).active() > 0
-            })
+            tracker.is_some_and(|(tracker, generation)| tracker.standing_of_others(generation).active() > 0)
         };
         let planned: Vec<Planned<'_>> = targets
             .iter()
@@ -175,45 +143,30 @@ impl Engine {
             })
             .collect();
         let changes = planned.iter().map(|planned| {
-            let change = Change {
-                from: planned.from.map(|from| from.version),
-                to: planned.to.map(|to| to.version),
-            };
+            let change = Change { from: planned.from.map(|from| from.version), to: planned.to.map(|to| to.version) };
             (planned.id.clone(), change)
         });
         (steps(&planned, layers), changes.collect())
     }
 
     /// The oldest versions beyond the number that is kept, save those that are current, run, or may be rolled back to.
-    fn surplus_versions(
-        &self,
-        id: &RunSpecId,
-        changes: &BTreeMap<RunSpecId, Change>,
-    ) -> Vec<Version> {
+    fn surplus_versions(&self, id: &RunSpecId, changes: &BTreeMap<RunSpecId, Change>) -> Vec<Version> {
         let Some(state) = self.state.run_specs.get(id) else { return Vec::new() };
         let surplus = (state.versions.len() + 1).saturating_sub(self.config.versions_max);
         if surplus == 0 {
             return Vec::new();
         }
-        let mut used: BTreeSet<Version> =
-            state.instances.values().map(|instance| instance.version).collect();
+        let mut used: BTreeSet<Version> = state.instances.values().map(|instance| instance.version).collect();
         used.extend(state.current);
         used.extend(changes.get(id).and_then(|change| change.from));
-        state
-            .versions
-            .keys()
-            .copied()
-            .filter(|version| !used.contains(version))
-            .take(surplus)
-            .collect()
+        state.versions.keys().copied().filter(|version| !used.contains(version)).take(surplus).collect()
     }
 
     /// Goes on to the next step, or ends, when everything in the current one is done.
     pub(super) fn advance(&mut self, now: Now, id: DeploymentId, out: &mut Effects) {
         let Some(deployment) = self.state.deployments.get(&id) else { return };
         let Some(step) = deployment.steps.get(deployment.current_step) else { return };
-        let (index, last) =
-            (deployment.current_step, deployment.current_step + 1 == deployment.steps.len());
+        let (index, last) = (deployment.current_step, deployment.current_step + 1 == deployment.steps.len());
         if !step.actions.iter().all(|action| self.is_satisfied(action.kind, &action.run_spec)) {
             return;
         }

@@ -10,8 +10,7 @@ use attica_core_api::v1::{FrameworkId, TaskId, TaskState};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Condition, Deployment, DeploymentId, Ending, Instance, InstanceId, RunSpec, RunSpecId,
-    TaskFailure, Version, serial,
+    Condition, Deployment, DeploymentId, Ending, Instance, InstanceId, RunSpec, RunSpecId, TaskFailure, Version, serial,
 };
 
 /// One durable change.

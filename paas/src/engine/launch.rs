@@ -7,9 +7,7 @@ use attica_core_api::{Now, Tick};
 
 use super::timers::Timer;
 use super::{Cause, Effects, Engine, Fact, QueueItem, UNUSED_OFFERS_MAX, UnusedOffer, View, calls};
-use crate::model::{
-    Agent, Condition, HealthState, Instance, InstanceId, RunSpec, RunSpecId, Task, TaskIdentity,
-};
+use crate::model::{Agent, Condition, HealthState, Instance, InstanceId, RunSpec, RunSpecId, Task, TaskIdentity};
 use crate::placement::{Order, Outcome, Placed, Rejections, Stock, place, task_info};
 
 impl Engine {
@@ -51,12 +49,7 @@ impl Engine {
 
     fn order<'a>(&mut self, definition: &'a RunSpec) -> Order<'a> {
         let wanted = self.trackers.get(&definition.id).map_or(0, |tracker| tracker.waiting.len());
-        let instances = self
-            .state
-            .run_specs
-            .get(&definition.id)
-            .into_iter()
-            .flat_map(|state| state.instances.values());
+        let instances = self.state.run_specs.get(&definition.id).into_iter().flat_map(|state| state.instances.values());
         let mut placed: Vec<_> = instances.filter_map(|instance| instance.task.as_ref()).collect();
         placed.sort_by_key(|task| task.staged_at);
         Order {
@@ -69,49 +62,25 @@ impl Engine {
     }
 
     /// Assigns places to waiting instances. The decision is a fact before the launch goes out.
-    fn provision(
-        &mut self,
-        now: Now,
-        definition: &RunSpec,
-        places: Vec<Placed>,
-        stock: &mut Stock,
-        out: &mut Effects,
-    ) {
+    fn provision(&mut self, now: Now, definition: &RunSpec, places: Vec<Placed>, stock: &mut Stock, out: &mut Effects) {
         let waiting = self.trackers.get(&definition.id).map(|tracker| tracker.waiting.iter());
-        let waiting: Vec<InstanceId> =
-            waiting.into_iter().flatten().take(places.len()).cloned().collect();
+        let waiting: Vec<InstanceId> = waiting.into_iter().flatten().take(places.len()).cloned().collect();
         for (id, place) in waiting.into_iter().zip(places) {
             let Some(waiting) = self.state.instance(&id) else { continue };
             let candidate = &mut stock.candidates[place.candidate];
             let instance = provisioned(waiting, definition, &candidate.agent, place.ports, now);
             if let Some(task) = &instance.task {
-                candidate.launches.push(task_info(
-                    definition,
-                    &task.id,
-                    &task.agent,
-                    &task.ports,
-                    place.resources,
-                ));
+                candidate.launches.push(task_info(definition, &task.id, &task.agent, &task.ports, place.resources));
             }
-            self.timers.set(
-                now.tick.after(self.config.launch_timeout_ms),
-                Timer::Launch(instance.task_identity()),
-            );
-            self.record(
-                now,
-                Fact::InstanceChanged { instance: Box::new(instance), cause: Cause::Provisioned },
-                out,
-            );
+            self.timers.set(now.tick.after(self.config.launch_timeout_ms), Timer::Launch(instance.task_identity()));
+            self.record(now, Fact::InstanceChanged { instance: Box::new(instance), cause: Cause::Provisioned }, out);
         }
     }
 
     /// A task that was launched should be running by now. If not, it is killed, and its instance launched anew.
     pub(super) fn launch_overdue(&mut self, now: Now, identity: &TaskIdentity, out: &mut Effects) {
         let Some(instance) = self.state.instance(&identity.instance) else { return };
-        let launching = matches!(
-            instance.condition,
-            Condition::Provisioned | Condition::Staging | Condition::Starting
-        );
+        let launching = matches!(instance.condition, Condition::Provisioned | Condition::Staging | Condition::Starting);
         if launching && instance.incarnation == identity.incarnation && !instance.is_sentenced() {
             let instance = Box::new(instance.clone());
             self.sentence(now, instance, Cause::Decided, out);
@@ -172,10 +141,8 @@ impl Engine {
 
     /// When offers may be asked for again, if they are wanted.
     pub(super) fn revive_due(&self, now: Now) -> Option<Tick> {
-        let held_back =
-            self.connected && !self.may_revive(now) && (self.revive_wanted || self.suppressed);
-        let wanted =
-            held_back && self.queue.iter().any(|(_, id)| self.launchable(now, id).is_some());
+        let held_back = self.connected && !self.may_revive(now) && (self.revive_wanted || self.suppressed);
+        let wanted = held_back && self.queue.iter().any(|(_, id)| self.launchable(now, id).is_some());
         self.revived_at.filter(|_| wanted).map(|at| at.after(self.config.revive_interval_ms))
     }
 
@@ -183,10 +150,7 @@ impl Engine {
     pub(super) fn show_queue(&mut self, out: &mut Effects) {
         for id in std::mem::take(&mut self.queue_changed) {
             let item = self.queue_item(&id);
-            let shown = self
-                .trackers
-                .get_mut(&id)
-                .map(|tracker| std::mem::replace(&mut tracker.shown, item.is_some()));
+            let shown = self.trackers.get_mut(&id).map(|tracker| std::mem::replace(&mut tracker.shown, item.is_some()));
             match item {
                 Some(item) => out.views.push(View::Queued(Box::new(item))),
                 None if shown != Some(false) => out.views.push(View::Unqueued(id)),
@@ -199,12 +163,7 @@ impl Engine {
         let tracker = self.trackers.get(id)?;
         let since = tracker.waiting_since?;
         let run_spec = self.pursuit(id).definition().cloned()?;
-        let delay = self
-            .state
-            .run_specs
-            .get(id)?
-            .delay
-            .filter(|delay| delay.config == run_spec.last_config_change_at);
+        let delay = self.state.run_specs.get(id)?.delay.filter(|delay| delay.config == run_spec.last_config_change_at);
         Some(QueueItem {
             run_spec,
             count: tracker.waiting.len() as u32,
@@ -216,13 +175,7 @@ impl Engine {
 }
 
 /// A waiting instance with a place.
-fn provisioned(
-    waiting: &Instance,
-    definition: &RunSpec,
-    agent: &Arc<Agent>,
-    ports: Vec<u16>,
-    now: Now,
-) -> Instance {
+fn provisioned(waiting: &Instance, definition: &RunSpec, agent: &Arc<Agent>, ports: Vec<u16>, now: Now) -> Instance {
     let incarnation = waiting.incarnation + 1;
     let identity = TaskIdentity { instance: waiting.id.clone(), incarnation };
     let task = Task {

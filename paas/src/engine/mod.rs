@@ -36,9 +36,7 @@ pub use config::{Border, Config};
 pub use effects::{Effects, Frame, Recorded, Reply, View};
 pub use fact::{Cause, Delay, Fact, Finding, TaskUpdate};
 pub use frames::frames;
-pub use input::{
-    CancelMode, Definition, Input, KillMode, Origin, ReplyTo, RunSpecChange, TaskSelection, Write,
-};
+pub use input::{CancelMode, Definition, Input, KillMode, Origin, ReplyTo, RunSpecChange, TaskSelection, Write};
 pub use launch_queue::{OfferSummary, QueueItem, UNUSED_OFFERS_MAX, UnusedOffer};
 pub use refusal::{Refusal, Violation};
 pub use snapshot::{RunSpecState, Snapshot};
@@ -104,10 +102,7 @@ impl Engine {
             revived_at: None,
         };
         for (id, state) in &snapshot.run_specs {
-            state
-                .definition()
-                .into_iter()
-                .for_each(|definition| engine.service_ports.add(definition));
+            state.definition().into_iter().for_each(|definition| engine.service_ports.add(definition));
             engine.take_up(now, id, state);
         }
         for deployment in snapshot.deployments.values() {
@@ -194,14 +189,8 @@ impl Engine {
             if task.unreachable_since.is_some() {
                 self.timers.set(now.tick, Timer::Unreachable(instance.id.clone()));
             }
-            if matches!(
-                instance.condition,
-                Condition::Provisioned | Condition::Staging | Condition::Starting
-            ) {
-                self.timers.set(
-                    now.tick.after(self.config.launch_timeout_ms),
-                    Timer::Launch(instance.task_identity()),
-                );
+            if matches!(instance.condition, Condition::Provisioned | Condition::Staging | Condition::Starting) {
+                self.timers.set(now.tick.after(self.config.launch_timeout_ms), Timer::Launch(instance.task_identity()));
             }
         }
     }

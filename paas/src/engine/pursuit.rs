@@ -9,9 +9,7 @@ use attica_core_api::Now;
 
 use super::{Cause, Effects, Engine, Fact};
 use crate::deployment::{Standing, rolling_step, victims};
-use crate::model::{
-    ActionKind, Condition, Deployment, Goal, Instance, InstanceId, RunSpec, RunSpecId, Version,
-};
+use crate::model::{ActionKind, Condition, Deployment, Goal, Instance, InstanceId, RunSpec, RunSpecId, Version};
 
 /// What a run spec's instances should come to now.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,15 +42,12 @@ impl Engine {
     pub(super) fn pursuit(&self, id: &RunSpecId) -> Pursuit {
         let Some(state) = self.state.run_specs.get(id) else { return Pursuit::Nothing };
         let keep = |definition: Option<&Arc<RunSpec>>| match definition {
-            Some(definition) => {
-                Pursuit::Keep { count: definition.instances, definition: Arc::clone(definition) }
-            }
+            Some(definition) => Pursuit::Keep { count: definition.instances, definition: Arc::clone(definition) },
             None => Pursuit::Nothing,
         };
         let Some(deployment) = self.lock_of(id) else { return keep(state.definition()) };
         let change = deployment.changes.get(id).copied();
-        let version =
-            |version: Option<Version>| version.and_then(|version| state.versions.get(&version));
+        let version = |version: Option<Version>| version.and_then(|version| state.versions.get(&version));
         match action_so_far(deployment, id) {
             None => keep(version(change.and_then(|change| change.from))),
             Some(ActionKind::Scale) => keep(version(change.and_then(|change| change.to))),
@@ -89,10 +84,7 @@ impl Engine {
         let generation = definition.generation;
         let nobody_misses = |instance: &Instance| {
             instance.generation != generation
-                && matches!(
-                    instance.condition,
-                    Condition::Scheduled | Condition::UnreachableInactive
-                )
+                && matches!(instance.condition, Condition::Scheduled | Condition::UnreachableInactive)
         };
         let (old, new) = self.standings(&definition.id, generation);
         if old.waiting + old.inactive > 0 {
@@ -101,22 +93,10 @@ impl Engine {
         let step = rolling_step(definition.instances, definition.upgrade, old, new);
         self.start(now, definition, step.start, out);
         if step.kill_old > 0 {
-            self.kill_some(
-                now,
-                definition,
-                step.kill_old,
-                |instance| instance.generation != generation,
-                out,
-            );
+            self.kill_some(now, definition, step.kill_old, |instance| instance.generation != generation, out);
         }
         if step.kill_new > 0 {
-            self.kill_some(
-                now,
-                definition,
-                step.kill_new,
-                |instance| instance.generation == generation,
-                out,
-            );
+            self.kill_some(now, definition, step.kill_new, |instance| instance.generation == generation, out);
         }
     }
 
@@ -149,9 +129,7 @@ impl Engine {
     ) {
         let Some(state) = self.state.run_specs.get(&definition.id) else { return };
         let active = |instance: &&Instance| {
-            instance.goal == Goal::Running
-                && instance.condition != Condition::UnreachableInactive
-                && among(instance)
+            instance.goal == Goal::Running && instance.condition != Condition::UnreachableInactive && among(instance)
         };
         let candidates = state.instances.values().filter(active);
         let constraints = &definition.placement.constraints;
@@ -161,13 +139,7 @@ impl Engine {
     }
 
     /// Sends all matching instances on their way out.
-    fn decommission_where(
-        &mut self,
-        now: Now,
-        id: &RunSpecId,
-        which: impl Fn(&Instance) -> bool,
-        out: &mut Effects,
-    ) {
+    fn decommission_where(&mut self, now: Now, id: &RunSpecId, which: impl Fn(&Instance) -> bool, out: &mut Effects) {
         let Some(state) = self.state.run_specs.get(id) else { return };
         let staying = |instance: &&Instance| instance.goal == Goal::Running && which(instance);
         let victims: Vec<InstanceId> =
@@ -206,13 +178,7 @@ impl Engine {
     }
 
     /// Decides that the task of an instance is killed.
-    pub(super) fn sentence(
-        &mut self,
-        now: Now,
-        mut instance: Box<Instance>,
-        cause: Cause,
-        out: &mut Effects,
-    ) {
+    pub(super) fn sentence(&mut self, now: Now, mut instance: Box<Instance>, cause: Cause, out: &mut Effects) {
         let id = instance.id.clone();
         if let Some(task) = instance.task.as_mut()
             && task.sentenced_at.is_none()
@@ -224,24 +190,15 @@ impl Engine {
     }
 
     /// Removes an instance.
-    pub(super) fn forget(
-        &mut self,
-        now: Now,
-        id: InstanceId,
-        condition: Condition,
-        out: &mut Effects,
-    ) {
+    pub(super) fn forget(&mut self, now: Now, id: InstanceId, condition: Condition, out: &mut Effects) {
         self.kills.done(&id);
         self.record(now, Fact::InstanceForgotten { id, condition }, out);
     }
 
     /// Forgets a removed run spec when nothing is left of it and no deployment may bring it back.
     fn forget_if_over(&mut self, now: Now, id: &RunSpecId, out: &mut Effects) {
-        let over = self
-            .state
-            .run_specs
-            .get(id)
-            .is_some_and(|state| state.current.is_none() && state.instances.is_empty());
+        let over =
+            self.state.run_specs.get(id).is_some_and(|state| state.current.is_none() && state.instances.is_empty());
         if over && self.lock_of(id).is_none() {
             self.record(now, Fact::RunSpecForgotten { id: id.clone() }, out);
         }
@@ -272,10 +229,8 @@ impl Engine {
 
     /// How the instances of other generations stand, and how those of this one do.
     fn standings(&self, id: &RunSpecId, generation: Version) -> (Standing, Standing) {
-        let standings = self
-            .trackers
-            .get(id)
-            .map(|tracker| (tracker.standing_of_others(generation), tracker.standing(generation)));
+        let standings =
+            self.trackers.get(id).map(|tracker| (tracker.standing_of_others(generation), tracker.standing(generation)));
         standings.unwrap_or_default()
     }
 }
@@ -283,9 +238,5 @@ impl Engine {
 /// The latest action on a run spec up to the current step.
 fn action_so_far(deployment: &Deployment, id: &RunSpecId) -> Option<ActionKind> {
     let begun = deployment.steps.iter().take(deployment.current_step + 1);
-    begun
-        .flat_map(|step| &step.actions)
-        .filter(|action| action.run_spec == *id)
-        .map(|action| action.kind)
-        .next_back()
+    begun.flat_map(|step| &step.actions).filter(|action| action.run_spec == *id).map(|action| action.kind).next_back()
 }

@@ -23,11 +23,7 @@ impl Engine {
             Fact::RunSpecStored { run_spec, .. } => self.release_ports(&run_spec.id),
             Fact::RunSpecRemoved { id } => self.release_ports(id),
             Fact::DeploymentEnded { id, .. } => {
-                let changes = self
-                    .state
-                    .deployments
-                    .get(id)
-                    .map(|deployment| deployment.changes.keys().cloned());
+                let changes = self.state.deployments.get(id).map(|deployment| deployment.changes.keys().cloned());
                 for id in changes.into_iter().flatten().collect::<Vec<_>>() {
                     self.tracker(&id).lock = None;
                     self.dirty.insert(id);
@@ -69,11 +65,7 @@ impl Engine {
                 self.advancing.insert(deployment.id);
             }
             Fact::DeploymentStepDone { id, .. } => {
-                let changes = self
-                    .state
-                    .deployments
-                    .get(id)
-                    .map(|deployment| deployment.changes.keys().cloned());
+                let changes = self.state.deployments.get(id).map(|deployment| deployment.changes.keys().cloned());
                 self.dirty.extend(changes.into_iter().flatten());
                 self.advancing.insert(*id);
             }
@@ -89,8 +81,7 @@ impl Engine {
     }
 
     fn untrack(&mut self, id: &InstanceId) {
-        let instance =
-            self.state.run_specs.get(&id.run_spec).and_then(|state| state.instances.get(id));
+        let instance = self.state.run_specs.get(&id.run_spec).and_then(|state| state.instances.get(id));
         if let (Some(instance), Some(tracker)) = (instance, self.trackers.get_mut(&id.run_spec)) {
             let since = tracker.waiting_since;
             tracker.remove(instance);
@@ -101,9 +92,7 @@ impl Engine {
 
     fn track(&mut self, id: &InstanceId) {
         let tracker = self.trackers.entry(id.run_spec.clone()).or_default();
-        if let Some(instance) =
-            self.state.run_specs.get(&id.run_spec).and_then(|state| state.instances.get(id))
-        {
+        if let Some(instance) = self.state.run_specs.get(&id.run_spec).and_then(|state| state.instances.get(id)) {
             let (since, waiting) = (tracker.waiting_since, tracker.waiting.len());
             tracker.add(instance);
             self.revive_wanted |= tracker.waiting.len() > waiting;

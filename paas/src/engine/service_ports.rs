@@ -30,19 +30,14 @@ impl ServicePorts {
         former: Option<&RunSpec>,
         taken: &mut BTreeSet<u16>,
     ) -> Result<(), Exhausted> {
-        let named: BTreeSet<u16> =
-            run_spec.ports.iter().map(|definition| definition.port).collect();
+        let named: BTreeSet<u16> = run_spec.ports.iter().map(|definition| definition.port).collect();
         let mut former = former
             .into_iter()
             .flat_map(|former| former.ports.iter().map(|definition| definition.port))
             .filter(|port| !named.contains(port) && self.in_pool(*port));
         let mut free = self.free.iter().copied().filter(|port| !named.contains(port));
         for definition in run_spec.ports.iter_mut().filter(|definition| definition.port == 0) {
-            let port = former
-                .by_ref()
-                .chain(free.by_ref())
-                .find(|port| !taken.contains(port))
-                .ok_or(Exhausted)?;
+            let port = former.by_ref().chain(free.by_ref()).find(|port| !taken.contains(port)).ok_or(Exhausted)?;
             taken.insert(port);
             definition.port = port;
         }
@@ -61,12 +56,7 @@ impl ServicePorts {
     pub(super) fn remove(&mut self, run_spec: &RunSpec) {
         for definition in &run_spec.ports {
             let users = self.users.get_mut(&definition.port);
-            assert!(
-                users.is_some(),
-                "service port {} of {} was never counted",
-                definition.port,
-                run_spec.id
-            );
+            assert!(users.is_some(), "service port {} of {} was never counted", definition.port, run_spec.id);
             if users.is_some_and(|users| {
                 *users -= 1;
                 *users == 0

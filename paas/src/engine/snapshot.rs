@@ -4,9 +4,7 @@ use std::sync::Arc;
 use attica_core_api::v1::FrameworkId;
 
 use super::{Delay, Fact};
-use crate::model::{
-    Deployment, DeploymentId, Instance, InstanceId, RunSpec, RunSpecId, TaskFailure, Version,
-};
+use crate::model::{Deployment, DeploymentId, Instance, InstanceId, RunSpec, RunSpecId, TaskFailure, Version};
 
 /// Everything durable: the fold of all facts. The engine holds one and changes it by facts alone; the tables hold the same.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -100,9 +98,7 @@ impl Snapshot {
     }
 
     fn put_instance(&mut self, instance: &Instance) {
-        self.run_spec_mut(&instance.id.run_spec)
-            .instances
-            .insert(instance.id.clone(), instance.clone());
+        self.run_spec_mut(&instance.id.run_spec).instances.insert(instance.id.clone(), instance.clone());
     }
 
     fn remove_instance(&mut self, id: &InstanceId) {

@@ -15,9 +15,7 @@ pub enum InvalidId {
     #[error("must fully match regular expression '{}'", RunSpecId::SEGMENT)]
     Segment,
     /// The last segment would hide a sub-resource.
-    #[error(
-        "must not end with any of the following reserved keywords: restart, tasks, versions, ., .."
-    )]
+    #[error("must not end with any of the following reserved keywords: restart, tasks, versions, ., ..")]
     Reserved,
     /// A limit of ours.
     #[error("must not be longer than {} characters", RunSpecId::LENGTH_MAX)]
@@ -36,7 +34,8 @@ impl RunSpecId {
     /// The longest id, slashes included.
     pub const LENGTH_MAX: usize = 255;
 
-    const SEGMENT: &str = "^(([a-z0-9]|[a-z0-9][a-z0-9-]*[a-z0-9])\\.)*([a-z0-9]|[a-z0-9][a-z0-9-]*[a-z0-9])|(\\.|\\.\\.)$";
+    const SEGMENT: &str =
+        "^(([a-z0-9]|[a-z0-9][a-z0-9-]*[a-z0-9])\\.)*([a-z0-9]|[a-z0-9][a-z0-9-]*[a-z0-9])|(\\.|\\.\\.)$";
 
     const RESERVED: [&str; 5] = ["restart", "tasks", "versions", ".", ".."];
 
@@ -98,10 +97,7 @@ impl RunSpecId {
 fn is_segment(segment: &str) -> bool {
     segment.split('.').all(|label| {
         let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        !label.is_empty()
-            && label.bytes().all(inner)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
+        !label.is_empty() && label.bytes().all(inner) && !label.starts_with('-') && !label.ends_with('-')
     })
 }
 
@@ -136,9 +132,7 @@ impl InstanceId {
             let run_spec = RunSpecId::parse(&path.replace('_', "/")).ok()?;
             Some(Self { run_spec, uuid: Uuid::try_parse(uuid).ok()? })
         });
-        parsed
-            .filter(|parsed| parsed.to_string() == text)
-            .ok_or_else(|| InvalidId::Foreign(text.to_owned()))
+        parsed.filter(|parsed| parsed.to_string() == text).ok_or_else(|| InvalidId::Foreign(text.to_owned()))
     }
 }
 

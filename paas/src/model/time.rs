@@ -60,8 +60,7 @@ fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
     let [millisecond] = numbers(fraction, '.', [3])?;
     let days = days_from_civil(year, month, day);
-    let whole =
-        civil_from_days(days) == (year, month, day) && hour < 24 && minute < 60 && second < 60;
+    let whole = civil_from_days(days) == (year, month, day) && hour < 24 && minute < 60 && second < 60;
     let of_day = ((hour * 60 + minute) * 60 + second) * 1_000 + millisecond;
     whole.then_some(Timestamp(days * DAY_MS + of_day))
 }
@@ -71,9 +70,8 @@ fn numbers<const N: usize>(text: &str, separator: char, digits: [usize; N]) -> O
     let mut numbers = [0; N];
     let mut parts = text.split(separator);
     for (number, digits) in numbers.iter_mut().zip(digits) {
-        let part = parts.next().filter(|part| {
-            part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit())
-        })?;
+        let part =
+            parts.next().filter(|part| part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit()))?;
         *number = part.parse().ok()?;
     }
     parts.next().is_none().then_some(numbers)
@@ -84,8 +82,7 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;

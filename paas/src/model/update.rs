@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use attica_core_api::{Scalar, Timestamp};
 
 use super::{
-    Backoff, CommandLine, Constraint, HealthCheck, KillSelection, Placement, PortDefinition,
-    Protocol, Resources, RunSpec, RunSpecId, Unreachable, Upgrade, Version,
+    Backoff, CommandLine, Constraint, HealthCheck, KillSelection, Placement, PortDefinition, Protocol, Resources,
+    RunSpec, RunSpecId, Unreachable, Upgrade, Version,
 };
 
 /// A definition as a request gives it: the fields that it names. Merged with the current version (a partial update) or with the
@@ -65,15 +65,9 @@ impl RunSpecUpdate {
     ///
     /// # Errors
     /// [`NoCommand`] when neither the update nor `current` says what to run, or both `cmd` and `args` are named.
-    pub fn apply(
-        &self,
-        current: Option<&RunSpec>,
-        id: &RunSpecId,
-        role: &str,
-    ) -> Result<RunSpec, NoCommand> {
+    pub fn apply(&self, current: Option<&RunSpec>, id: &RunSpecId, role: &str) -> Result<RunSpec, NoCommand> {
         let command = self.command(current.map(|current| &current.command))?;
-        let mut merged =
-            current.cloned().unwrap_or_else(|| default_run_spec(id, command.clone(), role));
+        let mut merged = current.cloned().unwrap_or_else(|| default_run_spec(id, command.clone(), role));
         merged.command = command;
         self.set_command_environment(&mut merged);
         self.set_placement(&mut merged);
@@ -150,11 +144,7 @@ fn default_run_spec(id: &RunSpecId, command: CommandLine, role: &str) -> RunSpec
         instances: 1,
         command,
         user: None,
-        resources: Resources {
-            cpus: Scalar::units(1),
-            mem: Scalar::units(128),
-            disk: Scalar::ZERO,
-        },
+        resources: Resources { cpus: Scalar::units(1), mem: Scalar::units(128), disk: Scalar::ZERO },
         env: BTreeMap::new(),
         labels: BTreeMap::new(),
         placement: Placement::default(),

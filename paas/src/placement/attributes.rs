@@ -6,15 +6,9 @@ use crate::model::Agent;
 /// The agent behind an offer. Of an attribute that is given more than once, the last one counts.
 #[must_use]
 pub fn agent_of(offer: &Offer) -> Agent {
-    let attributes = offer
-        .attributes
-        .iter()
-        .filter_map(|attribute| Some((attribute.name.clone(), text_of(attribute)?)));
-    Agent {
-        id: offer.agent_id.clone(),
-        hostname: offer.hostname.clone(),
-        attributes: attributes.collect(),
-    }
+    let attributes =
+        offer.attributes.iter().filter_map(|attribute| Some((attribute.name.clone(), text_of(attribute)?)));
+    Agent { id: offer.agent_id.clone(), hostname: offer.hostname.clone(), attributes: attributes.collect() }
 }
 
 /// An attribute's value as constraints compare it: numbers with at most three decimals, halves to even; ranges and sets sorted.
@@ -42,7 +36,6 @@ pub(crate) fn scalar_text(value: f64) -> String {
 fn ranges_text(ranges: &[Range]) -> String {
     let mut pairs: Vec<(u64, u64)> = ranges.iter().map(|range| (range.begin, range.end)).collect();
     pairs.sort_unstable();
-    let pairs: Vec<String> =
-        pairs.into_iter().map(|(begin, end)| format!("{begin}-{end}")).collect();
+    let pairs: Vec<String> = pairs.into_iter().map(|(begin, end)| format!("{begin}-{end}")).collect();
     format!("[{}]", pairs.join(","))
 }

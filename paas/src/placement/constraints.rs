@@ -52,11 +52,7 @@ enum Test {
 impl Ledger {
     /// The ledger of a run spec that wants `instances`, with those that are `placed` already, the first one first.
     #[must_use]
-    pub fn new<'a>(
-        constraints: &[Constraint],
-        instances: u32,
-        placed: impl IntoIterator<Item = &'a Agent>,
-    ) -> Self {
+    pub fn new<'a>(constraints: &[Constraint], instances: u32, placed: impl IntoIterator<Item = &'a Agent>) -> Self {
         let rules = constraints.iter().map(Rule::new).collect();
         let mut ledger = Self { rules, instances, placed: 0 };
         placed.into_iter().for_each(|agent| ledger.place(agent));
@@ -116,16 +112,14 @@ impl Rule {
         match &self.test {
             Test::Unique => Verdict::of(here == 0),
             Test::Cluster(Some(wanted)) => Verdict::of(value == wanted),
-            Test::Cluster(None) => {
-                Verdict::of(self.first.as_deref().is_none_or(|first| value == first))
-            }
+            Test::Cluster(None) => Verdict::of(self.first.as_deref().is_none_or(|first| value == first)),
             Test::MaxPer(most) => Verdict::of(here < *most),
-            Test::Like(expression) => Verdict::of(
-                expression.as_ref().is_some_and(|expression| expression.is_match(value)),
-            ),
-            Test::Unlike(expression) => Verdict::of(
-                expression.as_ref().is_some_and(|expression| !expression.is_match(value)),
-            ),
+            Test::Like(expression) => {
+                Verdict::of(expression.as_ref().is_some_and(|expression| expression.is_match(value)))
+            }
+            Test::Unlike(expression) => {
+                Verdict::of(expression.as_ref().is_some_and(|expression| !expression.is_match(value)))
+            }
             Test::Is(wanted) => Verdict::of(normal(value) == *wanted),
             Test::Spread(Some(groups)) => self.judge_groups(here, (*groups).max(1), total),
             Test::Spread(None) => self.judge_even(here),
@@ -165,9 +159,5 @@ fn whole(expression: &str) -> Option<Regex> {
 
 /// Numbers are compared after rounding, texts as they are.
 fn normal(value: &str) -> String {
-    value
-        .parse::<f64>()
-        .ok()
-        .filter(|number| number.is_finite())
-        .map_or_else(|| value.to_owned(), scalar_text)
+    value.parse::<f64>().ok().filter(|number| number.is_finite()).map_or_else(|| value.to_owned(), scalar_text)
 }

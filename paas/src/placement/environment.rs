@@ -9,28 +9,17 @@ use crate::model::{Agent, RunSpec};
 const LABEL_VALUE_MAX: usize = 512;
 
 /// A task's environment: the generated variables, and the user's, which win.
-pub(super) fn environment(
-    run_spec: &RunSpec,
-    task: &TaskId,
-    agent: &Agent,
-    ports: &[u16],
-) -> Environment {
+pub(super) fn environment(run_spec: &RunSpec, task: &TaskId, agent: &Agent, ports: &[u16]) -> Environment {
     let mut variables = generated(run_spec, task, agent);
     variables.extend(port_variables(run_spec, ports));
     variables.extend(run_spec.env.iter().map(|(name, value)| (name.clone(), value.clone())));
-    let variable = |(name, value)| Variable {
-        name,
-        r#type: VariableType::Value,
-        value: Some(value),
-        secret: None,
-    };
+    let variable = |(name, value)| Variable { name, r#type: VariableType::Value, value: Some(value), secret: None };
     Environment { variables: variables.into_iter().map(variable).collect() }
 }
 
 fn generated(run_spec: &RunSpec, task: &TaskId, agent: &Agent) -> BTreeMap<String, String> {
     let labels = run_spec.labels.iter().filter(|(_, value)| value.len() <= LABEL_VALUE_MAX);
-    let labels: Vec<(String, &String)> =
-        labels.map(|(name, value)| (variable_name(name), value)).collect();
+    let labels: Vec<(String, &String)> = labels.map(|(name, value)| (variable_name(name), value)).collect();
     let names: Vec<&str> = labels.iter().map(|(name, _)| name.as_str()).collect();
     let mut variables = BTreeMap::from([
         ("HOST", agent.hostname.clone()),
@@ -47,11 +36,7 @@ fn generated(run_spec: &RunSpec, task: &TaskId, agent: &Agent) -> BTreeMap<Strin
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
     .collect::<BTreeMap<String, String>>();
-    variables.extend(
-        labels
-            .into_iter()
-            .map(|(name, value)| (format!("MARATHON_APP_LABEL_{name}"), value.clone())),
-    );
+    variables.extend(labels.into_iter().map(|(name, value)| (format!("MARATHON_APP_LABEL_{name}"), value.clone())));
     variables
 }
 
@@ -66,10 +51,7 @@ fn port_variables(run_spec: &RunSpec, ports: &[u16]) -> BTreeMap<String, String>
     }
     if let Some(first) = ports.first() {
         variables.insert("PORT".to_owned(), first.to_string());
-        variables.insert(
-            "PORTS".to_owned(),
-            ports.iter().map(u16::to_string).collect::<Vec<_>>().join(","),
-        );
+        variables.insert("PORTS".to_owned(), ports.iter().map(u16::to_string).collect::<Vec<_>>().join(","));
     }
     variables
 }

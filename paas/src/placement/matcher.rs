@@ -111,13 +111,9 @@ pub fn place(order: &Order<'_>, stock: &mut Stock) -> Outcome {
         }
         queue.extend(parked.drain(..).map(Reverse));
     }
-    let idle = parked
-        .iter()
-        .filter(|score| from.get(&score.candidate).is_none_or(|launched| *launched == 0));
-    let constraint = |score: &Score| Rejected {
-        candidate: score.candidate,
-        reasons: vec![RejectReason::UnfulfilledConstraint],
-    };
+    let idle = parked.iter().filter(|score| from.get(&score.candidate).is_none_or(|launched| *launched == 0));
+    let constraint =
+        |score: &Score| Rejected { candidate: score.candidate, reasons: vec![RejectReason::UnfulfilledConstraint] };
     outcome.rejected.extend(idle.map(constraint));
     outcome.used = from.values().filter(|launched| **launched > 0).count();
     outcome
@@ -133,11 +129,7 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn new(order: &'a Order<'a>) -> Self {
         let constraints = &order.run_spec.placement.constraints;
-        let ledger = Ledger::new(
-            constraints,
-            order.run_spec.instances,
-            order.placed.iter().map(Arc::as_ref),
-        );
+        let ledger = Ledger::new(constraints, order.run_spec.instances, order.placed.iter().map(Arc::as_ref));
         let mut instances_by_agent = BTreeMap::new();
         for agent in &order.placed {
             *instances_by_agent.entry(agent.id.clone()).or_default() += 1;
@@ -156,17 +148,9 @@ impl<'a> Search<'a> {
         let needs = &run_spec.resources;
         let scarce = |kind, need: Scalar| !need.is_zero() && candidate.left(kind, roles) < need;
         let free = candidate.free_ports(roles).collect::<Vec<_>>();
-        let ports = ports::choose(
-            &run_spec.ports,
-            run_spec.require_ports,
-            free.into_iter(),
-            self.order.random,
-        );
+        let ports = ports::choose(&run_spec.ports, run_spec.require_ports, free.into_iter(), self.order.random);
         let failed = [
-            (
-                RejectReason::UnfulfilledConstraint,
-                self.ledger.judge(&candidate.agent) == Verdict::Never,
-            ),
+            (RejectReason::UnfulfilledConstraint, self.ledger.judge(&candidate.agent) == Verdict::Never),
             (RejectReason::InsufficientCpus, scarce(Kind::Cpus, needs.cpus)),
             (RejectReason::InsufficientMemory, scarce(Kind::Mem, needs.mem)),
             (RejectReason::InsufficientDisk, scarce(Kind::Disk, needs.disk)),
@@ -180,11 +164,7 @@ impl<'a> Search<'a> {
     fn score(&self, candidate: &Candidate, index: usize) -> Score {
         let roles = &self.order.run_spec.placement.accepted_resource_roles;
         Score {
-            instances_here: self
-                .instances_by_agent
-                .get(&candidate.agent.id)
-                .copied()
-                .unwrap_or_default(),
+            instances_here: self.instances_by_agent.get(&candidate.agent.id).copied().unwrap_or_default(),
             cpus_left: Reverse(candidate.left(Kind::Cpus, roles)),
             agent: candidate.agent.id.clone(),
             candidate: index,

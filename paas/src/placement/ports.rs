@@ -37,8 +37,7 @@ impl FreePorts {
 
     /// Takes a port; false when it is not free.
     pub(super) fn take(&mut self, port: u16) -> bool {
-        let Some(index) = self.0.iter().position(|(begin, end)| (*begin..=*end).contains(&port))
-        else {
+        let Some(index) = self.0.iter().position(|(begin, end)| (*begin..=*end).contains(&port)) else {
             return false;
         };
         let (begin, end) = self.0.swap_remove(index);

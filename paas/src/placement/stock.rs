@@ -83,66 +83,37 @@ impl Candidate {
 
     /// How much is left of one kind.
     pub(super) fn left(&self, kind: Kind, accepted: &[String]) -> Scalar {
-        let shares = self
-            .scalars
-            .iter()
-            .filter(|share| share.kind == kind && accepts(accepted, &share.role));
+        let shares = self.scalars.iter().filter(|share| share.kind == kind && accepts(accepted, &share.role));
         shares.fold(Scalar::ZERO, |sum, share| sum.plus(share.left))
     }
 
     /// The free ports.
-    pub(super) fn free_ports<'a>(
-        &'a self,
-        accepted: &'a [String],
-    ) -> impl Iterator<Item = &'a FreePorts> {
+    pub(super) fn free_ports<'a>(&'a self, accepted: &'a [String]) -> impl Iterator<Item = &'a FreePorts> {
         self.ports.iter().filter(|share| accepts(accepted, &share.role)).map(|share| &share.left)
     }
 
     /// Takes what one instance needs, reserved resources first. The caller has checked that it is there.
-    pub(super) fn take(
-        &mut self,
-        needs: &Resources,
-        ports: &[u16],
-        accepted: &[String],
-    ) -> Vec<Resource> {
+    pub(super) fn take(&mut self, needs: &Resources, ports: &[u16], accepted: &[String]) -> Vec<Resource> {
         let mut taken = Vec::new();
-        for (kind, amount) in
-            [(Kind::Cpus, needs.cpus), (Kind::Mem, needs.mem), (Kind::Disk, needs.disk)]
-        {
+        for (kind, amount) in [(Kind::Cpus, needs.cpus), (Kind::Mem, needs.mem), (Kind::Disk, needs.disk)] {
             self.take_scalar(kind, amount, accepted, &mut taken);
         }
         self.take_ports(ports, accepted, &mut taken);
         taken
     }
 
-    fn take_scalar(
-        &mut self,
-        kind: Kind,
-        amount: Scalar,
-        accepted: &[String],
-        taken: &mut Vec<Resource>,
-    ) {
+    fn take_scalar(&mut self, kind: Kind, amount: Scalar, accepted: &[String], taken: &mut Vec<Resource>) {
         let mut missing = amount;
-        for share in self
-            .scalars
-            .iter_mut()
-            .filter(|share| share.kind == kind && accepts(accepted, &share.role))
-        {
+        for share in self.scalars.iter_mut().filter(|share| share.kind == kind && accepts(accepted, &share.role)) {
             let used = missing.min(share.left);
             if used.is_zero() {
                 continue;
             }
             share.left = share.left.checked_minus(used).unwrap_or_default();
             missing = missing.checked_minus(used).unwrap_or_default();
-            taken.push(Resource {
-                scalar: Some(v1::Scalar { value: used.to_f64() }),
-                ..share.prototype.clone()
-            });
+            taken.push(Resource { scalar: Some(v1::Scalar { value: used.to_f64() }), ..share.prototype.clone() });
         }
-        assert!(
-            missing.is_zero(),
-            "an instance was placed on an offer that lacks {missing} of {kind:?}"
-        );
+        assert!(missing.is_zero(), "an instance was placed on an offer that lacks {missing} of {kind:?}");
     }
 
     fn take_ports(&mut self, ports: &[u16], accepted: &[String], taken: &mut Vec<Resource>) {
@@ -158,16 +129,10 @@ impl Candidate {
             });
             if !range.is_empty() {
                 range.sort_unstable_by_key(|range| range.begin);
-                taken.push(Resource {
-                    ranges: Some(v1::Ranges { range }),
-                    ..share.prototype.clone()
-                });
+                taken.push(Resource { ranges: Some(v1::Ranges { range }), ..share.prototype.clone() });
             }
         }
-        assert!(
-            missing.is_empty(),
-            "an instance was placed on an offer that lacks ports {missing:?}"
-        );
+        assert!(missing.is_empty(), "an instance was placed on an offer that lacks ports {missing:?}");
     }
 }
 
@@ -179,8 +144,7 @@ impl ScalarShare {
             "disk" => Kind::Disk,
             _other => return None,
         };
-        let value =
-            resource.scalar.as_ref().filter(|_| resource.r#type == ValueType::Scalar)?.value;
+        let value = resource.scalar.as_ref().filter(|_| resource.r#type == ValueType::Scalar)?.value;
         let left = Scalar::from_f64(value).ok()?;
         Some(Self { kind, role: reservation_role(resource), left, prototype: resource.clone() })
     }
@@ -188,10 +152,8 @@ impl ScalarShare {
 
 impl PortShare {
     fn new(resource: &Resource) -> Option<Self> {
-        let ranges = resource
-            .ranges
-            .as_ref()
-            .filter(|_| resource.r#type == ValueType::Ranges && resource.name == "ports")?;
+        let ranges =
+            resource.ranges.as_ref().filter(|_| resource.r#type == ValueType::Ranges && resource.name == "ports")?;
         let left = FreePorts::new(ranges.range.iter().map(|range| (range.begin, range.end)));
         let prototype = Resource { ranges: None, ..resource.clone() };
         Some(Self { role: reservation_role(resource), left, prototype })

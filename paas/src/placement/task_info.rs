@@ -1,15 +1,13 @@
 use std::collections::BTreeMap;
 
 use attica_core_api::v1::{
-    self, CommandInfo, DiscoveryInfo, DurationInfo, HealthCheckType, HttpCheckInfo, KillPolicy,
-    Label, Labels, NetworkProtocol, Port, Ports, Resource, TaskId, TaskInfo, TcpCheckInfo,
-    Visibility,
+    self, CommandInfo, DiscoveryInfo, DurationInfo, HealthCheckType, HttpCheckInfo, KillPolicy, Label, Labels,
+    NetworkProtocol, Port, Ports, Resource, TaskId, TaskInfo, TcpCheckInfo, Visibility,
 };
 
 use super::environment::environment;
 use crate::model::{
-    Agent, CheckKind, CheckedPort, CommandLine, Endpoint, HealthCheck, PortDefinition, Protocol,
-    RunSpec, Scheme,
+    Agent, CheckKind, CheckedPort, CommandLine, Endpoint, HealthCheck, PortDefinition, Protocol, RunSpec, Scheme,
 };
 
 /// The task that the master is asked to launch.
@@ -26,9 +24,9 @@ pub fn task_info(
         checks.filter_map(|check| health_check(check, ports))
     };
     let health_checks = of_kind(CheckKind::Service).collect();
-    let kill_policy = run_spec.kill_grace_period_ms.map(|grace_period_ms| KillPolicy {
-        grace_period: Some(DurationInfo::from_milliseconds(grace_period_ms)),
-    });
+    let kill_policy = run_spec
+        .kill_grace_period_ms
+        .map(|grace_period_ms| KillPolicy { grace_period: Some(DurationInfo::from_milliseconds(grace_period_ms)) });
     TaskInfo {
         name: run_spec.id.reversed(),
         task_id: task_id.clone(),
@@ -61,11 +59,7 @@ fn command(run_spec: &RunSpec, task_id: &TaskId, agent: &Agent, ports: &[u16]) -
 
 /// How the task is found: by its reversed path, which is a host name, and its ports.
 fn discovery(run_spec: &RunSpec, ports: &[u16]) -> DiscoveryInfo {
-    let ports = run_spec
-        .ports
-        .iter()
-        .zip(ports)
-        .flat_map(|(definition, number)| discovery_ports(definition, *number));
+    let ports = run_spec.ports.iter().zip(ports).flat_map(|(definition, number)| discovery_ports(definition, *number));
     DiscoveryInfo {
         visibility: Visibility::Framework,
         name: Some(run_spec.id.reversed()),
@@ -93,8 +87,7 @@ fn discovery_ports(definition: &PortDefinition, number: u16) -> Vec<Port> {
 }
 
 fn labels(labels: &BTreeMap<String, String>) -> Option<Labels> {
-    let label =
-        |(key, value): (&String, &String)| Label { key: key.clone(), value: Some(value.clone()) };
+    let label = |(key, value): (&String, &String)| Label { key: key.clone(), value: Some(value.clone()) };
     (!labels.is_empty()).then(|| Labels { labels: labels.iter().map(label).collect() })
 }
 
@@ -120,11 +113,7 @@ fn health_check(check: &HealthCheck, ports: &[u16]) -> Option<v1::HealthCheck> {
             };
             (HealthCheckType::Http, Some(http), None)
         }
-        Endpoint::Tcp => (
-            HealthCheckType::Tcp,
-            None,
-            Some(TcpCheckInfo { protocol: NetworkProtocol::Ipv4, port }),
-        ),
+        Endpoint::Tcp => (HealthCheckType::Tcp, None, Some(TcpCheckInfo { protocol: NetworkProtocol::Ipv4, port })),
     };
     let delay_ms = match check.kind {
         CheckKind::Agent => check.delay_ms,

@@ -15,16 +15,8 @@ struct Probe {
 
 impl Engine {
     /// Takes in what a status says about health.
-    pub(super) fn health(
-        &mut self,
-        now: Now,
-        id: &InstanceId,
-        status: &TaskStatus,
-        out: &mut Effects,
-    ) {
-        let Some(definition) =
-            self.state.instance(id).and_then(|instance| self.running_definition(instance))
-        else {
+    pub(super) fn health(&mut self, now: Now, id: &InstanceId, status: &TaskStatus, out: &mut Effects) {
+        let Some(definition) = self.state.instance(id).and_then(|instance| self.running_definition(instance)) else {
             return;
         };
         for (index, probe) in probes(&definition, status, now, self.reported(id)) {
@@ -39,15 +31,7 @@ impl Engine {
             .map_or_else(Vec::new, |task| task.health.clone())
     }
 
-    fn probe(
-        &mut self,
-        now: Now,
-        id: &InstanceId,
-        check: &HealthCheck,
-        index: usize,
-        probe: Probe,
-        out: &mut Effects,
-    ) {
+    fn probe(&mut self, now: Now, id: &InstanceId, check: &HealthCheck, index: usize, probe: Probe, out: &mut Effects) {
         let Some(mut instance) = self.state.instance(id).cloned().map(Box::new) else { return };
         let verdict_before = instance.healthy();
         let Some(task) = instance.task.as_mut() else { return };
@@ -60,8 +44,7 @@ impl Engine {
             && state.consecutive_failures >= check.max_consecutive_failures;
         let reason = probe.cause.unwrap_or_default();
         let verdict = instance.healthy().filter(|verdict| Some(*verdict) != verdict_before);
-        let doomed =
-            too_often && instance.condition == Condition::Running && !instance.is_sentenced();
+        let doomed = too_often && instance.condition == Condition::Running && !instance.is_sentenced();
         let changed = Fact::InstanceChanged {
             instance: instance.clone(),
             cause: Cause::Health { check: index, finding, verdict },
@@ -74,12 +57,7 @@ impl Engine {
 }
 
 /// The results in a status that are new, each with the index of its check in the definition.
-fn probes(
-    definition: &RunSpec,
-    status: &TaskStatus,
-    now: Now,
-    known: Vec<HealthState>,
-) -> Vec<(usize, Probe)> {
+fn probes(definition: &RunSpec, status: &TaskStatus, now: Now, known: Vec<HealthState>) -> Vec<(usize, Probe)> {
     let of_kind = |kind: CheckKind| {
         let checks = definition.health_checks.iter().enumerate();
         checks.filter(move |(_, check)| check.kind == kind).map(|(index, _)| index)
@@ -100,9 +78,8 @@ fn probes(
         let failures = if healthy { 0 } else { failures + 1 };
         (index, Probe { healthy, failures, cause: status.message.clone(), at: now.wall })
     });
-    let is_new = |(index, probe): &(usize, Probe)| {
-        known.get(*index).is_some_and(|state| says_something_new(state, probe))
-    };
+    let is_new =
+        |(index, probe): &(usize, Probe)| known.get(*index).is_some_and(|state| says_something_new(state, probe));
     reported.chain(own).filter(is_new).collect()
 }
 

@@ -15,11 +15,8 @@ impl Engine {
             let address = info.address?;
             Some(format!("{}:{}", address.ip.or(address.hostname)?, address.port))
         });
-        let fact = Fact::Subscribed {
-            framework_id: subscribed.framework_id,
-            master: address.unwrap_or_default(),
-            again,
-        };
+        let fact =
+            Fact::Subscribed { framework_id: subscribed.framework_id, master: address.unwrap_or_default(), again };
         self.record(now, fact, out);
         self.connected = true;
         self.suppressed = false;
@@ -51,14 +48,9 @@ impl Engine {
         let instances = self.state.run_specs.values().flat_map(|state| state.instances.values());
         let tasks = instances.filter_map(|instance| instance.task.as_ref());
         let tasks: Vec<ReconcileTask> = tasks
-            .map(|task| ReconcileTask {
-                task_id: task.id.clone(),
-                agent_id: Some(task.agent.id.clone()),
-            })
+            .map(|task| ReconcileTask { task_id: task.id.clone(), agent_id: Some(task.agent.id.clone()) })
             .collect();
-        out.calls.extend(
-            tasks.chunks(RECONCILE_TASKS_MAX).map(|tasks| calls::reconcile(tasks.to_vec())),
-        );
+        out.calls.extend(tasks.chunks(RECONCILE_TASKS_MAX).map(|tasks| calls::reconcile(tasks.to_vec())));
         self.timers.set(now.tick.after(self.config.reconcile_interval_ms), Timer::Reconcile);
     }
 }

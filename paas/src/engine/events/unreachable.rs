@@ -6,19 +6,13 @@ use crate::model::{Condition, InstanceId, Unreachable};
 
 impl Engine {
     /// Looks how long an instance has been out of contact: for long enough to be replaced, or to be given up?
-    pub(in super::super) fn check_unreachable(
-        &mut self,
-        now: Now,
-        id: &InstanceId,
-        out: &mut Effects,
-    ) {
+    pub(in super::super) fn check_unreachable(&mut self, now: Now, id: &InstanceId, out: &mut Effects) {
         let Some(instance) = self.state.instance(id).cloned() else { return };
         let Some(since) = instance.task.as_ref().and_then(|task| task.unreachable_since) else {
             return;
         };
-        let policy = self
-            .running_definition(&instance)
-            .map_or(Unreachable::Disabled, |definition| definition.unreachable);
+        let policy =
+            self.running_definition(&instance).map_or(Unreachable::Disabled, |definition| definition.unreachable);
         let Unreachable::After { inactive_ms, expunge_ms } = policy else { return };
         let inactive_at = Timestamp(since.0.saturating_add_unsigned(inactive_ms));
         let expunge_at = Timestamp(since.0.saturating_add_unsigned(expunge_ms));

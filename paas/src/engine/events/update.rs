@@ -4,9 +4,7 @@ use attica_core_api::v1::{TaskState, TaskStatus};
 use super::super::pursuit::Pursuit;
 use super::super::timers::Timer;
 use super::super::{Cause, Effects, Engine, Fact, TaskUpdate, calls};
-use crate::model::{
-    Condition, Goal, Instance, IpAddress, RunSpec, Task, TaskFailure, TaskIdentity,
-};
+use crate::model::{Condition, Goal, Instance, IpAddress, RunSpec, Task, TaskFailure, TaskIdentity};
 
 /// What a task's state means.
 enum Meaning {
@@ -24,9 +22,8 @@ impl Engine {
     pub(super) fn status_update(&mut self, now: Now, status: TaskStatus, out: &mut Effects) {
         let identity = TaskIdentity::parse(status.task_id.as_str()).ok();
         let known = identity.as_ref().and_then(|identity| self.state.instance(&identity.instance));
-        let known = known
-            .filter(|instance| instance.task.as_ref().is_some_and(|task| task.id == status.task_id))
-            .cloned();
+        let known =
+            known.filter(|instance| instance.task.as_ref().is_some_and(|task| task.id == status.task_id)).cloned();
         match known {
             Some(instance) => self.task_status(now, instance, &status, out),
             None => self.unknown_task(now, identity, &status, out),
@@ -36,13 +33,7 @@ impl Engine {
         }
     }
 
-    fn task_status(
-        &mut self,
-        now: Now,
-        instance: Instance,
-        status: &TaskStatus,
-        out: &mut Effects,
-    ) {
+    fn task_status(&mut self, now: Now, instance: Instance, status: &TaskStatus, out: &mut Effects) {
         match meaning(status.state) {
             Meaning::Alive(condition) => self.task_alive(now, instance, condition, status, out),
             Meaning::Ended(condition) => self.task_ended(now, &instance, condition, status, out),
@@ -58,8 +49,7 @@ impl Engine {
         status: &TaskStatus,
         out: &mut Effects,
     ) {
-        let was_away =
-            matches!(instance.condition, Condition::Unreachable | Condition::UnreachableInactive);
+        let was_away = matches!(instance.condition, Condition::Unreachable | Condition::UnreachableInactive);
         let id = instance.id.clone();
         let Some(task) = instance.task.as_mut() else { return };
         let addresses = ip_addresses(status);
@@ -105,14 +95,9 @@ impl Engine {
             })
         });
         let update = task_update(task, instance.version, status);
-        self.record(
-            now,
-            Fact::TaskEnded { id: instance.id.clone(), condition, update, failure, next },
-            out,
-        );
+        self.record(now, Fact::TaskEnded { id: instance.id.clone(), condition, update, failure, next }, out);
         if condition != Condition::Killed && !sentenced {
-            let versions =
-                self.state.run_specs.get(instance.run_spec()).map(|state| &state.versions);
+            let versions = self.state.run_specs.get(instance.run_spec()).map(|state| &state.versions);
             let failed = versions.and_then(|versions| versions.get(&instance.version)).cloned();
             failed.into_iter().for_each(|failed| self.slow_down(now, &failed, out));
         }
@@ -124,18 +109,10 @@ impl Engine {
             Pursuit::Replace(definition) => definition.generation == instance.generation,
             Pursuit::Nothing => false,
         };
-        wanted
-            && instance.goal == Goal::Running
-            && instance.condition != Condition::UnreachableInactive
+        wanted && instance.goal == Goal::Running && instance.condition != Condition::UnreachableInactive
     }
 
-    fn out_of_contact(
-        &mut self,
-        now: Now,
-        mut instance: Instance,
-        status: &TaskStatus,
-        out: &mut Effects,
-    ) {
+    fn out_of_contact(&mut self, now: Now, mut instance: Instance, status: &TaskStatus, out: &mut Effects) {
         let id = instance.id.clone();
         if instance.goal == Goal::Decommissioned {
             // Nobody is there to confirm its kill; should it come back, it is unknown, and killed for that.
@@ -154,17 +131,9 @@ impl Engine {
     }
 
     /// A task that belongs to no instance: one of an instance that was given up, or left over. It is killed.
-    fn unknown_task(
-        &mut self,
-        now: Now,
-        identity: Option<TaskIdentity>,
-        status: &TaskStatus,
-        out: &mut Effects,
-    ) {
+    fn unknown_task(&mut self, now: Now, identity: Option<TaskIdentity>, status: &TaskStatus, out: &mut Effects) {
         match (meaning(status.state), identity) {
-            (Meaning::Alive(_), _) => {
-                out.calls.push(calls::kill(status.task_id.clone(), status.agent_id.clone()))
-            }
+            (Meaning::Alive(_), _) => out.calls.push(calls::kill(status.task_id.clone(), status.agent_id.clone())),
             (Meaning::Ended(condition), Some(identity)) if status.uuid.is_some() => {
                 self.record(now, Fact::UnknownTaskEnded { id: identity.instance, condition }, out);
             }
@@ -184,9 +153,7 @@ fn meaning(state: TaskState) -> Meaning {
         TaskState::Killed => Meaning::Ended(Condition::Killed),
         TaskState::Error => Meaning::Ended(Condition::Error),
         TaskState::Dropped => Meaning::Ended(Condition::Dropped),
-        TaskState::Lost | TaskState::Gone | TaskState::GoneByOperator => {
-            Meaning::Ended(Condition::Gone)
-        }
+        TaskState::Lost | TaskState::Gone | TaskState::GoneByOperator => Meaning::Ended(Condition::Gone),
         TaskState::Unknown => Meaning::Ended(Condition::Unknown),
         TaskState::Unreachable => Meaning::OutOfContact,
     }
@@ -241,10 +208,7 @@ fn ip_addresses(status: &TaskStatus) -> Vec<IpAddress> {
 
 impl Engine {
     /// The definition whose task an instance runs.
-    pub(super) fn running_definition(
-        &self,
-        instance: &Instance,
-    ) -> Option<std::sync::Arc<RunSpec>> {
+    pub(super) fn running_definition(&self, instance: &Instance) -> Option<std::sync::Arc<RunSpec>> {
         self.state.run_specs.get(instance.run_spec())?.versions.get(&instance.version).cloned()
     }
 }

@@ -12,18 +12,11 @@ pub(super) fn step_begun(deployment: &Deployment, at: Timestamp) -> Option<Frame
 /// A step is done, and the next one begins.
 pub(super) fn step_done(deployment: &Deployment, index: usize, at: Timestamp) -> Vec<Frame> {
     let done = deployment.steps.get(index);
-    let stopped = done
-        .into_iter()
-        .flat_map(|step| &step.actions)
-        .filter(|action| action.kind == ActionKind::Stop);
-    let terminated = stopped.map(|action| {
-        Fields::new().text("appId", action.run_spec.as_str()).frame("app_terminated_event", at)
-    });
+    let stopped = done.into_iter().flat_map(|step| &step.actions).filter(|action| action.kind == ActionKind::Stop);
+    let terminated =
+        stopped.map(|action| Fields::new().text("appId", action.run_spec.as_str()).frame("app_terminated_event", at));
     let success = done.map(|step| of_step(deployment, step, "deployment_step_success", at));
-    let next = deployment
-        .steps
-        .get(index + 1)
-        .map(|step| of_step(deployment, step, "deployment_info", at));
+    let next = deployment.steps.get(index + 1).map(|step| of_step(deployment, step, "deployment_info", at));
     terminated.chain(success).chain(next).collect()
 }
 
@@ -41,16 +34,8 @@ fn with_plan(deployment: &Deployment) -> Fields {
     Fields::new().text("id", &deployment.id.to_string()).json("plan", &plan(deployment))
 }
 
-fn of_step(
-    deployment: &Deployment,
-    current: &Step,
-    event_type: &'static str,
-    at: Timestamp,
-) -> Frame {
-    Fields::new()
-        .json("plan", &plan(deployment))
-        .json("currentStep", &step(current))
-        .frame(event_type, at)
+fn of_step(deployment: &Deployment, current: &Step, event_type: &'static str, at: Timestamp) -> Frame {
+    Fields::new().json("plan", &plan(deployment)).json("currentStep", &step(current)).frame(event_type, at)
 }
 
 /// A plan in its light form.
@@ -65,10 +50,7 @@ fn plan(deployment: &Deployment) -> String {
 
 fn step(step: &Step) -> String {
     let actions = step.actions.iter().map(|action| {
-        Fields::new()
-            .text("action", action.kind.as_str())
-            .text("app", action.run_spec.as_str())
-            .object()
+        Fields::new().text("action", action.kind.as_str()).text("app", action.run_spec.as_str()).object()
     });
     Fields::new().json("actions", &format!("[{}]", actions.collect::<Vec<_>>().join(","))).object()
 }

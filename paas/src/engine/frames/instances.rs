@@ -18,24 +18,17 @@ pub(super) fn changed(
         }
         Cause::Updated(update) => {
             let known = before.instance(&instance.id).map(|before| before.condition);
-            let moved = (known != Some(instance.condition))
-                .then(|| condition(instance, instance.condition, at));
-            std::iter::once(status(instance.id.run_spec.as_str(), update, at))
-                .chain(moved)
-                .collect()
+            let moved = (known != Some(instance.condition)).then(|| condition(instance, instance.condition, at));
+            std::iter::once(status(instance.id.run_spec.as_str(), update, at)).chain(moved).collect()
         }
         Cause::Health { check, finding, verdict } => {
-            let definition = before
-                .run_specs
-                .get(&instance.id.run_spec)
-                .and_then(|state| state.versions.get(&instance.version));
+            let definition =
+                before.run_specs.get(&instance.id.run_spec).and_then(|state| state.versions.get(&instance.version));
             let check = definition.and_then(|definition| definition.health_checks.get(*check));
             health(instance, check, *finding, *verdict, at, border)
         }
         Cause::Decided => Vec::new(),
-        Cause::KilledAsUnhealthy { reason } => {
-            killed_as_unhealthy(instance, reason, at).into_iter().collect()
-        }
+        Cause::KilledAsUnhealthy { reason } => killed_as_unhealthy(instance, reason, at).into_iter().collect(),
     }
 }
 
@@ -54,12 +47,7 @@ pub(super) fn task_ended(
 }
 
 /// An instance is gone without a word from its task.
-pub(super) fn forgotten(
-    id: &InstanceId,
-    ended_as: Condition,
-    before: &Snapshot,
-    at: Timestamp,
-) -> Vec<Frame> {
+pub(super) fn forgotten(id: &InstanceId, ended_as: Condition, before: &Snapshot, at: Timestamp) -> Vec<Frame> {
     before.instance(id).map(|instance| condition(instance, ended_as, at)).into_iter().collect()
 }
 
@@ -69,21 +57,17 @@ fn condition(instance: &Instance, condition: Condition, at: Timestamp) -> Frame 
         .text("condition", condition.as_str())
         .text("runSpecId", instance.id.run_spec.as_str());
     let fields = match &instance.task {
-        Some(task) => {
-            fields.text("agentId", task.agent.id.as_str()).text("host", &task.agent.hostname)
-        }
+        Some(task) => fields.text("agentId", task.agent.id.as_str()).text("host", &task.agent.hostname),
         None => fields,
     };
     fields.text("runSpecVersion", &instance.version.to_string()).frame("instance_changed_event", at)
 }
 
 fn status(app_id: &str, update: &TaskUpdate, at: Timestamp) -> Frame {
-    let addresses = update.ip_addresses.iter().map(|address| {
-        Fields::new()
-            .text("ipAddress", &address.address)
-            .text("protocol", &address.protocol)
-            .object()
-    });
+    let addresses = update
+        .ip_addresses
+        .iter()
+        .map(|address| Fields::new().text("ipAddress", &address.address).text("protocol", &address.protocol).object());
     Fields::new()
         .text("slaveId", &update.agent_id)
         .text("taskId", update.task.as_str())
@@ -116,20 +100,15 @@ fn health(
     // `taskId` really is the instance's id in this one.
     let failed = check.filter(|_| failed).map(|check| {
         let check = (border.render_health_check)(check);
-        let fields =
-            Fields::new().text("appId", app_id).text("taskId", &id).json("healthCheck", &check);
+        let fields = Fields::new().text("appId", app_id).text("taskId", &id).json("healthCheck", &check);
         fields.frame("failed_health_check_event", at)
     });
     let alive = alive.map(|alive| {
-        let fields =
-            Fields::new().text("appId", app_id).text("instanceId", &id).text("version", &version);
+        let fields = Fields::new().text("appId", app_id).text("instanceId", &id).text("version", &version);
         fields.value("alive", &alive).frame("health_status_changed_event", at)
     });
     let verdict = verdict.map(|healthy| {
-        let fields = Fields::new()
-            .text("instanceId", &id)
-            .text("runSpecVersion", &version)
-            .value("healthy", &healthy);
+        let fields = Fields::new().text("instanceId", &id).text("runSpecVersion", &version).value("healthy", &healthy);
         fields.text("runSpecId", app_id).frame("instance_health_changed_event", at)
     });
     [failed, alive, verdict].into_iter().flatten().collect()

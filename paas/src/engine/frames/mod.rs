@@ -15,8 +15,7 @@ use fields::Fields;
 pub fn frames(fact: &Fact, before: &Snapshot, at: Timestamp, border: &Border) -> Vec<Frame> {
     match fact {
         Fact::Subscribed { framework_id, master, again: false } => {
-            let fields =
-                Fields::new().text("frameworkId", framework_id.as_str()).text("master", master);
+            let fields = Fields::new().text("frameworkId", framework_id.as_str()).text("master", master);
             vec![fields.frame("scheduler_registered_event", at)]
         }
         Fact::Subscribed { master, again: true, .. } => {
@@ -25,41 +24,29 @@ pub fn frames(fact: &Fact, before: &Snapshot, at: Timestamp, border: &Border) ->
         Fact::Disconnected => vec![Fields::new().frame("scheduler_disconnected_event", at)],
         Fact::Requested { client_ip, uri, run_spec } => {
             let definition = (border.render_run_spec)(run_spec);
-            let fields = Fields::new()
-                .text("clientIp", client_ip)
-                .text("uri", uri)
-                .json("appDefinition", &definition);
+            let fields = Fields::new().text("clientIp", client_ip).text("uri", uri).json("appDefinition", &definition);
             vec![fields.frame("api_post_event", at)]
         }
         Fact::ChangeRefused { group, version, reason } => {
-            let fields = Fields::new()
-                .text("groupId", group)
-                .text("version", &version.to_string())
-                .text("reason", reason);
+            let fields =
+                Fields::new().text("groupId", group).text("version", &version.to_string()).text("reason", reason);
             vec![fields.frame("group_change_failed", at)]
         }
         Fact::GroupChanged { groups, version } => {
-            let fields = |group: &String| {
-                Fields::new().text("groupId", group).text("version", &version.to_string())
-            };
+            let fields = |group: &String| Fields::new().text("groupId", group).text("version", &version.to_string());
             groups.iter().map(|group| fields(group).frame("group_change_success", at)).collect()
         }
         Fact::RunSpecStored { run_spec, .. } => health_checks(run_spec, before, at, border),
-        Fact::DeploymentStarted { deployment } => {
-            deployments::step_begun(deployment, at).into_iter().collect()
+        Fact::DeploymentStarted { deployment } => deployments::step_begun(deployment, at).into_iter().collect(),
+        Fact::DeploymentStepDone { id, step } => {
+            deployment(before, *id).map_or_else(Vec::new, |deployment| deployments::step_done(deployment, *step, at))
         }
-        Fact::DeploymentStepDone { id, step } => deployment(before, *id)
-            .map_or_else(Vec::new, |deployment| deployments::step_done(deployment, *step, at)),
         Fact::DeploymentEnded { id, ending } => ended(before, *id, *ending, at),
-        Fact::InstanceChanged { instance, cause } => {
-            instances::changed(instance, cause, before, at, border)
-        }
+        Fact::InstanceChanged { instance, cause } => instances::changed(instance, cause, before, at, border),
         Fact::TaskEnded { id, condition, update, next, .. } => {
             instances::task_ended(id, *condition, update, next.as_deref(), before, at)
         }
-        Fact::InstanceForgotten { id, condition } => {
-            instances::forgotten(id, *condition, before, at)
-        }
+        Fact::InstanceForgotten { id, condition } => instances::forgotten(id, *condition, before, at),
         Fact::UnknownTaskEnded { id, condition } => {
             let fields = Fields::new()
                 .text("instanceId", &id.to_string())
@@ -67,9 +54,7 @@ pub fn frames(fact: &Fact, before: &Snapshot, at: Timestamp, border: &Border) ->
                 .text("condition", condition.as_str());
             vec![fields.frame("unknown_instance_terminated_event", at)]
         }
-        Fact::RunSpecRemoved { .. } | Fact::RunSpecForgotten { .. } | Fact::DelayChanged { .. } => {
-            Vec::new()
-        }
+        Fact::RunSpecRemoved { .. } | Fact::RunSpecForgotten { .. } | Fact::DelayChanged { .. } => Vec::new(),
     }
 }
 
@@ -91,25 +76,15 @@ fn ended(before: &Snapshot, id: DeploymentId, ending: Ending, at: Timestamp) -> 
 }
 
 /// Checks that a new version brings are announced, and so is that an old version's are gone.
-fn health_checks(
-    run_spec: &RunSpec,
-    before: &Snapshot,
-    at: Timestamp,
-    border: &Border,
-) -> Vec<Frame> {
+fn health_checks(run_spec: &RunSpec, before: &Snapshot, at: Timestamp, border: &Border) -> Vec<Frame> {
     let former = before.run_specs.get(&run_spec.id).and_then(super::RunSpecState::definition);
     let former = former.map_or(&[][..], |former| &former.health_checks);
     let of = |event_type| Fields::new().text("appId", run_spec.id.as_str()).frame(event_type, at);
     let removed = former.iter().filter(|check| !run_spec.health_checks.contains(check));
     let removed = removed.map(|_| of("remove_health_check_event"));
-    let added =
-        run_spec.health_checks.iter().filter(|check| !former.contains(check)).map(|check| {
-            let fields = Fields::new()
-                .text("appId", run_spec.id.as_str())
-                .text("version", &run_spec.version.to_string());
-            fields
-                .json("healthCheck", &(border.render_health_check)(check))
-                .frame("add_health_check_event", at)
-        });
+    let added = run_spec.health_checks.iter().filter(|check| !former.contains(check)).map(|check| {
+        let fields = Fields::new().text("appId", run_spec.id.as_str()).text("version", &run_spec.version.to_string());
+        fields.json("healthCheck", &(border.render_health_check)(check)).frame("add_health_check_event", at)
+    });
     removed.chain(added).collect()
 }

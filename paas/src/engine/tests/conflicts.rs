@@ -3,18 +3,12 @@ use super::world::{Behaviour, World, id, update};
 use crate::model::{Constraint, DeploymentId, FieldName, Operator, RunSpecUpdate, Version};
 
 fn impossible() -> RunSpecUpdate {
-    let constraint = Constraint {
-        field: FieldName::Attribute("moon".into()),
-        operator: Operator::Is("yes".into()),
-    };
+    let constraint = Constraint { field: FieldName::Attribute("moon".into()), operator: Operator::Is("yes".into()) };
     RunSpecUpdate { constraints: Some(vec![constraint]), ..RunSpecUpdate::default() }
 }
 
 fn put(path: &str, to: RunSpecUpdate, force: bool) -> Write {
-    Write::Put {
-        changes: vec![RunSpecChange { id: id(path), to: Definition::Merged(Box::new(to)) }],
-        force,
-    }
+    Write::Put { changes: vec![RunSpecChange { id: id(path), to: Definition::Merged(Box::new(to)) }], force }
 }
 
 #[test]
@@ -55,10 +49,7 @@ fn a_stopped_deployment_leaves_what_it_did() {
     assert_eq!((item.count, item.delayed_until), (5, None));
     let row = item.offers.last_offers.rows()[1];
     assert_eq!((row.reason.as_str(), row.declined, row.processed), ("UnfulfilledConstraint", 2, 2));
-    assert_eq!(
-        world.write(Write::Cancel { id: deployment, mode: CancelMode::Leave }),
-        Ok(Reply::Cancelled)
-    );
+    assert_eq!(world.write(Write::Cancel { id: deployment, mode: CancelMode::Leave }), Ok(Reply::Cancelled));
     assert_eq!(world.event_types().last(), Some(&"deployment_failed"));
     assert_eq!(world.definition("/web").instances, 5);
     let again = world.write(Write::Cancel { id: deployment, mode: CancelMode::Leave });
@@ -108,10 +99,7 @@ fn a_stored_version_comes_back() {
     assert_eq!(world.definition("/web").ports, first.ports);
     assert_eq!(world.engine.snapshot().run_specs[&id("/web")].versions.len(), 3);
     let never = Version(attica_core_api::Timestamp(5));
-    assert_eq!(
-        world.write(stored(never)),
-        Err(Refusal::VersionMissing { id: id("/web"), version: never })
-    );
+    assert_eq!(world.write(stored(never)), Err(Refusal::VersionMissing { id: id("/web"), version: never }));
 }
 
 #[test]
@@ -132,20 +120,12 @@ fn service_ports_are_unique_and_come_back() {
     world.connect();
     world.put("/a", update(1));
     world.put("/b", update(1));
-    assert_eq!(
-        (world.definition("/a").ports[0].port, world.definition("/b").ports[0].port),
-        (10_000, 10_001)
-    );
+    assert_eq!((world.definition("/a").ports[0].port, world.definition("/b").ports[0].port), (10_000, 10_001));
     let full = world.write(put("/c", update(1), false));
-    assert!(
-        matches!(full, Err(Refusal::Invalid(violations)) if violations[0].path == "/portDefinitions")
-    );
+    assert!(matches!(full, Err(Refusal::Invalid(violations)) if violations[0].path == "/portDefinitions"));
     let mut ports = world.definition("/b").ports;
     ports[0].port = 0;
-    world.put(
-        "/b",
-        RunSpecUpdate { ports: Some(ports), cmd: Some("other".into()), ..RunSpecUpdate::default() },
-    );
+    world.put("/b", RunSpecUpdate { ports: Some(ports), cmd: Some("other".into()), ..RunSpecUpdate::default() });
     assert_eq!(world.definition("/b").ports[0].port, 10_001);
     world.deployed(Write::Delete { id: id("/a"), force: true });
     world.put("/c", update(1));
@@ -159,10 +139,7 @@ fn dependencies_come_first_and_circles_are_refused() {
         let dependencies = Some(paths.iter().map(|path| (*path).to_owned()).collect());
         RunSpecUpdate { dependencies, ..update(1) }
     };
-    let change = |path: &str, to: RunSpecUpdate| RunSpecChange {
-        id: id(path),
-        to: Definition::Merged(Box::new(to)),
-    };
+    let change = |path: &str, to: RunSpecUpdate| RunSpecChange { id: id(path), to: Definition::Merged(Box::new(to)) };
     let changes = vec![
         change("/shop/web", after(&["/shop/api"])),
         change("/shop/api", after(&["/db"])),
@@ -182,10 +159,7 @@ fn dependencies_come_first_and_circles_are_refused() {
     let circle = world.write(put("/db/main", after(&["/shop"]), false));
     assert_eq!(
         circle,
-        Err(Refusal::Invalid(vec![Violation::new(
-            "/dependencies",
-            "Dependency graph has cyclic dependencies."
-        )]))
+        Err(Refusal::Invalid(vec![Violation::new("/dependencies", "Dependency graph has cyclic dependencies.")]))
     );
 }
 
@@ -193,15 +167,9 @@ fn dependencies_come_first_and_circles_are_refused() {
 fn what_is_not_there_is_not_changed() {
     let mut world = World::new(1);
     let patch = Definition::Patched(Box::new(update(1)));
-    let patched = world.write(Write::Put {
-        changes: vec![RunSpecChange { id: id("/x"), to: patch }],
-        force: false,
-    });
+    let patched = world.write(Write::Put { changes: vec![RunSpecChange { id: id("/x"), to: patch }], force: false });
     assert_eq!(patched, Err(Refusal::Missing(id("/x"))));
-    assert_eq!(
-        world.write(Write::Restart { id: id("/x"), force: false }),
-        Err(Refusal::Missing(id("/x")))
-    );
+    assert_eq!(world.write(Write::Restart { id: id("/x"), force: false }), Err(Refusal::Missing(id("/x"))));
     assert_eq!(world.write(Write::ResetDelay { id: id("/x") }), Err(Refusal::NotQueued(id("/x"))));
     let nobody = DeploymentId(uuid::Uuid::nil());
     let cancelled = world.write(Write::Cancel { id: nobody, mode: CancelMode::RollBack });
@@ -209,8 +177,7 @@ fn what_is_not_there_is_not_changed() {
     let facts = world.facts.len();
     world.put("/x", update(1));
     let new = Definition::New(Box::new(update(1)));
-    let twice = world
-        .write(Write::Put { changes: vec![RunSpecChange { id: id("/x"), to: new }], force: false });
+    let twice = world.write(Write::Put { changes: vec![RunSpecChange { id: id("/x"), to: new }], force: false });
     assert_eq!(twice, Err(Refusal::Exists(id("/x"))));
     assert!(facts < world.facts.len());
 }

@@ -39,22 +39,12 @@ fn a_delay_belongs_to_a_configuration() {
     let slow = delay(&world).unwrap();
     let scaled = RunSpecUpdate { instances: Some(2), ..RunSpecUpdate::default() };
     let to = Definition::Merged(Box::new(scaled));
-    world
-        .write_only(Write::Put { changes: vec![RunSpecChange { id: id("/web"), to }], force: true })
-        .unwrap();
+    world.write_only(Write::Put { changes: vec![RunSpecChange { id: id("/web"), to }], force: true }).unwrap();
     assert_eq!(delay(&world), Some(slow));
     assert_eq!(world.task_ids("/web").len(), 0, "scaling does not end the delay");
     world.behaviour = Behaviour::Run;
-    let fixed = Definition::Merged(Box::new(RunSpecUpdate {
-        cmd: Some("works".into()),
-        ..RunSpecUpdate::default()
-    }));
-    world
-        .write_only(Write::Put {
-            changes: vec![RunSpecChange { id: id("/web"), to: fixed }],
-            force: true,
-        })
-        .unwrap();
+    let fixed = Definition::Merged(Box::new(RunSpecUpdate { cmd: Some("works".into()), ..RunSpecUpdate::default() }));
+    world.write_only(Write::Put { changes: vec![RunSpecChange { id: id("/web"), to: fixed }], force: true }).unwrap();
     world.run();
     world.pass(100);
     assert_eq!(world.ready("/web"), 2, "a new configuration does");
@@ -98,18 +88,10 @@ fn wiping_makes_a_new_instance_and_scaling_none() {
     let all = TaskSelection::All { run_spec: id("/web") };
     world.write(Write::Kill { tasks: all, mode: KillMode::Wipe, force: false }).unwrap();
     assert_eq!(world.ready("/web"), 2);
-    assert!(
-        world
-            .instances("/web")
-            .iter()
-            .all(|after| instances.iter().all(|before| before.id != after.id))
-    );
+    assert!(world.instances("/web").iter().all(|after| instances.iter().all(|before| before.id != after.id)));
     let tasks = vec![TaskId::from(world.task_ids("/web")[0].as_str()), TaskId::from("nobody")];
-    let deployment = world.deployed(Write::Kill {
-        tasks: TaskSelection::These(tasks.clone()),
-        mode: KillMode::Scale,
-        force: false,
-    });
+    let deployment =
+        world.deployed(Write::Kill { tasks: TaskSelection::These(tasks.clone()), mode: KillMode::Scale, force: false });
     assert!(!world.is_running(deployment));
     assert_eq!((world.definition("/web").instances, world.task_ids("/web").len()), (1, 1));
     assert!(!world.task_ids("/web").contains(&tasks[0].to_string()));

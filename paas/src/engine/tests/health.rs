@@ -26,8 +26,7 @@ fn a_deployment_waits_for_health() {
     world.probe_all(true, 0);
     assert!(!world.is_running(deployment));
     let pair = ["health_status_changed_event", "instance_health_changed_event"];
-    let expected =
-        [&pair[..], &pair[..], &["deployment_step_success", "deployment_success"][..]].concat();
+    let expected = [&pair[..], &pair[..], &["deployment_step_success", "deployment_success"][..]].concat();
     assert_eq!(world.event_types(), expected);
     let facts = world.facts.len();
     world.probe_all(true, 0);
@@ -86,14 +85,11 @@ fn checks_are_announced_and_frames_are_json() {
     let mut world = World::new(1);
     world.put("/web", checked(1, 0));
     world.probe_all(true, 0);
-    world
-        .put("/web", RunSpecUpdate { health_checks: Some(Vec::new()), ..RunSpecUpdate::default() });
+    world.put("/web", RunSpecUpdate { health_checks: Some(Vec::new()), ..RunSpecUpdate::default() });
     for frame in &world.frames {
         let data: serde_json::Value = serde_json::from_str(&frame.data).unwrap();
         assert_eq!(data["eventType"], frame.event_type);
     }
     let types = world.event_types();
-    assert!(
-        types.contains(&"add_health_check_event") && types.contains(&"remove_health_check_event")
-    );
+    assert!(types.contains(&"add_health_check_event") && types.contains(&"remove_health_check_event"));
 }

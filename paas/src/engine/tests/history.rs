@@ -42,16 +42,11 @@ fn act(world: &mut World, deed: &Deed) {
     match deed {
         Deed::Put { app, instances, command, force } => {
             let to = RunSpecUpdate { cmd: Some(format!("run {command}")), ..update(*instances) };
-            let changes =
-                vec![RunSpecChange { id: id(path(*app)), to: Definition::Merged(Box::new(to)) }];
+            let changes = vec![RunSpecChange { id: id(path(*app)), to: Definition::Merged(Box::new(to)) }];
             drop(world.write(Write::Put { changes, force: *force }));
         }
-        Deed::Delete { app } => {
-            drop(world.write(Write::Delete { id: id(path(*app)), force: true }))
-        }
-        Deed::Restart { app } => {
-            drop(world.write(Write::Restart { id: id(path(*app)), force: true }))
-        }
+        Deed::Delete { app } => drop(world.write(Write::Delete { id: id(path(*app)), force: true })),
+        Deed::Restart { app } => drop(world.write(Write::Restart { id: id(path(*app)), force: true })),
         Deed::CancelAll { mode } => {
             let mode = if *mode { CancelMode::RollBack } else { CancelMode::Leave };
             let running: Vec<_> = world.engine.snapshot().deployments.keys().copied().collect();
@@ -64,12 +59,9 @@ fn act(world: &mut World, deed: &Deed) {
                 world.run();
             }
         }
-        Deed::Toggle { machine } => {
-            world.set_reachable(*machine, !world.machines[*machine].reachable)
-        }
+        Deed::Toggle { machine } => world.set_reachable(*machine, !world.machines[*machine].reachable),
         Deed::Behave { behaviour } => {
-            world.behaviour =
-                [Behaviour::Run, Behaviour::Crash, Behaviour::Stall][usize::from(*behaviour)];
+            world.behaviour = [Behaviour::Run, Behaviour::Crash, Behaviour::Stall][usize::from(*behaviour)];
         }
         Deed::Pass { milliseconds } => world.pass(*milliseconds),
         Deed::FailOver => world.fail_over(),

@@ -76,10 +76,6 @@ fn required_ports_are_the_ports() {
     world.put("/web", RunSpecUpdate { ports: Some(ports), require_ports: Some(true), ..update(3) });
     assert_eq!(world.ready("/web"), 2, "one per machine");
     assert!(
-        world
-            .instances("/web")
-            .iter()
-            .filter_map(|instance| instance.task.as_ref())
-            .all(|task| task.ports == [31_500])
+        world.instances("/web").iter().filter_map(|instance| instance.task.as_ref()).all(|task| task.ports == [31_500])
     );
 }

@@ -19,8 +19,7 @@ fn within_bounds(world: &World) {
     let ready = world.ready("/web");
     let running = world.tasks.len();
     let least = minimum_ready(definition.instances, definition.upgrade) as usize;
-    let most =
-        maximum_instances(definition.instances, definition.upgrade, definition.instances) as usize;
+    let most = maximum_instances(definition.instances, definition.upgrade, definition.instances) as usize;
     assert!(ready >= least, "{ready} ready of at least {least}");
     assert!(running <= most, "{running} running of at most {most}");
 }
@@ -46,14 +45,8 @@ fn crashing_instances_hold_a_deployment_up_until_the_next_one() {
     assert!(world.is_running(deployment));
     assert_eq!(world.ready("/web"), 3);
     world.behaviour = Behaviour::Run;
-    let fixed = Definition::Merged(Box::new(RunSpecUpdate {
-        cmd: Some("works".into()),
-        ..RunSpecUpdate::default()
-    }));
-    let fixed = world.deployed(Write::Put {
-        changes: vec![RunSpecChange { id: id("/web"), to: fixed }],
-        force: true,
-    });
+    let fixed = Definition::Merged(Box::new(RunSpecUpdate { cmd: Some("works".into()), ..RunSpecUpdate::default() }));
+    let fixed = world.deployed(Write::Put { changes: vec![RunSpecChange { id: id("/web"), to: fixed }], force: true });
     assert!(!world.is_running(fixed));
     assert_eq!((world.ready("/web"), world.instances("/web").len()), (3, 3));
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use attica_core_api::scheduler::{Call, CallType, Event};
 use attica_core_api::v1::{
-    AgentId, Attribute, FrameworkId, HealthResult, MasterInfo, Offer, OfferId, Range, Ranges,
-    Resource, Scalar, TaskId, TaskInfo, TaskState, TaskStatus, Text, ValueType,
+    AgentId, Attribute, FrameworkId, HealthResult, MasterInfo, Offer, OfferId, Range, Ranges, Resource, Scalar, TaskId,
+    TaskInfo, TaskState, TaskStatus, Text, ValueType,
 };
 use attica_core_api::{Entropy, Now, Tick, Timestamp};
 use bytes::Bytes;
@@ -140,12 +140,7 @@ impl World {
         }
         assert_eq!(folded, *self.engine.snapshot());
         self.events.clear();
-        self.engine = Engine::recover(
-            config(),
-            folded,
-            Entropy::new(self.offers_made as u128 + 77),
-            self.now,
-        );
+        self.engine = Engine::recover(config(), folded, Entropy::new(self.offers_made as u128 + 77), self.now);
         self.connect();
     }
 
@@ -173,10 +168,7 @@ impl World {
 
     pub(super) fn put(&mut self, path: &str, update: RunSpecUpdate) -> DeploymentId {
         let to = Definition::Merged(Box::new(update));
-        self.deployed(Write::Put {
-            changes: vec![RunSpecChange { id: id(path), to }],
-            force: false,
-        })
+        self.deployed(Write::Put { changes: vec![RunSpecChange { id: id(path), to }], force: false })
     }
 
     pub(super) fn deployed(&mut self, write: Write) -> DeploymentId {
@@ -240,17 +232,12 @@ impl World {
         match call.r#type.unwrap() {
             CallType::Accept => {
                 let operations = &call.accept.as_ref().unwrap().operations;
-                let infos = operations
-                    .iter()
-                    .flat_map(|operation| &operation.launch.as_ref().unwrap().task_infos);
+                let infos = operations.iter().flat_map(|operation| &operation.launch.as_ref().unwrap().task_infos);
                 infos.cloned().collect::<Vec<_>>().into_iter().for_each(|info| self.launch(info));
             }
             CallType::Decline => {
                 let decline = call.decline.as_ref().unwrap();
-                let until = self
-                    .now
-                    .tick
-                    .after((decline.filters.as_ref().unwrap().refuse_seconds * 1_000.0) as u64);
+                let until = self.now.tick.after((decline.filters.as_ref().unwrap().refuse_seconds * 1_000.0) as u64);
                 for offer in &decline.offer_ids {
                     let agent = offer.as_str().split_once('@').unwrap().1.to_owned();
                     self.declined.insert(agent, until);
@@ -264,8 +251,7 @@ impl World {
             CallType::Kill => self.end(&call.kill.as_ref().unwrap().task_id, TaskState::Killed),
             CallType::Reconcile => {
                 for task in &call.reconcile.as_ref().unwrap().tasks {
-                    let state =
-                        self.tasks.get(&task.task_id).map_or(TaskState::Gone, |known| known.state);
+                    let state = self.tasks.get(&task.task_id).map_or(TaskState::Gone, |known| known.state);
                     self.report(&task.task_id.clone(), state, |status| status.uuid = None);
                 }
             }
@@ -278,13 +264,8 @@ impl World {
         let task = info.task_id.clone();
         assert!(!self.tasks.contains_key(&task), "{task} launched twice");
         let instance = crate::model::TaskIdentity::parse(task.as_str()).unwrap().instance;
-        let durable =
-            self.engine.snapshot().instance(&instance).and_then(|instance| instance.task.clone());
-        assert_eq!(
-            durable.map(|durable| durable.id).as_ref(),
-            Some(&task),
-            "launched before it was durable"
-        );
+        let durable = self.engine.snapshot().instance(&instance).and_then(|instance| instance.task.clone());
+        assert_eq!(durable.map(|durable| durable.id).as_ref(), Some(&task), "launched before it was durable");
         self.tasks.insert(task.clone(), Known { info, state: TaskState::Staging });
         match self.behaviour {
             Behaviour::Run => {
@@ -308,22 +289,14 @@ impl World {
     }
 
     fn is_reachable(&self, known: &Known) -> bool {
-        self.machines
-            .iter()
-            .any(|machine| machine.reachable && agent(machine) == known.info.agent_id)
+        self.machines.iter().any(|machine| machine.reachable && agent(machine) == known.info.agent_id)
     }
 
     /// Sends a status of a task.
-    pub(super) fn report(
-        &mut self,
-        task: &TaskId,
-        state: TaskState,
-        more: impl FnOnce(&mut TaskStatus),
-    ) {
+    pub(super) fn report(&mut self, task: &TaskId, state: TaskState, more: impl FnOnce(&mut TaskStatus)) {
         let agent_id = self.tasks.get(task).map(|known| known.info.agent_id.clone());
         let uuid = Some(Bytes::from_static(b"0123456789abcdef"));
-        let mut status =
-            TaskStatus { task_id: task.clone(), state, agent_id, uuid, ..TaskStatus::default() };
+        let mut status = TaskStatus { task_id: task.clone(), state, agent_id, uuid, ..TaskStatus::default() };
         more(&mut status);
         if let Some(known) = self.tasks.get_mut(task)
             && state != TaskState::Unreachable
@@ -346,13 +319,7 @@ impl World {
         let timestamp = self.now.wall.seconds();
         self.report(task, TaskState::Running, |status| {
             let message = (!healthy).then(|| "refused".to_owned());
-            let result = HealthResult {
-                index: 0,
-                healthy,
-                consecutive_failures: failures,
-                message,
-                timestamp,
-            };
+            let result = HealthResult { index: 0, healthy, consecutive_failures: failures, message, timestamp };
             status.health_results.push(result);
         });
     }
@@ -394,8 +361,7 @@ impl World {
     }
 
     fn is_free(&self, machine: &Machine) -> bool {
-        machine.reachable
-            && self.declined.get(&machine.name).is_none_or(|until| *until <= self.now.tick)
+        machine.reachable && self.declined.get(&machine.name).is_none_or(|until| *until <= self.now.tick)
     }
 
     fn offer_of(&self, machine: &Machine, number: u64) -> Offer {
@@ -458,10 +424,7 @@ impl World {
     }
 
     pub(super) fn task_ids(&self, path: &str) -> Vec<String> {
-        self.instances(path)
-            .iter()
-            .filter_map(|instance| Some(instance.task.as_ref()?.id.to_string()))
-            .collect()
+        self.instances(path).iter().filter_map(|instance| Some(instance.task.as_ref()?.id.to_string())).collect()
     }
 
     pub(super) fn is_running(&self, deployment: DeploymentId) -> bool {
@@ -479,10 +442,5 @@ pub(super) fn agent(machine: &Machine) -> AgentId {
 }
 
 fn scalar(name: &str, value: f64) -> Resource {
-    Resource {
-        name: name.into(),
-        r#type: ValueType::Scalar,
-        scalar: Some(Scalar { value }),
-        ..Resource::default()
-    }
+    Resource { name: name.into(), r#type: ValueType::Scalar, scalar: Some(Scalar { value }), ..Resource::default() }
 }

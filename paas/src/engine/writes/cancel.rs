@@ -17,8 +17,7 @@ impl Engine {
         mode: CancelMode,
         out: &mut Effects,
     ) -> Result<Reply, Refusal> {
-        let deployment =
-            self.state.deployments.get(&id).ok_or(Refusal::DeploymentMissing(id))?.clone();
+        let deployment = self.state.deployments.get(&id).ok_or(Refusal::DeploymentMissing(id))?.clone();
         match mode {
             CancelMode::Leave => {
                 self.record(now, Fact::DeploymentEnded { id, ending: Ending::Cancelled }, out);
@@ -31,10 +30,8 @@ impl Engine {
     /// Restores what the deployment's run specs were before. Instances that still run the old configuration stay.
     fn roll_back(&mut self, now: Now, deployment: &Deployment, out: &mut Effects) -> Reply {
         let version = self.next_version(now, deployment.changes.keys());
-        let restored = |(id, change): (&RunSpecId, &Change)| Target {
-            id: id.clone(),
-            to: self.restored(id, *change, version),
-        };
+        let restored =
+            |(id, change): (&RunSpecId, &Change)| Target { id: id.clone(), to: self.restored(id, *change, version) };
         let targets: Vec<Target> = deployment.changes.iter().map(restored).collect();
         // The definitions formed no circle before; should they now, through others that changed, order matters less than the way back.
         let layers = self.layers_with(&targets).unwrap_or_default();

@@ -23,8 +23,7 @@ impl Engine {
         match self.admit(&targets, conflict) {
             Err(refusal) => Err(self.refused(now, &id, version, refusal, out)),
             Ok(superseded) => {
-                let deployment =
-                    self.deploy(now, version, targets, &BTreeMap::new(), superseded, out);
+                let deployment = self.deploy(now, version, targets, &BTreeMap::new(), superseded, out);
                 Ok(Reply::Deployed { version, deployment, created: Vec::new() })
             }
         }

@@ -20,9 +20,7 @@ impl Engine {
         let instances = self.selected(tasks)?;
         match mode {
             KillMode::Scale => return self.kill_and_scale(now, &instances, conflict, out),
-            KillMode::Wipe => {
-                instances.iter().for_each(|instance| self.decommission(now, &instance.id, out))
-            }
+            KillMode::Wipe => instances.iter().for_each(|instance| self.decommission(now, &instance.id, out)),
             KillMode::Replace => {
                 for instance in &instances {
                     if is_out_of_contact(instance) {
@@ -59,8 +57,7 @@ impl Engine {
             Ok(superseded) => superseded,
             Err(refusal) => {
                 let first = targets.first().map(|target| target.id.clone());
-                return Err(first
-                    .map_or(refusal.clone(), |id| self.refused(now, &id, version, refusal, out)));
+                return Err(first.map_or(refusal.clone(), |id| self.refused(now, &id, version, refusal, out)));
             }
         };
         let layers = self.layers_with(&targets).unwrap_or_default();
@@ -74,40 +71,24 @@ impl Engine {
         let of = |id: &RunSpecId| -> Result<Vec<Instance>, Refusal> {
             let state = self.state.run_specs.get(id).filter(|state| state.current.is_some());
             let state = state.ok_or_else(|| Refusal::Missing(id.clone()))?;
-            Ok(state
-                .instances
-                .values()
-                .filter(|instance| instance.task.is_some())
-                .cloned()
-                .collect())
+            Ok(state.instances.values().filter(|instance| instance.task.is_some()).cloned().collect())
         };
         match tasks {
             TaskSelection::All { run_spec } => of(run_spec),
             TaskSelection::OnHost { run_spec, host } => {
-                let on_host = |instance: &Instance| {
-                    instance.task.as_ref().is_some_and(|task| task.agent.hostname == *host)
-                };
+                let on_host =
+                    |instance: &Instance| instance.task.as_ref().is_some_and(|task| task.agent.hostname == *host);
                 Ok(of(run_spec)?.into_iter().filter(on_host).collect())
             }
             TaskSelection::One { run_spec, task } => {
-                let one =
-                    of(run_spec)?.into_iter().find(|instance| has_task(instance, task.as_str()));
+                let one = of(run_spec)?.into_iter().find(|instance| has_task(instance, task.as_str()));
                 Ok(vec![one.ok_or_else(|| Refusal::TaskMissing(task.clone()))?])
             }
             TaskSelection::These(tasks) => {
-                let identities =
-                    tasks.iter().filter_map(|task| TaskIdentity::parse(task.as_str()).ok());
-                let ids: BTreeSet<InstanceId> =
-                    identities.map(|identity| identity.instance).collect();
-                let named = |instance: &&Instance| {
-                    tasks.iter().any(|task| has_task(instance, task.as_str()))
-                };
-                Ok(ids
-                    .iter()
-                    .filter_map(|id| self.state.instance(id))
-                    .filter(named)
-                    .cloned()
-                    .collect())
+                let identities = tasks.iter().filter_map(|task| TaskIdentity::parse(task.as_str()).ok());
+                let ids: BTreeSet<InstanceId> = identities.map(|identity| identity.instance).collect();
+                let named = |instance: &&Instance| tasks.iter().any(|task| has_task(instance, task.as_str()));
+                Ok(ids.iter().filter_map(|id| self.state.instance(id)).filter(named).cloned().collect())
             }
         }
     }

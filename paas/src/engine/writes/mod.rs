@@ -26,30 +26,17 @@ impl Engine {
             Write::Put { changes, force } => self.put(now, &changes, conflict(force), origin, out),
             Write::Delete { id, force } => self.delete(now, id, conflict(force), out),
             Write::Restart { id, force } => self.restart(now, &id, conflict(force), out),
-            Write::Kill { tasks, mode, force } => {
-                self.kill(now, &tasks, mode, conflict(force), out)
-            }
+            Write::Kill { tasks, mode, force } => self.kill(now, &tasks, mode, conflict(force), out),
             Write::Cancel { id, mode } => self.cancel(now, id, mode, out),
             Write::ResetDelay { id } => self.reset_delay(now, id, out),
         }
     }
 
     /// Lets subscribers know of a write that running deployments stood in the way of, and hands the refusal on.
-    fn refused(
-        &mut self,
-        now: Now,
-        id: &RunSpecId,
-        version: Version,
-        refusal: Refusal,
-        out: &mut Effects,
-    ) -> Refusal {
+    fn refused(&mut self, now: Now, id: &RunSpecId, version: Version, refusal: Refusal, out: &mut Effects) -> Refusal {
         if matches!(refusal, Refusal::Locked { .. }) {
             let group = id.parent().to_owned();
-            self.record(
-                now,
-                Fact::ChangeRefused { group, version, reason: refusal.to_string() },
-                out,
-            );
+            self.record(now, Fact::ChangeRefused { group, version, reason: refusal.to_string() }, out);
         }
         refusal
     }

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use attica_core_api::Now;
 
 use super::super::deployments::{Conflict, Target};
-use super::super::{
-    Definition, Effects, Engine, Fact, Origin, Refusal, Reply, RunSpecChange, Violation,
-};
+use super::super::{Definition, Effects, Engine, Fact, Origin, Refusal, Reply, RunSpecChange, Violation};
 use crate::model::{RunSpec, RunSpecId, RunSpecUpdate, Version};
 
 impl Engine {
@@ -25,17 +23,9 @@ impl Engine {
         let targets: Vec<Target> = definitions
             .iter()
             .filter(is_changed)
-            .map(|definition| Target {
-                id: definition.id.clone(),
-                to: Some(Arc::clone(definition)),
-            })
+            .map(|definition| Target { id: definition.id.clone(), to: Some(Arc::clone(definition)) })
             .collect();
-        let cyclic = |_| {
-            Refusal::Invalid(vec![Violation::new(
-                "/dependencies",
-                crate::deployment::Cycle.to_string(),
-            )])
-        };
+        let cyclic = |_| Refusal::Invalid(vec![Violation::new("/dependencies", crate::deployment::Cycle.to_string())]);
         let layers = self.layers_with(&targets).map_err(cyclic)?;
         let superseded = match self.admit(&targets, conflict) {
             Ok(superseded) => superseded,
@@ -52,21 +42,14 @@ impl Engine {
     }
 
     /// The whole definitions that the changes lead to, checked and with service ports.
-    fn definitions(
-        &self,
-        changes: &[RunSpecChange],
-        version: Version,
-    ) -> Result<Vec<Arc<RunSpec>>, Refusal> {
+    fn definitions(&self, changes: &[RunSpecChange], version: Version) -> Result<Vec<Arc<RunSpec>>, Refusal> {
         let mut taken = BTreeSet::new();
         let mut definitions = Vec::with_capacity(changes.len());
         for (index, change) in changes.iter().enumerate() {
-            let definition =
-                self.definition(change, version, &mut taken).map_err(|refusal| match refusal {
-                    Refusal::Invalid(violations) if changes.len() > 1 => {
-                        Refusal::Invalid(within(index, violations))
-                    }
-                    refusal => refusal,
-                })?;
+            let definition = self.definition(change, version, &mut taken).map_err(|refusal| match refusal {
+                Refusal::Invalid(violations) if changes.len() > 1 => Refusal::Invalid(within(index, violations)),
+                refusal => refusal,
+            })?;
             definitions.push(Arc::new(definition));
         }
         Ok(definitions)
@@ -85,20 +68,13 @@ impl Engine {
             Definition::Patched(_) if current.is_none() => {
                 return Err(Refusal::Missing(id.clone()));
             }
-            Definition::New(update) | Definition::Replaced(update) => {
-                self.merged(id, None, update)?
-            }
-            Definition::Merged(update) | Definition::Patched(update) => {
-                self.merged(id, current, update)?
-            }
+            Definition::New(update) | Definition::Replaced(update) => self.merged(id, None, update)?,
+            Definition::Merged(update) | Definition::Patched(update) => self.merged(id, current, update)?,
             Definition::Stored(stored) => self.stored(id, *stored)?,
         };
         (self.config.border.validate)(&merged).map_err(Refusal::Invalid)?;
-        let exhausted =
-            |_| Refusal::Invalid(vec![Violation::new("/portDefinitions", self.exhausted_text())]);
-        self.service_ports
-            .allocate(&mut merged, current.map(Arc::as_ref), taken)
-            .map_err(exhausted)?;
+        let exhausted = |_| Refusal::Invalid(vec![Violation::new("/portDefinitions", self.exhausted_text())]);
+        self.service_ports.allocate(&mut merged, current.map(Arc::as_ref), taken).map_err(exhausted)?;
         let keep_generation = matches!(change.to, Definition::Stored(_));
         Ok(versioned(merged, current.map(Arc::as_ref), version, keep_generation))
     }
@@ -117,9 +93,7 @@ impl Engine {
         let state = self.state.run_specs.get(id).filter(|state| state.current.is_some());
         let state = state.ok_or_else(|| Refusal::Missing(id.clone()))?;
         let stored = state.versions.get(&version);
-        stored
-            .map(|stored| RunSpec::clone(stored))
-            .ok_or_else(|| Refusal::VersionMissing { id: id.clone(), version })
+        stored.map(|stored| RunSpec::clone(stored)).ok_or_else(|| Refusal::VersionMissing { id: id.clone(), version })
     }
 
     /// The current definition of a run spec.
@@ -129,21 +103,14 @@ impl Engine {
 
     /// True for a new version, and for the old one when instances of other generations are about (a deployment was stopped half-way).
     fn needs_deployment(&self, definition: &RunSpec) -> bool {
-        let changed = self
-            .current(&definition.id)
-            .is_none_or(|current| current.version != definition.version);
+        let changed = self.current(&definition.id).is_none_or(|current| current.version != definition.version);
         let tracker = self.trackers.get(&definition.id).filter(|tracker| tracker.lock.is_none());
-        changed
-            || tracker.is_some_and(|tracker| {
-                tracker.standing_of_others(definition.generation).active() > 0
-            })
+        changed || tracker.is_some_and(|tracker| tracker.standing_of_others(definition.generation).active() > 0)
     }
 
     fn exhausted_text(&self) -> String {
         let (first, last) = (self.config.service_port_first, self.config.service_port_last);
-        format!(
-            "no service port is free between {first} and {last}: remove apps, or name the port yourself"
-        )
+        format!("no service port is free between {first} and {last}: remove apps, or name the port yourself")
     }
 }
 
@@ -182,8 +149,5 @@ fn within(index: usize, violations: Vec<Violation>) -> Vec<Violation> {
     let path = |path: &str| {
         if path == "/" { format!("/apps({index})") } else { format!("/apps({index}){path}") }
     };
-    violations
-        .into_iter()
-        .map(|violation| Violation::new(path(&violation.path), violation.message))
-        .collect()
+    violations.into_iter().map(|violation| Violation::new(path(&violation.path), violation.message)).collect()
 }

@@ -5,12 +5,7 @@ use crate::model::RunSpecId;
 
 impl Engine {
     /// Forgets the delay of a run spec in the launch queue.
-    pub(super) fn reset_delay(
-        &mut self,
-        now: Now,
-        id: RunSpecId,
-        out: &mut Effects,
-    ) -> Result<Reply, Refusal> {
+    pub(super) fn reset_delay(&mut self, now: Now, id: RunSpecId, out: &mut Effects) -> Result<Reply, Refusal> {
         let queued = self.trackers.get(&id).is_some_and(|tracker| !tracker.waiting.is_empty());
         if !queued {
             return Err(Refusal::NotQueued(id));
