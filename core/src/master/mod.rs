@@ -28,8 +28,8 @@ mod tests;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::pin::pin;
+use std::path::PathBuf;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -37,7 +37,7 @@ use attica_core_api::Timestamp;
 use attica_core_api::http::{Limits, Server};
 use attica_core_store::election::{self, Election, ElectionError, Leadership, LeaseTime, PostgresElection};
 use attica_core_store::migrations::{self, MigrationError};
-use attica_core_store::{Database, LeaderRole};
+use attica_core_store::LeaderRole;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -97,31 +97,29 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let bound = server.local_address().map_err(listen_error)?;
     let identity = Arc::new(Identity::new(&args, bound).await);
     let address = identity.advertise.to_string();
-    let mut candidate =
-        PostgresElection::new(args.postgres_url.clone(), LeaderRole::Master, address.clone(), LeaseTime::default());
+    let database = args.postgres_url.clone();
+    let election = PostgresElection::new(database, LeaderRole::Master, address.clone(), LeaseTime::default());
     let (standing, standing_seen) = watch::channel(Standing::Standby);
-    let master = Master { identity: identity.clone(), standing: standing_seen.clone(), elected: candidate.leader() };
-    tracing::info!(%bound, advertise = %identity.advertise, "master listens");
+    let master = Master { identity: identity.clone(), standing: standing_seen.clone(), elected: election.leader() };
+    tracing::info!(%bound, advertise = %address, "master listens");
 
     let stop_serving = CancellationToken::new();
     let _stop_on_error = stop_serving.clone().drop_guard();
-    let elected = candidate.leader();
-    let mut serving = tokio::spawn({
-        let stop = stop_serving.clone();
-        async move { server.serve(routes::router(master), stop.cancelled()).await }
-    });
-    let mut shutdown = pin!(shutdown);
-    let role = async {
-        tokio::select! {
-            outcome = reign(&args, &identity, &mut candidate, &standing, &mut shutdown) => outcome,
-            written = announce(args.ready_file.as_deref(), bound, &address, standing_seen, elected) => match written {
-                Ok(never) => match never {},
-                Err(error) => Err(error),
-            },
-        }
+    let stopped = stop_serving.clone();
+    let mut serving =
+        tokio::spawn(async move { server.serve(routes::router(master), stopped.cancelled()).await });
+    let announcement = Announcement {
+        path: args.ready_file.clone(),
+        bound,
+        here: address,
+        standing: standing_seen,
+        elected: election.leader(),
     };
+    let candidate = Candidate { args, identity, election, standing };
+    let shutdown = pin!(shutdown);
     tokio::select! {
-        outcome = role => outcome?,
+        outcome = candidate.reign(shutdown) => outcome?,
+        error = announcement.make() => return Err(error),
         _ = &mut serving => return Err(Error::ServerEnded),
     }
     stop_serving.cancel();
@@ -130,49 +128,54 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     Ok(())
 }
 
-/// Campaigns and leads; returns without an error only after `shutdown`.
-async fn reign(
-    args: &Args,
-    identity: &Identity,
-    candidate: &mut impl Election,
-    standing: &watch::Sender<Standing>,
-    shutdown: &mut (impl Future<Output = ()> + Unpin),
-) -> Result<(), Error> {
-    let leadership = tokio::select! {
-        () = &mut *shutdown => return Ok(()),
-        won = win(&args.postgres_url, candidate) => won?,
-    };
-    tracing::info!(epoch = %leadership.lead().epoch, "this master leads");
-    standing.send_replace(Standing::Recovering);
-    let mut reign = Reign::begin(setup(args, identity, &leadership), leadership).await?;
-    standing.send_replace(Standing::Leading(reign.leader.clone()));
-    let ended = tokio::select! {
-        () = &mut *shutdown => None,
-        why = reign.ended() => Some(why),
-    };
-    standing.send_replace(Standing::Standby);
-    match ended {
-        None => {
-            reign.resign().await;
-            Ok(())
-        }
-        Some(why) => Err(why.into()),
-    }
+/// A master that wants to lead.
+struct Candidate {
+    args: Args,
+    identity: Arc<Identity>,
+    election: PostgresElection,
+    standing: watch::Sender<Standing>,
 }
 
-/// Waits for the database, brings its schema up to date, and waits for the lead.
-async fn win(database: &Database, candidate: &mut impl Election) -> Result<Leadership, Error> {
-    loop {
-        match migrations::migrate(database).await {
-            Ok(()) => break,
-            Err(MigrationError::Connect(error)) => {
-                tracing::warn!(%error, "waiting for Postgres");
-                tokio::time::sleep(DATABASE_RETRY_DELAY).await;
+impl Candidate {
+    /// Campaigns and leads; returns without an error only after `shutdown`.
+    async fn reign(mut self, mut shutdown: Pin<&mut impl Future<Output = ()>>) -> Result<(), Error> {
+        let leadership = tokio::select! {
+            () = &mut shutdown => return Ok(()),
+            won = self.win() => won?,
+        };
+        tracing::info!(epoch = %leadership.lead().epoch, "this master leads");
+        self.standing.send_replace(Standing::Recovering);
+        let mut reign = Reign::begin(setup(&self.args, &self.identity, &leadership), leadership).await?;
+        self.standing.send_replace(Standing::Leading(reign.leader.clone()));
+        let ended = tokio::select! {
+            () = &mut shutdown => None,
+            why = reign.ended() => Some(why),
+        };
+        self.standing.send_replace(Standing::Standby);
+        match ended {
+            None => {
+                reign.resign().await;
+                Ok(())
             }
-            Err(error @ (MigrationError::Newer(_) | MigrationError::Migrate(_))) => return Err(Error::Migration(error)),
+            Some(why) => Err(why.into()),
         }
     }
-    Ok(candidate.campaign().await?)
+
+    /// Waits for the database, brings its schema up to date, and waits for the lead.
+    async fn win(&mut self) -> Result<Leadership, Error> {
+        loop {
+            match migrations::migrate(&self.args.postgres_url).await {
+                Ok(()) => return Ok(self.election.campaign().await?),
+                Err(MigrationError::Connect(error)) => {
+                    tracing::warn!(%error, "waiting for Postgres");
+                    tokio::time::sleep(DATABASE_RETRY_DELAY).await;
+                }
+                Err(error @ (MigrationError::Newer(_) | MigrationError::Migrate(_))) => {
+                    return Err(Error::Migration(error));
+                }
+            }
+        }
+    }
 }
 
 /// What the winner of this election is told.
@@ -206,29 +209,35 @@ fn setup(args: &Args, identity: &Identity, leadership: &Leadership) -> Setup {
     }
 }
 
-/// A value that cannot be.
-enum Never {}
-
-/// Writes the ready file once this master answers: it leads, or knows who else does. Returns only with an error.
-async fn announce(
-    path: Option<&Path>,
+/// The ready file, and what has to be so before it is written.
+struct Announcement {
+    path: Option<PathBuf>,
     bound: SocketAddr,
-    here: &str,
-    mut standing: watch::Receiver<Standing>,
-    mut elected: watch::Receiver<Option<election::Leader>>,
-) -> Result<Never, Error> {
-    if let Some(path) = path {
-        let failed = |source| Error::ReadyFile { path: path.to_owned(), source };
-        let leads = standing.wait_for(|standing| matches!(standing, Standing::Leading(_)));
-        let follows = elected.wait_for(|leader| leader.as_ref().is_some_and(|leader| leader.address != here));
+    here: String,
+    standing: watch::Receiver<Standing>,
+    elected: watch::Receiver<Option<election::Leader>>,
+}
+
+impl Announcement {
+    /// Writes the ready file once this master answers: it leads, or knows who else does. Returns only with an error.
+    async fn make(mut self) -> Error {
+        let Some(path) = self.path else { return std::future::pending().await };
+        let leads = self.standing.wait_for(|standing| matches!(standing, Standing::Leading(_)));
+        let follows = self.elected.wait_for(|leader| leader.as_ref().is_some_and(|leader| leader.address != self.here));
         // Neither fails: both senders live as long as this.
         tokio::select! {
             _ = leads => {}
             _ = follows => {}
         }
+        // Written beside and renamed, so that nobody reads half an address.
         let partial = path.with_extension("partial");
-        tokio::fs::write(&partial, format!("{bound}\n")).await.map_err(failed)?;
-        tokio::fs::rename(&partial, path).await.map_err(failed)?;
+        let written = match tokio::fs::write(&partial, format!("{}\n", self.bound)).await {
+            Ok(()) => tokio::fs::rename(&partial, &path).await,
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(()) => std::future::pending().await,
+            Err(source) => Error::ReadyFile { path, source },
+        }
     }
-    std::future::pending().await
 }

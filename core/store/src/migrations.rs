@@ -25,15 +25,15 @@ pub enum MigrationError {
 /// Applies what is missing. Roles that start together wait for each other.
 pub async fn migrate(database: &Database) -> Result<(), MigrationError> {
     let pool = database.pool("attica migrations", 1);
-    let mut connection = pool.acquire().await.map_err(MigrationError::Connect)?;
+    // Connects, to tell a database that is not there from one that cannot be migrated; the pool keeps the connection.
+    drop(pool.acquire().await.map_err(MigrationError::Connect)?);
     let outcome = MIGRATOR
-        .run(&mut *connection)
+        .run(&pool)
         .await
         .map_err(|error| match error {
             MigrateError::VersionMissing(version) => MigrationError::Newer(version),
             error => MigrationError::Migrate(error),
         });
-    drop(connection);
     pool.close().await;
     outcome
 }

@@ -20,6 +20,9 @@ const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Assumed when the master does not say.
 const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(15);
 
+/// However often the master says that it sends heartbeats.
+const SILENCE_MIN: Duration = Duration::from_secs(5);
+
 /// What happens to a framework.
 #[derive(Debug)]
 pub enum Signal {
@@ -253,8 +256,8 @@ impl Subscriber {
     }
 }
 
-/// Two heartbeats may be missed.
+/// Two heartbeats may be missed, and short pauses of a busy machine mean nothing.
 fn silence_limit(subscribed: &Subscribed) -> Duration {
     let told = subscribed.heartbeat_interval_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    told.unwrap_or(HEARTBEAT_DEFAULT).saturating_mul(5) / 2
+    (told.unwrap_or(HEARTBEAT_DEFAULT).saturating_mul(5) / 2).max(SILENCE_MIN)
 }
