@@ -4,9 +4,7 @@ pub(crate) struct Bits(Vec<u64>);
 
 impl Bits {
     pub(crate) fn contains(&self, index: u32) -> bool {
-        self.0
-            .get(index as usize / 64)
-            .is_some_and(|word| word >> (index % 64) & 1 == 1)
+        self.0.get(index as usize / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
     }
 
     /// True when `index` was not in the set before.

@@ -24,15 +24,13 @@ mod scalar;
 mod slab;
 mod tick;
 
-pub use allocator::{
-    Allocator, Capabilities, Capability, Config, InvalidWeight, NotFree, Offer, ResourcesInUse,
-};
+pub use allocator::{Allocator, Capabilities, Capability, Config, InvalidWeight, NotFree, Offer, ResourcesInUse};
 pub use keys::{AgentKey, FrameworkKey, OfferKey};
 pub use quantities::Quantities;
 pub use ranges::{InvalidRange, Range, Ranges};
 pub use resource::{
-    Disk, DiskKind, DiskSource, Guarantee, Identity, Label, Name, Persistence, Reservation,
-    ReservationKind, Resource, Set, Sharing, Value, Volume, VolumeMode,
+    Disk, DiskKind, DiskSource, Guarantee, Identity, Label, Name, Persistence, Reservation, ReservationKind, Resource,
+    Set, Sharing, Value, Volume, VolumeMode,
 };
 pub use resources::Resources;
 pub use role::{InvalidRole, Role};

@@ -57,14 +57,8 @@ impl Quantities {
     /// True when every quantity is at least that of `other`.
     #[must_use]
     pub fn contains(&self, other: &Quantities) -> bool {
-        self.common
-            .iter()
-            .zip(&other.common)
-            .all(|(mine, theirs)| mine >= theirs)
-            && other
-                .other
-                .iter()
-                .all(|(name, theirs)| self.other.get(name).unwrap_or(&Scalar::ZERO) >= theirs)
+        self.common.iter().zip(&other.common).all(|(mine, theirs)| mine >= theirs)
+            && other.other.iter().all(|(name, theirs)| self.other.get(name).unwrap_or(&Scalar::ZERO) >= theirs)
     }
 
     pub(crate) fn add(&mut self, other: &Quantities) {
@@ -99,31 +93,16 @@ impl Quantities {
             true => 0.0,
             false => mine.thousandths() as f64 / all.thousandths() as f64,
         };
-        let common = self
-            .common
-            .iter()
-            .zip(&total.common)
-            .map(part)
-            .fold(0.0, f64::max);
-        let other = self
-            .other
-            .iter()
-            .filter_map(|(name, mine)| total.other.get(name).map(|all| part((mine, all))));
+        let common = self.common.iter().zip(&total.common).map(part).fold(0.0, f64::max);
+        let other = self.other.iter().filter_map(|(name, mine)| total.other.get(name).map(|all| part((mine, all))));
         other.fold(common, f64::max)
     }
 
     /// Every quantity that is not zero, by name.
     pub fn iter(&self) -> impl Iterator<Item = (Name, Scalar)> + '_ {
-        let common = [Name::Cpus, Name::Mem, Name::Disk, Name::Gpus, Name::Ports]
-            .into_iter()
-            .zip(self.common);
-        let other = self
-            .other
-            .iter()
-            .map(|(name, quantity)| (Name::Other(name.clone()), *quantity));
-        common
-            .chain(other)
-            .filter(|(_, quantity)| !quantity.is_zero())
+        let common = [Name::Cpus, Name::Mem, Name::Disk, Name::Gpus, Name::Ports].into_iter().zip(self.common);
+        let other = self.other.iter().map(|(name, quantity)| (Name::Other(name.clone()), *quantity));
+        common.chain(other).filter(|(_, quantity)| !quantity.is_zero())
     }
 
     fn entry(&mut self, name: &Name) -> &mut Scalar {
@@ -148,10 +127,7 @@ fn place(name: &Name) -> Result<usize, &Arc<str>> {
 
 impl fmt::Display for Quantities {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let quantities: Vec<String> = self
-            .iter()
-            .map(|(name, quantity)| format!("{name}:{quantity}"))
-            .collect();
+        let quantities: Vec<String> = self.iter().map(|(name, quantity)| format!("{name}:{quantity}")).collect();
         formatter.write_str(&quantities.join(";"))
     }
 }

@@ -30,11 +30,7 @@ impl Ranges {
     /// A pair whose end lies before its begin.
     pub fn new(pairs: impl IntoIterator<Item = (u64, u64)>) -> Result<Ranges, InvalidRange> {
         let ordered = |(begin, end)| {
-            if begin <= end {
-                Ok(Range { begin, end })
-            } else {
-                Err(InvalidRange { begin, end })
-            }
+            if begin <= end { Ok(Range { begin, end }) } else { Err(InvalidRange { begin, end }) }
         };
         let mut ranges: Vec<Range> = pairs.into_iter().map(ordered).collect::<Result<_, _>>()?;
         ranges.sort_unstable();
@@ -82,16 +78,11 @@ impl Ranges {
     /// The numbers that are in either set.
     #[must_use]
     pub fn union(&self, other: &Ranges) -> Ranges {
-        let (mut left, mut right) = (
-            self.0.iter().copied().peekable(),
-            other.0.iter().copied().peekable(),
-        );
-        Ranges(coalesce(std::iter::from_fn(|| {
-            match (left.peek(), right.peek()) {
-                (Some(a), Some(b)) if b < a => right.next(),
-                (Some(_), _) => left.next(),
-                (None, _) => right.next(),
-            }
+        let (mut left, mut right) = (self.0.iter().copied().peekable(), other.0.iter().copied().peekable());
+        Ranges(coalesce(std::iter::from_fn(|| match (left.peek(), right.peek()) {
+            (Some(a), Some(b)) if b < a => right.next(),
+            (Some(_), _) => left.next(),
+            (None, _) => right.next(),
         })))
     }
 
@@ -112,10 +103,7 @@ impl Ranges {
                     break;
                 }
                 if hole.begin > begin {
-                    rest.push(Range {
-                        begin,
-                        end: hole.begin - 1,
-                    });
+                    rest.push(Range { begin, end: hole.begin - 1 });
                 }
                 if hole.end >= range.end {
                     exhausted = true;
@@ -124,10 +112,7 @@ impl Ranges {
                 begin = hole.end + 1;
             }
             if !exhausted {
-                rest.push(Range {
-                    begin,
-                    end: range.end,
-                });
+                rest.push(Range { begin, end: range.end });
             }
         }
         Ranges(rest)
@@ -155,9 +140,7 @@ fn coalesce(ascending: impl Iterator<Item = Range>) -> Vec<Range> {
     let mut joined: Vec<Range> = Vec::with_capacity(ascending.size_hint().0);
     for range in ascending {
         match joined.last_mut() {
-            Some(last) if range.begin <= last.end.saturating_add(1) => {
-                last.end = last.end.max(range.end)
-            }
+            Some(last) if range.begin <= last.end.saturating_add(1) => last.end = last.end.max(range.end),
             Some(_) | None => joined.push(range),
         }
     }
@@ -166,11 +149,7 @@ fn coalesce(ascending: impl Iterator<Item = Range>) -> Vec<Range> {
 
 impl fmt::Display for Ranges {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ranges: Vec<String> = self
-            .0
-            .iter()
-            .map(|range| format!("{}-{}", range.begin, range.end))
-            .collect();
+        let ranges: Vec<String> = self.0.iter().map(|range| format!("{}-{}", range.begin, range.end)).collect();
         write!(formatter, "[{}]", ranges.join(","))
     }
 }

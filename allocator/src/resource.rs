@@ -148,15 +148,13 @@ impl Value {
     /// What is left after `other` is taken out; `None` when this does not contain it.
     pub(crate) fn minus(&self, other: &Value) -> Option<Value> {
         match (self, other) {
-            (Value::Scalar(mine), Value::Scalar(theirs)) => {
-                mine.checked_minus(*theirs).map(Value::Scalar)
+            (Value::Scalar(mine), Value::Scalar(theirs)) => mine.checked_minus(*theirs).map(Value::Scalar),
+            (Value::Ranges(mine), Value::Ranges(theirs)) => {
+                mine.contains(theirs).then(|| Value::Ranges(mine.difference(theirs)))
             }
-            (Value::Ranges(mine), Value::Ranges(theirs)) => mine
-                .contains(theirs)
-                .then(|| Value::Ranges(mine.difference(theirs))),
-            (Value::Set(mine), Value::Set(theirs)) => mine
-                .contains(theirs)
-                .then(|| Value::Set(mine.difference(theirs))),
+            (Value::Set(mine), Value::Set(theirs)) => {
+                mine.contains(theirs).then(|| Value::Set(mine.difference(theirs)))
+            }
             (Value::Scalar(_) | Value::Ranges(_) | Value::Set(_), _) => None,
         }
     }
@@ -176,11 +174,7 @@ impl fmt::Display for Value {
         match self {
             Value::Scalar(scalar) => scalar.fmt(formatter),
             Value::Ranges(ranges) => ranges.fmt(formatter),
-            Value::Set(set) => write!(
-                formatter,
-                "{{{}}}",
-                set.iter().collect::<Vec<_>>().join(",")
-            ),
+            Value::Set(set) => write!(formatter, "{{{}}}", set.iter().collect::<Vec<_>>().join(",")),
         }
     }
 }
@@ -332,10 +326,7 @@ impl Identity {
         let Some(disk) = &self.disk else { return false };
         let device = match disk.source.as_ref().map(|source| &source.kind) {
             Some(DiskKind::Mount { .. } | DiskKind::Block) => true,
-            Some(DiskKind::Raw) => disk
-                .source
-                .as_ref()
-                .is_some_and(|source| source.id.is_some()),
+            Some(DiskKind::Raw) => disk.source.as_ref().is_some_and(|source| source.id.is_some()),
             Some(DiskKind::Path { .. }) | None => false,
         };
         device || disk.persistence.is_some()
@@ -355,11 +346,7 @@ pub struct Resource {
 impl Resource {
     /// A plain resource: unreserved, firm, exclusive, of the agent itself.
     pub fn new(name: impl Into<Name>, value: Value) -> Resource {
-        Resource {
-            name: name.into(),
-            identity: None,
-            value,
-        }
+        Resource { name: name.into(), identity: None, value }
     }
 
     /// A plain quantity.
@@ -380,22 +367,14 @@ impl Resource {
     /// The same amount of the same name with another identity.
     #[must_use]
     pub fn with_identity(self, identity: Identity) -> Resource {
-        let identity = if identity == Identity::default() {
-            None
-        } else {
-            Some(Arc::new(identity))
-        };
+        let identity = if identity == Identity::default() { None } else { Some(Arc::new(identity)) };
         Resource { identity, ..self }
     }
 
     /// The same resource with another value.
     #[must_use]
     pub fn with_value(&self, value: Value) -> Resource {
-        Resource {
-            name: self.name.clone(),
-            identity: self.identity.clone(),
-            value,
-        }
+        Resource { name: self.name.clone(), identity: self.identity.clone(), value }
     }
 
     /// Its name.
@@ -419,16 +398,13 @@ impl Resource {
     /// Its reservations, coarsest first; empty when it is unreserved.
     #[must_use]
     pub fn reservations(&self) -> &[Reservation] {
-        self.identity()
-            .map_or(&[], |identity| &identity.reservations)
+        self.identity().map_or(&[], |identity| &identity.reservations)
     }
 
     /// The role for which it is reserved (the finest one); `None` when it is unreserved.
     #[must_use]
     pub fn reserved_role(&self) -> Option<&Role> {
-        self.reservations()
-            .last()
-            .map(|reservation| &reservation.role)
+        self.reservations().last().map(|reservation| &reservation.role)
     }
 
     /// What is special about its disk space.
@@ -440,15 +416,13 @@ impl Resource {
     /// May it be taken back?
     #[must_use]
     pub fn guarantee(&self) -> Guarantee {
-        self.identity()
-            .map_or(Guarantee::Firm, |identity| identity.guarantee)
+        self.identity().map_or(Guarantee::Firm, |identity| identity.guarantee)
     }
 
     /// May several use it?
     #[must_use]
     pub fn sharing(&self) -> Sharing {
-        self.identity()
-            .map_or(Sharing::Exclusive, |identity| identity.sharing)
+        self.identity().map_or(Sharing::Exclusive, |identity| identity.sharing)
     }
 
     /// True when it is plain: unreserved, firm, exclusive, of the agent itself.
@@ -470,14 +444,8 @@ impl Resource {
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
-        let identities = if same {
-            std::cmp::Ordering::Equal
-        } else {
-            self.identity.cmp(&other.identity)
-        };
-        identities
-            .then_with(|| self.name.cmp(&other.name))
-            .then_with(|| self.value.kind().cmp(&other.value.kind()))
+        let identities = if same { std::cmp::Ordering::Equal } else { self.identity.cmp(&other.identity) };
+        identities.then_with(|| self.name.cmp(&other.name)).then_with(|| self.value.kind().cmp(&other.value.kind()))
     }
 
     pub(crate) fn value_mut(&mut self) -> &mut Value {

@@ -34,9 +34,7 @@ impl Resources {
         let resources = Arc::make_mut(self.0.get_or_insert_default());
         match find(resources, &resource) {
             Ok(first) if resource.is_indivisible() => {
-                let before = |other: &&Resource| {
-                    other.place(&resource).is_eq() && other.value() < resource.value()
-                };
+                let before = |other: &&Resource| other.place(&resource).is_eq() && other.value() < resource.value();
                 let index = first + resources[first..].iter().take_while(before).count();
                 resources.insert(index, resource);
             }
@@ -50,10 +48,7 @@ impl Resources {
         if self.is_empty() {
             self.clone_from(other);
         } else {
-            other
-                .iter()
-                .cloned()
-                .for_each(|resource| self.add_resource(resource));
+            other.iter().cloned().for_each(|resource| self.add_resource(resource));
         }
     }
 
@@ -112,11 +107,7 @@ impl Resources {
     #[must_use]
     pub fn is_disjoint(&self, other: &Resources) -> bool {
         let same_name = |a: &Resource, b: &Resource| a.name() == b.name();
-        self.iter().all(|a| {
-            other
-                .iter()
-                .all(|b| !same_name(a, b) || a.value().is_disjoint(b.value()))
-        })
+        self.iter().all(|a| other.iter().all(|b| !same_name(a, b) || a.value().is_disjoint(b.value())))
     }
 
     /// The sum of all scalars called `name`, whatever their identity.
@@ -133,11 +124,9 @@ impl Resources {
     #[must_use]
     pub fn ranges(&self, name: &Name) -> Ranges {
         let ranges = self.iter().filter(|resource| resource.name() == name);
-        ranges.fold(Ranges::default(), |union, resource| {
-            match resource.value() {
-                Value::Ranges(ranges) => union.union(ranges),
-                Value::Scalar(_) | Value::Set(_) => union,
-            }
+        ranges.fold(Ranges::default(), |union, resource| match resource.value() {
+            Value::Ranges(ranges) => union.union(ranges),
+            Value::Scalar(_) | Value::Set(_) => union,
         })
     }
 
@@ -183,12 +172,7 @@ impl Resources {
         if self.iter().all(&keep) {
             return self.clone();
         }
-        Resources::from_sorted(
-            self.iter()
-                .filter(|resource| keep(resource))
-                .cloned()
-                .collect(),
-        )
+        Resources::from_sorted(self.iter().filter(|resource| keep(resource)).cloned().collect())
     }
 
     /// What is not reserved.
@@ -232,13 +216,8 @@ fn find(resources: &[Resource], resource: &Resource) -> Result<usize, usize> {
 
 /// Where the indivisible `resource` itself is, from `first` on.
 fn whole(resources: &[Resource], first: usize, resource: &Resource) -> Option<usize> {
-    let alike = resources[first..]
-        .iter()
-        .take_while(|candidate| candidate.place(resource).is_eq());
-    alike
-        .zip(first..)
-        .find(|(candidate, _)| candidate.value() == resource.value())
-        .map(|(_, index)| index)
+    let alike = resources[first..].iter().take_while(|candidate| candidate.place(resource).is_eq());
+    alike.zip(first..).find(|(candidate, _)| candidate.value() == resource.value()).map(|(_, index)| index)
 }
 
 impl PartialEq for Resources {
@@ -252,9 +231,7 @@ impl Eq for Resources {}
 impl FromIterator<Resource> for Resources {
     fn from_iter<Items: IntoIterator<Item = Resource>>(resources: Items) -> Resources {
         let mut bag = Resources::new();
-        resources
-            .into_iter()
-            .for_each(|resource| bag.add_resource(resource));
+        resources.into_iter().for_each(|resource| bag.add_resource(resource));
         bag
     }
 }

@@ -57,10 +57,7 @@ impl Role {
             "" => return Err(InvalidRole::Empty),
             "*" => return Ok(Role::any()),
             _ if role.len() > Self::MAX_BYTES => return Err(InvalidRole::TooLong),
-            _ if role.contains(|character: char| {
-                character.is_whitespace() || character.is_control()
-            }) =>
-            {
+            _ if role.contains(|character: char| character.is_whitespace() || character.is_control()) => {
                 return Err(InvalidRole::WhiteSpace(role.to_owned()));
             }
             _ => {}
@@ -70,17 +67,11 @@ impl Role {
                 "" => return Err(InvalidRole::EmptyComponent(role.to_owned())),
                 "." | ".." | "*" => {
                     let component = component.to_owned();
-                    return Err(InvalidRole::ReservedComponent {
-                        role: role.to_owned(),
-                        component,
-                    });
+                    return Err(InvalidRole::ReservedComponent { role: role.to_owned(), component });
                 }
                 _ if component.starts_with('-') => {
                     let component = component.to_owned();
-                    return Err(InvalidRole::LeadingHyphen {
-                        role: role.to_owned(),
-                        component,
-                    });
+                    return Err(InvalidRole::LeadingHyphen { role: role.to_owned(), component });
                 }
                 _ => {}
             }
@@ -103,9 +94,7 @@ impl Role {
     /// The role above: `eng` for `eng/web`, none for `eng` and `*`.
     #[must_use]
     pub fn parent(&self) -> Option<Role> {
-        self.0
-            .rsplit_once('/')
-            .map(|(parent, _)| Role(Arc::from(parent)))
+        self.0.rsplit_once('/').map(|(parent, _)| Role(Arc::from(parent)))
     }
 
     /// True when this role is `above` or lies below it: `eng/web` is within `eng` and within `eng/web`.

@@ -22,9 +22,7 @@ impl<T> Slab<T> {
     }
 
     pub(crate) fn remove(&mut self, index: u32) -> T {
-        let Some(value) = self.slots[index as usize].take() else {
-            unreachable!("{index} is in use")
-        };
+        let Some(value) = self.slots[index as usize].take() else { unreachable!("{index} is in use") };
         self.free.push(index);
         value
     }
@@ -39,19 +37,13 @@ impl<T> Slab<T> {
 
     /// The values with their numbers, in ascending order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        self.slots
-            .iter()
-            .zip(0..)
-            .filter_map(|(slot, index)| slot.as_ref().map(|value| (index, value)))
+        self.slots.iter().zip(0..).filter_map(|(slot, index)| slot.as_ref().map(|value| (index, value)))
     }
 }
 
 impl<T> Default for Slab<T> {
     fn default() -> Slab<T> {
-        Slab {
-            slots: Vec::new(),
-            free: Vec::new(),
-        }
+        Slab { slots: Vec::new(), free: Vec::new() }
     }
 }
 
@@ -61,9 +53,7 @@ impl<T> Index<u32> for Slab<T> {
     fn index(&self, index: u32) -> &T {
         match self.get(index) {
             Some(value) => value,
-            None => panic!(
-                "number {index} is not in use: it was never given out, or its owner was removed"
-            ),
+            None => panic!("number {index} is not in use: it was never given out, or its owner was removed"),
         }
     }
 }
@@ -72,9 +62,7 @@ impl<T> IndexMut<u32> for Slab<T> {
     fn index_mut(&mut self, index: u32) -> &mut T {
         match self.get_mut(index) {
             Some(value) => value,
-            None => panic!(
-                "number {index} is not in use: it was never given out, or its owner was removed"
-            ),
+            None => panic!("number {index} is not in use: it was never given out, or its owner was removed"),
         }
     }
 }

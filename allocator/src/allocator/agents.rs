@@ -40,11 +40,7 @@ impl Allocator {
     ///
     /// # Errors
     /// Resources that do not contain what is in use; nothing has changed then.
-    pub fn update_agent(
-        &mut self,
-        key: AgentKey,
-        total: Resources,
-    ) -> Result<Vec<Offer>, ResourcesInUse> {
+    pub fn update_agent(&mut self, key: AgentKey, total: Resources) -> Result<Vec<Offer>, ResourcesInUse> {
         let used = self.used(key);
         let Some(free) = total.checked_minus(&used) else {
             return Err(ResourcesInUse { total, used });
@@ -126,10 +122,7 @@ impl Allocator {
     #[must_use]
     pub fn used_by(&self, framework: FrameworkKey, role: &Role, agent: AgentKey) -> Resources {
         let client = self.frameworks[framework.0].clients.get(role);
-        client
-            .and_then(|client| self.agents[agent.0].used.get(client))
-            .cloned()
-            .unwrap_or_default()
+        client.and_then(|client| self.agents[agent.0].used.get(client)).cloned().unwrap_or_default()
     }
 
     /// What of an agent is offered.
@@ -155,10 +148,7 @@ impl Allocator {
 
     fn withdraw_from(&mut self, key: AgentKey) -> Vec<Offer> {
         let offers = self.agents[key.0].offers.clone();
-        offers
-            .into_iter()
-            .filter_map(|offer| self.withdraw(offer))
-            .collect()
+        offers.into_iter().filter_map(|offer| self.withdraw(offer)).collect()
     }
 }
 

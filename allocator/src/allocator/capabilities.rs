@@ -39,18 +39,13 @@ impl Capabilities {
             Sharing::Exclusive => true,
             Sharing::Shared => self.contains(Capability::SharedResources),
         };
-        let refined =
-            resource.reservations().len() <= 1 || self.contains(Capability::ReservationRefinement);
+        let refined = resource.reservations().len() <= 1 || self.contains(Capability::ReservationRefinement);
         revocable && shared && refined
     }
 }
 
 impl FromIterator<Capability> for Capabilities {
     fn from_iter<Items: IntoIterator<Item = Capability>>(capabilities: Items) -> Capabilities {
-        Capabilities(
-            capabilities
-                .into_iter()
-                .fold(0, |bits, capability| bits | 1 << capability as u8),
-        )
+        Capabilities(capabilities.into_iter().fold(0, |bits, capability| bits | 1 << capability as u8))
     }
 }

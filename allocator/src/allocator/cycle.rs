@@ -50,21 +50,14 @@ impl Allocator {
         if agent.gpus {
             candidates.intersect(&self.with_gpus);
         }
-        agent
-            .refusals
-            .subtract_from(candidates, agent.free.resources());
+        agent.refusals.subtract_from(candidates, agent.free.resources());
         match agent.free.audience() {
             Audience::Everybody => {
                 let client = self.shares.first(candidates)?;
                 Some((client, agent.free.clone()))
             }
             Audience::Depends => {
-                let mut search = PartSearch {
-                    allocator: self,
-                    agent,
-                    of_role: Lot::default(),
-                    of_clients: Vec::new(),
-                };
+                let mut search = PartSearch { allocator: self, agent, of_role: Lot::default(), of_clients: Vec::new() };
                 let client = self.shares.first_such(candidates, &mut search)?;
                 Some((client, search.part_of(client)))
             }
@@ -82,19 +75,8 @@ impl Allocator {
         place.offers.push(key);
         self.shares.serve(client, lot.quantities());
         let resources = lot.resources().clone();
-        let deadline = self
-            .config
-            .offer_timeout_ms
-            .map_or(Tick(u64::MAX), |timeout_ms| now.after(timeout_ms));
-        self.offers.insert(
-            key,
-            Outstanding {
-                client,
-                agent,
-                lot,
-                deadline,
-            },
-        );
+        let deadline = self.config.offer_timeout_ms.map_or(Tick(u64::MAX), |timeout_ms| now.after(timeout_ms));
+        self.offers.insert(key, Outstanding { client, agent, lot, deadline });
         let client = &self.clients[client];
         let (framework, role) = (client.framework, client.role.clone());
         let owner = &mut self.frameworks[framework.0];
@@ -103,20 +85,13 @@ impl Allocator {
             Attention::Answers => {}
             Attention::Silent => self.reconsider_framework(framework),
         }
-        Offer {
-            key,
-            framework,
-            role,
-            agent,
-            resources,
-        }
+        Offer { key, framework, role, agent, resources }
     }
 
     fn is_worth_offering(&self, lot: &Lot) -> bool {
         let mut minima = self.config.min_allocatable.iter();
         let anything = self.config.min_allocatable.is_empty();
-        !lot.resources().is_empty()
-            && (anything || minima.any(|minimum| lot.quantities().contains(minimum)))
+        !lot.resources().is_empty() && (anything || minima.any(|minimum| lot.quantities().contains(minimum)))
     }
 
     fn end_refusals(&mut self, now: Tick) {
@@ -142,11 +117,7 @@ impl PartSearch<'_> {
     fn part_of(&mut self, client: ClientIndex) -> Lot {
         let framework = self.allocator.clients[client].framework;
         let capabilities = self.allocator.frameworks[framework.0].capabilities;
-        if let Some((_, part)) = self
-            .of_clients
-            .iter()
-            .find(|(same, _)| *same == capabilities)
-        {
+        if let Some((_, part)) = self.of_clients.iter().find(|(same, _)| *same == capabilities) {
             return part.clone();
         }
         let part = self.of_role.part(|resource| capabilities.admit(resource));
@@ -157,34 +128,23 @@ impl PartSearch<'_> {
 
 impl Search for PartSearch<'_> {
     fn enter(&mut self, role: &Role) -> bool {
-        self.of_role = self
-            .agent
-            .free
-            .part(|resource| match resource.reserved_role() {
-                Some(reserved) => role.is_within(reserved),
-                None => true,
-            });
+        self.of_role = self.agent.free.part(|resource| match resource.reserved_role() {
+            Some(reserved) => role.is_within(reserved),
+            None => true,
+        });
         self.of_clients.clear();
         self.allocator.is_worth_offering(&self.of_role)
     }
 
     fn accept(&mut self, client: ClientIndex) -> bool {
         let part = self.part_of(client);
-        self.allocator.is_worth_offering(&part)
-            && !self.agent.refusals.block(client, part.resources())
+        self.allocator.is_worth_offering(&part) && !self.agent.refusals.block(client, part.resources())
     }
 }
 
 /// True when `total` departs from `reference` by more than a hundredth of it in any resource.
 fn drifted(reference: &Quantities, total: &Quantities) -> bool {
-    let far = |before: i64, after: i64| {
-        (i128::from(after) - i128::from(before)).abs() * DRIFT > i128::from(before)
-    };
+    let far = |before: i64, after: i64| (i128::from(after) - i128::from(before)).abs() * DRIFT > i128::from(before);
     let names = reference.iter().chain(total.iter()).map(|(name, _)| name);
-    names.into_iter().any(|name| {
-        far(
-            reference.get(&name).thousandths(),
-            total.get(&name).thousandths(),
-        )
-    })
+    names.into_iter().any(|name| far(reference.get(&name).thousandths(), total.get(&name).thousandths()))
 }

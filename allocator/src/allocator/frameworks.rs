@@ -1,9 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{
-    Activity, Allocator, Attention, Capabilities, Capability, Client, ClientIndex, Demand,
-    Framework, Offer,
-};
+use super::{Activity, Allocator, Attention, Capabilities, Capability, Client, ClientIndex, Demand, Framework, Offer};
 use crate::bits::Bits;
 use crate::{AgentKey, FrameworkKey, OfferKey, Role};
 
@@ -14,11 +11,7 @@ pub struct InvalidWeight(pub f64);
 
 impl Allocator {
     /// Adds a framework, active, that wants offers in each of `roles`.
-    pub fn add_framework(
-        &mut self,
-        roles: impl IntoIterator<Item = Role>,
-        capabilities: Capabilities,
-    ) -> FrameworkKey {
+    pub fn add_framework(&mut self, roles: impl IntoIterator<Item = Role>, capabilities: Capabilities) -> FrameworkKey {
         let framework = Framework {
             activity: Activity::Active,
             attention: Attention::Answers,
@@ -49,9 +42,7 @@ impl Allocator {
         let wanted: Vec<Role> = roles.into_iter().collect();
         leaving.retain(|role, _| !wanted.contains(role));
         let lost = !capabilities.include(before);
-        let withdrawn = self.withdraw_where(key, |client| {
-            lost || leaving.values().any(|left| *left == client)
-        });
+        let withdrawn = self.withdraw_where(key, |client| lost || leaving.values().any(|left| *left == client));
         for client in leaving.into_values() {
             self.clients[client].demand = Demand::Left;
             self.forget_refusals_of(client);
@@ -127,8 +118,7 @@ impl Allocator {
     /// True when the framework suppressed offers in `role`.
     #[must_use]
     pub fn is_suppressed(&self, key: FrameworkKey, role: &Role) -> bool {
-        self.member(key, role)
-            .is_some_and(|client| self.clients[client].demand == Demand::Suppressed)
+        self.member(key, role).is_some_and(|client| self.clients[client].demand == Demand::Suppressed)
     }
 
     /// Sets the weight of a role, by which its share is divided; 1 at first. The role need not be in use.
@@ -172,19 +162,14 @@ impl Allocator {
     /// Forgets a client that left its role and has nothing there any more.
     pub(super) fn drop_unused(&mut self, index: ClientIndex) {
         let client = &self.clients[index];
-        if client.demand != Demand::Left
-            || !self.shares.allocated(index).is_zero()
-            || client.used_agents > 0
-        {
+        if client.demand != Demand::Left || !self.shares.allocated(index).is_zero() || client.used_agents > 0 {
             return;
         }
         self.forget_refusals_of(index);
         self.shares.leave(index);
         self.eligible.remove(index);
         self.with_gpus.remove(index);
-        let Client {
-            framework, role, ..
-        } = self.clients.remove(index);
+        let Client { framework, role, .. } = self.clients.remove(index);
         self.frameworks[framework.0].clients.remove(&role);
     }
 
@@ -264,10 +249,8 @@ impl Allocator {
         if self.clients[client].used_agents == 0 {
             return;
         }
-        let using = self
-            .agents
-            .iter()
-            .filter_map(|(index, agent)| Some((AgentKey(index), agent.used.get(&client)?.clone())));
+        let using =
+            self.agents.iter().filter_map(|(index, agent)| Some((AgentKey(index), agent.used.get(&client)?.clone())));
         let used: Vec<_> = using.collect();
         for (agent, resources) in used {
             self.stop_using(client, agent, &resources);
@@ -276,21 +259,14 @@ impl Allocator {
 
     /// Takes back the outstanding offers of a framework for which `chosen` holds. Looks at every outstanding offer of the
     /// cluster: frameworks go and change rarely.
-    fn withdraw_where(
-        &mut self,
-        key: FrameworkKey,
-        chosen: impl Fn(ClientIndex) -> bool,
-    ) -> Vec<Offer> {
+    fn withdraw_where(&mut self, key: FrameworkKey, chosen: impl Fn(ClientIndex) -> bool) -> Vec<Offer> {
         if self.frameworks[key.0].outstanding_offers == 0 {
             return Vec::new();
         }
-        let theirs = self.offers.iter().filter(|(_, offer)| {
-            self.clients[offer.client].framework == key && chosen(offer.client)
-        });
+        let theirs =
+            self.offers.iter().filter(|(_, offer)| self.clients[offer.client].framework == key && chosen(offer.client));
         let keys: Vec<OfferKey> = theirs.map(|(key, _)| *key).collect();
-        keys.into_iter()
-            .filter_map(|key| self.withdraw(key))
-            .collect()
+        keys.into_iter().filter_map(|key| self.withdraw(key)).collect()
     }
 
     /// The client of a framework in a role that it is in.

@@ -24,11 +24,7 @@ impl Lot {
             true => Audience::Everybody,
             false => Audience::Depends,
         };
-        Lot {
-            quantities: resources.quantities(),
-            resources,
-            audience,
-        }
+        Lot { quantities: resources.quantities(), resources, audience }
     }
 
     pub(super) fn resources(&self) -> &Resources {

@@ -29,8 +29,7 @@ impl Allocator {
     /// Returns `None` for an offer that is not outstanding (any more).
     pub fn withdraw(&mut self, key: OfferKey) -> Option<Offer> {
         let outstanding = self.offers.remove(&key)?;
-        self.shares
-            .refund(outstanding.client, outstanding.lot.quantities());
+        self.shares.refund(outstanding.client, outstanding.lot.quantities());
         let agent = &mut self.agents[outstanding.agent.0];
         agent.free = agent.free.plus(&outstanding.lot);
         agent.offers.retain(|offer| *offer != key);
@@ -43,13 +42,7 @@ impl Allocator {
             Attention::Answers => {}
             Attention::Silent => self.reconsider_framework(framework),
         }
-        Some(Offer {
-            key,
-            framework,
-            role,
-            agent: outstanding.agent,
-            resources: outstanding.lot.resources().clone(),
-        })
+        Some(Offer { key, framework, role, agent: outstanding.agent, resources: outstanding.lot.resources().clone() })
     }
 
     /// Remembers that the framework of `offer` does not want `refused` (or less of it) on that agent, in that role, for
@@ -58,19 +51,12 @@ impl Allocator {
         if refuse_ms == 0 || refused.is_empty() {
             return;
         }
-        let (framework, agents) = (
-            self.frameworks.get(offer.framework.0),
-            self.agents.get_mut(offer.agent.0),
-        );
-        let client = framework
-            .and_then(|framework| framework.clients.get(&offer.role))
-            .copied();
+        let (framework, agents) = (self.frameworks.get(offer.framework.0), self.agents.get_mut(offer.agent.0));
+        let client = framework.and_then(|framework| framework.clients.get(&offer.role)).copied();
         let (Some(client), Some(agent)) = (client, agents) else {
             return;
         };
-        let displaced = agent
-            .refusals
-            .record(client, refused, end_of_refusal(now, refuse_ms));
+        let displaced = agent.refusals.record(client, refused, end_of_refusal(now, refuse_ms));
         self.clients[client].refused_agents.insert(offer.agent.0);
         self.reschedule_refusals(offer.agent);
         if displaced {
@@ -87,10 +73,7 @@ impl Allocator {
         let Some(timeout_ms) = self.config.offer_timeout_ms else {
             return expired;
         };
-        while let Some((&key, _)) = self
-            .offers
-            .first_key_value()
-            .filter(|(_, offer)| offer.deadline <= now)
+        while let Some((&key, _)) = self.offers.first_key_value().filter(|(_, offer)| offer.deadline <= now)
             && let Some(offer) = self.withdraw(key)
         {
             self.frameworks[offer.framework.0].attention = Attention::Silent;
@@ -113,13 +96,7 @@ impl Allocator {
         self.offers.iter().map(|(key, offer)| {
             let client = &self.clients[offer.client];
             let (framework, role) = (client.framework, client.role.clone());
-            Offer {
-                key: *key,
-                framework,
-                role,
-                agent: offer.agent,
-                resources: offer.lot.resources().clone(),
-            }
+            Offer { key: *key, framework, role, agent: offer.agent, resources: offer.lot.resources().clone() }
         })
     }
 
@@ -136,10 +113,7 @@ impl Allocator {
     ) -> Result<(), NotFree> {
         let place = &mut self.agents[agent.0];
         let Some(free) = place.free.checked_minus(resources) else {
-            return Err(NotFree {
-                wanted: resources.clone(),
-                free: place.free.resources().clone(),
-            });
+            return Err(NotFree { wanted: resources.clone(), free: place.free.resources().clone() });
         };
         if resources.is_empty() {
             return Ok(());
@@ -159,13 +133,7 @@ impl Allocator {
     ///
     /// # Panics
     /// When they were not in use by that framework in that role: tasks end once.
-    pub fn release(
-        &mut self,
-        framework: FrameworkKey,
-        role: &Role,
-        agent: AgentKey,
-        resources: &Resources,
-    ) {
+    pub fn release(&mut self, framework: FrameworkKey, role: &Role, agent: AgentKey, resources: &Resources) {
         if resources.is_empty() {
             return;
         }
@@ -178,10 +146,7 @@ impl Allocator {
 
     pub(super) fn stop_using(&mut self, client: ClientIndex, key: AgentKey, resources: &Resources) {
         let agent = &mut self.agents[key.0];
-        let rest = agent
-            .used
-            .get(&client)
-            .and_then(|used| used.checked_minus(resources));
+        let rest = agent.used.get(&client).and_then(|used| used.checked_minus(resources));
         match rest {
             None => panic!("client {client} does not use {resources} on agent {key}"),
             Some(rest) if rest.is_empty() => {

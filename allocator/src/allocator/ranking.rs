@@ -17,10 +17,7 @@ pub(super) struct Share(u64);
 
 impl Share {
     pub(super) fn new(share: f64) -> Share {
-        assert!(
-            share >= 0.0,
-            "a share is a quotient of quantities, and those are not negative"
-        );
+        assert!(share >= 0.0, "a share is a quotient of quantities, and those are not negative");
         Share(share.to_bits())
     }
 
@@ -40,10 +37,7 @@ impl<T: Copy + Ord> Ranking<T> {
 
     pub(super) fn remove(&mut self, rank: Rank, contender: T) {
         let was_there = self.0.remove(&(rank, contender));
-        assert!(
-            was_there,
-            "a contender is ranked under the rank that its account tells"
-        );
+        assert!(was_there, "a contender is ranked under the rank that its account tells");
     }
 
     pub(super) fn shift(&mut self, from: Rank, to: Rank, contender: T) {

@@ -45,47 +45,30 @@ impl Refusals {
             return false;
         }
         let full = self.0.len() >= MOST;
-        if full
-            && let Some((first, _)) = self
-                .0
-                .iter()
-                .enumerate()
-                .min_by_key(|(_, refusal)| refusal.until)
-        {
+        if full && let Some((first, _)) = self.0.iter().enumerate().min_by_key(|(_, refusal)| refusal.until) {
             self.0.swap_remove(first);
         }
         let mut clients = Bits::default();
         clients.insert(client);
-        self.0.push(Refusal {
-            refused: refused.clone(),
-            until,
-            clients,
-        });
+        self.0.push(Refusal { refused: refused.clone(), until, clients });
         full
     }
 
     /// Takes those clients out of `candidates` who would refuse every part of `free`.
     pub(super) fn subtract_from(&self, candidates: &mut Bits, free: &Resources) {
-        for refusal in self
-            .0
-            .iter()
-            .filter(|refusal| refusal.refused.contains(free))
-        {
+        for refusal in self.0.iter().filter(|refusal| refusal.refused.contains(free)) {
             candidates.subtract(&refusal.clients);
         }
     }
 
     /// True when `client` would refuse `offered`.
     pub(super) fn block(&self, client: ClientIndex, offered: &Resources) -> bool {
-        self.0
-            .iter()
-            .any(|refusal| refusal.clients.contains(client) && refusal.refused.contains(offered))
+        self.0.iter().any(|refusal| refusal.clients.contains(client) && refusal.refused.contains(offered))
     }
 
     /// Forgets what `client` refused.
     pub(super) fn forget(&mut self, client: ClientIndex) {
-        self.0
-            .retain_mut(|refusal| !(refusal.clients.remove(client) && refusal.clients.is_empty()));
+        self.0.retain_mut(|refusal| !(refusal.clients.remove(client) && refusal.clients.is_empty()));
     }
 
     /// Forgets everything. True when there was something.

@@ -106,24 +106,15 @@ impl Shares {
     /// Lets `client` compete in `role`, behind the others that have as little as it.
     pub(super) fn join(&mut self, client: ClientIndex, role: &Role) {
         let node = self.node_of(role);
-        let rank = |served| Rank {
-            share: Share::default(),
-            served,
-        };
+        let rank = |served| Rank { share: Share::default(), served };
         let (own, account) = (self.next_served(), self.next_served());
         let home = &mut self.nodes[node];
         if home.clients.is_empty() {
-            home.own = Account {
-                allocated: Quantities::default(),
-                rank: rank(own),
-            };
+            home.own = Account { allocated: Quantities::default(), rank: rank(own) };
             home.children.insert(home.own.rank, Child::Own);
         }
         home.clients.insert(rank(account), client);
-        let account = Account {
-            allocated: Quantities::default(),
-            rank: rank(account),
-        };
+        let account = Account { allocated: Quantities::default(), rank: rank(account) };
         if self.clients.len() <= client as usize {
             self.clients.resize_with(client as usize + 1, || None);
         }
@@ -135,10 +126,7 @@ impl Shares {
         let Some(ClientAccount { node, account }) = self.clients[client as usize].take() else {
             unreachable!("client {client} joined before it leaves")
         };
-        assert!(
-            account.allocated.is_zero(),
-            "a client that leaves has nothing"
-        );
+        assert!(account.allocated.is_zero(), "a client that leaves has nothing");
         let home = &mut self.nodes[node];
         home.clients.remove(account.rank, client);
         if home.clients.is_empty() {
@@ -175,19 +163,15 @@ impl Shares {
             node.weight = weight;
             let (old, new) = node.subtree.change(|_| {}, &self.total, weight, None);
             let parent = node.parent;
-            self.nodes[parent]
-                .children
-                .shift(old, new, Child::Role(index));
+            self.nodes[parent].children.shift(old, new, Child::Role(index));
         }
     }
 
     /// Measures shares against another total.
     pub(super) fn set_total(&mut self, total: &Quantities) {
         self.total.clone_from(total);
-        let clients: Vec<ClientIndex> = (0..)
-            .zip(&self.clients)
-            .filter_map(|(index, client)| client.as_ref().map(|_| index))
-            .collect();
+        let clients: Vec<ClientIndex> =
+            (0..).zip(&self.clients).filter_map(|(index, client)| client.as_ref().map(|_| index)).collect();
         for client in clients {
             self.change(client, |_| {}, None);
         }
@@ -200,9 +184,7 @@ impl Shares {
 
     /// The dominant share of `role` with everything below it, divided by its weight; `None` when nobody competes there.
     pub(super) fn share(&self, role: &Role) -> Option<f64> {
-        self.by_role
-            .get(role)
-            .map(|node| self.nodes[*node].subtree.rank.share.to_f64())
+        self.by_role.get(role).map(|node| self.nodes[*node].subtree.rank.share.to_f64())
     }
 
     /// What `client` has.
@@ -220,27 +202,17 @@ impl Shares {
     }
 
     /// The first of `candidates` in fair order that passes the `search`.
-    pub(super) fn first_such(
-        &self,
-        candidates: &Bits,
-        search: &mut impl Search,
-    ) -> Option<ClientIndex> {
+    pub(super) fn first_such(&self, candidates: &Bits, search: &mut impl Search) -> Option<ClientIndex> {
         self.first_below(ROOT, candidates, search)
     }
 
-    fn first_below(
-        &self,
-        node: NodeIndex,
-        candidates: &Bits,
-        search: &mut impl Search,
-    ) -> Option<ClientIndex> {
+    fn first_below(&self, node: NodeIndex, candidates: &Bits, search: &mut impl Search) -> Option<ClientIndex> {
         let node = &self.nodes[node];
         node.children.iter().find_map(|child| match child {
             Child::Role(below) => self.first_below(below, candidates, search),
-            Child::Own if node.role.as_ref().is_some_and(|role| search.enter(role)) => node
-                .clients
-                .iter()
-                .find(|client| candidates.contains(*client) && search.accept(*client)),
+            Child::Own if node.role.as_ref().is_some_and(|role| search.enter(role)) => {
+                node.clients.iter().find(|client| candidates.contains(*client) && search.accept(*client))
+            }
             Child::Own => None,
         })
     }
@@ -270,16 +242,9 @@ impl Shares {
             let mut own = Quantities::default();
             for client in node.clients.iter() {
                 own.add(self.allocated(client));
-                assert!(
-                    self.client(client).node == index,
-                    "client {client} competes in its own role"
-                );
+                assert!(self.client(client).node == index, "client {client} competes in its own role");
             }
-            assert!(
-                own == node.own.allocated,
-                "role {:?}: its clients have {own}",
-                node.role
-            );
+            assert!(own == node.own.allocated, "role {:?}: its clients have {own}", node.role);
             let mut subtree = own;
             for child in node.children.iter() {
                 match child {
@@ -289,22 +254,12 @@ impl Shares {
                     }
                 }
             }
-            assert!(
-                index == ROOT || subtree == node.subtree.allocated,
-                "role {:?}: it has {subtree}",
-                node.role
-            );
+            assert!(index == ROOT || subtree == node.subtree.allocated, "role {:?}: it has {subtree}", node.role);
         }
     }
 
-    fn change(
-        &mut self,
-        client: ClientIndex,
-        mut change: impl FnMut(&mut Quantities),
-        served: Option<u64>,
-    ) {
-        let Some(Some(ClientAccount { node, account })) = self.clients.get_mut(client as usize)
-        else {
+    fn change(&mut self, client: ClientIndex, mut change: impl FnMut(&mut Quantities), served: Option<u64>) {
+        let Some(Some(ClientAccount { node, account })) = self.clients.get_mut(client as usize) else {
             unreachable!("client {client} has joined")
         };
         let mut index = *node;
@@ -315,13 +270,9 @@ impl Shares {
         node.children.shift(old, new, Child::Own);
         while index != ROOT {
             let node = &mut self.nodes[index];
-            let (old, new) = node
-                .subtree
-                .change(&mut change, &self.total, node.weight, served);
+            let (old, new) = node.subtree.change(&mut change, &self.total, node.weight, served);
             let parent = node.parent;
-            self.nodes[parent]
-                .children
-                .shift(old, new, Child::Role(index));
+            self.nodes[parent].children.shift(old, new, Child::Role(index));
             index = parent;
         }
     }
@@ -341,10 +292,7 @@ impl Shares {
         let parent = role.parent().map_or(ROOT, |above| self.node_of(&above));
         let depth = self.nodes[parent].depth + 1;
         let weight = self.weights.get(role).copied().unwrap_or(1.0);
-        let rank = Rank {
-            share: Share::default(),
-            served: self.next_served(),
-        };
+        let rank = Rank { share: Share::default(), served: self.next_served() };
         let mut node = Node::new(Some(role.clone()), parent, depth, weight);
         node.subtree.rank = rank;
         let index = self.nodes.insert(node);
@@ -357,9 +305,7 @@ impl Shares {
     fn prune(&mut self, mut index: NodeIndex) {
         while index != ROOT && self.nodes[index].children.is_empty() {
             let node = self.nodes.remove(index);
-            self.nodes[node.parent]
-                .children
-                .remove(node.subtree.rank, Child::Role(index));
+            self.nodes[node.parent].children.remove(node.subtree.rank, Child::Role(index));
             if let Some(role) = &node.role {
                 self.by_role.remove(role);
             }
@@ -400,10 +346,7 @@ impl Account {
         let old = self.rank;
         change(&mut self.allocated);
         let share = Share::new(self.allocated.dominant_share(total) / weight);
-        self.rank = Rank {
-            share,
-            served: served.unwrap_or(old.served),
-        };
+        self.rank = Rank { share, served: served.unwrap_or(old.served) };
         (old, self.rank)
     }
 }

@@ -7,30 +7,18 @@ use super::*;
 type Numbers = BTreeSet<u64>;
 
 fn pairs() -> impl Strategy<Value = Vec<(u64, u64)>> {
-    proptest::collection::vec(
-        (0_u64..60, 0_u64..8).prop_map(|(begin, length)| (begin, begin + length)),
-        0..8,
-    )
+    proptest::collection::vec((0_u64..60, 0_u64..8).prop_map(|(begin, length)| (begin, begin + length)), 0..8)
 }
 
 fn numbers(pairs: &[(u64, u64)]) -> Numbers {
-    pairs
-        .iter()
-        .flat_map(|(begin, end)| *begin..=*end)
-        .collect()
+    pairs.iter().flat_map(|(begin, end)| *begin..=*end).collect()
 }
 
 /// The ranges hold just those numbers, and are in normal form.
 fn assert_holds(ranges: &Ranges, expected: &Numbers) {
     assert_eq!(&ranges.numbers().collect::<Numbers>(), expected);
     assert_eq!(ranges.count(), expected.len() as u64);
-    assert!(
-        ranges
-            .0
-            .windows(2)
-            .all(|pair| pair[0].end + 1 < pair[1].begin),
-        "{ranges} is in normal form"
-    );
+    assert!(ranges.0.windows(2).all(|pair| pair[0].end + 1 < pair[1].begin), "{ranges} is in normal form");
 }
 
 proptest! {
@@ -55,10 +43,7 @@ fn touching_and_overlapping_ranges_are_one() {
         (&[], "[]"),
     ];
     for (pairs, expected) in cases {
-        assert_eq!(
-            Ranges::new(pairs.iter().copied()).unwrap().to_string(),
-            expected
-        );
+        assert_eq!(Ranges::new(pairs.iter().copied()).unwrap().to_string(), expected);
     }
 }
 
@@ -68,17 +53,11 @@ fn the_last_number_there_is_can_be_in_a_range() {
     let last = Ranges::new([(u64::MAX, u64::MAX)]).unwrap();
     assert_eq!(all.count(), u64::MAX);
     assert_eq!(all.union(&last), all);
-    assert_eq!(
-        all.difference(&last).to_string(),
-        format!("[0-{}]", u64::MAX - 1)
-    );
+    assert_eq!(all.difference(&last).to_string(), format!("[0-{}]", u64::MAX - 1));
     assert!(all.difference(&last).difference(&all).is_empty());
 }
 
 #[test]
 fn a_range_that_ends_before_it_begins_is_refused() {
-    assert_eq!(
-        Ranges::new([(1, 2), (4, 3)]),
-        Err(InvalidRange { begin: 4, end: 3 })
-    );
+    assert_eq!(Ranges::new([(1, 2), (4, 3)]), Err(InvalidRange { begin: 4, end: 3 }));
 }

@@ -2,8 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Disk, DiskKind, DiskSource, Guarantee, Identity, Label, Persistence, Reservation,
-    ReservationKind, Set, Sharing,
+    Disk, DiskKind, DiskSource, Guarantee, Identity, Label, Persistence, Reservation, ReservationKind, Set, Sharing,
 };
 
 fn cpus(thousandths: i64) -> Resource {
@@ -20,53 +19,22 @@ fn bag(resources: impl IntoIterator<Item = Resource>) -> Resources {
 
 fn reserved_for(role: &str) -> Reservation {
     let role = Role::new(role).unwrap();
-    Reservation {
-        role,
-        kind: ReservationKind::Dynamic,
-        principal: None,
-        labels: Vec::new(),
-    }
+    Reservation { role, kind: ReservationKind::Dynamic, principal: None, labels: Vec::new() }
 }
 
 fn reserved(role: &str) -> Identity {
-    Identity {
-        reservations: vec![reserved_for(role)],
-        ..Identity::default()
-    }
+    Identity { reservations: vec![reserved_for(role)], ..Identity::default() }
 }
 
 fn volume(id: &str) -> Identity {
-    let persistence = Some(Persistence {
-        id: id.into(),
-        principal: None,
-    });
-    Identity {
-        disk: Some(Disk {
-            persistence,
-            ..Disk::default()
-        }),
-        ..reserved("a")
-    }
+    let persistence = Some(Persistence { id: id.into(), principal: None });
+    Identity { disk: Some(Disk { persistence, ..Disk::default() }), ..reserved("a") }
 }
 
 fn mount(root: &str) -> Identity {
-    let kind = DiskKind::Mount {
-        root: Some(root.into()),
-    };
-    let source = DiskSource {
-        kind,
-        vendor: None,
-        id: None,
-        metadata: Vec::new(),
-        profile: None,
-    };
-    Identity {
-        disk: Some(Disk {
-            source: Some(source),
-            ..Disk::default()
-        }),
-        ..Identity::default()
-    }
+    let kind = DiskKind::Mount { root: Some(root.into()) };
+    let source = DiskSource { kind, vendor: None, id: None, metadata: Vec::new(), profile: None };
+    Identity { disk: Some(Disk { source: Some(source), ..Disk::default() }), ..Identity::default() }
 }
 
 fn disk(size: u32, identity: Identity) -> Resource {
@@ -77,90 +45,45 @@ fn disk(size: u32, identity: Identity) -> Resource {
 fn what_is_the_same_adds_up_and_nothing_is_left_out() {
     let sum = bag([cpus(1500), ports(5, 9), cpus(250), ports(1, 4), cpus(0)]);
     assert_eq!(sum.to_string(), "cpus:1.75;ports:[1-9]");
-    assert_eq!(
-        (sum.cpus(), sum.ports().count()),
-        (Scalar::from_thousandths(1750).unwrap(), 9)
-    );
+    assert_eq!((sum.cpus(), sum.ports().count()), (Scalar::from_thousandths(1750).unwrap(), 9));
     assert!(bag([cpus(0), Resource::set("racks", Set::default())]).is_empty());
 }
 
 #[test]
 fn identities_keep_resources_apart() {
-    let labelled = Reservation {
-        labels: vec![Label {
-            key: "k".into(),
-            value: None,
-        }],
-        ..reserved_for("a")
-    };
-    let principal = Reservation {
-        principal: Some("ops".into()),
-        ..reserved_for("a")
-    };
-    let fixed = Reservation {
-        kind: ReservationKind::Static,
-        ..reserved_for("a")
-    };
+    let labelled = Reservation { labels: vec![Label { key: "k".into(), value: None }], ..reserved_for("a") };
+    let principal = Reservation { principal: Some("ops".into()), ..reserved_for("a") };
+    let fixed = Reservation { kind: ReservationKind::Static, ..reserved_for("a") };
     let identities = [
         Identity::default(),
         reserved("a"),
         reserved("b"),
-        Identity {
-            reservations: vec![labelled],
-            ..Identity::default()
-        },
-        Identity {
-            reservations: vec![principal],
-            ..Identity::default()
-        },
-        Identity {
-            reservations: vec![fixed],
-            ..Identity::default()
-        },
-        Identity {
-            reservations: vec![reserved_for("a"), reserved_for("a/b")],
-            ..Identity::default()
-        },
-        Identity {
-            guarantee: Guarantee::Revocable,
-            ..Identity::default()
-        },
-        Identity {
-            sharing: Sharing::Shared,
-            ..Identity::default()
-        },
-        Identity {
-            provider: Some("plug-in".into()),
-            ..Identity::default()
-        },
+        Identity { reservations: vec![labelled], ..Identity::default() },
+        Identity { reservations: vec![principal], ..Identity::default() },
+        Identity { reservations: vec![fixed], ..Identity::default() },
+        Identity { reservations: vec![reserved_for("a"), reserved_for("a/b")], ..Identity::default() },
+        Identity { guarantee: Guarantee::Revocable, ..Identity::default() },
+        Identity { sharing: Sharing::Shared, ..Identity::default() },
+        Identity { provider: Some("plug-in".into()), ..Identity::default() },
         volume("v1"),
         volume("v2"),
         mount("/mnt/a"),
         mount("/mnt/b"),
     ];
-    let bags: Vec<Resources> = identities
-        .iter()
-        .map(|identity| bag([disk(10, identity.clone())]))
-        .collect();
+    let bags: Vec<Resources> = identities.iter().map(|identity| bag([disk(10, identity.clone())])).collect();
     let all = bags.iter().fold(Resources::new(), |sum, one| sum.plus(one));
     assert_eq!(all.iter().count(), identities.len());
     for (index, one) in bags.iter().enumerate() {
         assert!(all.contains(one));
         assert_eq!(all.checked_minus(one).unwrap().plus(one), all);
         for other in &bags[index + 1..] {
-            assert!(
-                !one.contains(other) && one.checked_minus(other).is_none(),
-                "{one} is not {other}"
-            );
+            assert!(!one.contains(other) && one.checked_minus(other).is_none(), "{one} is not {other}");
         }
     }
     assert_eq!(all.disk(), Scalar::units(140));
     assert_eq!(all.unreserved().iter().count(), 6);
     assert_eq!(all.reserved_for(&Role::new("a").unwrap()).iter().count(), 6);
-    assert_eq!(
-        all.reserved_for(&Role::new("a/b").unwrap()).iter().count(),
-        1
-    );
+    assert_eq!(all.reserved_for(&Role::new("a/b").unwrap()).iter().count(), 1);
 }
 
 #[test]

@@ -1,4 +1,5 @@
 mod fairness;
+mod naive;
 mod offers;
 mod oracle;
 
@@ -22,24 +23,15 @@ fn reserved(roles: &[&str]) -> Identity {
         principal: None,
         labels: Vec::new(),
     };
-    Identity {
-        reservations: roles.iter().map(level).collect(),
-        ..Identity::default()
-    }
+    Identity { reservations: roles.iter().map(level).collect(), ..Identity::default() }
 }
 
 fn revocable() -> Identity {
-    Identity {
-        guarantee: Guarantee::Revocable,
-        ..Identity::default()
-    }
+    Identity { guarantee: Guarantee::Revocable, ..Identity::default() }
 }
 
 fn shared() -> Identity {
-    Identity {
-        sharing: Sharing::Shared,
-        ..Identity::default()
-    }
+    Identity { sharing: Sharing::Shared, ..Identity::default() }
 }
 
 fn scalar(name: &str, units: u32) -> Resource {
@@ -56,11 +48,7 @@ fn bag(resources: impl IntoIterator<Item = Resource>) -> Resources {
 
 /// A machine of `cpus` processors and 1024 MB for each of them.
 fn machine(cpus: u32) -> Resources {
-    bag([
-        scalar("cpus", cpus),
-        scalar("mem", cpus * 1024),
-        ports(31000, 31009),
-    ])
+    bag([scalar("cpus", cpus), scalar("mem", cpus * 1024), ports(31000, 31009)])
 }
 
 fn allocate(allocator: &mut Allocator, now: Tick) -> Vec<Offer> {
@@ -72,16 +60,7 @@ fn allocate(allocator: &mut Allocator, now: Tick) -> Vec<Offer> {
 
 /// What was offered to whom where, in order.
 fn summary(offers: &[Offer]) -> Vec<(u32, u32, String)> {
-    offers
-        .iter()
-        .map(|offer| {
-            (
-                offer.agent.0,
-                offer.framework.0,
-                offer.resources.to_string(),
-            )
-        })
-        .collect()
+    offers.iter().map(|offer| (offer.agent.0, offer.framework.0, offer.resources.to_string())).collect()
 }
 
 /// To whom each offer went.
