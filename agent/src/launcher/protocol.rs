@@ -253,19 +253,26 @@ pub fn encode<M: Serialize>(message: &M, out: &mut Vec<u8>) -> Result<(), FrameE
     out.extend_from_slice(&[0; 4]);
     serde_json::to_writer(&mut *out, message).map_err(FrameError::Malformed)?;
     let length = out.len() - start - 4;
-    let header = u32::try_from(length).ok().filter(|_| length <= MAX_RECORD_BYTES).ok_or(FrameError::TooLong(length))?;
+    let header = u32::try_from(length)
+        .ok()
+        .filter(|_| length <= MAX_RECORD_BYTES)
+        .ok_or(FrameError::TooLong(length))?;
     out[start..start + 4].copy_from_slice(&header.to_be_bytes());
     Ok(())
 }
 
 /// Takes the first whole record from `buffer`; `None` when more bytes are needed.
 pub fn decode<M: for<'a> Deserialize<'a>>(buffer: &mut Vec<u8>) -> Result<Option<M>, FrameError> {
-    let Some(header) = buffer.first_chunk::<4>() else { return Ok(None) };
+    let Some(header) = buffer.first_chunk::<4>() else {
+        return Ok(None);
+    };
     let length = u32::from_be_bytes(*header) as usize;
     if length > MAX_RECORD_BYTES {
         return Err(FrameError::TooLong(length));
     }
-    let Some(payload) = buffer.get(4..4 + length) else { return Ok(None) };
+    let Some(payload) = buffer.get(4..4 + length) else {
+        return Ok(None);
+    };
     let message = serde_json::from_slice(payload).map_err(FrameError::Malformed)?;
     buffer.drain(..4 + length);
     Ok(Some(message))
@@ -277,7 +284,11 @@ mod tests {
 
     #[test]
     fn records_survive_any_split() {
-        let sent = [Request::Hello { protocol: PROTOCOL }, Request::Stop, Request::Forget(vec![ContainerId::new("a-1").unwrap()])];
+        let sent = [
+            Request::Hello { protocol: PROTOCOL },
+            Request::Stop,
+            Request::Forget(vec![ContainerId::new("a-1").unwrap()]),
+        ];
         let mut wire = Vec::new();
         for message in &sent {
             encode(message, &mut wire).unwrap();
@@ -297,7 +308,10 @@ mod tests {
     #[test]
     fn a_giant_record_is_refused_before_it_is_read() {
         let mut buffer = u32::MAX.to_be_bytes().to_vec();
-        assert!(matches!(decode::<Request>(&mut buffer), Err(FrameError::TooLong(_))));
+        assert!(matches!(
+            decode::<Request>(&mut buffer),
+            Err(FrameError::TooLong(_))
+        ));
     }
 
     #[test]

@@ -3,5 +3,7 @@
 //! What needs root and cgroups prints a message and passes without them. Every test removes its cgroups, processes and
 //! directories.
 
+mod agent;
 mod launcher;
+mod master;
 mod support;

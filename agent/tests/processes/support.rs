@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use attica_agent::launcher::protocol::{self, ContainerId, ContainerReport, Ending, IsolationKind, LaunchSpec, Limits, PROTOCOL, Process, Reply, Request, SOCKET};
+use attica_agent::launcher::protocol::{
+    self, ContainerId, ContainerReport, Ending, IsolationKind, LaunchSpec, Limits, PROTOCOL,
+    Process, Reply, Request, SOCKET,
+};
 
 /// How long a condition may take to come true before the test fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,7 +30,8 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 /// Whether tests that need root and cgroups can run; says so when they cannot.
 pub fn can_isolate() -> bool {
     let root = nix::unistd::geteuid().is_root();
-    let cgroups = Path::new("/sys/fs/cgroup/memory").exists() || Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    let cgroups = Path::new("/sys/fs/cgroup/memory").exists()
+        || Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     if !(root && cgroups) {
         println!("skipped: needs root and cgroups");
     }
@@ -36,19 +40,45 @@ pub fn can_isolate() -> bool {
 
 /// Whether the process exists and has not ended.
 pub fn is_alive(pid: i32) -> bool {
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return false;
+    };
     !stat.rsplit(") ").next().unwrap().starts_with(['Z', 'X'])
 }
 
 pub fn kill_hard(pid: i32) {
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(pid),
+        nix::sys::signal::Signal::SIGKILL,
+    )
+    .unwrap();
+}
+
+/// Whether a pidfd tells how an orphan ended.
+pub fn kernel_keeps_exit_codes() -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release
+        .split(|character: char| !character.is_ascii_digit())
+        .filter_map(|part| part.parse::<u32>().ok());
+    (numbers.next().unwrap(), numbers.next().unwrap()) >= (6, 15)
 }
 
 /// Every cgroup directory, of any controller, beneath `parent`.
 pub fn cgroups_beneath(parent: &str) -> Vec<PathBuf> {
-    let Ok(controllers) = std::fs::read_dir("/sys/fs/cgroup") else { return Vec::new() };
-    let roots = controllers.filter_map(Result::ok).map(|entry| entry.path()).chain([PathBuf::from("/sys/fs/cgroup")]);
-    roots.filter_map(|root| std::fs::read_dir(root.join(parent)).ok()).flatten().filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    let Ok(controllers) = std::fs::read_dir("/sys/fs/cgroup") else {
+        return Vec::new();
+    };
+    let roots = controllers
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .chain([PathBuf::from("/sys/fs/cgroup")]);
+    roots
+        .filter_map(|root| std::fs::read_dir(root.join(parent)).ok())
+        .flatten()
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect()
 }
 
 pub struct Launcher {
@@ -59,7 +89,6 @@ pub struct Launcher {
     buffer: Vec<u8>,
     pub isolation: IsolationKind,
     pub reports: BTreeMap<ContainerId, ContainerReport>,
-    pub pid: i32,
 }
 
 impl Launcher {
@@ -75,7 +104,13 @@ impl Launcher {
             .arg(directory.path())
             .args(["--cgroup-parent", &cgroup_parent])
             .stdin(Stdio::null())
-            .stderr(std::fs::File::options().create(true).append(true).open(directory.path().join("launcher.log")).unwrap())
+            .stderr(
+                std::fs::File::options()
+                    .create(true)
+                    .append(true)
+                    .open(directory.path().join("launcher.log"))
+                    .unwrap(),
+            )
             .spawn()
             .unwrap();
         Launcher::connect(directory, cgroup_parent, process)
@@ -87,9 +122,29 @@ impl Launcher {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut buffer = Vec::new();
         send(&mut stream, &Request::Hello { protocol: PROTOCOL });
-        let Reply::Hello { pid, isolation, containers, .. } = receive(&mut stream, &mut buffer) else { panic!("no hello") };
-        let reports = containers.into_iter().map(|report| (report.container.clone(), report)).collect();
-        Launcher { directory, cgroup_parent, process, stream, buffer, isolation, reports, pid }
+        let Reply::Hello {
+            pid,
+            isolation,
+            containers,
+            ..
+        } = receive(&mut stream, &mut buffer)
+        else {
+            panic!("no hello")
+        };
+        let reports = containers
+            .into_iter()
+            .map(|report| (report.container.clone(), report))
+            .collect();
+        Launcher {
+            directory,
+            cgroup_parent,
+            process,
+            stream,
+            buffer,
+            isolation,
+            reports,
+            pid,
+        }
     }
 
     /// As an agent that was killed and started again does.
@@ -131,7 +186,11 @@ impl Launcher {
     /// A shell command with generous limits, in a sandbox of its own.
     pub fn shell(&self, script: &str) -> LaunchSpec {
         let container = ContainerId::from_uuid(uuid::Uuid::new_v4());
-        let sandbox = self.directory.path().join("sandboxes").join(container.as_str());
+        let sandbox = self
+            .directory
+            .path()
+            .join("sandboxes")
+            .join(container.as_str());
         std::fs::create_dir_all(&sandbox).unwrap();
         LaunchSpec {
             container,
@@ -140,7 +199,11 @@ impl Launcher {
             environment: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
             user: None,
             directory: sandbox,
-            limits: Limits { cpu_shares: 102, memory_bytes: 64 << 20, pids: 64 },
+            limits: Limits {
+                cpu_shares: 102,
+                memory_bytes: 64 << 20,
+                pids: 64,
+            },
         }
     }
 
@@ -151,7 +214,10 @@ impl Launcher {
         assert!(status.success(), "{status}");
         assert_eq!(cgroups_beneath(&self.cgroup_parent), Vec::<PathBuf>::new());
         assert!(!self.directory.path().join(SOCKET).exists());
-        for controller in std::fs::read_dir("/sys/fs/cgroup").unwrap().filter_map(Result::ok) {
+        for controller in std::fs::read_dir("/sys/fs/cgroup")
+            .unwrap()
+            .filter_map(Result::ok)
+        {
             assert!(!controller.path().join(&self.cgroup_parent).exists());
         }
     }
@@ -169,7 +235,9 @@ fn receive(stream: &mut UnixStream, buffer: &mut Vec<u8>) -> Reply {
             return reply;
         }
         let mut chunk = [0; 65536];
-        let length = stream.read(&mut chunk).expect("the launcher answers in time");
+        let length = stream
+            .read(&mut chunk)
+            .expect("the launcher answers in time");
         assert!(length > 0, "the launcher closed the connection");
         buffer.extend_from_slice(&chunk[..length]);
     }

@@ -24,12 +24,21 @@ pub(super) struct Peer {
 impl Peer {
     pub(super) fn new(stream: UnixStream) -> io::Result<Peer> {
         stream.set_nonblocking(true)?;
-        Ok(Peer { stream, incoming: Vec::new(), outgoing: Vec::new(), ended: false })
+        Ok(Peer {
+            stream,
+            incoming: Vec::new(),
+            outgoing: Vec::new(),
+            ended: false,
+        })
     }
 
     /// What to wait for.
     pub(super) fn interest(&self) -> PollFlags {
-        if self.outgoing.is_empty() { PollFlags::POLLIN } else { PollFlags::POLLIN | PollFlags::POLLOUT }
+        if self.outgoing.is_empty() {
+            PollFlags::POLLIN
+        } else {
+            PollFlags::POLLIN | PollFlags::POLLOUT
+        }
     }
 
     /// Every request that is there. An error ends the conversation.
@@ -61,7 +70,10 @@ impl Peer {
     /// limit by the next [`Peer::flush`].
     pub(super) fn send(&mut self, reply: &Reply) {
         if let Err(error) = protocol::encode(reply, &mut self.outgoing) {
-            tracing::error!(error = &error as &dyn std::error::Error, "a reply cannot be written");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a reply cannot be written"
+            );
         }
     }
 

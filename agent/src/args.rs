@@ -1,0 +1,48 @@
+//! How an agent is called.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// Runs tasks on this machine for a master.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Masters, each as host:port, separated by commas; one is enough, it names the leader
+    #[arg(long, env = "ATTICA_MASTER", value_name = "HOST:PORT,…", value_delimiter = ',', required = true)]
+    pub master: Vec<String>,
+    /// Address to listen at, and at which tasks are reached
+    #[arg(long, env = "ATTICA_IP", value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub ip: IpAddr,
+    /// Port to listen at; 0 takes a free one
+    #[arg(long, env = "ATTICA_PORT", value_name = "PORT", default_value_t = 5051)]
+    pub port: u16,
+    /// Name under which frameworks see this machine [default: the address]
+    #[arg(long, env = "ATTICA_HOSTNAME", value_name = "NAME")]
+    pub hostname: Option<String>,
+    /// Resources to offer, as `cpus:4;mem:8192;ports:[31000-32000]` or a JSON array; what is missing of cpus, mem, disk and ports is detected
+    #[arg(long, env = "ATTICA_RESOURCES", value_name = "RESOURCES", default_value = "")]
+    pub resources: String,
+    /// What to tell about this machine, as `rack:a;level:10`
+    #[arg(long, env = "ATTICA_ATTRIBUTES", value_name = "ATTRIBUTES", default_value = "")]
+    pub attributes: String,
+    /// Directory for sandboxes and checkpoints; it has to survive restarts
+    #[arg(long, env = "ATTICA_WORK_DIR", value_name = "DIRECTORY")]
+    pub work_dir: PathBuf,
+    /// Directory for the launcher's socket and records [default: `run` in the work directory]
+    #[arg(long, env = "ATTICA_RUNTIME_DIR", value_name = "DIRECTORY")]
+    pub runtime_dir: Option<PathBuf>,
+    /// The cgroup beneath which the tasks' cgroups are made
+    #[arg(long, env = "ATTICA_CGROUPS_ROOT", value_name = "NAME", default_value = "attica")]
+    pub cgroups_root: String,
+    /// Processes and threads that one task may have
+    #[arg(long, env = "ATTICA_PIDS_LIMIT", value_name = "NUMBER", default_value_t = 4096)]
+    pub pids_limit: u64,
+    /// Whether tasks run as the user of their command or framework; needs root [default: true for root]
+    #[arg(long, env = "ATTICA_SWITCH_USER", value_name = "BOOL")]
+    pub switch_user: Option<bool>,
+    /// Days for which the sandbox of an ended task is kept, at most
+    #[arg(long, env = "ATTICA_SANDBOX_DAYS", value_name = "DAYS", default_value_t = 7)]
+    pub sandbox_days: u64,
+    /// File to write `ip:port` to once the agent answers
+    #[arg(long, env = "ATTICA_READY_FILE", value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+}

@@ -1,0 +1,141 @@
+//! Sandboxes on disk: making them, and removing old ones.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use nix::unistd::{User, chown};
+
+/// As in Mesos: free disk below this share of the disk shortens how long sandboxes are kept, down to nothing.
+const HEADROOM: f64 = 0.1;
+
+/// A sandbox that cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SandboxError {
+    #[error("cannot make the sandbox {path}")]
+    Make {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot give the sandbox {path} to user `{user}`")]
+    Owner {
+        path: PathBuf,
+        user: String,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Makes the sandbox `<…>/runs/<container>`, owned by `user`, and points `runs/latest` to it.
+pub(crate) fn make(path: &Path, user: Option<&str>) -> Result<(), SandboxError> {
+    let failed = |source| SandboxError::Make { path: path.to_owned(), source };
+    std::fs::create_dir_all(path).map_err(failed)?;
+    if let Some(user) = user {
+        let owner = |source: io::Error| SandboxError::Owner { path: path.to_owned(), user: user.to_owned(), source };
+        let found = User::from_name(user).map_err(|error| owner(error.into()))?.ok_or_else(|| owner(io::ErrorKind::NotFound.into()))?;
+        if !found.uid.is_root() {
+            chown(path, Some(found.uid), Some(found.gid)).map_err(|error| owner(error.into()))?;
+        }
+    }
+    let (Some(runs), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    point_latest(runs, name).map_err(failed)
+}
+
+fn point_latest(runs: &Path, name: &OsStr) -> io::Result<()> {
+    let latest = runs.join("latest");
+    match std::os::unix::fs::symlink(name, &latest) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let next = runs.join(".latest");
+            match std::fs::remove_file(&next) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+            std::os::unix::fs::symlink(name, &next)?;
+            std::fs::rename(&next, &latest)
+        }
+        outcome => outcome,
+    }
+}
+
+/// How long ended sandboxes are kept on a disk of which the share `used` is in use.
+pub(crate) fn retention(longest: Duration, used: f64) -> Duration {
+    longest.mul_f64((1.0 - HEADROOM - used).clamp(0.0, 1.0))
+}
+
+/// The share of the disk in use, from 0 to 1.
+pub(crate) fn disk_used(path: &Path) -> Option<f64> {
+    let disk = nix::sys::statvfs::statvfs(path).ok()?;
+    let (blocks, free) = (disk.blocks() as f64, disk.blocks_available() as f64);
+    (blocks > 0.0).then(|| 1.0 - free / blocks)
+}
+
+/// Removes sandboxes that nobody has written to for `retention`, except those that `in_use` names; returns how many.
+pub(crate) fn collect(work_dir: &Path, retention: Duration, in_use: &dyn Fn(&Path) -> bool) -> usize {
+    let mut removed = 0;
+    let executors = directories(&work_dir.join("slaves"))
+        .flat_map(|agent| directories(&agent.join("frameworks")))
+        .flat_map(|framework| directories(&framework.join("executors")));
+    for executor in executors {
+        for run in directories(&executor.join("runs")) {
+            if in_use(&run) || idle_time(&run).is_none_or(|idle| idle < retention) {
+                continue;
+            }
+            match std::fs::remove_dir_all(&run) {
+                Ok(()) => removed += 1,
+                Err(error) => tracing::warn!(path = %run.display(), %error, "an old sandbox cannot be removed"),
+            }
+        }
+        remove_if_empty(&executor);
+    }
+    removed
+}
+
+/// Since the last write to the sandbox or its output.
+fn idle_time(run: &Path) -> Option<Duration> {
+    let modified = |path: &Path| std::fs::symlink_metadata(path).ok()?.modified().ok();
+    let newest = [run.to_owned(), run.join("stdout"), run.join("stderr")].iter().filter_map(|path| modified(path)).max()?;
+    SystemTime::now().duration_since(newest).ok()
+}
+
+fn remove_if_empty(executor: &Path) {
+    let runs = executor.join("runs");
+    if directories(&runs).next().is_none() {
+        // Whatever fails here is tried again the next time.
+        let _left = std::fs::remove_file(runs.join("latest")).and_then(|()| std::fs::remove_dir(&runs)).and_then(|()| std::fs::remove_dir(executor));
+    }
+}
+
+/// The real directories in a directory; links are not followed.
+fn directories(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    std::fs::read_dir(path).into_iter().flatten().filter_map(Result::ok).filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latest_follows_the_newest_run_and_old_runs_go() {
+        let work_dir = tempfile::tempdir().unwrap();
+        let runs = work_dir.path().join("slaves/a/frameworks/f/executors/t/runs");
+        for name in ["r1", "r2"] {
+            make(&runs.join(name), None).unwrap();
+            assert_eq!(std::fs::read_link(runs.join("latest")).unwrap(), Path::new(name));
+        }
+        let hour = Duration::from_secs(3_600);
+        assert_eq!(collect(work_dir.path(), hour, &|_| false), 0);
+        assert_eq!(collect(work_dir.path(), Duration::ZERO, &|run| run.ends_with("r2")), 1);
+        assert!(runs.join("r2").exists() && !runs.join("r1").exists());
+        assert_eq!(collect(work_dir.path(), Duration::ZERO, &|_| false), 1);
+        assert!(!work_dir.path().join("slaves/a/frameworks/f/executors/t").exists());
+    }
+
+    #[test]
+    fn a_full_disk_keeps_nothing() {
+        let week = Duration::from_secs(7 * 86_400);
+        assert_eq!(retention(week, 0.4), week / 2);
+        assert_eq!(retention(week, 0.95), Duration::ZERO);
+    }
+}

@@ -1,0 +1,244 @@
+//! The link to the master: registers, passes events on, sends calls one after the other, keeps the heart beating.
+
+use std::time::Duration;
+
+use attica_core_api::client::{Backoff, Masters, Records, StreamError, authority, uri};
+use attica_core_api::http::{Client, ClientError, MediaType, Protocol};
+use attica_core_api::link::{Call, Event, HEARTBEAT_DEFAULT_MS, MISSED_LIMIT_DEFAULT, Registered, STREAM_ID_HEADER, StatusUpdate, TaskReport};
+use attica_core_api::encode_proto;
+use attica_core_api::v1::AgentId;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
+
+use super::Message;
+use crate::supervisor::Input;
+
+const PATH: &str = "/api/v1/agent";
+/// How long the master may take to answer a call.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Updates in one call.
+const MAX_UPDATES: usize = 1_000;
+/// As much of a refusal's text is kept.
+const MAX_TEXT_BYTES: usize = 1_024;
+
+/// What the supervisor wants sent on the current stream.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    Update(StatusUpdate),
+    Tasks(Vec<TaskReport>),
+    /// Give this stream up.
+    Close { reason: String },
+}
+
+/// Why a stream, or an attempt at one, ended.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("no master answers")]
+    Unreachable(#[from] ClientError),
+    #[error("`{0}` is not the address of a master")]
+    Address(String),
+    #[error("the master at {authority} answers {status}: {text}")]
+    Refused { authority: String, status: StatusCode, text: String },
+    #[error("the master's answer lacks the header {STREAM_ID_HEADER}")]
+    NoStreamId,
+    #[error("the stream broke")]
+    Stream(#[from] StreamError),
+    #[error("the master closed the stream")]
+    Closed,
+    #[error("what comes over the stream is not to be obeyed: {0}")]
+    Disobeyed(String),
+    #[error("the agent is about to end")]
+    Over,
+}
+
+enum Attempt {
+    /// Another master leads; ask it at once.
+    Redirected,
+    Failed(Failure),
+    /// It worked until now.
+    Ended(Failure),
+}
+
+pub(super) struct MasterLink {
+    client: Client,
+    masters: Masters,
+    messages: mpsc::Sender<Message>,
+}
+
+impl MasterLink {
+    pub(super) fn new(masters: Vec<String>, messages: mpsc::Sender<Message>) -> MasterLink {
+        MasterLink { client: Client::new(Protocol::Http1, TIMEOUT), masters: Masters::new(masters), messages }
+    }
+
+    /// Keeps the agent registered until it ends.
+    pub(super) async fn run(mut self) {
+        let backoff = Backoff::default();
+        let mut failures = 0;
+        loop {
+            let wait = match self.attempt().await {
+                Attempt::Ended(Failure::Over) | Attempt::Failed(Failure::Over) => return,
+                Attempt::Redirected => Duration::ZERO,
+                Attempt::Failed(failure) => {
+                    failures += 1;
+                    if failures == 1 || failures % 20 == 0 {
+                        tracing::warn!(failures, error = &failure as &dyn std::error::Error, "not registered");
+                    }
+                    backoff.after(failures)
+                }
+                Attempt::Ended(failure) => {
+                    failures = 1;
+                    tracing::warn!(error = &failure as &dyn std::error::Error, "the link to the master ended");
+                    backoff.after(failures)
+                }
+            };
+            if self.messages.send(Message::Input(Input::LinkClosed)).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn attempt(&mut self) -> Attempt {
+        let leader = self.masters.current().unwrap_or_default().to_owned();
+        let Some(address) = uri(&leader, PATH) else {
+            self.masters.failed();
+            return Attempt::Failed(Failure::Address(leader));
+        };
+        // A channel for each stream: what was meant for an earlier one is not sent on this one.
+        let (calls, queue) = mpsc::unbounded_channel();
+        let (answer, register) = oneshot::channel();
+        if self.messages.send(Message::Register { calls, answer }).await.is_err() {
+            return Attempt::Failed(Failure::Over);
+        }
+        let Ok(register) = register.await else { return Attempt::Failed(Failure::Over) };
+        let body = Bytes::from(encode_proto(&Call::register(register)));
+        let response = match self.client.post(&address, headers(None), body).await {
+            Ok(response) => response,
+            Err(error) => {
+                self.masters.failed();
+                return Attempt::Failed(error.into());
+            }
+        };
+        if response.status() != StatusCode::OK {
+            if response.status() == StatusCode::TEMPORARY_REDIRECT
+                && let Some(leader) = authority(response.headers())
+                && self.masters.redirected(leader)
+            {
+                return Attempt::Redirected;
+            }
+            self.masters.failed();
+            let status = response.status();
+            let text = self.client.text(response, MAX_TEXT_BYTES).await;
+            return Attempt::Failed(Failure::Refused { authority: leader, status, text });
+        }
+        self.masters.leads();
+        let Some(stream_id) = response.headers().get(STREAM_ID_HEADER).cloned() else { return Attempt::Failed(Failure::NoStreamId) };
+        let stream = Stream { client: self.client.clone(), address, stream_id };
+        match stream.serve(Records::new(response.into_body(), MediaType::Protobuf), queue, &self.messages).await {
+            Ok(never) => match never {},
+            Err(failure) => Attempt::Ended(failure),
+        }
+    }
+}
+
+fn headers(stream_id: Option<&HeaderValue>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, MediaType::Protobuf.header_value());
+    headers.insert(header::ACCEPT, MediaType::Protobuf.header_value());
+    if let Some(stream_id) = stream_id {
+        headers.insert(STREAM_ID_HEADER, stream_id.clone());
+    }
+    headers
+}
+
+/// An open stream.
+struct Stream {
+    client: Client,
+    address: http::Uri,
+    stream_id: HeaderValue,
+}
+
+impl Stream {
+    async fn serve(
+        &self,
+        mut events: Records<Event>,
+        mut queue: mpsc::UnboundedReceiver<Outgoing>,
+        messages: &mpsc::Sender<Message>,
+    ) -> Result<std::convert::Infallible, Failure> {
+        let silence = |heartbeat_ms: u64, missed: u32| Duration::from_millis(heartbeat_ms.saturating_mul(u64::from(missed)));
+        let first = events.next(silence(HEARTBEAT_DEFAULT_MS, MISSED_LIMIT_DEFAULT)).await?.ok_or(Failure::Closed)?;
+        let epoch = first.epoch;
+        let Some(Registered { agent_id, heartbeat_ms, missed_limit, .. }) = first.registered.clone() else {
+            return Err(Failure::Disobeyed("its first event is not REGISTERED".to_owned()));
+        };
+        tracing::info!(agent = %agent_id, epoch, master = %self.address, "registered");
+        pass_on(messages, first).await?;
+        let receive = async {
+            let patience = silence(heartbeat_ms, missed_limit);
+            loop {
+                let event = events.next(patience).await?.ok_or(Failure::Closed)?;
+                pass_on(messages, event).await?;
+            }
+        };
+        tokio::select! {
+            outcome = receive => outcome,
+            outcome = self.send_calls(&agent_id, epoch, &mut queue) => outcome,
+            outcome = self.beat(&agent_id, epoch, heartbeat_ms) => outcome,
+        }
+    }
+
+    /// One call at a time: statuses of a task must not overtake each other.
+    async fn send_calls(&self, agent_id: &AgentId, epoch: u64, queue: &mut mpsc::UnboundedReceiver<Outgoing>) -> Result<std::convert::Infallible, Failure> {
+        let mut waiting = Vec::new();
+        loop {
+            if queue.recv_many(&mut waiting, MAX_UPDATES).await == 0 {
+                return Err(Failure::Over);
+            }
+            let mut updates = Vec::new();
+            for outgoing in waiting.drain(..) {
+                match outgoing {
+                    Outgoing::Update(update) => updates.push(update),
+                    Outgoing::Tasks(tasks) => {
+                        self.send_updates(agent_id, epoch, &mut updates).await?;
+                        self.call(&Call::tasks(agent_id.clone(), epoch, tasks)).await?;
+                    }
+                    Outgoing::Close { reason } => return Err(Failure::Disobeyed(reason)),
+                }
+            }
+            self.send_updates(agent_id, epoch, &mut updates).await?;
+        }
+    }
+
+    async fn send_updates(&self, agent_id: &AgentId, epoch: u64, updates: &mut Vec<StatusUpdate>) -> Result<(), Failure> {
+        if updates.is_empty() {
+            return Ok(());
+        }
+        self.call(&Call::statuses(agent_id.clone(), epoch, std::mem::take(updates))).await
+    }
+
+    async fn beat(&self, agent_id: &AgentId, epoch: u64, heartbeat_ms: u64) -> Result<std::convert::Infallible, Failure> {
+        let mut beat = tokio::time::interval(Duration::from_millis(heartbeat_ms.max(1)));
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            beat.tick().await;
+            self.call(&Call::heartbeat(agent_id.clone(), epoch)).await?;
+        }
+    }
+
+    async fn call(&self, call: &Call) -> Result<(), Failure> {
+        let response = self.client.post(&self.address, headers(Some(&self.stream_id)), Bytes::from(encode_proto(call))).await?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let text = self.client.text(response, MAX_TEXT_BYTES).await;
+        let authority = self.address.authority().map(ToString::to_string).unwrap_or_default();
+        Err(Failure::Refused { authority, status, text })
+    }
+}
+
+async fn pass_on(messages: &mpsc::Sender<Message>, event: Event) -> Result<(), Failure> {
+    messages.send(Message::Input(Input::Link(event))).await.map_err(|_| Failure::Over)
+}

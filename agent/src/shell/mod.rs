@@ -1,0 +1,227 @@
+//! Everything around the supervisor: it feeds inputs in, does what comes out, and keeps the time.
+
+mod launcher_link;
+mod master_link;
+mod prober;
+mod reaper;
+mod startup;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use attica_core_api::link::Register;
+use attica_core_api::{Now, Tick, Timestamp};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use self::launcher_link::Place;
+use self::master_link::{MasterLink, Outgoing};
+pub use self::startup::{Error, run};
+use crate::checkpoint::{CheckpointError, Checkpoints};
+use crate::http::view::{self, View};
+use crate::launcher::protocol::{IsolationKind, LaunchSpec, Reply, Request};
+use crate::sandbox;
+use crate::supervisor::{Effect, Input, Supervisor};
+
+/// Messages that wait for the loop; whoever sends more waits.
+const MAX_MESSAGES: usize = 4_096;
+/// Messages that are dealt with before their effects are done.
+const MAX_BATCH: usize = 256;
+/// How often old sandboxes are looked for.
+const COLLECT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// What reaches the loop.
+pub(crate) enum Message {
+    /// For the supervisor.
+    Input(Input),
+    /// A launcher is there.
+    LauncherOpened { requests: mpsc::UnboundedSender<Request>, hello: Reply },
+    /// The launcher is gone.
+    LauncherClosed,
+    /// The link wants to register, with a new channel for calls.
+    Register { calls: mpsc::UnboundedSender<Outgoing>, answer: oneshot::Sender<Register> },
+    /// Somebody wants to see the agent's state.
+    View(oneshot::Sender<Arc<View>>),
+}
+
+/// Why the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Tasks go on.
+    Stopped,
+    /// The launcher ends, too.
+    Finished,
+}
+
+/// Owns the supervisor and does what it wants done.
+struct Shell {
+    supervisor: Supervisor,
+    checkpoints: Checkpoints,
+    started: Instant,
+    started_at: Timestamp,
+    description: view::Description,
+    isolation: Option<IsolationKind>,
+    work_dir: PathBuf,
+    retention: Duration,
+    launcher: Option<mpsc::UnboundedSender<Request>>,
+    master: Option<mpsc::UnboundedSender<Outgoing>>,
+    prober: mpsc::UnboundedSender<prober::Order>,
+    /// What followed from doing effects.
+    aftermath: Vec<Input>,
+}
+
+impl Shell {
+    fn now(&self) -> Now {
+        let tick = Tick(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX));
+        Now { tick, wall: Timestamp::from(std::time::SystemTime::now()) }
+    }
+
+    /// Works until the agent is to end.
+    async fn run(mut self, mut messages: mpsc::Receiver<Message>) -> (End, Option<mpsc::Receiver<Message>>) {
+        let mut batch = Vec::new();
+        let mut collect = tokio::time::interval(COLLECT_INTERVAL);
+        loop {
+            let wake = self.supervisor.next_wake().map(|tick| self.started + Duration::from_millis(tick.0));
+            tokio::select! {
+                count = messages.recv_many(&mut batch, MAX_BATCH) => if count == 0 { return (End::Stopped, None) },
+                () = sleep_until(wake) => batch.push(Message::Input(Input::Tick)),
+                _ = collect.tick() => self.collect_sandboxes(),
+            }
+            // Files are written here: other tasks of this thread may go on elsewhere.
+            if let Some(end) = tokio::task::block_in_place(|| self.deal_with(&mut batch)) {
+                return (end, Some(messages));
+            }
+        }
+    }
+
+    fn deal_with(&mut self, batch: &mut Vec<Message>) -> Option<End> {
+        let mut effects = Vec::new();
+        for message in batch.drain(..) {
+            match message {
+                Message::Input(input) => self.supervisor.apply(self.now(), input, &mut effects),
+                Message::LauncherOpened { requests, hello } => {
+                    if let Reply::Hello { isolation, .. } = &hello {
+                        self.isolation = Some(*isolation);
+                    }
+                    self.launcher = Some(requests);
+                    self.supervisor.apply(self.now(), Input::Launcher(hello), &mut effects);
+                }
+                Message::LauncherClosed => {
+                    self.launcher = None;
+                    self.supervisor.apply(self.now(), Input::LauncherClosed, &mut effects);
+                }
+                Message::Register { calls, answer } => {
+                    self.master = Some(calls);
+                    // The link has given up waiting: it will ask again.
+                    let _gone = answer.send(self.supervisor.registration(env!("CARGO_PKG_VERSION")));
+                }
+                Message::View(answer) => {
+                    let view = view::render(&self.supervisor, &self.description, self.isolation, self.started_at, &self.work_dir);
+                    let _gone = answer.send(Arc::new(view));
+                }
+            }
+            if let Some(end) = self.do_all(&mut effects) {
+                return Some(end);
+            }
+        }
+        None
+    }
+
+    fn do_all(&mut self, effects: &mut Vec<Effect>) -> Option<End> {
+        loop {
+            for effect in effects.drain(..) {
+                if effect == Effect::Exit {
+                    self.ask(Request::Stop);
+                    return Some(End::Finished);
+                }
+                self.perform(effect);
+            }
+            if self.aftermath.is_empty() {
+                return None;
+            }
+            for input in std::mem::take(&mut self.aftermath) {
+                self.supervisor.apply(self.now(), input, effects);
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::StoreAgent(record) => complain(self.checkpoints.store_agent(&record)),
+            Effect::RemoveAgent => complain(self.checkpoints.remove_agent()),
+            Effect::CreateTask(record) => {
+                if let Err(error) = self.checkpoints.create_task(&record) {
+                    let error = crate::error_chain(&error);
+                    self.aftermath.push(Input::NotPrepared { container: record.container, error });
+                }
+            }
+            Effect::AppendTask(container, entry) => complain(self.checkpoints.append(&container, &entry)),
+            Effect::RemoveTask(container) => complain(self.checkpoints.remove_task(&container)),
+            Effect::Launch(spec) => self.launch(*spec),
+            Effect::Ask(request) => self.ask(request),
+            Effect::Send(update) => self.tell_master(Outgoing::Update(update)),
+            Effect::ListTasks(tasks) => self.tell_master(Outgoing::Tasks(tasks)),
+            Effect::CloseLink { reason } => self.tell_master(Outgoing::Close { reason }),
+            Effect::Watch(container, probes) => self.order(prober::Order::Watch(container, probes)),
+            Effect::Unwatch(container) => self.order(prober::Order::Unwatch(container)),
+            Effect::Exit => {}
+        }
+    }
+
+    fn launch(&mut self, spec: LaunchSpec) {
+        let unprepared = |input: &Input| matches!(input, Input::NotPrepared { container, .. } if *container == spec.container);
+        if self.aftermath.iter().any(unprepared) {
+            return;
+        }
+        match sandbox::make(&spec.directory, spec.user.as_deref()) {
+            Ok(()) => self.ask(Request::Launch(vec![spec])),
+            Err(error) => self.aftermath.push(Input::NotPrepared { container: spec.container, error: crate::error_chain(&error) }),
+        }
+    }
+
+    // A channel whose receiver is gone belongs to a connection that has just ended: that is on its way as a message, and
+    // the next connection begins with everything that is not settled.
+
+    fn ask(&self, request: Request) {
+        if let Some(launcher) = &self.launcher {
+            let _ended = launcher.send(request);
+        }
+    }
+
+    fn tell_master(&self, outgoing: Outgoing) {
+        if let Some(master) = &self.master {
+            let _ended = master.send(outgoing);
+        }
+    }
+
+    fn order(&self, order: prober::Order) {
+        let _ended = self.prober.send(order);
+    }
+
+    fn collect_sandboxes(&self) {
+        let work_dir = self.work_dir.clone();
+        let in_use: std::collections::HashSet<PathBuf> = self.supervisor.tasks().map(|task| task.sandbox(&self.work_dir)).collect();
+        let retention = sandbox::retention(self.retention, sandbox::disk_used(&work_dir).unwrap_or(0.0));
+        tokio::task::spawn_blocking(move || {
+            let removed = sandbox::collect(&work_dir, retention, &|run| in_use.contains(run));
+            if removed > 0 {
+                tracing::info!(removed, "removed old sandboxes");
+            }
+        });
+    }
+}
+
+async fn sleep_until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The task goes on without: after a restart of the agent the master hears some of it again.
+fn complain(outcome: Result<(), CheckpointError>) {
+    if let Err(error) = outcome {
+        tracing::error!(error = &error as &dyn std::error::Error, "a checkpoint was not written");
+    }
+}

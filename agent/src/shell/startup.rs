@@ -1,0 +1,284 @@
+//! The agent's beginning and end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use attica_core_api::http::{Limits, Server};
+use attica_core_api::resources::{TextError, parse_attributes};
+use attica_core_api::v1::{AgentInfo, Attribute, Text, ValueType};
+use attica_core_api::{Entropy, Now, Tick, Timestamp};
+use nix::fcntl::{Flock, FlockArg};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::{End, MAX_MESSAGES, MasterLink, Message, Place, Shell, launcher_link, prober, reaper};
+use crate::args::Args;
+use crate::checkpoint::{AgentRecord, Checkpoints, TaskHistory};
+use crate::http;
+use crate::http::view::Description;
+use crate::launcher::isolation;
+use crate::launcher::protocol::IsolationKind;
+use crate::machine::{self, Machine, ResourcesError};
+use crate::supervisor::{Config, Input, Supervisor, Users};
+
+/// How long the launcher may take to end after its last container.
+const LAUNCHER_END_PATIENCE: Duration = Duration::from_secs(10);
+/// The largest body of a request: there is no call with one.
+const MAX_BODY_BYTES: usize = 64 << 10;
+
+/// Why the agent cannot work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A directory cannot be used.
+    #[error("cannot use the directory {path}")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: io::Error,
+    },
+    /// Two agents cannot share a work directory.
+    #[error("another agent works in {0}")]
+    InUse(PathBuf),
+    /// The resources are not right.
+    #[error(transparent)]
+    Resources(#[from] ResourcesError),
+    /// The attributes are not right.
+    #[error("--attributes cannot be read")]
+    Attributes(#[from] TextError),
+    /// The name of the cgroup is not right.
+    #[error("--cgroups-root has to be a relative path without `..`, not `{0}`")]
+    CgroupsRoot(String),
+    /// Nobody can connect to the agent.
+    #[error("cannot listen at {address}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What went wrong.
+        #[source]
+        source: io::Error,
+    },
+    /// A checkpoint cannot be used.
+    #[error("cannot recover from the checkpoints in {work_dir}; to begin anew as another agent, remove its `meta` directory")]
+    Recovery {
+        /// The work directory.
+        work_dir: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The agent is not what it was, and still has tasks.
+    #[error("this agent's {what} differs from what its {tasks} checkpointed tasks were started with: give it the flags it had, or drain it first (SIGUSR1)")]
+    Incompatible {
+        /// What differs.
+        what: &'static str,
+        /// How many tasks there are.
+        tasks: usize,
+    },
+    /// The system refuses something basic.
+    #[error("the agent cannot {action}")]
+    System {
+        /// What it tried.
+        action: &'static str,
+        /// What went wrong.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Runs the agent until `shutdown` (its tasks go on) or until it has been drained by SIGUSR1 or dismissed by the master (its
+/// tasks are killed and the launcher ends).
+///
+/// The process must be the agent's own: it reaps every child, and starts `/proc/self/exe launcher …`.
+pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    let work_dir = usable_directory(&args.work_dir)?;
+    let runtime_dir = usable_directory(args.runtime_dir.as_ref().unwrap_or(&work_dir.join("run")))?;
+    let _lock = lock(&work_dir)?;
+    let place = Place { cgroup_parent: cgroup_parent(&args.cgroups_root, &runtime_dir)?, directory: runtime_dir };
+    let address = SocketAddr::new(args.ip, args.port);
+    let listen = |source| Error::Listen { address, source };
+    let limits = Limits { max_body_bytes: MAX_BODY_BYTES, ..Limits::default() };
+    let server = Server::bind(address, limits).await.map_err(listen)?;
+    let bound = server.local_address().map_err(listen)?;
+    let config = config(&args, &work_dir, bound)?;
+    let (checkpoints, agent, tasks) = recover_files(&work_dir, &config)?;
+    reaper::start().map_err(|source| Error::System { action: "watch its children", source })?;
+
+    let started = Instant::now();
+    let started_at = Timestamp::from(std::time::SystemTime::now());
+    let description = Description { info: config.info.clone(), address: bound };
+    let (messages, inbox) = mpsc::channel(MAX_MESSAGES);
+    let (probes, orders) = mpsc::unbounded_channel();
+    let mut effects = Vec::new();
+    let entropy = Entropy::new(uuid::Uuid::new_v4().as_u128());
+    let now = Now { tick: Tick(0), wall: started_at };
+    let supervisor = Supervisor::recover(now, config, entropy, agent, tasks, &mut effects);
+    let mut shell = Shell {
+        supervisor,
+        checkpoints,
+        started,
+        started_at,
+        description,
+        isolation: None,
+        work_dir: work_dir.clone(),
+        retention: Duration::from_secs(args.sandbox_days * 86_400),
+        launcher: None,
+        master: None,
+        prober: probes,
+        aftermath: Vec::new(),
+    };
+    let _never_an_end = shell.do_all(&mut effects);
+
+    let mut tasks = JoinSet::new();
+    tasks.spawn(launcher_link::run(place.clone(), messages.clone()));
+    tasks.spawn(prober::run(args.ip, orders, messages.clone()));
+    tasks.spawn(MasterLink::new(args.master.clone(), messages.clone()).run());
+    let (end_server, server_end) = oneshot::channel::<()>();
+    let usage = Arc::new(isolation::detect(&place.cgroup_parent));
+    let router = http::router(http::Agent { messages: messages.clone(), work_dir: work_dir.clone(), usage });
+    let serving = tokio::spawn(server.serve(router, async {
+        let _ended = server_end.await;
+    }));
+    tasks.spawn(drain_on_signal(messages.clone())?);
+    announce(&args, bound)?;
+
+    let end = tokio::select! {
+        end = shell.run(inbox) => end,
+        () = shutdown => (End::Stopped, None),
+    };
+    if let (End::Finished, Some(inbox)) = end {
+        await_launcher_end(inbox).await;
+    }
+    tasks.shutdown().await;
+    drop(end_server);
+    // The server ends by itself once its requests are done.
+    let _ended = serving.await;
+    Ok(())
+}
+
+fn usable_directory(path: &Path) -> Result<PathBuf, Error> {
+    let failed = |source| Error::Directory { path: path.to_owned(), source };
+    std::fs::create_dir_all(path).map_err(failed)?;
+    path.canonicalize().map_err(failed)
+}
+
+fn lock(work_dir: &Path) -> Result<Flock<std::fs::File>, Error> {
+    let path = work_dir.join("agent.lock");
+    let file = std::fs::File::options().create(true).append(true).open(&path).map_err(|source| Error::Directory { path: work_dir.to_owned(), source })?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| Error::InUse(work_dir.to_owned()))
+}
+
+/// Each runtime directory has a cgroup of its own, so that agents on one machine do not meet.
+fn cgroup_parent(root: &str, runtime_dir: &Path) -> Result<PathBuf, Error> {
+    let relative = PathBuf::from(root);
+    let plain = |part: std::path::Component<'_>| matches!(part, std::path::Component::Normal(_));
+    if root.is_empty() || !relative.components().all(plain) {
+        return Err(Error::CgroupsRoot(root.to_owned()));
+    }
+    let instance = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, runtime_dir.as_os_str().as_encoded_bytes());
+    Ok(relative.join(instance.simple().to_string()))
+}
+
+fn config(args: &Args, work_dir: &Path, bound: SocketAddr) -> Result<Config, Error> {
+    let root = nix::unistd::geteuid().is_root();
+    let mut attributes = parse_attributes(&args.attributes)?;
+    if !root {
+        attributes.push(isolation_attribute(IsolationKind::Posix));
+    }
+    let info = AgentInfo {
+        hostname: args.hostname.clone().unwrap_or_else(|| args.ip.to_string()),
+        port: i32::from(bound.port()),
+        resources: machine::resources(&args.resources, Machine::detect(work_dir))?,
+        attributes,
+        ..AgentInfo::default()
+    };
+    let users = if args.switch_user.unwrap_or(root) { Users::Any } else { Users::Own(own_user()) };
+    let boot_id = machine::boot_id().map_err(|source| Error::System { action: "read the machine's boot id", source })?;
+    Ok(Config { info, ip: args.ip, work_dir: work_dir.to_owned(), users, pids_limit: args.pids_limit, boot_id })
+}
+
+/// Says that tasks are not isolated as they would be on other agents.
+fn isolation_attribute(kind: IsolationKind) -> Attribute {
+    let text = Some(Text { value: kind.as_str().to_owned() });
+    Attribute { name: "isolation".to_owned(), r#type: ValueType::Text, text, ..Attribute::default() }
+}
+
+fn own_user() -> String {
+    let uid = nix::unistd::geteuid();
+    nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
+}
+
+fn recover_files(work_dir: &Path, config: &Config) -> Result<(Checkpoints, Option<AgentRecord>, Vec<TaskHistory>), Error> {
+    let failed = |source: crate::checkpoint::CheckpointError| Error::Recovery { work_dir: work_dir.to_owned(), source: Box::new(source) };
+    let checkpoints = Checkpoints::open(work_dir).map_err(failed)?;
+    let agent = checkpoints.load_agent().map_err(failed)?;
+    let mut tasks = Vec::new();
+    for task in checkpoints.load_tasks().map_err(failed)? {
+        match task {
+            Ok(task) => tasks.push(task),
+            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "a task is not adopted: what runs of it is ended, the master counts it as lost"),
+        }
+    }
+    match agent {
+        Some(record) => match difference(&record.info, &config.info) {
+            None => Ok((checkpoints, Some(record), tasks)),
+            Some(what) if !tasks.is_empty() => Err(Error::Incompatible { what, tasks: tasks.len() }),
+            Some(what) => {
+                tracing::warn!(agent = %record.agent_id, what, "the agent is not what it was, and has no tasks: it registers as a new one");
+                Ok((checkpoints, None, tasks))
+            }
+        },
+        None => Ok((checkpoints, None, tasks)),
+    }
+}
+
+/// What the master would not accept to change; the port may.
+fn difference(earlier: &AgentInfo, now: &AgentInfo) -> Option<&'static str> {
+    [
+        (earlier.hostname != now.hostname, "hostname"),
+        (earlier.resources != now.resources, "resources"),
+        (earlier.attributes != now.attributes, "attributes"),
+        (earlier.domain != now.domain, "domain"),
+    ]
+    .into_iter()
+    .find_map(|(differs, what)| differs.then_some(what))
+}
+
+fn drain_on_signal(messages: mpsc::Sender<Message>) -> Result<impl Future<Output = ()>, Error> {
+    let mut drain = signal(SignalKind::user_defined1()).map_err(|source| Error::System { action: "watch for SIGUSR1", source })?;
+    Ok(async move {
+        while drain.recv().await.is_some() {
+            tracing::info!("SIGUSR1: the tasks are killed, then the agent ends");
+            if messages.send(Message::Input(Input::Drain)).await.is_err() {
+                return;
+            }
+        }
+    })
+}
+
+fn announce(args: &Args, bound: SocketAddr) -> Result<(), Error> {
+    tracing::info!(address = %bound, "the agent listens");
+    match &args.ready_file {
+        None => Ok(()),
+        Some(path) => std::fs::write(path, format!("{bound}\n")).map_err(|source| Error::Directory { path: path.clone(), source }),
+    }
+}
+
+async fn await_launcher_end(mut inbox: mpsc::Receiver<Message>) {
+    let closed = async {
+        while let Some(message) = inbox.recv().await {
+            if matches!(message, Message::LauncherClosed) {
+                return;
+            }
+        }
+    };
+    if tokio::time::timeout(LAUNCHER_END_PATIENCE, closed).await.is_err() {
+        tracing::warn!("the launcher does not end");
+    }
+}

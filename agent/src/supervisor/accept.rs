@@ -1,0 +1,153 @@
+//! Which tasks this agent runs, and as what. What it would not obey it refuses, by name.
+
+use std::path::Path;
+
+use attica_core_api::resources::{InvalidResource, from_wire};
+use attica_core_api::v1::{CommandInfo, FrameworkInfo, TaskInfo, VariableType};
+
+use super::health::{self, CheckError};
+use super::{Config, Users};
+use crate::launcher::protocol::Limits;
+
+/// Mesos gives each cpu so many shares, and a task at least two.
+const SHARES_PER_CPU: f64 = 1024.0;
+const MIN_SHARES: u64 = 2;
+/// As in Mesos, a task's memory limit is at least 32 MB.
+const MIN_MEMORY_BYTES: u64 = 32 << 20;
+const BYTES_PER_MEGABYTE: f64 = 1_048_576.0;
+/// What a command finds when its environment does not say.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How a task is to be started.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Plan {
+    pub(super) program: String,
+    pub(super) argv: Vec<String>,
+    pub(super) user: Option<String>,
+    pub(super) limits: Limits,
+}
+
+/// Why a task is refused.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("This agent does not support `{0}`")]
+    Unsupported(&'static str),
+    #[error("The task has neither a command nor an executor")]
+    NoCommand,
+    #[error("The command has no `value`")]
+    NoValue,
+    #[error("The command contains a NUL character")]
+    Nul,
+    #[error("The environment variable `{0}` cannot be set: its name is empty or contains `=` or NUL, or its value contains NUL")]
+    Variable(String),
+    #[error("The agent does not run as root: it cannot run the command as user `{0}`")]
+    User(String),
+    #[error("The task's resources are invalid: {0}")]
+    Resources(#[from] InvalidResource),
+    #[error("The task's check cannot be made: {0}")]
+    Check(#[from] CheckError),
+}
+
+/// How to start `task`, or why not.
+pub(super) fn plan(config: &Config, framework: &FrameworkInfo, task: &TaskInfo) -> Result<Plan, Refusal> {
+    refuse_unsupported(task)?;
+    let command = task.command.as_ref().ok_or(Refusal::NoCommand)?;
+    for check in task.health_check.iter().chain(&task.health_checks) {
+        health::probe_spec(check)?;
+    }
+    refuse_bad_variables(command)?;
+    let (program, argv) = program(command)?;
+    Ok(Plan { program, argv, user: user(config, framework, command)?, limits: limits(config, task)? })
+}
+
+fn refuse_unsupported(task: &TaskInfo) -> Result<(), Refusal> {
+    let command = task.command.as_ref();
+    let unsupported = [
+        (task.executor.is_some(), "executor"),
+        (task.container.is_some(), "container"),
+        (task.check.is_some(), "check"),
+        (task.max_completion_time.is_some(), "max_completion_time"),
+        (!task.limits.is_empty(), "limits"),
+        (command.is_some_and(|command| !command.uris.is_empty()), "command.uris"),
+        (task.resources.iter().any(|resource| resource.name == "gpus"), "gpus"),
+        (task.resources.iter().any(|resource| resource.disk.is_some()), "resources.disk"),
+        (task.resources.iter().any(|resource| resource.revocable.is_some()), "resources.revocable"),
+    ];
+    match unsupported.into_iter().find(|(present, _)| *present) {
+        Some((_, name)) => Err(Refusal::Unsupported(name)),
+        None => Ok(()),
+    }
+}
+
+fn variables(command: &CommandInfo) -> impl Iterator<Item = &attica_core_api::v1::Variable> {
+    command.environment.iter().flat_map(|environment| &environment.variables)
+}
+
+fn refuse_bad_variables(command: &CommandInfo) -> Result<(), Refusal> {
+    for variable in variables(command) {
+        match variable.r#type {
+            VariableType::Value if variable.secret.is_none() => {}
+            VariableType::Value | VariableType::Secret | VariableType::Unknown => return Err(Refusal::Unsupported("command.environment.variables.secret")),
+        }
+        let value = variable.value.as_deref().unwrap_or_default();
+        if variable.name.is_empty() || variable.name.contains(['=', '\0']) || value.contains('\0') {
+            return Err(Refusal::Variable(variable.name.clone()));
+        }
+    }
+    Ok(())
+}
+
+fn program(command: &CommandInfo) -> Result<(String, Vec<String>), Refusal> {
+    let value = command.value.clone().ok_or(Refusal::NoValue)?;
+    if value.contains('\0') || command.arguments.iter().any(|argument| argument.contains('\0')) {
+        return Err(Refusal::Nul);
+    }
+    if command.shell {
+        return Ok(("/bin/sh".to_owned(), vec!["sh".to_owned(), "-c".to_owned(), value]));
+    }
+    let argv = if command.arguments.is_empty() { vec![value.clone()] } else { command.arguments.clone() };
+    Ok((value, argv))
+}
+
+fn user(config: &Config, framework: &FrameworkInfo, command: &CommandInfo) -> Result<Option<String>, Refusal> {
+    let asked = command.user.clone();
+    match &config.users {
+        Users::Any => Ok(asked.or_else(|| Some(framework.user.clone())).filter(|user| !user.is_empty())),
+        Users::Own(own) => match asked {
+            Some(user) if user != *own => Err(Refusal::User(user)),
+            Some(_) | None => Ok(None),
+        },
+    }
+}
+
+fn limits(config: &Config, task: &TaskInfo) -> Result<Limits, Refusal> {
+    let resources = from_wire(&task.resources)?;
+    let shares = (resources.cpus().to_f64() * SHARES_PER_CPU) as u64;
+    let memory_bytes = (resources.mem().to_f64() * BYTES_PER_MEGABYTE) as u64;
+    Ok(Limits { cpu_shares: shares.max(MIN_SHARES), memory_bytes: memory_bytes.max(MIN_MEMORY_BYTES), pids: config.pids_limit })
+}
+
+/// A task's whole environment: what Mesos's agent sets, overridden by what the command asks for.
+pub(super) fn environment(config: &Config, framework: &FrameworkInfo, task: &TaskInfo, sandbox: &Path) -> Vec<(String, String)> {
+    let sandbox = sandbox.to_string_lossy();
+    let role = framework.roles.first().or(framework.role.as_ref()).map_or("*", String::as_str);
+    let allocated = task.resources.iter().find_map(|resource| resource.allocation_info.as_ref()?.role.as_deref());
+    let framework_id = framework.id.as_ref().map_or("", |id| id.as_str());
+    let endpoint = format!("{}:{}", config.ip, config.info.port);
+    let given = [
+        ("PATH", DEFAULT_PATH),
+        ("MESOS_AGENT_ENDPOINT", &endpoint),
+        ("MESOS_ALLOCATION_ROLE", allocated.unwrap_or(role)),
+        ("MESOS_CHECKPOINT", if framework.checkpoint { "1" } else { "0" }),
+        ("MESOS_DIRECTORY", &sandbox),
+        ("MESOS_EXECUTOR_ID", task.task_id.as_str()),
+        ("MESOS_FRAMEWORK_ID", framework_id),
+        ("MESOS_SANDBOX", &sandbox),
+        ("MESOS_SLAVE_ID", task.agent_id.as_str()),
+        ("MESOS_TASK_ID", task.task_id.as_str()),
+    ];
+    let asked = task.command.iter().flat_map(variables).map(|variable| (variable.name.as_str(), variable.value.as_deref().unwrap_or_default()));
+    let mut environment: std::collections::BTreeMap<&str, &str> = given.into_iter().collect();
+    environment.extend(asked);
+    environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}

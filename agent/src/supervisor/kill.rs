@@ -1,0 +1,143 @@
+//! Killing a task: SIGTERM to all of it, and SIGKILL to all of it when its grace is over.
+
+use attica_core_api::link::Kill as KillEvent;
+use attica_core_api::v1::{FrameworkCapabilityType, KillPolicy, TaskState, TaskStatusReason};
+use attica_core_api::{Now, Tick};
+
+use super::task::{News, Phase, Task};
+use super::{Effect, LauncherState, Supervisor, TaskKey};
+use crate::checkpoint::{KillCause, TaskEntry};
+use crate::launcher::protocol::Request;
+
+/// Between SIGTERM and SIGKILL when nobody says otherwise, in milliseconds (as Mesos's executors).
+const GRACE_DEFAULT_MS: u64 = 3_000;
+
+/// How far a kill has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// The task does not run yet, or the launcher is away.
+    Waiting,
+    /// SIGTERM was sent.
+    Terminating { since: Tick, deadline: Tick },
+    /// SIGKILL was sent; the launcher goes on until nothing is left.
+    Destroying,
+}
+
+/// A kill on its way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kill {
+    pub(super) cause: KillCause,
+    grace_ms: u64,
+    step: Step,
+}
+
+impl Kill {
+    /// As found in a checkpoint: it begins anew.
+    pub(super) fn restored(cause: KillCause, grace_ms: u64) -> Kill {
+        Kill { cause, grace_ms, step: Step::Waiting }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Tick> {
+        match self.step {
+            Step::Terminating { deadline, .. } => Some(deadline),
+            Step::Waiting | Step::Destroying => None,
+        }
+    }
+}
+
+fn grace_of(policy: Option<&KillPolicy>) -> Option<u64> {
+    policy?.grace_period.as_ref()?.milliseconds()
+}
+
+impl Task {
+    /// SIGTERM, if that is what is next.
+    pub(super) fn begin_kill(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let (Some(kill), Phase::Running) = (&mut self.kill, self.phase) else { return };
+        match kill.step {
+            Step::Waiting => {
+                kill.step = Step::Terminating { since: now.tick, deadline: now.tick.after(kill.grace_ms) };
+                out.push(Effect::Unwatch(self.container.clone()));
+                out.push(Effect::Ask(Request::Terminate(self.container.clone())));
+            }
+            Step::Terminating { .. } | Step::Destroying => {}
+        }
+    }
+
+    /// SIGKILL, if it is time.
+    pub(super) fn escalate(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let (Some(kill), Phase::Running) = (&mut self.kill, self.phase) else { return };
+        match kill.step {
+            Step::Terminating { deadline, .. } if deadline <= now.tick => {
+                kill.step = Step::Destroying;
+                out.push(Effect::Ask(Request::Destroy(self.container.clone())));
+            }
+            Step::Waiting | Step::Terminating { .. } | Step::Destroying => {}
+        }
+    }
+
+    /// The launcher may have missed what it was asked: ask again.
+    pub(super) fn repeat_kill(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if let Some(kill) = &mut self.kill {
+            kill.step = Step::Waiting;
+        }
+        self.begin_kill(now, out);
+    }
+}
+
+impl Supervisor {
+    /// KILL. A repeated one can shorten the grace.
+    pub(super) fn kill_requested(&mut self, now: Now, event: KillEvent, out: &mut Vec<Effect>) {
+        let key = TaskKey { framework_id: event.framework_id, task_id: event.task_id };
+        let Some(task) = self.tasks.get_mut(&key) else {
+            tracing::info!(task = %key.task_id, "asked to kill a task that is not known");
+            return;
+        };
+        let asked = grace_of(event.kill_policy.as_ref());
+        if let Some(kill) = &mut task.kill {
+            let asked = asked.unwrap_or(kill.grace_ms);
+            if asked < kill.grace_ms {
+                kill.grace_ms = asked;
+                if let Step::Terminating { since, deadline } = &mut kill.step {
+                    *deadline = since.after(asked);
+                }
+                task.escalate(now, out);
+                self.schedule(&key);
+            }
+            return;
+        }
+        let grace_ms = asked.or_else(|| grace_of(task.info.kill_policy.as_ref())).unwrap_or(GRACE_DEFAULT_MS);
+        self.kill(now, &key, KillCause::Requested, grace_ms, out);
+    }
+
+    /// Kills a task that is not being killed yet.
+    pub(super) fn kill(&mut self, now: Now, key: &TaskKey, cause: KillCause, grace_ms: u64, out: &mut Vec<Effect>) {
+        let Some(task) = self.tasks.get_mut(key) else { return };
+        if task.kill.is_some() || task.phase == Phase::Ended {
+            return;
+        }
+        task.kill = Some(Kill { cause, grace_ms, step: Step::Waiting });
+        out.push(Effect::AppendTask(task.container.clone(), TaskEntry::Killing { cause, grace_ms }));
+        if task.has_capability(FrameworkCapabilityType::TaskKillingState) && matches!(task.phase, Phase::Running) {
+            self.update(now, key, News::of(TaskState::Killing), out);
+        }
+        if let (Some(task), LauncherState::Ready) = (self.tasks.get_mut(key), self.launcher) {
+            task.begin_kill(now, out);
+        }
+        self.schedule(key);
+    }
+
+    /// Kills a task for a cause of the agent's own, with the task's own grace.
+    pub(super) fn kill_for(&mut self, now: Now, key: &TaskKey, cause: KillCause, out: &mut Vec<Effect>) {
+        let policy = self.tasks.get(key).and_then(|task| grace_of(task.info.kill_policy.as_ref()));
+        self.kill(now, key, cause, policy.unwrap_or(GRACE_DEFAULT_MS), out);
+    }
+
+    /// A task that was to be killed before it was started never is.
+    pub(super) fn killed_before_launch(&mut self, now: Now, key: &TaskKey, out: &mut Vec<Effect>) {
+        let Some(task) = self.tasks.get_mut(key) else { return };
+        task.phase = Phase::Ended;
+        let message = Some("Killed before it was started".to_owned());
+        let reason = Some(TaskStatusReason::TaskKilledDuringLaunch);
+        self.update(now, key, News { message, reason, ..News::of(TaskState::Killed) }, out);
+    }
+}

@@ -1,0 +1,120 @@
+//! What the master says, and the agent's own end.
+
+use attica_core_api::Now;
+use attica_core_api::link::{Event, EventType, Registered, TaskReport};
+
+use super::task::Phase;
+use super::{Duty, Effect, LAST_WORDS_MS, Link, Supervisor, TaskKey};
+use crate::checkpoint::{AgentRecord, KillCause};
+
+impl Supervisor {
+    pub(super) fn link_event(&mut self, now: Now, event: Event, out: &mut Vec<Effect>) {
+        if event.epoch < self.epoch {
+            let reason = format!("it speaks for epoch {}, a leader of epoch {} was seen", event.epoch, self.epoch);
+            self.link = Link::Down;
+            out.push(Effect::CloseLink { reason });
+            return;
+        }
+        self.see_epoch(event.epoch, out);
+        let member = event.r#type;
+        let obeyed = match member {
+            EventType::Registered => event.registered.map(|registered| self.registered(now, registered, out)),
+            EventType::ListTasks => Some(out.push(Effect::ListTasks(self.reports()))),
+            EventType::Run => event.run.map(|run| self.run(now, run, out)),
+            EventType::Kill => event.kill.map(|kill| self.kill_requested(now, kill, out)),
+            EventType::Acknowledge => event.acknowledge.map(|acknowledge| {
+                let key = TaskKey { framework_id: acknowledge.framework_id, task_id: acknowledge.task_id };
+                self.acknowledged(&key, &acknowledge.uuid, out);
+            }),
+            EventType::Shutdown => event.shutdown.map(|shutdown| {
+                tracing::error!(reason = shutdown.message, "the master does not want this agent: its tasks are killed");
+                self.leave(now, Duty::Dismissed, out);
+            }),
+            EventType::Heartbeat => Some(()),
+        };
+        if obeyed.is_none() {
+            self.link = Link::Down;
+            out.push(Effect::CloseLink { reason: format!("a {} event lacks its member", member.name()) });
+        }
+    }
+
+    fn see_epoch(&mut self, epoch: u64, out: &mut Vec<Effect>) {
+        if epoch > self.epoch {
+            self.epoch = epoch;
+            self.store_identity(out);
+        }
+    }
+
+    fn store_identity(&self, out: &mut Vec<Effect>) {
+        if let Some(agent_id) = &self.agent_id {
+            let record = AgentRecord::new(agent_id.clone(), self.config.info.clone(), self.epoch, self.config.boot_id.clone());
+            out.push(Effect::StoreAgent(record));
+        }
+    }
+
+    fn registered(&mut self, now: Now, registered: Registered, out: &mut Vec<Effect>) {
+        if self.agent_id.as_ref() != Some(&registered.agent_id) {
+            if self.agent_id.is_some() {
+                // Whoever knows the tasks of the old id takes the agent for lost.
+                tracing::warn!(agent = %registered.agent_id, "the master has given this agent a new id: the tasks of the old one are killed");
+                self.kill_all(now, out);
+            }
+            self.agent_id = Some(registered.agent_id);
+            self.store_identity(out);
+        }
+        self.link = Link::Up;
+        self.send_pending(now, out);
+    }
+
+    fn reports(&self) -> Vec<TaskReport> {
+        let report = |task: &super::Task| TaskReport {
+            framework_id: task.key.framework_id.clone(),
+            task_id: task.key.task_id.clone(),
+            state: task.state,
+            latest_status: task.updates.pending().last().map(|update| update.status.clone()),
+        };
+        self.tasks.values().map(report).collect()
+    }
+
+    fn kill_all(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let keys: Vec<TaskKey> = self.tasks.keys().cloned().collect();
+        for key in keys {
+            self.kill_for(now, &key, KillCause::Shutdown, out);
+        }
+    }
+
+    /// Begins the agent's end: first its tasks'.
+    pub(super) fn leave(&mut self, now: Now, duty: Duty, out: &mut Vec<Effect>) {
+        match self.duty {
+            Duty::Serve | Duty::Drain => {
+                self.duty = duty;
+                self.kill_all(now, out);
+            }
+            Duty::Dismissed | Duty::Over => {}
+        }
+    }
+
+    /// Ends the agent when its tasks have ended and the master knows, or cannot be told.
+    pub(super) fn finish_duty(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let dismissed = match self.duty {
+            Duty::Drain => false,
+            Duty::Dismissed => true,
+            Duty::Serve | Duty::Over => return,
+        };
+        if self.tasks.values().any(|task| task.phase != Phase::Ended) {
+            return;
+        }
+        let deadline = *self.last_words.get_or_insert(now.tick.after(LAST_WORDS_MS));
+        let told = self.tasks.is_empty() || self.link == Link::Down || deadline <= now.tick;
+        if !told && !dismissed {
+            return;
+        }
+        if dismissed {
+            out.extend(self.tasks.values().map(|task| Effect::RemoveTask(task.container.clone())));
+            out.push(Effect::RemoveAgent);
+        }
+        self.duty = Duty::Over;
+        self.last_words = None;
+        out.push(Effect::Exit);
+    }
+}

@@ -1,0 +1,155 @@
+//! After a restart: tasks as they were written down, brought together with what the launcher has.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use attica_core_api::link::TaskDigest;
+use attica_core_api::v1::TaskState;
+use attica_core_api::{Entropy, Now};
+
+use super::health::Health;
+use super::kill::Kill;
+use super::task::{Phase, Task};
+use super::updates::{Updates, is_final};
+use super::{Config, Duty, Effect, LauncherState, Link, Supervisor, TaskKey};
+use crate::checkpoint::{AgentRecord, TaskEntry, TaskHistory};
+use crate::launcher::protocol::{ContainerId, ContainerReport, Ending, Exit, MemoryVerdict, Request};
+
+impl Supervisor {
+    /// Begins with what was written down. After a restart of the machine nothing of it runs, which is said of each task.
+    pub(crate) fn recover(
+        now: Now,
+        config: Config,
+        entropy: Entropy,
+        agent: Option<AgentRecord>,
+        tasks: Vec<TaskHistory>,
+        out: &mut Vec<Effect>,
+    ) -> Supervisor {
+        let rebooted = agent.as_ref().is_some_and(|agent| agent.boot_id != config.boot_id);
+        let mut supervisor = Supervisor {
+            config,
+            epoch: agent.as_ref().map_or(0, |agent| agent.epoch),
+            agent_id: agent.map(|agent| agent.agent_id),
+            link: Link::Down,
+            launcher: LauncherState::Unknown,
+            duty: Duty::Serve,
+            last_words: None,
+            tasks: BTreeMap::new(),
+            by_container: HashMap::new(),
+            wakes: BTreeSet::new(),
+            digest: TaskDigest::default(),
+            completed: VecDeque::new(),
+            entropy,
+        };
+        for history in tasks {
+            supervisor.restore(now, history, out);
+        }
+        if rebooted {
+            let alive = |task: &&Task| task.phase != Phase::Ended;
+            let keys: Vec<TaskKey> = supervisor.tasks.values().filter(alive).map(|task| task.key.clone()).collect();
+            for key in keys {
+                supervisor.lost_by_reboot(now, &key, out);
+            }
+        }
+        supervisor
+    }
+
+    fn restore(&mut self, now: Now, history: TaskHistory, out: &mut Vec<Effect>) {
+        let TaskHistory { record, entries } = history;
+        let mut task = Task {
+            key: TaskKey { framework_id: record.framework_id, task_id: record.task.task_id.clone() },
+            framework: Arc::new(record.framework),
+            health: Health::new(now, &record.task),
+            info: Arc::new(record.task),
+            container: record.container,
+            phase: Phase::Launching,
+            process: None,
+            state: TaskState::Staging,
+            running_since: None,
+            kill: None,
+            updates: Updates::default(),
+            wake: None,
+        };
+        for entry in entries {
+            match entry {
+                TaskEntry::Update(update) => {
+                    task.state = update.status.state;
+                    if update.status.state == TaskState::Running && task.running_since.is_none() {
+                        task.running_since = update.status.timestamp;
+                    }
+                    task.health.restore(&update.status);
+                    task.updates.restore(update);
+                }
+                TaskEntry::Acknowledged(uuid) => drop(task.updates.acknowledge(&uuid)),
+                TaskEntry::Killing { cause, grace_ms } => task.kill = Some(Kill::restored(cause, grace_ms)),
+            }
+        }
+        if is_final(task.state) {
+            task.phase = Phase::Ended;
+        }
+        let elapsed = task.running_since.map_or(0.0, |since| now.wall.seconds() - since);
+        task.health.resume(now, elapsed);
+        let key = task.key.clone();
+        let over = task.phase == Phase::Ended && task.updates.is_empty();
+        self.insert(task);
+        if over {
+            self.forget(&key, out);
+        }
+    }
+
+    /// The launcher tells what it has: after its start, after the agent's, or after the connection broke.
+    pub(super) fn reconcile(&mut self, now: Now, containers: Vec<ContainerReport>, out: &mut Vec<Effect>) {
+        self.launcher = LauncherState::Ready;
+        let known: BTreeSet<ContainerId> = containers.iter().map(|report| report.container.clone()).collect();
+        for report in containers {
+            match self.key_of(&report.container) {
+                Some(key) => self.reunite(now, &key, report, out),
+                None => disown(report, out),
+            }
+        }
+        let missing: Vec<TaskKey> =
+            self.tasks.values().filter(|task| task.phase != Phase::Ended && !known.contains(&task.container)).map(|task| task.key.clone()).collect();
+        for key in missing {
+            self.missed(now, &key, out);
+        }
+    }
+
+    fn reunite(&mut self, now: Now, key: &TaskKey, report: ContainerReport, out: &mut Vec<Effect>) {
+        let Some(task) = self.tasks.get_mut(key) else { return };
+        match (task.phase, task.running_since) {
+            (Phase::Ended, _) => return disown(report, out),
+            (Phase::Launching, None) => self.started(now, &report.container, report.process, out),
+            (Phase::Launching | Phase::Running, _) => {
+                task.phase = Phase::Running;
+                task.process = Some(report.process);
+                if report.ending.is_none() {
+                    self.oversee(now, key, out);
+                }
+            }
+        }
+        if let Some(ending) = report.ending {
+            self.ended(now, &report.container, ending, out);
+        }
+    }
+
+    /// The launcher does not know a task that has not ended: it never began, or all trace of it is lost.
+    fn missed(&mut self, now: Now, key: &TaskKey, out: &mut Vec<Effect>) {
+        let Some(task) = self.tasks.get(key) else { return };
+        if task.running_since.is_some() {
+            let container = task.container.clone();
+            self.ended(now, &container, Ending { exit: Exit::Unknown, memory: MemoryVerdict::WithinLimit }, out);
+        } else if task.kill.is_some() {
+            self.killed_before_launch(now, key, out);
+        } else {
+            self.launch(now, key, out);
+        }
+    }
+}
+
+/// A container of no task ends.
+fn disown(report: ContainerReport, out: &mut Vec<Effect>) {
+    out.push(Effect::Ask(match report.ending {
+        Some(_) => Request::Forget(vec![report.container]),
+        None => Request::Destroy(report.container),
+    }));
+}

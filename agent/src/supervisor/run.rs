@@ -1,0 +1,136 @@
+//! RUN and what follows from it: tasks are taken, refused, started.
+
+use std::sync::Arc;
+
+use attica_core_api::Now;
+use attica_core_api::link::Run;
+use attica_core_api::v1::{FrameworkCapabilityType, FrameworkInfo, TaskInfo, TaskState, TaskStatusReason, TaskStatusSource};
+
+use super::accept::{self, Plan};
+use super::health::Health;
+use super::task::{self, News, Phase, Task};
+use super::updates::Updates;
+use super::{Duty, Effect, LauncherState, Supervisor, TaskKey};
+use crate::checkpoint::TaskRecord;
+use crate::launcher::protocol::{ContainerId, LaunchSpec, Process};
+
+impl Supervisor {
+    /// RUN. A task that is known already is left alone.
+    pub(super) fn run(&mut self, now: Now, run: Run, out: &mut Vec<Effect>) {
+        let mut info = run.framework_info;
+        info.id = Some(run.framework_id.clone());
+        let framework = Arc::new(info);
+        for info in run.tasks {
+            let key = TaskKey { framework_id: run.framework_id.clone(), task_id: info.task_id.clone() };
+            if !self.tasks.contains_key(&key) {
+                self.take(now, key, framework.clone(), info, out);
+            }
+        }
+    }
+
+    fn take(&mut self, now: Now, key: TaskKey, framework: Arc<FrameworkInfo>, info: TaskInfo, out: &mut Vec<Effect>) {
+        let container = ContainerId::from_uuid(self.entropy.uuid());
+        let record = TaskRecord::new(container.clone(), key.framework_id.clone(), framework.as_ref().clone(), info.clone());
+        out.push(Effect::CreateTask(Box::new(record)));
+        let task = Task {
+            key: key.clone(),
+            framework,
+            info: Arc::new(info),
+            container,
+            phase: Phase::Launching,
+            process: None,
+            state: TaskState::Staging,
+            running_since: None,
+            kill: None,
+            updates: Updates::default(),
+            health: Health::default(),
+            wake: None,
+        };
+        self.insert(task);
+        match self.duty {
+            Duty::Serve => self.launch(now, &key, out),
+            Duty::Drain | Duty::Dismissed | Duty::Over => self.never_started(now, &key, "The agent is about to end", TaskStatusReason::AgentDraining, out),
+        }
+    }
+
+    pub(super) fn insert(&mut self, task: Task) {
+        self.digest.add(&task.key.framework_id, &task.key.task_id, task.state);
+        self.by_container.insert(task.container.clone(), task.key.clone());
+        self.tasks.insert(task.key.clone(), task);
+    }
+
+    /// Ends a task that this agent will not start, though another may.
+    fn never_started(&mut self, now: Now, key: &TaskKey, message: &str, reason: TaskStatusReason, out: &mut Vec<Effect>) {
+        let Some(task) = self.tasks.get_mut(key) else { return };
+        task.phase = Phase::Ended;
+        let aware = task.has_capability(FrameworkCapabilityType::PartitionAware);
+        let state = if aware { TaskState::Dropped } else { TaskState::Lost };
+        self.update(now, key, News { state, source: TaskStatusSource::Agent, reason: Some(reason), message: Some(message.to_owned()) }, out);
+    }
+
+    /// Asks the launcher to start the task, if the launcher is there; otherwise that comes when it is.
+    pub(super) fn launch(&mut self, now: Now, key: &TaskKey, out: &mut Vec<Effect>) {
+        let Some(task) = self.tasks.get(key) else { return };
+        let plan = match accept::plan(&self.config, &task.framework, &task.info) {
+            Ok(plan) => plan,
+            Err(refusal) => return self.refuse(now, key, refusal.to_string(), out),
+        };
+        match self.launcher {
+            LauncherState::Ready => out.push(Effect::Launch(Box::new(self.launch_spec(task, plan)))),
+            LauncherState::Unknown => {}
+        }
+    }
+
+    fn launch_spec(&self, task: &Task, plan: Plan) -> LaunchSpec {
+        let directory = task::sandbox(&self.config.work_dir, &task.info.agent_id, &task.key, &task.container);
+        let environment = accept::environment(&self.config, &task.framework, &task.info, &directory);
+        LaunchSpec {
+            container: task.container.clone(),
+            argv: plan.argv,
+            program: plan.program,
+            environment,
+            user: plan.user,
+            directory,
+            limits: plan.limits,
+        }
+    }
+
+    fn refuse(&mut self, now: Now, key: &TaskKey, message: String, out: &mut Vec<Effect>) {
+        let Some(task) = self.tasks.get_mut(key) else { return };
+        task.phase = Phase::Ended;
+        let reason = Some(TaskStatusReason::ContainerLaunchFailed);
+        self.update(now, key, News { state: TaskState::Failed, source: TaskStatusSource::Agent, reason, message: Some(message) }, out);
+    }
+
+    /// The task could not be started.
+    pub(super) fn launch_failed(&mut self, now: Now, container: &ContainerId, error: String, out: &mut Vec<Effect>) {
+        let Some(key) = self.key_of(container) else { return };
+        if self.tasks.get(&key).is_some_and(|task| task.phase == Phase::Launching) {
+            self.refuse(now, &key, format!("Failed to launch container: {error}"), out);
+        }
+    }
+
+    /// The task's program runs.
+    pub(super) fn started(&mut self, now: Now, container: &ContainerId, process: Process, out: &mut Vec<Effect>) {
+        let Some(key) = self.key_of(container) else { return };
+        let Some(task) = self.tasks.get_mut(&key).filter(|task| task.phase == Phase::Launching) else { return };
+        task.phase = Phase::Running;
+        task.process = Some(process);
+        task.running_since = Some(now.wall.seconds());
+        task.health = Health::new(now, &task.info);
+        self.update(now, &key, News::of(TaskState::Starting), out);
+        self.update(now, &key, News::of(TaskState::Running), out);
+        self.oversee(now, &key, out);
+    }
+
+    /// What a running task needs: to be killed when that was asked for meanwhile, else to be watched.
+    pub(super) fn oversee(&mut self, now: Now, key: &TaskKey, out: &mut Vec<Effect>) {
+        let Some(task) = self.tasks.get_mut(key) else { return };
+        if task.kill.is_some() {
+            task.repeat_kill(now, out);
+        } else if let probes @ [_, ..] = task.health.probes().as_slice() {
+            out.push(Effect::Watch(task.container.clone(), probes.to_vec()));
+        }
+        self.schedule(key);
+    }
+}

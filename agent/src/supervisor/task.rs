@@ -1,0 +1,127 @@
+//! One task, from RUN until its last update is acknowledged.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use attica_core_api::v1::{
+    AgentId, ContainerId as WireContainerId, ContainerStatus, FrameworkCapabilityType, FrameworkInfo, IpAddress, NetworkInfo, TaskInfo, TaskState, TaskStatus,
+    TaskStatusReason, TaskStatusSource,
+};
+use attica_core_api::{Entropy, Now, Tick};
+use bytes::Bytes;
+
+use super::health::Health;
+use super::kill::Kill;
+use super::updates::Updates;
+use super::{Config, Link, TaskKey};
+use crate::launcher::protocol::{ContainerId, Process};
+
+/// How far a task has come. It moves downwards only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The launcher is to start it, or does so.
+    Launching,
+    /// Its program runs.
+    Running,
+    /// Nothing of it runs.
+    Ended,
+}
+
+/// See the module's text.
+#[derive(Clone, Debug)]
+pub(crate) struct Task {
+    pub(crate) key: TaskKey,
+    pub(crate) framework: Arc<FrameworkInfo>,
+    pub(crate) info: Arc<TaskInfo>,
+    pub(crate) container: ContainerId,
+    pub(crate) phase: Phase,
+    /// Its first process, once it was started.
+    pub(crate) process: Option<Process>,
+    /// The latest state an update was made for; STAGING before the first.
+    pub(crate) state: TaskState,
+    /// When it began to run, in seconds since 1970.
+    pub(crate) running_since: Option<f64>,
+    pub(super) kill: Option<Kill>,
+    pub(super) updates: Updates,
+    pub(super) health: Health,
+    /// Its entry in the supervisor's `wakes`.
+    pub(super) wake: Option<Tick>,
+}
+
+/// What a status update says beyond what the task knows itself.
+#[derive(Clone, Debug)]
+pub(super) struct News {
+    pub(super) state: TaskState,
+    pub(super) source: TaskStatusSource,
+    pub(super) reason: Option<TaskStatusReason>,
+    pub(super) message: Option<String>,
+}
+
+impl News {
+    pub(super) fn of(state: TaskState) -> News {
+        News { state, source: TaskStatusSource::Executor, reason: None, message: None }
+    }
+}
+
+impl Task {
+    pub(super) fn has_capability(&self, capability: FrameworkCapabilityType) -> bool {
+        self.framework.has_capability(capability)
+    }
+
+    /// Where its files are.
+    pub(crate) fn sandbox(&self, work_dir: &Path) -> PathBuf {
+        sandbox(work_dir, &self.info.agent_id, &self.key, &self.container)
+    }
+
+    /// When something is due.
+    pub(super) fn next_wake(&self, link: Link) -> Option<Tick> {
+        let resend = match link {
+            Link::Up => self.updates.resend_at(),
+            Link::Down => None,
+        };
+        self.kill.as_ref().and_then(Kill::deadline).filter(|_| self.phase != Phase::Ended).into_iter().chain(resend).min()
+    }
+
+    /// A status with a new UUID.
+    pub(super) fn status(&self, now: Now, config: &Config, entropy: &mut Entropy, news: News) -> TaskStatus {
+        let executor_id = match news.source {
+            TaskStatusSource::Executor => Some(self.key.task_id.as_str().into()),
+            TaskStatusSource::Agent | TaskStatusSource::Master => None,
+        };
+        TaskStatus {
+            task_id: self.key.task_id.clone(),
+            state: news.state,
+            message: news.message,
+            source: Some(news.source),
+            reason: news.reason,
+            agent_id: Some(self.info.agent_id.clone()),
+            executor_id,
+            timestamp: Some(now.wall.seconds()),
+            uuid: Some(Bytes::copy_from_slice(entropy.uuid().as_bytes())),
+            healthy: self.health.verdict(),
+            container_status: Some(self.container_status(config)),
+            health_results: self.health.results(),
+            ..TaskStatus::default()
+        }
+    }
+
+    fn container_status(&self, config: &Config) -> ContainerStatus {
+        let address = IpAddress { ip_address: Some(config.ip.to_string()), ..IpAddress::default() };
+        let executor_pid = self.process.and_then(|process| u32::try_from(process.pid).ok());
+        ContainerStatus {
+            container_id: Some(WireContainerId { value: self.container.as_str().to_owned(), parent: None }),
+            network_infos: vec![NetworkInfo { ip_addresses: vec![address], ..NetworkInfo::default() }],
+            cgroup_info: None,
+            executor_pid,
+        }
+    }
+}
+
+/// `<work_dir>/slaves/<agent>/frameworks/<framework>/executors/<task>/runs/<container>`, as in Mesos.
+pub(crate) fn sandbox(work_dir: &Path, agent_id: &AgentId, key: &TaskKey, container: &ContainerId) -> PathBuf {
+    let mut path = work_dir.join("slaves");
+    for part in [agent_id.as_str(), "frameworks", key.framework_id.as_str(), "executors", key.task_id.as_str(), "runs", container.as_str()] {
+        path.push(part);
+    }
+    path
+}

@@ -1,0 +1,452 @@
+//! An agent with its launcher against a master of the test's own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use attica_core_api::link::Event;
+use attica_core_api::v1::{CommandInfo, HealthCheck, HealthCheckType, HttpCheckInfo, Resource, Scalar, TaskInfo, TaskStatusReason, TcpCheckInfo, ValueType};
+
+use crate::master::{AGENT, Acknowledging, FRAMEWORK, Master};
+use crate::support::{can_isolate, cgroups_beneath, eventually, is_alive, kill_hard};
+
+struct Agent {
+    directory: tempfile::TempDir,
+    cgroups_root: String,
+    extra: Vec<String>,
+    process: Child,
+}
+
+impl Agent {
+    fn start(master: &Master) -> Agent {
+        Agent::start_with(master, tempfile::tempdir().unwrap(), format!("attica-test-{}", uuid::Uuid::new_v4()), &[])
+    }
+
+    fn start_with(master: &Master, directory: tempfile::TempDir, cgroups_root: String, extra: &[&str]) -> Agent {
+        let ready = directory.path().join("ready");
+        let _none = std::fs::remove_file(&ready);
+        let log = std::fs::File::options().create(true).append(true).open(directory.path().join("agent.log")).unwrap();
+        let process = Command::new(env!("CARGO_BIN_EXE_attica-agent"))
+            .args(["agent", "--master", &master.address.to_string(), "--port", "0", "--cgroups-root", &cgroups_root])
+            .args(["--resources", "cpus:4;mem:2048;disk:1024;ports:[31000-32000]", "--attributes", "rack:a"])
+            .arg("--work-dir")
+            .arg(directory.path().join("work"))
+            .arg("--ready-file")
+            .arg(&ready)
+            .args(extra)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let extra = extra.iter().map(|argument| (*argument).to_owned()).collect();
+        Agent { directory, cgroups_root, extra, process }
+    }
+
+    fn ready_address(&self) -> String {
+        let ready = self.directory.path().join("ready");
+        eventually("the agent is ready", || std::fs::read_to_string(&ready).ok().filter(|text| text.ends_with('\n')).map(|text| text.trim().to_owned()))
+    }
+
+    /// Kills the agent and starts it again.
+    fn crash_and_restart(mut self, master: &Master) -> Agent {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        let extra: Vec<&str> = self.extra.iter().map(String::as_str).collect();
+        Agent::start_with(master, self.directory, self.cgroups_root, &extra)
+    }
+
+    fn work_dir(&self) -> PathBuf {
+        self.directory.path().join("work").canonicalize().unwrap()
+    }
+
+    fn sandbox(&self, task: &str) -> PathBuf {
+        self.work_dir().join(format!("slaves/{AGENT}/frameworks/{FRAMEWORK}/executors/{task}/runs/latest"))
+    }
+
+    fn launcher_pid(&self) -> i32 {
+        let runtime = self.work_dir().join("run");
+        let is_ours = |pid: &i32| {
+            let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let command = String::from_utf8_lossy(&command).into_owned();
+            command.contains("launcher") && command.contains(runtime.to_str().unwrap())
+        };
+        eventually("there is a launcher", || pids().find(is_ours))
+    }
+
+    /// Drains the agent with SIGUSR1 and checks that nothing is left of it.
+    fn finish(mut self) {
+        let launcher = self.launcher_pid();
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.process.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGUSR1).unwrap();
+        let status = eventually("the agent ends", || self.process.try_wait().unwrap());
+        assert!(status.success(), "{status}\n{}", std::fs::read_to_string(self.directory.path().join("agent.log")).unwrap());
+        eventually("the launcher ends", || (!is_alive(launcher)).then_some(()));
+        assert!(cgroups_beneath(&self.cgroups_root).is_empty());
+        for controller in std::fs::read_dir("/sys/fs/cgroup").unwrap().filter_map(Result::ok) {
+            assert!(!controller.path().join(&self.cgroups_root).exists(), "{:?}", controller.path());
+        }
+    }
+}
+
+fn pids() -> impl Iterator<Item = i32> {
+    std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+fn scalar(name: &str, value: f64) -> Resource {
+    Resource { name: name.to_owned(), r#type: ValueType::Scalar, scalar: Some(Scalar { value }), ..Resource::default() }
+}
+
+fn shell(task: &str, script: &str) -> TaskInfo {
+    TaskInfo {
+        name: task.to_owned(),
+        task_id: task.into(),
+        agent_id: AGENT.into(),
+        resources: vec![scalar("cpus", 0.1), scalar("mem", 64.0)],
+        command: Some(CommandInfo { value: Some(script.to_owned()), ..CommandInfo::default() }),
+        ..TaskInfo::default()
+    }
+}
+
+fn get(master: &Master, address: &str, path: &str) -> (u16, String) {
+    use attica_core_api::http::{Client, Protocol};
+    master.block_on(async {
+        let client = Client::new(Protocol::Http1, Duration::from_secs(10));
+        let response = client.get(&format!("http://{address}{path}").parse().unwrap(), http::HeaderMap::new()).await.unwrap();
+        (response.status().as_u16(), client.text(response, 1 << 20).await)
+    })
+}
+
+#[test]
+fn tasks_run_end_and_are_killed() {
+    let master = Master::start();
+    let agent = Agent::start(&master);
+    master.await_registration(1);
+    let register = master.heard(|heard| heard.registrations[0].clone());
+    assert_eq!(register.agent_info.id, None);
+    assert_eq!(register.agent_info.hostname, "127.0.0.1");
+    assert_eq!(register.agent_info.attributes[0].name, "rack");
+    let mut wrong = shell("wrong", "true");
+    wrong.command.as_mut().unwrap().uris.push(attica_core_api::v1::CommandUri { value: "http://x/".to_owned(), ..Default::default() });
+    master.run(vec![shell("good", "env; echo done"), shell("bad", "exit 3"), shell("long", "exec sleep 1000"), wrong]);
+
+    let finished = master.await_state("good", "TASK_FINISHED");
+    assert_eq!(finished.status.message.as_deref(), Some("Command exited with status 0"));
+    assert_eq!(master.states("good"), ["TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED"]);
+    let stdout = std::fs::read_to_string(agent.sandbox("good").join("stdout")).unwrap();
+    for line in ["done", "MESOS_TASK_ID=good", "MESOS_SLAVE_ID=master-S0", "MESOS_FRAMEWORK_ID=fw-1"] {
+        assert!(stdout.lines().any(|found| found == line), "{line} in {stdout}");
+    }
+    let failed = master.await_state("bad", "TASK_FAILED");
+    assert_eq!(failed.status.message.as_deref(), Some("Command exited with status 3"));
+    let refused = master.await_state("wrong", "TASK_FAILED");
+    assert_eq!(refused.status.message.as_deref(), Some("This agent does not support `command.uris`"));
+    assert_eq!(refused.status.reason, Some(TaskStatusReason::ContainerLaunchFailed));
+    assert_eq!(master.states("wrong"), ["TASK_FAILED"]);
+
+    let running = master.await_state("long", "TASK_RUNNING");
+    let container = running.status.container_status.unwrap();
+    assert_eq!(container.network_infos[0].ip_addresses[0].ip_address.as_deref(), Some("127.0.0.1"));
+    assert!(is_alive(i32::try_from(container.executor_pid.unwrap()).unwrap()));
+    // The same task again is no other task.
+    master.run(vec![shell("long", "exec sleep 1000")]);
+    master.kill("long", None);
+    let killed = master.await_state("long", "TASK_KILLED");
+    assert_eq!(killed.status.message.as_deref(), Some("Command terminated with signal Terminated"));
+    assert_eq!(master.states("long"), ["TASK_STARTING", "TASK_RUNNING", "TASK_KILLED"]);
+    eventually("the agent's heart beats", || master.heard(|heard| (heard.heartbeats > 1).then_some(())));
+    agent.finish();
+}
+
+#[test]
+fn a_kill_escalates_over_everything_the_task_has_forked() {
+    if !can_isolate() {
+        return;
+    }
+    let master = Master::start();
+    let agent = Agent::start(&master);
+    master.await_registration(1);
+    let script = "trap '' TERM; setsid sh -c 'trap \"\" TERM; (trap \"\" TERM; while :; do sleep 1; done) & echo $! $$ > orphans; wait' & while :; do sleep 1; done";
+    master.run(vec![shell("stubborn", script)]);
+    master.await_state("stubborn", "TASK_RUNNING");
+    let orphans = eventually("the orphans are there", || std::fs::read_to_string(agent.sandbox("stubborn").join("orphans")).ok().filter(|text| text.ends_with('\n')));
+    let begin = Instant::now();
+    master.kill("stubborn", Some(600_000));
+    // A second one may shorten the first one's grace.
+    master.kill("stubborn", Some(300));
+    let killed = master.await_state("stubborn", "TASK_KILLED");
+    assert_eq!(killed.status.message.as_deref(), Some("Command terminated with signal Killed"));
+    assert!(begin.elapsed() >= Duration::from_millis(300));
+    for orphan in orphans.split_ascii_whitespace() {
+        assert!(!is_alive(orphan.parse().unwrap()), "{orphan}");
+    }
+    agent.finish();
+}
+
+#[test]
+fn out_of_memory_has_its_own_reason() {
+    if !can_isolate() {
+        return;
+    }
+    let master = Master::start();
+    let agent = Agent::start(&master);
+    master.await_registration(1);
+    master.run(vec![shell("greedy", "exec python3 -c 'x = bytearray(256 << 20)'")]);
+    let failed = master.await_state("greedy", "TASK_FAILED").status;
+    assert_eq!(failed.reason, Some(TaskStatusReason::ContainerLimitationMemory));
+    assert_eq!(failed.limitation.unwrap().resources[0].name, "mem");
+    assert!(failed.message.unwrap().starts_with("Memory limit exceeded: Requested: 64MB"));
+    agent.finish();
+}
+
+#[test]
+fn a_killed_agent_comes_back_to_its_tasks_and_what_ended_meanwhile() {
+    let master = Master::start();
+    let agent = Agent::start(&master);
+    master.await_registration(1);
+    master.run(vec![shell("stays", "exec sleep 1000"), shell("ends", "while [ ! -e go ]; do sleep 0.02; done; exit 9")]);
+    let stays = master.await_state("stays", "TASK_RUNNING");
+    let pid = i32::try_from(stays.status.container_status.unwrap().executor_pid.unwrap()).unwrap();
+    let ends = i32::try_from(master.await_state("ends", "TASK_RUNNING").status.container_status.unwrap().executor_pid.unwrap()).unwrap();
+    master.heard(|heard| heard.acknowledging = Acknowledging::Never);
+    let sandbox = agent.sandbox("ends");
+    let mut agent = agent;
+    agent.process.kill().unwrap();
+    agent.process.wait().unwrap();
+    std::fs::write(sandbox.join("go"), "").unwrap();
+    eventually("the short one ends", || (!is_alive(ends)).then_some(()));
+    let agent = Agent::start_with(&master, agent.directory, agent.cgroups_root, &[]);
+    master.await_registration(2);
+    let register = master.heard(|heard| heard.registrations[1].clone());
+    assert_eq!(register.agent_info.id.as_ref().map(|id| id.as_str()), Some(AGENT));
+    assert!(register.checkpointed);
+    let failed = master.await_state("ends", "TASK_FAILED");
+    assert_eq!((failed.sequence, failed.status.message.as_deref()), (3, Some("Command exited with status 9")));
+    assert!(is_alive(pid));
+    assert_eq!(master.states("stays"), ["TASK_STARTING", "TASK_RUNNING"]);
+
+    // The update that was not acknowledged survives another crash, as the same update.
+    let before = master.heard(|heard| heard.updates.len());
+    let agent = agent.crash_and_restart(&master);
+    let again = eventually("it is sent again", || master.heard(|heard| heard.updates[before..].iter().find(|update| update.status.task_id.as_str() == "ends").cloned()));
+    assert_eq!(again, failed);
+    master.acknowledge_all();
+    master.send(Event::list_tasks);
+    let tasks = eventually("the tasks are listed", || master.heard(|heard| heard.tasks.last().cloned()));
+    assert_eq!(tasks.iter().map(|task| task.task_id.as_str()).collect::<Vec<_>>(), ["stays"]);
+    assert!(is_alive(pid));
+    agent.finish();
+    assert!(!is_alive(pid));
+    assert_eq!(master.states("stays"), ["TASK_STARTING", "TASK_RUNNING", "TASK_KILLED"]);
+}
+
+#[test]
+fn a_killed_launcher_is_replaced_and_no_exit_status_is_lost() {
+    let master = Master::start();
+    let agent = Agent::start(&master);
+    master.await_registration(1);
+    master.run(vec![shell("later", "while [ ! -e go ]; do sleep 0.02; done; exit 17"), shell("at-once", "while [ ! -e go ]; do sleep 0.02; done; exit 18")]);
+    master.await_state("later", "TASK_RUNNING");
+    let running = master.await_state("at-once", "TASK_RUNNING");
+    let pid = i32::try_from(running.status.container_status.unwrap().executor_pid.unwrap()).unwrap();
+    let launcher = agent.launcher_pid();
+    // One task ends while there is no launcher, or just after: stopped, it cannot wait for it.
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(launcher), nix::sys::signal::Signal::SIGSTOP).unwrap();
+    std::fs::write(agent.sandbox("at-once").join("go"), "").unwrap();
+    eventually("the task ends", || (!is_alive(pid)).then_some(()));
+    kill_hard(launcher);
+    let ended = master.await_state("at-once", "TASK_FAILED");
+    eventually("there is another launcher", || (agent.launcher_pid() != launcher).then_some(()));
+    std::fs::write(agent.sandbox("later").join("go"), "").unwrap();
+    let later = master.await_state("later", "TASK_FAILED");
+    if crate::support::kernel_keeps_exit_codes() {
+        assert_eq!(ended.status.message.as_deref(), Some("Command exited with status 18"));
+        assert_eq!(later.status.message.as_deref(), Some("Command exited with status 17"));
+    } else {
+        assert!(ended.status.message.unwrap().contains("unknown exit status"));
+    }
+    agent.finish();
+}
+
+#[test]
+fn a_torn_task_checkpoint_is_put_aside_and_its_task_ended() {
+    if !can_isolate() {
+        return;
+    }
+    let master = Master::start();
+    let mut agent = Agent::start(&master);
+    master.await_registration(1);
+    master.run(vec![shell("torn", "exec sleep 1000")]);
+    let running = master.await_state("torn", "TASK_RUNNING").status.container_status.unwrap();
+    agent.process.kill().unwrap();
+    agent.process.wait().unwrap();
+    let checkpoint = agent.work_dir().join("meta/tasks").join(&running.container_id.unwrap().value);
+    std::fs::write(&checkpoint, &std::fs::read(&checkpoint).unwrap()[..50]).unwrap();
+    let agent = Agent::start_with(&master, agent.directory, agent.cgroups_root, &[]);
+    master.await_registration(2);
+    assert_eq!(master.heard(|heard| heard.registrations[1].task_count), 0);
+    let pid = i32::try_from(running.executor_pid.unwrap()).unwrap();
+    eventually("its process is ended", || (!is_alive(pid)).then_some(()));
+    assert!(agent.work_dir().join("meta/corrupt").is_dir());
+    agent.finish();
+}
+
+#[test]
+fn an_agent_that_is_not_what_it_was_does_not_start_with_tasks() {
+    let master = Master::start();
+    let mut agent = Agent::start(&master);
+    master.await_registration(1);
+    master.run(vec![shell("task", "exec sleep 1000")]);
+    master.await_state("task", "TASK_RUNNING");
+    agent.process.kill().unwrap();
+    agent.process.wait().unwrap();
+    let mut agent = Agent::start_with(&master, agent.directory, agent.cgroups_root, &["--hostname", "other"]);
+    let status = eventually("it ends", || agent.process.try_wait().unwrap());
+    assert!(!status.success());
+    let log = std::fs::read_to_string(agent.directory.path().join("agent.log")).unwrap();
+    assert!(log.contains("this agent's hostname differs from what its 1 checkpointed tasks were started with"), "{log}");
+    let agent = Agent::start_with(&master, agent.directory, agent.cgroups_root, &[]);
+    master.await_registration(2);
+    agent.finish();
+}
+
+#[test]
+fn a_deposed_master_is_not_obeyed() {
+    let master = Master::start();
+    master.heard(|heard| heard.epoch = 7);
+    let agent = Agent::start(&master);
+    master.await_registration(1);
+    master.run(vec![shell("one", "exec sleep 1000")]);
+    master.await_state("one", "TASK_RUNNING");
+    master.heard(|heard| heard.epoch = 6);
+    master.run(vec![shell("two", "exec sleep 1000")]);
+    master.await_registration(2);
+    master.heard(|heard| heard.epoch = 8);
+    eventually("it registers with the new leader", || master.heard(|heard| heard.registrations.iter().any(|register| register.epoch == 7).then_some(())));
+    eventually("it is obeyed", || {
+        let before = master.heard(|heard| heard.tasks.len());
+        master.send(Event::list_tasks);
+        eventually_soon(|| master.heard(|heard| heard.tasks.get(before).cloned()))
+    });
+    assert!(master.states("two").is_empty());
+    let agent = agent.crash_and_restart(&master);
+    eventually("it remembers", || master.heard(|heard| heard.registrations.iter().any(|register| register.epoch == 8).then_some(())));
+    agent.finish();
+}
+
+/// One of several attempts.
+fn eventually_soon<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + Duration::from_millis(500);
+    while Instant::now() < deadline {
+        if let Some(found) = look() {
+            return Some(found);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    None
+}
+
+#[test]
+fn checks_report_and_kill() {
+    let master = Master::start();
+    let agent = Agent::start(&master);
+    master.await_registration(1);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let check = |kind| HealthCheck {
+        r#type: Some(kind),
+        delay_seconds: 0.0,
+        interval_seconds: 0.1,
+        timeout_seconds: 2.0,
+        consecutive_failures: 3,
+        grace_period_seconds: 10.0,
+        http: Some(HttpCheckInfo { port: u32::from(port), ..HttpCheckInfo::default() }),
+        tcp: Some(TcpCheckInfo { port: u32::from(port), ..TcpCheckInfo::default() }),
+        command: None,
+    };
+    let mut killed = shell("killed", &format!("python3 -m http.server {port} & echo $! > pid; while :; do sleep 1; done"));
+    killed.health_check = Some(check(HealthCheckType::Http));
+    killed.health_checks = vec![check(HealthCheckType::Tcp)];
+    master.run(vec![killed]);
+    let is_healthy = |healthy: bool| {
+        master.heard(|heard| heard.updates.iter().rev().find(|update| update.status.healthy == Some(healthy) && !update.status.health_results.is_empty()).cloned())
+    };
+    let healthy = eventually("it is healthy", || is_healthy(true).filter(|update| update.status.health_results[0].healthy));
+    assert_eq!(healthy.status.reason, Some(TaskStatusReason::TaskHealthCheckStatusUpdated));
+    let server: i32 = std::fs::read_to_string(agent.sandbox("killed").join("pid")).unwrap().trim().parse().unwrap();
+    kill_hard(server);
+    let unhealthy = eventually("the failure is told", || is_healthy(false).filter(|update| !update.status.health_results[0].healthy));
+    assert!(unhealthy.status.health_results[0].message.as_deref().unwrap().starts_with("cannot connect"));
+    let end = master.await_state("killed", "TASK_KILLED");
+    assert_eq!(end.status.healthy, Some(false));
+    agent.finish();
+}
+
+#[test]
+fn state_and_files_are_shown() {
+    let master = Master::start();
+    let agent = Agent::start(&master);
+    let address = agent.ready_address();
+    master.await_registration(1);
+    master.run(vec![shell("shown", "echo hello; ln -s /etc/passwd link; exec sleep 1000")]);
+    master.await_state("shown", "TASK_RUNNING");
+    eventually("it has written", || agent.sandbox("shown").join("link").symlink_metadata().ok());
+    assert_eq!(get(&master, &address, "/health").0, 200);
+    let json = |path: &str| -> serde_json::Value {
+        let (status, body) = get(&master, &address, path);
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    };
+    let state = json("/slave(1)/state");
+    assert_eq!(state["id"], AGENT);
+    assert_eq!(state["pid"], format!("slave(1)@{address}"));
+    assert_eq!(state["resources"]["ports"], "[31000-32000]");
+    assert_eq!(state["frameworks"][0]["executors"][0]["tasks"][0]["state"], "TASK_RUNNING");
+    assert_eq!(state["unreserved_resources_allocated"]["mem"], 64.0);
+    assert_eq!(json("/metrics/snapshot")["slave/tasks_running"], 1.0);
+    assert_eq!(json("/containers")[0]["executor_id"], "shown");
+    let statistics = json("/monitor/statistics.json");
+    assert_eq!(statistics[0]["statistics"]["mem_limit_bytes"], 64 << 20);
+    let path = format!("/framework/{FRAMEWORK}/executor/shown/latest");
+    let read = json(&format!("/files/read.json?path={path}/stdout&offset=1&length=3"));
+    assert_eq!(read, serde_json::json!({ "data": "ell", "offset": 1 }));
+    assert_eq!(json(&format!("/files/read?path={path}/stdout&offset=-1"))["offset"], 6);
+    assert!(json(&format!("/files/browse?path={path}")).as_array().unwrap().len() >= 3);
+    let real = json("/files/debug")[&path].as_str().unwrap().to_owned();
+    assert_eq!(get(&master, &address, &format!("/files/download?path={real}/stdout")), (200, "hello\n".to_owned()));
+    assert_eq!(get(&master, &address, &format!("/files/read?path={path}/link&offset=0")).0, 403);
+    assert_eq!(get(&master, &address, "/files/read?path=/etc/passwd&offset=0").0, 404);
+    assert_eq!(get(&master, &address, "/files/read").0, 400);
+    assert_eq!(get(&master, &address, &format!("/files/read?path={path}/stdout&offset=-2")), (400, "Negative offset provided: -2.\n".to_owned()));
+    assert!(Path::new(&real).exists());
+    agent.finish();
+}
+
+/// Not a promise, a figure: run it with `--release -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn tasks_per_second() {
+    let master = Master::start();
+    let agent = Agent::start(&master);
+    master.await_registration(1);
+    let count = 1_000;
+    let tasks: Vec<TaskInfo> = (0..count).map(|number| shell(&format!("t{number}"), "exec sleep 1000")).collect();
+    let reached = |state: &str| master.heard(|heard| heard.updates.iter().filter(|update| update.status.state.name() == state).count());
+    let begin = Instant::now();
+    for batch in tasks.chunks(50) {
+        master.run(batch.to_vec());
+    }
+    eventually("all run", || (reached("TASK_RUNNING") >= count).then_some(()));
+    println!("{count} tasks running after {:?}", begin.elapsed());
+    let begin = Instant::now();
+    let registrations = master.heard(|heard| heard.registrations.len());
+    let agent = agent.crash_and_restart(&master);
+    master.await_registration(registrations + 1);
+    println!("agent back after {:?}", begin.elapsed());
+    let begin = Instant::now();
+    for task in &tasks {
+        master.kill(task.task_id.as_str(), None);
+    }
+    eventually("all are killed", || (reached("TASK_KILLED") >= count).then_some(()));
+    println!("{count} tasks killed after {:?}", begin.elapsed());
+    agent.finish();
+}
