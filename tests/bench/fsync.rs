@@ -26,26 +26,13 @@ pub(crate) struct Disk {
 /// The two disks that rows with commits are measured on: the slowed one, whose figures are the value, and the plain one.
 /// `directory` is where the server will lie.
 pub(crate) fn disks(directory: &Path) -> [Disk; 2] {
-    let slow_ms = std::env::var("BENCH_FSYNC_MS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(SLOW_MS);
+    let slow_ms = std::env::var("BENCH_FSYNC_MS").ok().and_then(|text| text.parse().ok()).unwrap_or(SLOW_MS);
     let plain_ms = measured_ms(directory);
-    let environment = vec![
-        ("LD_PRELOAD".into(), shim(directory)),
-        ("BENCH_FSYNC_MS".into(), slow_ms.to_string().into()),
-    ];
+    let environment =
+        vec![("LD_PRELOAD".into(), shim(directory)), ("BENCH_FSYNC_MS".into(), slow_ms.to_string().into())];
     [
-        Disk {
-            suffix: "",
-            fsync_ms: plain_ms.max(slow_ms),
-            environment,
-        },
-        Disk {
-            suffix: ".plain",
-            fsync_ms: plain_ms,
-            environment: Vec::new(),
-        },
+        Disk { suffix: "", fsync_ms: plain_ms.max(slow_ms), environment },
+        Disk { suffix: ".plain", fsync_ms: plain_ms, environment: Vec::new() },
     ]
 }
 
@@ -53,15 +40,8 @@ pub(crate) fn disks(directory: &Path) -> [Disk; 2] {
 fn shim(directory: &Path) -> OsString {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/slow_fdatasync.c");
     let library = directory.join("slow_fdatasync.so");
-    let compiled = Command::new("cc")
-        .args(["-shared", "-fPIC", "-O2", "-o"])
-        .arg(&library)
-        .arg(source)
-        .status();
-    assert!(
-        compiled.is_ok_and(|status| status.success()),
-        "cc compiles the fdatasync shim"
-    );
+    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-O2", "-o"]).arg(&library).arg(source).status();
+    assert!(compiled.is_ok_and(|status| status.success()), "cc compiles the fdatasync shim");
     library.into()
 }
 
@@ -72,9 +52,7 @@ fn measured_ms(directory: &Path) -> f64 {
     let samples = (0..101)
         .map(|_| {
             let started = Instant::now();
-            file.write_all(&[0; 8192])
-                .and_then(|()| file.sync_data())
-                .expect("written");
+            file.write_all(&[0; 8192]).and_then(|()| file.sync_data()).expect("written");
             started.elapsed().as_secs_f64() * 1e3
         })
         .collect();

@@ -31,10 +31,7 @@ pub(crate) struct Figure {
 
 /// Whether the command line asks for this row: it names the row, or nothing at all.
 pub(crate) fn is_wanted(row: &str) -> bool {
-    let mut rows = std::env::args()
-        .skip(1)
-        .filter(|argument| !argument.starts_with('-'))
-        .peekable();
+    let mut rows = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
     rows.peek().is_none() || rows.any(|wanted| wanted == row || wanted == "all")
 }
 
@@ -46,25 +43,11 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
 
 /// Prints the figures, of which the first is the row's own.
 pub(crate) fn print(figures: &[Figure]) {
-    println!(
-        "{:<32} {:>14} {:<10} {:>12} {:>10}",
-        "bench", "value", "unit", "reach", "fsync ms"
-    );
+    println!("{:<32} {:>14} {:<10} {:>12} {:>10}", "bench", "value", "unit", "reach", "fsync ms");
     for figure in figures {
-        let reach = figure
-            .reach
-            .map_or("–".to_owned(), |reach| rounded(reach).to_string());
-        let fsync = figure
-            .fsync_ms
-            .map_or("–".to_owned(), |fsync| rounded(fsync).to_string());
-        println!(
-            "{:<32} {:>14} {:<10} {:>12} {:>10}",
-            figure.bench,
-            rounded(figure.value),
-            figure.unit,
-            reach,
-            fsync
-        );
+        let reach = figure.reach.map_or("–".to_owned(), |reach| rounded(reach).to_string());
+        let fsync = figure.fsync_ms.map_or("–".to_owned(), |fsync| rounded(fsync).to_string());
+        println!("{:<32} {:>14} {:<10} {:>12} {:>10}", figure.bench, rounded(figure.value), figure.unit, reach, fsync);
     }
     let commit = commit();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -95,23 +78,11 @@ fn rounded(value: f64) -> f64 {
 
 fn commit() -> Option<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let output = Command::new("git")
-        .args(["rev-parse", "--short", "HEAD"])
-        .current_dir(root)
-        .output()
-        .ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let output = Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(root).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// How busy the machine was, as the average of the last minute.
 fn load() -> Option<f64> {
-    std::fs::read_to_string("/proc/loadavg")
-        .ok()?
-        .split(' ')
-        .next()?
-        .parse()
-        .ok()
+    std::fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
 }

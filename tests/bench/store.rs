@@ -11,9 +11,7 @@ use std::time::Instant;
 use attica_core_store::election::{Election, LeaseTime, PostgresElection};
 use attica_core_store::private_postgres::{PrivatePostgres, PrivatePostgresOptions};
 use attica_core_store::writer::{CommittedBatches, WriterLimits};
-use attica_core_store::{
-    Batch, Fact, LeaderRole, Position, Tables, Transaction, Writer, WriterHandle, migrations,
-};
+use attica_core_store::{Batch, Fact, LeaderRole, Position, Tables, Transaction, Writer, WriterHandle, migrations};
 use fsync::Disk;
 use report::{Better, Figure};
 use tokio_postgres::{Client, Error, Statement};
@@ -48,7 +46,9 @@ impl Tables<Launched> for Tasks {
     type Statements = Statement;
 
     async fn prepare(&self, client: &Client) -> Result<Statement, Error> {
-        client.batch_execute("create table if not exists bench_task (id bigint primary key, state text, info bytea)").await?;
+        client
+            .batch_execute("create table if not exists bench_task (id bigint primary key, state text, info bytea)")
+            .await?;
         client.prepare("insert into bench_task select id, 'staging', info from unnest($1::bigint[], $2::bytea[]) as facts (id, info)").await
     }
 
@@ -77,10 +77,7 @@ impl Bench {
             self.tasks += 1;
             Launched { task: self.tasks }
         });
-        Batch {
-            facts: facts.collect(),
-            after: Instant::now(),
-        }
+        Batch { facts: facts.collect(), after: Instant::now() }
     }
 
     /// Facts per second when the queue never runs dry.
@@ -94,11 +91,7 @@ impl Bench {
             }
         });
         for _ in 0..batches {
-            self.batches
-                .recv()
-                .await
-                .expect("a batch")
-                .expect("committed");
+            self.batches.recv().await.expect("a batch").expect("committed");
         }
         submitting.await.expect("submitted");
         (batches * facts_each) as f64 / started.elapsed().as_secs_f64()
@@ -110,12 +103,7 @@ impl Bench {
         for _ in 0..count {
             let batch = self.batch(1);
             self.handle.submit(batch).await.expect("the writer runs");
-            let committed = self
-                .batches
-                .recv()
-                .await
-                .expect("a batch")
-                .expect("committed");
+            let committed = self.batches.recv().await.expect("a batch").expect("committed");
             samples.push(committed.after.elapsed().as_secs_f64() * 1e3);
         }
         samples.sort_unstable_by(f64::total_cmp);
@@ -136,41 +124,20 @@ async fn median_rate(bench: &mut Bench, batches: usize, facts_each: usize) -> f6
 }
 
 async fn measure(directory: &Path, disk: Disk) -> Vec<Figure> {
-    let Disk {
-        suffix,
-        fsync_ms,
-        environment,
-    } = disk;
+    let Disk { suffix, fsync_ms, environment } = disk;
     let options = PrivatePostgresOptions {
         environment,
         ..PrivatePostgresOptions::new(directory.join(format!("server{suffix}")))
     };
-    let postgres = PrivatePostgres::start(&options)
-        .await
-        .expect("Postgres starts");
+    let postgres = PrivatePostgres::start(&options).await.expect("Postgres starts");
     let database = postgres.database().clone();
-    migrations::migrate(&database)
-        .await
-        .expect("the migrations apply");
-    let mut election = PostgresElection::new(
-        database.clone(),
-        LeaderRole::Master,
-        "bench".to_owned(),
-        LeaseTime::default(),
-    );
+    migrations::migrate(&database).await.expect("the migrations apply");
+    let mut election =
+        PostgresElection::new(database.clone(), LeaderRole::Master, "bench".to_owned(), LeaseTime::default());
     let leadership = election.campaign().await.expect("nobody else campaigns");
-    let (handle, batches) = Writer::spawn(
-        database,
-        leadership.lead(),
-        leadership.lease(),
-        Tasks,
-        WriterLimits::default(),
-    );
-    let mut bench = Bench {
-        handle,
-        batches,
-        tasks: 0,
-    };
+    let (handle, batches) =
+        Writer::spawn(database, leadership.lead(), leadership.lease(), Tasks, WriterLimits::default());
+    let mut bench = Bench { handle, batches, tasks: 0 };
     bench.rate(100, 10).await; // connects, prepares, makes the first files
     let many = median_rate(&mut bench, 1_000, 100).await;
     let single = median_rate(&mut bench, 50_000, 1).await;
@@ -190,18 +157,8 @@ async fn measure(directory: &Path, disk: Disk) -> Vec<Figure> {
     vec![
         figure("facts_100_per_batch", many, "facts/s", Better::Higher),
         figure("facts_1_per_batch", single, "facts/s", Better::Higher),
-        figure(
-            "commit_p50",
-            percentile(&latencies, 50),
-            "ms",
-            Better::Lower,
-        ),
-        figure(
-            "commit_p99",
-            percentile(&latencies, 99),
-            "ms",
-            Better::Lower,
-        ),
+        figure("commit_p50", percentile(&latencies, 50), "ms", Better::Lower),
+        figure("commit_p99", percentile(&latencies, 99), "ms", Better::Lower),
     ]
 }
 
@@ -210,10 +167,7 @@ fn main() {
         return;
     }
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("temporary directory");
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("runtime");
     let mut figures = Vec::new();
     for disk in fsync::disks(directory.path()) {
         figures.extend(runtime.block_on(measure(directory.path(), disk)));

@@ -24,9 +24,7 @@ pub struct Database {
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidDatabase {
     /// Neither a URL nor a key/value string that libpq would understand.
-    #[error(
-        "not a Postgres address (postgresql://user@host:5432/name, or host=/run/postgresql user=attica)"
-    )]
+    #[error("not a Postgres address (postgresql://user@host:5432/name, or host=/run/postgresql user=attica)")]
     Syntax(#[source] tokio_postgres::Error),
     /// Failing over between servers is not built.
     #[error("a Postgres address names exactly one host, this one names {0}")]
@@ -58,10 +56,7 @@ impl FromStr for Database {
         if config.get_user().is_none() {
             return Err(InvalidDatabase::NoUser);
         }
-        if config
-            .get_password()
-            .is_some_and(|password| std::str::from_utf8(password).is_err())
-        {
+        if config.get_password().is_some_and(|password| std::str::from_utf8(password).is_err()) {
             return Err(InvalidDatabase::Password);
         }
         config
@@ -99,11 +94,7 @@ impl Database {
         if let Some(name) = self.config.get_dbname().or(self.config.get_user()) {
             options = options.database(name);
         }
-        if let Some(password) = self
-            .config
-            .get_password()
-            .and_then(|password| std::str::from_utf8(password).ok())
-        {
+        if let Some(password) = self.config.get_password().and_then(|password| std::str::from_utf8(password).ok()) {
             options = options.password(password);
         }
         options
@@ -118,16 +109,8 @@ impl Database {
     }
 
     /// Opens one connection whose statements can be pipelined.
-    pub(crate) async fn connect(
-        &self,
-        application: &str,
-    ) -> Result<Connection, tokio_postgres::Error> {
-        let (client, driver) = self
-            .config
-            .clone()
-            .application_name(application)
-            .connect(NoTls)
-            .await?;
+    pub(crate) async fn connect(&self, application: &str) -> Result<Connection, tokio_postgres::Error> {
+        let (client, driver) = self.config.clone().application_name(application).connect(NoTls).await?;
         let driver = tokio::spawn(async move {
             if let Err(error) = driver.await {
                 tracing::debug!(%error, "a connection to Postgres ended");
@@ -156,16 +139,8 @@ mod tests {
     #[test]
     fn an_address_names_one_server_and_a_user() {
         let refused = |text: &str| text.parse::<Database>().expect_err(text).to_string();
-        assert!(
-            "postgresql://me@localhost:5433/attica"
-                .parse::<Database>()
-                .is_ok()
-        );
-        assert!(
-            "postgresql:///attica?host=/run/postgresql&user=me"
-                .parse::<Database>()
-                .is_ok()
-        );
+        assert!("postgresql://me@localhost:5433/attica".parse::<Database>().is_ok());
+        assert!("postgresql:///attica?host=/run/postgresql&user=me".parse::<Database>().is_ok());
         assert!("host=/run/postgresql user=me".parse::<Database>().is_ok());
         assert!(refused("postgresql://me@a,b/attica").contains("names 2"));
         assert!(refused("user=me").contains("names 0"));
@@ -176,9 +151,7 @@ mod tests {
 
     #[test]
     fn a_password_is_not_shown() {
-        let database: Database = "postgresql://me:secret@localhost/attica"
-            .parse()
-            .expect("valid");
+        let database: Database = "postgresql://me:secret@localhost/attica".parse().expect("valid");
         assert!(!format!("{database:?}").contains("secret"));
     }
 }

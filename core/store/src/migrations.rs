@@ -13,9 +13,7 @@ pub enum MigrationError {
     #[error("cannot connect to Postgres")]
     Connect(#[source] sqlx::Error),
     /// A newer program was here. Migrations only go forward.
-    #[error(
-        "the database was migrated by a newer version of this program (migration {0} is unknown here)"
-    )]
+    #[error("the database was migrated by a newer version of this program (migration {0} is unknown here)")]
     Newer(i64),
     /// A migration failed; each is a transaction of its own, so that nothing of it is left.
     #[error("cannot migrate the database")]
@@ -27,13 +25,10 @@ pub async fn migrate(database: &Database) -> Result<(), MigrationError> {
     let pool = database.pool("attica migrations", 1);
     // Connects, to tell a database that is not there from one that cannot be migrated; the pool keeps the connection.
     drop(pool.acquire().await.map_err(MigrationError::Connect)?);
-    let outcome = MIGRATOR
-        .run(&pool)
-        .await
-        .map_err(|error| match error {
-            MigrateError::VersionMissing(version) => MigrationError::Newer(version),
-            error => MigrationError::Migrate(error),
-        });
+    let outcome = MIGRATOR.run(&pool).await.map_err(|error| match error {
+        MigrateError::VersionMissing(version) => MigrationError::Newer(version),
+        error => MigrationError::Migrate(error),
+    });
     pool.close().await;
     outcome
 }

@@ -18,18 +18,10 @@ impl TestServer {
     pub(crate) async fn start() -> Self {
         let directory = tempfile::tempdir().expect("temporary directory");
         let options = PrivatePostgresOptions::for_test(directory.path());
-        let postgres = PrivatePostgres::start(&options)
-            .await
-            .expect("Postgres starts");
-        migrations::migrate(postgres.database())
-            .await
-            .expect("the migrations apply");
+        let postgres = PrivatePostgres::start(&options).await.expect("Postgres starts");
+        migrations::migrate(postgres.database()).await.expect("the migrations apply");
         let pool = postgres.database().pool("attica test", 4);
-        TestServer {
-            postgres,
-            pool,
-            directory,
-        }
+        TestServer { postgres, pool, directory }
     }
 
     pub(crate) fn database(&self) -> Database {
@@ -37,18 +29,10 @@ impl TestServer {
     }
 
     pub(crate) fn candidate(&self, address: &str, time: LeaseTime) -> PostgresElection {
-        PostgresElection::new(
-            self.database(),
-            LeaderRole::Master,
-            address.to_owned(),
-            time,
-        )
+        PostgresElection::new(self.database(), LeaderRole::Master, address.to_owned(), time)
     }
 
     pub(crate) async fn win(&self) -> Leadership {
-        self.candidate("here", LeaseTime::default())
-            .campaign()
-            .await
-            .expect("nobody else campaigns")
+        self.candidate("here", LeaseTime::default()).campaign().await.expect("nobody else campaigns")
     }
 }

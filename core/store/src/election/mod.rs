@@ -85,19 +85,14 @@ impl Lease {
             Standing::Until(end) => Instant::now() < end,
             Standing::Deposed => true,
         };
-        matches!(
-            standing.wait_for(current).await.as_deref(),
-            Ok(Standing::Until(_))
-        )
+        matches!(standing.wait_for(current).await.as_deref(), Ok(Standing::Until(_)))
     }
 
     /// Returns when somebody else leads, or we resigned.
     pub async fn lost(&self) {
         let mut standing = self.standing.clone();
         // An error means that the lease is no longer renewed by anybody, which is as good as lost.
-        let _ = standing
-            .wait_for(|standing| *standing == Standing::Deposed)
-            .await;
+        let _ = standing.wait_for(|standing| *standing == Standing::Deposed).await;
     }
 }
 
@@ -124,9 +119,7 @@ impl Leadership {
     /// Hands over: once this returns another candidate can win at once. End the writer first, so that nothing promised is
     /// left in its queue.
     pub async fn resign(self) {
-        let Leadership {
-            resign, renewal, ..
-        } = self;
+        let Leadership { resign, renewal, .. } = self;
         let _ = resign.send(());
         let _ = renewal.await; // it ends by itself, within one attempt to tell the database
     }

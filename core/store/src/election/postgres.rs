@@ -20,10 +20,7 @@ pub struct LeaseTime {
 
 impl Default for LeaseTime {
     fn default() -> Self {
-        LeaseTime {
-            ttl: Duration::from_secs(5),
-            poll: Duration::from_millis(200),
-        }
+        LeaseTime { ttl: Duration::from_secs(5), poll: Duration::from_millis(200) }
     }
 }
 
@@ -57,17 +54,8 @@ struct Candidate {
 impl PostgresElection {
     /// A candidate that others reach at `address` once it leads. The database must be migrated.
     pub fn new(database: Database, role: LeaderRole, address: String, time: LeaseTime) -> Self {
-        let candidate = Candidate {
-            database,
-            role,
-            holder: Uuid::new_v4(),
-            address,
-            time,
-        };
-        PostgresElection {
-            candidate,
-            leader: watch::Sender::new(None),
-        }
+        let candidate = Candidate { database, role, holder: Uuid::new_v4(), address, time };
+        PostgresElection { candidate, leader: watch::Sender::new(None) }
     }
 }
 
@@ -78,23 +66,16 @@ impl Election for PostgresElection {
         loop {
             match candidate.ask(&mut connection).await {
                 Ok(Answer::Won { lead, until }) => {
-                    let leader = Leader {
-                        epoch: lead.epoch,
-                        address: candidate.address.clone(),
-                    };
+                    let leader = Leader { epoch: lead.epoch, address: candidate.address.clone() };
                     self.leader.send_replace(Some(leader));
                     return Ok(candidate.lead(lead, until, connection));
                 }
                 Ok(Answer::Taken { leader, free_in }) => {
-                    self.leader
-                        .send_if_modified(|seen| std::mem::replace(seen, leader.clone()) != leader);
+                    self.leader.send_if_modified(|seen| std::mem::replace(seen, leader.clone()) != leader);
                     tokio::time::sleep(free_in.min(candidate.time.poll)).await;
                 }
                 Err(source) if is_final(&source) => {
-                    return Err(ElectionError::Refused {
-                        role: candidate.role,
-                        source,
-                    });
+                    return Err(ElectionError::Refused { role: candidate.role, source });
                 }
                 Err(error) => {
                     tracing::warn!(role = %candidate.role, error = &error as &dyn std::error::Error, "cannot campaign");
@@ -112,14 +93,8 @@ impl Election for PostgresElection {
 }
 
 enum Answer {
-    Won {
-        lead: Lead,
-        until: Instant,
-    },
-    Taken {
-        leader: Option<Leader>,
-        free_in: Duration,
-    },
+    Won { lead: Lead, until: Instant },
+    Taken { leader: Option<Leader>, free_in: Duration },
 }
 
 /// What became of a renewal.
@@ -130,16 +105,11 @@ enum Renewal {
 }
 
 impl Candidate {
-    async fn connect<'a>(
-        &self,
-        connection: &'a mut Option<PgConnection>,
-    ) -> Result<&'a mut PgConnection, sqlx::Error> {
+    async fn connect<'a>(&self, connection: &'a mut Option<PgConnection>) -> Result<&'a mut PgConnection, sqlx::Error> {
         match connection {
             Some(connection) => Ok(connection),
             None => {
-                let options = self
-                    .database
-                    .options(&format!("attica {} election", self.role));
+                let options = self.database.options(&format!("attica {} election", self.role));
                 Ok(connection.insert(PgConnection::connect_with(&options).await?))
             }
         }
@@ -162,11 +132,7 @@ impl Candidate {
         .fetch_optional(&mut *connection)
         .await?;
         if let Some(row) = won {
-            let lead = Lead {
-                role: self.role,
-                epoch: Epoch(row.epoch),
-                seq: Position(row.seq),
-            };
+            let lead = Lead { role: self.role, epoch: Epoch(row.epoch), seq: Position(row.seq) };
             return Ok(Answer::Won { lead, until });
         }
         let row = sqlx::query!(
@@ -177,14 +143,8 @@ impl Candidate {
         )
         .fetch_one(connection)
         .await?;
-        let leader = row.address.map(|address| Leader {
-            epoch: Epoch(row.epoch),
-            address,
-        });
-        Ok(Answer::Taken {
-            leader,
-            free_in: Duration::try_from_secs_f64(row.free_in_seconds).unwrap_or_default(),
-        })
+        let leader = row.address.map(|address| Leader { epoch: Epoch(row.epoch), address });
+        Ok(Answer::Taken { leader, free_in: Duration::try_from_secs_f64(row.free_in_seconds).unwrap_or_default() })
     }
 
     /// Starts renewing what was won.
@@ -192,12 +152,7 @@ impl Candidate {
         let (standing, seen) = watch::channel(Standing::Until(until));
         let (resign, resigned) = oneshot::channel();
         let renewal = tokio::spawn(self.keep(lead, connection, standing, resigned));
-        Leadership {
-            lead,
-            lease: Lease { standing: seen },
-            resign,
-            renewal,
-        }
+        Leadership { lead, lease: Lease { standing: seen }, resign, renewal }
     }
 
     /// Renews until deposed, resigned, or dropped.
@@ -219,10 +174,7 @@ impl Candidate {
                 Some(false) => return, // the leadership was dropped
                 Some(true) => {
                     standing.send_replace(Standing::Deposed);
-                    let released = tokio::time::timeout(
-                        self.time.renew_after(),
-                        self.release(lead, &mut connection),
-                    );
+                    let released = tokio::time::timeout(self.time.renew_after(), self.release(lead, &mut connection));
                     if !matches!(released.await, Ok(Ok(()))) {
                         tracing::warn!(role = %lead.role, "could not hand over: the lease runs out by itself");
                     }
@@ -230,9 +182,7 @@ impl Candidate {
                 }
                 None => {}
             }
-            let renewed =
-                tokio::time::timeout(self.time.renew_after(), self.renew(lead, &mut connection))
-                    .await;
+            let renewed = tokio::time::timeout(self.time.renew_after(), self.renew(lead, &mut connection)).await;
             match renewed {
                 Ok(Ok(Renewal::Renewed { until })) => {
                     standing.send_replace(Standing::Until(until));
@@ -258,11 +208,7 @@ impl Candidate {
     }
 
     /// Also renews a lease that ran out, if nobody took it meanwhile: the epoch says.
-    async fn renew(
-        &self,
-        lead: Lead,
-        connection: &mut Option<PgConnection>,
-    ) -> Result<Renewal, sqlx::Error> {
+    async fn renew(&self, lead: Lead, connection: &mut Option<PgConnection>) -> Result<Renewal, sqlx::Error> {
         let connection = self.connect(connection).await?;
         let until = Instant::now() + self.time.ttl;
         let renewed = sqlx::query!(
@@ -275,19 +221,11 @@ impl Candidate {
         )
         .execute(connection)
         .await?;
-        Ok(if renewed.rows_affected() == 1 {
-            Renewal::Renewed { until }
-        } else {
-            Renewal::Deposed
-        })
+        Ok(if renewed.rows_affected() == 1 { Renewal::Renewed { until } } else { Renewal::Deposed })
     }
 
     /// Makes the role free at once.
-    async fn release(
-        &self,
-        lead: Lead,
-        connection: &mut Option<PgConnection>,
-    ) -> Result<(), sqlx::Error> {
+    async fn release(&self, lead: Lead, connection: &mut Option<PgConnection>) -> Result<(), sqlx::Error> {
         let connection = self.connect(connection).await?;
         sqlx::query!(
             "update lead set expires_at = '-infinity', holder = null, address = null
@@ -305,11 +243,9 @@ impl Candidate {
 /// Whether asking again cannot help: the schema, the permissions or the address are wrong.
 fn is_final(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            ["28", "3D", "42"]
-                .iter()
-                .any(|class| code.starts_with(class))
-        }),
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| ["28", "3D", "42"].iter().any(|class| code.starts_with(class)))
+        }
         sqlx::Error::Configuration(_) | sqlx::Error::RowNotFound => true,
         _ => false,
     }

@@ -107,10 +107,7 @@ impl Journal {
         .fetch_one(&self.pool)
         .await
         .map_err(self.failed("read"))?;
-        Ok(Bounds {
-            tail: Position(row.tail),
-            head: Position(row.seq),
-        })
+        Ok(Bounds { tail: Position(row.tail), head: Position(row.seq) })
     }
 
     /// Forgets what `retention` does not keep, while `epoch` leads; returns how many entries went. The leader calls it now and

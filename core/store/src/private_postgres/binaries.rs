@@ -18,22 +18,16 @@ impl Binaries {
     /// The newest of Debian's versions, else what the `PATH` has.
     pub fn find() -> Result<Self, PrivatePostgresError> {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let directories: Vec<PathBuf> = debian_versions(Path::new(DEBIAN))
-            .chain(std::env::split_paths(&path))
-            .collect();
-        let found = directories
-            .iter()
-            .find_map(|directory| Binaries::within(directory));
+        let directories: Vec<PathBuf> =
+            debian_versions(Path::new(DEBIAN)).chain(std::env::split_paths(&path)).collect();
+        let found = directories.iter().find_map(|directory| Binaries::within(directory));
         found.ok_or_else(|| PrivatePostgresError::NotInstalled {
             looked_in: format!("{DEBIAN}/*/bin and the PATH ({})", path.to_string_lossy()),
         })
     }
 
     fn within(directory: &Path) -> Option<Self> {
-        let binaries = Binaries {
-            initdb: directory.join("initdb"),
-            postgres: directory.join("postgres"),
-        };
+        let binaries = Binaries { initdb: directory.join("initdb"), postgres: directory.join("postgres") };
         (binaries.initdb.is_file() && binaries.postgres.is_file()).then_some(binaries)
     }
 }
@@ -42,12 +36,7 @@ impl Binaries {
 fn debian_versions(root: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
     let mut versions: Vec<(u32, PathBuf)> = entries
-        .filter_map(|entry| {
-            Some((
-                entry.file_name().to_str()?.parse().ok()?,
-                entry.path().join("bin"),
-            ))
-        })
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
         .collect();
     versions.sort_unstable_by(|left, right| right.cmp(left));
     versions.into_iter().map(|(_version, directory)| directory)
@@ -64,10 +53,8 @@ mod tests {
             std::fs::create_dir(root.path().join(version)).expect("directory");
         }
         let found: Vec<PathBuf> = debian_versions(root.path()).collect();
-        let expected: Vec<PathBuf> = ["17", "15", "9"]
-            .iter()
-            .map(|version| root.path().join(version).join("bin"))
-            .collect();
+        let expected: Vec<PathBuf> =
+            ["17", "15", "9"].iter().map(|version| root.path().join(version).join("bin")).collect();
         assert_eq!(found, expected);
     }
 }

@@ -29,9 +29,7 @@ pub(super) async fn end(data: &Path) -> Result<(), PrivatePostgresError> {
         }
         tracing::warn!(data = %data.display(), processes = ?left, %signal, "ending an earlier Postgres");
         // The main process ends its children; when it is gone they are told one by one.
-        let told = main_process(data)
-            .filter(|main| left.contains(main))
-            .map_or(left, |main| vec![main]);
+        let told = main_process(data).filter(|main| left.contains(main)).map_or(left, |main| vec![main]);
         for process in told {
             let _ = kill(Pid::from_raw(process), signal); // it may have ended meanwhile
         }
@@ -44,10 +42,7 @@ pub(super) async fn end(data: &Path) -> Result<(), PrivatePostgresError> {
     }
     match left.first() {
         None => Ok(()),
-        Some(&process) => Err(PrivatePostgresError::Leftover {
-            directory: data.to_owned(),
-            process,
-        }),
+        Some(&process) => Err(PrivatePostgresError::Leftover { directory: data.to_owned(), process }),
     }
 }
 
@@ -57,22 +52,13 @@ fn processes(data: &Path) -> Vec<i32> {
     let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     ids.filter(|id| {
         let process = Path::new("/proc").join(id.to_string());
-        let at_home =
-            std::fs::read_link(process.join("cwd")).is_ok_and(|directory| directory == data);
-        at_home
-            && std::fs::read_to_string(process.join("comm"))
-                .is_ok_and(|name| name.trim_end() == "postgres")
+        let at_home = std::fs::read_link(process.join("cwd")).is_ok_and(|directory| directory == data);
+        at_home && std::fs::read_to_string(process.join("comm")).is_ok_and(|name| name.trim_end() == "postgres")
     })
     .collect()
 }
 
 /// The process id that the server wrote down; on its own it proves nothing.
 fn main_process(data: &Path) -> Option<i32> {
-    std::fs::read_to_string(data.join("postmaster.pid"))
-        .ok()?
-        .lines()
-        .next()?
-        .trim()
-        .parse()
-        .ok()
+    std::fs::read_to_string(data.join("postmaster.pid")).ok()?.lines().next()?.trim().parse().ok()
 }

@@ -57,19 +57,12 @@ pub struct PrivatePostgresOptions {
 impl PrivatePostgresOptions {
     /// A durable server in `directory`.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        PrivatePostgresOptions {
-            directory: directory.into(),
-            durability: Durability::Disk,
-            environment: Vec::new(),
-        }
+        PrivatePostgresOptions { directory: directory.into(), durability: Durability::Disk, environment: Vec::new() }
     }
 
     /// A server for a test.
     pub fn for_test(directory: impl Into<PathBuf>) -> Self {
-        PrivatePostgresOptions {
-            durability: Durability::Memory,
-            ..PrivatePostgresOptions::new(directory)
-        }
+        PrivatePostgresOptions { durability: Durability::Memory, ..PrivatePostgresOptions::new(directory) }
     }
 }
 
@@ -105,9 +98,7 @@ pub enum PrivatePostgresError {
         source: io::Error,
     },
     /// There is no account that Postgres would run as.
-    #[error(
-        "Postgres does not run as root, user namespaces are not allowed here, and there is no account `postgres`"
-    )]
+    #[error("Postgres does not run as root, user namespaces are not allowed here, and there is no account `postgres`")]
     NoAccount,
     /// `initdb` failed.
     #[error("initdb failed in {}: {output}", directory.display())]
@@ -179,21 +170,9 @@ impl PrivatePostgres {
             Err(invalid) => unreachable!("{url} is built to be valid: {invalid}"),
         };
         let log = directory.join("postgres.log");
-        let mut server = Server::spawn(
-            &binaries,
-            &account,
-            &data,
-            socket_directory.path(),
-            &log,
-            options,
-        )?;
+        let mut server = Server::spawn(&binaries, &account, &data, socket_directory.path(), &log, options)?;
         server.wait_until_ready(&database).await?;
-        Ok(PrivatePostgres {
-            server,
-            socket_directory,
-            url,
-            database,
-        })
+        Ok(PrivatePostgres { server, socket_directory, url, database })
     }
 
     /// The address of the server, as `--postgres-url` takes it.
@@ -239,20 +218,9 @@ impl Drop for PrivatePostgres {
 
 /// Makes the directory, for nobody but us; returns its real path.
 fn private_directory(directory: &Path) -> Result<PathBuf, PrivatePostgresError> {
-    let failed = |what| {
-        move |source| PrivatePostgresError::Directory {
-            what,
-            path: directory.to_owned(),
-            source,
-        }
-    };
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .map_err(failed("make the directory"))?;
-    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))
-        .map_err(failed("write to"))?;
+    let failed = |what| move |source| PrivatePostgresError::Directory { what, path: directory.to_owned(), source };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed("make the directory"))?;
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700)).map_err(failed("write to"))?;
     directory.canonicalize().map_err(failed("find"))
 }
 
@@ -272,16 +240,12 @@ impl SocketDirectory {
         }
         let name = Uuid::new_v5(&Uuid::NAMESPACE_OID, directory.as_os_str().as_bytes());
         let short = Path::new("/tmp").join(format!("attica-{}", name.simple()));
-        let failed = |source| PrivatePostgresError::Directory {
-            what: "make the directory",
-            path: short.clone(),
-            source,
-        };
+        let failed =
+            |source| PrivatePostgresError::Directory { what: "make the directory", path: short.clone(), source };
         match std::fs::DirBuilder::new().mode(0o700).create(&short) {
             Ok(()) => {}
             // Left by a start that was killed, and nobody else's: everybody may write to /tmp.
-            Err(error)
-                if error.kind() == io::ErrorKind::AlreadyExists && account.owns_alone(&short) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && account.owns_alone(&short) => {}
             Err(error) => return Err(failed(error)),
         }
         account.own(&short)?;
@@ -296,13 +260,8 @@ impl SocketDirectory {
 
     fn url(&self) -> Result<String, PrivatePostgresError> {
         let path = self.path();
-        let text = path.to_str().ok_or_else(|| PrivatePostgresError::Path {
-            directory: path.to_owned(),
-        })?;
-        Ok(format!(
-            "postgresql:///{DATABASE}?host={}&user={USER}",
-            percent_encoded(text)
-        ))
+        let text = path.to_str().ok_or_else(|| PrivatePostgresError::Path { directory: path.to_owned() })?;
+        Ok(format!("postgresql:///{DATABASE}?host={}&user={USER}", percent_encoded(text)))
     }
 
     fn remove(&self) {
@@ -316,14 +275,11 @@ impl SocketDirectory {
 }
 
 fn percent_encoded(path: &str) -> String {
-    path.bytes()
-        .fold(String::with_capacity(path.len()), |mut text, byte| {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => {
-                    text.push(char::from(byte))
-                }
-                other => text.push_str(&format!("%{other:02X}")),
-            }
-            text
-        })
+    path.bytes().fold(String::with_capacity(path.len()), |mut text, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => text.push(char::from(byte)),
+            other => text.push_str(&format!("%{other:02X}")),
+        }
+        text
+    })
 }

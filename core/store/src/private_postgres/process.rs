@@ -42,18 +42,11 @@ impl Account {
         if !nix::unistd::geteuid().is_root() {
             return Ok(Account::Own);
         }
-        let allowed = Account::Namespace
-            .command(Path::new("true"))
-            .stderr(Stdio::null())
-            .status()
-            .await;
+        let allowed = Account::Namespace.command(Path::new("true")).stderr(Stdio::null()).status().await;
         if allowed.is_ok_and(|status| status.success()) {
             return Ok(Account::Namespace);
         }
-        let account = User::from_name("postgres")
-            .ok()
-            .flatten()
-            .ok_or(PrivatePostgresError::NoAccount)?;
+        let account = User::from_name("postgres").ok().flatten().ok_or(PrivatePostgresError::NoAccount)?;
         let account = Account::Postgres(account);
         account.own(directory)?;
         Ok(account)
@@ -63,15 +56,9 @@ impl Account {
     pub(super) fn own(&self, directory: &Path) -> Result<(), PrivatePostgresError> {
         match self {
             Account::Own | Account::Namespace => Ok(()),
-            Account::Postgres(user) => {
-                nix::unistd::chown(directory, Some(user.uid), Some(user.gid)).map_err(|error| {
-                    PrivatePostgresError::Directory {
-                        what: "give away",
-                        path: directory.to_owned(),
-                        source: error.into(),
-                    }
-                })
-            }
+            Account::Postgres(user) => nix::unistd::chown(directory, Some(user.uid), Some(user.gid)).map_err(|error| {
+                PrivatePostgresError::Directory { what: "give away", path: directory.to_owned(), source: error.into() }
+            }),
         }
     }
 
@@ -81,9 +68,8 @@ impl Account {
             Account::Own | Account::Namespace => nix::unistd::geteuid(),
             Account::Postgres(user) => user.uid,
         };
-        std::fs::symlink_metadata(directory).is_ok_and(|metadata| {
-            metadata.is_dir() && metadata.uid() == owner.as_raw() && metadata.mode() & 0o077 == 0
-        })
+        std::fs::symlink_metadata(directory)
+            .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == owner.as_raw() && metadata.mode() & 0o077 == 0)
     }
 
     fn command(&self, program: &Path) -> Command {
@@ -91,9 +77,7 @@ impl Account {
             Account::Own => Command::new(program),
             Account::Namespace => {
                 let mut command = Command::new("unshare"); // executes the program in its own place: same process id
-                command
-                    .args(["--user", "--map-user=1000", "--map-group=1000", "--"])
-                    .arg(program);
+                command.args(["--user", "--map-user=1000", "--map-group=1000", "--"]).arg(program);
                 command
             }
             Account::Postgres(user) => {
@@ -123,12 +107,7 @@ pub(super) async fn initialise(
     }
     let mut command = account.command(&binaries.initdb);
     command
-        .args([
-            "--encoding=UTF8",
-            "--locale=C",
-            "--data-checksums",
-            "--auth=trust",
-        ])
+        .args(["--encoding=UTF8", "--locale=C", "--data-checksums", "--auth=trust"])
         .arg(format!("--username={USER}"))
         .arg("--pgdata")
         .arg(&unfinished)
@@ -139,22 +118,11 @@ pub(super) async fn initialise(
             command.arg("--no-sync");
         }
     }
-    let run = |source| PrivatePostgresError::Run {
-        program: binaries.initdb.clone(),
-        source,
-    };
-    let output = command
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .map_err(run)?;
+    let run = |source| PrivatePostgresError::Run { program: binaries.initdb.clone(), source };
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.map_err(run)?;
     if !output.status.success() {
         let output = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(PrivatePostgresError::Initdb {
-            directory: directory.to_owned(),
-            output,
-        });
+        return Err(PrivatePostgresError::Initdb { directory: directory.to_owned(), output });
     }
     std::fs::rename(&unfinished, &data).map_err(failed("rename", &unfinished))?;
     let sync = || File::open(directory)?.sync_all();
@@ -180,93 +148,50 @@ impl Server {
         log: &Path,
         options: &PrivatePostgresOptions,
     ) -> Result<Self, PrivatePostgresError> {
-        let failed = |source| PrivatePostgresError::Directory {
-            what: "write to",
-            path: log.to_owned(),
-            source,
-        };
+        let failed = |source| PrivatePostgresError::Directory { what: "write to", path: log.to_owned(), source };
         let (log_file, log_start) = open_log(log).map_err(failed)?;
         let also_log = log_file.try_clone().map_err(failed)?;
         let mut command = account.command(&binaries.postgres);
-        command
-            .arg("-D")
-            .arg(data)
-            .arg("-k")
-            .arg(socket_directory)
-            .args([
-                "-c",
-                "listen_addresses=",
-                "-c",
-                "port=5432",
-                "-c",
-                "unix_socket_permissions=0700",
-            ]);
+        command.arg("-D").arg(data).arg("-k").arg(socket_directory).args([
+            "-c",
+            "listen_addresses=",
+            "-c",
+            "port=5432",
+            "-c",
+            "unix_socket_permissions=0700",
+        ]);
         match options.durability {
             Durability::Disk => command.args(["-c", "fsync=on", "-c", "synchronous_commit=on"]),
             Durability::Memory => command.args(["-c", "fsync=off", "-c", "full_page_writes=off"]),
         };
-        command.envs(
-            options
-                .environment
-                .iter()
-                .map(|(name, value)| (name, value)),
-        );
-        command
-            .stdin(Stdio::null())
-            .stdout(log_file)
-            .stderr(also_log)
-            .process_group(0);
-        let run = |source| PrivatePostgresError::Run {
-            program: binaries.postgres.clone(),
-            source,
-        };
+        command.envs(options.environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(log_file).stderr(also_log).process_group(0);
+        let run = |source| PrivatePostgresError::Run { program: binaries.postgres.clone(), source };
         let child = command.spawn().map_err(run)?;
         let Some(process) = child.id().and_then(|id| i32::try_from(id).ok()) else {
             unreachable!("a child that nobody waited for has a process id");
         };
-        Ok(Server {
-            child,
-            process,
-            log: log.to_owned(),
-            log_start,
-        })
+        Ok(Server { child, process, log: log.to_owned(), log_start })
     }
 
     /// Returns when a connection was accepted; an error when the server ends before.
-    pub(super) async fn wait_until_ready(
-        &mut self,
-        database: &Database,
-    ) -> Result<(), PrivatePostgresError> {
+    pub(super) async fn wait_until_ready(&mut self, database: &Database) -> Result<(), PrivatePostgresError> {
         let until = Instant::now() + READY_LIMIT;
         while database.connect("attica start").await.is_err() {
             let status = self
                 .child
                 .try_wait()
-                .map_err(|source| PrivatePostgresError::Run {
-                    program: PathBuf::from("postgres"),
-                    source,
-                })?;
+                .map_err(|source| PrivatePostgresError::Run { program: PathBuf::from("postgres"), source })?;
             if let Some(status) = status {
                 let last_line = last_reason(&self.log, self.log_start);
-                return Err(PrivatePostgresError::Ended {
-                    status,
-                    last_line,
-                    log: self.log.clone(),
-                });
+                return Err(PrivatePostgresError::Ended { status, last_line, log: self.log.clone() });
             }
             if Instant::now() > until {
-                return Err(PrivatePostgresError::NotReady {
-                    limit: READY_LIMIT,
-                    log: self.log.clone(),
-                });
+                return Err(PrivatePostgresError::NotReady { limit: READY_LIMIT, log: self.log.clone() });
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        tracing::debug!(
-            database = DATABASE,
-            process = self.process,
-            "Postgres is ready"
-        );
+        tracing::debug!(database = DATABASE, process = self.process, "Postgres is ready");
         Ok(())
     }
 
@@ -281,10 +206,7 @@ impl Server {
     pub(super) async fn stop(&mut self) {
         for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGKILL] {
             self.signal(signal);
-            if tokio::time::timeout(STOP_LIMIT, self.child.wait())
-                .await
-                .is_ok()
-            {
+            if tokio::time::timeout(STOP_LIMIT, self.child.wait()).await.is_ok() {
                 return;
             }
             tracing::warn!(process = self.process, %signal, "Postgres does not end");
@@ -333,22 +255,13 @@ fn last_reason(log: &Path, start: u64) -> String {
     let read = || -> io::Result<String> {
         let mut file = File::open(log)?;
         let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(
-            start.max(length.saturating_sub(REASON_BYTES)),
-        ))?;
+        file.seek(SeekFrom::Start(start.max(length.saturating_sub(REASON_BYTES))))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
     let text = read().unwrap_or_default();
-    let lines = || {
-        text.lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .rev()
-    };
-    let reason = lines()
-        .find(|line| line.contains("FATAL:") || line.contains("PANIC:"))
-        .or_else(|| lines().next());
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty()).rev();
+    let reason = lines().find(|line| line.contains("FATAL:") || line.contains("PANIC:")).or_else(|| lines().next());
     reason.unwrap_or("it said nothing").to_owned()
 }

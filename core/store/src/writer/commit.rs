@@ -64,15 +64,7 @@ impl<T, S> Committer<T, S> {
         stall_after: Duration,
         state: watch::Sender<WriterState>,
     ) -> Self {
-        Committer {
-            database,
-            lead,
-            tables,
-            stall_after,
-            state,
-            session: None,
-            failures: 0,
-        }
+        Committer { database, lead, tables, stall_after, state, session: None, failures: 0 }
     }
 
     /// Where the writer is: everything up to `seq` is in.
@@ -81,11 +73,7 @@ impl<T, S> Committer<T, S> {
     }
 
     /// Returns when the rows, if there are any, are durable and no other leader can exist, however long that takes.
-    pub(super) async fn write<F: Fact>(
-        &mut self,
-        rows: &Rows<F>,
-        lease: &Lease,
-    ) -> Result<(), WriterError>
+    pub(super) async fn write<F: Fact>(&mut self, rows: &Rows<F>, lease: &Lease) -> Result<(), WriterError>
     where
         T: Tables<F, Statements = S>,
     {
@@ -102,9 +90,7 @@ impl<T, S> Committer<T, S> {
                 return Err(WriterError::Deposed { lead: self.lead });
             }
         }
-        self.state.send_if_modified(|state| {
-            std::mem::replace(state, WriterState::Healthy) != WriterState::Healthy
-        });
+        self.state.send_if_modified(|state| std::mem::replace(state, WriterState::Healthy) != WriterState::Healthy);
         Ok(())
     }
 
@@ -169,27 +155,16 @@ impl<T, S> Committer<T, S> {
     }
 
     /// Sends the whole transaction and waits for its end; shows a stall when that takes long.
-    async fn attempt<F: Fact>(
-        &self,
-        session: &Session<S>,
-        rows: &Rows<F>,
-        last: Position,
-    ) -> Result<(), Error>
+    async fn attempt<F: Fact>(&self, session: &Session<S>, rows: &Rows<F>, last: Position) -> Result<(), Error>
     where
         T: Tables<F, Statements = S>,
     {
         let Lead { role, epoch, seq } = self.lead;
         let first = seq.after(1);
         let mut transaction = Transaction::begin(&session.connection.client);
-        let fence = [
-            Box::new(role.as_str()) as _,
-            Box::new(epoch.0) as _,
-            Box::new(seq.0) as _,
-            Box::new(last.0) as _,
-        ];
+        let fence = [Box::new(role.as_str()) as _, Box::new(epoch.0) as _, Box::new(seq.0) as _, Box::new(last.0) as _];
         transaction.execute(&session.fence, fence);
-        self.tables
-            .write(&mut transaction, &session.tables, first, &rows.facts);
+        self.tables.write(&mut transaction, &session.tables, first, &rows.facts);
         let columns = [
             Box::new(role.as_str()) as _,
             Box::new(first.0) as _,
@@ -213,30 +188,16 @@ impl<T, S> Committer<T, S> {
     where
         T: Tables<F, Statements = S>,
     {
-        let connection = self
-            .database
-            .connect(&format!("attica {} writer", self.lead.role))
-            .await?;
+        let connection = self.database.connect(&format!("attica {} writer", self.lead.role)).await?;
         let client = &connection.client;
         client.batch_execute(SESSION).await?;
-        let (fence, journal, tables) = tokio::try_join!(
-            client.prepare(FENCE),
-            client.prepare(JOURNAL),
-            self.tables.prepare(client)
-        )?;
-        Ok(Session {
-            connection,
-            fence,
-            journal,
-            tables,
-        })
+        let (fence, journal, tables) =
+            tokio::try_join!(client.prepare(FENCE), client.prepare(JOURNAL), self.tables.prepare(client))?;
+        Ok(Session { connection, fence, journal, tables })
     }
 
     fn refused(&self, source: Error) -> WriterError {
-        WriterError::Refused {
-            role: self.lead.role,
-            source,
-        }
+        WriterError::Refused { role: self.lead.role, source }
     }
 
     fn failed(&self, what: &str, error: &(dyn std::error::Error + 'static)) {
@@ -248,9 +209,7 @@ impl<T, S> Committer<T, S> {
         self.state.send_if_modified(|state| {
             let healthy = *state == WriterState::Healthy;
             if healthy {
-                *state = WriterState::Stalled {
-                    since: Instant::now(),
-                };
+                *state = WriterState::Stalled { since: Instant::now() };
             }
             healthy
         });
@@ -266,9 +225,7 @@ impl<T, S> Drop for Committer<T, S> {
 fn backoff(failures: u32) -> Duration {
     match failures {
         0 => Duration::ZERO,
-        _ => BACKOFF_FIRST
-            .saturating_mul(1 << failures.min(10))
-            .min(BACKOFF_LAST),
+        _ => BACKOFF_FIRST.saturating_mul(1 << failures.min(10)).min(BACKOFF_LAST),
     }
 }
 
@@ -276,9 +233,7 @@ fn backoff(failures: u32) -> Duration {
 /// that does not fit its statement.
 fn is_final(error: &Error) -> bool {
     match error.code() {
-        Some(code) => FINAL_CLASSES
-            .iter()
-            .any(|class| code.code().starts_with(class)),
+        Some(code) => FINAL_CLASSES.iter().any(|class| code.code().starts_with(class)),
         None => !error.is_closed(),
     }
 }

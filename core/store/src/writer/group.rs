@@ -38,22 +38,12 @@ impl<F: Fact, A> Group<F, A> {
             frames: Vec::new(),
         };
         let mut parts = Vec::with_capacity(submissions.size_hint().0);
-        for Submission {
-            batch: Batch { facts, after },
-            payloads,
-            frames,
-            room,
-        } in submissions
-        {
+        for Submission { batch: Batch { facts, after }, payloads, frames, room } in submissions {
             rows.kinds.extend(facts.iter().map(Fact::kind));
             rows.versions.extend(facts.iter().map(Fact::version));
             rows.payloads.extend(payloads);
             rows.frames.extend(frames);
-            parts.push(Part {
-                facts: facts.len(),
-                after,
-                _room: room,
-            });
+            parts.push(Part { facts: facts.len(), after, _room: room });
             rows.facts.extend(facts);
         }
         Group { rows, parts }
@@ -66,11 +56,7 @@ impl<F: Fact, A> Group<F, A> {
         self.parts.into_iter().map(move |part| {
             let first = next;
             next = next.after(part.facts);
-            Committed {
-                first,
-                facts: facts.by_ref().take(part.facts).collect(),
-                after: part.after,
-            }
+            Committed { first, facts: facts.by_ref().take(part.facts).collect(), after: part.after }
         })
     }
 }

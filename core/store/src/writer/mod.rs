@@ -54,10 +54,7 @@ pub trait Tables<F>: Send + Sync + 'static {
     type Statements: Send + Sync;
 
     /// Prepares every statement that [`Tables::write`] executes, once per connection.
-    fn prepare(
-        &self,
-        client: &Client,
-    ) -> impl Future<Output = Result<Self::Statements, tokio_postgres::Error>> + Send;
+    fn prepare(&self, client: &Client) -> impl Future<Output = Result<Self::Statements, tokio_postgres::Error>> + Send;
 
     /// Issues the statements (multi-row, by `unnest`) that bring the tables up to date with `facts`, of which the first has the
     /// position `first`. It cannot wait for a result, so that everything stays in one round trip; it may be called again
@@ -175,12 +172,7 @@ impl Writer {
         let queue = Queue::new(waiting, limits.transaction_facts);
         tokio::spawn(write_all(queue, committer, lease, committed));
         (
-            WriterHandle {
-                submissions,
-                room,
-                room_bytes: limits.queue_bytes,
-                state: state_seen,
-            },
+            WriterHandle { submissions, room, room_bytes: limits.queue_bytes, state: state_seen },
             CommittedBatches { batches },
         )
     }
@@ -199,17 +191,12 @@ impl<F: Fact, A> WriterHandle<F, A> {
     /// one that drains [`CommittedBatches`].
     pub async fn submit(&self, batch: Batch<F, A>) -> Result<(), WriterEnded> {
         let mut submission = Submission::encode(batch);
-        let bytes = u32::try_from(submission.bytes())
-            .unwrap_or(u32::MAX)
-            .min(self.room_bytes);
+        let bytes = u32::try_from(submission.bytes()).unwrap_or(u32::MAX).min(self.room_bytes);
         if bytes > 0 {
             let room = Arc::clone(&self.room).acquire_many_owned(bytes).await;
             submission.room = Some(room.map_err(|_| WriterEnded)?);
         }
-        self.submissions
-            .send(submission)
-            .await
-            .map_err(|_| WriterEnded)
+        self.submissions.send(submission).await.map_err(|_| WriterEnded)
     }
 
     /// Whether writes get through at this moment; a shell answers 503 with Retry-After while they do not.

@@ -20,12 +20,7 @@ impl<F: Fact, A> Submission<F, A> {
     pub(super) fn encode(batch: Batch<F, A>) -> Self {
         let payloads = batch.facts.iter().map(Fact::encode).collect();
         let frames = batch.facts.iter().map(Fact::frames).collect();
-        Submission {
-            batch,
-            payloads,
-            frames,
-            room: None,
-        }
+        Submission { batch, payloads, frames, room: None }
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -45,28 +40,17 @@ pub(super) struct Queue<F, A> {
 
 impl<F: Fact, A> Queue<F, A> {
     pub(super) fn new(submissions: mpsc::Receiver<Submission<F, A>>, facts_limit: usize) -> Self {
-        Queue {
-            submissions,
-            taken: VecDeque::new(),
-            buffer: Vec::new(),
-            facts_limit,
-        }
+        Queue { submissions, taken: VecDeque::new(), buffer: Vec::new(), facts_limit }
     }
 
     /// Everything that waits, in order, up to the limit of a transaction; what comes before the first fact is a group of its own,
     /// because it needs no commit. Waits for the first; `None` at the end. Cancelling loses nothing.
     pub(super) async fn next(&mut self) -> Option<Group<F, A>> {
         if self.taken.is_empty() {
-            self.submissions
-                .recv_many(&mut self.buffer, usize::MAX)
-                .await;
+            self.submissions.recv_many(&mut self.buffer, usize::MAX).await;
             self.taken.extend(self.buffer.drain(..));
         }
-        let free = self
-            .taken
-            .iter()
-            .take_while(|submission| submission.batch.facts.is_empty())
-            .count();
+        let free = self.taken.iter().take_while(|submission| submission.batch.facts.is_empty()).count();
         if free > 0 {
             return Some(Group::of(self.taken.drain(..free)));
         }

@@ -22,28 +22,15 @@ pub struct Transaction<'a> {
 
 impl<'a> Transaction<'a> {
     pub(super) fn begin(client: &'a Client) -> Self {
-        let mut transaction = Transaction {
-            client,
-            answers: Vec::new(),
-            unsent: None,
-        };
+        let mut transaction = Transaction { client, answers: Vec::new(), unsent: None };
         transaction.send(async move { client.batch_execute("begin").await });
         transaction
     }
 
     /// Adds one statement. Its types are checked here; its result is known when the transaction ends.
-    pub fn execute<const N: usize>(
-        &mut self,
-        statement: &'a Statement,
-        parameters: [Parameter<'a>; N],
-    ) {
+    pub fn execute<const N: usize>(&mut self, statement: &'a Statement, parameters: [Parameter<'a>; N]) {
         let client = self.client;
-        self.send(async move {
-            client
-                .execute_raw(statement, parameters)
-                .await
-                .map(|_rows| ())
-        });
+        self.send(async move { client.execute_raw(statement, parameters).await.map(|_rows| ()) });
     }
 
     /// Ends the transaction and reports the first error.
@@ -71,10 +58,7 @@ impl<'a> Transaction<'a> {
             return;
         }
         let mut answer: Answer<'a> = Box::pin(request);
-        match answer
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()))
-        {
+        match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Pending => self.answers.push(answer),
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(error)) => self.unsent = Some(error),

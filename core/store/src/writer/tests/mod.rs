@@ -7,9 +7,7 @@ mod proxy;
 
 use std::time::Duration;
 
-use super::{
-    Batch, CommittedBatches, Writer, WriterError, WriterHandle, WriterLimits, WriterState,
-};
+use super::{Batch, CommittedBatches, Writer, WriterError, WriterHandle, WriterLimits, WriterState};
 use crate::testing::TestServer;
 use crate::{Database, Position};
 use numbered::{Numbered, NumberedTable};
@@ -29,10 +27,7 @@ async fn writer(server: &TestServer, through: Database, limits: WriterLimits) ->
 }
 
 fn batch(facts: impl IntoIterator<Item = i64>) -> Batch<Numbered, &'static str> {
-    Batch {
-        facts: facts.into_iter().map(Numbered).collect(),
-        after: "sent",
-    }
+    Batch { facts: facts.into_iter().map(Numbered).collect(), after: "sent" }
 }
 
 #[tokio::test]
@@ -44,10 +39,7 @@ async fn batches_come_back_in_order_and_are_in_journal_and_tables() {
     for size in (0..400_i64).map(|index| index % 4) {
         let first = i64::try_from(submitted.len()).expect("small") + 1;
         submitted.extend(first..first + size);
-        handle
-            .submit(batch(first..first + size))
-            .await
-            .expect("the writer runs");
+        handle.submit(batch(first..first + size)).await.expect("the writer runs");
     }
     drop(handle);
     let mut seen = Vec::new();
@@ -70,15 +62,9 @@ async fn what_waits_shares_a_transaction() {
     let (handle, mut batches) = writer(&server, server.database(), WriterLimits::default()).await;
     // While somebody else holds the row of the lead, the first transaction waits and the others pile up behind it.
     let mut blocker = server.pool.begin().await.expect("begin");
-    sqlx::query("select from lead where role = 'master' for update")
-        .execute(&mut *blocker)
-        .await
-        .expect("lock");
+    sqlx::query("select from lead where role = 'master' for update").execute(&mut *blocker).await.expect("lock");
     for value in 1..=100 {
-        handle
-            .submit(batch([value]))
-            .await
-            .expect("the writer runs");
+        handle.submit(batch([value])).await.expect("the writer runs");
     }
     blocker.rollback().await.expect("rollback");
     for _ in 0..100 {
@@ -88,30 +74,18 @@ async fn what_waits_shares_a_transaction() {
         .fetch_one(&server.pool)
         .await
         .expect("count");
-    assert!(
-        transactions <= 3,
-        "100 batches took {transactions} transactions"
-    );
+    assert!(transactions <= 3, "100 batches took {transactions} transactions");
 }
 
 #[tokio::test]
 async fn a_full_queue_makes_the_core_wait() {
     let server = TestServer::start().await;
-    let limits = WriterLimits {
-        queue_bytes: 80,
-        ..WriterLimits::default()
-    }; // ten facts of eight bytes
+    let limits = WriterLimits { queue_bytes: 80, ..WriterLimits::default() }; // ten facts of eight bytes
     let (handle, mut batches) = writer(&server, server.database(), limits).await;
     let mut blocker = server.pool.begin().await.expect("begin");
-    sqlx::query("select from lead where role = 'master' for update")
-        .execute(&mut *blocker)
-        .await
-        .expect("lock");
+    sqlx::query("select from lead where role = 'master' for update").execute(&mut *blocker).await.expect("lock");
     for value in 1..=10 {
-        handle
-            .submit(batch([value]))
-            .await
-            .expect("the writer runs");
+        handle.submit(batch([value])).await.expect("the writer runs");
     }
     let mut eleventh = std::pin::pin!(handle.submit(batch([11])));
     let refused = tokio::time::timeout(Duration::from_millis(100), eleventh.as_mut()).await;
@@ -122,19 +96,10 @@ async fn a_full_queue_makes_the_core_wait() {
     let draining = tokio::spawn(async move {
         let mut facts = 0;
         while facts < 61 {
-            facts += batches
-                .recv()
-                .await
-                .expect("a batch")
-                .expect("committed")
-                .facts
-                .len();
+            facts += batches.recv().await.expect("a batch").expect("committed").facts.len();
         }
     });
-    handle
-        .submit(batch(12..=61))
-        .await
-        .expect("the writer runs");
+    handle.submit(batch(12..=61)).await.expect("the writer runs");
     draining.await.expect("everything is committed");
 }
 
@@ -148,24 +113,14 @@ async fn a_deposed_writer_writes_nothing() {
         .execute(&server.pool)
         .await
         .expect("takeover");
-    handle
-        .submit(batch([2]))
-        .await
-        .expect("it does not know yet");
-    let error = batches
-        .recv()
-        .await
-        .expect("an answer")
-        .expect_err("deposed");
+    handle.submit(batch([2])).await.expect("it does not know yet");
+    let error = batches.recv().await.expect("an answer").expect_err("deposed");
     assert!(matches!(error, WriterError::Deposed { .. }), "{error}");
     assert!(batches.recv().await.is_none(), "an error is the end");
     assert_eq!(handle.state(), WriterState::Ended);
     assert_eq!(numbered::journal(&server.pool).await, [1]);
     assert_eq!(NumberedTable::rows(&server.pool).await, [1]);
-    handle
-        .submit(batch([3]))
-        .await
-        .expect_err("nobody would write it");
+    handle.submit(batch([3])).await.expect_err("nobody would write it");
 }
 
 #[tokio::test]
@@ -175,11 +130,7 @@ async fn a_refused_statement_ends_the_writer_and_leaves_nothing() {
     handle.submit(batch([1])).await.expect("the writer runs");
     batches.recv().await.expect("a batch").expect("committed");
     handle.submit(batch([2, 1])).await.expect("the writer runs"); // the table's values are unique
-    let error = batches
-        .recv()
-        .await
-        .expect("an answer")
-        .expect_err("refused");
+    let error = batches.recv().await.expect("an answer").expect_err("refused");
     assert!(matches!(error, WriterError::Refused { .. }), "{error}");
     assert_eq!(numbered::journal(&server.pool).await, [1]);
 }
@@ -188,15 +139,8 @@ async fn a_refused_statement_ends_the_writer_and_leaves_nothing() {
 async fn without_its_tables_a_writer_is_refused_at_once() {
     let server = TestServer::start().await;
     let (handle, mut batches) = writer(&server, server.database(), WriterLimits::default()).await;
-    sqlx::query("drop table numbered")
-        .execute(&server.pool)
-        .await
-        .expect("drop");
+    sqlx::query("drop table numbered").execute(&server.pool).await.expect("drop");
     handle.submit(batch([1])).await.expect("the writer runs");
-    let error = batches
-        .recv()
-        .await
-        .expect("an answer")
-        .expect_err("refused");
+    let error = batches.recv().await.expect("an answer").expect_err("refused");
     assert!(matches!(error, WriterError::Refused { .. }), "{error}");
 }

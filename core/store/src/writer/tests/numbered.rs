@@ -34,10 +34,7 @@ impl NumberedTable {
     }
 
     pub(super) async fn rows(pool: &PgPool) -> Vec<i64> {
-        sqlx::query_scalar("select value from numbered order by seq")
-            .fetch_all(pool)
-            .await
-            .expect("select")
+        sqlx::query_scalar("select value from numbered order by seq").fetch_all(pool).await.expect("select")
     }
 }
 
@@ -63,10 +60,7 @@ impl Tables<Numbered> for NumberedTable {
 
 /// The numbers in the journal; checks that the positions have no gap.
 pub(super) async fn journal(pool: &PgPool) -> Vec<i64> {
-    let entries = Journal::new(pool.clone(), LeaderRole::Master)
-        .page(Position::START, 1_000_000)
-        .await
-        .expect("read");
+    let entries = Journal::new(pool.clone(), LeaderRole::Master).page(Position::START, 1_000_000).await.expect("read");
     let numbers = entries.iter().enumerate().map(|(index, entry)| {
         assert_eq!(entry.position, Position::START.after(index + 1));
         i64::from_le_bytes(entry.payload.as_slice().try_into().expect("eight bytes"))

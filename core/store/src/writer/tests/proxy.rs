@@ -49,16 +49,9 @@ impl Proxy {
     pub(super) fn start(server_directory: &Path, plan: impl IntoIterator<Item = Cut>) -> Proxy {
         let directory = tempfile::tempdir().expect("temporary directory");
         let listener = UnixListener::bind(directory.path().join(".s.PGSQL.5432")).expect("bind");
-        let url = format!(
-            "postgresql:///postgres?host={}&user=attica",
-            directory.path().display()
-        );
+        let url = format!("postgresql:///postgres?host={}&user=attica", directory.path().display());
         let plan = Arc::new(Mutex::new(plan.into_iter().collect()));
-        let relay = Relay {
-            plan,
-            late: Arc::default(),
-            late_answered: Arc::default(),
-        };
+        let relay = Relay { plan, late: Arc::default(), late_answered: Arc::default() };
         let server = server_directory.join(".s.PGSQL.5432");
         let connections = relay.clone();
         tokio::spawn(async move {
@@ -69,11 +62,7 @@ impl Proxy {
                 }
             }
         });
-        Proxy {
-            database: url.parse().expect("valid"),
-            relay,
-            _directory: directory,
-        }
+        Proxy { database: url.parse().expect("valid"), relay, _directory: directory }
     }
 
     /// Whether every planned cut has been made.
@@ -94,11 +83,7 @@ impl Relay {
     }
 
     fn next_cut(&self) -> Cut {
-        self.plan
-            .lock()
-            .expect("not poisoned")
-            .pop_front()
-            .unwrap_or(Cut::None)
+        self.plan.lock().expect("not poisoned").pop_front().unwrap_or(Cut::None)
     }
 
     /// Passes messages on in both directions until one side closes, or a cut says so: dropping the sockets is the cut.
@@ -152,10 +137,7 @@ impl Relay {
 }
 
 /// The messages of one direction: type byte, length, body; a client's first message has no type byte.
-fn messages(
-    mut from: impl AsyncRead + Unpin + Send + 'static,
-    mut first: bool,
-) -> mpsc::Receiver<Vec<u8>> {
+fn messages(mut from: impl AsyncRead + Unpin + Send + 'static, mut first: bool) -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel(64);
     tokio::spawn(async move {
         let read = async {
@@ -183,8 +165,7 @@ fn messages(
 }
 
 fn is(message: &[u8], kind: u8, text: &str) -> bool {
-    message.first() == Some(&kind)
-        && message.get(5..) == Some(&[text.as_bytes(), b"\0"].concat()[..])
+    message.first() == Some(&kind) && message.get(5..) == Some(&[text.as_bytes(), b"\0"].concat()[..])
 }
 
 /// Ends the answer to `commit`: the server is idle again, outside of a transaction.
