@@ -9,12 +9,7 @@ use clap::{Parser, Subcommand};
 
 /// Attica runs services on many machines and speaks the Mesos and Marathon APIs.
 #[derive(Parser)]
-#[command(
-    name = "attica",
-    version,
-    propagate_version = true,
-    arg_required_else_help = true
-)]
+#[command(name = "attica", version, propagate_version = true, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     role: Role,
@@ -26,6 +21,13 @@ enum Role {
     Up(up::Args),
     /// Lead the cluster: agents, frameworks, offers
     Master(attica_core::master::Args),
+    /// Run tasks on this machine
+    Agent(attica_agent::Args),
+    /// Own an agent's child processes (started by the agent)
+    #[command(hide = true)]
+    Launcher(attica_agent::launcher::Args),
+    /// Keep services running: apps, deployments, events
+    Paas(attica_paas::Args),
 }
 
 fn main() -> ExitCode {
@@ -33,9 +35,10 @@ fn main() -> ExitCode {
     logging::init();
     let result = match cli.role {
         Role::Up(args) => block_on(up::run(args)),
-        Role::Master(args) => {
-            block_on(async { Ok(attica_core::master::run(args, terminated()).await?) })
-        }
+        Role::Master(args) => block_on(async { Ok(attica_core::master::run(args, terminated()).await?) }),
+        Role::Agent(args) => block_on(async { Ok(attica_agent::run(args, terminated()).await?) }),
+        Role::Launcher(args) => attica_agent::launcher::run(&args).map_err(Into::into),
+        Role::Paas(args) => block_on(async { Ok(attica_paas::run(args, terminated()).await?) }),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -49,19 +52,13 @@ fn main() -> ExitCode {
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 fn block_on(role: impl Future<Output = Result<(), AnyError>>) -> Result<(), AnyError> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(role)
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(role)
 }
 
 /// Resolves when the process is asked to end (SIGTERM, SIGINT).
 async fn terminated() {
     use tokio::signal::unix::{SignalKind, signal};
-    match (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) {
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
         (Ok(mut term), Ok(mut int)) => {
             tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
         }

@@ -234,8 +234,8 @@ impl Cluster {
         for (index, agent) in plan.agents.iter().enumerate() {
             let number = index + 1;
             let program = Program::role("agent")
-                .arg("--listen", agent.address)
-                .arg("--hostname", agent.address.ip())
+                .arg("--ip", agent.address.ip())
+                .arg("--port", agent.address.port())
                 .arg("--master", plan.master)
                 .arg("--work-dir", data_dir.agent(number).display())
                 .arg("--resources", &agent.resources)

@@ -49,7 +49,7 @@ async fn measure(row: &str, disk: &Disk) -> Vec<Figure> {
     let directory = roles::directory();
     let site = Site::new(directory.path(), disk).await;
     let master = site.start("master", "master", &["--listen", "127.0.0.1:0"]);
-    let agent = start_agent(&site, &master, "127.0.0.1:0");
+    let agent = start_agent(&site, &master, "0");
     let mut framework = Framework::subscribe(&master.address).await;
     let figures = match row {
         "f1" => f1(&mut framework, disk).await,
@@ -79,7 +79,7 @@ fn figure(
     }
 }
 
-fn start_agent(site: &Site<'_>, master: &Role, listen: &str) -> Role {
+fn start_agent(site: &Site<'_>, master: &Role, port: &str) -> Role {
     let work_dir = site.directory().join("agent");
     let resources = "cpus:4000;mem:400000;disk:400000;ports:[21000-31999]";
     let work_dir = work_dir.to_str().expect("a path in UTF-8");
@@ -187,10 +187,11 @@ async fn f4(
         )
         .await;
 
-    let address = agent.address.clone();
+    let (_, port) = agent.address.split_once(':').expect("ip:port");
+    let port = port.to_owned();
     agent.kill();
     let started = Instant::now();
-    let _agent = start_agent(site, master, &address);
+    let _agent = start_agent(site, master, &port);
     // The agent offers what is left of it only once it is registered again, its tasks known.
     framework.forget_offers();
     framework.offer().await;

@@ -232,21 +232,17 @@ fn cluster_of_roles(roles: u32) -> Allocator {
     allocator
 }
 
-/// Has the first `frameworks` refuse, forever, all that is free on each agent.
+/// Has every framework refuse, forever, all that is free on each agent.
 fn refuse_everywhere(allocator: &mut Allocator, agents: u32, frameworks: u32) {
     for agent in (0..agents).map(AgentKey) {
         let free = allocator.free(agent).clone();
-        for framework in (0..frameworks).map(FrameworkKey) {
-            let offer = Offer {
-                key: OfferKey(0),
-                framework,
-                role: Role::any(),
-                agent,
-                resources: free.clone(),
-            };
-            allocator.decline(Tick(0), &offer, &free, FOREVER_MS);
-        }
+        (0..frameworks).for_each(|framework| refuse(allocator, FrameworkKey(framework), agent, &free));
     }
+}
+
+fn refuse(allocator: &mut Allocator, framework: FrameworkKey, agent: AgentKey, refused: &Resources) {
+    let offer = Offer { key: OfferKey(0), framework, role: Role::any(), agent, resources: refused.clone() };
+    allocator.decline(Tick(0), &offer, refused, FOREVER_MS);
 }
 
 /// What one change costs, in microseconds.
@@ -255,12 +251,20 @@ struct OneChange {
     p99: f64,
 }
 
-/// One agent changes in a cluster where everybody has refused everything else: a task ends, and what it leaves is offered. Measured is the event
+/// One agent changes in a cluster where everybody has refused everything that is free: a task ends, and what it leaves is offered. The half of the
+/// frameworks that is first in fair order has refused even that, so that the search has to pass them all. Measured is the event
 /// together with the cycle that follows it; the framework then launches the task anew, which is not measured.
 fn one_change(agents: u32, frameworks: u32) -> OneChange {
     const CHANGES: usize = 20_000;
     let mut allocator = decline_offers_cluster(agents, frameworks);
-    refuse_everywhere(&mut allocator, agents, frameworks);
+    let mut fair_order: Vec<u32> = (0..frameworks).collect();
+    fair_order.sort_by_key(|framework| agents / frameworks + u32::from(*framework < agents % frameworks));
+    let (first, last) = fair_order.split_at(frameworks as usize / 2);
+    for agent in (0..agents).map(AgentKey) {
+        let (total, free) = (allocator.agent_total(agent).clone(), allocator.free(agent).clone());
+        first.iter().for_each(|framework| refuse(&mut allocator, FrameworkKey(*framework), agent, &total));
+        last.iter().for_each(|framework| refuse(&mut allocator, FrameworkKey(*framework), agent, &free));
+    }
     let ports = Ranges::new([(31_000, 31_000), (31_002, 31_002)]).expect("ranges in order");
     let task = machine(2, 128, 64, ports);
     let any = Role::any();
@@ -277,7 +281,7 @@ fn one_change(agents: u32, frameworks: u32) -> OneChange {
         allocator.allocate(Tick(change as u64), &mut offers);
         times.push(started.elapsed());
         let offer = offers.pop().expect("what the task leaves is offered");
-        assert!(offers.is_empty() && offer.agent == agent);
+        assert!(offers.is_empty() && offer.agent == agent && last.contains(&offer.framework.0));
         allocator.take(offer.key).expect("an outstanding offer");
         allocator
             .use_resources(owner, &any, agent, &task)
