@@ -219,9 +219,7 @@ impl<'de> Deserialize<'de> for UnreachableStrategy {
             type Value = UnreachableStrategy;
 
             fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str(
-                    "\"disabled\" or an object with inactiveAfterSeconds and expungeAfterSeconds",
-                )
+                formatter.write_str("\"disabled\" or an object with inactiveAfterSeconds and expungeAfterSeconds")
             }
 
             fn visit_str<E: de::Error>(self, word: &str) -> Result<Self::Value, E> {
@@ -232,8 +230,7 @@ impl<'de> Deserialize<'de> for UnreachableStrategy {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                UnreachableDelays::deserialize(MapAccessDeserializer::new(map))
-                    .map(UnreachableStrategy::After)
+                UnreachableDelays::deserialize(MapAccessDeserializer::new(map)).map(UnreachableStrategy::After)
             }
         }
         deserializer.deserialize_any(WordOrDelays)

@@ -23,6 +23,7 @@ pub struct Info {
     #[serde(rename = "marathon_config")]
     pub settings: Settings,
     /// Where the API answers.
+    #[serde(rename = "http_config")]
     pub http_config: HttpSettings,
 }
 

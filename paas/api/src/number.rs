@@ -33,14 +33,8 @@ mod tests {
 
     #[test]
     fn whole_numbers_are_written_without_a_point() {
-        let written = serde_json::to_string(&[
-            Number(32.0),
-            Number(0.1),
-            Number(0.0),
-            Number(-2.5),
-            Number(1e300),
-        ])
-        .unwrap();
+        let written =
+            serde_json::to_string(&[Number(32.0), Number(0.1), Number(0.0), Number(-2.5), Number(1e300)]).unwrap();
         assert_eq!(written, "[32,0.1,0,-2.5,1e+300]");
     }
 }

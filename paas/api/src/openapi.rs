@@ -22,13 +22,10 @@ fn document() -> Value {
     let mut read = generator(SchemaSettings::for_serialize);
     let mut written = generator(SchemaSettings::for_deserialize);
     let error = read.subschema_for::<ErrorBody>();
-    let mut bodies: Vec<Option<Schema>> = OPERATIONS
-        .iter()
-        .map(|operation| operation.body.map(|schema| schema(&mut written)))
-        .collect();
+    let mut bodies: Vec<Option<Schema>> =
+        OPERATIONS.iter().map(|operation| operation.body.map(|schema| schema(&mut written))).collect();
     let mut paths = Map::new();
-    let described: Vec<Value> =
-        OPERATIONS.iter().map(|operation| describe(operation, &mut read, &error)).collect();
+    let described: Vec<Value> = OPERATIONS.iter().map(|operation| describe(operation, &mut read, &error)).collect();
 
     let mut schemas = read.take_definitions(true);
     let renamed = written_names(&schemas, &mut written);
@@ -43,8 +40,7 @@ fn document() -> Value {
         if let Some(body) = body {
             let mut schema = body.clone().to_value();
             rename_references(&mut schema, &renamed);
-            described["requestBody"] =
-                json!({"required": true, "content": {"application/json": {"schema": schema}}});
+            described["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": schema}}});
         }
         let path = paths.entry(operation.path).or_insert_with(|| json!({}));
         path[operation.method.to_lowercase()] = described;
@@ -67,16 +63,13 @@ fn generator(contract: fn(SchemaSettings) -> SchemaSettings) -> SchemaGenerator 
 
 /// Names of types that both directions use in different forms, of themselves or because a type in them has two.
 fn written_names(read: &Map<String, Value>, written: &mut SchemaGenerator) -> Vec<String> {
-    let shared: Vec<_> =
-        written.definitions().iter().filter(|(name, _)| read.contains_key(*name)).collect();
+    let shared: Vec<_> = written.definitions().iter().filter(|(name, _)| read.contains_key(*name)).collect();
     let mut renamed = Vec::new();
     loop {
         let more: Vec<String> = shared
             .iter()
             .filter(|(name, _)| !renamed.contains(*name))
-            .filter(|(name, schema)| {
-                read.get(*name) != Some(*schema) || refers_to(schema, &renamed)
-            })
+            .filter(|(name, schema)| read.get(*name) != Some(*schema) || refers_to(schema, &renamed))
             .map(|(name, _)| (*name).clone())
             .collect();
         if more.is_empty() {
@@ -97,9 +90,7 @@ fn rename_references(schema: &mut Value, renamed: &[String]) {
         Value::Object(members) => {
             for (key, member) in members.iter_mut() {
                 match member {
-                    Value::String(target) if key == "$ref" && is_one_of(target, renamed) => {
-                        target.push_str(WRITTEN)
-                    }
+                    Value::String(target) if key == "$ref" && is_one_of(target, renamed) => target.push_str(WRITTEN),
                     member => rename_references(member, renamed),
                 }
             }
@@ -119,10 +110,7 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator, error: &Sche
     responses.insert(status.to_string(), described_answer(answer, generator));
     for failure in operation.failures {
         let content = json!({"application/json": {"schema": error}});
-        responses.insert(
-            failure.to_string(),
-            json!({"description": reason(*failure), "content": content}),
-        );
+        responses.insert(failure.to_string(), json!({"description": reason(*failure), "content": content}));
     }
     json!({"summary": operation.summary, "parameters": parameters(operation), "responses": responses})
 }
@@ -138,13 +126,9 @@ fn described_answer(answer: Answer, generator: &mut SchemaGenerator) -> Value {
 }
 
 fn parameters(operation: &Operation) -> Vec<Value> {
-    let in_path = operation
-        .path
-        .split('/')
-        .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
-    let in_path = in_path.map(
-        |name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}),
-    );
+    let in_path = operation.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
+    let in_path =
+        in_path.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
     let in_query = operation.query.iter().map(|parameter| {
         let schema = match parameter.kind {
             ParameterKind::Flag => json!({"type": "boolean"}),

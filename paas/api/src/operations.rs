@@ -96,16 +96,8 @@ const SCALE: Parameter = Parameter {
     kind: ParameterKind::Flag,
 };
 const LIST: &[Parameter] = &[
-    Parameter {
-        name: "cmd",
-        summary: "Only apps whose cmd contains this, in any case.",
-        kind: ParameterKind::Text,
-    },
-    Parameter {
-        name: "id",
-        summary: "Only apps whose id contains this, in any case.",
-        kind: ParameterKind::Text,
-    },
+    Parameter { name: "cmd", summary: "Only apps whose cmd contains this, in any case.", kind: ParameterKind::Text },
+    Parameter { name: "id", summary: "Only apps whose id contains this, in any case.", kind: ParameterKind::Text },
     Parameter {
         name: "label",
         summary: "Only apps whose labels match: a, a==b, a!=b, a in (x,y), a notin (x,y), joined by commas.",
@@ -113,19 +105,10 @@ const LIST: &[Parameter] = &[
     },
     EMBED,
 ];
-const HOST: Parameter =
-    Parameter { name: "host", summary: "Only tasks on this host.", kind: ParameterKind::Text };
+const HOST: Parameter = Parameter { name: "host", summary: "Only tasks on this host.", kind: ParameterKind::Text };
 const EVENTS: &[Parameter] = &[
-    Parameter {
-        name: "event_type",
-        summary: "Only events of these types.",
-        kind: ParameterKind::Repeated,
-    },
-    Parameter {
-        name: "plan-format",
-        summary: "light is the only form.",
-        kind: ParameterKind::Text,
-    },
+    Parameter { name: "event_type", summary: "Only events of these types.", kind: ParameterKind::Repeated },
+    Parameter { name: "plan-format", summary: "light is the only form.", kind: ParameterKind::Text },
     Parameter {
         name: "lastEventId",
         summary: "Resume after this event; the header Last-Event-ID says the same.",
@@ -137,24 +120,12 @@ const READ: &[u16] = &[404];
 const WRITE: &[u16] = &[400, 404, 409, 413, 422, 503];
 
 const fn get(path: &'static str, summary: &'static str, answer: Answer) -> Operation {
-    Operation {
-        method: "GET",
-        path,
-        summary,
-        query: &[],
-        body: None,
-        success: (200, answer),
-        failures: &[],
-    }
+    Operation { method: "GET", path, summary, query: &[], body: None, success: (200, answer), failures: &[] }
 }
 
 /// All calls, in the order of the description.
 pub const OPERATIONS: &[Operation] = &[
-    Operation {
-        query: LIST,
-        failures: &[422],
-        ..get("/v2/apps", "Lists apps.", Answer::Json(schema::<AppList>))
-    },
+    Operation { query: LIST, failures: &[422], ..get("/v2/apps", "Lists apps.", Answer::Json(schema::<AppList>)) },
     Operation {
         method: "POST",
         path: "/v2/apps",
@@ -229,11 +200,7 @@ pub const OPERATIONS: &[Operation] = &[
     },
     Operation {
         failures: READ,
-        ..get(
-            "/v2/apps/{app}/tasks",
-            "Lists the instances of an app.",
-            Answer::Json(schema::<TaskList>),
-        )
+        ..get("/v2/apps/{app}/tasks", "Lists the instances of an app.", Answer::Json(schema::<TaskList>))
     },
     Operation {
         method: "DELETE",
@@ -263,27 +230,15 @@ pub const OPERATIONS: &[Operation] = &[
     },
     Operation {
         failures: READ,
-        ..get(
-            "/v2/apps/{app}/versions/{version}",
-            "Shows one version of an app.",
-            Answer::Json(schema::<crate::App>),
-        )
+        ..get("/v2/apps/{app}/versions/{version}", "Shows one version of an app.", Answer::Json(schema::<crate::App>))
     },
     get("/v2/groups", "Shows the tree of groups and apps.", Answer::Json(schema::<Group>)),
     Operation {
         failures: READ,
-        ..get(
-            "/v2/groups/{group}",
-            "Shows a group and what lies below it.",
-            Answer::Json(schema::<Group>),
-        )
+        ..get("/v2/groups/{group}", "Shows a group and what lies below it.", Answer::Json(schema::<Group>))
     },
     Operation {
-        query: &[Parameter {
-            name: "status",
-            summary: "running or staging.",
-            kind: ParameterKind::Repeated,
-        }],
+        query: &[Parameter { name: "status", summary: "running or staging.", kind: ParameterKind::Repeated }],
         ..get("/v2/tasks", "Lists the instances of all apps.", Answer::Json(schema::<TaskList>))
     },
     Operation {
@@ -306,16 +261,8 @@ pub const OPERATIONS: &[Operation] = &[
         failures: &[404, 409, 503],
     },
     Operation {
-        query: &[Parameter {
-            name: "embed",
-            summary: "lastUnusedOffers adds them.",
-            kind: ParameterKind::Repeated,
-        }],
-        ..get(
-            "/v2/queue",
-            "Lists what waits to be started, and why.",
-            Answer::Json(schema::<Queue>),
-        )
+        query: &[Parameter { name: "embed", summary: "lastUnusedOffers adds them.", kind: ParameterKind::Repeated }],
+        ..get("/v2/queue", "Lists what waits to be started, and why.", Answer::Json(schema::<Queue>))
     },
     Operation {
         method: "DELETE",
@@ -327,10 +274,7 @@ pub const OPERATIONS: &[Operation] = &[
         failures: &[404, 503],
     },
     get("/v2/info", "Describes the server.", Answer::Json(schema::<Info>)),
-    Operation {
-        failures: READ,
-        ..get("/v2/leader", "Names the leader.", Answer::Json(schema::<Leader>))
-    },
+    Operation { failures: READ, ..get("/v2/leader", "Names the leader.", Answer::Json(schema::<Leader>)) },
     Operation {
         method: "DELETE",
         path: "/v2/leader",
@@ -343,18 +287,10 @@ pub const OPERATIONS: &[Operation] = &[
     Operation {
         query: EVENTS,
         failures: &[405],
-        ..get(
-            "/v2/events",
-            "Streams events as they become durable.",
-            Answer::Text("text/event-stream"),
-        )
+        ..get("/v2/events", "Streams events as they become durable.", Answer::Text("text/event-stream"))
     },
     get("/v2/openapi.json", "This description.", Answer::Text("application/json")),
     get("/ping", "Answers pong.", Answer::Text("text/plain")),
     get("/metrics", "Counts and gauges as JSON.", Answer::Text("application/json")),
-    get(
-        "/metrics/prometheus",
-        "Counts and gauges as Prometheus reads them.",
-        Answer::Text("text/plain"),
-    ),
+    get("/metrics/prometheus", "Counts and gauges as Prometheus reads them.", Answer::Text("text/plain")),
 ];

@@ -236,8 +236,7 @@ impl<'de> Deserialize<'de> for EnvironmentValue {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                SecretReference::deserialize(MapAccessDeserializer::new(map))
-                    .map(EnvironmentValue::Secret)
+                SecretReference::deserialize(MapAccessDeserializer::new(map)).map(EnvironmentValue::Secret)
             }
         }
         deserializer.deserialize_any(TextOrSecret)

@@ -17,9 +17,6 @@ mod event;
 mod filter;
 mod subscription;
 
-#[cfg(test)]
-mod tests;
-
 pub use body::body;
 pub use bus::{Bus, Memory};
 pub use event::{Event, EventId};

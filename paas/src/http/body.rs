@@ -1,8 +1,9 @@
 //! Documents that come with a request.
 
 use attica_core_api::http::read_body;
-use attica_paas_api::ErrorBody;
 use attica_paas_api::error::{Details, Fault};
+use attica_paas_api::update::DeleteTasks;
+use attica_paas_api::{AppUpdate, ErrorBody};
 use axum::body::Body;
 use axum::response::Response;
 use http::StatusCode;
@@ -11,19 +12,27 @@ use serde_path_to_error::{Path, Segment};
 
 use super::answer;
 
+const INVALID: &str = "Invalid JSON";
+
 /// Reads a document of the API.
 ///
 /// # Errors
 /// The answer: 413 or 408 for a body that is too large or too slow, 400 for one that is not JSON, 422 for one of another shape,
 /// with the path.
-pub(super) async fn document<T: DeserializeOwned>(body: Body) -> Result<T, Response> {
+pub(super) async fn document<T: Shape>(body: Body) -> Result<T, Response> {
     let bytes = read_body(body)
         .await
         .map_err(|error| answer::message(error.status(), error.to_string()))?;
     decode(&bytes).map_err(|(status, body)| answer::document(status, &body))
 }
 
-fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, (StatusCode, ErrorBody)> {
+pub(crate) fn decode<T: Shape>(bytes: &[u8]) -> Result<T, (StatusCode, ErrorBody)> {
+    // An array would do for an object, member by member: not here.
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first.is_some_and(|first| b"{[".contains(first) && *first != T::BEGINS_WITH) {
+        let fault = Fault { path: "/".to_owned(), errors: vec![format!("expected {}", T::NAME)] };
+        return Err((StatusCode::UNPROCESSABLE_ENTITY, ErrorBody::faults(INVALID, vec![fault])));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = marathon_path(error.path());
@@ -33,16 +42,38 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, (StatusCode, ErrorBody
     Ok(value)
 }
 
+/// What a whole document looks like from outside.
+pub(crate) trait Shape: DeserializeOwned {
+    /// Its first character.
+    const BEGINS_WITH: u8;
+    /// Its name.
+    const NAME: &str;
+}
+
+impl Shape for AppUpdate {
+    const BEGINS_WITH: u8 = b'{';
+    const NAME: &str = "an object";
+}
+
+impl Shape for DeleteTasks {
+    const BEGINS_WITH: u8 = b'{';
+    const NAME: &str = "an object";
+}
+
+impl Shape for Vec<AppUpdate> {
+    const BEGINS_WITH: u8 = b'[';
+    const NAME: &str = "an array";
+}
+
 fn describe(path: String, error: serde_json::Error) -> (StatusCode, ErrorBody) {
-    const MESSAGE: &str = "Invalid JSON";
     if !error.is_data() {
         let details = Some(Details::Text(error.to_string()));
         return (
             StatusCode::BAD_REQUEST,
-            ErrorBody { message: MESSAGE.to_owned(), details, deployments: None },
+            ErrorBody { message: INVALID.to_owned(), details, deployments: None },
         );
     }
-    let text = without_place(&error.to_string());
+    let text = in_words(&error.to_string());
     if let Some(field) = quoted_after(&text, "unknown field `") {
         // The path already ends with the field.
         let fault = Fault { path, errors: vec![format!("'{field}' is not a known field")] };
@@ -58,12 +89,15 @@ fn describe(path: String, error: serde_json::Error) -> (StatusCode, ErrorBody) {
         None => (path, text),
     };
     let fault = Fault { path, errors: vec![text] };
-    (StatusCode::UNPROCESSABLE_ENTITY, ErrorBody::faults(MESSAGE, vec![fault]))
+    (StatusCode::UNPROCESSABLE_ENTITY, ErrorBody::faults(INVALID, vec![fault]))
 }
 
-/// The parser's sentence without line and column, which the path makes superfluous.
-fn without_place(text: &str) -> String {
-    text.rsplit_once(" at line ").map_or(text, |(sentence, _)| sentence).to_owned()
+/// The parser's sentence in the words of JSON, without line and column, which the path makes superfluous.
+fn in_words(text: &str) -> String {
+    let sentence = text.rsplit_once(" at line ").map_or(text, |(sentence, _)| sentence);
+    [("expected i64", "expected a whole number"), ("expected f64", "expected a number"), ("expected struct", "expected an object:")]
+        .into_iter()
+        .fold(sentence.to_owned(), |sentence, (type_name, words)| sentence.replace(type_name, words))
 }
 
 fn quoted_after<'a>(text: &'a str, start: &str) -> Option<&'a str> {

@@ -18,7 +18,6 @@ mod service;
 mod writes;
 
 #[cfg(test)]
-mod tests;
-
+pub(crate) use body::decode;
 pub use metrics::Metrics;
 pub use service::{Leading, Pending, Service, WriteOutcome, router};

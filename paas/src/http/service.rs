@@ -23,7 +23,7 @@ use crate::read_model::ReadModel;
 use crate::validate::Rules;
 
 /// The longest time that a client waits for its write to become durable.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What became of a write, once that is durable.
 pub type WriteOutcome = Result<Reply, Refusal>;

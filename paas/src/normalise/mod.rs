@@ -5,9 +5,6 @@ mod deployment;
 mod queue;
 mod task;
 
-#[cfg(test)]
-mod tests;
-
 pub use app::{app, health_check};
 pub use deployment::deployment;
 pub use queue::{UnusedOffers, queue_item};

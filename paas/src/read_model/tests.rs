@@ -1,1 +1,121 @@
+use attica_core_api::Timestamp;
+use expect_test::{expect, expect_file};
+use serde_json::Value;
+use uuid::Uuid;
 
+use super::{AppFilter, AppParts, Fold, GroupParts, LabelSelector, Missing, ReadModel, TaskFilter};
+use crate::engine::{Fact, Snapshot};
+use crate::model::RunSpecId;
+use crate::normalise::UnusedOffers;
+use crate::tables::tests::{history, recorded};
+
+/// Everything that can be read, as one text.
+fn everything(model: &ReadModel) -> String {
+    let id = RunSpecId::parse("/shop/web").unwrap();
+    let everything = AppParts::single();
+    let group = GroupParts::new(["group.apps", "group.apps.tasks", "group.groups"].into_iter());
+    let answers = [
+        ("apps", model.apps(&AppFilter::default(), everything).1),
+        ("app", model.app(&id).unwrap_or_default()),
+        ("tasks", model.tasks(TaskFilter::All)),
+        ("staging", model.tasks(TaskFilter::Staging)),
+        ("versions", model.versions(&id).unwrap_or_default()),
+        ("group", model.group("/", group).unwrap()),
+        ("deployments", model.deployments()),
+        ("queue", model.queue(UnusedOffers::Shown, Timestamp(0))),
+    ];
+    let mut text = format!("{:?} {:?}\n", model.framework_id(), model.totals());
+    for (name, bytes) in answers {
+        let document: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        text += &format!("{name} {document:#}\n");
+    }
+    text
+}
+
+fn fold(facts: &[Fact], facts_per_batch: usize) -> ReadModel {
+    let model = ReadModel::new(Uuid::nil());
+    let mut fold = Fold::new(Snapshot::default(), &model);
+    for batch in facts.chunks(facts_per_batch) {
+        let batch: Vec<_> = batch.iter().cloned().map(recorded).collect();
+        fold.publish(&batch, Vec::new(), &model);
+    }
+    model
+}
+
+#[test]
+fn a_model_that_followed_shows_what_a_model_that_begins_anew_shows() {
+    let history = history();
+    for length in 0..=history.len() {
+        let facts = &history[..length];
+        let mut snapshot = Snapshot::default();
+        facts.iter().for_each(|fact| snapshot.apply(fact));
+        let anew = ReadModel::new(Uuid::nil());
+        Fold::new(snapshot, &anew);
+        for facts_per_batch in [1, 3, 100] {
+            assert_eq!(everything(&fold(facts, facts_per_batch)), everything(&anew), "after {length} facts");
+        }
+    }
+}
+
+#[test]
+fn tasks_and_failures_are_shown() {
+    let history = history();
+    let before_the_failure = history.iter().position(|fact| matches!(fact, Fact::TaskEnded { .. })).unwrap();
+    expect_file!["tests/running.txt"].assert_eq(&everything(&fold(&history[..before_the_failure], 100)));
+    expect_file!["tests/failed.txt"].assert_eq(&everything(&fold(&history[..=before_the_failure], 100)));
+}
+
+#[test]
+fn what_is_asked_for_is_embedded() {
+    let model = fold(&history()[..13], 100);
+    let members = |embed: &[&str]| {
+        let parts = AppParts::list(embed.iter().copied());
+        let list: Value = serde_json::from_slice(&model.apps(&AppFilter::default(), parts).1).unwrap();
+        let app = list["apps"][0].as_object().unwrap();
+        let optional = ["tasksRunning", "deployments", "tasks", "lastTaskFailure"];
+        optional.into_iter().filter(|name| app.contains_key(*name)).collect::<Vec<_>>().join(" ")
+    };
+    expect!["tasksRunning deployments"].assert_eq(&members(&[]));
+    expect!["tasksRunning deployments tasks"].assert_eq(&members(&["apps.tasks"]));
+    expect!["tasksRunning deployments tasks"].assert_eq(&members(&["app.tasks", "nonsense"]));
+    expect!["tasksRunning deployments lastTaskFailure"].assert_eq(&members(&["lastTaskFailure"]));
+    expect!["tasksRunning deployments tasks lastTaskFailure"].assert_eq(&members(&["group.apps.failures"]));
+    let group = |embed: &[&str]| {
+        let group: Value = serde_json::from_slice(&model.group("/", GroupParts::new(embed.iter().copied())).unwrap()).unwrap();
+        group.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ")
+    };
+    expect!["id apps pods groups dependencies version enforceRole"].assert_eq(&group(&[]));
+    expect!["id groups dependencies version enforceRole"].assert_eq(&group(&["group.groups"]));
+    assert_eq!(model.group("/shop/web", GroupParts::new(std::iter::empty())), Err(Missing::Group("/shop/web".into())));
+}
+
+#[test]
+fn label_selectors() {
+    let labels = [("tier", "front"), ("a.b-c", "x y"), ("innocent", "")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let labels = labels.into();
+    for (selector, matches) in [
+        ("tier", true),
+        ("missing", false),
+        ("tier==front", true),
+        ("tier == back", false),
+        ("tier!=back", true),
+        ("missing!=back", false),
+        ("tier in (front, back)", true),
+        ("tier in(back)", false),
+        ("tier notin (back)", true),
+        ("missing notin (back)", false),
+        (r"a.b-c==x\ y", true),
+        ("innocent", true),
+        ("tier==front, a.b-c", true),
+        ("tier==front,missing", false),
+    ] {
+        assert_eq!(LabelSelector::parse(selector).unwrap().passes(&labels), matches, "{selector}");
+    }
+    let refused = |selector| LabelSelector::parse(selector).unwrap_err().to_string();
+    expect!["'' is not a label selector: expected a label at character 1"].assert_eq(&refused(""));
+    expect!["'a==' is not a label selector: expected a value at character 4"].assert_eq(&refused("a=="));
+    expect!["'a in b' is not a label selector: expected a comma or the end at character 3"].assert_eq(&refused("a in b"));
+    expect!["'a in (b' is not a label selector: expected a comma or ')' at character 8"].assert_eq(&refused("a in (b"));
+    expect!["'a=b' is not a label selector: expected a comma or the end at character 2"].assert_eq(&refused("a=b"));
+    expect!["'a,' is not a label selector: expected a label at character 3"].assert_eq(&refused("a,"));
+}

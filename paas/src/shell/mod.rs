@@ -11,6 +11,8 @@ mod delivery;
 mod driver;
 mod leader;
 mod link;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::SocketAddr;

@@ -8,7 +8,7 @@ mod rows;
 mod write;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use load::{LoadError, load};
 pub use recorded::{StoredFrame, decode_frames};

@@ -1,1 +1,201 @@
+use std::sync::Arc;
+use std::time::Duration;
 
+use attica_core_api::Timestamp;
+use attica_core_api::v1::{AgentId, FrameworkId, TaskState};
+use attica_core_store::election::{Election, LeaseTime, PostgresElection};
+use attica_core_store::private_postgres::{PrivatePostgres, PrivatePostgresOptions};
+use attica_core_store::writer::WriterLimits;
+use attica_core_store::{Batch, LeaderRole, Writer, migrations};
+use uuid::Uuid;
+
+use super::{PaasTables, load};
+use crate::engine::{Cause, Delay, Fact, Recorded, Snapshot, TaskUpdate};
+use crate::model::{
+    Action, ActionKind, Agent, Change, Condition, Deployment, DeploymentId, Ending, Goal,
+    HealthState, Instance, InstanceId, IpAddress, RunSpec, RunSpecId, RunSpecUpdate, Step, Task,
+    TaskFailure, Version,
+};
+
+const MESSAGE: &str = "Command exited with status 1\u{0}";
+
+fn run_spec(id: &str, version: i64) -> Arc<RunSpec> {
+    let id = RunSpecId::parse(id).unwrap();
+    let update = RunSpecUpdate { cmd: Some(format!("serve {version}")), ..RunSpecUpdate::default() };
+    let version = Version(Timestamp(version));
+    let mut spec = update.apply(None, &id, "*").unwrap();
+    spec.version = version;
+    spec.last_config_change_at = version;
+    spec.last_scaling_at = version;
+    spec.generation = version;
+    spec.ports[0].port = 10_000;
+    Arc::new(spec)
+}
+
+fn stored(id: &str, version: i64, forgotten: &[i64]) -> Fact {
+    let forgotten = forgotten.iter().map(|version| Version(Timestamp(*version))).collect();
+    Fact::RunSpecStored { run_spec: run_spec(id, version), forgotten }
+}
+
+fn deployment(number: u128, run_spec: &str) -> Deployment {
+    let id = RunSpecId::parse(run_spec).unwrap();
+    let step = |kind| Step { actions: vec![Action { kind, run_spec: id.clone() }] };
+    Deployment {
+        id: DeploymentId(Uuid::from_u128(number)),
+        version: Version(Timestamp(1_000)),
+        steps: vec![step(ActionKind::Start), step(ActionKind::Scale)],
+        current_step: 0,
+        changes: [(id, Change { from: None, to: Some(Version(Timestamp(1_000))) })].into(),
+    }
+}
+
+fn agent() -> Arc<Agent> {
+    let attributes = [("rack".to_owned(), "a".to_owned()), ("zone".to_owned(), "z".to_owned())];
+    Arc::new(Agent { id: AgentId::from("S0"), hostname: "host-1".into(), attributes: attributes.into() })
+}
+
+fn instance(run_spec: &str, number: u128, condition: Condition) -> Instance {
+    let id = InstanceId { run_spec: RunSpecId::parse(run_spec).unwrap(), uuid: Uuid::from_u128(number) };
+    let mut instance = Instance {
+        id,
+        version: Version(Timestamp(1_000)),
+        generation: Version(Timestamp(1_000)),
+        goal: Goal::Running,
+        condition,
+        incarnation: 1,
+        scheduled_at: Timestamp(1_001),
+        task: None,
+    };
+    let state = match condition {
+        Condition::Scheduled => return instance,
+        Condition::Running => TaskState::Running,
+        _ => TaskState::Staging,
+    };
+    instance.task = Some(Task {
+        id: instance.task_identity().task_id(),
+        agent: agent(),
+        ports: vec![31_000],
+        state,
+        staged_at: Timestamp(1_002),
+        started_at: (condition == Condition::Running).then_some(Timestamp(1_003)),
+        unreachable_since: None,
+        sentenced_at: None,
+        ip_addresses: vec![IpAddress { address: "127.0.0.1".into(), protocol: "IPv4".into() }],
+        health: vec![HealthState {
+            alive: (condition == Condition::Running).then_some(true),
+            first_success: Some(Timestamp(1_004)),
+            last_success: Some(Timestamp(1_005)),
+            ..HealthState::default()
+        }],
+    });
+    instance
+}
+
+fn changed(instance: Instance, cause: Cause) -> Fact {
+    Fact::InstanceChanged { instance: Box::new(instance), cause }
+}
+
+fn ended(instance: &Instance, next: Option<Instance>) -> Fact {
+    let task = instance.task.clone().unwrap();
+    let failure = TaskFailure {
+        task: task.id.clone(),
+        state: TaskState::Failed,
+        message: MESSAGE.into(),
+        agent: agent(),
+        version: instance.version,
+        at: Timestamp(1_010),
+    };
+    let update = TaskUpdate {
+        task: task.id,
+        version: instance.version,
+        state: TaskState::Failed,
+        message: MESSAGE.into(),
+        agent_id: "S0".into(),
+        host: "host-1".into(),
+        ports: vec![31_000],
+        ip_addresses: Vec::new(),
+    };
+    Fact::TaskEnded {
+        id: instance.id.clone(),
+        condition: Condition::Failed,
+        update,
+        failure: Some(Box::new(failure)),
+        next: next.map(Box::new),
+    }
+}
+
+/// A history in which everything happens: two apps, one of which goes, one instance of each kind, a deployment that ends.
+pub(crate) fn history() -> Vec<Fact> {
+    let [web, job] = ["/shop/web", "/job"];
+    let failing = instance(web, 2, Condition::Staging);
+    let job_id = RunSpecId::parse(job).unwrap();
+    let delay = Delay { config: Version(Timestamp(1_000)), delay_ms: 1_150, until: Timestamp(2_160) };
+    vec![
+        Fact::Subscribed { framework_id: FrameworkId::from("F"), master: "m:5050".into(), again: false },
+        stored(web, 1_000, &[]),
+        Fact::DeploymentStarted { deployment: deployment(1, web) },
+        Fact::DeploymentStepDone { id: DeploymentId(Uuid::from_u128(1)), step: 0 },
+        changed(instance(web, 1, Condition::Scheduled), Cause::Created),
+        changed(instance(web, 1, Condition::Staging), Cause::Provisioned),
+        changed(instance(web, 1, Condition::Running), Cause::Decided),
+        changed(failing.clone(), Cause::Provisioned),
+        stored(job, 1_000, &[]),
+        Fact::DelayChanged { id: job_id.clone(), delay: Some(delay) },
+        changed(instance(job, 3, Condition::Running), Cause::Created),
+        Fact::RunSpecRemoved { id: job_id.clone() },
+        ended(&failing, Some(instance(web, 2, Condition::Scheduled))),
+        Fact::DelayChanged { id: RunSpecId::parse(web).unwrap(), delay: Some(delay) },
+        stored(web, 2_000, &[]),
+        Fact::DeploymentEnded { id: DeploymentId(Uuid::from_u128(1)), ending: Ending::Done },
+        Fact::DeploymentStarted { deployment: deployment(2, web) },
+        Fact::InstanceForgotten { id: instance(job, 3, Condition::Running).id, condition: Condition::Killed },
+        Fact::RunSpecForgotten { id: job_id.clone() },
+        stored(web, 3_000, &[1_000]),
+        stored(job, 3_000, &[]),
+        ended(&instance(web, 1, Condition::Running), None),
+        Fact::DelayChanged { id: RunSpecId::parse(web).unwrap(), delay: None },
+        changed(instance(web, 4, Condition::Running), Cause::Created),
+        Fact::DeploymentStepDone { id: DeploymentId(Uuid::from_u128(2)), step: 0 },
+        Fact::Disconnected,
+    ]
+}
+
+/// As the shell gets it from the engine.
+pub(crate) fn recorded(fact: Fact) -> Recorded {
+    Recorded { at: Timestamp(5_000), fact, frames: Vec::new() }
+}
+
+#[tokio::test]
+async fn the_tables_hold_the_fold_of_the_facts_however_they_are_batched() {
+    for facts_per_batch in [1, 2, 5, 7, usize::MAX] {
+        let directory = tempfile::tempdir().unwrap();
+        let options = PrivatePostgresOptions::for_test(directory.path().join("postgres"));
+        let postgres = PrivatePostgres::start(&options).await.unwrap();
+        let database = postgres.database().clone();
+        migrations::migrate(&database).await.unwrap();
+        let mut candidate =
+            PostgresElection::new(database.clone(), LeaderRole::Paas, "here:1".into(), LeaseTime::default());
+        let leadership = candidate.campaign().await.unwrap();
+        let (writer, mut committed) = Writer::spawn::<Recorded, ()>(
+            database.clone(),
+            leadership.lead(),
+            leadership.lease(),
+            PaasTables,
+            WriterLimits::default(),
+        );
+        let mut snapshot = Snapshot::default();
+        let mut facts = history();
+        let pool = database.pool("test", 1);
+        while !facts.is_empty() {
+            let batch: Vec<Fact> = facts.drain(..facts_per_batch.min(facts.len())).collect();
+            batch.iter().for_each(|fact| snapshot.apply(fact));
+            let facts = batch.into_iter().map(recorded).collect();
+            writer.submit(Batch { facts, after: () }).await.unwrap();
+            let patience = Duration::from_secs(60);
+            tokio::time::timeout(patience, committed.recv()).await.unwrap().unwrap().unwrap();
+            assert_eq!(load(&pool).await.unwrap(), snapshot);
+        }
+        pool.close().await;
+        postgres.stop().await;
+    }
+}

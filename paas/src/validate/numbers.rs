@@ -27,7 +27,7 @@ pub(super) fn quantity(
     let value = at_least(path, value, least, faults)?;
     match Scalar::from_f64(value) {
         Ok(quantity) => Some(quantity),
-        Err(error) => fault(faults, path, error.to_string()),
+        Err(_) => fault(faults, path, format!("got {value:e}, expected {} or less", Scalar::MAX)),
     }
 }
 

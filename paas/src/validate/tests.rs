@@ -1,1 +1,216 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
+use attica_paas_api::{AppUpdate, ErrorBody};
+use expect_test::{expect, expect_file};
+use serde_json::{Value, json};
+
+use super::{Faults, Intent, Rules, intent, update, whole};
+use crate::engine::Violation;
+use crate::http::decode;
+use crate::model::{RunSpec, RunSpecId, Version};
+use crate::normalise;
+
+fn rules() -> Rules {
+    Rules { role: "*".to_owned() }
+}
+
+/// The definition that a request with this body creates, or the answer.
+fn read(body: &[u8]) -> Result<RunSpec, String> {
+    let told = |body: ErrorBody| serde_json::to_string(&body).unwrap();
+    let app: AppUpdate = decode(body).map_err(|(status, body)| format!("{status} {}", told(body)))?;
+    let invalid = |faults: Faults| format!("422 {}", told(faults.into_body()));
+    let id = app.id.clone().unwrap_or_else(|| "/test".to_owned());
+    let id = RunSpecId::parse(&id).map_err(|error| invalid(Faults::one("/id", error.to_string())))?;
+    let update = update(app, &id, &rules()).map_err(invalid)?;
+    let merged = update
+        .apply(None, &id, "*")
+        .map_err(|error| invalid(Faults::one("/", error.to_string())))?;
+    whole(&merged).map_err(|violations| {
+        let mut faults = Faults::default();
+        violations.into_iter().for_each(|Violation { path, message }| faults.add(path, message));
+        invalid(faults)
+    })?;
+    Ok(merged)
+}
+
+fn outcome(document: &Value) -> String {
+    match read(document.to_string().as_bytes()) {
+        Ok(_) => "accepted".to_owned(),
+        Err(answer) => answer,
+    }
+}
+
+/// The shared directory of real inputs, when it is there.
+fn shared_data() -> Option<PathBuf> {
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    let shared = std::env::var_os("ATTICA_SHARED").map_or_else(default, PathBuf::from);
+    let data = shared.join("data/marathon");
+    if data.is_dir() {
+        return Some(data);
+    }
+    println!("skipped: {} is not there (set ATTICA_SHARED)", data.display());
+    None
+}
+
+#[test]
+fn every_published_definition_is_accepted_or_refused_by_name() {
+    let Some(data) = shared_data() else { return };
+    let mut files: Vec<PathBuf> = Vec::new();
+    for directory in ["apps", "docs"] {
+        let entries = std::fs::read_dir(data.join(directory)).unwrap();
+        files.extend(entries.map(|entry| entry.unwrap().path()));
+    }
+    let is_app = |path: &PathBuf| {
+        let path = path.to_str().unwrap();
+        path.contains("/apps/") || path.ends_with("-app.json")
+    };
+    files.retain(is_app);
+    files.push(data.join("app-simple.json"));
+    files.push(data.join("marathon-ui/minimalAppFullConfig.json"));
+    files.push(data.join("rest-api-examples/app.json"));
+    files.push(data.join("rest-api-examples/app-check-http-example.json"));
+    files.sort();
+    let mut outcomes = String::new();
+    for file in &files {
+        let document: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        let name = file.strip_prefix(&data).unwrap().display();
+        outcomes += &format!("{name}: {}\n", outcome(&document));
+    }
+    expect_file!["tests/published_definitions.txt"].assert_eq(&outcomes);
+}
+
+#[test]
+fn the_apps_of_a_production_cluster_need_containers_and_nothing_else() {
+    let Some(data) = shared_data() else { return };
+    let mut outcomes: BTreeMap<String, u32> = BTreeMap::new();
+    for file in ["real/155_100.json", "real/155_1000.json"] {
+        let root: Value = serde_json::from_slice(&std::fs::read(data.join(file)).unwrap()).unwrap();
+        count_apps(&root, &mut outcomes);
+    }
+    expect![[r#"
+        1100 422 {"message":"Object is not valid","details":[{"path":"/container","errors":["containers are not supported yet"]}]}
+    "#]].assert_eq(&outcomes.iter().map(|(text, count)| format!("{count} {text}\n")).collect::<String>());
+}
+
+fn count_apps(group: &Value, outcomes: &mut BTreeMap<String, u32>) {
+    let items = |name: &str| group[name].as_array().cloned().unwrap_or_default();
+    for app in items("apps") {
+        *outcomes.entry(outcome(&app)).or_default() += 1;
+    }
+    items("groups").iter().for_each(|group| count_apps(group, outcomes));
+}
+
+/// What is wrong with `{"id":"/test","cmd":"true"}` plus these fields.
+fn faults_of(fields: Value) -> String {
+    let mut document = json!({"id": "/test", "cmd": "true"});
+    document.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    outcome(&document)
+}
+
+#[test]
+fn every_fault_is_told_with_its_path() {
+    let matrix = [
+        json!({"id": "/"}),
+        json!({"id": "/UPPER/case"}),
+        json!({"id": "/a/restart"}),
+        json!({"cmd": ""}),
+        json!({"cmd": "a\u{0}b"}),
+        json!({"cmd": null}),
+        json!({"args": ["a"]}),
+        json!({"instances": -1}),
+        json!({"instances": 1e12 as i64}),
+        json!({"cpus": 0, "mem": -1, "disk": 1e300}),
+        json!({"user": ""}),
+        json!({"env": {"A=B": "c", "": "d"}}),
+        json!({"env": {"A": {"secret": "s"}}}),
+        json!({"constraints": [["hostname"], ["hostname", "UNIQUE", "x"], ["", "UNIQUE"], ["a", "GROUP_BY", "x"]]}),
+        json!({"constraints": [["a", "MAX_PER"], ["a", "LIKE"], ["a", "LIKE", "("], ["a", "IS", "ä"], ["a", "NEAR", "b"], ["@zone", "UNIQUE"]]}),
+        json!({"acceptedResourceRoles": [], "role": "prod"}),
+        json!({"acceptedResourceRoles": ["*", "prod"]}),
+        json!({"portDefinitions": [{"port": 70000, "protocol": "sctp"}, {"port": 1, "name": "a b"}]}),
+        json!({"portDefinitions": [{"port": 1, "name": "a"}, {"port": 1, "name": "a"}]}),
+        json!({"ports": [1], "portDefinitions": [{"port": 2}]}),
+        json!({"healthChecks": [{"protocol": "COMMAND", "command": {"value": "true"}}, {"protocol": "HTTPS"}]}),
+        json!({"healthChecks": [{"portIndex": 1}, {"port": 80, "portIndex": 0}, {"port": 0}]}),
+        json!({"healthChecks": [{"intervalSeconds": 0, "timeoutSeconds": 0, "gracePeriodSeconds": -1, "path": "/a b"}]}),
+        json!({"healthChecks": [{"protocol": "MESOS_HTTP"}, {"protocol": "MESOS_TCP"}]}),
+        json!({"healthChecks": [{"ipProtocol": "IPv6", "ignoreHttp1xx": true}]}),
+        json!({"dependencies": ["/test", "../UP"]}),
+        json!({"upgradeStrategy": {"minimumHealthCapacity": 1.5, "maximumOverCapacity": -1}}),
+        json!({"unreachableStrategy": {"inactiveAfterSeconds": 10, "expungeAfterSeconds": 5}}),
+        json!({"taskKillGracePeriodSeconds": -1, "backoffSeconds": -1, "backoffFactor": 0.5, "maxLaunchDelaySeconds": 1e12}),
+        json!({"labels": {"MARATHON_SINGLE_INSTANCE_APP": "true"}, "instances": 2}),
+        json!({"labels": {"MARATHON_SINGLE_INSTANCE_APP": "true"}, "upgradeStrategy": {}}),
+        json!({"networks": [{"mode": "container/bridge"}]}),
+        json!({"networks": [{"mode": "host", "name": "x"}]}),
+        json!({"networks": [{"mode": "host"}, {"name": "dcos"}]}),
+        json!({"networks": [{"mode": "mesh"}]}),
+        json!({"gpus": 1, "tty": true, "executor": "/bin/own", "container": {}, "secrets": {"a": {}}}),
+        json!({"fetch": [{"uri": "a"}], "uris": ["a"], "residency": {}, "check": {}, "readinessChecks": [{}]}),
+        json!({"resourceLimits": {}, "ipAddress": {}, "networks": [], "storeUrls": ["a"], "executorResources": {}}),
+    ];
+    let told: String = matrix.into_iter().map(|fields| format!("{fields}\n    {}\n", faults_of(fields.clone()))).collect();
+    expect_file!["tests/faults.txt"].assert_eq(&told);
+}
+
+#[test]
+fn documents_of_another_shape_are_told_where() {
+    let matrix = [
+        "",
+        "{",
+        "nonsense",
+        r#"{"id":"/a"} {"#,
+        "[]",
+        r#"{"id":5}"#,
+        r#"{"id":"/a","id":"/b"}"#,
+        r#"{"id":"/a","cpus":"1"}"#,
+        r#"{"id":"/a","instances":1.5}"#,
+        r#"{"id":"/a","env":{"A":1}}"#,
+        r#"{"id":"/a","env":{"A":{"secret":"s","x":1}}}"#,
+        r#"{"id":"/a","constraints":[["a",1]]}"#,
+        r#"{"id":"/a","healthChecks":[{},{"protocol":"ICMP"}]}"#,
+        r#"{"id":"/a","healthChecks":[{"pathh":"/"}]}"#,
+        r#"{"id":"/a","killSelection":"RANDOM"}"#,
+        r#"{"id":"/a","unreachableStrategy":"never"}"#,
+        r#"{"id":"/a","unreachableStrategy":{"after":1}}"#,
+        r#"{"id":"/a","instance":1}"#,
+    ];
+    let mut told = String::new();
+    for document in matrix {
+        let answer = read(document.as_bytes()).map(|_| "accepted").map_err(|answer| answer);
+        told += &format!("{document}\n    {}\n", answer.map_or_else(|answer| answer, str::to_owned));
+    }
+    expect_file!["tests/shapes.txt"].assert_eq(&told);
+}
+
+#[test]
+fn what_a_read_returned_can_be_written_back() {
+    let written = json!({
+        "id": "/shop/web", "args": ["serve", "--quick"], "user": "nobody", "env": {"A": "b"}, "instances": 3,
+        "cpus": 0.25, "mem": 32.5, "disk": 10, "constraints": [["hostname", "UNIQUE"], ["rack", "GROUP_BY", "3"], ["@hostname", "LIKE", "a.*"]],
+        "acceptedResourceRoles": ["*"], "dependencies": ["db", "/auth"], "labels": {"x": "y"}, "requirePorts": true,
+        "portDefinitions": [{"port": 8080, "name": "http", "labels": {"VIP_0": "/web:80"}}, {"port": 0, "protocol": "udp,tcp"}],
+        "healthChecks": [{"protocol": "HTTP", "path": "health"}, {"protocol": "MESOS_TCP", "port": 9}, {"protocol": "TCP", "portIndex": 1}],
+        "upgradeStrategy": {"minimumHealthCapacity": 0.5, "maximumOverCapacity": 0.2}, "unreachableStrategy": "disabled",
+        "killSelection": "OLDEST_FIRST", "taskKillGracePeriodSeconds": 7, "backoffSeconds": 0.5, "backoffFactor": 2, "maxLaunchDelaySeconds": 60
+    });
+    let spec = read(written.to_string().as_bytes()).unwrap();
+    let shown = normalise::json(&normalise::app(&spec));
+    assert_eq!(read(shown.as_bytes()), Ok(spec));
+    expect_file!["tests/read_back.json"].assert_eq(&format!("{:#}\n", serde_json::from_str::<Value>(&shown).unwrap()));
+}
+
+#[test]
+fn a_version_alone_asks_for_a_rollback() {
+    let id = RunSpecId::parse("/a").unwrap();
+    let asked = |document: Value| intent(serde_json::from_value(document).unwrap(), &id, &rules());
+    let version = "2015-06-12T23:03:31.512Z";
+    let rollback = Ok(Intent::Rollback(Version::parse(version).unwrap()));
+    assert_eq!(asked(json!({"version": version})), rollback);
+    assert_eq!(asked(json!({"id": "/a", "version": version})), rollback);
+    assert!(asked(json!({"version": "yesterday"})).is_err());
+    assert!(asked(json!({"version": version, "instances": 2})).is_err());
+    let read = json!({"cmd": "true", "version": version, "versionInfo": {}});
+    assert!(matches!(asked(read), Ok(Intent::Update(_))));
+}

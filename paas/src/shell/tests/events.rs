@@ -1,0 +1,127 @@
+//! Event streams over the whole role.
+
+use http::{Method, StatusCode};
+use serde_json::json;
+
+use super::rest::NO_MASTER;
+use super::site::{Database, Events, Frame, Site, until};
+
+fn types(frames: &[Frame]) -> Vec<&str> {
+    frames.iter().map(|frame| frame.event_type.as_str()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_shows_what_happens_filters_and_resumes() {
+    let database = Database::start().await;
+    let site = Site::start(&database, NO_MASTER).await;
+    let mut all = Events::open(&site, "?plan-format=light", &[("accept", "text/event-stream")]).await;
+    let attached = all.next().await.unwrap();
+    assert_eq!((attached.event_type.as_str(), attached.id), ("event_stream_attached", None));
+    assert_eq!(attached.data["remoteAddress"], "127.0.0.1");
+    let mut filtered = Events::open(&site, "?event_type=deployment_info&event_type=nonsense", &[]).await;
+
+    site.post("/v2/apps", json!({"id": "/a", "cmd": "true"})).await;
+    let created = all.until("instance_changed_event").await;
+    assert_eq!(types(&created)[..3], ["api_post_event", "group_change_success", "deployment_info"]);
+    assert_eq!(created[0].data["appDefinition"]["id"], "/a");
+    assert_eq!(created[0].data["clientIp"], "127.0.0.1");
+    site.ask(Method::DELETE, "/v2/apps/a", "").await;
+    let mut history = created;
+    history.extend(all.until("deployment_success").await);
+    let ids: Vec<i64> = history.iter().map(|frame| frame.id.unwrap()).collect();
+    assert!(ids.is_sorted_by(|left, right| left < right), "{ids:?}");
+
+    for expected in history.iter().filter(|frame| frame.event_type == "deployment_info") {
+        assert_eq!(filtered.next().await.as_ref(), Some(expected));
+    }
+
+    for (index, frame) in history.iter().enumerate() {
+        let id = frame.id.unwrap().to_string();
+        let mut resumed = match index % 2 {
+            0 => Events::open(&site, &format!("?lastEventId={id}"), &[]).await,
+            _ => Events::open(&site, "", &[("last-event-id", &id)]).await,
+        };
+        assert_eq!(resumed.next().await.unwrap().event_type, "event_stream_attached");
+        for expected in &history[index + 1..] {
+            assert_eq!(resumed.next().await.as_ref(), Some(expected));
+        }
+    }
+    site.stop().await.unwrap();
+    assert_eq!(all.until("event_stream_detached").await.last().unwrap().id, None);
+    assert_eq!(all.next().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_resumes_from_the_journal_after_a_restart_and_resets_before_its_tail() {
+    let database = Database::start().await;
+    let site = Site::start(&database, NO_MASTER).await;
+    let mut all = Events::open(&site, "", &[]).await;
+    site.post("/v2/apps", json!({"id": "/a", "cmd": "true"})).await;
+    let mut history = all.until("instance_changed_event").await;
+    history.remove(0);
+    site.stop().await.unwrap();
+
+    let site = Site::start(&database, NO_MASTER).await;
+    let first = history[0].id.unwrap();
+    let mut resumed = Events::open(&site, "", &[("last-event-id", &first.to_string())]).await;
+    assert_eq!(resumed.next().await.unwrap().event_type, "event_stream_attached");
+    for expected in &history[1..] {
+        assert_eq!(resumed.next().await.as_ref(), Some(expected));
+    }
+
+    let pool = database.postgres.database().pool("test", 1);
+    sqlx::query("delete from journal where role = 'paas'").execute(&pool).await.unwrap();
+    let mut reset = Events::open(&site, "?lastEventId=1", &[]).await;
+    let frames = [reset.next().await.unwrap(), reset.next().await.unwrap()];
+    assert_eq!(types(&frames), ["event_stream_attached", "event_stream_reset"]);
+    for nonsense in ["99999999999999999", "nonsense"] {
+        let mut reset = Events::open(&site, &format!("?lastEventId={nonsense}&event_type=deployment_info"), &[]).await;
+        assert_eq!(reset.next().await.unwrap().event_type, "event_stream_reset");
+    }
+    site.ask(Method::DELETE, "/v2/apps/a", "").await;
+    assert_eq!(reset.until("deployment_success").await.last().unwrap().event_type, "deployment_success");
+    site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stalled_reader_costs_nobody_anything_and_misses_nothing() {
+    let database = Database::start().await;
+    let site = Site::start(&database, NO_MASTER).await;
+    let mut stalled = Events::open(&site, "?event_type=api_post_event", &[]).await;
+    let mut quick = Events::open(&site, "?event_type=api_post_event", &[]).await;
+    // More than any socket buffer between the two holds.
+    const APPS: usize = 80;
+    let padding = "x".repeat(120_000);
+    for number in 0..APPS {
+        let created = site.post("/v2/apps", json!({"id": format!("/app-{number}"), "cmd": "true", "labels": {"padding": padding}})).await;
+        assert_eq!(created.status, StatusCode::CREATED);
+        let shown = quick.next().await.unwrap();
+        assert_eq!(shown.data["appDefinition"]["id"], format!("/app-{number}"));
+        site.ask(Method::DELETE, &format!("/v2/apps/app-{number}"), "").await;
+    }
+    for number in 0..APPS {
+        let frame = stalled.next().await.unwrap();
+        assert_eq!(frame.data["appDefinition"]["id"], format!("/app-{number}"));
+    }
+    site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_accept_header_decides() {
+    let database = Database::start().await;
+    let site = Site::start(&database, NO_MASTER).await;
+    for accept in ["*/*", "text/*", "application/json, text/event-stream;q=0.5"] {
+        Events::open(&site, "", &[("accept", accept)]).await;
+    }
+    for accept in ["application/json", "text/event-stream;q=0"] {
+        let refused = site.ask_with(Method::GET, "/v2/events", &[("accept", accept)], "").await;
+        assert_eq!(refused.status, StatusCode::METHOD_NOT_ALLOWED, "{accept}");
+    }
+    // Streams whose readers are gone are given up.
+    until("the end of the streams", async || {
+        let metrics = site.get("/metrics").await;
+        (metrics["gauges"]["marathon.http.event-streams.active.gauge"]["value"] == 0.0).then_some(())
+    })
+    .await;
+    site.stop().await.unwrap();
+}

@@ -1,0 +1,4 @@
+mod events;
+mod failures;
+mod rest;
+mod site;

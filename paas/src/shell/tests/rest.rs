@@ -1,0 +1,240 @@
+//! Requests and answers, without a master: apps are stored and wait.
+
+use attica_paas_api::operations::OPERATIONS;
+use expect_test::{expect, expect_file};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::site::{Database, Site};
+
+/// No master listens there.
+pub(super) const NO_MASTER: &str = "127.0.0.1:1";
+
+/// The document with times and ids replaced, which differ from run to run.
+fn steady(value: &Value) -> String {
+    fn replace(value: &mut Value) {
+        match value {
+            Value::Object(members) => members.values_mut().for_each(replace),
+            Value::Array(items) => items.iter_mut().for_each(replace),
+            Value::String(text) if crate::model::Version::parse(text).is_some() => *text = "<time>".into(),
+            Value::String(text) if uuid::Uuid::try_parse(text).is_ok() => *text = "<uuid>".into(),
+            Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    let mut value = value.clone();
+    replace(&mut value);
+    format!("{value:#}\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_is_created_read_changed_and_removed() {
+    let database = Database::start().await;
+    let site = Site::start(&database, NO_MASTER).await;
+
+    let created = site.post("/v2/apps", json!({"id": "shop/web", "cmd": "serve", "instances": 2, "cpus": 0.1, "mem": 32,
+        "constraints": [["hostname", "UNIQUE"]], "healthChecks": [{"path": "/health"}]})).await;
+    assert_eq!(created.status, StatusCode::CREATED, "{}", created.text);
+    assert_eq!(created.header("location"), "/v2/apps/shop/web");
+    assert_eq!(created.header("marathon-deployment-id"), created.json()["deployments"][0]["id"]);
+    assert_eq!(created.header("x-marathon-leader"), format!("http://{}", site.address));
+    assert_eq!(created.header("x-frame-options"), "DENY");
+    assert_eq!(created.header("cache-control"), "no-cache, no-store, must-revalidate");
+    expect_file!["answers/created.json"].assert_eq(&steady(&created.json()));
+
+    let app = site.get("/v2/apps//shop/web/").await;
+    expect_file!["answers/app.json"].assert_eq(&steady(&app));
+    assert_eq!(app["app"]["version"], created.json()["version"]);
+    let list = site.get("/v2/apps?embed=apps.tasks&nonsense=1").await;
+    expect_file!["answers/apps.json"].assert_eq(&steady(&list));
+    assert_eq!(site.get("/v2/apps/shop/*").await["*"][0]["id"], "/shop/web");
+    expect_file!["answers/groups.json"].assert_eq(&steady(&site.get("/v2/groups").await));
+    expect_file!["answers/deployments.json"].assert_eq(&steady(&site.get("/v2/deployments").await));
+    expect_file!["answers/queue.json"].assert_eq(&steady(&site.get("/v2/queue").await));
+    assert_eq!(site.get("/v2/tasks").await, json!({"tasks": []}));
+    assert_eq!(site.get("/v2/apps/shop/web/tasks").await, json!({"tasks": []}));
+
+    let locked = site.ask(Method::PUT, "/v2/apps/shop/web", r#"{"instances":3}"#).await;
+    assert_eq!(locked.status, StatusCode::CONFLICT);
+    assert_eq!(locked.json()["deployments"], created.json()["deployments"]);
+    let scaled = site.ask(Method::PUT, "/v2/apps/shop/web?force=true", r#"{"instances":3}"#).await;
+    assert_eq!(scaled.status, StatusCode::OK, "{}", scaled.text);
+    assert_eq!(scaled.header("marathon-deployment-id"), scaled.json()["deploymentId"]);
+    let read = site.get("/v2/apps/shop/web").await;
+    assert_eq!(read["app"]["instances"], 3);
+    assert_eq!(read["app"]["versionInfo"]["lastConfigChangeAt"], created.json()["version"]);
+
+    let written_back = site.ask(Method::PUT, "/v2/apps/shop/web?force=true", &read["app"].to_string()).await;
+    assert_eq!(written_back.status, StatusCode::OK, "{}", written_back.text);
+    let versions = site.get("/v2/apps/shop/web/versions").await;
+    let oldest = versions["versions"].as_array().unwrap().last().unwrap().as_str().unwrap();
+    assert_eq!(created.json()["version"], *oldest);
+    assert_eq!(site.get(&format!("/v2/apps/shop/web/versions/{oldest}")).await["instances"], 2);
+
+    let rolled_back = site.ask(Method::PUT, "/v2/apps/shop/web?force=true", &json!({"version": oldest}).to_string()).await;
+    assert_eq!(rolled_back.status, StatusCode::OK, "{}", rolled_back.text);
+    assert_eq!(site.get("/v2/apps/shop/web").await["app"]["instances"], 2);
+
+    let removed = site.ask(Method::DELETE, "/v2/apps/shop/web", "").await;
+    assert_eq!(removed.status, StatusCode::OK, "{}", removed.text);
+    let gone = site.ask(Method::GET, "/v2/apps/shop/web", "").await;
+    assert_eq!((gone.status, gone.json()), (StatusCode::NOT_FOUND, json!({"message": "App '/shop/web' does not exist"})));
+    assert_eq!(site.get("/v2/apps").await, json!({"apps": []}));
+    site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_are_documented_and_change_nothing() {
+    let database = Database::start().await;
+    let site = Site::start(&database, NO_MASTER).await;
+    assert_eq!(site.post("/v2/apps", json!({"id": "/there", "cmd": "true"})).await.status, StatusCode::CREATED);
+    let before = site.get("/v2/apps").await;
+
+    let too_large = format!(r#"{{"id":"/big","cmd":"{}"}}"#, "x".repeat(10 << 20));
+    let deep = "[".repeat(100_000);
+    let matrix = [
+        (Method::GET, "/v2/apps/missing", ""),
+        (Method::GET, "/v2/apps/missing/tasks", ""),
+        (Method::GET, "/v2/apps/missing/versions", ""),
+        (Method::GET, "/v2/apps/there/versions/2015-06-12T23:03:31.512Z", ""),
+        (Method::GET, "/v2/apps/there/versions/latest", ""),
+        (Method::GET, "/v2/apps/missing/*", ""),
+        (Method::GET, "/v2/groups/missing", ""),
+        (Method::GET, "/v2/apps?label=a%20near%20b", ""),
+        (Method::GET, "/v2/nothing", ""),
+        (Method::GET, "/", ""),
+        (Method::POST, "/v2/apps", r#"{"id":"/there","cmd":"true"}"#),
+        (Method::POST, "/v2/apps", r#"{"cmd":"true"}"#),
+        (Method::POST, "/v2/apps", r#"{"id":"/new"}"#),
+        (Method::POST, "/v2/apps", r#"{"id":"/new","cmd":"true","healthChecks":[{"portIndex":7}]}"#),
+        (Method::POST, "/v2/apps", "{"),
+        (Method::POST, "/v2/apps", ""),
+        (Method::POST, "/v2/apps", "[]"),
+        (Method::POST, "/v2/apps", &deep),
+        (Method::POST, "/v2/apps", &too_large),
+        (Method::PUT, "/v2/apps", "{}"),
+        (Method::PUT, "/v2/apps", "[]"),
+        (Method::PUT, "/v2/apps", r#"[{"id":"/a","cmd":"true"},{"id":"/a","cmd":"true"},{"cmd":"true"},{"id":"/b","cmd":"true","cpus":-1}]"#),
+        (Method::PATCH, "/v2/apps", r#"[{"id":"/missing","instances":1}]"#),
+        (Method::PUT, "/v2/apps/new", r#"{"id":"/other","cmd":"true"}"#),
+        (Method::PUT, "/v2/apps/NEW", r#"{"cmd":"true"}"#),
+        (Method::PUT, "/v2/apps/missing", r#"{"version":"2015-06-12T23:03:31.512Z"}"#),
+        (Method::PATCH, "/v2/apps/missing", r#"{"instances":1}"#),
+        (Method::DELETE, "/v2/apps/missing", ""),
+        (Method::POST, "/v2/apps/missing/restart", ""),
+        (Method::DELETE, "/v2/apps/missing/tasks", ""),
+        (Method::DELETE, "/v2/apps/there/tasks?scale=true&wipe=true", ""),
+        (Method::DELETE, "/v2/apps/there/tasks/there.instance-00000000-0000-0000-0000-000000000000._app.1", ""),
+        (Method::POST, "/v2/tasks/delete", r#"{"ids":["nonsense"]}"#),
+        (Method::POST, "/v2/tasks/delete", r#"{"id":[]}"#),
+        (Method::DELETE, "/v2/deployments/nonsense", ""),
+        (Method::DELETE, "/v2/deployments/00000000-0000-0000-0000-000000000000", ""),
+        (Method::DELETE, "/v2/queue/missing/delay", ""),
+        (Method::POST, "/v2/groups", "{}"),
+        (Method::GET, "/v2/pods", ""),
+        (Method::DELETE, "/v2/apps", ""),
+        (Method::POST, "/v2/events", ""),
+    ];
+    let mut told = String::new();
+    for (method, path, body) in matrix {
+        let answer = site.ask(method.clone(), path, body).await;
+        let body = if body.len() > 200 { format!("({} bytes)", body.len()) } else { body.to_owned() };
+        assert_eq!(answer.header("content-type"), "application/json", "{method} {path} {body}: {}", answer.text);
+        told += &format!("{method} {path} {body}\n    {} {}\n", answer.status.as_u16(), answer.text);
+    }
+    expect_file!["answers/refusals.txt"].assert_eq(&told);
+    assert_eq!(site.get("/v2/apps").await, before);
+    site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_apps_are_written_at_once() {
+    let database = Database::start().await;
+    let site = Site::start(&database, NO_MASTER).await;
+    let both = json!([{"id": "/a", "cmd": "true", "labels": {"tier": "front"}}, {"id": "/b", "args": ["x"]}]).to_string();
+    let created = site.ask(Method::PUT, "/v2/apps", &both).await;
+    assert_eq!(created.status, StatusCode::OK, "{}", created.text);
+    let ids = async |query: &str| -> Vec<String> {
+        let apps = site.get(&format!("/v2/apps{query}")).await;
+        apps["apps"].as_array().unwrap().iter().map(|app| app["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids("").await, ["/a", "/b"]);
+    assert_eq!(ids("?cmd=TRU").await, ["/a"]);
+    assert_eq!(ids("?id=B").await, ["/b"]);
+    assert_eq!(ids("?label=tier%20in%20(front,back)").await, ["/a"]);
+    assert_eq!(ids("?label=tier!=front").await, Vec::<String>::new());
+    let patched = site.ask(Method::PATCH, "/v2/apps?force=true", r#"[{"id":"/a","instances":4},{"id":"/b","mem":64}]"#).await;
+    assert_eq!(patched.status, StatusCode::OK, "{}", patched.text);
+    assert_eq!(site.get("/v2/apps/a").await["app"]["cmd"], "true");
+    assert_eq!(site.get("/v2/apps/a").await["app"]["instances"], 4);
+    assert_eq!(site.get("/v2/apps/b").await["app"]["mem"], 64);
+
+    let first = site.ask(Method::GET, "/v2/apps", "").await;
+    let unchanged = site.ask_with(Method::GET, "/v2/apps", &[("if-none-match", first.header("etag"))], "").await;
+    assert_eq!((unchanged.status, unchanged.text.as_str()), (StatusCode::NOT_MODIFIED, ""));
+    site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_describes_itself_and_every_described_call_is_served() {
+    let database = Database::start().await;
+    let site = Site::start(&database, NO_MASTER).await;
+    for (accept, status, text) in [("*/*", 200, "pong"), ("application/json", 200, "\"pong\""), ("image/png", 204, "")] {
+        let pong = site.ask_with(Method::GET, "//ping", &[("accept", accept)], "").await;
+        assert_eq!((pong.status.as_u16(), pong.text.as_str()), (status, text));
+    }
+    assert_eq!(site.get("/v2/leader").await, json!({"leader": site.address}));
+    let mut info = site.get("/v2/info").await;
+    for changing in ["leader", "version", "buildref"] {
+        info.as_object_mut().unwrap().remove(changing);
+    }
+    info["http_config"]["http_port"] = 0.into();
+    expect![[r#"
+        {
+          "name": "marathon",
+          "marathon_config": {
+            "checkpoint": true,
+            "executor": "//cmd",
+            "failover_timeout": 604800,
+            "features": [
+              "task_killing"
+            ],
+            "framework_name": "marathon",
+            "ha": true,
+            "hostname": "127.0.0.1",
+            "local_port_min": 10000,
+            "local_port_max": 20000,
+            "master": "127.0.0.1:1",
+            "mesos_user": null,
+            "mesos_role": "*",
+            "mesos_leader_ui_url": "http://127.0.0.1:1/"
+          },
+          "frameworkId": null,
+          "elected": true,
+          "httpConfig": {
+            "http_port": 33047
+          },
+          "http_config": {
+            "http_port": 0
+          }
+        }
+    "#]].assert_eq(&steady(&info));
+    assert_eq!(site.get("/metrics").await["gauges"]["marathon.apps.active.gauge"]["value"], 0.0);
+    let metrics = site.ask(Method::GET, "/metrics/prometheus", "").await;
+    assert!(metrics.text.contains("# TYPE marathon_apps_active_gauge gauge\nmarathon_apps_active_gauge 0\n"), "{}", metrics.text);
+    let head = site.ask(Method::HEAD, "/v2/apps", "").await;
+    assert_eq!((head.status, head.text.as_str()), (StatusCode::OK, ""));
+
+    let description = site.get("/v2/openapi.json").await;
+    for operation in OPERATIONS {
+        assert!(description["paths"][operation.path][operation.method.to_lowercase()].is_object());
+        if operation.path == "/v2/events" || (operation.method, operation.path) == ("DELETE", "/v2/leader") {
+            continue; // one does not end, the other ends everything
+        }
+        let path = operation.path.replace('{', "").replace('}', "");
+        let method = Method::from_bytes(operation.method.as_bytes()).unwrap();
+        let answer = site.ask(method, &path, "{}").await;
+        let allowed = answer.status.is_success() || operation.failures.contains(&answer.status.as_u16());
+        assert!(allowed && !answer.text.contains("URI not found"), "{} {path}: {} {}", operation.method, answer.status, answer.text);
+    }
+    site.stop().await.unwrap();
+}
