@@ -257,7 +257,7 @@ impl Subscriber {
 }
 
 /// Two heartbeats may be missed, and short pauses of a busy machine mean nothing.
-fn silence_limit(subscribed: &Subscribed) -> Duration {
+pub(super) fn silence_limit(subscribed: &Subscribed) -> Duration {
     let told = subscribed.heartbeat_interval_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     (told.unwrap_or(HEARTBEAT_DEFAULT).saturating_mul(5) / 2).max(SILENCE_MIN)
 }

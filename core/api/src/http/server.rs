@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
+use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
@@ -25,6 +26,9 @@ use super::{BoxError, Limits, RequestBody};
 
 /// After a failed accept (out of files, mostly): long enough not to spin, short enough to recover at once.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
+
+/// How long a peer may leave what was sent, or a question whether it is there, without an answer.
+const PEER_TIMEOUT_MS: u32 = 60_000;
 
 /// A bound listener that is not yet serving.
 pub struct Server {
@@ -51,7 +55,9 @@ pub struct PeerAddress(pub SocketAddr);
 impl Server {
     /// Binds `address`; port 0 takes a free one.
     pub async fn bind(address: SocketAddr, limits: Limits) -> io::Result<Server> {
-        Ok(Server { listener: TcpListener::bind(address).await?, limits })
+        let listener = TcpListener::bind(address).await?;
+        set_options(&listener)?;
+        Ok(Server { listener, limits })
     }
 
     /// Where it listens, with the real port.
@@ -104,6 +110,18 @@ impl Server {
             tracing::debug!(connections = connections.len(), "closing connections that are still in use");
         }
     }
+}
+
+/// Options that Linux hands on from a listener to the connections it accepts: small writes go out at once, and a peer whose
+/// machine has vanished is given up after a minute, whether something is being sent to it or not.
+fn set_options(listener: &TcpListener) -> io::Result<()> {
+    setsockopt(listener, sockopt::TcpNoDelay, &true)?;
+    setsockopt(listener, sockopt::TcpUserTimeout, &PEER_TIMEOUT_MS)?;
+    setsockopt(listener, sockopt::KeepAlive, &true)?;
+    setsockopt(listener, sockopt::TcpKeepIdle, &(PEER_TIMEOUT_MS / 2_000))?;
+    setsockopt(listener, sockopt::TcpKeepInterval, &(PEER_TIMEOUT_MS / 12_000))?;
+    setsockopt(listener, sockopt::TcpKeepCount, &6)?;
+    Ok(())
 }
 
 fn connection_builder(limits: &Limits) -> auto::Builder<TokioExecutor> {

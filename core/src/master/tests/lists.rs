@@ -11,7 +11,7 @@ use super::recordings::shared;
 /// Members of the recordings that we do not have: build details of Mesos, its log directory, and the agent's own word for itself.
 const ABSENT: [&str; 6] = ["git_sha", "build_date", "build_time", "build_user", "log_dir", "reregistered_time"];
 
-/// Every member of `recorded` is in `ours`, and has the same type, all the way down. Of lists the first elements are compared.
+/// Every member of `recorded` is in `ours`, and has the same type, all the way down. Of lists one element is compared.
 fn assert_covers(ours: &Value, recorded: &Value, path: &str) {
     match (ours, recorded) {
         (Value::Object(ours), Value::Object(recorded)) => {
@@ -24,7 +24,10 @@ fn assert_covers(ours: &Value, recorded: &Value, path: &str) {
             }
         }
         (Value::Array(ours), Value::Array(recorded)) => {
-            if let Some((ours, recorded)) = ours.first().zip(recorded.first()) {
+            // Resources come in another order.
+            let recorded = recorded.first();
+            let same = recorded.and_then(|recorded| ours.iter().find(|ours| ours["type"] == recorded["type"]));
+            if let Some((ours, recorded)) = same.zip(recorded) {
                 assert_covers(ours, recorded, &format!("{path}[0]"));
             }
         }
