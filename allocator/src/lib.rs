@@ -1,16 +1,18 @@
 //! Resource arithmetic, and who gets what. This is the only place that computes with resources, and it decides which
 //! framework is offered which agent's free resources.
 //!
-//! *Code map.* `scalar`, `ranges` and `resource` are what there can be of one resource, `resources` the bag of them, and
-//! `quantities` the sums that policies compare; `role` is for whom. `allocator` is the decision: `shares` ranks the
-//! clients, `refusals` remembers who declined what, `cycle` makes the offers, and `frameworks`, `agents` and `offers` take in what
-//! happens.
+//! *Code map.* `scalar`, `ranges` and `resource` are what there can be of one resource, `resources` the bag of them,
+//! and `quantities` the sums that policies compare; `role` is for whom. `allocator` is the decision: `shares` ranks
+//! the clients, `refusals` remembers who declined what, `cycle` makes the offers, and `frameworks`, `agents` and
+//! `offers` take in what happens.
 //!
-//! *Architecture invariants.* A leaf: no async, no IO, no clock, no randomness; the same calls give the same offers. The cost of a
-//! cycle follows the agents that changed, never the size of the cluster. Resources are integers; floating point appears where
-//! shares are compared, and at the border. Of each agent, offers + used + free = total, always.
+//! *Architecture invariants.* A leaf: no async, no IO, no clock, no randomness; the same calls give the same offers.
+//! The cost of a cycle follows the agents that changed, never the size of the cluster. Resources are integers;
+//! floating point appears where shares are compared, and at the border. Of each agent, offers + used + free = total,
+//! always.
 //!
-//! *Durable* is nothing here: after a change of leader the kernel tells a new allocator what agents, frameworks and tasks there are.
+//! *Durable* is nothing here: after a change of leader the kernel tells a new allocator what agents, frameworks and
+//! tasks there are.
 
 mod allocator;
 mod bits;

@@ -71,12 +71,9 @@ impl Quantities {
         }
     }
 
-    /// Takes `other` away, which was added before.
+    /// Takes `other` away, which was added before; it stops at zero, because sums stop at the largest integer.
     pub(crate) fn subtract(&mut self, other: &Quantities) {
-        let minus = |mine: Scalar, theirs: Scalar| match mine.checked_minus(theirs) {
-            Some(rest) => rest,
-            None => unreachable!("only what was added is taken away"),
-        };
+        let minus = |mine: Scalar, theirs: Scalar| mine.checked_minus(theirs).unwrap_or(Scalar::ZERO);
         for (mine, theirs) in self.common.iter_mut().zip(&other.common) {
             *mine = minus(*mine, *theirs);
         }

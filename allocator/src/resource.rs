@@ -300,7 +300,8 @@ pub enum Sharing {
     /// No.
     #[default]
     Exclusive,
-    /// Yes. The mark is carried and gated by the framework's capability; the allocator hands the resource to one at a time.
+    /// Yes. The mark is carried and gated by the framework's capability; the allocator hands the resource to one at a
+    /// time.
     Shared,
 }
 
@@ -338,7 +339,8 @@ impl Identity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
     name: Name,
-    /// `None` for a plain resource (unreserved, firm, exclusive, of the agent), so that the common case needs no memory.
+    /// `None` for a plain resource (unreserved, firm, exclusive, of the agent), so that the common case needs no
+    /// memory.
     identity: Option<Arc<Identity>>,
     value: Value,
 }

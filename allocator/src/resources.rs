@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use crate::{Name, Quantities, Ranges, Resource, Role, Scalar, Value};
 
-/// A bag of resources in normal form: no empty resource, those of the same name and identity added up, in a fixed order;
-/// two equal bags therefore hold the same. Cloning a bag copies a pointer.
+/// A bag of resources in normal form: no empty resource, those of the same name and identity added up, in a fixed
+/// order; two equal bags therefore hold the same. Cloning a bag copies a pointer.
 #[derive(Clone, Default)]
 pub struct Resources(Option<Arc<Vec<Resource>>>);
 

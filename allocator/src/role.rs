@@ -5,7 +5,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Role(Arc<str>);
 
-/// Why a text is not a role. The rules are Mesos's (`reference` of the v1 contract, roles).
+/// Why a text is not a role. The rules are those of Mesos.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRole {
     /// No characters at all.

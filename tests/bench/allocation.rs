@@ -1,5 +1,5 @@
-//! Allocation cycles in process, without the wire: the grids of Mesos's own allocator benchmarks, and the law that one change costs the
-//! same in a cluster of any size.
+//! Allocation cycles in process, without the wire: the grids of Mesos's own allocator benchmarks, and the law that one
+//! change costs the same in a cluster of any size.
 
 #![allow(clippy::expect_used, reason = "a benchmark that cannot go on ends")]
 
@@ -8,8 +8,8 @@ mod report;
 use std::time::{Duration, Instant};
 
 use attica_allocator::{
-    AgentKey, Allocator, Capabilities, Config, FrameworkKey, Offer, OfferKey, Ranges, Resource,
-    Resources, Role, Scalar, Tick,
+    AgentKey, Allocator, Capabilities, Config, FrameworkKey, Offer, OfferKey, Ranges, Resource, Resources, Role,
+    Scalar, Tick,
 };
 use report::{Better, Figure, is_wanted, median};
 
@@ -31,14 +31,7 @@ fn main() {
 }
 
 fn figure(bench: &str, value: f64, unit: &'static str, reach: Option<f64>) -> Figure {
-    Figure {
-        bench: bench.to_owned(),
-        value,
-        unit,
-        reach,
-        better: Better::Lower,
-        fsync_ms: None,
-    }
+    Figure { bench: bench.to_owned(), value, unit, reach, better: Better::Lower, fsync_ms: None }
 }
 
 fn milliseconds(duration: Duration) -> f64 {
@@ -61,12 +54,8 @@ fn median_of_runs<const FIGURES: usize>(mut run: impl FnMut() -> [f64; FIGURES])
 
 fn machine(cpus: u32, mem: u32, disk: u32, ports: Ranges) -> Resources {
     let quantities = [("cpus", cpus), ("mem", mem), ("disk", disk)];
-    let scalars =
-        quantities.map(|(name, quantity)| Resource::scalar(name, Scalar::units(quantity)));
-    scalars
-        .into_iter()
-        .chain([Resource::ranges("ports", ports)])
-        .collect()
+    let scalars = quantities.map(|(name, quantity)| Resource::scalar(name, Scalar::units(quantity)));
+    scalars.into_iter().chain([Resource::ranges("ports", ports)]).collect()
 }
 
 /// A port range cut into `pieces`, as Mesos's benchmarks do it: single ports with gaps between them, then the rest.
@@ -75,30 +64,20 @@ fn fragments(pieces: u64) -> Ranges {
     Ranges::new(singles.chain([(31_000 + 2 * (pieces - 1), 32_000)])).expect("ranges in order")
 }
 
-/// The cluster of Mesos's benchmark `DeclineOffers`: all frameworks in one role, and each uses something on its part of the agents.
+/// The cluster of Mesos's benchmark `DeclineOffers`: all frameworks in one role, and each uses something on its part
+/// of the agents.
 fn decline_offers_cluster(agents: u32, frameworks: u32) -> Allocator {
-    let config = Config {
-        offer_timeout_ms: None,
-        ..Config::default()
-    };
+    let config = Config { offer_timeout_ms: None, ..Config::default() };
     let mut allocator = Allocator::new(config);
-    let frameworks: Vec<FrameworkKey> = (0..frameworks)
-        .map(|_| allocator.add_framework([Role::any()], Capabilities::default()))
-        .collect();
-    let total = machine(
-        24,
-        4096,
-        4096,
-        Ranges::new([(31_000, 32_000)]).expect("a range"),
-    );
+    let frameworks: Vec<FrameworkKey> =
+        (0..frameworks).map(|_| allocator.add_framework([Role::any()], Capabilities::default())).collect();
+    let total = machine(24, 4096, 4096, Ranges::new([(31_000, 32_000)]).expect("a range"));
     let used = machine(16, 2014, 1024, fragments(16));
     for index in 0..agents as usize {
         // A fresh bag each, as it comes from the wire: nothing is shared between agents.
         let agent = allocator.add_agent(total.iter().cloned().collect());
         let framework = frameworks[index % frameworks.len()];
-        allocator
-            .use_resources(framework, &Role::any(), agent, &used)
-            .expect("the agent has that");
+        allocator.use_resources(framework, &Role::any(), agent, &used).expect("the agent has that");
     }
     allocator
 }
@@ -110,8 +89,8 @@ struct Rounds {
     declines: f64,
 }
 
-/// Mesos's benchmark: as many rounds as it takes until every framework has refused every agent forever, then as many again. Only the rounds
-/// that offer are counted; the ones after that must offer nothing.
+/// Mesos's benchmark: as many rounds as it takes until every framework has refused every agent forever, then as many
+/// again. Only the rounds that offer are counted; the ones after that must offer nothing.
 fn decline_offers(agents: u32, frameworks: u32) -> Rounds {
     let mut allocator = decline_offers_cluster(agents, frameworks);
     let mut offers: Vec<Offer> = Vec::new();
@@ -128,11 +107,7 @@ fn decline_offers(agents: u32, frameworks: u32) -> Rounds {
         allocator.allocate(now, &mut offers);
         let cycle = started.elapsed();
         if round < u64::from(frameworks) {
-            assert_eq!(
-                offers.len(),
-                agents as usize,
-                "every agent is offered in every round"
-            );
+            assert_eq!(offers.len(), agents as usize, "every agent is offered in every round");
             cycles.push(milliseconds(cycle));
         } else {
             assert!(offers.is_empty(), "everybody refused everything");
@@ -168,39 +143,20 @@ fn a2() -> Vec<Figure> {
     figures
 }
 
-/// Cycles in which nothing changed, at several sizes, every framework having refused every agent, or with as many roles as frameworks.
+/// Cycles in which nothing changed, at several sizes, every framework having refused every agent, or with as many
+/// roles as frameworks.
 fn a3() -> Vec<Figure> {
     let filtered = |agents, frameworks| {
         let mut allocator = decline_offers_cluster(agents, frameworks);
         refuse_everywhere(&mut allocator, agents, frameworks);
         idle_cycle(allocator)
     };
-    let [small, large, roles] = median_of_runs(|| {
-        [
-            filtered(5_000, 50),
-            filtered(10_000, 1_000),
-            idle_cycle(cluster_of_roles(3_000)),
-        ]
-    });
+    let [small, large, roles] =
+        median_of_runs(|| [filtered(5_000, 50), filtered(10_000, 1_000), idle_cycle(cluster_of_roles(3_000))]);
     vec![
-        figure(
-            "a3.idle_cycle",
-            small.max(large).max(roles),
-            "µs",
-            Some(10.0),
-        ),
-        figure(
-            "a3.idle_cycle.5k_agents_50_frameworks_all_refused",
-            small,
-            "µs",
-            None,
-        ),
-        figure(
-            "a3.idle_cycle.10k_agents_1k_frameworks_all_refused",
-            large,
-            "µs",
-            None,
-        ),
+        figure("a3.idle_cycle", small.max(large).max(roles), "µs", Some(10.0)),
+        figure("a3.idle_cycle.5k_agents_50_frameworks_all_refused", small, "µs", None),
+        figure("a3.idle_cycle.10k_agents_1k_frameworks_all_refused", large, "µs", None),
         figure("a3.idle_cycle.3k_agents_3k_roles", roles, "µs", None),
     ]
 }
@@ -220,10 +176,7 @@ fn idle_cycle(mut allocator: Allocator) -> f64 {
 }
 
 fn cluster_of_roles(roles: u32) -> Allocator {
-    let mut allocator = Allocator::new(Config {
-        offer_timeout_ms: None,
-        ..Config::default()
-    });
+    let mut allocator = Allocator::new(Config { offer_timeout_ms: None, ..Config::default() });
     for role in 0..roles {
         let role = Role::new(&format!("role-{role}")).expect("a role");
         allocator.add_framework([role], Capabilities::default());
@@ -251,9 +204,10 @@ struct OneChange {
     p99: f64,
 }
 
-/// One agent changes in a cluster where everybody has refused everything that is free: a task ends, and what it leaves is offered. The half of the
-/// frameworks that is first in fair order has refused even that, so that the search has to pass them all. Measured is the event
-/// together with the cycle that follows it; the framework then launches the task anew, which is not measured.
+/// One agent changes in a cluster where everybody has refused everything that is free: a task ends, and what it leaves
+/// is offered. The half of the frameworks that is first in fair order has refused even that, so that the search has to
+/// pass them all. Measured is the event together with the cycle that follows it; the framework then launches the task
+/// anew, which is not measured.
 fn one_change(agents: u32, frameworks: u32) -> OneChange {
     const CHANGES: usize = 20_000;
     let mut allocator = decline_offers_cluster(agents, frameworks);
@@ -283,18 +237,13 @@ fn one_change(agents: u32, frameworks: u32) -> OneChange {
         let offer = offers.pop().expect("what the task leaves is offered");
         assert!(offers.is_empty() && offer.agent == agent && last.contains(&offer.framework.0));
         allocator.take(offer.key).expect("an outstanding offer");
-        allocator
-            .use_resources(owner, &any, agent, &task)
-            .expect("it was free");
+        allocator.use_resources(owner, &any, agent, &task).expect("it was free");
         allocator.allocate(Tick(change as u64), &mut offers);
         assert!(offers.is_empty(), "the rest was refused before");
     }
     times.sort_unstable();
     let at = |part: f64| microseconds(times[(part * (times.len() - 1) as f64) as usize]);
-    OneChange {
-        p50: at(0.5),
-        p99: at(0.99),
-    }
+    OneChange { p50: at(0.5), p99: at(0.99) }
 }
 
 fn a4() -> Vec<Figure> {
@@ -314,18 +263,8 @@ fn a4() -> Vec<Figure> {
         figure("a4.slope", slope, "exponent", Some(0.15)),
     ];
     for (agents, change) in &changes {
-        figures.push(figure(
-            &format!("a4.one_change_p50.{agents}_agents"),
-            change.p50,
-            "µs",
-            None,
-        ));
-        figures.push(figure(
-            &format!("a4.one_change_p99.{agents}_agents"),
-            change.p99,
-            "µs",
-            None,
-        ));
+        figures.push(figure(&format!("a4.one_change_p50.{agents}_agents"), change.p50, "µs", None));
+        figures.push(figure(&format!("a4.one_change_p99.{agents}_agents"), change.p99, "µs", None));
     }
     figures
 }
@@ -333,13 +272,9 @@ fn a4() -> Vec<Figure> {
 /// The exponent of the power law that fits best: the slope of the line through the points' logarithms.
 fn exponent(points: impl Iterator<Item = (f64, f64)>) -> f64 {
     let points: Vec<(f64, f64)> = points.map(|(x, y)| (x.ln(), y.ln())).collect();
-    let mean =
-        |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / points.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / points.len() as f64;
     let (x, y) = (mean(|point| point.0), mean(|point| point.1));
-    let covariance: f64 = points
-        .iter()
-        .map(|point| (point.0 - x) * (point.1 - y))
-        .sum();
+    let covariance: f64 = points.iter().map(|point| (point.0 - x) * (point.1 - y)).sum();
     let variance: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
     covariance / variance
 }

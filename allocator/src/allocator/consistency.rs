@@ -6,9 +6,10 @@ impl Allocator {
     /// Checks everything that must always hold, looking at everything there is.
     ///
     /// # Panics
-    /// When something does not hold: of each agent, offers + used + free = total, with no port or item given out twice; each client's account is the
-    /// sum of what it uses and is offered; what is derived (sums, who is eligible, when refusals end) agrees with what it
-    /// is derived from; and no agent is overlooked: unless it is queued, nobody wants anything of it.
+    /// When something does not hold: of each agent, offers + used + free = total, with no port or item given out
+    /// twice; each client's account is the sum of what it uses and is offered; what is derived (sums, who is eligible,
+    /// when refusals end) agrees with what it is derived from; and no agent is overlooked: unless it is queued, nobody
+    /// wants anything of it.
     pub fn assert_consistent(&self) {
         let mut total = Quantities::default();
         for (index, agent) in self.agents.iter() {

@@ -4,13 +4,13 @@ use super::{Activity, Agent, Allocator, Attention, Capabilities, ClientIndex, Of
 use crate::bits::Bits;
 use crate::{AgentKey, OfferKey, Quantities, Role, Tick};
 
-/// Shares are measured against a total that is renewed when the true one departs from it by more than a hundredth in any
-/// resource, since renewing it costs a look at every client. All clients are measured alike in between.
+/// Shares are measured against a total that is renewed when the true one departs from it by more than a hundredth in
+/// any resource, since renewing it costs a look at every client. All clients are measured alike in between.
 const DRIFT: i128 = 100;
 
 impl Allocator {
-    /// Offers what is free to those who are next, and appends the offers to `offers`: agents in the order of their keys,
-    /// each until nobody wants more of it. Costs nothing when nothing changed.
+    /// Offers what is free to those who are next, and appends the offers to `offers`: agents in the order of their
+    /// keys, each until nobody wants more of it. Costs nothing when nothing changed.
     pub fn allocate(&mut self, now: Tick, offers: &mut Vec<Offer>) {
         self.end_refusals(now);
         if self.woken {
@@ -103,7 +103,8 @@ impl Allocator {
     }
 }
 
-/// Looks for the first client that may have, and does not refuse, a part of an agent of which not everybody may have all.
+/// Looks for the first client that may have, and does not refuse, a part of an agent of which not everybody may have
+/// all.
 struct PartSearch<'a> {
     allocator: &'a Allocator,
     agent: &'a Agent,

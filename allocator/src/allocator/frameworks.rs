@@ -26,10 +26,11 @@ impl Allocator {
         key
     }
 
-    /// Gives a framework other roles and capabilities. It wants offers in new roles; in those that it keeps nothing changes;
-    /// what it uses in those it leaves, it goes on using.
+    /// Gives a framework other roles and capabilities. It wants offers in new roles; in those that it keeps nothing
+    /// changes; what it uses in those it leaves, it goes on using.
     ///
-    /// Returns the offers that are taken back: those in the roles it leaves, and all of them when it lost a capability.
+    /// Returns the offers that are taken back: those in the roles it leaves, and all of them when it lost a
+    /// capability.
     pub fn update_framework(
         &mut self,
         key: FrameworkKey,
@@ -133,7 +134,8 @@ impl Allocator {
         Ok(())
     }
 
-    /// The dominant share of a role and those below it, used and offered, divided by its weight; 0 for a role not in use.
+    /// The dominant share of a role and those below it, used and offered, divided by its weight; 0 for a role not in
+    /// use.
     #[must_use]
     pub fn share(&self, role: &Role) -> f64 {
         self.shares.share(role).unwrap_or(0.0)
@@ -257,8 +259,8 @@ impl Allocator {
         }
     }
 
-    /// Takes back the outstanding offers of a framework for which `chosen` holds. Looks at every outstanding offer of the
-    /// cluster: frameworks go and change rarely.
+    /// Takes back the outstanding offers of a framework for which `chosen` holds. Looks at every outstanding offer of
+    /// the cluster: frameworks go and change rarely.
     fn withdraw_where(&mut self, key: FrameworkKey, chosen: impl Fn(ClientIndex) -> bool) -> Vec<Offer> {
         if self.frameworks[key.0].outstanding_offers == 0 {
             return Vec::new();

@@ -73,19 +73,21 @@ pub struct Offer {
 /// Decides which framework is offered which agent's free resources.
 ///
 /// *Policy.* Dominant resource fairness over the tree of roles: of the children of a role the one with the smallest
-/// weighted share of the cluster is first; among the frameworks in a role likewise; among equals whoever waits longest. The
-/// first client in that order that may have something of an agent, and has not refused it, is offered all of that. A
-/// reservation is offered only to its role and those below. Shares count what is used and what is offered, and follow every
-/// single offer.
+/// weighted share of the cluster is first; among the frameworks in a role likewise; among equals whoever waits
+/// longest. The first client in that order that may have something of an agent, and has not refused it, is offered all
+/// of that. A reservation is offered only to its role and those below. Shares count what is used and what is offered,
+/// and follow every single offer.
 ///
-/// *Events.* Every change notes the agents it concerns, and [`allocate`](Allocator::allocate) looks at those alone. That is enough,
-/// because an agent that nobody wanted stays so until its free resources grow, one of its refusals ends, or some
-/// client becomes willing or able to take more; the last of these looks at the agents that have something free.
+/// *Events.* Every change notes the agents it concerns, and [`allocate`](Allocator::allocate) looks at those alone.
+/// That is enough, because an agent that nobody wanted stays so until its free resources grow, one of its refusals
+/// ends, or some client becomes willing or able to take more; the last of these looks at the agents that have
+/// something free.
 ///
-/// *Silence.* A framework that lets an offer expire is offered one agent at a time until it answers, and each expired offer counts as
-/// refused for another time-out. So the silent cannot starve those who answer.
+/// *Silence.* A framework that lets an offer expire is offered one agent at a time until it answers, and each expired
+/// offer counts as refused for another time-out. So the silent cannot starve those who answer.
 ///
-/// Every method that takes a key panics when the key's owner was removed: keys come from the kernel, never from outside.
+/// Every method that takes a key panics when the key's owner was removed: keys come from the kernel, never from
+/// outside.
 #[derive(Debug)]
 pub struct Allocator {
     config: Config,
@@ -214,8 +216,8 @@ impl Allocator {
         &self.total
     }
 
-    /// When time alone changes something: an offer or a refusal ends. The caller then calls [`expire`](Allocator::expire)
-    /// and [`allocate`](Allocator::allocate).
+    /// When time alone changes something: an offer or a refusal ends. The caller then calls
+    /// [`expire`](Allocator::expire) and [`allocate`](Allocator::allocate).
     #[must_use]
     pub fn next_wake(&self) -> Option<Tick> {
         let offer = self

@@ -13,9 +13,9 @@ pub struct NotFree {
 }
 
 impl Allocator {
-    /// Ends an offer that its framework answers, by accepting or declining it. Its resources are free from now on, and out of everybody's
-    /// reach until the next [`allocate`](Allocator::allocate): before that, the caller [uses](Allocator::use_resources)
-    /// what was accepted and [declines](Allocator::decline) the rest.
+    /// Ends an offer that its framework answers, by accepting or declining it. Its resources are free from now on, and
+    /// out of everybody's reach until the next [`allocate`](Allocator::allocate): before that, the caller
+    /// [uses](Allocator::use_resources) what was accepted and [declines](Allocator::decline) the rest.
     ///
     /// Returns `None` for an offer that is not outstanding (any more).
     pub fn take(&mut self, key: OfferKey) -> Option<Offer> {
@@ -45,8 +45,8 @@ impl Allocator {
         Some(Offer { key, framework, role, agent: outstanding.agent, resources: outstanding.lot.resources().clone() })
     }
 
-    /// Remembers that the framework of `offer` does not want `refused` (or less of it) on that agent, in that role, for
-    /// `refuse_ms`. The refusal ends not before, and at most a sixteenth of its length later; 0 is no refusal.
+    /// Remembers that the framework of `offer` does not want `refused` (or less of it) on that agent, in that role,
+    /// for `refuse_ms`. The refusal ends not before, and at most a sixteenth of its length later; 0 is no refusal.
     pub fn decline(&mut self, now: Tick, offer: &Offer, refused: &Resources, refuse_ms: u64) {
         if refuse_ms == 0 || refused.is_empty() {
             return;
@@ -64,8 +64,8 @@ impl Allocator {
         }
     }
 
-    /// Takes back every offer that was not answered in time, marks their frameworks as silent, and counts the offers as
-    /// refused for another time-out.
+    /// Takes back every offer that was not answered in time, marks their frameworks as silent, and counts the offers
+    /// as refused for another time-out.
     ///
     /// Returns the offers that are taken back.
     pub fn expire(&mut self, now: Tick) -> Vec<Offer> {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 pub(super) struct Rank {
     /// Whoever has the smallest part of the cluster, by weight, is first.
     pub(super) share: Share,
-    /// Among equals: whoever waits longest, counted in allocations since the last one (or since joining). Siblings never
-    /// have the same, so a rank settles every comparison.
+    /// Among equals: whoever waits longest, counted in allocations since the last one (or since joining). Siblings
+    /// never have the same, so a rank settles every comparison.
     pub(super) served: u64,
 }
 

@@ -16,8 +16,8 @@ type NodeIndex = u32;
 const FEW: u32 = 32;
 
 /// Who is next: the tree of roles, each with its share of the cluster, and the clients below their roles. Siblings are
-/// ranked by weighted dominant share, so the fair order of all clients is the tree's order, parents' ranks first. A role's own
-/// clients compete together, as one child beside the roles below it.
+/// ranked by weighted dominant share, so the fair order of all clients is the tree's order, parents' ranks first. A
+/// role's own clients compete together, as one child beside the roles below it.
 #[derive(Debug)]
 pub(super) struct Shares {
     nodes: Slab<Node>,
@@ -182,7 +182,8 @@ impl Shares {
         &self.total
     }
 
-    /// The dominant share of `role` with everything below it, divided by its weight; `None` when nobody competes there.
+    /// The dominant share of `role` with everything below it, divided by its weight; `None` when nobody competes
+    /// there.
     pub(super) fn share(&self, role: &Role) -> Option<f64> {
         self.by_role.get(role).map(|node| self.nodes[*node].subtree.rank.share.to_f64())
     }
