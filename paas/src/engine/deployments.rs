@@ -77,12 +77,16 @@ impl Engine {
     /// The run spec with this path, or all those in the group with this path. A path where nothing is depends on nothing.
     fn run_specs_at(&self, path: &str) -> Vec<RunSpecId> {
         let Ok(id) = RunSpecId::parse(path) else { return Vec::new() };
-        let within = self.state.run_specs.range(id.clone()..).map(|(id, _)| id);
-        let within =
-            within.skip_while(|other| **other == id).take_while(|other| other.as_str().starts_with(id.as_str()));
-        let mut found: Vec<RunSpecId> = within.filter(|other| other.is_within(id.as_str())).cloned().collect();
+        let mut found: Vec<RunSpecId> = self.within(&id).cloned().collect();
         found.push(id);
         found
+    }
+
+    /// The run specs in the group that is called like `id`.
+    pub(super) fn within<'a>(&'a self, id: &'a RunSpecId) -> impl Iterator<Item = &'a RunSpecId> {
+        let behind = self.state.run_specs.range(id.clone()..).map(|(other, _)| other);
+        let alike = behind.take_while(|other| other.as_str().starts_with(id.as_str()));
+        alike.filter(|other| other.is_within(id.as_str()))
     }
 
     /// Puts definitions in place and begins the deployment that leads to them. The caller has called [`Engine::admit`].

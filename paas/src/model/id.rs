@@ -31,8 +31,8 @@ pub enum InvalidId {
 pub struct RunSpecId(Arc<str>);
 
 impl RunSpecId {
-    /// The longest id, slashes included.
-    pub const LENGTH_MAX: usize = 255;
+    /// The longest id, slashes included: task ids begin with it, and Mesos allows them 255 bytes.
+    pub const LENGTH_MAX: usize = 190;
 
     const SEGMENT: &str =
         "^(([a-z0-9]|[a-z0-9][a-z0-9-]*[a-z0-9])\\.)*([a-z0-9]|[a-z0-9][a-z0-9-]*[a-z0-9])|(\\.|\\.\\.)$";
@@ -72,6 +72,12 @@ impl RunSpecId {
             None | Some(0) => "/",
             Some(slash) => &self.0[..slash],
         }
+    }
+
+    /// The groups around this run spec but for the root, the innermost first, as the ids that run specs in their place would have.
+    pub fn ancestors(&self) -> impl Iterator<Item = RunSpecId> {
+        let ends = self.0.char_indices().rev().filter(|(at, character)| *character == '/' && *at > 0);
+        ends.map(|(at, _)| Self(self.0[..at].into()))
     }
 
     /// True when this run spec lies in `group`, at any depth. `group` is a path like `/shop`, or `/`.
@@ -205,5 +211,49 @@ impl DeploymentId {
 impl fmt::Display for DeploymentId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_read_as_clients_write_them() {
+        for text in ["web", "/web", "//web/", "/web/"] {
+            assert_eq!(RunSpecId::parse(text).unwrap().as_str(), "/web");
+        }
+        for (text, error) in [
+            ("", InvalidId::Root),
+            ("/", InvalidId::Root),
+            ("/Web", InvalidId::Segment),
+            ("/a_b", InvalidId::Segment),
+            ("/-a", InvalidId::Segment),
+            ("/a..b", InvalidId::Segment),
+            ("/a/tasks", InvalidId::Reserved),
+            ("/a/..", InvalidId::Reserved),
+        ] {
+            assert_eq!(RunSpecId::parse(text), Err(error), "{text}");
+        }
+        assert_eq!(RunSpecId::parse(&"a/".repeat(200)), Err(InvalidId::TooLong));
+    }
+
+    #[test]
+    fn task_ids_lead_back_to_their_run_spec() {
+        let text = "shop_v1.0_web.instance-67e55044-10b1-426f-9247-bb680e5fe0c8._app.12";
+        let identity = TaskIdentity::parse(text).unwrap();
+        assert_eq!(identity.instance.run_spec.as_str(), "/shop/v1.0/web");
+        assert_eq!((identity.incarnation, identity.to_string()), (12, text.to_owned()));
+        for foreign in ["web.1", "web.instance-x._app.1", "web.instance-67e55044-10b1-426f-9247-bb680e5fe0c8._app.x"] {
+            assert!(TaskIdentity::parse(foreign).is_err(), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn groups_are_around_and_things_within() {
+        let id = RunSpecId::parse("/a/b/c").unwrap();
+        assert_eq!(id.ancestors().map(|group| group.to_string()).collect::<Vec<_>>(), ["/a/b", "/a"]);
+        assert_eq!((id.parent(), id.reversed().as_str()), ("/a/b", "c.b.a"));
+        assert!(id.is_within("/") && id.is_within("/a") && !id.is_within("/a/b/c") && !id.is_within("/a/bc"));
     }
 }

@@ -181,3 +181,18 @@ fn what_is_not_there_is_not_changed() {
     assert_eq!(twice, Err(Refusal::Exists(id("/x"))));
     assert!(facts < world.facts.len());
 }
+
+#[test]
+fn a_path_names_one_thing() {
+    let mut world = World::new(1);
+    world.put("/shop/web", update(0));
+    let message = "Groups and Applications may not have the same identifier.";
+    for path in ["/shop", "/shop/web/a"] {
+        let refused = world.write(put(path, update(0), false));
+        assert_eq!(refused, Err(Refusal::Invalid(vec![Violation::new("/id", message)])), "{path}");
+    }
+    world.put("/shop-two", update(0));
+    let change = || RunSpecChange { id: id("/x"), to: Definition::Merged(Box::new(update(0))) };
+    let twice = world.write(Write::Put { changes: vec![change(), change()], force: false });
+    assert_eq!(twice, Err(Refusal::Invalid(vec![Violation::new("/apps(1)/id", "is named twice in one request")])));
+}

@@ -44,15 +44,34 @@ impl Engine {
     /// The whole definitions that the changes lead to, checked and with service ports.
     fn definitions(&self, changes: &[RunSpecChange], version: Version) -> Result<Vec<Arc<RunSpec>>, Refusal> {
         let mut taken = BTreeSet::new();
+        let mut named = BTreeSet::new();
         let mut definitions = Vec::with_capacity(changes.len());
         for (index, change) in changes.iter().enumerate() {
-            let definition = self.definition(change, version, &mut taken).map_err(|refusal| match refusal {
+            let checked = self.check_name(&change.id, &mut named);
+            let definition = checked.and_then(|()| self.definition(change, version, &mut taken));
+            let definition = definition.map_err(|refusal| match refusal {
                 Refusal::Invalid(violations) if changes.len() > 1 => Refusal::Invalid(within(index, violations)),
                 refusal => refusal,
             })?;
             definitions.push(Arc::new(definition));
         }
         Ok(definitions)
+    }
+
+    /// A path names one thing: no run spec twice in a write, and none that is also a group, because another one lies within it.
+    fn check_name<'a>(&self, id: &'a RunSpecId, named: &mut BTreeSet<&'a RunSpecId>) -> Result<(), Refusal> {
+        let invalid = |message: &str| Err(Refusal::Invalid(vec![Violation::new("/id", message)]));
+        if !named.insert(id) {
+            return invalid("is named twice in one request");
+        }
+        let exists = |other: &RunSpecId| named.contains(other) || self.current(other).is_some();
+        let group_taken = id.ancestors().any(|group| exists(&group));
+        let is_group = self.within(id).any(|other| self.current(other).is_some())
+            || named.iter().any(|other| other.is_within(id.as_str()));
+        if group_taken || is_group {
+            return invalid("Groups and Applications may not have the same identifier.");
+        }
+        Ok(())
     }
 
     fn definition(
