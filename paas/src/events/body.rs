@@ -59,26 +59,17 @@ impl Stage {
             }
             Self::Streaming { mut subscription, remote_address, last_write } => {
                 tokio::time::sleep_until(last_write + WRITE_INTERVAL).await;
-                let bytes =
-                    match tokio::time::timeout_at(last_write + KEEP_ALIVE, subscription.next())
-                        .await
-                    {
-                        Ok(next) => match next? {
-                            Some(frames) => Bytes::from(frames),
-                            None if subscription.filter().wants(DETACHED) => {
-                                return Ok(Some((
-                                    private_frame(DETACHED, &remote_address),
-                                    Self::Ended,
-                                )));
-                            }
-                            None => return Ok(None),
-                        },
-                        Err(_elapsed) => Bytes::from_static(COMMENT),
-                    };
-                Ok(Some((
-                    bytes,
-                    Self::Streaming { subscription, remote_address, last_write: Instant::now() },
-                )))
+                let bytes = match tokio::time::timeout_at(last_write + KEEP_ALIVE, subscription.next()).await {
+                    Ok(next) => match next? {
+                        Some(frames) => Bytes::from(frames),
+                        None if subscription.filter().wants(DETACHED) => {
+                            return Ok(Some((private_frame(DETACHED, &remote_address), Self::Ended)));
+                        }
+                        None => return Ok(None),
+                    },
+                    Err(_elapsed) => Bytes::from_static(COMMENT),
+                };
+                Ok(Some((bytes, Self::Streaming { subscription, remote_address, last_write: Instant::now() })))
             }
             Self::Ended => Ok(None),
         }
@@ -91,9 +82,7 @@ const DETACHED: &str = "event_stream_detached";
 /// A frame for this stream alone, which has no id and is not stored.
 fn private_frame(event_type: &str, remote_address: &str) -> Bytes {
     let at = rfc3339(Timestamp::from(SystemTime::now()));
-    let data = format!(
-        r#"{{"remoteAddress":"{remote_address}","eventType":"{event_type}","timestamp":"{at}"}}"#
-    );
+    let data = format!(r#"{{"remoteAddress":"{remote_address}","eventType":"{event_type}","timestamp":"{at}"}}"#);
     let mut out = Vec::new();
     write_frame(event_type, &data, None, &mut out);
     Bytes::from(out)

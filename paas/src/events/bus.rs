@@ -68,11 +68,7 @@ impl Bus {
     pub fn new(position: Position, memory: Memory) -> Self {
         let start = EventId::end_of(position);
         let ring = Ring { start, events: VecDeque::new(), bytes: 0 };
-        Self {
-            memory,
-            ring: RwLock::new(ring),
-            head: watch::Sender::new(Head { id: start, flow: Flow::Open }),
-        }
+        Self { memory, ring: RwLock::new(ring), head: watch::Sender::new(Head { id: start, flow: Flow::Open }) }
     }
 
     /// Publishes the events of committed facts, of which the first has the position `first`.

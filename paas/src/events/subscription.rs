@@ -137,9 +137,8 @@ impl Subscription {
         }
         for entry in entries {
             if let Some(frames) = &entry.frames {
-                let events = Event::of_stored(entry.position, frames).map_err(|source| {
-                    SubscriptionError::Frames { position: entry.position, source }
-                })?;
+                let events = Event::of_stored(entry.position, frames)
+                    .map_err(|source| SubscriptionError::Frames { position: entry.position, source })?;
                 let unseen = events.iter().filter(|event| event.id > self.position);
                 unseen.for_each(|event| self.filter.write(event, out));
             }

@@ -41,8 +41,7 @@ pub(super) fn unavailable(text: impl Into<String>) -> Response {
 
 /// A write that started a deployment.
 pub(super) fn deployed(status: StatusCode, version: Version, deployment: DeploymentId) -> Response {
-    let result =
-        DeploymentResult { version: version.to_string(), deployment_id: deployment.to_string() };
+    let result = DeploymentResult { version: version.to_string(), deployment_id: deployment.to_string() };
     with_deployment(document(status, &result), deployment)
 }
 

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
 
 use super::answer;
+use crate::validate::limits;
 
 const INVALID: &str = "Invalid JSON";
 
@@ -20,9 +21,12 @@ const INVALID: &str = "Invalid JSON";
 /// The answer: 413 or 408 for a body that is too large or too slow, 400 for one that is not JSON, 422 for one of another shape,
 /// with the path.
 pub(super) async fn document<T: Shape>(body: Body) -> Result<T, Response> {
-    let bytes = read_body(body)
-        .await
-        .map_err(|error| answer::message(error.status(), error.to_string()))?;
+    let bytes = read_body(body).await.map_err(|error| answer::message(error.status(), error.to_string()))?;
+    if bytes.len() > limits::BODY_BYTES_MAX {
+        // It was read to its end nevertheless, so that clients which write before they read get to see the answer.
+        let text = format!("The request body is larger than {} bytes", limits::BODY_BYTES_MAX);
+        return Err(answer::message(StatusCode::PAYLOAD_TOO_LARGE, text));
+    }
     decode(&bytes).map_err(|(status, body)| answer::document(status, &body))
 }
 
@@ -68,24 +72,16 @@ impl Shape for Vec<AppUpdate> {
 fn describe(path: String, error: serde_json::Error) -> (StatusCode, ErrorBody) {
     if !error.is_data() {
         let details = Some(Details::Text(error.to_string()));
-        return (
-            StatusCode::BAD_REQUEST,
-            ErrorBody { message: INVALID.to_owned(), details, deployments: None },
-        );
+        return (StatusCode::BAD_REQUEST, ErrorBody { message: INVALID.to_owned(), details, deployments: None });
     }
     let text = in_words(&error.to_string());
     if let Some(field) = quoted_after(&text, "unknown field `") {
         // The path already ends with the field.
         let fault = Fault { path, errors: vec![format!("'{field}' is not a known field")] };
-        return (
-            StatusCode::UNPROCESSABLE_ENTITY,
-            ErrorBody::faults("Object is not valid", vec![fault]),
-        );
+        return (StatusCode::UNPROCESSABLE_ENTITY, ErrorBody::faults("Object is not valid", vec![fault]));
     }
     let (path, text) = match quoted_after(&text, "missing field `") {
-        Some(field) => {
-            (format!("{}/{field}", path.trim_end_matches('/')), "error.path.missing".to_owned())
-        }
+        Some(field) => (format!("{}/{field}", path.trim_end_matches('/')), "error.path.missing".to_owned()),
         None => (path, text),
     };
     let fault = Fault { path, errors: vec![text] };
@@ -95,9 +91,13 @@ fn describe(path: String, error: serde_json::Error) -> (StatusCode, ErrorBody) {
 /// The parser's sentence in the words of JSON, without line and column, which the path makes superfluous.
 fn in_words(text: &str) -> String {
     let sentence = text.rsplit_once(" at line ").map_or(text, |(sentence, _)| sentence);
-    [("expected i64", "expected a whole number"), ("expected f64", "expected a number"), ("expected struct", "expected an object:")]
-        .into_iter()
-        .fold(sentence.to_owned(), |sentence, (type_name, words)| sentence.replace(type_name, words))
+    [
+        ("expected i64", "expected a whole number"),
+        ("expected f64", "expected a number"),
+        ("expected struct", "expected an object:"),
+    ]
+    .into_iter()
+    .fold(sentence.to_owned(), |sentence, (type_name, words)| sentence.replace(type_name, words))
 }
 
 fn quoted_after<'a>(text: &'a str, start: &str) -> Option<&'a str> {
@@ -109,9 +109,7 @@ fn marathon_path(path: &Path) -> String {
     let mut written = String::new();
     for segment in path {
         match segment {
-            Segment::Seq { index } if written.is_empty() => {
-                written.push_str(&format!("/({index})"))
-            }
+            Segment::Seq { index } if written.is_empty() => written.push_str(&format!("/({index})")),
             Segment::Seq { index } => written.push_str(&format!("({index})")),
             Segment::Map { key } => written.push_str(&format!("/{key}")),
             Segment::Enum { variant } => written.push_str(&format!("/{variant}")),

@@ -32,17 +32,9 @@ pub(super) fn stream(leading: &Arc<Leading>, request: &Request<Body>) -> Respons
     }
     let query = Query::of(request.uri());
     let filter = EventFilter { event_types: query.all("event_type").map(str::to_owned).collect() };
-    let subscription = Subscription::new(
-        Arc::clone(&leading.bus),
-        leading.history.clone(),
-        filter,
-        start(request.headers(), &query),
-    );
-    let headers = [
-        (header::CONTENT_TYPE, EVENT_STREAM),
-        (header::CACHE_CONTROL, "no-cache"),
-        (ACCEL_BUFFERING, "no"),
-    ];
+    let subscription =
+        Subscription::new(Arc::clone(&leading.bus), leading.history.clone(), filter, start(request.headers(), &query));
+    let headers = [(header::CONTENT_TYPE, EVENT_STREAM), (header::CACHE_CONTROL, "no-cache"), (ACCEL_BUFFERING, "no")];
     (headers, Body::from_stream(body(subscription, client_ip(request)))).into_response()
 }
 
@@ -67,12 +59,8 @@ fn accepts_events(headers: &HeaderMap) -> bool {
         || ranges.any(|range| {
             let mut parts = range.split(';').map(str::trim);
             let media = parts.next().unwrap_or_default();
-            let refused = parts.any(|parameter| {
-                parameter.strip_prefix("q=").is_some_and(|quality| quality.parse() == Ok(0.0))
-            });
-            !refused
-                && ["*/*", "text/*", EVENT_STREAM, ""]
-                    .iter()
-                    .any(|accepted| media.eq_ignore_ascii_case(accepted))
+            let refused =
+                parts.any(|parameter| parameter.strip_prefix("q=").is_some_and(|quality| quality.parse() == Ok(0.0)));
+            !refused && ["*/*", "text/*", EVENT_STREAM, ""].iter().any(|accepted| media.eq_ignore_ascii_case(accepted))
         })
 }

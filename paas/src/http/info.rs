@@ -9,8 +9,7 @@ use super::service::{Leading, Service};
 use super::{answer, metrics};
 
 pub(super) fn ping(headers: &HeaderMap) -> Response {
-    let accept =
-        headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("*/*");
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("*/*");
     let accepts = |media: &str| accept.contains(media);
     if accepts("*/*") || accepts("text/plain") || accepts("text/*") {
         ([(header::CONTENT_TYPE, "text/plain;charset=utf-8")], "pong").into_response()
@@ -24,8 +23,7 @@ pub(super) fn ping(headers: &HeaderMap) -> Response {
 }
 
 pub(super) fn info(service: &Service, leading: &Leading) -> Response {
-    let port =
-        service.address.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default();
+    let port = service.address.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default();
     let info = Info {
         name: service.settings.framework_name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

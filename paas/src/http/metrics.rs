@@ -105,11 +105,8 @@ impl Metrics {
     pub(super) fn sample(&self, leading: &Leading) -> Vec<Sample> {
         let totals = leading.model.totals();
         let gauge = |name, value: f64| Sample { name, kind: Kind::Gauge, value };
-        let counter = |name, value: &AtomicU64| Sample {
-            name,
-            kind: Kind::Counter,
-            value: value.load(Ordering::Relaxed) as f64,
-        };
+        let counter =
+            |name, value: &AtomicU64| Sample { name, kind: Kind::Counter, value: value.load(Ordering::Relaxed) as f64 };
         let mut samples = vec![
             gauge("apps.active.gauge", totals.apps as f64),
             gauge("groups.active.gauge", totals.groups as f64),
@@ -124,14 +121,9 @@ impl Metrics {
             counter("mesos.offers.incoming.counter", &self.offers_incoming),
             counter("mesos.task-updates.counter", &self.task_updates),
         ];
-        samples.extend(
-            REQUESTS.iter().zip(&self.requests).map(|((name, _), value)| counter(name, value)),
-        );
-        samples.extend(
-            RESPONSES.iter().zip(&self.responses).map(|(name, value)| counter(name, value)),
-        );
-        samples
-            .extend(CALLS.iter().zip(&self.calls).map(|((name, _), value)| counter(name, value)));
+        samples.extend(REQUESTS.iter().zip(&self.requests).map(|((name, _), value)| counter(name, value)));
+        samples.extend(RESPONSES.iter().zip(&self.responses).map(|(name, value)| counter(name, value)));
+        samples.extend(CALLS.iter().zip(&self.calls).map(|((name, _), value)| counter(name, value)));
         samples
     }
 }
@@ -140,9 +132,7 @@ impl Metrics {
 pub(super) fn json(samples: &[Sample]) -> Value {
     let of = |kind: Kind, field: &str| -> Map<String, Value> {
         let samples = samples.iter().filter(|sample| sample.kind == kind);
-        samples
-            .map(|sample| (format!("marathon.{}", sample.name), json!({field: sample.value})))
-            .collect()
+        samples.map(|sample| (format!("marathon.{}", sample.name), json!({field: sample.value}))).collect()
     };
     json!({
         "version": "4.0.0",

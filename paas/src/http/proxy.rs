@@ -36,17 +36,11 @@ pub(super) async fn hand_on(service: &Arc<Service>, request: Request<Body>) -> R
         Somebody::Here(leading) => return service.serve(&leading, request).await,
         Somebody::At(address) => address,
         Somebody::Nobody => {
-            return answer::message(
-                StatusCode::BAD_GATEWAY,
-                "Could not determine the current leader",
-            );
+            return answer::message(StatusCode::BAD_GATEWAY, "Could not determine the current leader");
         }
     };
     let Some(uri) = uri(&address, &request) else {
-        return answer::message(
-            StatusCode::BAD_GATEWAY,
-            format!("The leader's address '{address}' is not one"),
-        );
+        return answer::message(StatusCode::BAD_GATEWAY, format!("The leader's address '{address}' is not one"));
     };
     if route(request.method(), request.uri().path()) == Ok(Route::Events) {
         let location = uri.to_string();

@@ -9,9 +9,7 @@ pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
     pub(super) fn of(uri: &Uri) -> Self {
-        Pairs::<Vec<(String, String)>>::try_from_uri(uri)
-            .map(|Pairs(pairs)| Self(pairs))
-            .unwrap_or_default()
+        Pairs::<Vec<(String, String)>>::try_from_uri(uri).map(|Pairs(pairs)| Self(pairs)).unwrap_or_default()
     }
 
     /// All values of a parameter.

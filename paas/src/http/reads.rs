@@ -13,9 +13,7 @@ use super::query::Query;
 use super::{answer, refusal};
 use crate::model::{RunSpecId, Version};
 use crate::normalise::UnusedOffers;
-use crate::read_model::{
-    AppFilter, AppParts, GroupParts, LabelSelector, Missing, ReadModel, TaskFilter,
-};
+use crate::read_model::{AppFilter, AppParts, GroupParts, LabelSelector, Missing, ReadModel, TaskFilter};
 
 pub(super) fn result(body: Result<Bytes, Missing>) -> Response {
     match body {

@@ -21,16 +21,13 @@ pub(super) fn refused(refusal: Refusal) -> Response {
         | Refusal::NotQueued(_) => answer::message(StatusCode::NOT_FOUND, text),
         Refusal::Exists(_) => answer::message(StatusCode::CONFLICT, text),
         Refusal::Locked { deployments } => {
-            let deployments =
-                deployments.iter().map(|id| DeploymentReference { id: id.to_string() }).collect();
+            let deployments = deployments.iter().map(|id| DeploymentReference { id: id.to_string() }).collect();
             let body = ErrorBody { message: text, details: None, deployments: Some(deployments) };
             answer::document(StatusCode::CONFLICT, &body)
         }
         Refusal::Invalid(violations) => {
             let mut faults = Faults::default();
-            violations
-                .into_iter()
-                .for_each(|violation| faults.add(violation.path, violation.message));
+            violations.into_iter().for_each(|violation| faults.add(violation.path, violation.message));
             invalid(faults)
         }
         Refusal::TooManyDeployments { .. } => answer::message(StatusCode::FORBIDDEN, text),

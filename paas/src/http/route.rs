@@ -87,17 +87,14 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, NoRoute> {
         ["v2", "tasks", "delete"] => only(method, &Method::POST, "POST", Route::KillTasks),
         ["v2", "deployments"] => only_get(method, Route::Deployments),
         ["v2", "deployments", id] => {
-            let route =
-                Route::CancelDeployment { written: (*id).to_owned(), id: DeploymentId::parse(id) };
+            let route = Route::CancelDeployment { written: (*id).to_owned(), id: DeploymentId::parse(id) };
             only(method, &Method::DELETE, "DELETE", route)
         }
         ["v2", "queue"] => only_get(method, Route::Queue),
         ["v2", "queue", id @ .., "delay"] if !id.is_empty() => {
             only(method, &Method::DELETE, "DELETE", Route::ResetDelay(app_id(id)?))
         }
-        ["v2", first, ..] if first.split("::").next() == Some("pods") => {
-            Err(NoRoute::Unsupported(PODS))
-        }
+        ["v2", first, ..] if first.split("::").next() == Some("pods") => Err(NoRoute::Unsupported(PODS)),
         _ => Err(NoRoute::Unknown),
     }
 }
@@ -107,9 +104,7 @@ fn app_route(method: &Method, rest: &[&str]) -> Result<Route, NoRoute> {
     match rest {
         [group @ .., "*"] => only_get(method, Route::GroupApps(group_path(group))),
         [group @ .., "*", "tasks"] => only_get(method, Route::GroupTasks(group_path(group))),
-        [id @ .., "restart"] if !id.is_empty() => {
-            only(method, &Method::POST, "POST", Route::Restart(app_id(id)?))
-        }
+        [id @ .., "restart"] if !id.is_empty() => only(method, &Method::POST, "POST", Route::Restart(app_id(id)?)),
         [id @ .., "tasks"] if !id.is_empty() => match *method {
             Method::GET => Ok(Route::AppTasks(app_id(id)?)),
             Method::DELETE => Ok(Route::KillAppTasks(app_id(id)?)),
@@ -135,13 +130,9 @@ fn app_route(method: &Method, rest: &[&str]) -> Result<Route, NoRoute> {
 
 fn group_route(method: &Method, rest: &[&str]) -> Result<Route, NoRoute> {
     match (method, rest) {
-        (&Method::GET, [.., "versions"] | [.., "versions", _]) => {
-            Err(NoRoute::Unsupported(GROUP_VERSIONS))
-        }
+        (&Method::GET, [.., "versions"] | [.., "versions", _]) => Err(NoRoute::Unsupported(GROUP_VERSIONS)),
         (&Method::GET, group) => Ok(Route::Group(group_path(group))),
-        (&Method::POST | &Method::PUT | &Method::PATCH | &Method::DELETE, _) => {
-            Err(NoRoute::Unsupported(GROUP_WRITES))
-        }
+        (&Method::POST | &Method::PUT | &Method::PATCH | &Method::DELETE, _) => Err(NoRoute::Unsupported(GROUP_WRITES)),
         _ => Err(NoRoute::Method("GET, HEAD")),
     }
 }
@@ -159,12 +150,7 @@ fn only_get(method: &Method, route: Route) -> Result<Route, NoRoute> {
     only(method, &Method::GET, "GET, HEAD", route)
 }
 
-fn only(
-    method: &Method,
-    allowed: &Method,
-    names: &'static str,
-    route: Route,
-) -> Result<Route, NoRoute> {
+fn only(method: &Method, allowed: &Method, names: &'static str, route: Route) -> Result<Route, NoRoute> {
     if method == allowed { Ok(route) } else { Err(NoRoute::Method(names)) }
 }
 
@@ -212,16 +198,8 @@ mod tests {
             (Method::GET, "/v2/apps/shop/*/tasks", Route::GroupTasks("/shop".into())),
             (Method::POST, "/v2/apps//a/b/restart", Route::Restart(id("/a/b"))),
             (Method::GET, "/v2/apps/a/tasks", Route::AppTasks(id("/a"))),
-            (
-                Method::DELETE,
-                "/v2/apps/a/b/tasks/t.1",
-                Route::KillAppTask { app: id("/a/b"), task: "t.1".into() },
-            ),
-            (
-                Method::GET,
-                "/v2/apps/a/versions/x",
-                Route::Version { app: id("/a"), version: "x".into() },
-            ),
+            (Method::DELETE, "/v2/apps/a/b/tasks/t.1", Route::KillAppTask { app: id("/a/b"), task: "t.1".into() }),
+            (Method::GET, "/v2/apps/a/versions/x", Route::Version { app: id("/a"), version: "x".into() }),
             (Method::GET, "/v2/groups", Route::Group("/".into())),
             (Method::GET, "/v2/groups//a/b", Route::Group("/a/b".into())),
             (Method::DELETE, "/v2/queue//a/b/delay", Route::ResetDelay(id("/a/b"))),

@@ -1,5 +1,5 @@
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use attica_core_api::http::Client;
@@ -24,6 +24,9 @@ use crate::validate::Rules;
 
 /// The longest time that a client waits for its write to become durable.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// It never changes.
+static DESCRIPTION: LazyLock<String> = LazyLock::new(attica_paas_api::openapi::description);
 
 /// What became of a write, once that is durable.
 pub type WriteOutcome = Result<Reply, Refusal>;
@@ -80,10 +83,7 @@ pub fn router(service: Arc<Service>) -> Router {
     Router::new().fallback(handle).with_state(service)
 }
 
-async fn handle(
-    State(service): State<Arc<Service>>,
-    request: Request<Body>,
-) -> Result<Response, Infallible> {
+async fn handle(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Infallible> {
     let mut response = match service.leading() {
         Some(leading) => service.serve(&leading, request).await,
         None => proxy::hand_on(&service, request).await,
@@ -112,20 +112,13 @@ impl Service {
         response
     }
 
-    async fn answer(
-        &self,
-        leading: &Arc<Leading>,
-        route: Route,
-        request: Request<Body>,
-    ) -> Response {
+    async fn answer(&self, leading: &Arc<Leading>, route: Route, request: Request<Body>) -> Response {
         let model = &leading.model;
         match route {
             Route::Ping => info::ping(request.headers()),
             Route::Metrics => info::metrics(self, leading),
             Route::PrometheusMetrics => info::prometheus_metrics(self, leading),
-            Route::Description => {
-                answer::rendered(StatusCode::OK, attica_paas_api::openapi::description())
-            }
+            Route::Description => answer::rendered(StatusCode::OK, DESCRIPTION.as_str()),
             Route::Info => info::info(self, leading),
             Route::Leader => info::leader(self),
             Route::Abdicate => info::abdicate(self),
@@ -142,33 +135,19 @@ impl Service {
             Route::Deployments => answer::rendered(StatusCode::OK, model.deployments()),
             Route::Queue => reads::queue(model, &request),
             Route::CreateApp => writes::create(self, leading, request).await,
-            Route::PutApps => {
-                writes::put_all(self, leading, request, writes::Existing::OrNew).await
-            }
-            Route::PatchApps => {
-                writes::put_all(self, leading, request, writes::Existing::Only).await
-            }
-            Route::PutApp(id) => {
-                writes::put(self, leading, request, id, writes::Existing::OrNew).await
-            }
-            Route::PatchApp(id) => {
-                writes::put(self, leading, request, id, writes::Existing::Only).await
-            }
+            Route::PutApps => writes::put_all(self, leading, request, writes::Existing::OrNew).await,
+            Route::PatchApps => writes::put_all(self, leading, request, writes::Existing::Only).await,
+            Route::PutApp(id) => writes::put(self, leading, request, id, writes::Existing::OrNew).await,
+            Route::PatchApp(id) => writes::put(self, leading, request, id, writes::Existing::Only).await,
             Route::DeleteApp(id) => writes::delete(self, leading, Asked::of(&request), id).await,
             Route::Restart(id) => writes::restart(self, leading, Asked::of(&request), id).await,
-            Route::KillAppTasks(id) => {
-                writes::kill_of_app(self, leading, Asked::of(&request), id).await
-            }
-            Route::KillAppTask { app, task } => {
-                writes::kill_one(self, leading, Asked::of(&request), app, &task).await
-            }
+            Route::KillAppTasks(id) => writes::kill_of_app(self, leading, Asked::of(&request), id).await,
+            Route::KillAppTask { app, task } => writes::kill_one(self, leading, Asked::of(&request), app, &task).await,
             Route::KillTasks => writes::kill_these(self, leading, request).await,
             Route::CancelDeployment { written, id } => {
                 writes::cancel(self, leading, Asked::of(&request), &written, id).await
             }
-            Route::ResetDelay(id) => {
-                writes::reset_delay(self, leading, Asked::of(&request), id).await
-            }
+            Route::ResetDelay(id) => writes::reset_delay(self, leading, Asked::of(&request), id).await,
         }
     }
 
@@ -185,9 +164,7 @@ impl Service {
         match *leading.writer.borrow() {
             WriterState::Healthy => {}
             WriterState::Stalled { .. } | WriterState::Ended => {
-                return Err(answer::unavailable(
-                    "The database does not take writes now: nothing was changed",
-                ));
+                return Err(answer::unavailable("The database does not take writes now: nothing was changed"));
             }
         }
         let (reply, outcome) = oneshot::channel();
@@ -199,9 +176,9 @@ impl Service {
             Ok(Err(_dropped)) => Err(answer::unavailable(
                 "Leadership ended before the change was durable: look whether it was made before you repeat it",
             )),
-            Err(_elapsed) => Err(answer::unavailable(
-                "The change is not durable yet: look whether it was made before you repeat it",
-            )),
+            Err(_elapsed) => {
+                Err(answer::unavailable("The change is not durable yet: look whether it was made before you repeat it"))
+            }
         }
     }
 }
@@ -211,10 +188,8 @@ fn no_route(none: &NoRoute, method: &Method) -> Response {
         NoRoute::Unknown => answer::message(StatusCode::NOT_FOUND, "URI not found"),
         NoRoute::Unsupported(text) => answer::message(StatusCode::NOT_IMPLEMENTED, *text),
         NoRoute::Method(allowed) => {
-            let mut response = answer::message(
-                StatusCode::METHOD_NOT_ALLOWED,
-                format!("{method} is not allowed here: {allowed} are"),
-            );
+            let mut response =
+                answer::message(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not allowed here: {allowed} are"));
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
             response
         }

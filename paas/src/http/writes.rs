@@ -15,9 +15,7 @@ use super::answer::{self, deployed, document, with_deployment};
 use super::query::Query;
 use super::service::{Leading, Service};
 use super::{body, refusal};
-use crate::engine::{
-    CancelMode, Definition, KillMode, Origin, Refusal, Reply, RunSpecChange, TaskSelection, Write,
-};
+use crate::engine::{CancelMode, Definition, KillMode, Origin, Refusal, Reply, RunSpecChange, TaskSelection, Write};
 use crate::model::{DeploymentId, Instance, RunSpec, RunSpecId, TaskIdentity};
 use crate::normalise;
 use crate::validate::{self, Faults, Intent, limits};
@@ -33,10 +31,7 @@ pub(super) enum Existing {
 
 /// The address of the client, for events.
 pub(super) fn client_ip(request: &Request<Body>) -> String {
-    request
-        .extensions()
-        .get::<PeerAddress>()
-        .map_or_else(|| "unknown".to_owned(), |peer| peer.0.ip().to_string())
+    request.extensions().get::<PeerAddress>().map_or_else(|| "unknown".to_owned(), |peer| peer.0.ip().to_string())
 }
 
 /// A request without its body.
@@ -53,11 +48,7 @@ impl Asked {
 }
 
 /// POST of one app.
-pub(super) async fn create(
-    service: &Service,
-    leading: &Leading,
-    request: Request<Body>,
-) -> Response {
+pub(super) async fn create(service: &Service, leading: &Leading, request: Request<Body>) -> Response {
     let Asked { origin, query } = Asked::of(&request);
     let app: AppUpdate = match body::document(request.into_body()).await {
         Ok(app) => app,
@@ -116,9 +107,7 @@ pub(super) async fn put(
         Err(refused) => return refused,
     };
     let partial = existing == Existing::Only || query.flag("partialUpdate", true);
-    let change = match same_id(&app, &id)
-        .and_then(|()| change(service, app, id.clone(), existing, partial))
-    {
+    let change = match same_id(&app, &id).and_then(|()| change(service, app, id.clone(), existing, partial)) {
         Ok(change) => change,
         Err(faults) => return refusal::invalid(faults),
     };
@@ -203,42 +192,25 @@ fn same_id(app: &AppUpdate, id: &RunSpecId) -> Result<(), Faults> {
     match app.id.as_deref().map(RunSpecId::parse) {
         None => Ok(()),
         Some(Ok(written)) if written == *id => Ok(()),
-        Some(Ok(written)) => {
-            Err(Faults::one("/id", format!("is {written}, but the request is about {id}")))
-        }
+        Some(Ok(written)) => Err(Faults::one("/id", format!("is {written}, but the request is about {id}"))),
         Some(Err(error)) => Err(Faults::one("/id", error.to_string())),
     }
 }
 
 /// DELETE of an app. It takes precedence over running deployments unless told otherwise.
-pub(super) async fn delete(
-    service: &Service,
-    leading: &Leading,
-    asked: Asked,
-    id: RunSpecId,
-) -> Response {
+pub(super) async fn delete(service: &Service, leading: &Leading, asked: Asked, id: RunSpecId) -> Response {
     let write = Write::Delete { id, force: asked.query.flag("force", true) };
     answer(service.write(leading, write, asked.origin).await, deployment_result)
 }
 
 /// POST of a restart.
-pub(super) async fn restart(
-    service: &Service,
-    leading: &Leading,
-    asked: Asked,
-    id: RunSpecId,
-) -> Response {
+pub(super) async fn restart(service: &Service, leading: &Leading, asked: Asked, id: RunSpecId) -> Response {
     let write = Write::Restart { id, force: asked.query.flag("force", false) };
     answer(service.write(leading, write, asked.origin).await, deployment_result)
 }
 
 /// DELETE of an app's tasks, all or those on one host.
-pub(super) async fn kill_of_app(
-    service: &Service,
-    leading: &Leading,
-    asked: Asked,
-    id: RunSpecId,
-) -> Response {
+pub(super) async fn kill_of_app(service: &Service, leading: &Leading, asked: Asked, id: RunSpecId) -> Response {
     let tasks = match asked.query.first("host") {
         Some(host) => TaskSelection::OnHost { run_spec: id, host: host.to_owned() },
         None => TaskSelection::All { run_spec: id },
@@ -264,28 +236,18 @@ pub(super) async fn kill_one(
 }
 
 /// POST of a list of tasks.
-pub(super) async fn kill_these(
-    service: &Service,
-    leading: &Leading,
-    request: Request<Body>,
-) -> Response {
+pub(super) async fn kill_these(service: &Service, leading: &Leading, request: Request<Body>) -> Response {
     let asked = Asked::of(&request);
     let DeleteTasks { ids } = match body::document(request.into_body()).await {
         Ok(ids) => ids,
         Err(refused) => return refused,
     };
     if ids.len() > limits::TASKS_MAX {
-        return refusal::invalid(Faults::one(
-            "/ids",
-            format!("must not have more than {} items", limits::TASKS_MAX),
-        ));
+        return refusal::invalid(Faults::one("/ids", format!("must not have more than {} items", limits::TASKS_MAX)));
     }
     for id in &ids {
         if let Err(error) = TaskIdentity::parse(id) {
-            return answer::message(
-                StatusCode::BAD_REQUEST,
-                format!("Invalid task id '{id}'. [{error}]"),
-            );
+            return answer::message(StatusCode::BAD_REQUEST, format!("Invalid task id '{id}'. [{error}]"));
         }
     }
     let tasks = TaskSelection::These(ids.into_iter().map(TaskId::from).collect());
@@ -306,10 +268,7 @@ async fn kill(
     let Asked { origin, query } = asked;
     let mode = match (query.flag("scale", false), query.flag("wipe", false)) {
         (true, true) => {
-            return answer::message(
-                StatusCode::BAD_REQUEST,
-                "You cannot use scale and wipe at the same time.",
-            );
+            return answer::message(StatusCode::BAD_REQUEST, "You cannot use scale and wipe at the same time.");
         }
         (true, false) => KillMode::Scale,
         (false, true) => KillMode::Wipe,
@@ -320,9 +279,7 @@ async fn kill(
         Reply::Killed(instances) => {
             killed(instances.iter().filter_map(|instance| read_task(leading, instance)).collect())
         }
-        Reply::Deployed { version, deployment, .. } => {
-            deployed(StatusCode::OK, version, deployment)
-        }
+        Reply::Deployed { version, deployment, .. } => deployed(StatusCode::OK, version, deployment),
         Reply::Cancelled | Reply::DelayReset => unexpected(),
     })
 }
@@ -340,55 +297,35 @@ pub(super) async fn cancel(
     id: Option<DeploymentId>,
 ) -> Response {
     let Some(id) = id else {
-        return answer::message(
-            StatusCode::NOT_FOUND,
-            format!("DeploymentPlan {written} does not exist"),
-        );
+        return answer::message(StatusCode::NOT_FOUND, format!("DeploymentPlan {written} does not exist"));
     };
     let mode = match asked.query.flag("force", false) {
         true => CancelMode::Leave,
         false => CancelMode::RollBack,
     };
-    answer(service.write(leading, Write::Cancel { id, mode }, asked.origin).await, |reply| {
-        match reply {
-            Reply::Cancelled => StatusCode::ACCEPTED.into_response(),
-            Reply::Deployed { version, deployment, .. } => {
-                deployed(StatusCode::OK, version, deployment)
-            }
-            Reply::Killed(_) | Reply::DelayReset => unexpected(),
-        }
+    answer(service.write(leading, Write::Cancel { id, mode }, asked.origin).await, |reply| match reply {
+        Reply::Cancelled => StatusCode::ACCEPTED.into_response(),
+        Reply::Deployed { version, deployment, .. } => deployed(StatusCode::OK, version, deployment),
+        Reply::Killed(_) | Reply::DelayReset => unexpected(),
     })
 }
 
 /// DELETE of a delay after failures.
-pub(super) async fn reset_delay(
-    service: &Service,
-    leading: &Leading,
-    asked: Asked,
-    id: RunSpecId,
-) -> Response {
-    answer(
-        service.write(leading, Write::ResetDelay { id }, asked.origin).await,
-        |reply| match reply {
-            Reply::DelayReset => StatusCode::NO_CONTENT.into_response(),
-            Reply::Deployed { .. } | Reply::Killed(_) | Reply::Cancelled => unexpected(),
-        },
-    )
+pub(super) async fn reset_delay(service: &Service, leading: &Leading, asked: Asked, id: RunSpecId) -> Response {
+    answer(service.write(leading, Write::ResetDelay { id }, asked.origin).await, |reply| match reply {
+        Reply::DelayReset => StatusCode::NO_CONTENT.into_response(),
+        Reply::Deployed { .. } | Reply::Killed(_) | Reply::Cancelled => unexpected(),
+    })
 }
 
 fn deployment_result(reply: Reply) -> Response {
     match reply {
-        Reply::Deployed { version, deployment, .. } => {
-            deployed(StatusCode::OK, version, deployment)
-        }
+        Reply::Deployed { version, deployment, .. } => deployed(StatusCode::OK, version, deployment),
         Reply::Killed(_) | Reply::Cancelled | Reply::DelayReset => unexpected(),
     }
 }
 
-fn answer(
-    outcome: Result<super::WriteOutcome, Response>,
-    done: impl FnOnce(Reply) -> Response,
-) -> Response {
+fn answer(outcome: Result<super::WriteOutcome, Response>, done: impl FnOnce(Reply) -> Response) -> Response {
     match outcome {
         Ok(Ok(reply)) => done(reply),
         Ok(Err(refusal)) => refusal::refused(refusal),

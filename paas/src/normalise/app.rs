@@ -1,13 +1,13 @@
 use attica_paas_api::Number;
 use attica_paas_api::app::{
-    App, KillSelection as ReadKillSelection, Network, PortDefinition as ReadPort,
-    UnreachableDelays, UnreachableStrategy, UpgradeStrategy, VersionInfo,
+    App, KillSelection as ReadKillSelection, Network, PortDefinition as ReadPort, UnreachableDelays,
+    UnreachableStrategy, UpgradeStrategy, VersionInfo,
 };
 use attica_paas_api::health::{HealthCheck as ReadCheck, HealthCheckProtocol};
 
 use crate::model::{
-    CheckKind, CheckedPort, CommandLine, Constraint, Endpoint, HealthCheck, KillSelection,
-    PortDefinition, RunSpec, Scheme, Unreachable,
+    CheckKind, CheckedPort, CommandLine, Constraint, Endpoint, HealthCheck, KillSelection, PortDefinition, RunSpec,
+    Scheme, Unreachable,
 };
 
 /// A definition as clients read it.
@@ -80,9 +80,7 @@ fn port(port: &PortDefinition) -> ReadPort {
 #[must_use]
 pub fn health_check(check: &HealthCheck) -> ReadCheck {
     let (path, ignore_http_1xx) = match &check.endpoint {
-        Endpoint::Http { path, ignore_1xx, .. } => {
-            (Some(path.clone().unwrap_or_else(|| "/".to_owned())), *ignore_1xx)
-        }
+        Endpoint::Http { path, ignore_1xx, .. } => (Some(path.clone().unwrap_or_else(|| "/".to_owned())), *ignore_1xx),
         Endpoint::Tcp => (None, false),
     };
     let (port_index, port) = match check.port {
@@ -107,19 +105,11 @@ pub fn health_check(check: &HealthCheck) -> ReadCheck {
 
 fn protocol(check: &HealthCheck) -> HealthCheckProtocol {
     match (check.kind, &check.endpoint) {
-        (CheckKind::Service, Endpoint::Http { scheme: Scheme::Http, .. }) => {
-            HealthCheckProtocol::Http
-        }
-        (CheckKind::Service, Endpoint::Http { scheme: Scheme::Https, .. }) => {
-            HealthCheckProtocol::Https
-        }
+        (CheckKind::Service, Endpoint::Http { scheme: Scheme::Http, .. }) => HealthCheckProtocol::Http,
+        (CheckKind::Service, Endpoint::Http { scheme: Scheme::Https, .. }) => HealthCheckProtocol::Https,
         (CheckKind::Service, Endpoint::Tcp) => HealthCheckProtocol::Tcp,
-        (CheckKind::Agent, Endpoint::Http { scheme: Scheme::Http, .. }) => {
-            HealthCheckProtocol::MesosHttp
-        }
-        (CheckKind::Agent, Endpoint::Http { scheme: Scheme::Https, .. }) => {
-            HealthCheckProtocol::MesosHttps
-        }
+        (CheckKind::Agent, Endpoint::Http { scheme: Scheme::Http, .. }) => HealthCheckProtocol::MesosHttp,
+        (CheckKind::Agent, Endpoint::Http { scheme: Scheme::Https, .. }) => HealthCheckProtocol::MesosHttps,
         (CheckKind::Agent, Endpoint::Tcp) => HealthCheckProtocol::MesosTcp,
     }
 }
@@ -127,12 +117,10 @@ fn protocol(check: &HealthCheck) -> HealthCheckProtocol {
 fn unreachable(strategy: Unreachable) -> UnreachableStrategy {
     match strategy {
         Unreachable::Disabled => UnreachableStrategy::Disabled,
-        Unreachable::After { inactive_ms, expunge_ms } => {
-            UnreachableStrategy::After(UnreachableDelays {
-                inactive_after_seconds: whole_seconds(inactive_ms),
-                expunge_after_seconds: whole_seconds(expunge_ms),
-            })
-        }
+        Unreachable::After { inactive_ms, expunge_ms } => UnreachableStrategy::After(UnreachableDelays {
+            inactive_after_seconds: whole_seconds(inactive_ms),
+            expunge_after_seconds: whole_seconds(expunge_ms),
+        }),
     }
 }
 

@@ -1,6 +1,5 @@
 use attica_paas_api::deployment::{
-    Action as ReadAction, ActionKind as ReadKind, CurrentAction, Deployment as ReadDeployment,
-    Step as ReadStep,
+    Action as ReadAction, ActionKind as ReadKind, CurrentAction, Deployment as ReadDeployment, Step as ReadStep,
 };
 
 use crate::model::{Action, ActionKind, Deployment};
@@ -8,11 +7,7 @@ use crate::model::{Action, ActionKind, Deployment};
 /// A running deployment as clients read it.
 #[must_use]
 pub fn deployment(deployment: &Deployment) -> ReadDeployment {
-    let current = deployment
-        .steps
-        .get(deployment.current_step)
-        .map(|step| step.actions.as_slice())
-        .unwrap_or_default();
+    let current = deployment.steps.get(deployment.current_step).map(|step| step.actions.as_slice()).unwrap_or_default();
     ReadDeployment {
         id: deployment.id.to_string(),
         version: deployment.version.to_string(),
@@ -34,11 +29,7 @@ fn action(action: &Action) -> ReadAction {
 }
 
 fn current_action(action: &Action) -> CurrentAction {
-    CurrentAction {
-        action: kind(action.kind),
-        app: action.run_spec.to_string(),
-        readiness_check_results: [],
-    }
+    CurrentAction { action: kind(action.kind), app: action.run_spec.to_string(), readiness_check_results: [] }
 }
 
 fn kind(kind: ActionKind) -> ReadKind {

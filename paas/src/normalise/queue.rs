@@ -2,8 +2,8 @@ use attica_core_api::Timestamp;
 use attica_core_api::v1::{Attribute, Offer, Ranges, Resource};
 use attica_paas_api::Number;
 use attica_paas_api::queue::{
-    OfferAttribute, OfferRange, OfferResource, OfferView, OffersSummary, QueueDelay,
-    QueueItem as ReadItem, RejectRow as ReadRow, UnusedOffer as ReadUnused,
+    OfferAttribute, OfferRange, OfferResource, OfferView, OffersSummary, QueueDelay, QueueItem as ReadItem,
+    RejectRow as ReadRow, UnusedOffer as ReadUnused,
 };
 
 use super::app;
@@ -23,8 +23,7 @@ pub enum UnusedOffers {
 /// A waiting run spec as clients read it at `now`.
 #[must_use]
 pub fn queue_item(item: &QueueItem, unused: UnusedOffers, now: Timestamp) -> ReadItem {
-    let left_ms =
-        item.delayed_until.map_or(0, |until| until.0.saturating_sub(now.0)).max(0).unsigned_abs();
+    let left_ms = item.delayed_until.map_or(0, |until| until.0.saturating_sub(now.0)).max(0).unsigned_abs();
     ReadItem {
         count: item.count,
         role: item.run_spec.role.clone(),
@@ -78,8 +77,7 @@ fn offer(offer: &Offer) -> OfferView {
 }
 
 fn resource(resource: &Resource) -> OfferResource {
-    let reserved_for =
-        resource.reservations.last().and_then(|reservation| reservation.role.clone());
+    let reserved_for = resource.reservations.last().and_then(|reservation| reservation.role.clone());
     OfferResource {
         name: resource.name.clone(),
         role: reserved_for.or_else(|| resource.role.clone()).unwrap_or_else(|| "*".to_owned()),

@@ -17,16 +17,11 @@ pub fn task(instance: &Instance, spec: Option<&RunSpec>) -> Option<ReadTask> {
         app_id: instance.id.run_spec.to_string(),
         host: task.agent.hostname.clone(),
         ports: task.ports.clone(),
-        service_ports: spec
-            .map(|spec| spec.ports.iter().map(|port| port.port).collect())
-            .unwrap_or_default(),
+        service_ports: spec.map(|spec| spec.ports.iter().map(|port| port.port).collect()).unwrap_or_default(),
         ip_addresses: task
             .ip_addresses
             .iter()
-            .map(|address| IpAddress {
-                ip_address: address.address.clone(),
-                protocol: address.protocol.clone(),
-            })
+            .map(|address| IpAddress { ip_address: address.address.clone(), protocol: address.protocol.clone() })
             .collect(),
         slave_id: task.agent.id.to_string(),
         state: task.state.name().to_owned(),

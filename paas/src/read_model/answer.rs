@@ -44,9 +44,10 @@ impl ReadModel {
     pub fn apps(&self, filter: &AppFilter, parts: AppParts) -> (String, Bytes) {
         let mut out = vec![Bytes::from_static(br#"{"apps":["#)];
         let views = self.read();
-        let shown = views.apps.values().filter(|app| {
-            app.definition.as_ref().is_some_and(|definition| filter.passes(&definition.spec))
-        });
+        let shown = views
+            .apps
+            .values()
+            .filter(|app| app.definition.as_ref().is_some_and(|definition| filter.passes(&definition.spec)));
         separated(shown, &mut out, |app, out| app.render(parts, out));
         let tag = views.tag();
         drop(views);
@@ -61,11 +62,8 @@ impl ReadModel {
     pub fn app(&self, id: &RunSpecId) -> Result<Bytes, Missing> {
         let mut out = vec![Bytes::from_static(br#"{"app":"#)];
         let views = self.read();
-        let app = views
-            .apps
-            .get(id)
-            .filter(|app| app.definition.is_some())
-            .ok_or_else(|| Missing::App(id.to_string()))?;
+        let app =
+            views.apps.get(id).filter(|app| app.definition.is_some()).ok_or_else(|| Missing::App(id.to_string()))?;
         app.render(AppParts::single(), &mut out);
         drop(views);
         out.push(Bytes::from_static(b"}"));
@@ -79,11 +77,8 @@ impl ReadModel {
     pub fn apps_of_group(&self, group: &str, parts: AppParts) -> Result<Bytes, Missing> {
         let mut out = vec![Bytes::from_static(br#"{"*":["#)];
         let views = self.read();
-        let mut within = views
-            .apps
-            .iter()
-            .filter(|(id, app)| app.definition.is_some() && id.is_within(group))
-            .peekable();
+        let mut within =
+            views.apps.iter().filter(|(id, app)| app.definition.is_some() && id.is_within(group)).peekable();
         if within.peek().is_none() && group != "/" {
             return Err(Missing::Group(group.to_owned()));
         }
@@ -99,11 +94,8 @@ impl ReadModel {
     /// No such app.
     pub fn tasks_of_app(&self, id: &RunSpecId) -> Result<Bytes, Missing> {
         let views = self.read();
-        let app = views
-            .apps
-            .get(id)
-            .filter(|app| app.definition.is_some())
-            .ok_or_else(|| Missing::App(id.to_string()))?;
+        let app =
+            views.apps.get(id).filter(|app| app.definition.is_some()).ok_or_else(|| Missing::App(id.to_string()))?;
         Ok(task_list(app.task_parts(TaskFilter::All)))
     }
 
@@ -113,11 +105,8 @@ impl ReadModel {
     /// No app lies in the group.
     pub fn tasks_of_group(&self, group: &str) -> Result<Bytes, Missing> {
         let views = self.read();
-        let mut within = views
-            .apps
-            .iter()
-            .filter(|(id, app)| app.definition.is_some() && id.is_within(group))
-            .peekable();
+        let mut within =
+            views.apps.iter().filter(|(id, app)| app.definition.is_some() && id.is_within(group)).peekable();
         if within.peek().is_none() && group != "/" {
             return Err(Missing::Group(group.to_owned()));
         }
@@ -137,11 +126,8 @@ impl ReadModel {
     /// No such app.
     pub fn versions(&self, id: &RunSpecId) -> Result<Bytes, Missing> {
         let views = self.read();
-        let app = views
-            .apps
-            .get(id)
-            .filter(|app| app.definition.is_some())
-            .ok_or_else(|| Missing::App(id.to_string()))?;
+        let app =
+            views.apps.get(id).filter(|app| app.definition.is_some()).ok_or_else(|| Missing::App(id.to_string()))?;
         let versions = app.versions.keys().rev().map(ToString::to_string).collect();
         Ok(Bytes::from(normalise::json(&attica_paas_api::app::VersionList { versions })))
     }
@@ -150,21 +136,12 @@ impl ReadModel {
     ///
     /// # Errors
     /// No such app, no such version.
-    pub fn version(
-        &self,
-        id: &RunSpecId,
-        version: Option<Version>,
-        written: &str,
-    ) -> Result<Bytes, Missing> {
+    pub fn version(&self, id: &RunSpecId, version: Option<Version>, written: &str) -> Result<Bytes, Missing> {
         let views = self.read();
-        let app = views
-            .apps
-            .get(id)
-            .filter(|app| app.definition.is_some())
-            .ok_or_else(|| Missing::App(id.to_string()))?;
+        let app =
+            views.apps.get(id).filter(|app| app.definition.is_some()).ok_or_else(|| Missing::App(id.to_string()))?;
         let spec = version.and_then(|version| app.versions.get(&version));
-        let spec = spec
-            .ok_or_else(|| Missing::Version { app: id.to_string(), version: written.to_owned() })?;
+        let spec = spec.ok_or_else(|| Missing::Version { app: id.to_string(), version: written.to_owned() })?;
         Ok(Bytes::from(normalise::json(&normalise::app(spec))))
     }
 
@@ -175,8 +152,7 @@ impl ReadModel {
     pub fn group(&self, group: &str, parts: GroupParts) -> Result<Bytes, Missing> {
         let mut out = Vec::new();
         let views = self.read();
-        let within =
-            views.apps.iter().filter(|(id, app)| app.definition.is_some() && id.is_within(group));
+        let within = views.apps.iter().filter(|(id, app)| app.definition.is_some() && id.is_within(group));
         let tree = groups::tree(group, within);
         if tree.is_empty() && group != "/" {
             return Err(Missing::Group(group.to_owned()));
@@ -225,11 +201,7 @@ pub(super) fn join<'a>(parts: impl Iterator<Item = &'a Bytes>, out: &mut Vec<Byt
 }
 
 /// Appends what `render` makes of each item, with commas in between.
-pub(super) fn separated<T>(
-    items: impl Iterator<Item = T>,
-    out: &mut Vec<Bytes>,
-    render: impl Fn(T, &mut Vec<Bytes>),
-) {
+pub(super) fn separated<T>(items: impl Iterator<Item = T>, out: &mut Vec<Bytes>, render: impl Fn(T, &mut Vec<Bytes>)) {
     for (index, item) in items.enumerate() {
         if index > 0 {
             out.push(Bytes::from_static(b","));

@@ -16,8 +16,7 @@ pub struct AppParts {
 impl AppParts {
     /// What a list shows, with what `embed` adds. Unknown values are passed over.
     pub fn list<'a>(embed: impl Iterator<Item = &'a str>) -> Self {
-        let mut parts =
-            Self { counts: true, deployments: true, tasks: false, last_task_failure: false };
+        let mut parts = Self { counts: true, deployments: true, tasks: false, last_task_failure: false };
         embed.for_each(|value| parts.add(value));
         parts
     }
@@ -30,10 +29,8 @@ impl AppParts {
 
     /// Adds a part, named with or without the place at which it is embedded.
     fn add(&mut self, value: &str) {
-        let name = ["group.apps.", "apps.", "app."]
-            .iter()
-            .find_map(|prefix| value.strip_prefix(prefix))
-            .unwrap_or(value);
+        let name =
+            ["group.apps.", "apps.", "app."].iter().find_map(|prefix| value.strip_prefix(prefix)).unwrap_or(value);
         match name {
             "tasks" => {
                 self.tasks = true;
@@ -65,15 +62,13 @@ impl GroupParts {
     /// Everything, unless `embed` names parts of groups: then only those.
     pub fn new<'a>(embed: impl Iterator<Item = &'a str>) -> Self {
         let named: Vec<&str> = embed.filter(|value| value.starts_with("group.")).collect();
-        let none =
-            AppParts { counts: false, deployments: false, tasks: false, last_task_failure: false };
+        let none = AppParts { counts: false, deployments: false, tasks: false, last_task_failure: false };
         if named.is_empty() {
             return Self { groups: true, apps: Some(none) };
         }
         let mut parts = none;
         named.iter().for_each(|value| parts.add(value));
-        let shows_apps =
-            named.iter().any(|value| *value == "group.apps" || value.starts_with("group.apps."));
+        let shows_apps = named.iter().any(|value| *value == "group.apps" || value.starts_with("group.apps."));
         Self { groups: named.contains(&"group.groups"), apps: shows_apps.then_some(parts) }
     }
 }

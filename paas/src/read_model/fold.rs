@@ -69,11 +69,7 @@ impl Fold {
         let touched = Touched {
             framework: true,
             apps: snapshot.run_specs.keys().cloned().collect(),
-            instances: snapshot
-                .run_specs
-                .values()
-                .flat_map(|state| state.instances.keys().cloned())
-                .collect(),
+            instances: snapshot.run_specs.values().flat_map(|state| state.instances.keys().cloned()).collect(),
             deployments: snapshot.deployments.keys().copied().collect(),
         };
         let fold = Self { snapshot };
@@ -113,9 +109,7 @@ impl Fold {
             Fact::DeploymentEnded { id, .. } => {
                 touched.deployments.insert(*id);
                 let ended = self.snapshot.deployments.get(id);
-                touched.apps.extend(
-                    ended.into_iter().flat_map(|deployment| deployment.changes.keys().cloned()),
-                );
+                touched.apps.extend(ended.into_iter().flat_map(|deployment| deployment.changes.keys().cloned()));
             }
             Fact::InstanceChanged { instance, .. } => {
                 touched.instances.insert(instance.id.clone());
@@ -164,10 +158,7 @@ impl Fold {
             .filter(|deployment| deployment.changes.contains_key(&id))
             .map(|deployment| DeploymentReference { id: deployment.id.to_string() })
             .collect();
-        let failure = state
-            .last_failure
-            .as_ref()
-            .map(|failure| normalise::last_failure(id.as_str(), failure));
+        let failure = state.last_failure.as_ref().map(|failure| normalise::last_failure(id.as_str(), failure));
         let app = Box::new(RenderedApp {
             definition: state.definition().cloned().map(DefinitionView::new),
             versions: state.versions.clone(),

@@ -19,15 +19,11 @@ pub(super) struct Tree<'a> {
 }
 
 /// The tree below `root` (a path like `/shop`, or `/`), of apps that lie in it.
-pub(super) fn tree<'a>(
-    root: &str,
-    apps: impl Iterator<Item = (&'a RunSpecId, &'a AppView)>,
-) -> Tree<'a> {
+pub(super) fn tree<'a>(root: &str, apps: impl Iterator<Item = (&'a RunSpecId, &'a AppView)>) -> Tree<'a> {
     let mut tree = Tree::default();
     for (id, app) in apps {
         let below = id.as_str().strip_prefix(root.trim_end_matches('/')).unwrap_or(id.as_str());
-        let mut segments: Vec<&str> =
-            below.split('/').filter(|segment| !segment.is_empty()).collect();
+        let mut segments: Vec<&str> = below.split('/').filter(|segment| !segment.is_empty()).collect();
         segments.pop();
         let version = app.definition.as_ref().map(|definition| definition.spec.version);
         let mut group = &mut tree;
@@ -64,8 +60,6 @@ impl Tree<'_> {
             out.push(Bytes::from_static(b"],"));
         }
         let version = self.newest.unwrap_or(Version(attica_core_api::Timestamp(0)));
-        out.push(Bytes::from(format!(
-            r#""dependencies":[],"version":"{version}","enforceRole":false}}"#
-        )));
+        out.push(Bytes::from(format!(r#""dependencies":[],"version":"{version}","enforceRole":false}}"#)));
     }
 }

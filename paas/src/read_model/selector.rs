@@ -69,14 +69,10 @@ impl LabelSelector {
             terms.push(parser.term()?);
         }
         parser.skip_spaces();
-        if parser.rest.is_empty() {
-            Ok(Self(terms))
-        } else {
-            Err(parser.expected("a comma or the end"))
-        }
+        if parser.rest.is_empty() { Ok(Self(terms)) } else { Err(parser.expected("a comma or the end")) }
     }
 
-    fn passes(&self, labels: &BTreeMap<String, String>) -> bool {
+    pub(super) fn passes(&self, labels: &BTreeMap<String, String>) -> bool {
         self.0.iter().all(|term| {
             labels.get(&term.label).is_some_and(|value| match &term.rule {
                 Rule::Exists => true,

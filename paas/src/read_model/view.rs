@@ -153,10 +153,7 @@ impl AppView {
 
     /// The rendered tasks that pass.
     pub(super) fn task_parts(&self, filter: TaskFilter) -> impl Iterator<Item = &Bytes> {
-        self.tasks
-            .values()
-            .filter(move |task| task.passes(filter))
-            .filter_map(|task| task.json.as_ref())
+        self.tasks.values().filter(move |task| task.passes(filter)).filter_map(|task| task.json.as_ref())
     }
 
     /// Appends the app with the parts asked for; nothing for a removed app.

@@ -3,9 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use attica_core_api::v1::{
-    FrameworkCapability, FrameworkCapabilityType, FrameworkId, FrameworkInfo,
-};
+use attica_core_api::v1::{FrameworkCapability, FrameworkCapabilityType, FrameworkId, FrameworkInfo};
 use attica_core_store::Database;
 use attica_paas_api::info::Settings;
 
@@ -15,12 +13,7 @@ use attica_paas_api::info::Settings;
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// The address to serve on; port 0 takes a free one
-    #[arg(
-        long,
-        env = "ATTICA_PAAS_LISTEN",
-        value_name = "ADDR:PORT",
-        default_value = "127.0.0.1:8080"
-    )]
+    #[arg(long, env = "ATTICA_PAAS_LISTEN", value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
     /// Where everything durable is: a libpq URL or key/value string; unix sockets work
@@ -44,12 +37,7 @@ pub struct Args {
     pub framework_name: String,
 
     /// For how many seconds the master keeps tasks running while no instance of this role is there
-    #[arg(
-        long,
-        env = "MARATHON_FAILOVER_TIMEOUT",
-        value_name = "SECONDS",
-        default_value_t = 604_800
-    )]
+    #[arg(long, env = "MARATHON_FAILOVER_TIMEOUT", value_name = "SECONDS", default_value_t = 604_800)]
     pub failover_timeout: u32,
 
     /// The role in which resources are asked for
@@ -122,9 +110,7 @@ impl Args {
             roles: vec![self.mesos_role.clone()],
             hostname: address.rsplit_once(':').map(|(host, _)| host.to_owned()),
             webui_url: Some(format!("http://{address}")),
-            capabilities: capabilities
-                .map(|capability| FrameworkCapability { r#type: Some(capability) })
-                .to_vec(),
+            capabilities: capabilities.map(|capability| FrameworkCapability { r#type: Some(capability) }).to_vec(),
             ..FrameworkInfo::default()
         }
     }
@@ -132,17 +118,10 @@ impl Args {
 
 fn parse_address(text: &str) -> Result<String, String> {
     let is_address = text.rsplit_once(':').is_some_and(|(host, port)| {
-        let allowed =
-            |character: char| character.is_ascii_alphanumeric() || ".-_:[]".contains(character);
-        !host.is_empty()
-            && host.chars().all(allowed)
-            && port.parse::<u16>().is_ok_and(|port| port > 0)
+        let allowed = |character: char| character.is_ascii_alphanumeric() || ".-_:[]".contains(character);
+        !host.is_empty() && host.chars().all(allowed) && port.parse::<u16>().is_ok_and(|port| port > 0)
     });
-    if is_address {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("expected HOST:PORT, found `{text}`"))
-    }
+    if is_address { Ok(text.to_owned()) } else { Err(format!("expected HOST:PORT, found `{text}`")) }
 }
 
 #[cfg(test)]
@@ -154,16 +133,7 @@ mod tests {
         for right in ["127.0.0.1:5050", "[::1]:5050", "master.example.org:1"] {
             assert_eq!(parse_address(right).as_deref(), Ok(right));
         }
-        for wrong in [
-            "",
-            "host",
-            ":5050",
-            "host:",
-            "host:0",
-            "host:65536",
-            "http://host:5050",
-            "zk://a:1/mesos",
-        ] {
+        for wrong in ["", "host", ":5050", "host:", "host:0", "host:65536", "http://host:5050", "zk://a:1/mesos"] {
             assert!(parse_address(wrong).is_err(), "{wrong}");
         }
     }

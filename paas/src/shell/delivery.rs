@@ -21,10 +21,7 @@ pub(super) struct Delivery {
 
 impl Delivery {
     /// Delivers until the writer ends.
-    pub(super) async fn run(
-        mut self,
-        mut batches: CommittedBatches<Recorded, After>,
-    ) -> Result<(), WriterError> {
+    pub(super) async fn run(mut self, mut batches: CommittedBatches<Recorded, After>) -> Result<(), WriterError> {
         while let Some(committed) = batches.recv().await {
             let committed = committed?;
             let After { views, calls, replies } = committed.after;

@@ -80,12 +80,7 @@ struct Driver {
 }
 
 impl Driver {
-    async fn drive(
-        mut self,
-        mut sources: Sources,
-        writer: WriterHandle<Recorded, After>,
-        stop: CancellationToken,
-    ) {
+    async fn drive(mut self, mut sources: Sources, writer: WriterHandle<Recorded, After>, stop: CancellationToken) {
         // The first turn has no input: what was recovered may be waiting already.
         let mut wake = Some(Tick(0));
         let mut pending = Vec::new();
@@ -131,8 +126,7 @@ impl Driver {
             .into_iter()
             .filter_map(|(reply_to, outcome)| Some((self.waiting.remove(&reply_to)?, outcome)))
             .collect();
-        let is_empty =
-            facts.is_empty() && calls.is_empty() && replies.is_empty() && views.is_empty();
+        let is_empty = facts.is_empty() && calls.is_empty() && replies.is_empty() && views.is_empty();
         (!is_empty).then(|| Batch { facts, after: After { views, calls, replies } })
     }
 }

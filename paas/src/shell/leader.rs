@@ -39,8 +39,7 @@ const WAITING_EVENTS_MAX: usize = 1024;
 /// Connections that read the past of the event stream.
 const READING_CONNECTIONS: u32 = 4;
 /// How much of the past is kept.
-const RETENTION: Retention =
-    Retention { entries: 2_000_000, age: Duration::from_secs(7 * 24 * 3600) };
+const RETENTION: Retention = Retention { entries: 2_000_000, age: Duration::from_secs(7 * 24 * 3600) };
 /// How often what is older is forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -63,9 +62,7 @@ pub enum LeaderError {
     #[error("the engine stopped unexpectedly; its last words are in the log")]
     EngineEnded,
     /// Delivery broke.
-    #[error(
-        "the delivery of committed batches stopped unexpectedly; its last words are in the log"
-    )]
+    #[error("the delivery of committed batches stopped unexpectedly; its last words are in the log")]
     DeliveryEnded,
     /// The master does not take this framework (any more).
     #[error("the master refuses the framework: {text}")]
@@ -89,11 +86,7 @@ pub(super) struct Reign {
 
 impl Reign {
     /// Reads what the predecessors left, and starts everything.
-    pub(super) async fn begin(
-        args: &Args,
-        service: &Service,
-        leadership: Leadership,
-    ) -> Result<Self, LeaderError> {
+    pub(super) async fn begin(args: &Args, service: &Service, leadership: Leadership) -> Result<Self, LeaderError> {
         let lead = leadership.lead();
         let pool = args.postgres_url.pool("attica paas reads", READING_CONNECTIONS);
         let snapshot = tables::load(&pool).await.map_err(LeaderError::Load)?;
@@ -102,12 +95,7 @@ impl Reign {
         let fold = Fold::new(snapshot.clone(), &model);
         let bus = Arc::new(Bus::new(lead.seq, Memory::default()));
         let clock = Clock::start();
-        let engine = Engine::recover(
-            config(args),
-            snapshot,
-            Entropy::new(Uuid::new_v4().as_u128()),
-            clock.now(),
-        );
+        let engine = Engine::recover(config(args), snapshot, Entropy::new(Uuid::new_v4().as_u128()), clock.now());
 
         let limits = WriterLimits::default();
         let (writer, committed) =
@@ -115,24 +103,16 @@ impl Reign {
         let writer_state = writer.watch();
         let (writes, pending) = mpsc::channel(WAITING_WRITES_MAX);
         let (inputs, scheduler_inputs) = mpsc::channel(WAITING_EVENTS_MAX);
-        let (link, refused) =
-            MasterLink::start(args.master.clone(), framework, inputs, Arc::clone(&service.metrics));
+        let (link, refused) = MasterLink::start(args.master.clone(), framework, inputs, Arc::clone(&service.metrics));
         let delivery = Delivery { fold, model: Arc::clone(&model), bus: Arc::clone(&bus), link };
         let delivery = tokio::spawn(delivery.run(committed));
         let stop = CancellationToken::new();
         let sources = driver::Sources { writes: pending, scheduler: scheduler_inputs };
-        let engine = driver::spawn(engine, sources, writer, clock, stop.clone())
-            .map_err(LeaderError::Thread)?;
+        let engine = driver::spawn(engine, sources, writer, clock, stop.clone()).map_err(LeaderError::Thread)?;
         let journal = Journal::new(pool, LeaderRole::Paas);
         let forgetting = tokio::spawn(forget(journal.clone(), lead.epoch));
-        let leading = Leading {
-            model,
-            bus,
-            history: History { journal },
-            writes,
-            writer: writer_state,
-            since: Instant::now(),
-        };
+        let leading =
+            Leading { model, bus, history: History { journal }, writes, writer: writer_state, since: Instant::now() };
         Ok(Self {
             leading: Arc::new(leading),
             leadership,
@@ -167,10 +147,7 @@ impl Reign {
         match self.delivery.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "could not write everything before the end"
-                );
+                tracing::warn!(error = &error as &dyn std::error::Error, "could not write everything before the end");
             }
             Err(error) => tracing::error!(%error, "delivery failed"),
         }
@@ -207,10 +184,7 @@ async fn forget(journal: Journal, epoch: Epoch) {
         match journal.forget(epoch, RETENTION).await {
             Ok(0) => {}
             Ok(entries) => tracing::debug!(entries, "forgot the oldest facts"),
-            Err(error) => tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "cannot forget the oldest facts"
-            ),
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "cannot forget the oldest facts"),
         }
     }
 }

@@ -66,11 +66,8 @@ impl MasterLink {
         self.count(&call);
         let lane = match &call.acknowledge {
             Some(acknowledge) => {
-                let hash =
-                    BuildHasherDefault::<DefaultHasher>::default().hash_one(&acknowledge.task_id);
-                usize::try_from(hash % ACKNOWLEDGING_LANES as u64)
-                    .ok()
-                    .and_then(|lane| self.acknowledging.get(lane))
+                let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&acknowledge.task_id);
+                usize::try_from(hash % ACKNOWLEDGING_LANES as u64).ok().and_then(|lane| self.acknowledging.get(lane))
             }
             None => None,
         };
@@ -97,11 +94,7 @@ impl Drop for MasterLink {
 }
 
 /// Sends the calls of one lane, one after the other.
-async fn send_all(
-    mut calls: mpsc::Receiver<Call>,
-    current: watch::Receiver<Option<Calls>>,
-    out_of_step: Arc<Notify>,
-) {
+async fn send_all(mut calls: mpsc::Receiver<Call>, current: watch::Receiver<Option<Calls>>, out_of_step: Arc<Notify>) {
     while let Some(call) = calls.recv().await {
         let Some(master) = current.borrow().clone() else { continue };
         let kind = call.r#type;
@@ -157,10 +150,7 @@ impl Subscriber {
                     }
                     Some(Signal::Disconnected(why)) => {
                         connected = false;
-                        tracing::warn!(
-                            error = &why as &dyn std::error::Error,
-                            "the master's stream ended"
-                        );
+                        tracing::warn!(error = &why as &dyn std::error::Error, "the master's stream ended");
                         Input::Disconnected
                     }
                     Some(Signal::Refused { text }) => {
@@ -190,10 +180,7 @@ impl Subscriber {
     }
 }
 
-fn subscribed(
-    framework_id: FrameworkId,
-    master_info: Option<attica_core_api::v1::MasterInfo>,
-) -> Input {
+fn subscribed(framework_id: FrameworkId, master_info: Option<attica_core_api::v1::MasterInfo>) -> Input {
     let subscribed = Subscribed { framework_id, master_info, ..Subscribed::default() };
     Input::Scheduler(Box::new(Event {
         r#type: Some(EventType::Subscribed),

@@ -32,7 +32,7 @@ pub use args::Args;
 pub use leader::LeaderError;
 
 use crate::http::{Leading, Metrics, Service, router};
-use crate::validate::{Rules, limits};
+use crate::validate::Rules;
 use leader::Reign;
 
 /// Between two attempts to reach a database that is not there yet.
@@ -46,9 +46,7 @@ const ABDICATION_DELAY: Duration = Duration::from_millis(500);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The pool of service ports is empty.
-    #[error(
-        "--local-port-min {min} is above --local-port-max {max}: no service port can be assigned"
-    )]
+    #[error("--local-port-min {min} is above --local-port-max {max}: no service port can be assigned")]
     PortRange {
         /// The lowest port.
         min: u16,
@@ -99,16 +97,11 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         return Err(Error::PortRange { min: args.local_port_min, max: args.local_port_max });
     }
     let listen_error = |source| Error::Listen { address: args.listen, source };
-    let limits = Limits { max_body_bytes: limits::BODY_BYTES_MAX, ..Limits::default() };
-    let server = Server::bind(args.listen, limits).await.map_err(listen_error)?;
+    let server = Server::bind(args.listen, Limits::default()).await.map_err(listen_error)?;
     let bound = server.local_address().map_err(listen_error)?;
     let address = args.address(bound);
-    let mut candidate = PostgresElection::new(
-        args.postgres_url.clone(),
-        LeaderRole::Paas,
-        address.clone(),
-        LeaseTime::default(),
-    );
+    let mut candidate =
+        PostgresElection::new(args.postgres_url.clone(), LeaderRole::Paas, address.clone(), LeaseTime::default());
     let (leading, leading_seen) = watch::channel(None);
     let service = Arc::new(Service {
         settings: args.settings(bound),
@@ -178,10 +171,7 @@ async fn reign(
 }
 
 /// Waits for the database, brings its schema up to date, and waits for the lead.
-async fn win(
-    database: &Database,
-    candidate: &mut impl Election,
-) -> Result<election::Leadership, Error> {
+async fn win(database: &Database, candidate: &mut impl Election) -> Result<election::Leadership, Error> {
     loop {
         match migrations::migrate(database).await {
             Ok(()) => break,
@@ -207,8 +197,7 @@ async fn announce(
 ) -> Error {
     if let Some(path) = path {
         let leads = leading.wait_for(Option::is_some);
-        let follows =
-            elected.wait_for(|leader| leader.as_ref().is_some_and(|leader| leader.address != here));
+        let follows = elected.wait_for(|leader| leader.as_ref().is_some_and(|leader| leader.address != here));
         // Neither fails: both senders live as long as this.
         tokio::select! {
             _ = leads => {}

@@ -49,9 +49,7 @@ pub async fn load(pool: &PgPool) -> Result<Snapshot, LoadError> {
     load_run_specs(pool, &mut snapshot).await?;
     load_instances(pool, &mut snapshot).await?;
     let deployments =
-        sqlx::query!(r#"select plan::text as "plan!", current_step from paas_deployment"#)
-            .fetch_all(pool)
-            .await?;
+        sqlx::query!(r#"select plan::text as "plan!", current_step from paas_deployment"#).fetch_all(pool).await?;
     for row in deployments {
         let mut deployment: Deployment = document("paas_deployment", &row.plan)?;
         deployment.current_step = usize::try_from(row.current_step).unwrap_or_default();
@@ -71,28 +69,20 @@ async fn load_run_specs(pool: &PgPool, snapshot: &mut Snapshot) -> Result<(), Lo
         let state = snapshot.run_specs.entry(run_spec_id(row.id)?).or_default();
         state.current = row.current_version.map(version);
         state.delay = row.delay.map(|delay| document("paas_delay", delay.as_str())).transpose()?;
-        state.last_failure = row
-            .failure
-            .map(|failure| document("paas_last_failure", failure.as_str()))
-            .transpose()?;
+        state.last_failure = row.failure.map(|failure| document("paas_last_failure", failure.as_str())).transpose()?;
     }
-    let versions = sqlx::query!(
-        r#"select run_spec, version, definition::text as "definition!" from paas_run_spec_version"#
-    );
+    let versions =
+        sqlx::query!(r#"select run_spec, version, definition::text as "definition!" from paas_run_spec_version"#);
     for row in versions.fetch_all(pool).await? {
         let state = snapshot.run_specs.entry(run_spec_id(row.run_spec)?).or_default();
-        state
-            .versions
-            .insert(version(row.version), document("paas_run_spec_version", &row.definition)?);
+        state.versions.insert(version(row.version), document("paas_run_spec_version", &row.definition)?);
     }
     Ok(())
 }
 
 async fn load_instances(pool: &PgPool, snapshot: &mut Snapshot) -> Result<(), LoadError> {
     let instances =
-        sqlx::query_scalar!(r#"select instance::text as "instance!" from paas_instance"#)
-            .fetch_all(pool)
-            .await?;
+        sqlx::query_scalar!(r#"select instance::text as "instance!" from paas_instance"#).fetch_all(pool).await?;
     for text in instances {
         let instance: Instance = document("paas_instance", &text)?;
         let state = snapshot.run_specs.entry(instance.id.run_spec.clone()).or_default();

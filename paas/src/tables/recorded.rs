@@ -42,10 +42,10 @@ impl StoredFact for Recorded {
         if self.frames.is_empty() {
             return None;
         }
-        let frames = self.frames.iter().map(|frame| StoredFrame {
-            event_type: frame.event_type.to_owned(),
-            data: frame.data.clone(),
-        });
+        let frames = self
+            .frames
+            .iter()
+            .map(|frame| StoredFrame { event_type: frame.event_type.to_owned(), data: frame.data.clone() });
         Some(json(&frames.collect::<Vec<_>>()).into_bytes())
     }
 }

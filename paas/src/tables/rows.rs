@@ -50,8 +50,7 @@ impl Rows {
                 for version in forgotten {
                     self.versions.insert((run_spec.id.clone(), *version), Row::Deleted);
                 }
-                self.versions
-                    .insert((run_spec.id.clone(), run_spec.version), Row::Put(json(run_spec)));
+                self.versions.insert((run_spec.id.clone(), run_spec.version), Row::Put(json(run_spec)));
             }
             Fact::RunSpecRemoved { id } => {
                 self.run_specs.insert(id.clone(), None);

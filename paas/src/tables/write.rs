@@ -138,24 +138,14 @@ fn write_versions<'a>(transaction: &mut Transaction<'a>, statements: &'a Stateme
         }
     }
     if !deleted_ids.is_empty() {
-        transaction.execute(
-            &statements.delete_versions,
-            [Box::new(deleted_ids), Box::new(deleted_versions)],
-        );
+        transaction.execute(&statements.delete_versions, [Box::new(deleted_ids), Box::new(deleted_versions)]);
     }
     if !ids.is_empty() {
-        transaction.execute(
-            &statements.put_versions,
-            [Box::new(ids), Box::new(versions), Box::new(definitions)],
-        );
+        transaction.execute(&statements.put_versions, [Box::new(ids), Box::new(versions), Box::new(definitions)]);
     }
 }
 
-fn write_delays_and_failures<'a>(
-    transaction: &mut Transaction<'a>,
-    statements: &'a Statements,
-    rows: &Rows,
-) {
+fn write_delays_and_failures<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, rows: &Rows) {
     let (deleted, put) = divide(&rows.delays);
     if !deleted.is_empty() {
         transaction.execute(&statements.delete_delays, [Box::new(deleted)]);
@@ -180,20 +170,12 @@ fn write_instances<'a>(transaction: &mut Transaction<'a>, statements: &'a Statem
         let there = rows.instances.iter().filter(|(_, row)| **row != Row::Deleted);
         let run_specs: Vec<String> = there.map(|(id, _)| id.run_spec.to_string()).collect();
         let (ids, instances): (Vec<String>, Vec<String>) = put.into_iter().unzip();
-        transaction.execute(
-            &statements.put_instances,
-            [Box::new(ids), Box::new(run_specs), Box::new(instances)],
-        );
+        transaction.execute(&statements.put_instances, [Box::new(ids), Box::new(run_specs), Box::new(instances)]);
     }
 }
 
-fn write_deployments<'a>(
-    transaction: &mut Transaction<'a>,
-    statements: &'a Statements,
-    rows: Rows,
-) {
-    let (mut ids, mut plans, mut steps, mut deleted) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+fn write_deployments<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, rows: Rows) {
+    let (mut ids, mut plans, mut steps, mut deleted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (id, row) in rows.deployments {
         match row {
             Row::Put(deployment) => {
@@ -208,10 +190,7 @@ fn write_deployments<'a>(
         transaction.execute(&statements.delete_deployments, [Box::new(deleted)]);
     }
     if !ids.is_empty() {
-        transaction.execute(
-            &statements.put_deployments,
-            [Box::new(ids), Box::new(plans), Box::new(steps)],
-        );
+        transaction.execute(&statements.put_deployments, [Box::new(ids), Box::new(plans), Box::new(steps)]);
     }
     if !rows.steps.is_empty() {
         let ids: Vec<String> = rows.steps.keys().map(ToString::to_string).collect();

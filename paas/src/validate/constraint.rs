@@ -8,16 +8,10 @@ use crate::model::{Constraint, FieldName, Operator};
 /// What a compiled regular expression may occupy.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 
-pub(super) fn constraints(
-    written: Option<Vec<Vec<String>>>,
-    faults: &mut Faults,
-) -> Option<Vec<Constraint>> {
+pub(super) fn constraints(written: Option<Vec<Vec<String>>>, faults: &mut Faults) -> Option<Vec<Constraint>> {
     let written = written?;
     if written.len() > limits::CONSTRAINTS_MAX {
-        faults.add(
-            "/constraints",
-            format!("must not have more than {} items", limits::CONSTRAINTS_MAX),
-        );
+        faults.add("/constraints", format!("must not have more than {} items", limits::CONSTRAINTS_MAX));
     }
     let mut constraints = Vec::with_capacity(written.len());
     for (index, parts) in written.iter().enumerate() {
@@ -32,9 +26,7 @@ pub(super) fn constraints(
 fn constraint(parts: &[String]) -> Result<Constraint, String> {
     let (field, operator, value) = match parts {
         [field, operator] => (field, operator, None),
-        [field, operator, value] => {
-            (field, operator, Some(value.as_str()).filter(|value| !value.is_empty()))
-        }
+        [field, operator, value] => (field, operator, Some(value.as_str()).filter(|value| !value.is_empty())),
         _ => return Err("Each constraint must have either 2 or 3 fields".to_owned()),
     };
     Ok(Constraint { field: field_name(field)?, operator: self::operator(operator, value)? })
@@ -45,10 +37,7 @@ fn field_name(field: &str) -> Result<FieldName, String> {
         return Err("missing field for constraint declaration".to_owned());
     }
     if field.len() > limits::NAME_LENGTH_MAX {
-        return Err(format!(
-            "the field must not be longer than {} characters",
-            limits::NAME_LENGTH_MAX
-        ));
+        return Err(format!("the field must not be longer than {} characters", limits::NAME_LENGTH_MAX));
     }
     match FieldName::parse(field) {
         FieldName::Attribute(name) if name.starts_with('@') => {
@@ -76,7 +65,10 @@ fn operator(name: &str, value: Option<&str>) -> Result<Operator, String> {
         "LIKE" => pattern(value).map(Operator::Like),
         "UNLIKE" => pattern(value).map(Operator::Unlike),
         "IS" => literal(value.unwrap_or_default()).map(Operator::Is),
-        _ => Err("operator must be one of the following UNIQUE, CLUSTER, GROUP_BY, LIKE, MAX_PER, UNLIKE or IS".to_owned()),
+        _ => {
+            Err("operator must be one of the following UNIQUE, CLUSTER, GROUP_BY, LIKE, MAX_PER, UNLIKE or IS"
+                .to_owned())
+        }
     }
 }
 
@@ -90,10 +82,7 @@ fn positive(value: &str) -> Result<u32, NotPositive> {
 fn pattern(value: Option<&str>) -> Result<String, String> {
     let pattern = value.ok_or("LIKE and UNLIKE require a non-empty, regular expression value")?;
     if pattern.len() > limits::PATTERN_LENGTH_MAX {
-        return Err(format!(
-            "a regular expression must not be longer than {} characters",
-            limits::PATTERN_LENGTH_MAX
-        ));
+        return Err(format!("a regular expression must not be longer than {} characters", limits::PATTERN_LENGTH_MAX));
     }
     match RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(PATTERN_BYTES_MAX).build() {
         Ok(_) => Ok(pattern.to_owned()),

@@ -3,17 +3,10 @@
 use super::{Faults, limits};
 use crate::model::RunSpecId;
 
-pub(super) fn absolute(
-    written: Option<Vec<String>>,
-    id: &RunSpecId,
-    faults: &mut Faults,
-) -> Option<Vec<String>> {
+pub(super) fn absolute(written: Option<Vec<String>>, id: &RunSpecId, faults: &mut Faults) -> Option<Vec<String>> {
     let written = written?;
     if written.len() > limits::DEPENDENCIES_MAX {
-        faults.add(
-            "/dependencies",
-            format!("must not have more than {} items", limits::DEPENDENCIES_MAX),
-        );
+        faults.add("/dependencies", format!("must not have more than {} items", limits::DEPENDENCIES_MAX));
     }
     let mut paths = Vec::with_capacity(written.len());
     for (index, path) in written.iter().enumerate() {

@@ -5,16 +5,10 @@ use attica_paas_api::health::{HealthCheck as Written, HealthCheckProtocol};
 use super::{Faults, limits, numbers, text};
 use crate::model::{CheckKind, CheckedPort, Endpoint, HealthCheck, Scheme};
 
-pub(super) fn checks(
-    written: Option<Vec<Written>>,
-    faults: &mut Faults,
-) -> Option<Vec<HealthCheck>> {
+pub(super) fn checks(written: Option<Vec<Written>>, faults: &mut Faults) -> Option<Vec<HealthCheck>> {
     let written = written?;
     if written.len() > limits::HEALTH_CHECKS_MAX {
-        faults.add(
-            "/healthChecks",
-            format!("must not have more than {} items", limits::HEALTH_CHECKS_MAX),
-        );
+        faults.add("/healthChecks", format!("must not have more than {} items", limits::HEALTH_CHECKS_MAX));
     }
     let checks: Vec<HealthCheck> = written
         .into_iter()
@@ -31,17 +25,11 @@ fn check(path: &str, written: Written, faults: &mut Faults) -> Option<HealthChec
     refuse_unsupported(path, &written, faults);
     let kind = kind(path, written.protocol, faults);
     let port = port(path, written.port, written.port_index, faults);
-    let grace_period_ms = numbers::seconds(
-        &format!("{path}/gracePeriodSeconds"),
-        Some(written.grace_period_seconds),
-        faults,
-    );
-    let interval_ms =
-        positive_seconds(&format!("{path}/intervalSeconds"), written.interval_seconds, faults);
-    let timeout_ms =
-        positive_seconds(&format!("{path}/timeoutSeconds"), written.timeout_seconds, faults);
-    let delay_ms =
-        numbers::seconds(&format!("{path}/delaySeconds"), Some(written.delay_seconds), faults);
+    let grace_period_ms =
+        numbers::seconds(&format!("{path}/gracePeriodSeconds"), Some(written.grace_period_seconds), faults);
+    let interval_ms = positive_seconds(&format!("{path}/intervalSeconds"), written.interval_seconds, faults);
+    let timeout_ms = positive_seconds(&format!("{path}/timeoutSeconds"), written.timeout_seconds, faults);
+    let delay_ms = numbers::seconds(&format!("{path}/delaySeconds"), Some(written.delay_seconds), faults);
     let max_consecutive_failures = numbers::count(
         &format!("{path}/maxConsecutiveFailures"),
         Some(written.max_consecutive_failures),
@@ -71,10 +59,7 @@ fn check(path: &str, written: Written, faults: &mut Faults) -> Option<HealthChec
 
 fn refuse_unsupported(path: &str, written: &Written, faults: &mut Faults) {
     if written.ignore_http_1xx {
-        faults.add(
-            format!("{path}/ignoreHttp1xx"),
-            "is not supported yet: an answer 1xx always counts as a failure",
-        );
+        faults.add(format!("{path}/ignoreHttp1xx"), "is not supported yet: an answer 1xx always counts as a failure");
     }
     if written.command.is_some() && written.protocol != HealthCheckProtocol::Command {
         faults.add(format!("{path}/command"), "only a COMMAND health check has a command");
@@ -87,34 +72,20 @@ fn refuse_unsupported(path: &str, written: &Written, faults: &mut Faults) {
 }
 
 /// Who takes the verdict, and whether the check is HTTP.
-fn kind(
-    path: &str,
-    protocol: HealthCheckProtocol,
-    faults: &mut Faults,
-) -> Option<(CheckKind, bool)> {
+fn kind(path: &str, protocol: HealthCheckProtocol, faults: &mut Faults) -> Option<(CheckKind, bool)> {
     match protocol {
         HealthCheckProtocol::Http => Some((CheckKind::Service, true)),
         HealthCheckProtocol::Tcp => Some((CheckKind::Service, false)),
         HealthCheckProtocol::MesosHttp => Some((CheckKind::Agent, true)),
         HealthCheckProtocol::MesosTcp => Some((CheckKind::Agent, false)),
-        HealthCheckProtocol::Https
-        | HealthCheckProtocol::Command
-        | HealthCheckProtocol::MesosHttps => {
-            faults.add(
-                format!("{path}/protocol"),
-                "is not supported yet: use HTTP, TCP, MESOS_HTTP or MESOS_TCP",
-            );
+        HealthCheckProtocol::Https | HealthCheckProtocol::Command | HealthCheckProtocol::MesosHttps => {
+            faults.add(format!("{path}/protocol"), "is not supported yet: use HTTP, TCP, MESOS_HTTP or MESOS_TCP");
             None
         }
     }
 }
 
-fn port(
-    path: &str,
-    port: Option<i64>,
-    index: Option<i64>,
-    faults: &mut Faults,
-) -> Option<CheckedPort> {
+fn port(path: &str, port: Option<i64>, index: Option<i64>, faults: &mut Faults) -> Option<CheckedPort> {
     match (port, index) {
         (Some(_), Some(_)) => {
             faults.add(path, "Health check must specify either a port or a portIndex");
@@ -123,17 +94,12 @@ fn port(
         (Some(port), None) => match u16::try_from(port) {
             Ok(number) if number > 0 => Some(CheckedPort::Number(number)),
             _ => {
-                faults.add(
-                    format!("{path}/port"),
-                    format!("got {port}, expected between 1 and 65535"),
-                );
+                faults.add(format!("{path}/port"), format!("got {port}, expected between 1 and 65535"));
                 None
             }
         },
-        (None, index) => {
-            numbers::count(&format!("{path}/portIndex"), Some(index.unwrap_or(0)), u32::MAX, faults)
-                .map(CheckedPort::Index)
-        }
+        (None, index) => numbers::count(&format!("{path}/portIndex"), Some(index.unwrap_or(0)), u32::MAX, faults)
+            .map(CheckedPort::Index),
     }
 }
 

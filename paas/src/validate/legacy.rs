@@ -25,10 +25,5 @@ pub(super) fn ports(
 
 fn named((index, port): (usize, i64)) -> PortDefinition {
     let name = if index == 0 { "default".to_owned() } else { format!("default-{index}") };
-    PortDefinition {
-        port,
-        protocol: "tcp".to_owned(),
-        name: Some(name),
-        labels: Default::default(),
-    }
+    PortDefinition { port, protocol: "tcp".to_owned(), name: Some(name), labels: Default::default() }
 }

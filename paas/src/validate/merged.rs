@@ -38,8 +38,7 @@ fn check_port_indexes(spec: &RunSpec, violations: &mut Vec<Violation>) {
 
 fn check_single_instance(spec: &RunSpec, violations: &mut Vec<Violation>) {
     if spec.instances > 1 {
-        violations
-            .push(Violation::new("/instances", "Single instance app may only have one instance"));
+        violations.push(Violation::new("/instances", "Single instance app may only have one instance"));
     }
     if spec.upgrade.minimum_health_capacity != 0.0 || spec.upgrade.maximum_over_capacity != 0.0 {
         violations.push(Violation::new(

@@ -54,10 +54,9 @@ pub fn intent(app: AppUpdate, id: &RunSpecId, rules: &Rules) -> Result<Intent, F
             Some(version) => Ok(Intent::Rollback(version)),
             None => Err(Faults::one("/version", "is not a time such as 2015-06-12T23:03:31.512Z")),
         },
-        Rollback::Contradicted => Err(Faults::one(
-            "/version",
-            "The 'version' field may only be combined with the 'id' field.",
-        )),
+        Rollback::Contradicted => {
+            Err(Faults::one("/version", "The 'version' field may only be combined with the 'id' field."))
+        }
         Rollback::No => update(app, id, rules).map(|update| Intent::Update(Box::new(update))),
     }
 }
@@ -82,25 +81,13 @@ pub fn update(app: AppUpdate, id: &RunSpecId, rules: &Rules) -> Result<RunSpecUp
         env: text::environment(app.env, &mut faults),
         labels: text::labels("/labels", app.labels, &mut faults),
         constraints: constraint::constraints(app.constraints, &mut faults),
-        accepted_resource_roles: placement::accepted_roles(
-            app.accepted_resource_roles,
-            rules,
-            &mut faults,
-        ),
+        accepted_resource_roles: placement::accepted_roles(app.accepted_resource_roles, rules, &mut faults),
         ports: ports::definitions(ports, &mut faults),
         require_ports: app.require_ports,
         health_checks: health::checks(app.health_checks, &mut faults),
-        backoff_first_ms: numbers::milliseconds(
-            "/backoffSeconds",
-            app.backoff_seconds,
-            &mut faults,
-        ),
+        backoff_first_ms: numbers::milliseconds("/backoffSeconds", app.backoff_seconds, &mut faults),
         backoff_factor: numbers::at_least("/backoffFactor", app.backoff_factor, 1.0, &mut faults),
-        backoff_max_ms: numbers::milliseconds(
-            "/maxLaunchDelaySeconds",
-            app.max_launch_delay_seconds,
-            &mut faults,
-        ),
+        backoff_max_ms: numbers::milliseconds("/maxLaunchDelaySeconds", app.max_launch_delay_seconds, &mut faults),
         upgrade: strategy::upgrade(upgrade_strategy, &mut faults),
         unreachable: strategy::unreachable(app.unreachable_strategy, &mut faults),
         kill_selection: strategy::kill_selection(app.kill_selection),
@@ -125,8 +112,7 @@ enum Rollback {
 
 fn rollback(app: &AppUpdate) -> Rollback {
     let Some(version) = &app.version else { return Rollback::No };
-    let alone =
-        AppUpdate { id: app.id.clone(), version: Some(version.clone()), ..AppUpdate::default() };
+    let alone = AppUpdate { id: app.id.clone(), version: Some(version.clone()), ..AppUpdate::default() };
     if *app == alone {
         Rollback::To(version.clone())
     } else if app.version_info.is_some() {

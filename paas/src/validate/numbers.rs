@@ -10,20 +10,13 @@ pub(super) fn count(path: &str, value: Option<i64>, most: u32, faults: &mut Faul
     match u32::try_from(value?) {
         Ok(count) if count <= most => Some(count),
         Ok(count) => fault(faults, path, format!("got {count}, expected {most} or less")),
-        Err(_) if value < Some(0) => {
-            fault(faults, path, format!("got {}, expected 0 or more", value?))
-        }
+        Err(_) if value < Some(0) => fault(faults, path, format!("got {}, expected 0 or more", value?)),
         Err(_) => fault(faults, path, format!("got {}, expected {most} or less", value?)),
     }
 }
 
 /// A quantity of a resource.
-pub(super) fn quantity(
-    path: &str,
-    value: Option<Number>,
-    least: f64,
-    faults: &mut Faults,
-) -> Option<Scalar> {
+pub(super) fn quantity(path: &str, value: Option<Number>, least: f64, faults: &mut Faults) -> Option<Scalar> {
     let value = at_least(path, value, least, faults)?;
     match Scalar::from_f64(value) {
         Ok(quantity) => Some(quantity),
@@ -32,12 +25,7 @@ pub(super) fn quantity(
 }
 
 /// A finite number not below `least`.
-pub(super) fn at_least(
-    path: &str,
-    value: Option<Number>,
-    least: f64,
-    faults: &mut Faults,
-) -> Option<f64> {
+pub(super) fn at_least(path: &str, value: Option<Number>, least: f64, faults: &mut Faults) -> Option<f64> {
     let value = value?.0;
     if value.is_finite() && value >= least {
         return Some(value);
@@ -62,11 +50,7 @@ pub(super) fn seconds(path: &str, value: Option<i64>, faults: &mut Faults) -> Op
 pub(super) fn milliseconds(path: &str, value: Option<Number>, faults: &mut Faults) -> Option<u64> {
     let seconds = at_least(path, value, 0.0, faults)?;
     if seconds > f64::from(limits::SECONDS_MAX) {
-        return fault(
-            faults,
-            path,
-            format!("got {seconds}, expected {} or less", limits::SECONDS_MAX),
-        );
+        return fault(faults, path, format!("got {seconds}, expected {} or less", limits::SECONDS_MAX));
     }
     Some((seconds * 1000.0).round() as u64)
 }

@@ -7,33 +7,17 @@ use attica_paas_api::app::PortDefinition as Written;
 use super::{Faults, limits, text};
 use crate::model::{PortDefinition, Protocol};
 
-pub(super) fn definitions(
-    written: Option<Vec<Written>>,
-    faults: &mut Faults,
-) -> Option<Vec<PortDefinition>> {
+pub(super) fn definitions(written: Option<Vec<Written>>, faults: &mut Faults) -> Option<Vec<PortDefinition>> {
     let written = written?;
     if written.len() > limits::PORTS_MAX {
-        faults.add(
-            "/portDefinitions",
-            format!("must not have more than {} items", limits::PORTS_MAX),
-        );
+        faults.add("/portDefinitions", format!("must not have more than {} items", limits::PORTS_MAX));
     }
-    refuse_repeated(
-        "Port names must be unique.",
-        written.iter().filter_map(|port| port.name.as_deref()),
-        faults,
-    );
-    refuse_repeated(
-        "Ports must be unique.",
-        written.iter().map(|port| port.port).filter(|port| *port != 0),
-        faults,
-    );
+    refuse_repeated("Port names must be unique.", written.iter().filter_map(|port| port.name.as_deref()), faults);
+    refuse_repeated("Ports must be unique.", written.iter().map(|port| port.port).filter(|port| *port != 0), faults);
     let definitions = written.into_iter().enumerate();
     Some(
         definitions
-            .filter_map(|(index, port)| {
-                definition(&format!("/portDefinitions({index})"), port, faults)
-            })
+            .filter_map(|(index, port)| definition(&format!("/portDefinitions({index})"), port, faults))
             .collect(),
     )
 }
@@ -48,10 +32,7 @@ fn refuse_repeated<T: Ord>(error: &str, mut values: impl Iterator<Item = T>, fau
 fn definition(path: &str, written: Written, faults: &mut Faults) -> Option<PortDefinition> {
     let port = u16::try_from(written.port);
     if port.is_err() {
-        faults.add(
-            format!("{path}/port"),
-            format!("got {}, expected between 0 and 65535", written.port),
-        );
+        faults.add(format!("{path}/port"), format!("got {}, expected between 0 and 65535", written.port));
     }
     let protocol = protocol(&written.protocol);
     if protocol.is_none() {
@@ -61,12 +42,7 @@ fn definition(path: &str, written: Written, faults: &mut Faults) -> Option<PortD
         check_name(&format!("{path}/name"), name, faults);
     }
     let labels = text::labels(&format!("{path}/labels"), Some(written.labels), faults);
-    Some(PortDefinition {
-        port: port.ok()?,
-        name: written.name,
-        protocol: protocol?,
-        labels: labels?,
-    })
+    Some(PortDefinition { port: port.ok()?, name: written.name, protocol: protocol?, labels: labels? })
 }
 
 fn protocol(written: &str) -> Option<Protocol> {

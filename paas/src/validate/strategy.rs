@@ -17,50 +17,29 @@ pub(super) fn written(
     labels: Option<&BTreeMap<String, String>>,
 ) -> Option<WrittenUpgrade> {
     let marked = is_single_instance(labels.and_then(|labels| labels.get(SINGLE_INSTANCE)));
-    let one_at_a_time =
-        WrittenUpgrade { minimum_health_capacity: Number(0.0), maximum_over_capacity: Number(0.0) };
+    let one_at_a_time = WrittenUpgrade { minimum_health_capacity: Number(0.0), maximum_over_capacity: Number(0.0) };
     strategy.or_else(|| marked.then_some(one_at_a_time))
 }
 
 pub(super) fn upgrade(written: Option<WrittenUpgrade>, faults: &mut Faults) -> Option<Upgrade> {
     let written = written?;
-    let minimum = numbers::share(
-        "/upgradeStrategy/minimumHealthCapacity",
-        written.minimum_health_capacity,
-        faults,
-    );
-    let maximum = numbers::share(
-        "/upgradeStrategy/maximumOverCapacity",
-        written.maximum_over_capacity,
-        faults,
-    );
+    let minimum = numbers::share("/upgradeStrategy/minimumHealthCapacity", written.minimum_health_capacity, faults);
+    let maximum = numbers::share("/upgradeStrategy/maximumOverCapacity", written.maximum_over_capacity, faults);
     Some(Upgrade { minimum_health_capacity: minimum?, maximum_over_capacity: maximum? })
 }
 
-pub(super) fn unreachable(
-    written: Option<UnreachableStrategy>,
-    faults: &mut Faults,
-) -> Option<Unreachable> {
+pub(super) fn unreachable(written: Option<UnreachableStrategy>, faults: &mut Faults) -> Option<Unreachable> {
     let delays = match written? {
         UnreachableStrategy::Disabled => return Some(Unreachable::Disabled),
         UnreachableStrategy::After(delays) => delays,
     };
-    let inactive = numbers::seconds(
-        "/unreachableStrategy/inactiveAfterSeconds",
-        Some(delays.inactive_after_seconds),
-        faults,
-    );
-    let expunge = numbers::seconds(
-        "/unreachableStrategy/expungeAfterSeconds",
-        Some(delays.expunge_after_seconds),
-        faults,
-    );
+    let inactive =
+        numbers::seconds("/unreachableStrategy/inactiveAfterSeconds", Some(delays.inactive_after_seconds), faults);
+    let expunge =
+        numbers::seconds("/unreachableStrategy/expungeAfterSeconds", Some(delays.expunge_after_seconds), faults);
     let (inactive_ms, expunge_ms) = (inactive?, expunge?);
     if expunge_ms < inactive_ms {
-        faults.add(
-            "/unreachableStrategy",
-            "expungeAfterSeconds must not be less than inactiveAfterSeconds",
-        );
+        faults.add("/unreachableStrategy", "expungeAfterSeconds must not be less than inactiveAfterSeconds");
     }
     Some(Unreachable::After { inactive_ms, expunge_ms })
 }

@@ -23,9 +23,7 @@ fn read(body: &[u8]) -> Result<RunSpec, String> {
     let id = app.id.clone().unwrap_or_else(|| "/test".to_owned());
     let id = RunSpecId::parse(&id).map_err(|error| invalid(Faults::one("/id", error.to_string())))?;
     let update = update(app, &id, &rules()).map_err(invalid)?;
-    let merged = update
-        .apply(None, &id, "*")
-        .map_err(|error| invalid(Faults::one("/", error.to_string())))?;
+    let merged = update.apply(None, &id, "*").map_err(|error| invalid(Faults::one("/", error.to_string())))?;
     whole(&merged).map_err(|violations| {
         let mut faults = Faults::default();
         violations.into_iter().for_each(|Violation { path, message }| faults.add(path, message));
@@ -150,7 +148,8 @@ fn every_fault_is_told_with_its_path() {
         json!({"fetch": [{"uri": "a"}], "uris": ["a"], "residency": {}, "check": {}, "readinessChecks": [{}]}),
         json!({"resourceLimits": {}, "ipAddress": {}, "networks": [], "storeUrls": ["a"], "executorResources": {}}),
     ];
-    let told: String = matrix.into_iter().map(|fields| format!("{fields}\n    {}\n", faults_of(fields.clone()))).collect();
+    let told: String =
+        matrix.into_iter().map(|fields| format!("{fields}\n    {}\n", faults_of(fields.clone()))).collect();
     expect_file!["tests/faults.txt"].assert_eq(&told);
 }
 

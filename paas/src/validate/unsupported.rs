@@ -9,51 +9,19 @@ use super::{Faults, ROOT};
 
 pub(super) fn refuse(app: &AppUpdate, faults: &mut Faults) {
     let later = [
-        (
-            "/container",
-            "containers are not supported yet",
-            app.container.as_ref().is_some_and(asks),
-        ),
-        (
-            "/ipAddress",
-            "an address per task is not supported yet",
-            app.ip_address.as_ref().is_some_and(asks),
-        ),
-        (
-            "/fetch",
-            "downloads are not supported yet",
-            app.fetch.as_ref().is_some_and(|list| !list.is_empty()),
-        ),
-        (
-            "/uris",
-            "downloads are not supported yet",
-            app.uris.as_ref().is_some_and(|list| !list.is_empty()),
-        ),
-        (
-            "/storeUrls",
-            "downloads are not supported",
-            app.store_urls.as_ref().is_some_and(|list| !list.is_empty()),
-        ),
-        (
-            "/secrets",
-            "secrets are not supported yet",
-            app.secrets.as_ref().is_some_and(|map| !map.is_empty()),
-        ),
+        ("/container", "containers are not supported yet", app.container.as_ref().is_some_and(asks)),
+        ("/ipAddress", "an address per task is not supported yet", app.ip_address.as_ref().is_some_and(asks)),
+        ("/fetch", "downloads are not supported yet", app.fetch.as_ref().is_some_and(|list| !list.is_empty())),
+        ("/uris", "downloads are not supported yet", app.uris.as_ref().is_some_and(|list| !list.is_empty())),
+        ("/storeUrls", "downloads are not supported", app.store_urls.as_ref().is_some_and(|list| !list.is_empty())),
+        ("/secrets", "secrets are not supported yet", app.secrets.as_ref().is_some_and(|map| !map.is_empty())),
         (
             "/readinessChecks",
             "readiness checks are not supported yet",
             app.readiness_checks.as_ref().is_some_and(|list| !list.is_empty()),
         ),
-        (
-            "/check",
-            "checks without a verdict are not supported yet",
-            app.check.as_ref().is_some_and(asks),
-        ),
-        (
-            "/residency",
-            "persistent volumes are not supported yet",
-            app.residency.as_ref().is_some_and(asks),
-        ),
+        ("/check", "checks without a verdict are not supported yet", app.check.as_ref().is_some_and(asks)),
+        ("/residency", "persistent volumes are not supported yet", app.residency.as_ref().is_some_and(asks)),
         (
             "/resourceLimits",
             "limits above the request are not supported yet",
@@ -100,9 +68,7 @@ fn refuse_secrets_in_environment(app: &AppUpdate, faults: &mut Faults) {
     for (name, value) in app.env.iter().flatten() {
         match value {
             EnvironmentValue::Text(_) => {}
-            EnvironmentValue::Secret(_) => {
-                faults.add(format!("/env/{name}"), "secrets are not supported yet")
-            }
+            EnvironmentValue::Secret(_) => faults.add(format!("/env/{name}"), "secrets are not supported yet"),
         }
     }
 }

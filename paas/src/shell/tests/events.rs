@@ -93,7 +93,9 @@ async fn a_stalled_reader_costs_nobody_anything_and_misses_nothing() {
     const APPS: usize = 80;
     let padding = "x".repeat(120_000);
     for number in 0..APPS {
-        let created = site.post("/v2/apps", json!({"id": format!("/app-{number}"), "cmd": "true", "labels": {"padding": padding}})).await;
+        let created = site
+            .post("/v2/apps", json!({"id": format!("/app-{number}"), "cmd": "true", "labels": {"padding": padding}}))
+            .await;
         assert_eq!(created.status, StatusCode::CREATED);
         let shown = quick.next().await.unwrap();
         assert_eq!(shown.data["appDefinition"]["id"], format!("/app-{number}"));

@@ -60,7 +60,10 @@ async fn a_standby_hands_requests_on_and_takes_over() {
     assert_eq!(redirected.header("location"), format!("http://{}/v2/events?event_type=x", first.address));
     let via = format!("1.1 {}", second.address);
     let looped = second.ask_with(Method::GET, "/ping", &[("x-marathon-via", &via)], "").await;
-    assert_eq!((looped.status, looped.json()), (StatusCode::BAD_GATEWAY, json!({"message": "Detected proxying loop."})));
+    assert_eq!(
+        (looped.status, looped.json()),
+        (StatusCode::BAD_GATEWAY, json!({"message": "Detected proxying loop."}))
+    );
 
     let mut events = Events::open(&first, "", &[]).await;
     let abdicated = first.ask(Method::DELETE, "/v2/leader", "").await;

@@ -31,8 +31,13 @@ async fn an_app_is_created_read_changed_and_removed() {
     let database = Database::start().await;
     let site = Site::start(&database, NO_MASTER).await;
 
-    let created = site.post("/v2/apps", json!({"id": "shop/web", "cmd": "serve", "instances": 2, "cpus": 0.1, "mem": 32,
-        "constraints": [["hostname", "UNIQUE"]], "healthChecks": [{"path": "/health"}]})).await;
+    let created = site
+        .post(
+            "/v2/apps",
+            json!({"id": "shop/web", "cmd": "serve", "instances": 2, "cpus": 0.1, "mem": 32,
+        "constraints": [["hostname", "UNIQUE"]], "healthChecks": [{"path": "/health"}]}),
+        )
+        .await;
     assert_eq!(created.status, StatusCode::CREATED, "{}", created.text);
     assert_eq!(created.header("location"), "/v2/apps/shop/web");
     assert_eq!(created.header("marathon-deployment-id"), created.json()["deployments"][0]["id"]);
@@ -70,14 +75,18 @@ async fn an_app_is_created_read_changed_and_removed() {
     assert_eq!(created.json()["version"], *oldest);
     assert_eq!(site.get(&format!("/v2/apps/shop/web/versions/{oldest}")).await["instances"], 2);
 
-    let rolled_back = site.ask(Method::PUT, "/v2/apps/shop/web?force=true", &json!({"version": oldest}).to_string()).await;
+    let rolled_back =
+        site.ask(Method::PUT, "/v2/apps/shop/web?force=true", &json!({"version": oldest}).to_string()).await;
     assert_eq!(rolled_back.status, StatusCode::OK, "{}", rolled_back.text);
     assert_eq!(site.get("/v2/apps/shop/web").await["app"]["instances"], 2);
 
     let removed = site.ask(Method::DELETE, "/v2/apps/shop/web", "").await;
     assert_eq!(removed.status, StatusCode::OK, "{}", removed.text);
     let gone = site.ask(Method::GET, "/v2/apps/shop/web", "").await;
-    assert_eq!((gone.status, gone.json()), (StatusCode::NOT_FOUND, json!({"message": "App '/shop/web' does not exist"})));
+    assert_eq!(
+        (gone.status, gone.json()),
+        (StatusCode::NOT_FOUND, json!({"message": "App '/shop/web' does not exist"}))
+    );
     assert_eq!(site.get("/v2/apps").await, json!({"apps": []}));
     site.stop().await.unwrap();
 }
@@ -113,7 +122,11 @@ async fn refusals_are_documented_and_change_nothing() {
         (Method::POST, "/v2/apps", &too_large),
         (Method::PUT, "/v2/apps", "{}"),
         (Method::PUT, "/v2/apps", "[]"),
-        (Method::PUT, "/v2/apps", r#"[{"id":"/a","cmd":"true"},{"id":"/a","cmd":"true"},{"cmd":"true"},{"id":"/b","cmd":"true","cpus":-1}]"#),
+        (
+            Method::PUT,
+            "/v2/apps",
+            r#"[{"id":"/a","cmd":"true"},{"id":"/a","cmd":"true"},{"cmd":"true"},{"id":"/b","cmd":"true","cpus":-1}]"#,
+        ),
         (Method::PATCH, "/v2/apps", r#"[{"id":"/missing","instances":1}]"#),
         (Method::PUT, "/v2/apps/new", r#"{"id":"/other","cmd":"true"}"#),
         (Method::PUT, "/v2/apps/NEW", r#"{"cmd":"true"}"#),
@@ -150,7 +163,8 @@ async fn refusals_are_documented_and_change_nothing() {
 async fn several_apps_are_written_at_once() {
     let database = Database::start().await;
     let site = Site::start(&database, NO_MASTER).await;
-    let both = json!([{"id": "/a", "cmd": "true", "labels": {"tier": "front"}}, {"id": "/b", "args": ["x"]}]).to_string();
+    let both =
+        json!([{"id": "/a", "cmd": "true", "labels": {"tier": "front"}}, {"id": "/b", "args": ["x"]}]).to_string();
     let created = site.ask(Method::PUT, "/v2/apps", &both).await;
     assert_eq!(created.status, StatusCode::OK, "{}", created.text);
     let ids = async |query: &str| -> Vec<String> {
@@ -162,7 +176,8 @@ async fn several_apps_are_written_at_once() {
     assert_eq!(ids("?id=B").await, ["/b"]);
     assert_eq!(ids("?label=tier%20in%20(front,back)").await, ["/a"]);
     assert_eq!(ids("?label=tier!=front").await, Vec::<String>::new());
-    let patched = site.ask(Method::PATCH, "/v2/apps?force=true", r#"[{"id":"/a","instances":4},{"id":"/b","mem":64}]"#).await;
+    let patched =
+        site.ask(Method::PATCH, "/v2/apps?force=true", r#"[{"id":"/a","instances":4},{"id":"/b","mem":64}]"#).await;
     assert_eq!(patched.status, StatusCode::OK, "{}", patched.text);
     assert_eq!(site.get("/v2/apps/a").await["app"]["cmd"], "true");
     assert_eq!(site.get("/v2/apps/a").await["app"]["instances"], 4);
@@ -178,7 +193,8 @@ async fn several_apps_are_written_at_once() {
 async fn the_server_describes_itself_and_every_described_call_is_served() {
     let database = Database::start().await;
     let site = Site::start(&database, NO_MASTER).await;
-    for (accept, status, text) in [("*/*", 200, "pong"), ("application/json", 200, "\"pong\""), ("image/png", 204, "")] {
+    for (accept, status, text) in [("*/*", 200, "pong"), ("application/json", 200, "\"pong\""), ("image/png", 204, "")]
+    {
         let pong = site.ask_with(Method::GET, "//ping", &[("accept", accept)], "").await;
         assert_eq!((pong.status.as_u16(), pong.text.as_str()), (status, text));
     }
@@ -210,17 +226,19 @@ async fn the_server_describes_itself_and_every_described_call_is_served() {
           },
           "frameworkId": null,
           "elected": true,
-          "httpConfig": {
-            "http_port": 33047
-          },
           "http_config": {
             "http_port": 0
           }
         }
-    "#]].assert_eq(&steady(&info));
+    "#]]
+    .assert_eq(&steady(&info));
     assert_eq!(site.get("/metrics").await["gauges"]["marathon.apps.active.gauge"]["value"], 0.0);
     let metrics = site.ask(Method::GET, "/metrics/prometheus", "").await;
-    assert!(metrics.text.contains("# TYPE marathon_apps_active_gauge gauge\nmarathon_apps_active_gauge 0\n"), "{}", metrics.text);
+    assert!(
+        metrics.text.contains("# TYPE marathon_apps_active_gauge gauge\nmarathon_apps_active_gauge 0\n"),
+        "{}",
+        metrics.text
+    );
     let head = site.ask(Method::HEAD, "/v2/apps", "").await;
     assert_eq!((head.status, head.text.as_str()), (StatusCode::OK, ""));
 
@@ -234,7 +252,13 @@ async fn the_server_describes_itself_and_every_described_call_is_served() {
         let method = Method::from_bytes(operation.method.as_bytes()).unwrap();
         let answer = site.ask(method, &path, "{}").await;
         let allowed = answer.status.is_success() || operation.failures.contains(&answer.status.as_u16());
-        assert!(allowed && !answer.text.contains("URI not found"), "{} {path}: {} {}", operation.method, answer.status, answer.text);
+        assert!(
+            allowed && !answer.text.contains("URI not found"),
+            "{} {path}: {} {}",
+            operation.method,
+            answer.status,
+            answer.text
+        );
     }
     site.stop().await.unwrap();
 }

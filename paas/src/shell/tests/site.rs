@@ -74,8 +74,10 @@ impl Site {
     pub(super) async fn start(database: &Database, master: &str) -> Self {
         let ready = tempfile::NamedTempFile::new_in(database.directory.path()).unwrap().into_temp_path().to_path_buf();
         let postgres_url = database.postgres.url();
-        let arguments = ["test", "--listen", "127.0.0.1:0", "--postgres-url", postgres_url, "--master", master, "--ready-file"];
-        let args = Cli::parse_from(arguments.map(ToString::to_string).into_iter().chain([ready.display().to_string()])).args;
+        let arguments =
+            ["test", "--listen", "127.0.0.1:0", "--postgres-url", postgres_url, "--master", master, "--ready-file"];
+        let args =
+            Cli::parse_from(arguments.map(ToString::to_string).into_iter().chain([ready.display().to_string()])).args;
         let (stop, stopped) = oneshot::channel::<()>();
         let role = tokio::spawn(run(args, async move {
             let _ = stopped.await;
@@ -94,10 +96,16 @@ impl Site {
         self.role.await.unwrap()
     }
 
-    pub(super) async fn open(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Response<ResponseBody> {
-        let headers = headers.iter().map(|(name, value)| {
-            (HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap())
-        });
+    pub(super) async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Response<ResponseBody> {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap()));
         let uri = format!("http://{}{path}", self.address).parse().unwrap();
         let body = Bytes::from(body.to_owned());
         self.client.request(method, &uri, headers.collect(), body).await.unwrap()
