@@ -4,13 +4,15 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: up build test check bench openapi sqlx clean rust packages tools
+.PHONY: up build test check bench sqlx clean rust packages tools
 
 # Debian packages, each with a file that tells whether it is there.
 # build: the linker and a C compiler (for bundled C of a few crates); run: Postgres; test: what the whole-system tests drive.
 BUILD_PACKAGES := gcc:/usr/bin/gcc mold:/usr/bin/mold
 RUN_PACKAGES := postgresql:/usr/lib/postgresql/*/bin/initdb
-TEST_PACKAGES := python3:/usr/bin/python3
+TEST_PACKAGES := python3-venv:/usr/share/python-wheels/pip*.whl \
+  python3-http-parser:/usr/lib/python3/dist-packages/http_parser golang-go:/usr/bin/go \
+  golang-github-mesos-mesos-go-dev:/usr/share/gocode/src/github.com/mesos/mesos-go
 
 CARGO_DENY_VERSION := 0.20.2
 
@@ -38,6 +40,11 @@ check: rust tools
 bench: build
 	@$(MAKE) --no-print-directory packages PACKAGES="$(RUN_PACKAGES)"
 	cargo bench --locked --benches -p attica -- $(B)
+
+# After a change of a query that is checked at build time, or of a migration.
+sqlx: rust
+	@$(MAKE) --no-print-directory packages PACKAGES="$(BUILD_PACKAGES) $(RUN_PACKAGES)"
+	core/store/prepare-queries.sh
 
 clean:
 	cargo clean

@@ -35,16 +35,11 @@ pub struct Program {
 
 impl Program {
     pub fn role(role: &'static str) -> Program {
-        Program {
-            role,
-            args: Vec::new(),
-            secrets: Vec::new(),
-        }
+        Program { role, args: Vec::new(), secrets: Vec::new() }
     }
 
     pub fn arg(mut self, flag: &str, value: impl Display) -> Program {
-        self.args
-            .extend([OsString::from(flag), OsString::from(value.to_string())]);
+        self.args.extend([OsString::from(flag), OsString::from(value.to_string())]);
         self
     }
 
@@ -58,11 +53,7 @@ impl Program {
         command
             .arg(self.role)
             .args(&self.args)
-            .envs(
-                self.secrets
-                    .iter()
-                    .map(|(variable, value)| (variable, value)),
-            )
+            .envs(self.secrets.iter().map(|(variable, value)| (variable, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -82,20 +73,10 @@ pub struct Child {
 
 impl Child {
     /// Starts the role; the first start's failure is the caller's to report, later ones are retried.
-    pub fn spawn(
-        name: String,
-        program: Program,
-        data_dir: &Arc<DataDir>,
-    ) -> std::io::Result<Child> {
+    pub fn spawn(name: String, program: Program, data_dir: &Arc<DataDir>) -> std::io::Result<Child> {
         let (stop, stopped) = oneshot::channel();
         let process = start(&name, &program, data_dir)?;
-        let supervisor = tokio::spawn(supervise(
-            name,
-            program,
-            Arc::clone(data_dir),
-            process,
-            stopped,
-        ));
+        let supervisor = tokio::spawn(supervise(name, program, Arc::clone(data_dir), process, stopped));
         Ok(Child { stop, supervisor })
     }
 
@@ -130,11 +111,7 @@ async fn supervise(
                 return;
             }
         }
-        pause = if started.elapsed() > LONG_LIFE {
-            FIRST_PAUSE
-        } else {
-            pause
-        };
+        pause = if started.elapsed() > LONG_LIFE { FIRST_PAUSE } else { pause };
         process = loop {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
@@ -152,11 +129,7 @@ async fn supervise(
     }
 }
 
-fn start(
-    name: &str,
-    program: &Program,
-    data_dir: &DataDir,
-) -> std::io::Result<tokio::process::Child> {
+fn start(name: &str, program: &Program, data_dir: &DataDir) -> std::io::Result<tokio::process::Child> {
     let mut process = program.command()?.spawn()?;
     if let Some(pid) = process.id() {
         data_dir.remember(name, pid)?;
@@ -174,10 +147,7 @@ async fn end(name: &str, process: &mut tokio::process::Child, signal: Signal, pa
     if let Some(pid) = process.id() {
         let _ = kill(Pid::from_raw(pid.cast_signed()), signal);
     }
-    if tokio::time::timeout(patience, process.wait())
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(patience, process.wait()).await.is_err() {
         tracing::warn!("{name} did not end within {patience:?}; killing it");
         if let Err(error) = process.kill().await {
             tracing::error!(%error, "cannot kill {name}");
@@ -197,11 +167,7 @@ async fn forward(name: String, output: impl AsyncRead + Unpin) {
     loop {
         line.clear();
         line.extend_from_slice(prefix.as_bytes());
-        match (&mut output)
-            .take(LONGEST_LINE)
-            .read_until(b'\n', &mut line)
-            .await
-        {
+        match (&mut output).take(LONGEST_LINE).read_until(b'\n', &mut line).await {
             Ok(0) | Err(_) => return,
             Ok(_) => {
                 if line.last() != Some(&b'\n') {

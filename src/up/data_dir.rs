@@ -59,14 +59,26 @@ impl DataDir {
         let Some(identity) = Process::running(pid) else {
             return Ok(());
         };
-        fs::write(
-            self.pid_file(child),
-            format!("{} {}", identity.pid, identity.started),
-        )
+        fs::write(self.pid_file(child), format!("{} {}", identity.pid, identity.started))
     }
 
     pub fn forget(&self, child: &str) {
         let _ = fs::remove_file(self.pid_file(child));
+    }
+
+    /// What each agent offered when an earlier, killed `up` was asked the same; their tasks may still run.
+    pub fn remembered_shares(&self, request: &str) -> Option<Vec<String>> {
+        let text = fs::read_to_string(self.root.join("shares")).ok()?;
+        let (asked, shares) = text.split_once('\n')?;
+        (asked == request).then(|| shares.lines().map(str::to_owned).collect())
+    }
+
+    pub fn remember_shares(&self, request: &str, shares: &[String]) -> io::Result<()> {
+        fs::write(self.root.join("shares"), format!("{request}\n{}\n", shares.join("\n")))
+    }
+
+    pub fn forget_shares(&self) {
+        let _ = fs::remove_file(self.root.join("shares"));
     }
 
     /// Ends the roles of an `up` that was killed. Tasks and their launchers are left alone: the agents that are started next adopt
@@ -78,10 +90,7 @@ impl DataDir {
             if path.extension().is_none_or(|extension| extension != "pid") {
                 continue;
             }
-            if let Some(process) = fs::read_to_string(&path)
-                .ok()
-                .and_then(|text| Process::parse(&text))
-            {
+            if let Some(process) = fs::read_to_string(&path).ok().and_then(|text| Process::parse(&text)) {
                 process.end().await;
             }
             fs::remove_file(&path).map_err(unwritable)?;
@@ -110,10 +119,7 @@ impl Process {
 
     fn parse(text: &str) -> Option<Process> {
         let (pid, started) = text.trim().split_once(' ')?;
-        Some(Process {
-            pid: pid.parse().ok()?,
-            started: started.parse().ok()?,
-        })
+        Some(Process { pid: pid.parse().ok()?, started: started.parse().ok()? })
     }
 
     fn is_alive(&self) -> bool {
@@ -124,10 +130,7 @@ impl Process {
         for signal in [Signal::SIGTERM, Signal::SIGKILL] {
             let deadline = Instant::now() + LEFTOVER_TIMEOUT;
             if self.is_alive() {
-                tracing::info!(
-                    pid = self.pid,
-                    "ending a process that an earlier `up` left behind"
-                );
+                tracing::info!(pid = self.pid, "ending a process that an earlier `up` left behind");
                 let _ = kill(Pid::from_raw(self.pid.cast_signed()), signal);
             }
             while self.is_alive() && Instant::now() < deadline {
@@ -145,10 +148,7 @@ mod tests {
     fn a_process_is_recognised_by_its_start() {
         let me = Process::running(std::process::id()).expect("this process runs");
         assert!(me.is_alive());
-        let impostor = Process {
-            started: me.started + 1,
-            ..me
-        };
+        let impostor = Process { started: me.started + 1, ..me };
         assert!(!impostor.is_alive());
     }
 
@@ -156,10 +156,7 @@ mod tests {
     fn one_up_per_directory() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let first = DataDir::open(dir.path()).expect("free");
-        assert!(matches!(
-            DataDir::open(dir.path()),
-            Err(DataDirError::InUse(_))
-        ));
+        assert!(matches!(DataDir::open(dir.path()), Err(DataDirError::InUse(_))));
         drop(first);
         DataDir::open(dir.path()).expect("free again");
     }
@@ -168,10 +165,7 @@ mod tests {
     async fn leftovers_are_ended_and_forgotten() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let data_dir = DataDir::open(dir.path()).expect("free");
-        let mut child = std::process::Command::new("sleep")
-            .arg("1000")
-            .spawn()
-            .expect("sleep starts");
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().expect("sleep starts");
         data_dir.remember("master", child.id()).expect("written");
         data_dir.end_leftovers().await.expect("ended");
         child.wait().expect("it is gone");

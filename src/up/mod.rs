@@ -9,6 +9,7 @@
 //! .attica/run/           one file per child: its pid and start time, for the next `up` should this one be killed
 //! .attica/postgres/      the private Postgres (unless --postgres-url names another)
 //! .attica/agents/1/      work directory of the first agent: sandboxes, checkpoints
+//! .attica/shares         what each agent offers, until an orderly stop: agents whose tasks go on must not change
 //! ```
 
 mod children;
@@ -43,12 +44,7 @@ const AGENT_STOP_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(clap::Args)]
 pub struct Args {
     /// Where everything that must survive is kept
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = ".attica",
-        env = "ATTICA_DATA_DIR"
-    )]
+    #[arg(long, value_name = "DIR", default_value = ".attica", env = "ATTICA_DATA_DIR")]
     data_dir: PathBuf,
     /// How many agents to run
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_AGENTS)))]
@@ -95,7 +91,7 @@ pub async fn run(args: Args) -> Result<(), AnyError> {
     let mut stop_requested = std::pin::pin!(stop_requested()?);
 
     data_dir.end_leftovers().await?;
-    let plan = Plan::new(&args)?;
+    let plan = Plan::new(&args, &data_dir)?;
     let database = match &args.postgres_url {
         Some(url) => Database::Given { url: url.clone() },
         None => Database::start_private(data_dir.postgres()).await?,
@@ -116,6 +112,7 @@ pub async fn run(args: Args) -> Result<(), AnyError> {
     tracing::info!("stopping");
     cluster.stop().await;
     database.stop().await;
+    data_dir.forget_shares();
     outcome
 }
 
@@ -129,10 +126,7 @@ fn stop_requested() -> Result<impl Future<Output = ()>, UpError> {
 }
 
 /// The one line on standard output, and the last.
-#[allow(
-    clippy::print_stdout,
-    reason = "standard output is where a script waits for this line"
-)]
+#[allow(clippy::print_stdout, reason = "standard output is where a script waits for this line")]
 fn announce(plan: &Plan) {
     println!("attica is ready: http://{}", plan.paas);
 }
@@ -151,49 +145,36 @@ struct AgentPlan {
 }
 
 impl Plan {
-    fn new(args: &Args) -> Result<Plan, AnyError> {
+    fn new(args: &Args, data_dir: &DataDir) -> Result<Plan, AnyError> {
         let master = free_address(args.listen, args.master_port, "--master-port")?;
         let paas = free_address(args.listen, args.paas_port, "--paas-port")?;
         let mut addresses = Vec::new();
         for index in 0..args.agents {
             let port = match args.agent_port {
                 0 => 0,
-                first => first
-                    .checked_add(u16::from(index))
-                    .ok_or(UpError::AgentPorts(first, args.agents))?,
+                first => first.checked_add(u16::from(index)).ok_or(UpError::AgentPorts(first, args.agents))?,
             };
-            addresses.push(free_address(
-                agent_address(args.listen, index),
-                port,
-                "--agent-port",
-            )?);
+            addresses.push(free_address(agent_address(args.listen, index), port, "--agent-port")?);
         }
-        let shares = machine::Machine::detect(&args.data_dir)?
-            .divide(args.agents, args.agent_resources.as_deref());
-        let agents =
-            addresses
-                .into_iter()
-                .zip(shares)
-                .enumerate()
-                .map(|(index, (address, resources))| AgentPlan {
-                    address,
-                    resources,
-                    attributes: format!("rack:rack-{};zone:zone-{}", index + 1, index % 2 + 1),
-                });
-        Ok(Plan {
-            master,
-            paas,
-            agents: agents.collect(),
-        })
+        let request = format!("{} agents, {}", args.agents, args.agent_resources.as_deref().unwrap_or("by default"));
+        let shares = match data_dir.remembered_shares(&request) {
+            Some(shares) => shares,
+            None => machine::Machine::detect(&args.data_dir)?.divide(args.agents, args.agent_resources.as_deref()),
+        };
+        data_dir.remember_shares(&request, &shares)?;
+        let agents = addresses.into_iter().zip(shares).enumerate().map(|(index, (address, resources))| AgentPlan {
+            address,
+            resources,
+            attributes: format!("rack:rack-{};zone:zone-{}", index + 1, index % 2 + 1),
+        });
+        Ok(Plan { master, paas, agents: agents.collect() })
     }
 }
 
 /// On loopback every agent has an address of its own, as machines have.
 fn agent_address(listen: IpAddr, index: u8) -> IpAddr {
     match listen {
-        IpAddr::V4(v4) if v4.is_loopback() => {
-            IpAddr::V4(Ipv4Addr::from(u32::from(v4) + u32::from(index)))
-        }
+        IpAddr::V4(v4) if v4.is_loopback() => IpAddr::V4(Ipv4Addr::from(u32::from(v4) + u32::from(index))),
         IpAddr::V4(_) | IpAddr::V6(_) => listen,
     }
 }
@@ -203,9 +184,7 @@ fn free_address(ip: IpAddr, port: u16, flag: &'static str) -> Result<SocketAddr,
     let address = SocketAddr::new(ip, port);
     match std::net::TcpListener::bind(address).and_then(|listener| listener.local_addr()) {
         Ok(bound) => Ok(bound),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            Err(UpError::PortInUse(address, flag))
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(UpError::PortInUse(address, flag)),
         Err(error) => Err(UpError::Listen(address, error)),
     }
 }
@@ -218,14 +197,9 @@ struct Cluster {
 }
 
 impl Cluster {
-    fn start(
-        plan: &Plan,
-        data_dir: &Arc<DataDir>,
-        postgres_url: &str,
-    ) -> Result<Cluster, AnyError> {
-        let master_program = Program::role("master")
-            .arg("--listen", plan.master)
-            .secret("ATTICA_POSTGRES_URL", postgres_url);
+    fn start(plan: &Plan, data_dir: &Arc<DataDir>, postgres_url: &str) -> Result<Cluster, AnyError> {
+        let master_program =
+            Program::role("master").arg("--listen", plan.master).secret("ATTICA_POSTGRES_URL", postgres_url);
         let paas_program = Program::role("paas")
             .arg("--listen", plan.paas)
             .arg("--master", plan.master)
@@ -266,10 +240,7 @@ impl Cluster {
     /// The paas first, so that it does not replace the tasks that end next; the master last, so that it commits how they ended.
     async fn stop(self) {
         self.paas.stop(Signal::SIGTERM, ROLE_STOP_TIMEOUT).await;
-        let agents = self
-            .agents
-            .into_iter()
-            .map(|agent| agent.stop(Signal::SIGUSR1, AGENT_STOP_TIMEOUT));
+        let agents = self.agents.into_iter().map(|agent| agent.stop(Signal::SIGUSR1, AGENT_STOP_TIMEOUT));
         futures_util::future::join_all(agents).await;
         self.master.stop(Signal::SIGTERM, ROLE_STOP_TIMEOUT).await;
     }

@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use attica_core_store::private_postgres::{
-    PrivatePostgres, PrivatePostgresError, PrivatePostgresOptions,
-};
+use attica_core_store::private_postgres::{PrivatePostgres, PrivatePostgresError, PrivatePostgresOptions};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -17,26 +15,16 @@ pub(super) enum Database {
     /// Somebody else's, given with `--postgres-url`.
     Given { url: String },
     /// Ours: started again when it dies, stopped last.
-    Private {
-        url: String,
-        stop: oneshot::Sender<()>,
-        keeper: JoinHandle<()>,
-    },
+    Private { url: String, stop: oneshot::Sender<()>, keeper: JoinHandle<()> },
 }
 
 impl Database {
-    pub(super) async fn start_private(
-        directory: PathBuf,
-    ) -> Result<Database, PrivatePostgresError> {
+    pub(super) async fn start_private(directory: PathBuf) -> Result<Database, PrivatePostgresError> {
         let options = PrivatePostgresOptions::new(directory);
         let server = PrivatePostgres::start(&options).await?;
         let url = server.url().to_owned();
         let (stop, stopped) = oneshot::channel();
-        Ok(Database::Private {
-            url,
-            stop,
-            keeper: tokio::spawn(keep(server, options, stopped)),
-        })
+        Ok(Database::Private { url, stop, keeper: tokio::spawn(keep(server, options, stopped)) })
     }
 
     pub(super) fn url(&self) -> &str {
@@ -57,11 +45,7 @@ impl Database {
     }
 }
 
-async fn keep(
-    mut server: PrivatePostgres,
-    options: PrivatePostgresOptions,
-    mut stopped: oneshot::Receiver<()>,
-) {
+async fn keep(mut server: PrivatePostgres, options: PrivatePostgresOptions, mut stopped: oneshot::Receiver<()>) {
     loop {
         tokio::select! {
             status = server.ended() => match status {
@@ -73,10 +57,9 @@ async fn keep(
         server = loop {
             match PrivatePostgres::start(&options).await {
                 Ok(server) => break server,
-                Err(error) => tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "cannot start Postgres; trying again"
-                ),
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "cannot start Postgres; trying again")
+                }
             }
             tokio::select! {
                 () = tokio::time::sleep(RETRY_PAUSE) => {}

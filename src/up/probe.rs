@@ -25,11 +25,7 @@ pub async fn until_agents_active(address: SocketAddr, count: usize) {
         if let Ok(body) = get(address, "/slaves").await
             && let Ok(answer) = serde_json::from_str::<serde_json::Value>(&body)
             && let Some(agents) = answer["slaves"].as_array()
-            && agents
-                .iter()
-                .filter(|agent| agent["active"] == true)
-                .count()
-                >= count
+            && agents.iter().filter(|agent| agent["active"] == true).count() >= count
         {
             return;
         }
@@ -40,14 +36,9 @@ pub async fn until_agents_active(address: SocketAddr, count: usize) {
 /// The body of a 200 answer. HTTP/1.0, so that the answer ends with the connection and needs no parsing.
 async fn get(address: SocketAddr, path: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
-    stream
-        .write_all(format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes())
-        .await?;
+    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes()).await?;
     let mut answer = String::new();
-    stream
-        .take(LARGEST_ANSWER)
-        .read_to_string(&mut answer)
-        .await?;
+    stream.take(LARGEST_ANSWER).read_to_string(&mut answer).await?;
     let ok = answer.split(' ').nth(1) == Some("200");
     match answer.split_once("\r\n\r\n") {
         Some((_, body)) if ok => Ok(body.to_owned()),

@@ -9,12 +9,8 @@ use crate::harness::{Cluster, shared};
 
 fn definitions() -> Option<Vec<PathBuf>> {
     let root = shared("data/marathon")?;
-    let all = ["apps", "docs"].into_iter().flat_map(|folder| {
-        fs::read_dir(root.join(folder))
-            .into_iter()
-            .flatten()
-            .flatten()
-    });
+    let all =
+        ["apps", "docs"].into_iter().flat_map(|folder| fs::read_dir(root.join(folder)).into_iter().flatten().flatten());
     let mut paths: Vec<PathBuf> = all.map(|entry| entry.path()).collect();
     // The documentation's events, fragments and pods are not apps.
     paths.retain(|path| {
@@ -43,21 +39,12 @@ fn every_definition_runs_or_is_refused_by_name() {
             201 => accepted += 1,
             422 => {
                 refused += 1;
-                let named = answer["details"]
-                    .as_array()
-                    .is_some_and(|details| !details.is_empty());
-                assert!(
-                    named,
-                    "{}: refused without saying why: {answer}",
-                    path.display()
-                );
+                let named = answer["details"].as_array().is_some_and(|details| !details.is_empty());
+                assert!(named, "{}: refused without saying why: {answer}", path.display());
             }
             _ => panic!("{}: {status} {answer}", path.display()),
         }
     }
-    assert!(
-        accepted > 0 && refused > 0,
-        "{accepted} accepted, {refused} refused"
-    );
+    assert!(accepted > 0 && refused > 0, "{accepted} accepted, {refused} refused");
     cluster.stop_up();
 }

@@ -1,10 +1,6 @@
 //! Clients and definitions of other projects, unchanged.
 
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "a test that cannot go on stops"
-)]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 #[path = "../harness/mod.rs"]
 mod harness;

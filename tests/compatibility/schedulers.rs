@@ -11,15 +11,9 @@ const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/compatibility"
 const DEBIAN_GOPATH: &str = "/usr/share/gocode";
 
 fn run(command: &mut Command) -> String {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        output.status.success(),
-        "{command:?}: {text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{command:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
     text
 }
 
@@ -31,27 +25,17 @@ fn pymesos_and_the_go_client_run_a_hundred_tasks_each() {
 
     let python = python_with_pymesos(tools.path());
     let script = format!("{SOURCES}/pymesos_scheduler.py");
-    assert_eq!(
-        run(Command::new(python).args([&script, &master, TASKS])),
-        "100 tasks finished\n",
-        "pymesos, JSON"
-    );
+    assert_eq!(run(Command::new(python).args([&script, &master, TASKS])), "100 tasks finished\n", "pymesos, JSON");
 
     let program = go_scheduler(tools.path());
-    assert_eq!(
-        run(Command::new(program).args([&master, TASKS])),
-        "100 tasks finished\n",
-        "mesos-go, protobuf"
-    );
+    assert_eq!(run(Command::new(program).args([&master, TASKS])), "100 tasks finished\n", "mesos-go, protobuf");
     cluster.stop_up();
 }
 
 /// A virtual environment that sees Debian's own packages: pymesos's HTTP parser is one of them and does not build by itself.
 fn python_with_pymesos(tools: &Path) -> String {
     let venv = tools.join("venv");
-    run(Command::new("/usr/bin/python3")
-        .args(["-m", "venv", "--system-site-packages"])
-        .arg(&venv));
+    run(Command::new("/usr/bin/python3").args(["-m", "venv", "--system-site-packages"]).arg(&venv));
     run(Command::new(venv.join("bin/pip")).args([
         "install",
         "--quiet",

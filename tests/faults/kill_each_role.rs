@@ -27,11 +27,7 @@ fn servers(cluster: &Cluster, number: u32) -> usize {
     let cmdline = |pid: &i32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     processes_of(&cluster.data_dir())
         .iter()
-        .filter(|pid| {
-            environ(pid)
-                .windows(needle.len())
-                .any(|window| window == needle.as_bytes())
-        })
+        .filter(|pid| environ(pid).windows(needle.len()).any(|window| window == needle.as_bytes()))
         .filter(|pid| cmdline(pid).starts_with(b"python3"))
         .count()
 }
@@ -40,9 +36,7 @@ fn kill_pid_of(needle: &str, cluster: &Cluster) {
     let data_dir = cluster.data_dir();
     let matching = processes_of(&data_dir).into_iter().find(|pid| {
         let cmdline = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&cmdline)
-            .replace('\0', " ")
-            .contains(needle)
+        String::from_utf8_lossy(&cmdline).replace('\0', " ").contains(needle)
     });
     let pid = matching.unwrap_or_else(|| panic!("no process `{needle}`"));
     kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it ran");
@@ -54,19 +48,12 @@ type Strike = fn(&Cluster);
 #[test]
 fn a_rolling_deployment_outlives_every_process() {
     let mut cluster = Cluster::start();
-    assert_eq!(
-        cluster
-            .request("PUT", "/v2/apps//rolling", Some(&version(1)))
-            .0,
-        201
-    );
+    assert_eq!(cluster.request("PUT", "/v2/apps//rolling", Some(&version(1))).0, 201);
     cluster.until_settled("/rolling", INSTANCES);
 
     let victims: [(&str, Strike); 5] = [
         ("agent", |cluster| cluster.kill("agent-1")),
-        ("launcher", |cluster| {
-            kill_pid_of("attica launcher", cluster)
-        }),
+        ("launcher", |cluster| kill_pid_of("attica launcher", cluster)),
         ("paas", |cluster| cluster.kill("paas")),
         ("master", |cluster| cluster.kill("master")),
         ("postgres", |cluster| kill_pid_of("postgres -D", cluster)),
@@ -75,36 +62,18 @@ fn a_rolling_deployment_outlives_every_process() {
         let old: BTreeSet<String> = ids(&cluster.tasks("/rolling"));
         let answer = cluster.request_until(200, "PUT", "/v2/apps//rolling", Some(&version(number)));
         assert!(answer["deploymentId"].is_string(), "{answer}");
-        cluster.until("the first new task", || {
-            (!ids(&cluster.tasks("/rolling")).is_subset(&old)).then_some(())
-        });
+        cluster.until("the first new task", || (!ids(&cluster.tasks("/rolling")).is_subset(&old)).then_some(()));
         strike(&cluster);
         let tasks = cluster.until_settled("/rolling", INSTANCES);
-        assert!(
-            ids(&tasks).is_disjoint(&old),
-            "{victim} killed: the old version is gone"
-        );
-        assert_eq!(
-            cluster.app("/rolling")["cmd"],
-            version(number)["cmd"],
-            "{victim} killed: the new version stays"
-        );
-        cluster.until(
-            "every new process to run once, every old one to be gone",
-            || {
-                (servers(&cluster, number) as u64 == INSTANCES
-                    && servers(&cluster, number - 1) == 0)
-                    .then_some(())
-            },
-        );
+        assert!(ids(&tasks).is_disjoint(&old), "{victim} killed: the old version is gone");
+        assert_eq!(cluster.app("/rolling")["cmd"], version(number)["cmd"], "{victim} killed: the new version stays");
+        cluster.until("every new process to run once, every old one to be gone", || {
+            (servers(&cluster, number) as u64 == INSTANCES && servers(&cluster, number - 1) == 0).then_some(())
+        });
     }
     cluster.stop_up();
 }
 
 fn ids(tasks: &[Value]) -> BTreeSet<String> {
-    tasks
-        .iter()
-        .filter_map(|task| task["id"].as_str())
-        .map(str::to_owned)
-        .collect()
+    tasks.iter().filter_map(|task| task["id"].as_str()).map(str::to_owned).collect()
 }

@@ -1,10 +1,6 @@
 //! Real processes killed at bad moments. What must hold: nothing acknowledged is lost, nothing runs twice, what runs is untouched.
 
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "a test that cannot go on stops"
-)]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 #[path = "../harness/mod.rs"]
 mod harness;

@@ -1,10 +1,7 @@
 //! A whole cluster under test: `attica up` in a temporary directory, on free ports, driven over HTTP like any other.
 
 #![allow(dead_code, reason = "every tier uses a part of it")]
-#![allow(
-    clippy::print_stderr,
-    reason = "why a test was skipped goes where the runner shows it"
-)]
+#![allow(clippy::print_stderr, reason = "why a test was skipped goes where the runner shows it")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -35,38 +32,17 @@ pub struct Cluster {
 impl Cluster {
     pub fn start() -> Cluster {
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        let directory = tempfile::Builder::new()
-            .prefix("attica-test-")
-            .tempdir()
-            .expect("a temporary directory");
-        let mut cluster = Cluster {
-            up: None,
-            directory,
-            url: String::new(),
-            _turn: turn,
-        };
+        let directory = tempfile::Builder::new().prefix("attica-test-").tempdir().expect("a temporary directory");
+        let mut cluster = Cluster { up: None, directory, url: String::new(), _turn: turn };
         cluster.start_up();
         cluster
     }
 
     /// Starts `up` on the directory (again) and waits for its last line.
     pub fn start_up(&mut self) {
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.log_path())
-            .expect("a log file");
+        let log = fs::File::options().create(true).append(true).open(self.log_path()).expect("a log file");
         let mut up = attica()
-            .args([
-                "up",
-                "--master-port",
-                "0",
-                "--agent-port",
-                "0",
-                "--paas-port",
-                "0",
-                "--data-dir",
-            ])
+            .args(["up", "--master-port", "0", "--agent-port", "0", "--paas-port", "0", "--data-dir"])
             .arg(self.data_dir())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -82,9 +58,8 @@ impl Cluster {
                 }
             }
         });
-        self.url = receiver
-            .recv_timeout(PATIENCE)
-            .unwrap_or_else(|_| panic!("no ready line; log:\n{}", self.log_tail()));
+        self.url =
+            receiver.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no ready line; log:\n{}", self.log_tail()));
     }
 
     pub fn data_dir(&self) -> PathBuf {
@@ -110,21 +85,15 @@ impl Cluster {
     pub fn address(&self, role: &str) -> String {
         let cmdline = fs::read(format!("/proc/{}/cmdline", self.pid(role))).expect("the role runs");
         let words: Vec<&[u8]> = cmdline.split(|byte| *byte == 0).collect();
-        let at = words
-            .iter()
-            .position(|word| *word == b"--listen")
-            .expect("--listen is given");
+        let at = words.iter().position(|word| *word == b"--listen").expect("--listen is given");
         String::from_utf8(words[at + 1].to_vec()).expect("an address")
     }
 
     /// The pid of a role (`master`, `agent-1`, `paas`): whoever has it right now.
     pub fn pid(&self, role: &str) -> i32 {
-        let text = fs::read_to_string(self.data_dir().join("run").join(format!("{role}.pid")))
-            .expect("the role was started");
-        text.split(' ')
-            .next()
-            .and_then(|pid| pid.parse().ok())
-            .expect("a pid")
+        let text =
+            fs::read_to_string(self.data_dir().join("run").join(format!("{role}.pid"))).expect("the role was started");
+        text.split(' ').next().and_then(|pid| pid.parse().ok()).expect("a pid")
     }
 
     /// The pid of `up` itself.
@@ -136,9 +105,7 @@ impl Cluster {
     pub fn kill(&self, role: &str) {
         let old = self.pid(role);
         kill(Pid::from_raw(old), Signal::SIGKILL).expect("the role ran");
-        self.until(&format!("{role} to be started again"), || {
-            (self.pid(role) != old).then_some(())
-        });
+        self.until(&format!("{role} to be started again"), || (self.pid(role) != old).then_some(()));
     }
 
     /// Kills `up` alone, with SIGKILL: it gets no chance to stop anything.
@@ -157,18 +124,10 @@ impl Cluster {
             if let Some(status) = up.try_wait().expect("up is ours") {
                 break status;
             }
-            assert!(
-                Instant::now() < deadline,
-                "up did not stop; log:\n{}",
-                self.log_tail()
-            );
+            assert!(Instant::now() < deadline, "up did not stop; log:\n{}", self.log_tail());
             std::thread::sleep(POLL);
         };
-        assert!(
-            status.success(),
-            "up ended with {status}; log:\n{}",
-            self.log_tail()
-        );
+        assert!(status.success(), "up ended with {status}; log:\n{}", self.log_tail());
         let left = processes_of(self.directory.path());
         assert!(left.is_empty(), "still running after the stop: {left:?}");
     }
@@ -180,11 +139,7 @@ impl Cluster {
             if let Some(answer) = ask() {
                 return answer;
             }
-            assert!(
-                Instant::now() < deadline,
-                "waited in vain for {what}; log:\n{}",
-                self.log_tail()
-            );
+            assert!(Instant::now() < deadline, "waited in vain for {what}; log:\n{}", self.log_tail());
             std::thread::sleep(POLL);
         }
     }
@@ -199,13 +154,7 @@ impl Cluster {
     }
 
     /// Sends until the answer has the wanted status: for writes while a role is down. The write must bear repetition.
-    pub fn request_until(
-        &self,
-        wanted: u16,
-        method: &str,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Value {
+    pub fn request_until(&self, wanted: u16, method: &str, path: &str, body: Option<&Value>) -> Value {
         self.until(&format!("{wanted} for {method} {path}"), || {
             let (status, answer) = self.request(method, path, body);
             (status == wanted).then_some(answer)
@@ -218,19 +167,14 @@ impl Cluster {
 
     pub fn tasks(&self, id: &str) -> Vec<Value> {
         let (_, mut answer) = self.get(&format!("/v2/apps/{id}/tasks"));
-        answer["tasks"]
-            .as_array_mut()
-            .map(std::mem::take)
-            .unwrap_or_default()
+        answer["tasks"].as_array_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Waits until no deployment runs and the app has this many running tasks, healthy ones if it has checks.
     pub fn until_settled(&self, id: &str, instances: u64) -> Vec<Value> {
         self.until(&format!("{id} to settle at {instances}"), || {
             let app = self.app(id);
-            let checked = app["healthChecks"]
-                .as_array()
-                .is_some_and(|checks| !checks.is_empty());
+            let checked = app["healthChecks"].as_array().is_some_and(|checks| !checks.is_empty());
             let settled = app["deployments"].as_array().is_some_and(Vec::is_empty)
                 && app["tasksRunning"] == instances
                 && (!checked || app["tasksHealthy"] == instances);
@@ -269,10 +213,7 @@ pub fn request(method: &str, url: &str, body: Option<&Value>) -> (u16, Value) {
         .timeout_global(Some(Duration::from_secs(20)))
         .build()
         .into();
-    let request = ureq::http::Request::builder()
-        .method(method)
-        .uri(url)
-        .header("content-type", "application/json");
+    let request = ureq::http::Request::builder().method(method).uri(url).header("content-type", "application/json");
     let answer = match body {
         Some(body) => agent.run(request.body(body.to_string()).expect("a request")),
         None => agent.run(request.body(()).expect("a request")),
@@ -281,10 +222,7 @@ pub fn request(method: &str, url: &str, body: Option<&Value>) -> (u16, Value) {
         Ok(mut answer) => {
             let mut text = String::new();
             let _ = answer.body_mut().as_reader().read_to_string(&mut text);
-            (
-                answer.status().as_u16(),
-                serde_json::from_str(&text).unwrap_or(Value::Null),
-            )
+            (answer.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::Null))
         }
         Err(_) => (0, Value::Null),
     }
@@ -294,33 +232,25 @@ pub fn request(method: &str, url: &str, body: Option<&Value>) -> (u16, Value) {
 pub fn processes_of(directory: &Path) -> Vec<i32> {
     let needle = directory.as_os_str().as_encoded_bytes();
     let mentions = |bytes: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
-    let pids = fs::read_dir("/proc")
-        .expect("/proc")
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    let pids =
+        fs::read_dir("/proc").expect("/proc").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
     pids.filter(|pid| *pid != std::process::id().cast_signed())
         .filter(|pid| {
-            let files = ["cmdline", "environ"]
-                .map(|file| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default());
+            let files = ["cmdline", "environ"].map(|file| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default());
             let cwd = fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
-            files.iter().any(|bytes| mentions(bytes))
-                || mentions(cwd.as_os_str().as_encoded_bytes())
+            files.iter().any(|bytes| mentions(bytes)) || mentions(cwd.as_os_str().as_encoded_bytes())
         })
         .collect()
 }
 
 /// A directory of inputs that lives beside the repository, or `None` (with a message) where it is absent.
 pub fn shared(path: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("ATTICA_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
+    let root = std::env::var_os("ATTICA_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     let found = root.join(path);
     if found.exists() {
         return Some(found);
     }
-    eprintln!(
-        "skipped: {} is absent (ATTICA_SHARED names its root)",
-        found.display()
-    );
+    eprintln!("skipped: {} is absent (ATTICA_SHARED names its root)", found.display());
     None
 }

@@ -1,10 +1,6 @@
 //! What people do with a cluster, from `attica up` to its stop.
 
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "a test that cannot go on stops"
-)]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 #[path = "../harness/mod.rs"]
 mod harness;

@@ -7,11 +7,7 @@ use serde_json::{Value, json};
 use crate::harness::Cluster;
 
 fn ids(tasks: &[Value]) -> BTreeSet<String> {
-    tasks
-        .iter()
-        .filter_map(|task| task["id"].as_str())
-        .map(str::to_owned)
-        .collect()
+    tasks.iter().filter_map(|task| task["id"].as_str()).map(str::to_owned).collect()
 }
 
 #[test]
@@ -33,8 +29,7 @@ fn the_next_start_brings_every_app_back() {
 #[test]
 fn after_up_was_killed_the_next_one_takes_over_and_tasks_go_on() {
     let mut cluster = Cluster::start();
-    let app =
-        json!({"id": "/steady", "cmd": "sleep 1000", "instances": 3, "cpus": 0.01, "mem": 16});
+    let app = json!({"id": "/steady", "cmd": "sleep 1000", "instances": 3, "cpus": 0.01, "mem": 16});
     assert_eq!(cluster.request("POST", "/v2/apps", Some(&app)).0, 201);
     let before = ids(&cluster.until_settled("/steady", 3));
     cluster.kill_up();
