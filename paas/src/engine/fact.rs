@@ -10,7 +10,8 @@ use attica_core_api::v1::{FrameworkId, TaskId, TaskState};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Condition, Deployment, DeploymentId, Ending, Instance, InstanceId, RunSpec, RunSpecId, TaskFailure, Version, serial,
+    Condition, Deployment, DeploymentId, Ending, Instance, InstanceId, RunSpec, RunSpecId, Task, TaskFailure, Version,
+    serial,
 };
 
 /// One durable change.
@@ -192,6 +193,22 @@ pub struct TaskUpdate {
     pub ports: Vec<u16>,
     /// The task's addresses.
     pub ip_addresses: Vec<crate::model::IpAddress>,
+}
+
+impl TaskUpdate {
+    /// What is known of a task before the master reports: it is being launched. Marathon announces that, too.
+    pub(super) fn staging(task: &Task, version: Version) -> Self {
+        Self {
+            task: task.id.clone(),
+            version,
+            state: TaskState::Staging,
+            message: String::new(),
+            agent_id: task.agent.id.to_string(),
+            host: task.agent.hostname.clone(),
+            ports: task.ports.clone(),
+            ip_addresses: Vec::new(),
+        }
+    }
 }
 
 /// How failures slow a run spec down.

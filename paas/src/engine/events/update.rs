@@ -4,7 +4,7 @@ use attica_core_api::v1::{TaskState, TaskStatus};
 use super::super::pursuit::Pursuit;
 use super::super::timers::Timer;
 use super::super::{Cause, Effects, Engine, Fact, TaskUpdate, calls};
-use crate::model::{Condition, Goal, Instance, IpAddress, RunSpec, Task, TaskFailure, TaskIdentity};
+use crate::model::{Condition, Goal, Instance, IpAddress, RunSpec, Task, TaskFailure, TaskIdentity, Version};
 
 /// What a task's state means.
 enum Meaning {
@@ -96,9 +96,24 @@ impl Engine {
         });
         let update = task_update(task, instance.version, status);
         self.record(now, Fact::TaskEnded { id: instance.id.clone(), condition, update, failure, next }, out);
-        if condition != Condition::Killed && !sentenced {
-            let versions = self.state.run_specs.get(instance.run_spec()).map(|state| &state.versions);
-            let failed = versions.and_then(|versions| versions.get(&instance.version)).cloned();
+        let is_its_fault = match condition {
+            Condition::Killed => false,
+            // Its launch never arrived.
+            Condition::Gone | Condition::Dropped | Condition::Unknown => instance.condition != Condition::Provisioned,
+            Condition::Finished
+            | Condition::Failed
+            | Condition::Error
+            | Condition::Scheduled
+            | Condition::Provisioned
+            | Condition::Staging
+            | Condition::Starting
+            | Condition::Running
+            | Condition::Unreachable
+            | Condition::UnreachableInactive
+            | Condition::Killing => true,
+        };
+        if is_its_fault && !sentenced {
+            let failed = self.running_definition(instance);
             failed.into_iter().for_each(|failed| self.slow_down(now, &failed, out));
         }
     }
@@ -159,16 +174,12 @@ fn meaning(state: TaskState) -> Meaning {
     }
 }
 
-fn task_update(task: &Task, version: crate::model::Version, status: &TaskStatus) -> TaskUpdate {
+fn task_update(task: &Task, version: Version, status: &TaskStatus) -> TaskUpdate {
     TaskUpdate {
-        task: task.id.clone(),
-        version,
         state: status.state,
         message: status.message.clone().unwrap_or_default(),
-        agent_id: task.agent.id.to_string(),
-        host: task.agent.hostname.clone(),
-        ports: task.ports.clone(),
         ip_addresses: task.ip_addresses.clone(),
+        ..TaskUpdate::staging(task, version)
     }
 }
 

@@ -12,14 +12,18 @@ pub(super) fn changed(
     at: Timestamp,
     border: &Border,
 ) -> Vec<Frame> {
+    let app_id = instance.id.run_spec.as_str();
     match cause {
-        Cause::Created | Cause::Provisioned | Cause::Inactive => {
-            vec![condition(instance, instance.condition, at)]
+        Cause::Created | Cause::Inactive => vec![condition(instance, instance.condition, at)],
+        Cause::Provisioned => {
+            let staging = |task| status(app_id, &TaskUpdate::staging(task, instance.version), at);
+            let staging = instance.task.as_ref().map(staging);
+            std::iter::once(condition(instance, instance.condition, at)).chain(staging).collect()
         }
         Cause::Updated(update) => {
             let known = before.instance(&instance.id).map(|before| before.condition);
             let moved = (known != Some(instance.condition)).then(|| condition(instance, instance.condition, at));
-            std::iter::once(status(instance.id.run_spec.as_str(), update, at)).chain(moved).collect()
+            std::iter::once(status(app_id, update, at)).chain(moved).collect()
         }
         Cause::Health { check, finding, verdict } => {
             let definition =

@@ -3,6 +3,7 @@
 mod apps;
 mod conflicts;
 mod failures;
+mod frames;
 mod health;
 mod history;
 mod placement;

@@ -131,6 +131,14 @@ impl World {
         self.run();
     }
 
+    /// The scheduler's stream breaks.
+    pub(super) fn disconnect(&mut self) {
+        let mut out = Effects::default();
+        self.events.clear();
+        self.engine.apply(self.now, Input::Disconnected, &mut out);
+        self.take(out);
+    }
+
     /// The engine is lost, and another one goes on from the folded facts.
     pub(super) fn fail_over(&mut self) {
         let mut folded = Snapshot::default();
