@@ -153,7 +153,9 @@ impl Reign {
         let _ = self.kernel.await; // the thread has ended, one way or the other
         match self.delivery.await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "could not write everything before the end"),
+            Ok(Err(error)) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "could not write everything before the end")
+            }
             Err(error) => tracing::error!(%error, "delivery failed"),
         }
         self.leadership.resign().await;

@@ -21,10 +21,10 @@ mod leader;
 mod metrics;
 mod routes;
 mod streams;
-mod view;
-mod waiting;
 #[cfg(test)]
 mod tests;
+mod view;
+mod waiting;
 
 use std::io;
 use std::net::SocketAddr;
@@ -35,9 +35,9 @@ use std::time::{Duration, SystemTime};
 
 use attica_core_api::Timestamp;
 use attica_core_api::http::{Limits, Server};
+use attica_core_store::LeaderRole;
 use attica_core_store::election::{self, Election, ElectionError, Leadership, LeaseTime, PostgresElection};
 use attica_core_store::migrations::{self, MigrationError};
-use attica_core_store::LeaderRole;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -106,8 +106,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let stop_serving = CancellationToken::new();
     let _stop_on_error = stop_serving.clone().drop_guard();
     let stopped = stop_serving.clone();
-    let mut serving =
-        tokio::spawn(async move { server.serve(routes::router(master), stopped.cancelled()).await });
+    let mut serving = tokio::spawn(async move { server.serve(routes::router(master), stopped.cancelled()).await });
     let announcement = Announcement {
         path: args.ready_file.clone(),
         bound,

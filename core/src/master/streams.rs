@@ -22,7 +22,8 @@ use super::inbox::Inbox;
 use crate::kernel::{Input, LinkId, Send, StreamId};
 
 /// An implicit reconciliation of 100,000 tasks fits. A reader that takes nothing for two minutes has missed many heartbeats.
-const SCHEDULER_LIMITS: StreamLimits = StreamLimits { max_pending_bytes: 128 << 20, max_stall: Duration::from_secs(120) };
+const SCHEDULER_LIMITS: StreamLimits =
+    StreamLimits { max_pending_bytes: 128 << 20, max_stall: Duration::from_secs(120) };
 /// An agent gets its tasks and acknowledgements, some kilobytes each.
 const LINK_LIMITS: StreamLimits = StreamLimits { max_pending_bytes: 32 << 20, max_stall: Duration::from_secs(60) };
 
@@ -81,6 +82,11 @@ impl Streams {
         });
         lock(&self.links).insert(id.clone(), sender);
         (id, body)
+    }
+
+    /// Whether an agent's stream is open. The kernel closes the one that a newer one replaces.
+    pub(super) fn has_link(&self, link: &LinkId) -> bool {
+        lock(&self.links).contains_key(link)
     }
 
     /// Sends one event, or ends a stream. A stream that is gone, or goes with this, has told the kernel already.

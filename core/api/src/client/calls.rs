@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -94,12 +94,10 @@ impl Calls {
         let Some(uri) = uri(&subscription.authority, PATH) else {
             return Err(CallError::Unavailable { text: format!("{} is not an address", subscription.authority) });
         };
-        let headers = HeaderMap::from_iter([
-            (header::CONTENT_TYPE, self.media.header_value()),
-            (header::ACCEPT, self.media.header_value()),
-            (HeaderName::from_static("mesos-stream-id"), subscription.stream_id.clone()),
-        ]);
-        debug_assert!(headers.contains_key(STREAM_ID_HEADER));
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, self.media.header_value());
+        headers.insert(header::ACCEPT, self.media.header_value());
+        headers.insert(STREAM_ID_HEADER, subscription.stream_id.clone());
         let response = match self.client.post(&uri, headers, body).await {
             Ok(response) => response,
             Err(error) if error.is_unsent() => return Err(CallError::Unavailable { text: error.to_string() }),

@@ -36,8 +36,8 @@ mod tests;
 use std::time::Duration;
 
 pub use backoff::Backoff;
-pub use masters::{Masters, authority, uri};
 pub use calls::{CallError, Calls};
+pub use masters::{Masters, authority, uri};
 pub use records::{Records, StreamError};
 pub use subscription::{Disconnection, Signal, Signals};
 

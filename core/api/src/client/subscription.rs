@@ -125,7 +125,9 @@ enum Answer {
 /// How a stream ended.
 enum End {
     Disconnected(Disconnection),
-    Refused { text: String },
+    Refused {
+        text: String,
+    },
     /// Nobody takes signals any more.
     Unwanted,
 }
@@ -178,7 +180,8 @@ impl Subscriber {
     /// Sends SUBSCRIBE to the master whose turn it is.
     async fn ask(&self) -> Result<Answer, Disconnection> {
         let authority = self.masters.current().ok_or(Disconnection::Protocol("no master is configured"))?.to_owned();
-        let uri = masters::uri(&authority, PATH).ok_or(Disconnection::Protocol("a master's address is not host:port"))?;
+        let uri =
+            masters::uri(&authority, PATH).ok_or(Disconnection::Protocol("a master's address is not host:port"))?;
         let media = self.config.media;
         let headers = HeaderMap::from_iter([
             (header::CONTENT_TYPE, media.header_value()),
@@ -190,7 +193,9 @@ impl Subscriber {
             StatusCode::OK => Ok(Answer::Stream { response, authority }),
             status if status.is_redirection() => {
                 let location = masters::authority(response.headers());
-                location.map(|location| Answer::Redirect { location }).ok_or(Disconnection::Protocol("a redirect to nowhere"))
+                location
+                    .map(|location| Answer::Redirect { location })
+                    .ok_or(Disconnection::Protocol("a redirect to nowhere"))
             }
             status if status.is_server_error() => {
                 Err(Disconnection::Unavailable { text: self.client.text(response, MAX_TEXT_BYTES).await })
@@ -242,7 +247,11 @@ impl Subscriber {
                     self.config.framework.id = Some(framework_id.clone());
                     let authority = authority.to_owned();
                     let stream_id = stream_id.clone();
-                    self.current.send_replace(Some(Subscription { authority, stream_id, framework_id: framework_id.clone() }));
+                    self.current.send_replace(Some(Subscription {
+                        authority,
+                        stream_id,
+                        framework_id: framework_id.clone(),
+                    }));
                     Signal::Subscribed { framework_id, master: details.master_info.map(Box::new) }
                 }
                 Some(_) => Signal::Event(Box::new(event)),

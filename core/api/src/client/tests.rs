@@ -167,7 +167,13 @@ async fn calls_carry_the_stream_and_the_framework() {
     // A status that needs no acknowledgement gets none.
     calls.acknowledge(&TaskStatus::default()).await.unwrap();
     let uuid = Some(Bytes::from_static(&[7; 16]));
-    let status = TaskStatus { task_id: TaskId::new("t"), agent_id: Some("a".into()), uuid, state: TaskState::Running, ..TaskStatus::default() };
+    let status = TaskStatus {
+        task_id: TaskId::new("t"),
+        agent_id: Some("a".into()),
+        uuid,
+        state: TaskState::Running,
+        ..TaskStatus::default()
+    };
     calls.acknowledge(&status).await.unwrap();
     assert_eq!(master.call().await.1.r#type, Some(CallType::Acknowledge));
 }
@@ -180,7 +186,9 @@ async fn a_call_is_repeated_while_the_master_is_unavailable_and_not_when_it_refu
     calls.revive(Vec::new()).await.unwrap();
     master.then(Answer::Status(StatusCode::BAD_REQUEST, "no"));
     match calls.revive(Vec::new()).await {
-        Err(CallError::Refused { status, text }) => assert_eq!((status, text.as_str()), (StatusCode::BAD_REQUEST, "no")),
+        Err(CallError::Refused { status, text }) => {
+            assert_eq!((status, text.as_str()), (StatusCode::BAD_REQUEST, "no"))
+        }
         other => panic!("{other:?}"),
     }
     for _ in 0..100 {

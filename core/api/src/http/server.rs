@@ -90,8 +90,7 @@ impl Server {
             let aborted = Arc::new(Notify::new());
             let seen_request = Arc::new(AtomicBool::new(false));
             let handler = service_fn(handler(service.clone(), limits, peer, aborted.clone(), seen_request.clone()));
-            let connection =
-                graceful.watch(builder.serve_connection(TokioIo::new(stream), handler).into_owned());
+            let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), handler).into_owned());
             connections.spawn(async move {
                 tokio::select! {
                     ended = connection => if let Err(error) = ended {

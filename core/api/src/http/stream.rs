@@ -183,10 +183,7 @@ impl Body for StreamBody {
     type Data = Bytes;
     type Error = StreamEnded;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, StreamEnded>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StreamEnded>>> {
         let mut state = self.0.lock();
         if let Some(record) = state.pending.pop_front() {
             state.pending_bytes -= record.len();
@@ -200,9 +197,7 @@ impl Body for StreamBody {
             }
             Some(StreamEnd::Finished | StreamEnd::ReaderGone) => Poll::Ready(None),
             // An error, so that the reader can tell a cut stream from a finished one.
-            Some(end @ (StreamEnd::TooManyPending | StreamEnd::Stalled)) => {
-                Poll::Ready(Some(Err(StreamEnded(end))))
-            }
+            Some(end @ (StreamEnd::TooManyPending | StreamEnd::Stalled)) => Poll::Ready(Some(Err(StreamEnded(end)))),
         }
     }
 }

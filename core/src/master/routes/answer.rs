@@ -7,7 +7,7 @@ use attica_core_api::http::{BodyError, media::MediaError};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 
 use crate::kernel::Refusal;
 use crate::master::leader::Unavailable;
@@ -140,11 +140,7 @@ fn percent_decoded(text: &str) -> String {
 /// A JSON document, as `application/json` or, for `?jsonp=name`, as a script that calls that function.
 pub(super) fn json(query: &Query, document: Document) -> Response {
     match query.get("jsonp") {
-        None => with(
-            StatusCode::OK,
-            HeaderValue::from_static("application/json"),
-            Body::new(document.finish(None)),
-        ),
+        None => with(StatusCode::OK, HeaderValue::from_static("application/json"), Body::new(document.finish(None))),
         Some(function) if is_function_name(function) => with(
             StatusCode::OK,
             HeaderValue::from_static("text/javascript"),
@@ -156,11 +152,13 @@ pub(super) fn json(query: &Query, document: Document) -> Response {
 
 /// Anything else could smuggle a script into the page that asks.
 fn is_function_name(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 128 && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '.'))
+    !text.is_empty()
+        && text.len() <= 128
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '.'))
 }
 
 /// A header's value as text.
-pub(super) fn header_text(request: &Request, name: &HeaderName) -> Option<String> {
+pub(super) fn header_text(request: &Request, name: &str) -> Option<String> {
     request.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
@@ -170,11 +168,11 @@ mod tests {
 
     #[test]
     fn queries() {
-        let request = Request::builder().uri("/tasks?limit=5&order=asc&task_id=a%2Fb%20c+d&bad=%zz&limit=7&&x").body(Body::empty());
+        let request = Request::builder()
+            .uri("/tasks?limit=5&order=asc&task_id=a%2Fb%20c+d&bad=%zz&limit=7&&x")
+            .body(Body::empty());
         let query = Query::of(&request.unwrap());
-        for (name, value) in
-            [("limit", "7"), ("order", "asc"), ("task_id", "a/b c d"), ("bad", "%zz"), ("x", "")]
-        {
+        for (name, value) in [("limit", "7"), ("order", "asc"), ("task_id", "a/b c d"), ("bad", "%zz"), ("x", "")] {
             assert_eq!(query.get(name), Some(value), "{name}");
         }
         assert_eq!(query.get("offset"), None);

@@ -54,7 +54,9 @@ pub(super) fn tasks(leader: &Leader, request: &Request) -> Response {
 fn task_query(query: &Query) -> Result<TaskQuery, String> {
     let number = |name: &str, default: usize| match query.get(name) {
         None => Ok(default),
-        Some(text) => text.parse().map_err(|_| format!("Failed to parse query string '{name}': '{text}' is not a number")),
+        Some(text) => {
+            text.parse().map_err(|_| format!("Failed to parse query string '{name}': '{text}' is not a number"))
+        }
     };
     let order = match query.get("order") {
         Some("asc") => Order::Ascending,

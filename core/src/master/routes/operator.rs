@@ -24,7 +24,9 @@ async fn take(request: Request) -> Result<String, Rejection> {
         // The type is a number whose names we do not list before any of them is built.
         MediaType::Protobuf => "This operator call".to_owned(),
     };
-    Ok(format!("{name} is not supported yet; nothing was changed. GET /state, /slaves, /frameworks and /tasks show the cluster"))
+    Ok(format!(
+        "{name} is not supported yet; nothing was changed. GET /state, /slaves, /frameworks and /tasks show the cluster"
+    ))
 }
 
 /// The `type` of a call in JSON.
@@ -41,20 +43,50 @@ fn type_of(body: &[u8]) -> Result<String, Rejection> {
     let object = value
         .as_object()
         .ok_or_else(|| bad("Failed to convert JSON into Call protobuf: Expecting a JSON object".to_owned()))?;
-    let name = object.get("type").and_then(Value::as_str).filter(|name| is_call(name));
-    name.map(str::to_owned).ok_or_else(|| bad("Failed to validate master::Call: Expecting 'type' to be present".to_owned()))
+    let name = object.get("type").and_then(Value::as_str).filter(|name| CALLS.contains(name));
+    name.map(str::to_owned)
+        .ok_or_else(|| bad("Failed to validate master::Call: Expecting 'type' to be present".to_owned()))
 }
 
 /// The operator calls of Mesos.
-const CALLS: [&str; 38] = [
-    "GET_HEALTH", "GET_FLAGS", "GET_VERSION", "GET_METRICS", "GET_LOGGING_LEVEL", "SET_LOGGING_LEVEL", "LIST_FILES",
-    "READ_FILE", "GET_STATE", "GET_AGENTS", "GET_FRAMEWORKS", "GET_EXECUTORS", "GET_OPERATIONS", "GET_TASKS", "GET_ROLES",
-    "GET_WEIGHTS", "UPDATE_WEIGHTS", "GET_MASTER", "SUBSCRIBE", "RESERVE_RESOURCES", "UNRESERVE_RESOURCES", "CREATE_VOLUMES",
-    "DESTROY_VOLUMES", "GROW_VOLUME", "SHRINK_VOLUME", "GET_MAINTENANCE_STATUS", "GET_MAINTENANCE_SCHEDULE",
-    "UPDATE_MAINTENANCE_SCHEDULE", "START_MAINTENANCE", "STOP_MAINTENANCE", "DRAIN_AGENT", "DEACTIVATE_AGENT",
-    "REACTIVATE_AGENT", "MARK_AGENT_GONE", "GET_QUOTA", "UPDATE_QUOTA", "TEARDOWN", "SET_QUOTA",
+const CALLS: [&str; 39] = [
+    "GET_HEALTH",
+    "GET_FLAGS",
+    "GET_VERSION",
+    "GET_METRICS",
+    "GET_LOGGING_LEVEL",
+    "SET_LOGGING_LEVEL",
+    "LIST_FILES",
+    "READ_FILE",
+    "GET_STATE",
+    "GET_AGENTS",
+    "GET_FRAMEWORKS",
+    "GET_EXECUTORS",
+    "GET_OPERATIONS",
+    "GET_TASKS",
+    "GET_ROLES",
+    "GET_WEIGHTS",
+    "UPDATE_WEIGHTS",
+    "GET_MASTER",
+    "SUBSCRIBE",
+    "RESERVE_RESOURCES",
+    "UNRESERVE_RESOURCES",
+    "CREATE_VOLUMES",
+    "DESTROY_VOLUMES",
+    "GROW_VOLUME",
+    "SHRINK_VOLUME",
+    "GET_MAINTENANCE_STATUS",
+    "GET_MAINTENANCE_SCHEDULE",
+    "UPDATE_MAINTENANCE_SCHEDULE",
+    "START_MAINTENANCE",
+    "STOP_MAINTENANCE",
+    "DRAIN_AGENT",
+    "DEACTIVATE_AGENT",
+    "REACTIVATE_AGENT",
+    "MARK_AGENT_GONE",
+    "GET_QUOTA",
+    "UPDATE_QUOTA",
+    "TEARDOWN",
+    "SET_QUOTA",
+    "REMOVE_QUOTA",
 ];
-
-fn is_call(name: &str) -> bool {
-    CALLS.contains(&name) || name == "REMOVE_QUOTA"
-}

@@ -9,17 +9,14 @@ use attica_core_api::{decode_json, decode_proto};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 
 use super::answer::{Rejection, empty, header_text, with};
 use crate::kernel::{Input, Reply, StreamId};
 use crate::master::leader::Leader;
 
-const STREAM_ID: HeaderName = HeaderName::from_static("mesos-stream-id");
-
 /// Takes one call. The checks come in Mesos's order: media type, body, shape, meaning; the rest is the kernel's.
 pub(super) async fn call(leader: &Arc<Leader>, request: Request) -> Response {
-    debug_assert!(STREAM_ID.as_str().eq_ignore_ascii_case(STREAM_ID_HEADER));
     match take(leader, request).await {
         Ok(response) => response,
         Err(rejection) => rejection.into_response(),
@@ -29,7 +26,7 @@ pub(super) async fn call(leader: &Arc<Leader>, request: Request) -> Response {
 async fn take(leader: &Arc<Leader>, request: Request) -> Result<Response, Rejection> {
     let media = media::of_request(request.headers())?;
     let response_media = media::of_response(request.headers());
-    let stream = header_text(&request, &STREAM_ID);
+    let stream = header_text(&request, STREAM_ID_HEADER);
     let connection = request.extensions().get::<Connection>().cloned();
     let body = read_body(request.into_body()).await?;
     let call: Call = match media {
@@ -72,7 +69,7 @@ async fn open(
     leader.tell(Input::Subscribe { stream, subscribe: Box::new(subscribe) }).await?;
     let mut response = with(StatusCode::OK, media.header_value(), Body::new(body));
     if let Ok(id) = id {
-        response.headers_mut().insert(STREAM_ID, id);
+        response.headers_mut().insert(STREAM_ID_HEADER, id);
     }
     Ok(response)
 }

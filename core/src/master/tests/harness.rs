@@ -13,9 +13,10 @@ use attica_core_api::resources;
 use attica_core_api::scheduler::{Event, EventType};
 use attica_core_api::v1::{
     AgentId, AgentInfo, CommandInfo, FrameworkCapability, FrameworkCapabilityType, FrameworkId, FrameworkInfo,
-    LaunchOperation, Offer, OfferOperation, OfferOperationType, TaskId, TaskInfo, TaskState, TaskStatus, TaskStatusSource,
+    LaunchOperation, Offer, OfferOperation, OfferOperationType, TaskId, TaskInfo, TaskState, TaskStatus,
+    TaskStatusSource,
 };
-use attica_core_api::{encode_proto, Timestamp};
+use attica_core_api::{Timestamp, encode_proto};
 use attica_core_store::private_postgres::{PrivatePostgres, PrivatePostgresOptions};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header};
@@ -54,8 +55,7 @@ impl Cluster {
     pub(super) async fn master(&self, flags: &[&str]) -> TestMaster {
         let ready: PathBuf = self.directory.path().join(format!("ready-{}", Uuid::new_v4()));
         let arguments = ["master", "--listen", "127.0.0.1:0", "--postgres-url", self.postgres.url(), "--ready-file"];
-        let arguments =
-            arguments.iter().copied().chain([ready.to_str().unwrap()]).chain(flags.iter().copied());
+        let arguments = arguments.iter().copied().chain([ready.to_str().unwrap()]).chain(flags.iter().copied());
         let args = <Arguments as clap::Parser>::try_parse_from(arguments).unwrap().args;
         let (stop, stopped) = oneshot::channel::<()>();
         let role = tokio::spawn(run(args, async move { drop(stopped.await) }));

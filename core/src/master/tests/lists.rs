@@ -58,7 +58,8 @@ async fn populate(master: &TestMaster) -> (TestFramework, TestAgent) {
     }
     soon(framework.calls.revive(Vec::new())).await.unwrap();
     // What is free comes back in pieces; the piece with the ports is the last.
-    let ports = async || master.json("/slaves").await["slaves"][0]["offered_resources"]["ports"].as_str().map(str::to_owned);
+    let ports =
+        async || master.json("/slaves").await["slaves"][0]["offered_resources"]["ports"].as_str().map(str::to_owned);
     eventually(ports).await;
     (framework, agent)
 }

@@ -24,10 +24,8 @@ struct Exchange {
 }
 
 pub(super) fn shared(name: &str) -> Option<String> {
-    let root = std::env::var_os("ATTICA_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
-        PathBuf::from,
-    );
+    let root = std::env::var_os("ATTICA_SHARED")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
     let path = root.join(name);
     match std::fs::read_to_string(&path) {
         Ok(text) => Some(text.replace("\r\n", "\n")),
@@ -149,7 +147,11 @@ async fn refusals_are_those_of_mesos() {
     master.stop().await;
 }
 
-async fn send(master: &TestMaster, exchange: &Exchange, renamed: &Renamed) -> Response<attica_core_api::http::ResponseBody> {
+async fn send(
+    master: &TestMaster,
+    exchange: &Exchange,
+    renamed: &Renamed,
+) -> Response<attica_core_api::http::ResponseBody> {
     let headers: HeaderMap = exchange
         .headers
         .iter()

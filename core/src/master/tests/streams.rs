@@ -37,8 +37,12 @@ async fn a_task_from_offer_to_acknowledged_end() {
     let shown = &state["frameworks"][0];
     assert_eq!(shown["tasks"], serde_json::json!([]));
     assert_eq!(shown["completed_tasks"][0]["state"], "TASK_FINISHED");
-    let states: Vec<&str> =
-        shown["completed_tasks"][0]["statuses"].as_array().unwrap().iter().map(|s| s["state"].as_str().unwrap()).collect();
+    let states: Vec<&str> = shown["completed_tasks"][0]["statuses"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["state"].as_str().unwrap())
+        .collect();
     assert_eq!(states, ["TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED"]);
     let metrics = master.json("/metrics/snapshot").await;
     for (name, value) in [
@@ -174,6 +178,7 @@ async fn a_scheduler_that_does_not_read_disturbs_nobody() {
 async fn while_postgres_is_down_writes_are_refused_and_reads_go_on() {
     let cluster = Cluster::start().await;
     let master = cluster.master(&[]).await;
+    let agent = master.agent("cpus:1;mem:64").await;
     let framework = master.framework("web").await;
     // A lock on the journal is, for the writer, a database that does not answer.
     let pool = cluster.postgres.database().pool("test", 1);
@@ -199,6 +204,10 @@ async fn while_postgres_is_down_writes_are_refused_and_reads_go_on() {
     }
     let refused = refused.expect("503 while nothing can be written");
     assert_eq!(refused.headers()["retry-after"], "1");
+    let heartbeat = link::Call::heartbeat(agent.id.clone(), agent.epoch);
+    assert_eq!(agent.post(heartbeat).await, StatusCode::ACCEPTED);
+    let statuses = link::Call::statuses(agent.id.clone(), agent.epoch, Vec::new());
+    assert_eq!(agent.post(statuses).await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(master.json("/frameworks").await["frameworks"][0]["name"], "web");
     lock.rollback().await.unwrap();
     // What waited is done now: exactly once.

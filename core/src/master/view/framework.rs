@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use attica_allocator::{Resources, Role};
 use attica_core_api::Timestamp;
-use attica_core_api::v1::{
-    AgentId, FrameworkCapabilityType, FrameworkId, FrameworkInfo, Label, OfferId,
-};
+use attica_core_api::v1::{AgentId, FrameworkCapabilityType, FrameworkId, FrameworkInfo, Label, OfferId};
 use serde::Serialize;
 
 use super::resources::{Summary, subtract};
@@ -181,7 +179,10 @@ impl FrameworkView {
 
     /// All its tasks.
     pub(super) fn task_keys(&self) -> Vec<TaskKey> {
-        [&self.tasks, &self.unreachable_tasks, &self.completed_tasks].iter().flat_map(|list| list.keys().copied()).collect()
+        [&self.tasks, &self.unreachable_tasks, &self.completed_tasks]
+            .iter()
+            .flat_map(|list| list.keys().copied())
+            .collect()
     }
 
     fn section(&mut self, section: Section) -> &mut BTreeMap<TaskKey, Arc<str>> {

@@ -20,13 +20,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use attica_allocator::Role;
 use attica_core_api::Timestamp;
-use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, FrameworkInfo, OfferId, TaskId, TaskInfo, TaskState, TaskStatus};
+use attica_core_api::v1::{
+    AgentId, AgentInfo, FrameworkId, FrameworkInfo, OfferId, TaskId, TaskInfo, TaskState, TaskStatus,
+};
 
 use crate::fact::Fact;
 use crate::kernel::View;
 use crate::snapshot::{FrameworkPresence, Reach, Snapshot};
-use agent::{AgentView, Contact};
 pub(super) use agent::Detail;
+use agent::{AgentView, Contact};
 pub(super) use document::Document;
 use framework::{FrameworkView, OfferView};
 pub(super) use resources::Amounts;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use attica_allocator::{Resources, Role};
 use attica_core_api::encode_json;
 use attica_core_api::v1::{
-    AgentId, ContainerInfo, ContainerStatus, DiscoveryInfo, FrameworkId, HealthCheck, Label, TaskId, TaskInfo, TaskState,
-    TaskStatus,
+    AgentId, ContainerInfo, ContainerStatus, DiscoveryInfo, FrameworkId, HealthCheck, Label, TaskId, TaskInfo,
+    TaskState, TaskStatus,
 };
 use serde::Serialize;
 

@@ -104,8 +104,12 @@ async fn folding_facts_shows_what_a_snapshot_of_them_shows() {
     let (mut live, mut recovered) = (shown(&live).await, shown(&ReadModel::of(&snapshot)).await);
     // Only who is connected differs: a new leader has heard of nobody yet.
     let framework = &live["frameworks"][0];
-    let ids = |list: &str| framework[list].as_array().unwrap().iter().map(|task| task["id"].clone()).collect::<Vec<_>>();
-    assert_eq!((ids("tasks"), ids("unreachable_tasks"), ids("completed_tasks")), (vec![json!("one")], vec![json!("three")], vec![json!("two")]));
+    let ids =
+        |list: &str| framework[list].as_array().unwrap().iter().map(|task| task["id"].clone()).collect::<Vec<_>>();
+    assert_eq!(
+        (ids("tasks"), ids("unreachable_tasks"), ids("completed_tasks")),
+        (vec![json!("one")], vec![json!("three")], vec![json!("two")])
+    );
     assert_eq!(framework["used_resources"]["cpus"], 0.5);
     assert_eq!(live["slaves"][0]["used_resources"]["mem"], 32.0);
     assert_eq!(recovered["slaves"], json!([]));
@@ -164,7 +168,8 @@ async fn what_is_forgotten_is_nowhere_any_more() {
     let framework = FrameworkId::new("f");
     model.apply(&beginning(), &[]);
     model.apply(&[launched("one", 3_000), updated("one", TaskState::Finished), launched("two", 3_001)], &[]);
-    let completed = Fact::TaskCompleted { framework: framework.clone(), task: TaskId::new("one"), at: Timestamp(4_000) };
+    let completed =
+        Fact::TaskCompleted { framework: framework.clone(), task: TaskId::new("one"), at: Timestamp(4_000) };
     let forgotten = Fact::TaskForgotten { framework: framework.clone(), task: TaskId::new("one") };
     model.apply(&[completed, forgotten], &[]);
     assert_eq!(shown(&model).await["frameworks"][0]["completed_tasks"], json!([]));
@@ -173,6 +178,9 @@ async fn what_is_forgotten_is_nowhere_any_more() {
     assert_eq!(shown(&model).await["completed_frameworks"][0]["id"], "f");
     model.apply(&[Fact::FrameworkForgotten { framework }], &[]);
     let empty = shown(&model).await;
-    assert_eq!((&empty["frameworks"], &empty["completed_frameworks"], &empty["tasks"]), (&json!([]), &json!([]), &json!([])));
+    assert_eq!(
+        (&empty["frameworks"], &empty["completed_frameworks"], &empty["tasks"]),
+        (&json!([]), &json!([]), &json!([]))
+    );
     assert_eq!(model.totals().tasks.now(TaskState::Staging), 0);
 }

@@ -1,0 +1,121 @@
+//! Status updates per second through one master: tasks launched on simulated agents, each reported running, told to the
+//! framework, and acknowledged, everything durable.
+
+#![allow(clippy::expect_used, reason = "a benchmark that cannot go on ends")]
+
+mod fsync;
+mod report;
+mod roles;
+mod simulated;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use attica_allocator::Role;
+use attica_core_api::client::{Calls, Config, Signal, Signals, connect};
+use attica_core_api::resources::parse;
+use attica_core_api::scheduler::EventType;
+use attica_core_api::v1::{
+    CommandInfo, FrameworkInfo, LaunchOperation, Offer, OfferOperation, OfferOperationType, TaskId, TaskInfo, TaskState,
+};
+use report::{Better, Figure};
+use simulated::SimulatedAgents;
+use tokio::sync::Semaphore;
+
+const AGENTS: usize = 100;
+const TASKS: usize = 20_000;
+/// Acknowledgements under way at the same time.
+const ACKNOWLEDGEMENTS: usize = 64;
+
+#[tokio::main]
+async fn main() {
+    if !report::is_wanted("m1") {
+        return;
+    }
+    let directory = roles::directory();
+    let mut figures = Vec::new();
+    for disk in fsync::disks(directory.path()) {
+        let place = tempfile::tempdir_in(directory.path()).expect("a directory");
+        let site = roles::Site::new(place.path(), &disk).await;
+        let master = site.start("master", "master", &["--listen", "127.0.0.1:0"]);
+        let agents = SimulatedAgents::register(&master.address, AGENTS, "cpus:1000;mem:1000000").await;
+        let seconds = run(&master.address).await;
+        figures.push(Figure {
+            bench: format!("m1.updates{}", disk.suffix),
+            value: TASKS as f64 / seconds,
+            unit: "updates/s",
+            reach: Some(5_000.0),
+            better: Better::Higher,
+            fsync_ms: Some(disk.fsync_ms),
+        });
+        drop(agents);
+    }
+    report::print(&figures);
+}
+
+/// Seconds from the first launch to the last acknowledgement.
+async fn run(master: &str) -> f64 {
+    let framework = FrameworkInfo { user: "root".into(), name: "updates".into(), ..FrameworkInfo::default() };
+    let (calls, mut signals) = connect(Config::new(vec![master.to_owned()], framework));
+    let mut started = None;
+    let (mut launched, mut running) = (0, 0);
+    let acknowledging = Arc::new(Semaphore::new(ACKNOWLEDGEMENTS));
+    while running < TASKS {
+        let event = event(&mut signals).await;
+        match event.r#type {
+            Some(EventType::Offers) => {
+                started.get_or_insert_with(Instant::now);
+                for offer in event.offers.unwrap_or_default().offers {
+                    let count = (TASKS / AGENTS).min(TASKS - launched);
+                    launch(&calls, offer, launched..launched + count).await;
+                    launched += count;
+                }
+            }
+            Some(EventType::Update) => {
+                let status = event.update.unwrap_or_default().status;
+                assert_eq!(status.state, TaskState::Running, "{status:?}");
+                running += 1;
+                let permit = acknowledging.clone().acquire_owned().await.expect("never closed");
+                let calls = calls.clone();
+                tokio::spawn(async move {
+                    calls.acknowledge(&status).await.expect("acknowledged");
+                    drop(permit);
+                });
+            }
+            _ => {}
+        }
+    }
+    let all = u32::try_from(ACKNOWLEDGEMENTS).expect("few");
+    let _idle = acknowledging.acquire_many(all).await.expect("never closed");
+    let seconds = started.expect("offers came").elapsed().as_secs_f64();
+    calls.teardown().await.expect("torn down");
+    seconds
+}
+
+async fn event(signals: &mut Signals) -> attica_core_api::scheduler::Event {
+    loop {
+        match signals.next().await {
+            Some(Signal::Event(event)) => return *event,
+            Some(Signal::Subscribed { .. }) => {}
+            other => panic!("expected an event, got {other:?}"),
+        }
+    }
+}
+
+async fn launch(calls: &Calls, offer: Offer, numbers: std::ops::Range<usize>) {
+    let resources = parse("cpus:0.01;mem:1", &Role::any()).expect("valid resources");
+    let task = |number| TaskInfo {
+        name: "update".into(),
+        task_id: TaskId::new(format!("update-{number}")),
+        agent_id: offer.agent_id.clone(),
+        resources: resources.clone(),
+        command: Some(CommandInfo { value: Some("true".into()), ..CommandInfo::default() }),
+        ..TaskInfo::default()
+    };
+    let operation = OfferOperation {
+        r#type: Some(OfferOperationType::Launch),
+        launch: Some(LaunchOperation { task_infos: numbers.map(task).collect() }),
+        ..OfferOperation::default()
+    };
+    calls.accept(vec![offer.id.clone()], vec![operation], None).await.expect("accepted");
+}
