@@ -53,7 +53,7 @@ fn a_rolling_deployment_outlives_every_process() {
 
     let victims: [(&str, Strike); 5] = [
         ("agent", |cluster| cluster.kill("agent-1")),
-        ("launcher", |cluster| kill_pid_of("attica launcher", cluster)),
+        ("launcher", |cluster| kill_pid_of(" launcher ", cluster)),
         ("paas", |cluster| cluster.kill("paas")),
         ("master", |cluster| cluster.kill("master")),
         ("postgres", |cluster| kill_pid_of("postgres -D", cluster)),
