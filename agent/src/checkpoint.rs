@@ -50,7 +50,12 @@ pub(crate) struct TaskRecord {
 }
 
 impl TaskRecord {
-    pub(crate) fn new(container: ContainerId, framework_id: FrameworkId, framework: FrameworkInfo, task: TaskInfo) -> TaskRecord {
+    pub(crate) fn new(
+        container: ContainerId,
+        framework_id: FrameworkId,
+        framework: FrameworkInfo,
+        task: TaskInfo,
+    ) -> TaskRecord {
         TaskRecord { format: FORMAT, container, framework_id, framework, task }
     }
 }
@@ -72,14 +77,11 @@ pub(crate) enum KillCause {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum TaskEntry {
     /// A status update was made.
-    Update(StatusUpdate),
+    Update(Box<StatusUpdate>),
     /// The master has committed the update with this UUID.
     Acknowledged(#[serde(with = "as_hex")] Bytes),
     /// The task is to be killed.
-    Killing {
-        cause: KillCause,
-        grace_ms: u64,
-    },
+    Killing { cause: KillCause, grace_ms: u64 },
 }
 
 mod as_hex {
@@ -143,7 +145,8 @@ impl Checkpoints {
     /// Opens `<work_dir>/meta`, making it when needed.
     pub(crate) fn open(work_dir: &Path) -> Result<Checkpoints, CheckpointError> {
         let meta = work_dir.join("meta");
-        let checkpoints = Checkpoints { agent: meta.join("agent.json"), tasks: meta.join("tasks"), corrupt: meta.join("corrupt") };
+        let checkpoints =
+            Checkpoints { agent: meta.join("agent.json"), tasks: meta.join("tasks"), corrupt: meta.join("corrupt") };
         std::fs::create_dir_all(&checkpoints.tasks).map_err(file("make", &checkpoints.tasks))?;
         Ok(checkpoints)
     }
@@ -154,7 +157,11 @@ impl Checkpoints {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             outcome => outcome.map_err(file("read", &self.agent))?,
         };
-        let record: AgentRecord = serde_json::from_slice(&text).map_err(|source| CheckpointError::Corrupt { path: self.agent.clone(), line: 1, source })?;
+        let record: AgentRecord = serde_json::from_slice(&text).map_err(|source| CheckpointError::Corrupt {
+            path: self.agent.clone(),
+            line: 1,
+            source,
+        })?;
         check_format(&self.agent, record.format)?;
         Ok(Some(record))
     }
@@ -257,7 +264,10 @@ fn load_task(path: &Path, container: &ContainerId) -> Result<TaskHistory, Checkp
     if record.container != *container {
         return Err(CheckpointError::Misplaced { path: path.to_owned(), found: record.container });
     }
-    let entries = lines.enumerate().map(|(index, line)| serde_json::from_slice(line).map_err(corrupt(index + 2))).collect::<Result<_, _>>()?;
+    let entries = lines
+        .enumerate()
+        .map(|(index, line)| serde_json::from_slice(line).map_err(corrupt(index + 2)))
+        .collect::<Result<_, _>>()?;
     Ok(TaskHistory { record, entries })
 }
 
@@ -266,10 +276,15 @@ mod tests {
     use super::*;
 
     fn history() -> TaskHistory {
-        let record = TaskRecord::new(ContainerId::new("c1").unwrap(), "f".into(), FrameworkInfo::default(), TaskInfo::default());
+        let record =
+            TaskRecord::new(ContainerId::new("c1").unwrap(), "f".into(), FrameworkInfo::default(), TaskInfo::default());
         let uuid = Bytes::copy_from_slice(uuid::Uuid::from_u128(7).as_bytes());
         let update = StatusUpdate { framework_id: "f".into(), sequence: 1, ..StatusUpdate::default() };
-        let entries = vec![TaskEntry::Update(update), TaskEntry::Killing { cause: KillCause::Requested, grace_ms: 5 }, TaskEntry::Acknowledged(uuid)];
+        let entries = vec![
+            TaskEntry::Update(Box::new(update)),
+            TaskEntry::Killing { cause: KillCause::Requested, grace_ms: 5 },
+            TaskEntry::Acknowledged(uuid),
+        ];
         TaskHistory { record, entries }
     }
 
@@ -308,7 +323,10 @@ mod tests {
         checkpoints.create_task(&history.record).unwrap();
         let path = checkpoints.path(&history.record.container);
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"upd\n").unwrap();
-        assert!(matches!(checkpoints.load_tasks().unwrap().pop().unwrap(), Err(CheckpointError::Corrupt { line: 2, .. })));
+        assert!(matches!(
+            checkpoints.load_tasks().unwrap().pop().unwrap(),
+            Err(CheckpointError::Corrupt { line: 2, .. })
+        ));
         assert!(checkpoints.load_tasks().unwrap().is_empty());
         assert!(directory.path().join("meta/corrupt/c1").exists());
     }

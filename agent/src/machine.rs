@@ -39,7 +39,9 @@ impl Machine {
     /// Looks at the machine; `work_dir` tells which disk.
     pub(crate) fn detect(work_dir: &Path) -> Machine {
         let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u64);
-        let disk_total = nix::sys::statvfs::statvfs(work_dir).ok().map(|disk| disk.blocks().saturating_mul(disk.fragment_size()) / BYTES_PER_MEGABYTE);
+        let disk_total = nix::sys::statvfs::statvfs(work_dir)
+            .ok()
+            .map(|disk| disk.blocks().saturating_mul(disk.fragment_size()) / BYTES_PER_MEGABYTE);
         Machine { cpus, memory_total: memory("MemTotal:").map(|bytes| bytes / BYTES_PER_MEGABYTE), disk_total }
     }
 }
@@ -79,12 +81,22 @@ fn without_reserve(total: u64, reserve: u64) -> u64 {
 }
 
 fn scalar(name: &str, value: u64) -> Resource {
-    Resource { name: name.to_owned(), r#type: ValueType::Scalar, scalar: Some(Scalar { value: value as f64 }), ..Resource::default() }
+    Resource {
+        name: name.to_owned(),
+        r#type: ValueType::Scalar,
+        scalar: Some(Scalar { value: value as f64 }),
+        ..Resource::default()
+    }
 }
 
 fn ports() -> Resource {
     let range = vec![Range { begin: PORTS.0, end: PORTS.1 }];
-    Resource { name: "ports".to_owned(), r#type: ValueType::Ranges, ranges: Some(Ranges { range }), ..Resource::default() }
+    Resource {
+        name: "ports".to_owned(),
+        r#type: ValueType::Ranges,
+        ranges: Some(Ranges { range }),
+        ..Resource::default()
+    }
 }
 
 #[cfg(test)]
@@ -99,12 +111,23 @@ mod tests {
     #[test]
     fn what_is_not_given_is_detected_as_mesos_does() {
         let large = Machine { cpus: 8, memory_total: Some(24_000), disk_total: Some(100_000) };
-        assert_eq!(values("", large), [("cpus".to_owned(), 8.0), ("mem".to_owned(), 22_976.0), ("disk".to_owned(), 94_880.0)]);
+        assert_eq!(
+            values("", large),
+            [("cpus".to_owned(), 8.0), ("mem".to_owned(), 22_976.0), ("disk".to_owned(), 94_880.0)]
+        );
         let small = Machine { cpus: 1, memory_total: Some(1_500), disk_total: Some(9_000) };
-        assert_eq!(values("", small), [("cpus".to_owned(), 1.0), ("mem".to_owned(), 750.0), ("disk".to_owned(), 4_500.0)]);
+        assert_eq!(
+            values("", small),
+            [("cpus".to_owned(), 1.0), ("mem".to_owned(), 750.0), ("disk".to_owned(), 4_500.0)]
+        );
         let unknown = Machine { cpus: 2, memory_total: None, disk_total: None };
-        assert_eq!(values("cpus:0.5;disk:7", unknown), [("cpus".to_owned(), 0.5), ("disk".to_owned(), 7.0), ("mem".to_owned(), 1_024.0)]);
-        assert!(resources("ports:[1-2]", unknown).unwrap().iter().filter(|resource| resource.name == "ports").count() == 1);
+        assert_eq!(
+            values("cpus:0.5;disk:7", unknown),
+            [("cpus".to_owned(), 0.5), ("disk".to_owned(), 7.0), ("mem".to_owned(), 1_024.0)]
+        );
+        assert!(
+            resources("ports:[1-2]", unknown).unwrap().iter().filter(|resource| resource.name == "ports").count() == 1
+        );
         assert!(matches!(resources("cpus", unknown), Err(ResourcesError::Text(_))));
     }
 }

@@ -5,10 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 #[derive(clap::Parser)]
-#[command(
-    name = "attica-agent",
-    about = "Runs tasks in cgroups and tells how they fare"
-)]
+#[command(name = "attica-agent", about = "Runs tasks in cgroups and tells how they fare")]
 enum Command {
     /// Starts tasks for an agent; called by agents
     Launcher(attica_agent::launcher::Args),
@@ -31,9 +28,7 @@ fn agent(args: attica_agent::Args) -> Result<(), Failure> {
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .init();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let outcome = match Command::parse() {
         Command::Launcher(args) => attica_agent::launcher::run(&args).map_err(Failure::from),
         Command::Agent(args) => agent(args),
@@ -41,10 +36,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(
-                error = error.as_ref() as &dyn std::error::Error,
-                "attica-agent ends"
-            );
+            tracing::error!(error = error.as_ref() as &dyn std::error::Error, "attica-agent ends");
             ExitCode::FAILURE
         }
     }

@@ -34,7 +34,9 @@ pub(crate) fn make(path: &Path, user: Option<&str>) -> Result<(), SandboxError> 
     std::fs::create_dir_all(path).map_err(failed)?;
     if let Some(user) = user {
         let owner = |source: io::Error| SandboxError::Owner { path: path.to_owned(), user: user.to_owned(), source };
-        let found = User::from_name(user).map_err(|error| owner(error.into()))?.ok_or_else(|| owner(io::ErrorKind::NotFound.into()))?;
+        let found = User::from_name(user)
+            .map_err(|error| owner(error.into()))?
+            .ok_or_else(|| owner(io::ErrorKind::NotFound.into()))?;
         if !found.uid.is_root() {
             chown(path, Some(found.uid), Some(found.gid)).map_err(|error| owner(error.into()))?;
         }
@@ -95,7 +97,8 @@ pub(crate) fn collect(work_dir: &Path, retention: Duration, in_use: &dyn Fn(&Pat
 /// Since the last write to the sandbox or its output.
 fn idle_time(run: &Path) -> Option<Duration> {
     let modified = |path: &Path| std::fs::symlink_metadata(path).ok()?.modified().ok();
-    let newest = [run.to_owned(), run.join("stdout"), run.join("stderr")].iter().filter_map(|path| modified(path)).max()?;
+    let newest =
+        [run.to_owned(), run.join("stdout"), run.join("stderr")].iter().filter_map(|path| modified(path)).max()?;
     SystemTime::now().duration_since(newest).ok()
 }
 
@@ -103,13 +106,20 @@ fn remove_if_empty(executor: &Path) {
     let runs = executor.join("runs");
     if directories(&runs).next().is_none() {
         // Whatever fails here is tried again the next time.
-        let _left = std::fs::remove_file(runs.join("latest")).and_then(|()| std::fs::remove_dir(&runs)).and_then(|()| std::fs::remove_dir(executor));
+        let _left = std::fs::remove_file(runs.join("latest"))
+            .and_then(|()| std::fs::remove_dir(&runs))
+            .and_then(|()| std::fs::remove_dir(executor));
     }
 }
 
 /// The real directories in a directory; links are not followed.
 fn directories(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
-    std::fs::read_dir(path).into_iter().flatten().filter_map(Result::ok).filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
+    std::fs::read_dir(path)
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
 }
 
 #[cfg(test)]

@@ -78,7 +78,11 @@ impl From<nix::Error> for FileError {
 impl IntoResponse for FileError {
     fn into_response(self) -> Response {
         let status = match self {
-            FileError::NoPath | FileError::Number { .. } | FileError::Negative { .. } | FileError::Directory { .. } | FileError::Special => StatusCode::BAD_REQUEST,
+            FileError::NoPath
+            | FileError::Number { .. }
+            | FileError::Negative { .. }
+            | FileError::Directory { .. }
+            | FileError::Special => StatusCode::BAD_REQUEST,
             FileError::Missing => StatusCode::NOT_FOUND,
             FileError::Outside => StatusCode::FORBIDDEN,
             FileError::Unreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -129,7 +133,9 @@ fn locate(path: &str, work_dir: &Path, agent_id: Option<&str>) -> Option<Locatio
         literal(next(), "runs")?;
         (agent, framework, executor, next()?)
     } else {
-        let literal = |part: Option<String>, name: &str| part.filter(|part| part == name || *part == format!("{name}s")).map(drop);
+        let literal = |part: Option<String>, name: &str| {
+            part.filter(|part| part == name || *part == format!("{name}s")).map(drop)
+        };
         literal(next(), "framework")?;
         let framework = next()?;
         literal(next(), "executor")?;
@@ -145,7 +151,9 @@ fn locate(path: &str, work_dir: &Path, agent_id: Option<&str>) -> Option<Locatio
 }
 
 fn open_beneath(directory: impl AsFd, path: &Path, flags: OFlag, links: ResolveFlag) -> Result<OwnedFd, FileError> {
-    let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS | links);
+    let how = OpenHow::new()
+        .flags(flags | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS | links);
     Ok(openat2(directory, path, how)?)
 }
 
@@ -162,7 +170,8 @@ fn open(path: &str, work_dir: &Path, agent_id: Option<&str>) -> Result<File, Fil
     let sandbox = open_beneath(&root, &location.sandbox, directory, ResolveFlag::RESOLVE_NO_SYMLINKS)?;
     let rest = if location.rest.as_os_str().is_empty() { Path::new(".") } else { &location.rest };
     // Without O_NONBLOCK a FIFO would be waited for.
-    let file = open_beneath(&sandbox, rest, OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY, ResolveFlag::empty())?;
+    let file =
+        open_beneath(&sandbox, rest, OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY, ResolveFlag::empty())?;
     Ok(File::from(file))
 }
 
@@ -173,7 +182,9 @@ async fn opened(agent: &Agent, request: &Request) -> Result<(File, String), File
     blocking(move || open(&path, &work_dir, view.agent_id.as_deref()).map(|file| (file, path))).await
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, FileError> + Send + 'static) -> Result<T, FileError> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, FileError> + Send + 'static,
+) -> Result<T, FileError> {
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(FileError::Unavailable))
 }
 
@@ -189,7 +200,10 @@ fn regular(file: &File, action: &'static str) -> Result<u64, FileError> {
 }
 
 /// The entries of a directory, by name.
-pub(super) async fn browse(State(agent): State<Agent>, Query(request): Query<Request>) -> Result<Json<Value>, FileError> {
+pub(super) async fn browse(
+    State(agent): State<Agent>,
+    Query(request): Query<Request>,
+) -> Result<Json<Value>, FileError> {
     let (file, path) = opened(&agent, &request).await?;
     blocking(move || list(&file, &path)).await.map(Json)
 }
@@ -200,7 +214,8 @@ fn list(directory: &File, path: &str) -> Result<Value, FileError> {
     }
     // Reading through the descriptor: the directory cannot be exchanged for another one meanwhile.
     let opened = PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(directory)));
-    let mut names: Vec<_> = std::fs::read_dir(&opened)?.filter_map(Result::ok).map(|entry| entry.file_name()).take(MAX_ENTRIES).collect();
+    let mut names: Vec<_> =
+        std::fs::read_dir(&opened)?.filter_map(Result::ok).map(|entry| entry.file_name()).take(MAX_ENTRIES).collect();
     names.sort();
     let entry = |name: std::ffi::OsString| {
         let metadata = std::fs::symlink_metadata(opened.join(&name)).ok()?;
@@ -227,7 +242,8 @@ fn group(gid: u32) -> String {
 
 fn number(name: &'static str, text: Option<&String>, least: i64) -> Result<Option<i64>, FileError> {
     let Some(text) = text else { return Ok(None) };
-    let value: i64 = text.trim().parse().map_err(|_| FileError::Number { name, text: text.chars().take(40).collect() })?;
+    let value: i64 =
+        text.trim().parse().map_err(|_| FileError::Number { name, text: text.chars().take(40).collect() })?;
     if value < least { Err(FileError::Negative { name, value }) } else { Ok(Some(value)) }
 }
 
@@ -264,7 +280,10 @@ fn read_at(file: &File, data: &mut [u8], offset: u64) -> Result<usize, FileError
 }
 
 /// A whole file as it is now.
-pub(super) async fn download(State(agent): State<Agent>, Query(request): Query<Request>) -> Result<Response, FileError> {
+pub(super) async fn download(
+    State(agent): State<Agent>,
+    Query(request): Query<Request>,
+) -> Result<Response, FileError> {
     let (mut file, path) = opened(&agent, &request).await?;
     let size = regular(&file, "download")?;
     file.seek(SeekFrom::Start(0))?;
@@ -286,7 +305,13 @@ pub(super) async fn download(State(agent): State<Agent>, Query(request): Query<R
         let left = left - chunk.len() as u64;
         Ok(Some((Bytes::from(chunk), (file, left))))
     });
-    let name: String = path.rsplit('/').next().unwrap_or_default().chars().filter(|letter| letter.is_ascii_graphic() && !matches!(letter, '"' | '\\')).collect();
+    let name: String = path
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .filter(|letter| letter.is_ascii_graphic() && !matches!(letter, '"' | '\\'))
+        .collect();
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::CONTENT_LENGTH, size.to_string()),
@@ -313,7 +338,15 @@ mod tests {
         std::fs::write(work_dir.path().join("secret"), "secret").unwrap();
         std::fs::write(sandbox.join("stdout"), "hello").unwrap();
         std::os::unix::fs::symlink("r1", sandbox.with_file_name("latest")).unwrap();
-        let links = [("inside", "stdout"), ("sub/up", "../stdout"), ("out", "../../../../../../../../secret"), ("absolute", "/etc/passwd"), ("proc", "/proc/self/root"), ("loop", "loop"), ("whole", "/")];
+        let links = [
+            ("inside", "stdout"),
+            ("sub/up", "../stdout"),
+            ("out", "../../../../../../../../secret"),
+            ("absolute", "/etc/passwd"),
+            ("proc", "/proc/self/root"),
+            ("loop", "loop"),
+            ("whole", "/"),
+        ];
         for (name, target) in links {
             std::os::unix::fs::symlink(target, sandbox.join(name)).unwrap();
         }
@@ -339,15 +372,41 @@ mod tests {
         assert_eq!(show(&format!("{root}/{SANDBOX}/stdout")), "hello");
         assert_eq!(show("/frameworks/f/executors/t/runs/latest/stdout"), "hello");
         let outside = "The path leads out of the sandbox.";
-        for rest in ["/out", "/absolute", "/proc/etc/passwd", "/loop", "/whole/etc/passwd", "/../r1/stdout", "/../../../../../../../../secret", "/sub/../../r1/stdout"] {
+        for rest in [
+            "/out",
+            "/absolute",
+            "/proc/etc/passwd",
+            "/loop",
+            "/whole/etc/passwd",
+            "/../r1/stdout",
+            "/../../../../../../../../secret",
+            "/sub/../../r1/stdout",
+        ] {
             assert_eq!(virtual_path(rest), outside, "{rest}");
         }
         let missing = "No such file.";
         assert_eq!(virtual_path("/nothing"), missing);
-        for path in ["", "/", "/etc/passwd", "/framework/../../x", "/framework/f/executor/../latest/stdout", "/framework/f/executor/t", "relative", "/framework/f/executor/t/..", "/framework/f/executor/t/."] {
+        for path in [
+            "",
+            "/",
+            "/etc/passwd",
+            "/framework/../../x",
+            "/framework/f/executor/../latest/stdout",
+            "/framework/f/executor/t",
+            "relative",
+            "/framework/f/executor/t/..",
+            "/framework/f/executor/t/.",
+        ] {
             assert_eq!(show(path), missing, "{path}");
         }
-        for path in ["secret", "slaves", "meta/agent.json", "slaves/a/frameworks/f/executors/t/runs", "slaves/../secret", "slaves/a/frameworks/f/executors/t/runs/../../../../../../../secret"] {
+        for path in [
+            "secret",
+            "slaves",
+            "meta/agent.json",
+            "slaves/a/frameworks/f/executors/t/runs",
+            "slaves/../secret",
+            "slaves/a/frameworks/f/executors/t/runs/../../../../../../../secret",
+        ] {
             assert_eq!(show(&format!("{root}/{path}")), missing, "{path}");
         }
         assert_eq!(virtual_path(""), "Cannot read a directory.");
@@ -359,7 +418,10 @@ mod tests {
         let work_dir = planted();
         let runs = work_dir.path().join(SANDBOX).parent().unwrap().to_owned();
         std::os::unix::fs::symlink("/etc", runs.join("r2")).unwrap();
-        assert!(matches!(open("/framework/f/executor/t/r2/passwd", work_dir.path(), Some("a")), Err(FileError::Outside)));
+        assert!(matches!(
+            open("/framework/f/executor/t/r2/passwd", work_dir.path(), Some("a")),
+            Err(FileError::Outside)
+        ));
     }
 
     #[test]
@@ -367,7 +429,12 @@ mod tests {
         let work_dir = planted();
         let directory = open("/framework/f/executor/t/latest", work_dir.path(), Some("a")).unwrap();
         let listed = list(&directory, "/framework/f/executor/t/latest/").unwrap();
-        let stdout = listed.as_array().unwrap().iter().find(|entry| entry["path"] == "/framework/f/executor/t/latest/stdout").unwrap();
+        let stdout = listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|entry| entry["path"] == "/framework/f/executor/t/latest/stdout")
+            .unwrap();
         assert_eq!((stdout["mode"].as_str(), stdout["size"].as_u64()), (Some("-rw-r--r--"), Some(5)));
         assert_eq!(listed.as_array().unwrap().len(), 9);
     }

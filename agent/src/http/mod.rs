@@ -2,8 +2,8 @@
 //! `/slave(1)`, and the older ones with `.json` behind them, as clients of Mesos's agent expect.
 
 mod files;
-mod monitor;
 mod mode;
+mod monitor;
 pub(crate) mod view;
 
 use std::path::PathBuf;

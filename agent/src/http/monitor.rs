@@ -53,6 +53,7 @@ fn figures(agent: &Agent, running: &Running) -> Value {
         ("mem_rss_bytes", memory_bytes.map(|bytes| json!(bytes))),
         ("processes", pids.map(|pids| json!(pids))),
     ];
-    let known: Map<String, Value> = figures.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    let known: Map<String, Value> =
+        figures.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
     Value::Object(known)
 }

@@ -48,7 +48,13 @@ pub(crate) struct View {
 }
 
 /// Renders the state of `supervisor`.
-pub(crate) fn render(supervisor: &Supervisor, description: &Description, isolation: Option<IsolationKind>, started_at: Timestamp, work_dir: &Path) -> View {
+pub(crate) fn render(
+    supervisor: &Supervisor,
+    description: &Description,
+    isolation: Option<IsolationKind>,
+    started_at: Timestamp,
+    work_dir: &Path,
+) -> View {
     let running = supervisor.tasks().filter_map(running).collect();
     let sandboxes = supervisor.tasks().chain(supervisor.completed()).map(|task| {
         let virtual_path = format!("/framework/{}/executor/{}/latest", task.key.framework_id, task.key.task_id);
@@ -78,7 +84,12 @@ fn running(task: &Task) -> Option<Running> {
 }
 
 fn scalar(resources: &[Resource], name: &str) -> f64 {
-    resources.iter().filter(|resource| resource.name == name).filter_map(|resource| resource.scalar.as_ref()).map(|scalar| scalar.value).sum()
+    resources
+        .iter()
+        .filter(|resource| resource.name == name)
+        .filter_map(|resource| resource.scalar.as_ref())
+        .map(|scalar| scalar.value)
+        .sum()
 }
 
 /// The form of `resources` objects: the four usual scalars always, ranges and sets as text.
@@ -125,21 +136,36 @@ fn wire<T: serde::Serialize>(message: &T) -> Value {
     serde_json::to_value(message).unwrap_or(Value::Null)
 }
 
-fn state(supervisor: &Supervisor, description: &Description, isolation: Option<IsolationKind>, started_at: Timestamp, work_dir: &Path) -> Value {
+/// The tasks of one framework.
+struct Tasks<'a> {
+    framework: &'a FrameworkInfo,
+    active: Vec<&'a Task>,
+    ended: Vec<&'a Task>,
+}
+
+fn state(
+    supervisor: &Supervisor,
+    description: &Description,
+    isolation: Option<IsolationKind>,
+    started_at: Timestamp,
+    work_dir: &Path,
+) -> Value {
     let Description { info, address } = description;
     let total = resources(&info.resources);
-    let mut frameworks: BTreeMap<String, (&FrameworkInfo, Vec<&Task>, Vec<&Task>)> = BTreeMap::new();
+    let mut frameworks: BTreeMap<String, Tasks<'_>> = BTreeMap::new();
     for task in supervisor.tasks().chain(supervisor.completed()) {
-        let entry = frameworks.entry(task.key.framework_id.to_string()).or_insert_with(|| (&task.framework, Vec::new(), Vec::new()));
+        let entry = frameworks.entry(task.key.framework_id.to_string()).or_insert_with(|| Tasks {
+            framework: &task.framework,
+            active: Vec::new(),
+            ended: Vec::new(),
+        });
         match task.phase {
-            Phase::Launching | Phase::Running => entry.1.push(task),
-            Phase::Ended => entry.2.push(task),
+            Phase::Launching | Phase::Running => entry.active.push(task),
+            Phase::Ended => entry.ended.push(task),
         }
     }
-    let (active, completed): (Vec<_>, Vec<_>) = frameworks.into_iter().partition(|(_, (_, running, _))| !running.is_empty());
-    let frameworks = |list: Vec<(String, (&FrameworkInfo, Vec<&Task>, Vec<&Task>))>| -> Vec<Value> {
-        list.into_iter().map(|(id, (info, running, ended))| framework(&id, info, &running, &ended, work_dir)).collect()
-    };
+    let (active, completed): (Vec<_>, Vec<_>) = frameworks.iter().partition(|(_, tasks)| !tasks.active.is_empty());
+    let render = |(id, tasks): (&String, &Tasks<'_>)| framework(id, tasks, work_dir);
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "start_time": started_at.seconds(),
@@ -156,13 +182,18 @@ fn state(supervisor: &Supervisor, description: &Description, isolation: Option<I
         "unreserved_resources_allocated": resources(&allocated(supervisor.tasks())),
         "attributes": info.attributes.iter().map(|one| (one.name.clone(), attribute(one))).collect::<Map<_, _>>(),
         "flags": { "work_dir": work_dir.to_string_lossy(), "isolation": isolation.map_or("", IsolationKind::as_str), "ip": address.ip().to_string(), "port": address.port().to_string() },
-        "frameworks": frameworks(active),
-        "completed_frameworks": frameworks(completed),
+        "frameworks": active.into_iter().map(render).collect::<Vec<_>>(),
+        "completed_frameworks": completed.into_iter().map(render).collect::<Vec<_>>(),
     })
 }
 
-fn framework(id: &str, info: &FrameworkInfo, running: &[&Task], ended: &[&Task], work_dir: &Path) -> Value {
-    let roles = if info.roles.is_empty() { vec![info.role.clone().unwrap_or_else(|| "*".to_owned())] } else { info.roles.clone() };
+fn framework(id: &str, tasks: &Tasks<'_>, work_dir: &Path) -> Value {
+    let Tasks { framework: info, active, ended } = tasks;
+    let roles = if info.roles.is_empty() {
+        vec![info.role.clone().unwrap_or_else(|| "*".to_owned())]
+    } else {
+        info.roles.clone()
+    };
     json!({
         "id": id,
         "name": info.name,
@@ -171,7 +202,7 @@ fn framework(id: &str, info: &FrameworkInfo, running: &[&Task], ended: &[&Task],
         "checkpoint": info.checkpoint,
         "hostname": info.hostname.clone().unwrap_or_default(),
         "roles": roles,
-        "executors": running.iter().map(|task| executor(task, work_dir)).collect::<Vec<_>>(),
+        "executors": active.iter().map(|task| executor(task, work_dir)).collect::<Vec<_>>(),
         "completed_executors": ended.iter().map(|task| executor(task, work_dir)).collect::<Vec<_>>(),
     })
 }
@@ -213,7 +244,10 @@ fn describe(task: &Task) -> Value {
         "state": task.state.name(),
         "resources": resources(&task.info.resources),
     });
-    let optional = [("labels", task.info.labels.as_ref().map(|labels| wire(labels)["labels"].clone())), ("discovery", task.info.discovery.as_ref().map(wire))];
+    let optional = [
+        ("labels", task.info.labels.as_ref().map(|labels| wire(labels)["labels"].clone())),
+        ("discovery", task.info.discovery.as_ref().map(wire)),
+    ];
     for (name, value) in optional {
         if let Some(value) = value {
             object[name] = value;
@@ -247,7 +281,9 @@ fn metrics(supervisor: &Supervisor, description: &Description, started_at: Times
         }
     }
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    for (name, value) in ["system/load_1min", "system/load_5min", "system/load_15min"].into_iter().zip(load.split_ascii_whitespace()) {
+    for (name, value) in
+        ["system/load_1min", "system/load_5min", "system/load_15min"].into_iter().zip(load.split_ascii_whitespace())
+    {
         if let Ok(value) = value.parse() {
             put(name, value);
         }

@@ -29,11 +29,7 @@ pub(crate) enum LaunchError {
     #[error("cannot open {path}")]
     Output { path: PathBuf, source: io::Error },
     #[error("cannot execute `{program}` in {directory}")]
-    Execute {
-        program: String,
-        directory: PathBuf,
-        source: io::Error,
-    },
+    Execute { program: String, directory: PathBuf, source: io::Error },
     #[error("the new process cannot be found in /proc")]
     Vanished,
 }
@@ -47,11 +43,7 @@ struct Identity {
 }
 
 /// Starts `spec`. After an error nothing of it is left.
-pub(crate) fn launch(
-    isolation: &dyn Isolation,
-    records: &Records,
-    spec: &LaunchSpec,
-) -> Result<Process, LaunchError> {
+pub(crate) fn launch(isolation: &dyn Isolation, records: &Records, spec: &LaunchSpec) -> Result<Process, LaunchError> {
     let identity = spec.user.as_deref().map(identity_of).transpose()?;
     isolation
         .create(&spec.container, &spec.limits)
@@ -63,10 +55,7 @@ pub(crate) fn launch(
 }
 
 fn discard(isolation: &dyn Isolation, records: &Records, container: &ContainerId) {
-    if let Err(error) = isolation.remove(Subject {
-        container,
-        leader: None,
-    }) {
+    if let Err(error) = isolation.remove(Subject { container, leader: None }) {
         tracing::warn!(%container, error = &error as &dyn std::error::Error, "a failed launch leaves a cgroup behind");
     }
     if let Err(error) = records.remove(container) {
@@ -106,10 +95,7 @@ fn execute(
     let pid = i32::try_from(child.id()).map_err(|_| LaunchError::Vanished)?;
     // Nobody but this process waits for the child, so it is in /proc, at least as a zombie.
     let stat = process::stat(pid).ok_or(LaunchError::Vanished)?;
-    Ok(Process {
-        pid,
-        start_ticks: stat.start_ticks,
-    })
+    Ok(Process { pid, start_ticks: stat.start_ticks })
 }
 
 /// The sandbox may belong to the task's user: a link that is planted there is not followed.
@@ -127,23 +113,14 @@ fn open_output(directory: &Path, name: &str) -> Result<File, LaunchError> {
 /// In the child: see [`super::records`].
 fn register_birth(records: &Records, container: &ContainerId) -> io::Result<()> {
     let pid = nix::unistd::getpid().as_raw();
-    let start_ticks = process::stat(pid)
-        .ok_or_else(|| io::Error::other("this process is not in /proc"))?
-        .start_ticks;
-    records.write(&Record {
-        container: container.clone(),
-        process: Process { pid, start_ticks },
-        ending: None,
-    })
+    let start_ticks = process::stat(pid).ok_or_else(|| io::Error::other("this process is not in /proc"))?.start_ticks;
+    records.write(&Record { container: container.clone(), process: Process { pid, start_ticks }, ending: None })
 }
 
 /// In the child: into the cgroups, under the limits.
 fn enter(entry: &Entry) -> io::Result<()> {
     for file in &entry.membership {
-        OpenOptions::new()
-            .write(true)
-            .open(file)
-            .and_then(|mut file| io::Write::write_all(&mut file, b"0"))?;
+        OpenOptions::new().write(true).open(file).and_then(|mut file| io::Write::write_all(&mut file, b"0"))?;
     }
     for (resource, value) in &entry.limits {
         nix::sys::resource::setrlimit(*resource, *value, *value)?;
@@ -161,18 +138,9 @@ fn become_user(identity: &Identity) -> io::Result<()> {
 }
 
 fn identity_of(user: &str) -> Result<Identity, LaunchError> {
-    let lookup = |source| LaunchError::UserLookup {
-        user: user.to_owned(),
-        source,
-    };
-    let found = User::from_name(user)
-        .map_err(lookup)?
-        .ok_or_else(|| LaunchError::UnknownUser(user.to_owned()))?;
+    let lookup = |source| LaunchError::UserLookup { user: user.to_owned(), source };
+    let found = User::from_name(user).map_err(lookup)?.ok_or_else(|| LaunchError::UnknownUser(user.to_owned()))?;
     let name = CString::new(user).map_err(|_| LaunchError::UnknownUser(user.to_owned()))?;
     let supplementary = nix::unistd::getgrouplist(&name, found.gid).map_err(lookup)?;
-    Ok(Identity {
-        user: found.uid,
-        group: found.gid,
-        supplementary,
-    })
+    Ok(Identity { user: found.uid, group: found.gid, supplementary })
 }

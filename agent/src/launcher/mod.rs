@@ -66,28 +66,17 @@ pub enum Error {
 
 /// Runs the launcher until it has nothing to do any more. Must be called by a process with a single thread.
 pub fn run(args: &Args) -> Result<(), Error> {
-    let directory = |source| Error::Directory {
-        directory: args.dir.clone(),
-        source,
-    };
+    let directory = |source| Error::Directory { directory: args.dir.clone(), source };
     std::fs::create_dir_all(&args.dir).map_err(directory)?;
     // Already a session leader when it was started by hand: that is as good.
     let _leader_already = nix::unistd::setsid();
     // The socket is bound by its bare name: a path may be longer than an address holds.
     std::env::set_current_dir(&args.dir).map_err(directory)?;
-    let lock = std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open("launcher.lock")
-        .map_err(directory)?;
-    let _lock =
-        Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|_| Error::Occupied {
-            directory: args.dir.clone(),
-        })?;
-    nix::sys::prctl::set_child_subreaper(true).map_err(|error| Error::System {
-        action: "adopt orphans",
-        source: error.into(),
-    })?;
+    let lock = std::fs::OpenOptions::new().create(true).append(true).open("launcher.lock").map_err(directory)?;
+    let _lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock)
+        .map_err(|_| Error::Occupied { directory: args.dir.clone() })?;
+    nix::sys::prctl::set_child_subreaper(true)
+        .map_err(|error| Error::System { action: "adopt orphans", source: error.into() })?;
     let isolation = isolation::detect(&args.cgroup_parent);
     // Absolute: children write there from their own working directory.
     let records = std::env::current_dir()

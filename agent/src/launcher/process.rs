@@ -24,11 +24,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
     let state = fields.next()?;
     let session = fields.nth(2)?.parse().ok()?;
     let start_ticks = fields.nth(15)?.parse().ok()?;
-    Some(Stat {
-        zombie: matches!(state, "Z" | "X"),
-        session,
-        start_ticks,
-    })
+    Some(Stat { zombie: matches!(state, "Z" | "X"), session, start_ticks })
 }
 
 /// Whether `process` exists still (a zombie counts: its status can be had), and the number was not given to another one.
@@ -54,14 +50,7 @@ mod tests {
     #[test]
     fn a_name_with_parentheses_and_spaces_does_not_confuse() {
         let text = "77 (a) b (c) S 1 50 51 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 0 0\n";
-        assert_eq!(
-            parse_stat(text),
-            Some(Stat {
-                zombie: false,
-                session: 51,
-                start_ticks: 987_654
-            })
-        );
+        assert_eq!(parse_stat(text), Some(Stat { zombie: false, session: 51, start_ticks: 987_654 }));
         assert_eq!(parse_stat("77 (torn) S 1"), None);
     }
 
@@ -70,9 +59,6 @@ mod tests {
         let pid = i32::try_from(std::process::id()).unwrap();
         let start_ticks = stat(pid).unwrap().start_ticks;
         assert!(exists(Process { pid, start_ticks }));
-        assert!(!exists(Process {
-            pid,
-            start_ticks: start_ticks + 1
-        }));
+        assert!(!exists(Process { pid, start_ticks: start_ticks + 1 }));
     }
 }

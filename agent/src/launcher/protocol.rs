@@ -253,10 +253,8 @@ pub fn encode<M: Serialize>(message: &M, out: &mut Vec<u8>) -> Result<(), FrameE
     out.extend_from_slice(&[0; 4]);
     serde_json::to_writer(&mut *out, message).map_err(FrameError::Malformed)?;
     let length = out.len() - start - 4;
-    let header = u32::try_from(length)
-        .ok()
-        .filter(|_| length <= MAX_RECORD_BYTES)
-        .ok_or(FrameError::TooLong(length))?;
+    let header =
+        u32::try_from(length).ok().filter(|_| length <= MAX_RECORD_BYTES).ok_or(FrameError::TooLong(length))?;
     out[start..start + 4].copy_from_slice(&header.to_be_bytes());
     Ok(())
 }
@@ -308,10 +306,7 @@ mod tests {
     #[test]
     fn a_giant_record_is_refused_before_it_is_read() {
         let mut buffer = u32::MAX.to_be_bytes().to_vec();
-        assert!(matches!(
-            decode::<Request>(&mut buffer),
-            Err(FrameError::TooLong(_))
-        ));
+        assert!(matches!(decode::<Request>(&mut buffer), Err(FrameError::TooLong(_))));
     }
 
     #[test]

@@ -92,19 +92,11 @@ impl Records {
 }
 
 fn read(path: &Path, container: &ContainerId) -> Result<Record, RecordError> {
-    let text = std::fs::read(path).map_err(|source| RecordError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
-    let record: Record = serde_json::from_slice(&text).map_err(|source| RecordError::Corrupt {
-        path: path.to_owned(),
-        source,
-    })?;
+    let text = std::fs::read(path).map_err(|source| RecordError::Unreadable { path: path.to_owned(), source })?;
+    let record: Record =
+        serde_json::from_slice(&text).map_err(|source| RecordError::Corrupt { path: path.to_owned(), source })?;
     if record.container != *container {
-        return Err(RecordError::Misplaced {
-            path: path.to_owned(),
-            found: record.container,
-        });
+        return Err(RecordError::Misplaced { path: path.to_owned(), found: record.container });
     }
     Ok(record)
 }
@@ -119,19 +111,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let records = Records::open(directory.path().join("containers")).unwrap();
         let container = ContainerId::new("c1").unwrap();
-        let mut record = Record {
-            container: container.clone(),
-            process: Process {
-                pid: 7,
-                start_ticks: 9,
-            },
-            ending: None,
-        };
+        let mut record =
+            Record { container: container.clone(), process: Process { pid: 7, start_ticks: 9 }, ending: None };
         records.write(&record).unwrap();
-        record.ending = Some(Ending {
-            exit: Exit::Code(3),
-            memory: MemoryVerdict::WithinLimit,
-        });
+        record.ending = Some(Ending { exit: Exit::Code(3), memory: MemoryVerdict::WithinLimit });
         records.write(&record).unwrap();
         assert_eq!(records.load().unwrap().pop().unwrap().1.unwrap(), record);
 
@@ -139,20 +122,13 @@ mod tests {
         for length in 0..whole.len() {
             std::fs::write(records.path(&container), &whole[..length]).unwrap();
             assert!(
-                matches!(
-                    records.load().unwrap().pop().unwrap().1,
-                    Err(RecordError::Corrupt { .. })
-                ),
+                matches!(records.load().unwrap().pop().unwrap().1, Err(RecordError::Corrupt { .. })),
                 "{length} bytes"
             );
         }
         std::fs::write(directory.path().join("containers/c2"), &whole).unwrap();
         assert!(
-            records
-                .load()
-                .unwrap()
-                .into_iter()
-                .any(|(_, record)| matches!(record, Err(RecordError::Misplaced { .. })))
+            records.load().unwrap().into_iter().any(|(_, record)| matches!(record, Err(RecordError::Misplaced { .. })))
         );
     }
 }

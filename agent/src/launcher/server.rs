@@ -16,8 +16,8 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use self::peer::Peer;
 use super::isolation::{self, Isolation, Removal, Subject};
 use super::protocol::{
-    ContainerId, ContainerReport, Ending, Exit, IsolationKind, LaunchSpec, MemoryVerdict, PROTOCOL,
-    Process, Reply, Request, SOCKET,
+    ContainerId, ContainerReport, Ending, Exit, IsolationKind, LaunchSpec, MemoryVerdict, PROTOCOL, Process, Reply,
+    Request, SOCKET,
 };
 use super::records::{Record, Records};
 use super::{Error, child, process, sys};
@@ -33,16 +33,9 @@ enum State {
     /// Its program runs as our child.
     Running,
     /// Its program runs as somebody else's child, since the launcher that started it died.
-    Adopted {
-        pidfd: OwnedFd,
-        look_again: Option<Instant>,
-    },
+    Adopted { pidfd: OwnedFd, look_again: Option<Instant> },
     /// Its program has ended, which is on record; what it left behind is being killed.
-    Emptying {
-        ending: Ending,
-        pause_ms: u64,
-        next: Instant,
-    },
+    Emptying { ending: Ending, pause_ms: u64, next: Instant },
     /// Nothing of it is left; the record waits for the agent's `Forget`.
     Ended { ending: Ending },
 }
@@ -78,24 +71,17 @@ pub(super) struct Server {
 
 impl Server {
     /// Takes over what earlier launchers left and begins to listen.
-    pub(super) fn start(
-        isolation: Box<dyn Isolation>,
-        records: Records,
-        linger_ms: u64,
-    ) -> Result<Server, Error> {
+    pub(super) fn start(isolation: Box<dyn Isolation>, records: Records, linger_ms: u64) -> Result<Server, Error> {
         let system = |action| move |source: io::Error| Error::System { action, source };
         let mut mask = SigSet::empty();
         mask.add(Signal::SIGCHLD);
-        mask.thread_block()
-            .map_err(|error| system("block SIGCHLD")(error.into()))?;
+        mask.thread_block().map_err(|error| system("block SIGCHLD")(error.into()))?;
         let children = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
             .map_err(|error| system("watch SIGCHLD")(error.into()))?;
         // The lock is held, so a socket that is there is a dead launcher's.
         let _none = std::fs::remove_file(SOCKET);
         let listener = UnixListener::bind(SOCKET).map_err(system("bind its socket"))?;
-        listener
-            .set_nonblocking(true)
-            .map_err(system("bind its socket"))?;
+        listener.set_nonblocking(true).map_err(system("bind its socket"))?;
         let mut server = Server {
             isolation,
             records,
@@ -126,21 +112,9 @@ impl Server {
         for container in self.isolation.containers() {
             if !self.containers.contains_key(&container) {
                 tracing::warn!(%container, "a cgroup without a record is emptied");
-                let ending = Ending {
-                    exit: Exit::Unknown,
-                    memory: MemoryVerdict::WithinLimit,
-                };
-                let process = Process {
-                    pid: 0,
-                    start_ticks: 0,
-                };
-                self.containers.insert(
-                    container.clone(),
-                    Container {
-                        process,
-                        state: emptying(ending),
-                    },
-                );
+                let ending = Ending { exit: Exit::Unknown, memory: MemoryVerdict::WithinLimit };
+                let process = Process { pid: 0, start_ticks: 0 };
+                self.containers.insert(container.clone(), Container { process, state: emptying(ending) });
                 self.empty(&container);
             }
         }
@@ -148,38 +122,22 @@ impl Server {
     }
 
     fn adopt_one(&mut self, record: Record) {
-        let Record {
-            container,
-            process,
-            ending,
-        } = record;
-        let pidfd = sys::pidfd_open(process.pid)
-            .ok()
-            .filter(|_| process::exists(process));
+        let Record { container, process, ending } = record;
+        let pidfd = sys::pidfd_open(process.pid).ok().filter(|_| process::exists(process));
         let state = match (ending, pidfd) {
             (Some(ending), _) => emptying(ending),
-            (None, Some(pidfd)) => State::Adopted {
-                pidfd,
-                look_again: None,
-            },
+            (None, Some(pidfd)) => State::Adopted { pidfd, look_again: None },
             // The agent may hold a pidfd that tells more.
-            (None, None) => emptying(Ending {
-                exit: Exit::Unknown,
-                memory: self.isolation.memory_verdict(&container),
-            }),
+            (None, None) => emptying(Ending { exit: Exit::Unknown, memory: self.isolation.memory_verdict(&container) }),
         };
-        self.containers
-            .insert(container.clone(), Container { process, state });
+        self.containers.insert(container.clone(), Container { process, state });
         self.empty(&container);
     }
 
     /// Works until there is nothing to do any more.
     pub(super) fn serve(&mut self) -> Result<(), Error> {
         while !self.finished() {
-            let ready = self.wait().map_err(|source| Error::System {
-                action: "wait for events",
-                source,
-            })?;
+            let ready = self.wait().map_err(|source| Error::System { action: "wait for events", source })?;
             if ready.child {
                 self.reap();
             }
@@ -189,7 +147,7 @@ impl Server {
             if ready.newcomer {
                 self.welcome();
             }
-            self.look_after_adopted();
+            self.look_after_adopted(ready.adopted);
             self.empty_all();
             if let Some(Err(error)) = self.peer.as_mut().map(Peer::flush) {
                 tracing::info!(%error, "the agent went away");
@@ -219,48 +177,31 @@ impl Server {
     }
 
     fn wait(&self) -> io::Result<Ready> {
-        let mut descriptors = vec![
+        let fixed = [
             PollFd::new(self.children.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
         ];
-        if let Some(peer) = &self.peer {
-            descriptors.push(PollFd::new(peer.as_fd(), peer.interest()));
-        }
-        for container in self.containers.values() {
-            if let State::Adopted {
-                pidfd,
-                look_again: None,
-            } = &container.state
-            {
-                descriptors.push(PollFd::new(pidfd.as_fd(), PollFlags::POLLIN));
-            }
-        }
+        let peer = self.peer.as_ref().map(|peer| PollFd::new(peer.as_fd(), peer.interest()));
+        let watched = self.containers.iter().filter_map(|(id, container)| match &container.state {
+            State::Adopted { pidfd, look_again: None } => Some((id, PollFd::new(pidfd.as_fd(), PollFlags::POLLIN))),
+            State::Adopted { .. } | State::Running | State::Emptying { .. } | State::Ended { .. } => None,
+        });
+        let (ids, adopted): (Vec<&ContainerId>, Vec<PollFd<'_>>) = watched.unzip();
+        let others = fixed.len() + usize::from(peer.is_some());
+        let mut descriptors: Vec<PollFd<'_>> = fixed.into_iter().chain(peer).chain(adopted).collect();
         match nix::poll::poll(&mut descriptors, self.timeout()) {
             Ok(_) | Err(nix::Error::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
-        let ready = |index: usize| {
-            descriptors
-                .get(index)
-                .and_then(PollFd::any)
-                .unwrap_or(false)
-        };
-        Ok(Ready {
-            child: ready(0),
-            newcomer: ready(1),
-            agent: self.peer.is_some() && ready(2),
-        })
+        let ready = |index: usize| descriptors.get(index).and_then(PollFd::any).unwrap_or(false);
+        let adopted =
+            ids.into_iter().enumerate().filter(|(index, _)| ready(others + index)).map(|(_, id)| id.clone()).collect();
+        Ok(Ready { child: ready(0), newcomer: ready(1), agent: self.peer.is_some() && ready(2), adopted })
     }
 
     fn timeout(&self) -> PollTimeout {
-        let linger_end = (self.peer.is_none() && self.containers.is_empty())
-            .then(|| self.alone_since + self.linger);
-        let next = self
-            .containers
-            .values()
-            .filter_map(Container::next)
-            .chain(linger_end)
-            .min();
+        let linger_end = (self.peer.is_none() && self.containers.is_empty()).then(|| self.alone_since + self.linger);
+        let next = self.containers.values().filter_map(Container::next).chain(linger_end).min();
         next.map_or(PollTimeout::NONE, |next| {
             // Rounded up, or the last fraction of a millisecond would be spent spinning.
             let pause = next.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
@@ -297,55 +238,38 @@ impl Server {
         let Some(entry) = self.containers.get_mut(container) else {
             return;
         };
-        let ending = Ending {
-            exit,
-            memory: self.isolation.memory_verdict(container),
-        };
+        let ending = Ending { exit, memory: self.isolation.memory_verdict(container) };
         entry.state = emptying(ending);
-        let record = Record {
-            container: container.clone(),
-            process: entry.process,
-            ending: Some(ending),
-        };
+        let record = Record { container: container.clone(), process: entry.process, ending: Some(ending) };
         if let Err(error) = self.records.write(&record) {
             tracing::error!(%container, %error, "the exit status is not on record; it is lost if this launcher dies before it is told");
         }
         self.empty(container);
     }
 
-    /// Looks at adopted processes whose pidfd is readable: they have ended, perhaps not been reaped yet.
-    fn look_after_adopted(&mut self) {
+    /// Looks at adopted processes that have ended, as their pidfd tells; they may not have been reaped yet.
+    fn look_after_adopted(&mut self, mut ended: Vec<ContainerId>) {
         let now = Instant::now();
-        let mut exits = Vec::new();
-        for (id, container) in &mut self.containers {
-            let State::Adopted { pidfd, look_again } = &mut container.state else {
+        let again = |container: &Container| matches!(container.state, State::Adopted { look_again: Some(next), .. } if next <= now);
+        ended.extend(self.containers.iter().filter(|(_, container)| again(container)).map(|(id, _)| id.clone()));
+        for id in ended {
+            let Some(Container { process, state: State::Adopted { pidfd, look_again } }) = self.containers.get_mut(&id)
+            else {
                 continue;
             };
-            if look_again.is_some_and(|next| next > now) || !is_readable(pidfd) {
-                continue;
-            }
             match sys::pidfd_exit(pidfd.as_fd()) {
-                Ok(Some(exit)) => exits.push((id.clone(), exit)),
-                Ok(None) if process::exists(container.process) => {
-                    *look_again = Some(now + REAP_PAUSE)
-                }
-                Ok(None) | Err(_) => exits.push((id.clone(), Exit::Unknown)),
+                Ok(Some(exit)) => self.ended(&id, exit),
+                Ok(None) if process::exists(*process) => *look_again = Some(now + REAP_PAUSE),
+                Ok(None) | Err(_) => self.ended(&id, Exit::Unknown),
             }
-        }
-        for (container, exit) in exits {
-            self.ended(&container, exit);
         }
     }
 
     fn empty_all(&mut self) {
         let now = Instant::now();
         let due = |container: &Container| matches!(container.state, State::Emptying { next, .. } if next <= now);
-        let due: Vec<ContainerId> = self
-            .containers
-            .iter()
-            .filter(|(_, container)| due(container))
-            .map(|(id, _)| id.clone())
-            .collect();
+        let due: Vec<ContainerId> =
+            self.containers.iter().filter(|(_, container)| due(container)).map(|(id, _)| id.clone()).collect();
         for container in due {
             self.empty(&container);
         }
@@ -356,18 +280,10 @@ impl Server {
         let Some(entry) = self.containers.get_mut(container) else {
             return;
         };
-        let State::Emptying {
-            ending,
-            pause_ms,
-            next,
-        } = &mut entry.state
-        else {
+        let State::Emptying { ending, pause_ms, next } = &mut entry.state else {
             return;
         };
-        let subject = Subject {
-            container,
-            leader: session_of(entry.process),
-        };
+        let subject = Subject { container, leader: session_of(entry.process) };
         let removal = match self.isolation.remove(subject) {
             Ok(Removal::Occupied) => {
                 self.isolation.kill(subject);
@@ -379,10 +295,7 @@ impl Server {
             Ok(Removal::Removed) => {
                 let ending = *ending;
                 entry.state = State::Ended { ending };
-                self.tell(Reply::Ended {
-                    container: container.clone(),
-                    ending,
-                });
+                self.tell(Reply::Ended { container: container.clone(), ending });
             }
             Ok(Removal::Occupied) => {
                 *next = Instant::now() + Duration::from_millis(*pause_ms);
@@ -424,15 +337,11 @@ impl Server {
             match request {
                 Request::Hello { protocol } => self.greet(protocol),
                 Request::Launch(specs) => specs.iter().for_each(|spec| self.launch(spec)),
-                Request::Terminate(container) => {
-                    self.with_running(&container, isolation::terminate)
-                }
+                Request::Terminate(container) => self.with_running(&container, isolation::terminate),
                 Request::Destroy(container) => {
                     self.with_running(&container, |isolation, subject| isolation.kill(subject))
                 }
-                Request::Forget(containers) => containers
-                    .iter()
-                    .for_each(|container| self.forget(container)),
+                Request::Forget(containers) => containers.iter().for_each(|container| self.forget(container)),
                 Request::Stop => self.duty = Duty::LastContainer,
             }
         }
@@ -443,26 +352,16 @@ impl Server {
 
     fn greet(&mut self, protocol: u32) {
         if protocol != PROTOCOL {
-            tracing::error!(
-                theirs = protocol,
-                ours = PROTOCOL,
-                "the agent speaks another protocol"
-            );
+            tracing::error!(theirs = protocol, ours = PROTOCOL, "the agent speaks another protocol");
         }
-        let reports = self
-            .containers
-            .iter()
-            .map(|(id, container)| container.report(id))
-            .collect();
+        let reports = self.containers.iter().map(|(id, container)| container.report(id)).collect();
         let pid = nix::unistd::getpid().as_raw();
         let isolation: IsolationKind = self.isolation.kind();
         self.duty = Duty::Open;
-        self.tell(Reply::Hello {
-            protocol: PROTOCOL,
-            pid,
-            isolation,
-            containers: reports,
-        });
+        let hello = Reply::Hello { protocol: PROTOCOL, pid, isolation, containers: reports };
+        if let Some(peer) = &mut self.peer {
+            peer.introduce(&hello);
+        }
     }
 
     fn launch(&mut self, spec: &LaunchSpec) {
@@ -473,19 +372,10 @@ impl Server {
         match child::launch(self.isolation.as_ref(), &self.records, spec) {
             Ok(process) => {
                 self.by_pid.insert(process.pid, container.clone());
-                self.containers.insert(
-                    container.clone(),
-                    Container {
-                        process,
-                        state: State::Running,
-                    },
-                );
+                self.containers.insert(container.clone(), Container { process, state: State::Running });
                 self.tell(Reply::Started { container, process });
             }
-            Err(error) => self.tell(Reply::LaunchFailed {
-                container,
-                error: crate::error_chain(&error),
-            }),
+            Err(error) => self.tell(Reply::LaunchFailed { container, error: crate::error_chain(&error) }),
         }
         if let Some(Err(error)) = self.peer.as_mut().map(Peer::flush) {
             tracing::info!(%error, "the agent went away");
@@ -498,22 +388,15 @@ impl Server {
             return;
         };
         match entry.state {
-            State::Running | State::Adopted { .. } => act(
-                self.isolation.as_ref(),
-                Subject {
-                    container,
-                    leader: Some(entry.process.pid),
-                },
-            ),
+            State::Running | State::Adopted { .. } => {
+                act(self.isolation.as_ref(), Subject { container, leader: Some(entry.process.pid) })
+            }
             State::Emptying { .. } | State::Ended { .. } => {}
         }
     }
 
     fn forget(&mut self, container: &ContainerId) {
-        let ended = self
-            .containers
-            .get(container)
-            .is_some_and(|entry| matches!(entry.state, State::Ended { .. }));
+        let ended = self.containers.get(container).is_some_and(|entry| matches!(entry.state, State::Ended { .. }));
         if !ended {
             return;
         }
@@ -529,26 +412,18 @@ struct Ready {
     child: bool,
     newcomer: bool,
     agent: bool,
+    /// Adopted containers whose first process has ended.
+    adopted: Vec<ContainerId>,
 }
 
 /// The session a process began, unless another process bears its number by now.
 fn session_of(process: Process) -> Option<i32> {
-    let taken =
-        process::stat(process.pid).is_some_and(|stat| stat.start_ticks != process.start_ticks);
+    let taken = process::stat(process.pid).is_some_and(|stat| stat.start_ticks != process.start_ticks);
     (process.pid > 0 && !taken).then_some(process.pid)
 }
 
 fn emptying(ending: Ending) -> State {
-    State::Emptying {
-        ending,
-        pause_ms: 1,
-        next: Instant::now(),
-    }
-}
-
-fn is_readable(descriptor: &OwnedFd) -> bool {
-    let mut descriptors = [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)];
-    nix::poll::poll(&mut descriptors, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    State::Emptying { ending, pause_ms: 1, next: Instant::now() }
 }
 
 impl Container {
@@ -566,10 +441,6 @@ impl Container {
             State::Ended { ending } => Some(*ending),
             State::Running | State::Adopted { .. } | State::Emptying { .. } => None,
         };
-        ContainerReport {
-            container: id.clone(),
-            process: self.process,
-            ending,
-        }
+        ContainerReport { container: id.clone(), process: self.process, ending }
     }
 }

@@ -17,11 +17,7 @@ pub(crate) fn spawn(
     command: &mut Command,
     mut prepare: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
 ) -> io::Result<Child> {
-    assert_eq!(
-        thread_count()?,
-        1,
-        "only a process with a single thread may run code between fork and exec"
-    );
+    assert_eq!(thread_count()?, 1, "only a process with a single thread may run code between fork and exec");
     let in_child = move || {
         reset_signals()?;
         nix::unistd::setsid()?;
@@ -66,19 +62,8 @@ fn reset_signals() -> io::Result<()> {
 /// the standard library reports a failed exec).
 fn close_descriptors_on_exec() -> io::Result<()> {
     // SAFETY: close_range with CLOEXEC only sets a flag on descriptors; it touches no memory.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_close_range,
-            3u32,
-            u32::MAX,
-            libc::CLOSE_RANGE_CLOEXEC,
-        )
-    };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    let result = unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// A descriptor for the process `pid`, which stays its own even when the number is used again.
@@ -108,28 +93,20 @@ struct PidfdInfo {
 
 const PIDFD_INFO_EXIT: u64 = 1 << 3;
 /// `_IOWR(PIDFS_IOCTL_MAGIC, 11, struct pidfd_info)`.
-const PIDFD_GET_INFO: libc::c_ulong =
-    (3 << 30) | ((size_of::<PidfdInfo>() as libc::c_ulong) << 16) | (0xFF << 8) | 11;
+const PIDFD_GET_INFO: libc::c_ulong = (3 << 30) | ((size_of::<PidfdInfo>() as libc::c_ulong) << 16) | (0xFF << 8) | 11;
 
 /// How the process behind `pidfd` ended: `None` while it lives or nobody has waited for it yet.
 ///
 /// Works for processes that are not our children; needs Linux 6.15 (an error on older kernels).
 pub(crate) fn pidfd_exit(pidfd: BorrowedFd<'_>) -> io::Result<Option<Exit>> {
-    let mut info = PidfdInfo {
-        mask: PIDFD_INFO_EXIT,
-        ..PidfdInfo::default()
-    };
+    let mut info = PidfdInfo { mask: PIDFD_INFO_EXIT, ..PidfdInfo::default() };
     // SAFETY: the request number carries the size of the structure, which the kernel does not exceed, and `info` lives
     // throughout the call.
     let result = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_INFO, &raw mut info) };
     if result < 0 {
         let error = io::Error::last_os_error();
         // Gone, and it was reaped before the descriptor was made: there is nothing to be told.
-        return if error.raw_os_error() == Some(libc::ESRCH) {
-            Ok(None)
-        } else {
-            Err(error)
-        };
+        return if error.raw_os_error() == Some(libc::ESRCH) { Ok(None) } else { Err(error) };
     }
     if info.mask & PIDFD_INFO_EXIT == 0 {
         return Ok(None);

@@ -51,7 +51,11 @@ enum Failure {
     Gone,
     #[error("what the launcher says cannot be read")]
     Unreadable(#[from] FrameError),
-    #[error("the launcher speaks protocol {0}, this agent {PROTOCOL}: run the agent that started it until its tasks have ended")]
+    #[error("the launcher does not begin with a Hello")]
+    NoHello,
+    #[error(
+        "the launcher speaks protocol {0}, this agent {PROTOCOL}: run the agent that started it until its tasks have ended"
+    )]
     Protocol(u32),
 }
 
@@ -69,7 +73,11 @@ pub(super) async fn run(place: Place, results: mpsc::Sender<Message>) {
     }
 }
 
-async fn converse(place: &Place, results: &mpsc::Sender<Message>, pidfds: &mut HashMap<ContainerId, OwnedFd>) -> Result<(), Failure> {
+async fn converse(
+    place: &Place,
+    results: &mpsc::Sender<Message>,
+    pidfds: &mut HashMap<ContainerId, OwnedFd>,
+) -> Result<(), Failure> {
     let (mut reader, mut writer) = connect(place).await?.into_split();
     let mut hello = Vec::new();
     protocol::encode(&Request::Hello { protocol: PROTOCOL }, &mut hello)?;
@@ -81,10 +89,10 @@ async fn converse(place: &Place, results: &mpsc::Sender<Message>, pidfds: &mut H
         }
         read_more(&mut reader, &mut buffer).await?;
     };
-    if let Reply::Hello { protocol, .. } = &first
-        && *protocol != PROTOCOL
-    {
-        return Err(Failure::Protocol(*protocol));
+    match &first {
+        Reply::Hello { protocol: PROTOCOL, .. } => {}
+        Reply::Hello { protocol, .. } => return Err(Failure::Protocol(*protocol)),
+        Reply::Started { .. } | Reply::LaunchFailed { .. } | Reply::Ended { .. } => return Err(Failure::NoHello),
     }
     // A channel for each connection: what was meant for an earlier launcher cannot reach this one.
     let (requests, queue) = mpsc::unbounded_channel();
@@ -175,7 +183,10 @@ fn hold(container: &ContainerId, process: Process, pidfds: &mut HashMap<Containe
 fn known_exit(container: &ContainerId, told: Exit, pidfds: &HashMap<ContainerId, OwnedFd>) -> Exit {
     match told {
         Exit::Code(_) | Exit::Signal(_) => told,
-        Exit::Unknown => pidfds.get(container).and_then(|pidfd| sys::pidfd_exit(pidfd.as_fd()).ok().flatten()).unwrap_or(Exit::Unknown),
+        Exit::Unknown => pidfds
+            .get(container)
+            .and_then(|pidfd| sys::pidfd_exit(pidfd.as_fd()).ok().flatten())
+            .unwrap_or(Exit::Unknown),
     }
 }
 
@@ -188,7 +199,9 @@ async fn connect(place: &Place) -> Result<UnixStream, Failure> {
     loop {
         match try_connect(place).await {
             Ok(stream) => return Ok(stream),
-            Err(source) if attempt == CONNECT_ATTEMPTS => return Err(Failure::Connect { directory: place.directory.clone(), source }),
+            Err(source) if attempt == CONNECT_ATTEMPTS => {
+                return Err(Failure::Connect { directory: place.directory.clone(), source });
+            }
             Err(_) => attempt += 1,
         }
         tokio::time::sleep(CONNECT_PAUSE).await;

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use attica_core_api::client::{Backoff, Masters, Records, StreamError, authority, uri};
-use attica_core_api::http::{Client, ClientError, MediaType, Protocol};
-use attica_core_api::link::{Call, Event, HEARTBEAT_DEFAULT_MS, MISSED_LIMIT_DEFAULT, Registered, STREAM_ID_HEADER, StatusUpdate, TaskReport};
 use attica_core_api::encode_proto;
+use attica_core_api::http::{Client, ClientError, MediaType, Protocol};
+use attica_core_api::link::{
+    Call, Event, HEARTBEAT_DEFAULT_MS, MISSED_LIMIT_DEFAULT, Registered, STREAM_ID_HEADER, StatusUpdate, TaskReport,
+};
 use attica_core_api::v1::AgentId;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -26,10 +28,12 @@ const MAX_TEXT_BYTES: usize = 1_024;
 /// What the supervisor wants sent on the current stream.
 #[derive(Debug)]
 pub(crate) enum Outgoing {
-    Update(StatusUpdate),
+    Update(Box<StatusUpdate>),
     Tasks(Vec<TaskReport>),
     /// Give this stream up.
-    Close { reason: String },
+    Close {
+        reason: String,
+    },
 }
 
 /// Why a stream, or an attempt at one, ended.
@@ -134,7 +138,9 @@ impl MasterLink {
             return Attempt::Failed(Failure::Refused { authority: leader, status, text });
         }
         self.masters.leads();
-        let Some(stream_id) = response.headers().get(STREAM_ID_HEADER).cloned() else { return Attempt::Failed(Failure::NoStreamId) };
+        let Some(stream_id) = response.headers().get(STREAM_ID_HEADER).cloned() else {
+            return Attempt::Failed(Failure::NoStreamId);
+        };
         let stream = Stream { client: self.client.clone(), address, stream_id };
         match stream.serve(Records::new(response.into_body(), MediaType::Protobuf), queue, &self.messages).await {
             Ok(never) => match never {},
@@ -167,7 +173,8 @@ impl Stream {
         mut queue: mpsc::UnboundedReceiver<Outgoing>,
         messages: &mpsc::Sender<Message>,
     ) -> Result<std::convert::Infallible, Failure> {
-        let silence = |heartbeat_ms: u64, missed: u32| Duration::from_millis(heartbeat_ms.saturating_mul(u64::from(missed)));
+        let silence =
+            |heartbeat_ms: u64, missed: u32| Duration::from_millis(heartbeat_ms.saturating_mul(u64::from(missed)));
         let first = events.next(silence(HEARTBEAT_DEFAULT_MS, MISSED_LIMIT_DEFAULT)).await?.ok_or(Failure::Closed)?;
         let epoch = first.epoch;
         let Some(Registered { agent_id, heartbeat_ms, missed_limit, .. }) = first.registered.clone() else {
@@ -190,7 +197,12 @@ impl Stream {
     }
 
     /// One call at a time: statuses of a task must not overtake each other.
-    async fn send_calls(&self, agent_id: &AgentId, epoch: u64, queue: &mut mpsc::UnboundedReceiver<Outgoing>) -> Result<std::convert::Infallible, Failure> {
+    async fn send_calls(
+        &self,
+        agent_id: &AgentId,
+        epoch: u64,
+        queue: &mut mpsc::UnboundedReceiver<Outgoing>,
+    ) -> Result<std::convert::Infallible, Failure> {
         let mut waiting = Vec::new();
         loop {
             if queue.recv_many(&mut waiting, MAX_UPDATES).await == 0 {
@@ -199,7 +211,7 @@ impl Stream {
             let mut updates = Vec::new();
             for outgoing in waiting.drain(..) {
                 match outgoing {
-                    Outgoing::Update(update) => updates.push(update),
+                    Outgoing::Update(update) => updates.push(*update),
                     Outgoing::Tasks(tasks) => {
                         self.send_updates(agent_id, epoch, &mut updates).await?;
                         self.call(&Call::tasks(agent_id.clone(), epoch, tasks)).await?;
@@ -211,14 +223,24 @@ impl Stream {
         }
     }
 
-    async fn send_updates(&self, agent_id: &AgentId, epoch: u64, updates: &mut Vec<StatusUpdate>) -> Result<(), Failure> {
+    async fn send_updates(
+        &self,
+        agent_id: &AgentId,
+        epoch: u64,
+        updates: &mut Vec<StatusUpdate>,
+    ) -> Result<(), Failure> {
         if updates.is_empty() {
             return Ok(());
         }
         self.call(&Call::statuses(agent_id.clone(), epoch, std::mem::take(updates))).await
     }
 
-    async fn beat(&self, agent_id: &AgentId, epoch: u64, heartbeat_ms: u64) -> Result<std::convert::Infallible, Failure> {
+    async fn beat(
+        &self,
+        agent_id: &AgentId,
+        epoch: u64,
+        heartbeat_ms: u64,
+    ) -> Result<std::convert::Infallible, Failure> {
         let mut beat = tokio::time::interval(Duration::from_millis(heartbeat_ms.max(1)));
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -228,7 +250,8 @@ impl Stream {
     }
 
     async fn call(&self, call: &Call) -> Result<(), Failure> {
-        let response = self.client.post(&self.address, headers(Some(&self.stream_id)), Bytes::from(encode_proto(call))).await?;
+        let response =
+            self.client.post(&self.address, headers(Some(&self.stream_id)), Bytes::from(encode_proto(call))).await?;
         let status = response.status();
         if status.is_success() {
             return Ok(());
@@ -240,5 +263,5 @@ impl Stream {
 }
 
 async fn pass_on(messages: &mpsc::Sender<Message>, event: Event) -> Result<(), Failure> {
-    messages.send(Message::Input(Input::Link(event))).await.map_err(|_| Failure::Over)
+    messages.send(Message::Input(Input::Link(Box::new(event)))).await.map_err(|_| Failure::Over)
 }

@@ -117,7 +117,13 @@ impl Shell {
                     let _gone = answer.send(self.supervisor.registration(env!("CARGO_PKG_VERSION")));
                 }
                 Message::View(answer) => {
-                    let view = view::render(&self.supervisor, &self.description, self.isolation, self.started_at, &self.work_dir);
+                    let view = view::render(
+                        &self.supervisor,
+                        &self.description,
+                        self.isolation,
+                        self.started_at,
+                        &self.work_dir,
+                    );
                     let _gone = answer.send(Arc::new(view));
                 }
             }
@@ -170,13 +176,16 @@ impl Shell {
     }
 
     fn launch(&mut self, spec: LaunchSpec) {
-        let unprepared = |input: &Input| matches!(input, Input::NotPrepared { container, .. } if *container == spec.container);
+        let unprepared =
+            |input: &Input| matches!(input, Input::NotPrepared { container, .. } if *container == spec.container);
         if self.aftermath.iter().any(unprepared) {
             return;
         }
         match sandbox::make(&spec.directory, spec.user.as_deref()) {
             Ok(()) => self.ask(Request::Launch(vec![spec])),
-            Err(error) => self.aftermath.push(Input::NotPrepared { container: spec.container, error: crate::error_chain(&error) }),
+            Err(error) => {
+                self.aftermath.push(Input::NotPrepared { container: spec.container, error: crate::error_chain(&error) })
+            }
         }
     }
 
@@ -201,7 +210,8 @@ impl Shell {
 
     fn collect_sandboxes(&self) {
         let work_dir = self.work_dir.clone();
-        let in_use: std::collections::HashSet<PathBuf> = self.supervisor.tasks().map(|task| task.sandbox(&self.work_dir)).collect();
+        let in_use: std::collections::HashSet<PathBuf> =
+            self.supervisor.tasks().map(|task| task.sandbox(&self.work_dir)).collect();
         let retention = sandbox::retention(self.retention, sandbox::disk_used(&work_dir).unwrap_or(0.0));
         tokio::task::spawn_blocking(move || {
             let removed = sandbox::collect(&work_dir, retention, &|run| in_use.contains(run));

@@ -118,7 +118,8 @@ impl Schedule {
                     self.queue.push(Reverse(Due { at, watch: number, container: container.clone(), check }));
                 }
                 let in_flight = vec![false; checks.len()];
-                self.watches.insert(container, Watch { number, checks: checks.into_iter().map(Arc::new).collect(), in_flight });
+                self.watches
+                    .insert(container, Watch { number, checks: checks.into_iter().map(Arc::new).collect(), in_flight });
             }
         }
     }
@@ -163,7 +164,9 @@ async fn probe(ip: IpAddr, spec: &ProbeSpec) -> Result<(), String> {
         }
     };
     let limit = Duration::from_millis(spec.timeout_ms);
-    tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| Err(format!("no answer within {} s", limit.as_secs_f64())))
+    tokio::time::timeout(limit, attempt)
+        .await
+        .unwrap_or_else(|_| Err(format!("no answer within {} s", limit.as_secs_f64())))
 }
 
 async fn connect(ip: IpAddr, port: u16) -> Result<TcpStream, String> {
@@ -176,9 +179,14 @@ async fn get(ip: IpAddr, port: u16, path: &str, statuses: &[u32]) -> Result<(), 
     let stream = connect(ip, port).await?;
     let address = SocketAddr::new(ip, port);
     let failed = |error: &dyn std::error::Error| format!("GET http://{address}{path} failed: {error}");
-    let request = Request::get(path).header("host", address.to_string()).header("user-agent", "attica-agent").header("connection", "close").body(Empty::<Bytes>::new());
+    let request = Request::get(path)
+        .header("host", address.to_string())
+        .header("user-agent", "attica-agent")
+        .header("connection", "close")
+        .body(Empty::<Bytes>::new());
     let request = request.map_err(|error| failed(&error))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
     let exchange = async {
         tokio::select! {
             response = sender.send_request(request) => response.map(|response| u32::from(response.status().as_u16())),
@@ -237,7 +245,13 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(async move {
-            for answer in ["HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 302 Found\r\nlocation: http://192.0.2.1/\r\n\r\n", "HTTP/1.1 500 Oops\r\n\r\n", "nonsense\r\n\r\n", ""] {
+            for answer in [
+                "HTTP/1.1 204 No Content\r\n\r\n",
+                "HTTP/1.1 302 Found\r\nlocation: http://192.0.2.1/\r\n\r\n",
+                "HTTP/1.1 500 Oops\r\n\r\n",
+                "nonsense\r\n\r\n",
+                "",
+            ] {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let mut buffer = [0; 1024];
                 let _request = stream.read(&mut buffer).await.unwrap();

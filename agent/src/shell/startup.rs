@@ -65,7 +65,9 @@ pub enum Error {
         source: io::Error,
     },
     /// A checkpoint cannot be used.
-    #[error("cannot recover from the checkpoints in {work_dir}; to begin anew as another agent, remove its `meta` directory")]
+    #[error(
+        "cannot recover from the checkpoints in {work_dir}; to begin anew as another agent, remove its `meta` directory"
+    )]
     Recovery {
         /// The work directory.
         work_dir: PathBuf,
@@ -74,7 +76,9 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The agent is not what it was, and still has tasks.
-    #[error("this agent's {what} differs from what its {tasks} checkpointed tasks were started with: give it the flags it had, or drain it first (SIGUSR1)")]
+    #[error(
+        "this agent's {what} differs from what its {tasks} checkpointed tasks were started with: give it the flags it had, or drain it first (SIGUSR1)"
+    )]
     Incompatible {
         /// What differs.
         what: &'static str,
@@ -170,7 +174,11 @@ fn usable_directory(path: &Path) -> Result<PathBuf, Error> {
 
 fn lock(work_dir: &Path) -> Result<Flock<std::fs::File>, Error> {
     let path = work_dir.join("agent.lock");
-    let file = std::fs::File::options().create(true).append(true).open(&path).map_err(|source| Error::Directory { path: work_dir.to_owned(), source })?;
+    let file = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(|source| Error::Directory { path: work_dir.to_owned(), source })?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| Error::InUse(work_dir.to_owned()))
 }
 
@@ -199,7 +207,8 @@ fn config(args: &Args, work_dir: &Path, bound: SocketAddr) -> Result<Config, Err
         ..AgentInfo::default()
     };
     let users = if args.switch_user.unwrap_or(root) { Users::Any } else { Users::Own(own_user()) };
-    let boot_id = machine::boot_id().map_err(|source| Error::System { action: "read the machine's boot id", source })?;
+    let boot_id =
+        machine::boot_id().map_err(|source| Error::System { action: "read the machine's boot id", source })?;
     Ok(Config { info, ip: args.ip, work_dir: work_dir.to_owned(), users, pids_limit: args.pids_limit, boot_id })
 }
 
@@ -214,15 +223,24 @@ fn own_user() -> String {
     nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }
 
-fn recover_files(work_dir: &Path, config: &Config) -> Result<(Checkpoints, Option<AgentRecord>, Vec<TaskHistory>), Error> {
-    let failed = |source: crate::checkpoint::CheckpointError| Error::Recovery { work_dir: work_dir.to_owned(), source: Box::new(source) };
+fn recover_files(
+    work_dir: &Path,
+    config: &Config,
+) -> Result<(Checkpoints, Option<AgentRecord>, Vec<TaskHistory>), Error> {
+    let failed = |source: crate::checkpoint::CheckpointError| Error::Recovery {
+        work_dir: work_dir.to_owned(),
+        source: Box::new(source),
+    };
     let checkpoints = Checkpoints::open(work_dir).map_err(failed)?;
     let agent = checkpoints.load_agent().map_err(failed)?;
     let mut tasks = Vec::new();
     for task in checkpoints.load_tasks().map_err(failed)? {
         match task {
             Ok(task) => tasks.push(task),
-            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "a task is not adopted: what runs of it is ended, the master counts it as lost"),
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a task is not adopted: what runs of it is ended, the master counts it as lost"
+            ),
         }
     }
     match agent {
@@ -251,7 +269,8 @@ fn difference(earlier: &AgentInfo, now: &AgentInfo) -> Option<&'static str> {
 }
 
 fn drain_on_signal(messages: mpsc::Sender<Message>) -> Result<impl Future<Output = ()>, Error> {
-    let mut drain = signal(SignalKind::user_defined1()).map_err(|source| Error::System { action: "watch for SIGUSR1", source })?;
+    let mut drain =
+        signal(SignalKind::user_defined1()).map_err(|source| Error::System { action: "watch for SIGUSR1", source })?;
     Ok(async move {
         while drain.recv().await.is_some() {
             tracing::info!("SIGUSR1: the tasks are killed, then the agent ends");
@@ -266,7 +285,9 @@ fn announce(args: &Args, bound: SocketAddr) -> Result<(), Error> {
     tracing::info!(address = %bound, "the agent listens");
     match &args.ready_file {
         None => Ok(()),
-        Some(path) => std::fs::write(path, format!("{bound}\n")).map_err(|source| Error::Directory { path: path.clone(), source }),
+        Some(path) => {
+            std::fs::write(path, format!("{bound}\n")).map_err(|source| Error::Directory { path: path.clone(), source })
+        }
     }
 }
 

@@ -38,7 +38,9 @@ pub(super) enum Refusal {
     NoValue,
     #[error("The command contains a NUL character")]
     Nul,
-    #[error("The environment variable `{0}` cannot be set: its name is empty or contains `=` or NUL, or its value contains NUL")]
+    #[error(
+        "The environment variable `{0}` cannot be set: its name is empty or contains `=` or NUL, or its value contains NUL"
+    )]
     Variable(String),
     #[error("The agent does not run as root: it cannot run the command as user `{0}`")]
     User(String),
@@ -87,7 +89,9 @@ fn refuse_bad_variables(command: &CommandInfo) -> Result<(), Refusal> {
     for variable in variables(command) {
         match variable.r#type {
             VariableType::Value if variable.secret.is_none() => {}
-            VariableType::Value | VariableType::Secret | VariableType::Unknown => return Err(Refusal::Unsupported("command.environment.variables.secret")),
+            VariableType::Value | VariableType::Secret | VariableType::Unknown => {
+                return Err(Refusal::Unsupported("command.environment.variables.secret"));
+            }
         }
         let value = variable.value.as_deref().unwrap_or_default();
         if variable.name.is_empty() || variable.name.contains(['=', '\0']) || value.contains('\0') {
@@ -124,11 +128,20 @@ fn limits(config: &Config, task: &TaskInfo) -> Result<Limits, Refusal> {
     let resources = from_wire(&task.resources)?;
     let shares = (resources.cpus().to_f64() * SHARES_PER_CPU) as u64;
     let memory_bytes = (resources.mem().to_f64() * BYTES_PER_MEGABYTE) as u64;
-    Ok(Limits { cpu_shares: shares.max(MIN_SHARES), memory_bytes: memory_bytes.max(MIN_MEMORY_BYTES), pids: config.pids_limit })
+    Ok(Limits {
+        cpu_shares: shares.max(MIN_SHARES),
+        memory_bytes: memory_bytes.max(MIN_MEMORY_BYTES),
+        pids: config.pids_limit,
+    })
 }
 
 /// A task's whole environment: what Mesos's agent sets, overridden by what the command asks for.
-pub(super) fn environment(config: &Config, framework: &FrameworkInfo, task: &TaskInfo, sandbox: &Path) -> Vec<(String, String)> {
+pub(super) fn environment(
+    config: &Config,
+    framework: &FrameworkInfo,
+    task: &TaskInfo,
+    sandbox: &Path,
+) -> Vec<(String, String)> {
     let sandbox = sandbox.to_string_lossy();
     let role = framework.roles.first().or(framework.role.as_ref()).map_or("*", String::as_str);
     let allocated = task.resources.iter().find_map(|resource| resource.allocation_info.as_ref()?.role.as_deref());
@@ -146,7 +159,11 @@ pub(super) fn environment(config: &Config, framework: &FrameworkInfo, task: &Tas
         ("MESOS_SLAVE_ID", task.agent_id.as_str()),
         ("MESOS_TASK_ID", task.task_id.as_str()),
     ];
-    let asked = task.command.iter().flat_map(variables).map(|variable| (variable.name.as_str(), variable.value.as_deref().unwrap_or_default()));
+    let asked = task
+        .command
+        .iter()
+        .flat_map(variables)
+        .map(|variable| (variable.name.as_str(), variable.value.as_deref().unwrap_or_default()));
     let mut environment: std::collections::BTreeMap<&str, &str> = given.into_iter().collect();
     environment.extend(asked);
     environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()

@@ -1,7 +1,10 @@
 //! A task has ended: which state that is, and in which words.
 
 use attica_core_api::Now;
-use attica_core_api::v1::{FrameworkCapabilityType, Resource, Scalar, TaskResourceLimitation, TaskState, TaskStatusReason, TaskStatusSource, ValueType};
+use attica_core_api::v1::{
+    FrameworkCapabilityType, Resource, Scalar, TaskResourceLimitation, TaskState, TaskStatusReason, TaskStatusSource,
+    ValueType,
+};
 
 use super::task::{News, Phase, Task};
 use super::{Effect, Supervisor, TaskKey};
@@ -59,21 +62,30 @@ fn verdict(task: &Task, ending: Ending) -> News {
         return News { message, ..News::of(TaskState::Killed) };
     }
     match (ending.exit, ending.memory) {
-        (Exit::Code(0), MemoryVerdict::WithinLimit | MemoryVerdict::OutOfMemory { .. }) => News { message, ..News::of(TaskState::Finished) },
-        (Exit::Code(_) | Exit::Signal(_) | Exit::Unknown, MemoryVerdict::OutOfMemory { limit_bytes, peak_bytes }) => News {
-            state: TaskState::Failed,
-            source: TaskStatusSource::Agent,
-            reason: Some(TaskStatusReason::ContainerLimitationMemory),
-            message: Some(format!(
-                "Memory limit exceeded: Requested: {}MB Maximum Used: {}MB",
-                limit_bytes / BYTES_PER_MEGABYTE,
-                peak_bytes / BYTES_PER_MEGABYTE
-            )),
-        },
-        (Exit::Code(_) | Exit::Signal(_), MemoryVerdict::WithinLimit) => News { message, ..News::of(TaskState::Failed) },
-        (Exit::Unknown, MemoryVerdict::WithinLimit) => {
-            News { message, source: TaskStatusSource::Agent, reason: Some(TaskStatusReason::ExecutorTerminated), ..News::of(TaskState::Failed) }
+        (Exit::Code(0), MemoryVerdict::WithinLimit | MemoryVerdict::OutOfMemory { .. }) => {
+            News { message, ..News::of(TaskState::Finished) }
         }
+        (Exit::Code(_) | Exit::Signal(_) | Exit::Unknown, MemoryVerdict::OutOfMemory { limit_bytes, peak_bytes }) => {
+            News {
+                state: TaskState::Failed,
+                source: TaskStatusSource::Agent,
+                reason: Some(TaskStatusReason::ContainerLimitationMemory),
+                message: Some(format!(
+                    "Memory limit exceeded: Requested: {}MB Maximum Used: {}MB",
+                    limit_bytes / BYTES_PER_MEGABYTE,
+                    peak_bytes / BYTES_PER_MEGABYTE
+                )),
+            }
+        }
+        (Exit::Code(_) | Exit::Signal(_), MemoryVerdict::WithinLimit) => {
+            News { message, ..News::of(TaskState::Failed) }
+        }
+        (Exit::Unknown, MemoryVerdict::WithinLimit) => News {
+            message,
+            source: TaskStatusSource::Agent,
+            reason: Some(TaskStatusReason::ExecutorTerminated),
+            ..News::of(TaskState::Failed)
+        },
     }
 }
 
@@ -83,7 +95,8 @@ fn limitation(memory: MemoryVerdict) -> TaskResourceLimitation {
         MemoryVerdict::OutOfMemory { peak_bytes, .. } => peak_bytes,
     };
     let megabytes = Scalar { value: used_bytes as f64 / BYTES_PER_MEGABYTE as f64 };
-    let resource = Resource { name: "mem".to_owned(), r#type: ValueType::Scalar, scalar: Some(megabytes), ..Resource::default() };
+    let resource =
+        Resource { name: "mem".to_owned(), r#type: ValueType::Scalar, scalar: Some(megabytes), ..Resource::default() };
     TaskResourceLimitation { resources: vec![resource] }
 }
 

@@ -4,7 +4,9 @@
 //! each change and each failure is reported; after so many failures in a row the task is killed. `TaskInfo.health_checks` are
 //! counted and reported the same way, but the framework draws the conclusion.
 
-use attica_core_api::v1::{HealthCheck, HealthCheckType, HealthResult, TaskInfo, TaskState, TaskStatus, TaskStatusReason};
+use attica_core_api::v1::{
+    HealthCheck, HealthCheckType, HealthResult, TaskInfo, TaskState, TaskStatus, TaskStatusReason,
+};
 use attica_core_api::{Now, Tick};
 
 use super::task::{News, Phase};
@@ -143,7 +145,10 @@ pub(super) fn probe_spec(check: &HealthCheck) -> Result<ProbeSpec, CheckError> {
 impl Health {
     /// The checks of a task that begins now. Checks that cannot be made were refused before (see `accept`).
     pub(super) fn new(now: Now, task: &TaskInfo) -> Health {
-        let killing = task.health_check.iter().map(|check| (check, Consequence::Kill { failures: check.consecutive_failures.max(1) }));
+        let killing = task
+            .health_check
+            .iter()
+            .map(|check| (check, Consequence::Kill { failures: check.consecutive_failures.max(1) }));
         let reporting = task.health_checks.iter().zip(0..).map(|(check, index)| (check, Consequence::Report { index }));
         let check = |(check, consequence): (&HealthCheck, Consequence)| {
             let grace_ms = milliseconds(check.grace_period_seconds, "grace_period_seconds").ok()?;
@@ -240,7 +245,9 @@ impl Health {
                 check.seconds = now.wall.seconds();
                 Some(Conclusion { report, kill: false })
             }
-            Err(_) if !check.succeeded && now.tick < check.grace_until => Some(Conclusion { report: false, kill: false }),
+            Err(_) if !check.succeeded && now.tick < check.grace_until => {
+                Some(Conclusion { report: false, kill: false })
+            }
             Err(message) => {
                 check.healthy = Some(false);
                 check.failures = check.failures.saturating_add(1);
@@ -258,9 +265,20 @@ impl Health {
 
 impl Supervisor {
     /// A probe of a task has a result.
-    pub(super) fn probed(&mut self, now: Now, container: &ContainerId, check: usize, outcome: Result<(), String>, out: &mut Vec<Effect>) {
+    pub(super) fn probed(
+        &mut self,
+        now: Now,
+        container: &ContainerId,
+        check: usize,
+        outcome: Result<(), String>,
+        out: &mut Vec<Effect>,
+    ) {
         let Some(key) = self.key_of(container) else { return };
-        let Some(task) = self.tasks.get_mut(&key).filter(|task| matches!(task.phase, Phase::Running) && task.kill.is_none()) else { return };
+        let Some(task) =
+            self.tasks.get_mut(&key).filter(|task| matches!(task.phase, Phase::Running) && task.kill.is_none())
+        else {
+            return;
+        };
         let message = outcome.as_ref().err().cloned();
         let Some(conclusion) = task.health.conclude(now, check, outcome) else { return };
         if conclusion.report && !task.updates.is_full() {

@@ -19,7 +19,10 @@ impl Supervisor {
         let member = event.r#type;
         let obeyed = match member {
             EventType::Registered => event.registered.map(|registered| self.registered(now, registered, out)),
-            EventType::ListTasks => Some(out.push(Effect::ListTasks(self.reports()))),
+            EventType::ListTasks => {
+                out.push(Effect::ListTasks(self.reports()));
+                Some(())
+            }
             EventType::Run => event.run.map(|run| self.run(now, run, out)),
             EventType::Kill => event.kill.map(|kill| self.kill_requested(now, kill, out)),
             EventType::Acknowledge => event.acknowledge.map(|acknowledge| {
@@ -47,7 +50,8 @@ impl Supervisor {
 
     fn store_identity(&self, out: &mut Vec<Effect>) {
         if let Some(agent_id) = &self.agent_id {
-            let record = AgentRecord::new(agent_id.clone(), self.config.info.clone(), self.epoch, self.config.boot_id.clone());
+            let record =
+                AgentRecord::new(agent_id.clone(), self.config.info.clone(), self.epoch, self.config.boot_id.clone());
             out.push(Effect::StoreAgent(record));
         }
     }

@@ -11,6 +11,8 @@ mod link;
 mod recovery;
 mod run;
 mod task;
+#[cfg(test)]
+mod tests;
 mod updates;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -68,7 +70,7 @@ pub(crate) struct TaskKey {
 #[derive(Clone, Debug)]
 pub(crate) enum Input {
     /// The master says something.
-    Link(Event),
+    Link(Box<Event>),
     /// The link to the master is gone.
     LinkClosed,
     /// The launcher says something.
@@ -103,7 +105,7 @@ pub(crate) enum Effect {
     /// Ask the launcher.
     Ask(Request),
     /// Tell the master.
-    Send(StatusUpdate),
+    Send(Box<StatusUpdate>),
     /// Tell the master which tasks there are.
     ListTasks(Vec<TaskReport>),
     /// Begin to probe a task.
@@ -172,7 +174,7 @@ impl Supervisor {
     /// Lets one thing happen.
     pub(crate) fn apply(&mut self, now: Now, input: Input, out: &mut Vec<Effect>) {
         match input {
-            Input::Link(event) => self.link_event(now, event, out),
+            Input::Link(event) => self.link_event(now, *event, out),
             Input::LinkClosed => self.link = Link::Down,
             Input::Launcher(reply) => self.launcher_reply(now, reply, out),
             Input::LauncherClosed => self.launcher = LauncherState::Unknown,

@@ -78,7 +78,7 @@ impl Supervisor {
                         task.running_since = update.status.timestamp;
                     }
                     task.health.restore(&update.status);
-                    task.updates.restore(update);
+                    task.updates.restore(*update);
                 }
                 TaskEntry::Acknowledged(uuid) => drop(task.updates.acknowledge(&uuid)),
                 TaskEntry::Killing { cause, grace_ms } => task.kill = Some(Kill::restored(cause, grace_ms)),
@@ -107,8 +107,12 @@ impl Supervisor {
                 None => disown(report, out),
             }
         }
-        let missing: Vec<TaskKey> =
-            self.tasks.values().filter(|task| task.phase != Phase::Ended && !known.contains(&task.container)).map(|task| task.key.clone()).collect();
+        let missing: Vec<TaskKey> = self
+            .tasks
+            .values()
+            .filter(|task| task.phase != Phase::Ended && !known.contains(&task.container))
+            .map(|task| task.key.clone())
+            .collect();
         for key in missing {
             self.missed(now, &key, out);
         }

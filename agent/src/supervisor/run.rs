@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use attica_core_api::Now;
 use attica_core_api::link::Run;
-use attica_core_api::v1::{FrameworkCapabilityType, FrameworkInfo, TaskInfo, TaskState, TaskStatusReason, TaskStatusSource};
+use attica_core_api::v1::{
+    FrameworkCapabilityType, FrameworkInfo, TaskInfo, TaskState, TaskStatusReason, TaskStatusSource,
+};
 
 use super::accept::{self, Plan};
 use super::health::Health;
@@ -30,7 +32,8 @@ impl Supervisor {
 
     fn take(&mut self, now: Now, key: TaskKey, framework: Arc<FrameworkInfo>, info: TaskInfo, out: &mut Vec<Effect>) {
         let container = ContainerId::from_uuid(self.entropy.uuid());
-        let record = TaskRecord::new(container.clone(), key.framework_id.clone(), framework.as_ref().clone(), info.clone());
+        let record =
+            TaskRecord::new(container.clone(), key.framework_id.clone(), framework.as_ref().clone(), info.clone());
         out.push(Effect::CreateTask(Box::new(record)));
         let task = Task {
             key: key.clone(),
@@ -49,7 +52,9 @@ impl Supervisor {
         self.insert(task);
         match self.duty {
             Duty::Serve => self.launch(now, &key, out),
-            Duty::Drain | Duty::Dismissed | Duty::Over => self.never_started(now, &key, "The agent is about to end", TaskStatusReason::AgentDraining, out),
+            Duty::Drain | Duty::Dismissed | Duty::Over => {
+                self.never_started(now, &key, "The agent is about to end", TaskStatusReason::AgentDraining, out)
+            }
         }
     }
 
@@ -60,12 +65,24 @@ impl Supervisor {
     }
 
     /// Ends a task that this agent will not start, though another may.
-    fn never_started(&mut self, now: Now, key: &TaskKey, message: &str, reason: TaskStatusReason, out: &mut Vec<Effect>) {
+    fn never_started(
+        &mut self,
+        now: Now,
+        key: &TaskKey,
+        message: &str,
+        reason: TaskStatusReason,
+        out: &mut Vec<Effect>,
+    ) {
         let Some(task) = self.tasks.get_mut(key) else { return };
         task.phase = Phase::Ended;
         let aware = task.has_capability(FrameworkCapabilityType::PartitionAware);
         let state = if aware { TaskState::Dropped } else { TaskState::Lost };
-        self.update(now, key, News { state, source: TaskStatusSource::Agent, reason: Some(reason), message: Some(message.to_owned()) }, out);
+        self.update(
+            now,
+            key,
+            News { state, source: TaskStatusSource::Agent, reason: Some(reason), message: Some(message.to_owned()) },
+            out,
+        );
     }
 
     /// Asks the launcher to start the task, if the launcher is there; otherwise that comes when it is.
@@ -99,7 +116,12 @@ impl Supervisor {
         let Some(task) = self.tasks.get_mut(key) else { return };
         task.phase = Phase::Ended;
         let reason = Some(TaskStatusReason::ContainerLaunchFailed);
-        self.update(now, key, News { state: TaskState::Failed, source: TaskStatusSource::Agent, reason, message: Some(message) }, out);
+        self.update(
+            now,
+            key,
+            News { state: TaskState::Failed, source: TaskStatusSource::Agent, reason, message: Some(message) },
+            out,
+        );
     }
 
     /// The task could not be started.

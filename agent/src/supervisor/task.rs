@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use attica_core_api::v1::{
-    AgentId, ContainerId as WireContainerId, ContainerStatus, FrameworkCapabilityType, FrameworkInfo, IpAddress, NetworkInfo, TaskInfo, TaskState, TaskStatus,
-    TaskStatusReason, TaskStatusSource,
+    AgentId, ContainerId as WireContainerId, ContainerStatus, FrameworkCapabilityType, FrameworkInfo, IpAddress,
+    NetworkInfo, TaskInfo, TaskState, TaskStatus, TaskStatusReason, TaskStatusSource,
 };
 use attica_core_api::{Entropy, Now, Tick};
 use bytes::Bytes;
@@ -79,7 +79,13 @@ impl Task {
             Link::Up => self.updates.resend_at(),
             Link::Down => None,
         };
-        self.kill.as_ref().and_then(Kill::deadline).filter(|_| self.phase != Phase::Ended).into_iter().chain(resend).min()
+        self.kill
+            .as_ref()
+            .and_then(Kill::deadline)
+            .filter(|_| self.phase != Phase::Ended)
+            .into_iter()
+            .chain(resend)
+            .min()
     }
 
     /// A status with a new UUID.
@@ -120,7 +126,15 @@ impl Task {
 /// `<work_dir>/slaves/<agent>/frameworks/<framework>/executors/<task>/runs/<container>`, as in Mesos.
 pub(crate) fn sandbox(work_dir: &Path, agent_id: &AgentId, key: &TaskKey, container: &ContainerId) -> PathBuf {
     let mut path = work_dir.join("slaves");
-    for part in [agent_id.as_str(), "frameworks", key.framework_id.as_str(), "executors", key.task_id.as_str(), "runs", container.as_str()] {
+    for part in [
+        agent_id.as_str(),
+        "frameworks",
+        key.framework_id.as_str(),
+        "executors",
+        key.task_id.as_str(),
+        "runs",
+        container.as_str(),
+    ] {
         path.push(part);
     }
     path

@@ -87,7 +87,7 @@ impl Task {
         let due = self.updates.resend_at.is_some_and(|tick| tick <= now.tick);
         match link {
             Link::Up if due => {
-                out.extend(self.updates.pending().cloned().map(Effect::Send));
+                out.extend(self.updates.pending().cloned().map(Box::new).map(Effect::Send));
                 self.updates.sent_again(now);
             }
             Link::Up | Link::Down => {}
@@ -111,9 +111,9 @@ impl Supervisor {
         self.digest.add(&key.framework_id, &key.task_id, task.state);
         task.updates.made += 1;
         let update = StatusUpdate { framework_id: key.framework_id.clone(), status, sequence: task.updates.made };
-        out.push(Effect::AppendTask(task.container.clone(), TaskEntry::Update(update.clone())));
+        out.push(Effect::AppendTask(task.container.clone(), TaskEntry::Update(Box::new(update.clone()))));
         match self.link {
-            Link::Up => out.push(Effect::Send(update.clone())),
+            Link::Up => out.push(Effect::Send(Box::new(update.clone()))),
             Link::Down => {}
         }
         task.updates.push(now, update);
@@ -139,7 +139,7 @@ impl Supervisor {
         let keys: Vec<TaskKey> = self.tasks.keys().cloned().collect();
         for key in keys {
             if let Some(task) = self.tasks.get_mut(&key) {
-                out.extend(task.updates.pending().cloned().map(Effect::Send));
+                out.extend(task.updates.pending().cloned().map(Box::new).map(Effect::Send));
                 task.updates.sent_all(now);
                 self.schedule(&key);
             }
@@ -166,4 +166,3 @@ impl Supervisor {
 pub(super) fn is_final(state: TaskState) -> bool {
     state.is_terminal() || state == TaskState::Lost
 }
-

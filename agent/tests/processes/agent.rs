@@ -5,12 +5,16 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use attica_core_api::link::Event;
-use attica_core_api::v1::{CommandInfo, HealthCheck, HealthCheckType, HttpCheckInfo, Resource, Scalar, TaskInfo, TaskStatusReason, TcpCheckInfo, ValueType};
+use attica_core_api::v1::{
+    CommandInfo, HealthCheck, HealthCheckType, HttpCheckInfo, Resource, Scalar, TaskInfo, TaskStatusReason,
+    TcpCheckInfo, ValueType,
+};
 
 use crate::master::{AGENT, Acknowledging, FRAMEWORK, Master};
-use crate::support::{can_isolate, cgroups_beneath, eventually, is_alive, kill_hard};
+use crate::support::{Guard, can_isolate, cgroups_beneath, eventually, is_alive, kill_hard, pids};
 
 struct Agent {
+    _guard: Guard,
     directory: tempfile::TempDir,
     cgroups_root: String,
     extra: Vec<String>,
@@ -39,13 +43,16 @@ impl Agent {
             .stderr(log)
             .spawn()
             .unwrap();
+        let guard = Guard::new(directory.path(), &cgroups_root);
         let extra = extra.iter().map(|argument| (*argument).to_owned()).collect();
-        Agent { directory, cgroups_root, extra, process }
+        Agent { _guard: guard, directory, cgroups_root, extra, process }
     }
 
     fn ready_address(&self) -> String {
         let ready = self.directory.path().join("ready");
-        eventually("the agent is ready", || std::fs::read_to_string(&ready).ok().filter(|text| text.ends_with('\n')).map(|text| text.trim().to_owned()))
+        eventually("the agent is ready", || {
+            std::fs::read_to_string(&ready).ok().filter(|text| text.ends_with('\n')).map(|text| text.trim().to_owned())
+        })
     }
 
     /// Kills the agent and starts it again.
@@ -80,17 +87,17 @@ impl Agent {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.process.id()).unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGUSR1).unwrap();
         let status = eventually("the agent ends", || self.process.try_wait().unwrap());
-        assert!(status.success(), "{status}\n{}", std::fs::read_to_string(self.directory.path().join("agent.log")).unwrap());
+        assert!(
+            status.success(),
+            "{status}\n{}",
+            std::fs::read_to_string(self.directory.path().join("agent.log")).unwrap()
+        );
         eventually("the launcher ends", || (!is_alive(launcher)).then_some(()));
         assert!(cgroups_beneath(&self.cgroups_root).is_empty());
         for controller in std::fs::read_dir("/sys/fs/cgroup").unwrap().filter_map(Result::ok) {
             assert!(!controller.path().join(&self.cgroups_root).exists(), "{:?}", controller.path());
         }
     }
-}
-
-fn pids() -> impl Iterator<Item = i32> {
-    std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
 fn scalar(name: &str, value: f64) -> Resource {
@@ -112,7 +119,8 @@ fn get(master: &Master, address: &str, path: &str) -> (u16, String) {
     use attica_core_api::http::{Client, Protocol};
     master.block_on(async {
         let client = Client::new(Protocol::Http1, Duration::from_secs(10));
-        let response = client.get(&format!("http://{address}{path}").parse().unwrap(), http::HeaderMap::new()).await.unwrap();
+        let response =
+            client.get(&format!("http://{address}{path}").parse().unwrap(), http::HeaderMap::new()).await.unwrap();
         (response.status().as_u16(), client.text(response, 1 << 20).await)
     })
 }
@@ -127,7 +135,12 @@ fn tasks_run_end_and_are_killed() {
     assert_eq!(register.agent_info.hostname, "127.0.0.1");
     assert_eq!(register.agent_info.attributes[0].name, "rack");
     let mut wrong = shell("wrong", "true");
-    wrong.command.as_mut().unwrap().uris.push(attica_core_api::v1::CommandUri { value: "http://x/".to_owned(), ..Default::default() });
+    wrong
+        .command
+        .as_mut()
+        .unwrap()
+        .uris
+        .push(attica_core_api::v1::CommandUri { value: "http://x/".to_owned(), ..Default::default() });
     master.run(vec![shell("good", "env; echo done"), shell("bad", "exit 3"), shell("long", "exec sleep 1000"), wrong]);
 
     let finished = master.await_state("good", "TASK_FINISHED");
@@ -169,7 +182,9 @@ fn a_kill_escalates_over_everything_the_task_has_forked() {
     let script = "trap '' TERM; setsid sh -c 'trap \"\" TERM; (trap \"\" TERM; while :; do sleep 1; done) & echo $! $$ > orphans; wait' & while :; do sleep 1; done";
     master.run(vec![shell("stubborn", script)]);
     master.await_state("stubborn", "TASK_RUNNING");
-    let orphans = eventually("the orphans are there", || std::fs::read_to_string(agent.sandbox("stubborn").join("orphans")).ok().filter(|text| text.ends_with('\n')));
+    let orphans = eventually("the orphans are there", || {
+        std::fs::read_to_string(agent.sandbox("stubborn").join("orphans")).ok().filter(|text| text.ends_with('\n'))
+    });
     let begin = Instant::now();
     master.kill("stubborn", Some(600_000));
     // A second one may shorten the first one's grace.
@@ -204,10 +219,14 @@ fn a_killed_agent_comes_back_to_its_tasks_and_what_ended_meanwhile() {
     let master = Master::start();
     let agent = Agent::start(&master);
     master.await_registration(1);
-    master.run(vec![shell("stays", "exec sleep 1000"), shell("ends", "while [ ! -e go ]; do sleep 0.02; done; exit 9")]);
+    master
+        .run(vec![shell("stays", "exec sleep 1000"), shell("ends", "while [ ! -e go ]; do sleep 0.02; done; exit 9")]);
     let stays = master.await_state("stays", "TASK_RUNNING");
     let pid = i32::try_from(stays.status.container_status.unwrap().executor_pid.unwrap()).unwrap();
-    let ends = i32::try_from(master.await_state("ends", "TASK_RUNNING").status.container_status.unwrap().executor_pid.unwrap()).unwrap();
+    let ends = i32::try_from(
+        master.await_state("ends", "TASK_RUNNING").status.container_status.unwrap().executor_pid.unwrap(),
+    )
+    .unwrap();
     master.heard(|heard| heard.acknowledging = Acknowledging::Never);
     let sandbox = agent.sandbox("ends");
     let mut agent = agent;
@@ -228,7 +247,11 @@ fn a_killed_agent_comes_back_to_its_tasks_and_what_ended_meanwhile() {
     // The update that was not acknowledged survives another crash, as the same update.
     let before = master.heard(|heard| heard.updates.len());
     let agent = agent.crash_and_restart(&master);
-    let again = eventually("it is sent again", || master.heard(|heard| heard.updates[before..].iter().find(|update| update.status.task_id.as_str() == "ends").cloned()));
+    let again = eventually("it is sent again", || {
+        master.heard(|heard| {
+            heard.updates[before..].iter().find(|update| update.status.task_id.as_str() == "ends").cloned()
+        })
+    });
     assert_eq!(again, failed);
     master.acknowledge_all();
     master.send(Event::list_tasks);
@@ -245,7 +268,10 @@ fn a_killed_launcher_is_replaced_and_no_exit_status_is_lost() {
     let master = Master::start();
     let agent = Agent::start(&master);
     master.await_registration(1);
-    master.run(vec![shell("later", "while [ ! -e go ]; do sleep 0.02; done; exit 17"), shell("at-once", "while [ ! -e go ]; do sleep 0.02; done; exit 18")]);
+    master.run(vec![
+        shell("later", "while [ ! -e go ]; do sleep 0.02; done; exit 17"),
+        shell("at-once", "while [ ! -e go ]; do sleep 0.02; done; exit 18"),
+    ]);
     master.await_state("later", "TASK_RUNNING");
     let running = master.await_state("at-once", "TASK_RUNNING");
     let pid = i32::try_from(running.status.container_status.unwrap().executor_pid.unwrap()).unwrap();
@@ -304,7 +330,10 @@ fn an_agent_that_is_not_what_it_was_does_not_start_with_tasks() {
     let status = eventually("it ends", || agent.process.try_wait().unwrap());
     assert!(!status.success());
     let log = std::fs::read_to_string(agent.directory.path().join("agent.log")).unwrap();
-    assert!(log.contains("this agent's hostname differs from what its 1 checkpointed tasks were started with"), "{log}");
+    assert!(
+        log.contains("this agent's hostname differs from what its 1 checkpointed tasks were started with"),
+        "{log}"
+    );
     let agent = Agent::start_with(&master, agent.directory, agent.cgroups_root, &[]);
     master.await_registration(2);
     agent.finish();
@@ -322,7 +351,9 @@ fn a_deposed_master_is_not_obeyed() {
     master.run(vec![shell("two", "exec sleep 1000")]);
     master.await_registration(2);
     master.heard(|heard| heard.epoch = 8);
-    eventually("it registers with the new leader", || master.heard(|heard| heard.registrations.iter().any(|register| register.epoch == 7).then_some(())));
+    eventually("it registers with the new leader", || {
+        master.heard(|heard| heard.registrations.iter().any(|register| register.epoch == 7).then_some(()))
+    });
     eventually("it is obeyed", || {
         let before = master.heard(|heard| heard.tasks.len());
         master.send(Event::list_tasks);
@@ -330,7 +361,9 @@ fn a_deposed_master_is_not_obeyed() {
     });
     assert!(master.states("two").is_empty());
     let agent = agent.crash_and_restart(&master);
-    eventually("it remembers", || master.heard(|heard| heard.registrations.iter().any(|register| register.epoch == 8).then_some(())));
+    eventually("it remembers", || {
+        master.heard(|heard| heard.registrations.iter().any(|register| register.epoch == 8).then_some(()))
+    });
     agent.finish();
 }
 
@@ -363,18 +396,29 @@ fn checks_report_and_kill() {
         tcp: Some(TcpCheckInfo { port: u32::from(port), ..TcpCheckInfo::default() }),
         command: None,
     };
-    let mut killed = shell("killed", &format!("python3 -m http.server {port} & echo $! > pid; while :; do sleep 1; done"));
+    let mut killed =
+        shell("killed", &format!("python3 -m http.server {port} & echo $! > pid; while :; do sleep 1; done"));
     killed.health_check = Some(check(HealthCheckType::Http));
     killed.health_checks = vec![check(HealthCheckType::Tcp)];
     master.run(vec![killed]);
     let is_healthy = |healthy: bool| {
-        master.heard(|heard| heard.updates.iter().rev().find(|update| update.status.healthy == Some(healthy) && !update.status.health_results.is_empty()).cloned())
+        master.heard(|heard| {
+            heard
+                .updates
+                .iter()
+                .rev()
+                .find(|update| update.status.healthy == Some(healthy) && !update.status.health_results.is_empty())
+                .cloned()
+        })
     };
-    let healthy = eventually("it is healthy", || is_healthy(true).filter(|update| update.status.health_results[0].healthy));
+    let healthy =
+        eventually("it is healthy", || is_healthy(true).filter(|update| update.status.health_results[0].healthy));
     assert_eq!(healthy.status.reason, Some(TaskStatusReason::TaskHealthCheckStatusUpdated));
     let server: i32 = std::fs::read_to_string(agent.sandbox("killed").join("pid")).unwrap().trim().parse().unwrap();
     kill_hard(server);
-    let unhealthy = eventually("the failure is told", || is_healthy(false).filter(|update| !update.status.health_results[0].healthy));
+    let unhealthy = eventually("the failure is told", || {
+        is_healthy(false).filter(|update| !update.status.health_results[0].healthy)
+    });
     assert!(unhealthy.status.health_results[0].message.as_deref().unwrap().starts_with("cannot connect"));
     let end = master.await_state("killed", "TASK_KILLED");
     assert_eq!(end.status.healthy, Some(false));
@@ -416,7 +460,10 @@ fn state_and_files_are_shown() {
     assert_eq!(get(&master, &address, &format!("/files/read?path={path}/link&offset=0")).0, 403);
     assert_eq!(get(&master, &address, "/files/read?path=/etc/passwd&offset=0").0, 404);
     assert_eq!(get(&master, &address, "/files/read").0, 400);
-    assert_eq!(get(&master, &address, &format!("/files/read?path={path}/stdout&offset=-2")), (400, "Negative offset provided: -2.\n".to_owned()));
+    assert_eq!(
+        get(&master, &address, &format!("/files/read?path={path}/stdout&offset=-2")),
+        (400, "Negative offset provided: -2.\n".to_owned())
+    );
     assert!(Path::new(&real).exists());
     agent.finish();
 }
@@ -430,7 +477,9 @@ fn tasks_per_second() {
     master.await_registration(1);
     let count = 1_000;
     let tasks: Vec<TaskInfo> = (0..count).map(|number| shell(&format!("t{number}"), "exec sleep 1000")).collect();
-    let reached = |state: &str| master.heard(|heard| heard.updates.iter().filter(|update| update.status.state.name() == state).count());
+    let reached = |state: &str| {
+        master.heard(|heard| heard.updates.iter().filter(|update| update.status.state.name() == state).count())
+    };
     let begin = Instant::now();
     for batch in tasks.chunks(50) {
         master.run(batch.to_vec());

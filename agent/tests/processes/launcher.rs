@@ -9,10 +9,9 @@ use crate::support::{Launcher, can_isolate, cgroups_beneath, eventually, is_aliv
 #[test]
 fn a_command_runs_in_its_sandbox_with_its_environment_and_nothing_else() {
     let mut launcher = Launcher::start();
-    let script = "pwd; env | sort; ls -l /proc/self/fd | wc -l; grep -E 'Sig(Blk|Ign|Cgt)' /proc/$$/status; cat /proc/$$/stat | cut -d' ' -f5,6; echo $$; echo oops >&2; exit 3";
+    let script = "pwd; env | sort; ls -l /proc/self/fd | wc -l; grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status; cat /proc/$$/stat | cut -d' ' -f5,6; echo $$; echo oops >&2; exit 3";
     let mut spec = launcher.shell(script);
-    spec.environment
-        .push(("GREETING".to_owned(), "hello world".to_owned()));
+    spec.environment.push(("GREETING".to_owned(), "hello world".to_owned()));
     let process = launcher.started(spec.clone());
     assert_eq!(launcher.ending().exit, Exit::Code(3));
     let stdout = std::fs::read_to_string(spec.directory.join("stdout")).unwrap();
@@ -34,22 +33,11 @@ fn a_command_runs_in_its_sandbox_with_its_environment_and_nothing_else() {
     // Standard input, output, error, and the directory that ls reads.
     assert!(lines.contains(&"5"), "{stdout}");
     for mask in ["SigBlk", "SigIgn"] {
-        assert!(
-            lines
-                .iter()
-                .any(|line| line.starts_with(mask) && line.ends_with("\t0000000000000000")),
-            "{stdout}"
-        );
+        assert!(lines.iter().any(|line| line.starts_with(mask) && line.ends_with("\t0000000000000000")), "{stdout}");
     }
     let own = format!("{0} {0}", process.pid);
-    assert!(
-        lines.contains(&own.as_str()),
-        "its own group and session: {stdout}"
-    );
-    assert_eq!(
-        std::fs::read_to_string(spec.directory.join("stderr")).unwrap(),
-        "oops\n"
-    );
+    assert!(lines.contains(&own.as_str()), "its own group and session: {stdout}");
+    assert_eq!(std::fs::read_to_string(spec.directory.join("stderr")).unwrap(), "oops\n");
     launcher.send(&Request::Forget(vec![spec.container]));
     launcher.finish();
 }
@@ -61,23 +49,13 @@ fn a_command_that_cannot_be_started_leaves_nothing() {
     missing.program = "/no/such/program".to_owned();
     let mut stranger = launcher.shell("");
     stranger.user = Some("nobody-of-that-name".to_owned());
-    for (spec, message) in [
-        (missing, "No such file or directory"),
-        (stranger, "no user `nobody-of-that-name`"),
-    ] {
+    for (spec, message) in [(missing, "No such file or directory"), (stranger, "no user `nobody-of-that-name`")] {
         launcher.send(&Request::Launch(vec![spec]));
-        let Reply::LaunchFailed { error, .. } = launcher.receive() else {
-            panic!("it was started")
-        };
+        let Reply::LaunchFailed { error, .. } = launcher.receive() else { panic!("it was started") };
         assert!(error.contains(message), "{error}");
     }
     assert!(cgroups_beneath(&launcher.cgroup_parent).is_empty());
-    assert_eq!(
-        std::fs::read_dir(launcher.directory.path().join("containers"))
-            .unwrap()
-            .count(),
-        0
-    );
+    assert_eq!(std::fs::read_dir(launcher.directory.path().join("containers")).unwrap().count(), 0);
     launcher.finish();
 }
 
@@ -90,27 +68,13 @@ fn limits_are_set_and_privileges_dropped() {
     let mut spec = launcher.shell("id -un; id -G; cat /proc/self/cgroup; exec sleep 1000");
     spec.user = Some("nobody".to_owned());
     // mktemp makes the directory for root alone.
-    std::fs::set_permissions(
-        launcher.directory.path(),
-        std::os::unix::fs::PermissionsExt::from_mode(0o755),
-    )
-    .unwrap();
+    std::fs::set_permissions(launcher.directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let process = launcher.started(spec.clone());
     let stdout = eventually("the task prints", || {
-        std::fs::read_to_string(spec.directory.join("stdout"))
-            .ok()
-            .filter(|text| text.lines().count() > 3)
+        std::fs::read_to_string(spec.directory.join("stdout")).ok().filter(|text| text.lines().count() > 3)
     });
     assert_eq!(stdout.lines().next(), Some("nobody"));
-    assert!(
-        !stdout
-            .lines()
-            .nth(1)
-            .unwrap()
-            .split(' ')
-            .any(|group| group == "0"),
-        "{stdout}"
-    );
+    assert!(!stdout.lines().nth(1).unwrap().split(' ').any(|group| group == "0"), "{stdout}");
     assert!(stdout.contains(spec.container.as_str()), "{stdout}");
     if launcher.isolation == IsolationKind::CgroupsV1 {
         let read = |controller: &str, file: &str| {
@@ -123,10 +87,7 @@ fn limits_are_set_and_privileges_dropped() {
             .to_owned()
         };
         assert_eq!(read("cpu", "cpu.shares"), "102");
-        assert_eq!(
-            read("memory", "memory.limit_in_bytes"),
-            (64 << 20).to_string()
-        );
+        assert_eq!(read("memory", "memory.limit_in_bytes"), (64 << 20).to_string());
         assert_eq!(read("pids", "pids.max"), "64");
         assert_eq!(read("pids", "cgroup.procs"), process.pid.to_string());
     }
@@ -144,15 +105,10 @@ fn a_fork_bomb_meets_the_pids_limit_and_dies_whole() {
     let mut launcher = Launcher::start();
     let spec = launcher.shell("bomb() { bomb | bomb & }; trap '' TERM; bomb; sleep 1000");
     launcher.started(spec.clone());
-    let events = format!(
-        "/sys/fs/cgroup/pids/{}/{}/pids.events",
-        launcher.cgroup_parent, spec.container
-    );
+    let events = format!("/sys/fs/cgroup/pids/{}/{}/pids.events", launcher.cgroup_parent, spec.container);
     if launcher.isolation == IsolationKind::CgroupsV1 {
         eventually("the limit is hit", || {
-            std::fs::read_to_string(&events)
-                .ok()
-                .filter(|events| !events.contains("max 0"))
+            std::fs::read_to_string(&events).ok().filter(|events| !events.contains("max 0"))
         });
     }
     launcher.send(&Request::Destroy(spec.container.clone()));
@@ -172,13 +128,7 @@ fn the_memory_limit_is_told_from_other_ends() {
     launcher.started(spec.clone());
     let ending = launcher.ending();
     assert_eq!(ending.exit, Exit::Signal(9));
-    let MemoryVerdict::OutOfMemory {
-        limit_bytes,
-        peak_bytes,
-    } = ending.memory
-    else {
-        panic!("{ending:?}")
-    };
+    let MemoryVerdict::OutOfMemory { limit_bytes, peak_bytes } = ending.memory else { panic!("{ending:?}") };
     assert_eq!(limit_bytes, 64 << 20);
     assert!(peak_bytes > 32 << 20, "{peak_bytes}");
     launcher.send(&Request::Forget(vec![spec.container]));
@@ -194,11 +144,7 @@ fn what_ignores_term_and_forks_away_does_not_outlive_its_container() {
     let spec = launcher.shell("trap '' TERM; setsid sh -c 'trap \"\" TERM; echo $$ > orphan; while :; do sleep 1; done' & while :; do sleep 1; done");
     launcher.started(spec.clone());
     let orphan: i32 = eventually("the orphan lives", || {
-        std::fs::read_to_string(spec.directory.join("orphan"))
-            .ok()?
-            .trim()
-            .parse()
-            .ok()
+        std::fs::read_to_string(spec.directory.join("orphan")).ok()?.trim().parse().ok()
     });
     launcher.send(&Request::Terminate(spec.container.clone()));
     launcher.send(&Request::Terminate(spec.container.clone()));
@@ -216,14 +162,11 @@ fn an_ended_command_takes_its_leftovers_along() {
         return;
     }
     let mut launcher = Launcher::start();
-    let spec = launcher.shell("setsid sh -c 'echo $$ > orphan; exec sleep 1000' & while [ ! -s orphan ]; do sleep 0.01; done; exit 7");
+    let spec = launcher
+        .shell("setsid sh -c 'echo $$ > orphan; exec sleep 1000' & while [ ! -s orphan ]; do sleep 0.01; done; exit 7");
     launcher.started(spec.clone());
     assert_eq!(launcher.ending().exit, Exit::Code(7));
-    let orphan: i32 = std::fs::read_to_string(spec.directory.join("orphan"))
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
+    let orphan: i32 = std::fs::read_to_string(spec.directory.join("orphan")).unwrap().trim().parse().unwrap();
     assert!(!is_alive(orphan));
     launcher.send(&Request::Forget(vec![spec.container]));
     launcher.finish();
@@ -236,10 +179,7 @@ fn an_agent_that_was_away_learns_what_ended_meanwhile() {
     launcher.send(&Request::Launch(vec![short.clone(), long.clone()]));
     let launcher = launcher.reconnect();
     let mut launcher = eventually_ended(launcher, &short.container);
-    assert_eq!(
-        launcher.reports[&short.container].ending.unwrap().exit,
-        Exit::Code(5)
-    );
+    assert_eq!(launcher.reports[&short.container].ending.unwrap().exit, Exit::Code(5));
     assert_eq!(launcher.reports[&long.container].ending, None);
     launcher.send(&Request::Destroy(long.container.clone()));
     assert_eq!(launcher.ending().exit, Exit::Signal(9));
@@ -247,18 +187,11 @@ fn an_agent_that_was_away_learns_what_ended_meanwhile() {
     launcher.finish();
 }
 
-fn eventually_ended(
-    launcher: Launcher,
-    container: &attica_agent::launcher::protocol::ContainerId,
-) -> Launcher {
+fn eventually_ended(launcher: Launcher, container: &attica_agent::launcher::protocol::ContainerId) -> Launcher {
     let mut current = Some(launcher);
     eventually("the short command ends", || {
         let launcher = current.take().unwrap().reconnect();
-        if launcher
-            .reports
-            .get(container)
-            .is_some_and(|report| report.ending.is_some())
-        {
+        if launcher.reports.get(container).is_some_and(|report| report.ending.is_some()) {
             return Some(launcher);
         }
         current = Some(launcher);
@@ -269,34 +202,18 @@ fn eventually_ended(
 #[test]
 fn a_new_launcher_adopts_the_living_and_learns_how_they_end() {
     let mut launcher = Launcher::start();
-    let specs = [
-        launcher.shell("while [ ! -e go ]; do sleep 0.05; done; exit 42"),
-        launcher.shell("exec sleep 1000"),
-    ];
+    let specs = [launcher.shell("while [ ! -e go ]; do sleep 0.05; done; exit 42"), launcher.shell("exec sleep 1000")];
     launcher.send(&Request::Launch(specs.to_vec()));
     let (first, second) = (launcher.receive(), launcher.receive());
-    assert!(
-        matches!(
-            (&first, &second),
-            (Reply::Started { .. }, Reply::Started { .. })
-        ),
-        "{first:?} {second:?}"
-    );
+    assert!(matches!((&first, &second), (Reply::Started { .. }, Reply::Started { .. })), "{first:?} {second:?}");
     let mut launcher = launcher.replace();
     for spec in &specs {
         let report = &launcher.reports[&spec.container];
-        assert!(
-            report.ending.is_none() && is_alive(report.process.pid),
-            "{report:?}"
-        );
+        assert!(report.ending.is_none() && is_alive(report.process.pid), "{report:?}");
     }
     std::fs::write(specs[0].directory.join("go"), "").unwrap();
     let expected = |exit| {
-        if kernel_keeps_exit_codes() {
-            exit
-        } else {
-            Exit::Unknown
-        }
+        if kernel_keeps_exit_codes() { exit } else { Exit::Unknown }
     };
     assert_eq!(launcher.ending().exit, expected(Exit::Code(42)));
     launcher.send(&Request::Destroy(specs[1].container.clone()));
@@ -313,16 +230,10 @@ fn a_torn_record_ends_its_container_and_is_not_adopted() {
     let mut launcher = Launcher::start();
     let spec = launcher.shell("exec sleep 1000");
     let process = launcher.started(spec.clone());
-    let record = launcher
-        .directory
-        .path()
-        .join("containers")
-        .join(spec.container.as_str());
+    let record = launcher.directory.path().join("containers").join(spec.container.as_str());
     std::fs::write(&record, &std::fs::read(&record).unwrap()[..20]).unwrap();
     let mut launcher = launcher.replace();
-    eventually("the process is ended", || {
-        (!is_alive(process.pid)).then_some(())
-    });
+    eventually("the process is ended", || (!is_alive(process.pid)).then_some(()));
     launcher.send(&Request::Forget(vec![spec.container]));
     launcher.finish();
 }
@@ -333,9 +244,7 @@ fn a_torn_record_ends_its_container_and_is_not_adopted() {
 fn launches_per_second() {
     let mut launcher = Launcher::start();
     let count = 1_000;
-    let specs: Vec<_> = (0..count)
-        .map(|_| launcher.shell("exec sleep 1000"))
-        .collect();
+    let specs: Vec<_> = (0..count).map(|_| launcher.shell("exec sleep 1000")).collect();
     let begin = Instant::now();
     for batch in specs.chunks(64) {
         launcher.send(&Request::Launch(batch.to_vec()));
@@ -351,12 +260,7 @@ fn launches_per_second() {
     for _ in 0..count {
         launcher.ending();
     }
-    println!(
-        "{count} launched in {launched:?}, ended in {:?}",
-        begin.elapsed()
-    );
-    launcher.send(&Request::Forget(
-        specs.into_iter().map(|spec| spec.container).collect(),
-    ));
+    println!("{count} launched in {launched:?}, ended in {:?}", begin.elapsed());
+    launcher.send(&Request::Forget(specs.into_iter().map(|spec| spec.container).collect()));
     launcher.finish();
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use attica_core_api::http::stream::{self, StreamLimits, StreamSender};
 use attica_core_api::http::{Limits, RequestBody, Server, read_body};
-use attica_core_api::link::{Acknowledge, Call, CallType, Event, Kill, Register, Registered, Run, STREAM_ID_HEADER, StatusUpdate, TaskReport};
+use attica_core_api::link::{
+    Acknowledge, Call, CallType, Event, Kill, Register, Registered, Run, STREAM_ID_HEADER, StatusUpdate, TaskReport,
+};
 use attica_core_api::v1::{FrameworkInfo, KillPolicy, TaskInfo};
 use attica_core_api::{decode_proto, encode_proto, recordio};
 use axum::Router;
@@ -79,7 +81,8 @@ impl Master {
     }
 
     pub fn run(&self, tasks: Vec<TaskInfo>) {
-        let framework_info = FrameworkInfo { name: "test".to_owned(), user: "root".to_owned(), ..FrameworkInfo::default() };
+        let framework_info =
+            FrameworkInfo { name: "test".to_owned(), user: "root".to_owned(), ..FrameworkInfo::default() };
         let run = Run { framework_id: FRAMEWORK.into(), framework_info, tasks };
         self.send(|epoch| Event::run(epoch, run));
     }
@@ -115,7 +118,13 @@ impl Master {
 
     /// Waits for the task's first update in this state.
     pub fn await_state(&self, task: &str, state: &str) -> StatusUpdate {
-        let found = |heard: &mut Heard| heard.updates.iter().find(|update| update.status.task_id.as_str() == task && update.status.state.name() == state).cloned();
+        let found = |heard: &mut Heard| {
+            heard
+                .updates
+                .iter()
+                .find(|update| update.status.task_id.as_str() == task && update.status.state.name() == state)
+                .cloned()
+        };
         eventually(&format!("{task} is {state}"), || self.heard(found))
     }
 
@@ -126,7 +135,14 @@ impl Master {
 
 fn into_service(
     router: Router,
-) -> impl tower::Service<http::Request<RequestBody>, Response = Response, Error = std::convert::Infallible, Future: Send + 'static> + Clone + Send + 'static {
+) -> impl tower::Service<
+    http::Request<RequestBody>,
+    Response = Response,
+    Error = std::convert::Infallible,
+    Future: Send + 'static,
+> + Clone
++ Send
++ 'static {
     router
 }
 
@@ -138,7 +154,8 @@ impl Heard {
 
     fn acknowledge(&mut self, update: &StatusUpdate) {
         let uuid = update.status.uuid.clone().expect("an update has a UUID");
-        let acknowledge = Acknowledge { framework_id: update.framework_id.clone(), task_id: update.status.task_id.clone(), uuid };
+        let acknowledge =
+            Acknowledge { framework_id: update.framework_id.clone(), task_id: update.status.task_id.clone(), uuid };
         self.send(|epoch| Event::acknowledge(epoch, acknowledge));
     }
 
@@ -149,7 +166,13 @@ impl Heard {
         let (sender, body) = stream::channel(limits, None, |_| {});
         let agent_id = register.agent_info.id.clone().unwrap_or_else(|| AGENT.into());
         self.stream = Some((stream_id.clone(), sender));
-        let registered = Registered { agent_id, master_id: "master".to_owned(), heartbeat_ms: 200, missed_limit: 50, digest_matches: true };
+        let registered = Registered {
+            agent_id,
+            master_id: "master".to_owned(),
+            heartbeat_ms: 200,
+            missed_limit: 50,
+            digest_matches: true,
+        };
         self.send(|epoch| Event::registered(epoch, registered));
         self.registrations.push(register);
         ([(STREAM_ID_HEADER, stream_id)], Body::new(body)).into_response()

@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use attica_agent::launcher::protocol::{
-    self, ContainerId, ContainerReport, Ending, IsolationKind, LaunchSpec, Limits, PROTOCOL,
-    Process, Reply, Request, SOCKET,
+    self, ContainerId, ContainerReport, Ending, IsolationKind, LaunchSpec, Limits, PROTOCOL, Process, Reply, Request,
+    SOCKET,
 };
 
 /// How long a condition may take to come true before the test fails.
@@ -30,8 +30,8 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 /// Whether tests that need root and cgroups can run; says so when they cannot.
 pub fn can_isolate() -> bool {
     let root = nix::unistd::geteuid().is_root();
-    let cgroups = Path::new("/sys/fs/cgroup/memory").exists()
-        || Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    let cgroups =
+        Path::new("/sys/fs/cgroup/memory").exists() || Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     if !(root && cgroups) {
         println!("skipped: needs root and cgroups");
     }
@@ -47,41 +47,78 @@ pub fn is_alive(pid: i32) -> bool {
 }
 
 pub fn kill_hard(pid: i32) {
-    nix::sys::signal::kill(
-        nix::unistd::Pid::from_raw(pid),
-        nix::sys::signal::Signal::SIGKILL,
-    )
-    .unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
 }
 
 /// Whether a pidfd tells how an orphan ended.
 pub fn kernel_keeps_exit_codes() -> bool {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let mut numbers = release
-        .split(|character: char| !character.is_ascii_digit())
-        .filter_map(|part| part.parse::<u32>().ok());
+    let mut numbers =
+        release.split(|character: char| !character.is_ascii_digit()).filter_map(|part| part.parse::<u32>().ok());
     (numbers.next().unwrap(), numbers.next().unwrap()) >= (6, 15)
 }
 
-/// Every cgroup directory, of any controller, beneath `parent`.
+/// Every cgroup directory, of any controller, beneath `parent`, inner ones first.
 pub fn cgroups_beneath(parent: &str) -> Vec<PathBuf> {
-    let Ok(controllers) = std::fs::read_dir("/sys/fs/cgroup") else {
-        return Vec::new();
-    };
-    let roots = controllers
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .chain([PathBuf::from("/sys/fs/cgroup")]);
-    roots
-        .filter_map(|root| std::fs::read_dir(root.join(parent)).ok())
-        .flatten()
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .filter(|path| path.is_dir())
-        .collect()
+    let Ok(controllers) = std::fs::read_dir("/sys/fs/cgroup") else { return Vec::new() };
+    let roots = controllers.filter_map(Result::ok).map(|entry| entry.path()).chain([PathBuf::from("/sys/fs/cgroup")]);
+    let mut found = Vec::new();
+    roots.for_each(|root| directories_beneath(&root.join(parent), &mut found));
+    found
+}
+
+fn directories_beneath(path: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(path) else { return };
+    for entry in entries.filter_map(Result::ok).filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+        directories_beneath(&entry.path(), found);
+        found.push(entry.path());
+    }
+}
+
+/// Ends what a failed test leaves behind: processes with this directory on their command line, and everything in its cgroups.
+pub struct Guard {
+    directory: PathBuf,
+    cgroup_parent: String,
+}
+
+impl Guard {
+    pub fn new(directory: &Path, cgroup_parent: &str) -> Guard {
+        Guard { directory: directory.to_owned(), cgroup_parent: cgroup_parent.to_owned() }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let directory = self.directory.to_string_lossy().into_owned();
+        let names_it = |pid: &i32| {
+            let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&command).contains(&directory)
+        };
+        let kill = |pid: i32| {
+            let _gone = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        };
+        pids().filter(names_it).for_each(kill);
+        for _ in 0..100 {
+            let cgroups = cgroups_beneath(&self.cgroup_parent);
+            for cgroup in &cgroups {
+                let procs = std::fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
+                procs.lines().filter_map(|pid| pid.parse().ok()).for_each(kill);
+                let _occupied = std::fs::remove_dir(cgroup);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+pub fn pids() -> impl Iterator<Item = i32> {
+    std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
 pub struct Launcher {
+    guard: Guard,
     pub directory: tempfile::TempDir,
     pub cgroup_parent: String,
     process: Child,
@@ -95,69 +132,46 @@ impl Launcher {
     pub fn start() -> Launcher {
         let directory = tempfile::tempdir().unwrap();
         let cgroup_parent = format!("attica-test/{}", uuid::Uuid::new_v4());
-        Launcher::start_in(directory, cgroup_parent)
+        let guard = Guard::new(directory.path(), &cgroup_parent);
+        Launcher::start_in(guard, directory, cgroup_parent)
     }
 
-    fn start_in(directory: tempfile::TempDir, cgroup_parent: String) -> Launcher {
+    fn start_in(guard: Guard, directory: tempfile::TempDir, cgroup_parent: String) -> Launcher {
         let process = Command::new(env!("CARGO_BIN_EXE_attica-agent"))
             .args(["launcher", "--dir"])
             .arg(directory.path())
             .args(["--cgroup-parent", &cgroup_parent])
             .stdin(Stdio::null())
             .stderr(
-                std::fs::File::options()
-                    .create(true)
-                    .append(true)
-                    .open(directory.path().join("launcher.log"))
-                    .unwrap(),
+                std::fs::File::options().create(true).append(true).open(directory.path().join("launcher.log")).unwrap(),
             )
             .spawn()
             .unwrap();
-        Launcher::connect(directory, cgroup_parent, process)
+        Launcher::connect(guard, directory, cgroup_parent, process)
     }
 
-    fn connect(directory: tempfile::TempDir, cgroup_parent: String, process: Child) -> Launcher {
+    fn connect(guard: Guard, directory: tempfile::TempDir, cgroup_parent: String, process: Child) -> Launcher {
         let socket = directory.path().join(SOCKET);
         let mut stream = eventually("the launcher listens", || UnixStream::connect(&socket).ok());
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut buffer = Vec::new();
         send(&mut stream, &Request::Hello { protocol: PROTOCOL });
-        let Reply::Hello {
-            pid,
-            isolation,
-            containers,
-            ..
-        } = receive(&mut stream, &mut buffer)
-        else {
-            panic!("no hello")
-        };
-        let reports = containers
-            .into_iter()
-            .map(|report| (report.container.clone(), report))
-            .collect();
-        Launcher {
-            directory,
-            cgroup_parent,
-            process,
-            stream,
-            buffer,
-            isolation,
-            reports,
-            pid,
-        }
+        let Reply::Hello { isolation, containers, .. } = receive(&mut stream, &mut buffer) else { panic!("no hello") };
+        let reports = containers.into_iter().map(|report| (report.container.clone(), report)).collect();
+        Launcher { guard, directory, cgroup_parent, process, stream, buffer, isolation, reports }
     }
 
     /// As an agent that was killed and started again does.
     pub fn reconnect(self) -> Launcher {
         drop(self.stream);
-        Launcher::connect(self.directory, self.cgroup_parent, self.process)
+        Launcher::connect(self.guard, self.directory, self.cgroup_parent, self.process)
     }
 
     /// Kills the launcher and starts another one in its place.
     pub fn replace(mut self) -> Launcher {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
-        Launcher::start_in(self.directory, self.cgroup_parent)
+        Launcher::start_in(self.guard, self.directory, self.cgroup_parent)
     }
 
     pub fn send(&mut self, request: &Request) {
@@ -186,11 +200,7 @@ impl Launcher {
     /// A shell command with generous limits, in a sandbox of its own.
     pub fn shell(&self, script: &str) -> LaunchSpec {
         let container = ContainerId::from_uuid(uuid::Uuid::new_v4());
-        let sandbox = self
-            .directory
-            .path()
-            .join("sandboxes")
-            .join(container.as_str());
+        let sandbox = self.directory.path().join("sandboxes").join(container.as_str());
         std::fs::create_dir_all(&sandbox).unwrap();
         LaunchSpec {
             container,
@@ -199,11 +209,7 @@ impl Launcher {
             environment: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
             user: None,
             directory: sandbox,
-            limits: Limits {
-                cpu_shares: 102,
-                memory_bytes: 64 << 20,
-                pids: 64,
-            },
+            limits: Limits { cpu_shares: 102, memory_bytes: 64 << 20, pids: 64 },
         }
     }
 
@@ -214,10 +220,7 @@ impl Launcher {
         assert!(status.success(), "{status}");
         assert_eq!(cgroups_beneath(&self.cgroup_parent), Vec::<PathBuf>::new());
         assert!(!self.directory.path().join(SOCKET).exists());
-        for controller in std::fs::read_dir("/sys/fs/cgroup")
-            .unwrap()
-            .filter_map(Result::ok)
-        {
+        for controller in std::fs::read_dir("/sys/fs/cgroup").unwrap().filter_map(Result::ok) {
             assert!(!controller.path().join(&self.cgroup_parent).exists());
         }
     }
@@ -235,9 +238,7 @@ fn receive(stream: &mut UnixStream, buffer: &mut Vec<u8>) -> Reply {
             return reply;
         }
         let mut chunk = [0; 65536];
-        let length = stream
-            .read(&mut chunk)
-            .expect("the launcher answers in time");
+        let length = stream.read(&mut chunk).expect("the launcher answers in time");
         assert!(length > 0, "the launcher closed the connection");
         buffer.extend_from_slice(&chunk[..length]);
     }

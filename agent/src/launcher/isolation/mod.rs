@@ -72,11 +72,7 @@ pub(crate) enum IsolationError {
 
 impl IsolationError {
     fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> IsolationError {
-        move |source| IsolationError::File {
-            action,
-            path: path.to_owned(),
-            source,
-        }
+        move |source| IsolationError::File { action, path: path.to_owned(), source }
     }
 
     fn controller(what: &'static str) -> impl FnOnce(cgroups_rs::error::Error) -> IsolationError {
@@ -126,20 +122,15 @@ pub(crate) fn detect(parent: &Path) -> Box<dyn Isolation> {
     }
     let found: Result<Option<Box<dyn Isolation>>, IsolationError> =
         if cgroups_rs::hierarchies::is_cgroup2_unified_mode() {
-            v2::CgroupsV2::prepare(
-                Path::new(cgroups_rs::hierarchies::UNIFIED_MOUNTPOINT),
-                parent,
-            )
-            .map(|found| found.map(|cgroups| Box::new(cgroups) as _))
+            v2::CgroupsV2::prepare(Path::new(cgroups_rs::hierarchies::UNIFIED_MOUNTPOINT), parent)
+                .map(|found| found.map(|cgroups| Box::new(cgroups) as _))
         } else {
             v1::CgroupsV1::prepare(parent).map(|found| found.map(|cgroups| Box::new(cgroups) as _))
         };
     match found {
         Ok(Some(isolation)) => isolation,
         Ok(None) => {
-            tracing::warn!(
-                "cpu, memory and pids cgroups are not all there: tasks get resource limits only"
-            );
+            tracing::warn!("cpu, memory and pids cgroups are not all there: tasks get resource limits only");
             Box::new(posix::Posix)
         }
         Err(error) => {
@@ -155,9 +146,7 @@ pub(crate) fn detect(parent: &Path) -> Box<dyn Isolation> {
 /// Makes a directory that may be there already.
 fn make_directory(path: &Path) -> Result<(), IsolationError> {
     match std::fs::create_dir(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            Err(IsolationError::file("make", path)(error))
-        }
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(IsolationError::file("make", path)(error)),
         Ok(()) | Err(_) => Ok(()),
     }
 }
@@ -173,11 +162,7 @@ fn remove_cgroup(path: &Path) -> Result<Removal, IsolationError> {
 }
 
 fn pids_in(procs: &Path) -> Vec<i32> {
-    std::fs::read_to_string(procs)
-        .unwrap_or_default()
-        .lines()
-        .filter_map(|line| line.parse().ok())
-        .collect()
+    std::fs::read_to_string(procs).unwrap_or_default().lines().filter_map(|line| line.parse().ok()).collect()
 }
 
 fn read_number(path: &Path) -> Option<u64> {
@@ -190,13 +175,7 @@ fn read_key(path: &Path, key: &str) -> Option<u64> {
 }
 
 fn value_of(text: &str, key: &str) -> Option<u64> {
-    text.lines().find_map(|line| {
-        line.strip_prefix(key)?
-            .strip_prefix(' ')?
-            .trim()
-            .parse()
-            .ok()
-    })
+    text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
 }
 
 fn containers_in(parent: &Path) -> Vec<ContainerId> {
@@ -219,10 +198,7 @@ fn send_signal(pids: &[i32], signal: nix::sys::signal::Signal) {
 
 /// Sends SIGTERM to every process of the container.
 pub(crate) fn terminate(isolation: &dyn Isolation, subject: Subject<'_>) {
-    send_signal(
-        &isolation.processes(subject),
-        nix::sys::signal::Signal::SIGTERM,
-    );
+    send_signal(&isolation.processes(subject), nix::sys::signal::Signal::SIGTERM);
 }
 
 #[cfg(test)]

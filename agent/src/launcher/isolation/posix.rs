@@ -25,17 +25,11 @@ impl Isolation for Posix {
 
     /// `RLIMIT_DATA` counts private writable memory; `RLIMIT_NPROC` would count all processes of the user and is left alone.
     fn entry(&self, _container: &ContainerId, limits: &Limits) -> Entry {
-        Entry {
-            membership: Vec::new(),
-            limits: vec![(Resource::RLIMIT_DATA, limits.memory_bytes)],
-        }
+        Entry { membership: Vec::new(), limits: vec![(Resource::RLIMIT_DATA, limits.memory_bytes)] }
     }
 
     fn processes(&self, subject: Subject<'_>) -> Vec<i32> {
-        subject
-            .leader
-            .map(process::session_members)
-            .unwrap_or_default()
+        subject.leader.map(process::session_members).unwrap_or_default()
     }
 
     fn kill(&self, subject: Subject<'_>) {
@@ -43,11 +37,7 @@ impl Isolation for Posix {
     }
 
     fn remove(&self, subject: Subject<'_>) -> Result<Removal, IsolationError> {
-        Ok(if self.processes(subject).is_empty() {
-            Removal::Removed
-        } else {
-            Removal::Occupied
-        })
+        Ok(if self.processes(subject).is_empty() { Removal::Removed } else { Removal::Occupied })
     }
 
     fn memory_verdict(&self, _container: &ContainerId) -> MemoryVerdict {

@@ -12,8 +12,8 @@ use cgroups_rs::{Controllers, MaxValue};
 use nix::sys::signal::Signal;
 
 use super::{
-    Entry, Isolation, IsolationError, Removal, Subject, Usage, containers_in, make_directory,
-    pids_in, read_key, read_number, remove_cgroup, send_signal,
+    Entry, Isolation, IsolationError, Removal, Subject, Usage, containers_in, make_directory, pids_in, read_key,
+    read_number, remove_cgroup, send_signal,
 };
 use crate::launcher::protocol::{ContainerId, IsolationKind, Limits, MemoryVerdict};
 
@@ -36,27 +36,14 @@ impl CgroupsV1 {
     /// Makes the parent directories; `None` when a controller that is needed is not mounted.
     pub(crate) fn prepare(parent: &Path) -> Result<Option<CgroupsV1>, IsolationError> {
         let mounts = V1::new();
-        let place = |controller| {
-            mounts
-                .get_mount_point(controller)
-                .map(|mount| mount.join(parent))
-        };
-        let (Some(cpu), Some(memory), Some(pids), Some(freezer)) = (
-            place(Controllers::Cpu),
-            place(Controllers::Mem),
-            place(Controllers::Pids),
-            place(Controllers::Freezer),
-        ) else {
+        let place = |controller| mounts.get_mount_point(controller).map(|mount| mount.join(parent));
+        let (Some(cpu), Some(memory), Some(pids), Some(freezer)) =
+            (place(Controllers::Cpu), place(Controllers::Mem), place(Controllers::Pids), place(Controllers::Freezer))
+        else {
             return Ok(None);
         };
         let accounting = place(Controllers::CpuAcct).filter(|path| *path != cpu);
-        let cgroups = CgroupsV1 {
-            cpu,
-            memory,
-            pids,
-            freezer,
-            accounting,
-        };
+        let cgroups = CgroupsV1 { cpu, memory, pids, freezer, accounting };
         for path in cgroups.parents() {
             std::fs::create_dir_all(path).map_err(IsolationError::file("make", path))?;
         }
@@ -64,9 +51,7 @@ impl CgroupsV1 {
     }
 
     fn parents(&self) -> impl Iterator<Item = &PathBuf> {
-        [&self.cpu, &self.memory, &self.pids, &self.freezer]
-            .into_iter()
-            .chain(self.accounting.as_ref())
+        [&self.cpu, &self.memory, &self.pids, &self.freezer].into_iter().chain(self.accounting.as_ref())
     }
 
     fn freeze(&self, freezer: &Path) -> bool {
@@ -75,8 +60,7 @@ impl CgroupsV1 {
             return false;
         }
         (0..FREEZE_ATTEMPTS).any(|_| {
-            let frozen =
-                std::fs::read_to_string(&state).is_ok_and(|state| state.trim() == "FROZEN");
+            let frozen = std::fs::read_to_string(&state).is_ok_and(|state| state.trim() == "FROZEN");
             if !frozen {
                 std::thread::sleep(Duration::from_micros(100));
             }
@@ -103,29 +87,16 @@ impl Isolation for CgroupsV1 {
             .set_limit(memory_bytes)
             .map_err(IsolationError::controller("memory"))?;
         let pids = MaxValue::Value(i64::try_from(limits.pids).unwrap_or(i64::MAX));
-        PidController::new(directory(&self.pids), false)
-            .set_pid_max(pids)
-            .map_err(IsolationError::controller("pids"))
+        PidController::new(directory(&self.pids), false).set_pid_max(pids).map_err(IsolationError::controller("pids"))
     }
 
     fn entry(&self, container: &ContainerId, _limits: &Limits) -> Entry {
-        let membership = self
-            .parents()
-            .map(|parent| parent.join(container.as_str()).join("cgroup.procs"))
-            .collect();
-        Entry {
-            membership,
-            limits: Vec::new(),
-        }
+        let membership = self.parents().map(|parent| parent.join(container.as_str()).join("cgroup.procs")).collect();
+        Entry { membership, limits: Vec::new() }
     }
 
     fn processes(&self, subject: Subject<'_>) -> Vec<i32> {
-        pids_in(
-            &self
-                .freezer
-                .join(subject.container.as_str())
-                .join("cgroup.procs"),
-        )
+        pids_in(&self.freezer.join(subject.container.as_str()).join("cgroup.procs"))
     }
 
     fn kill(&self, subject: Subject<'_>) {
@@ -161,29 +132,18 @@ impl Isolation for CgroupsV1 {
     }
 
     fn usage(&self, container: &ContainerId) -> Usage {
-        let accounting = self
-            .accounting
-            .as_ref()
-            .unwrap_or(&self.cpu)
-            .join(container.as_str());
-        let nanoseconds =
-            |file| read_number(&accounting.join(file)).map(|value: u64| value / 1_000);
+        let accounting = self.accounting.as_ref().unwrap_or(&self.cpu).join(container.as_str());
+        let nanoseconds = |file| read_number(&accounting.join(file)).map(|value: u64| value / 1_000);
         Usage {
             cpu_user_us: nanoseconds("cpuacct.usage_user"),
             cpu_system_us: nanoseconds("cpuacct.usage_sys"),
-            memory_bytes: read_key(
-                &self.memory.join(container.as_str()).join("memory.stat"),
-                "total_rss",
-            ),
+            memory_bytes: read_key(&self.memory.join(container.as_str()).join("memory.stat"), "total_rss"),
             pids: read_number(&self.pids.join(container.as_str()).join("pids.current")),
         }
     }
 
     fn containers(&self) -> Vec<ContainerId> {
-        let mut found: Vec<ContainerId> = self
-            .parents()
-            .flat_map(|parent| containers_in(parent))
-            .collect();
+        let mut found: Vec<ContainerId> = self.parents().flat_map(|parent| containers_in(parent)).collect();
         found.sort();
         found.dedup();
         found
@@ -192,8 +152,8 @@ impl Isolation for CgroupsV1 {
     fn close(&self) {
         for instance in self.parents() {
             // Fails while another container or agent uses it, which is then the one to remove it.
-            let _in_use = std::fs::remove_dir(instance)
-                .and_then(|()| instance.parent().map_or(Ok(()), std::fs::remove_dir));
+            let _in_use =
+                std::fs::remove_dir(instance).and_then(|()| instance.parent().map_or(Ok(()), std::fs::remove_dir));
         }
     }
 }

@@ -9,8 +9,8 @@ use cgroups_rs::pid::PidController;
 use nix::sys::signal::Signal;
 
 use super::{
-    Entry, Isolation, IsolationError, Removal, Subject, Usage, containers_in, make_directory,
-    pids_in, read_key, read_number, remove_cgroup, send_signal,
+    Entry, Isolation, IsolationError, Removal, Subject, Usage, containers_in, make_directory, pids_in, read_key,
+    read_number, remove_cgroup, send_signal,
 };
 use crate::launcher::protocol::{ContainerId, IsolationKind, Limits, MemoryVerdict};
 
@@ -22,16 +22,12 @@ pub(crate) struct CgroupsV2 {
 
 impl CgroupsV2 {
     /// Makes the parent and switches the controllers on all the way to it; `None` when the machine does not offer them.
-    pub(crate) fn prepare(
-        mount: &Path,
-        parent: &Path,
-    ) -> Result<Option<CgroupsV2>, IsolationError> {
+    pub(crate) fn prepare(mount: &Path, parent: &Path) -> Result<Option<CgroupsV2>, IsolationError> {
         let offered = std::fs::read_to_string(mount.join("cgroup.controllers")).unwrap_or_default();
-        if !["cpu", "memory", "pids"].iter().all(|needed| {
-            offered
-                .split_ascii_whitespace()
-                .any(|controller| controller == *needed)
-        }) {
+        if !["cpu", "memory", "pids"]
+            .iter()
+            .all(|needed| offered.split_ascii_whitespace().any(|controller| controller == *needed))
+        {
             return Ok(None);
         }
         let mut directory = mount.to_owned();
@@ -75,16 +71,11 @@ impl Isolation for CgroupsV2 {
             .set_limit(memory_bytes)
             .map_err(IsolationError::controller("memory"))?;
         let pids = MaxValue::Value(i64::try_from(limits.pids).unwrap_or(i64::MAX));
-        PidController::new(directory, true)
-            .set_pid_max(pids)
-            .map_err(IsolationError::controller("pids"))
+        PidController::new(directory, true).set_pid_max(pids).map_err(IsolationError::controller("pids"))
     }
 
     fn entry(&self, container: &ContainerId, _limits: &Limits) -> Entry {
-        Entry {
-            membership: vec![self.directory(container).join("cgroup.procs")],
-            limits: Vec::new(),
-        }
+        Entry { membership: vec![self.directory(container).join("cgroup.procs")], limits: Vec::new() }
     }
 
     fn processes(&self, subject: Subject<'_>) -> Vec<i32> {
@@ -130,8 +121,8 @@ impl Isolation for CgroupsV2 {
 
     fn close(&self) {
         // Fails while another container or agent uses it, which is then the one to remove it.
-        let _in_use = std::fs::remove_dir(&self.parent)
-            .and_then(|()| self.parent.parent().map_or(Ok(()), std::fs::remove_dir));
+        let _in_use =
+            std::fs::remove_dir(&self.parent).and_then(|()| self.parent.parent().map_or(Ok(()), std::fs::remove_dir));
     }
 }
 

@@ -19,26 +19,19 @@ pub(super) struct Peer {
     outgoing: Vec<u8>,
     /// The agent has closed its side: what it said before still counts.
     ended: bool,
+    /// Hello was said: before, nothing else may be.
+    introduced: bool,
 }
 
 impl Peer {
     pub(super) fn new(stream: UnixStream) -> io::Result<Peer> {
         stream.set_nonblocking(true)?;
-        Ok(Peer {
-            stream,
-            incoming: Vec::new(),
-            outgoing: Vec::new(),
-            ended: false,
-        })
+        Ok(Peer { stream, incoming: Vec::new(), outgoing: Vec::new(), ended: false, introduced: false })
     }
 
     /// What to wait for.
     pub(super) fn interest(&self) -> PollFlags {
-        if self.outgoing.is_empty() {
-            PollFlags::POLLIN
-        } else {
-            PollFlags::POLLIN | PollFlags::POLLOUT
-        }
+        if self.outgoing.is_empty() { PollFlags::POLLIN } else { PollFlags::POLLIN | PollFlags::POLLOUT }
     }
 
     /// Every request that is there. An error ends the conversation.
@@ -66,14 +59,20 @@ impl Peer {
         Ok(requests)
     }
 
-    /// Queues a reply. What an agent that does not read would miss is in the records, so its queue is cut at a record's
+    /// Queues the Hello, after which replies may follow.
+    pub(super) fn introduce(&mut self, hello: &Reply) {
+        self.introduced = true;
+        self.send(hello);
+    }
+
+    /// Queues a reply; what came before the Hello is in the Hello. What an agent that does not read would miss is in the records, so its queue is cut at a record's
     /// limit by the next [`Peer::flush`].
     pub(super) fn send(&mut self, reply: &Reply) {
+        if !self.introduced {
+            return;
+        }
         if let Err(error) = protocol::encode(reply, &mut self.outgoing) {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "a reply cannot be written"
-            );
+            tracing::error!(error = &error as &dyn std::error::Error, "a reply cannot be written");
         }
     }
 
