@@ -13,7 +13,7 @@ use attica_core_api::{Entropy, Timestamp};
 use attica_core_store::election::Leadership;
 use attica_core_store::writer::{WriterError, WriterLimits, WriterState};
 use attica_core_store::{Database, Writer};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
@@ -28,6 +28,9 @@ use super::waiting::Waiting;
 use crate::kernel::{Config, Input, Kernel, Reply, ReplyTo};
 use crate::tables::{self, KernelTables};
 
+/// Lists that are read at the same time; further readers wait. One of 200,000 tasks takes some 15 MB while it is read.
+const MAX_LIST_READERS: usize = 64;
+
 /// A leading master, as the routes use it.
 pub(super) struct Leader {
     pub(super) master_info: Arc<MasterInfo>,
@@ -35,6 +38,8 @@ pub(super) struct Leader {
     pub(super) model: Arc<ReadModel>,
     pub(super) streams: Arc<Streams>,
     pub(super) counters: Arc<Counters>,
+    /// Room for lists that are being read.
+    pub(super) readers: Arc<Semaphore>,
     waiting: Arc<Waiting>,
     inbox: Inbox,
     writer: watch::Receiver<WriterState>,
@@ -126,6 +131,7 @@ impl Reign {
             model,
             streams,
             counters,
+            readers: Arc::new(Semaphore::new(MAX_LIST_READERS)),
             waiting,
             inbox,
             writer: writer_state,

@@ -162,3 +162,46 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing panics while it holds one of these locks.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use attica_core_api::http::stream::StreamEnd;
+    use http_body_util::BodyExt;
+
+    use super::super::inbox::inbox;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stream_that_nobody_reads_is_cut_and_the_kernel_is_told() {
+        let (inbox, mut inputs) = inbox();
+        let interval = Duration::from_secs(15);
+        let streams = Arc::new(Streams::new(inbox, Heartbeats { scheduler: interval, link: interval, epoch: 1 }));
+        let (stalled, unread) = streams.open_scheduler(MediaType::Protobuf, None);
+        let (other, mut read) = streams.open_scheduler(MediaType::Protobuf, None);
+        let large = scheduler::Event::error("x".repeat(8 << 20));
+        for _ in 0..=SCHEDULER_LIMITS.max_pending_bytes / (8 << 20) {
+            streams.send(&Send::Scheduler { stream: stalled.clone(), event: large.clone() });
+        }
+        let told: Vec<Input> = inputs.next(10).await.unwrap().collect();
+        assert!(matches!(told.as_slice(), [Input::SchedulerClosed { stream }] if *stream == stalled), "{told:?}");
+        let end = unread.collect().await.unwrap_err();
+        assert_eq!(end.0, StreamEnd::TooManyPending);
+        // What is sent to it now goes nowhere, and the other one goes on.
+        streams.send(&Send::Scheduler { stream: stalled, event: scheduler::Event::heartbeat() });
+        streams.send(&Send::Scheduler { stream: other, event: scheduler::Event::heartbeat() });
+        assert!(read.frame().await.unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_closed_link_is_forgotten_at_once() {
+        let (inbox, mut inputs) = inbox();
+        let interval = Duration::from_secs(15);
+        let streams = Arc::new(Streams::new(inbox, Heartbeats { scheduler: interval, link: interval, epoch: 1 }));
+        let (link, body) = streams.open_link(None);
+        assert!(streams.has_link(&link));
+        drop(body);
+        assert!(!streams.has_link(&link));
+        let told: Vec<Input> = inputs.next(10).await.unwrap().collect();
+        assert!(matches!(told.as_slice(), [Input::LinkClosed { link: closed }] if *closed == link), "{told:?}");
+    }
+}

@@ -1,7 +1,8 @@
 //! `/state`, `/slaves`, `/frameworks`, `/tasks`: from the read model alone.
 
+use std::sync::Arc;
+
 use attica_core_api::v1::{AgentId, FrameworkId, TaskId};
-use axum::extract::Request;
 use axum::response::Response;
 use http::StatusCode;
 
@@ -13,42 +14,60 @@ use crate::master::view::{Detail, Document, Order, TaskQuery};
 /// What `/tasks` lists when it is not told.
 const TASKS_LIMIT_DEFAULT: usize = 100;
 
-pub(super) fn state(identity: &Identity, leader: &Leader, request: &Request) -> Response {
-    let mut document = Document::new();
+/// The lists there are.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum List {
+    State,
+    Slaves,
+    Frameworks,
+    Tasks,
+}
+
+/// Answers with a list. A large one takes some milliseconds of pointers to put together: that happens on a thread where it holds
+/// nobody up, and only for as many readers at a time as there is memory for.
+pub(super) async fn answer(list: List, identity: Arc<Identity>, leader: Arc<Leader>, query: Query) -> Response {
+    let Ok(permit) = leader.readers.clone().acquire_owned().await else {
+        unreachable!("the semaphore is never closed");
+    };
+    let built = tokio::task::spawn_blocking(move || {
+        let mut document = Document::admitted(permit);
+        match list {
+            List::State => state(&identity, &leader, &mut document),
+            List::Slaves => slaves(&leader, &query, &mut document),
+            List::Frameworks => frameworks(&leader, &query, &mut document),
+            List::Tasks => match task_query(&query) {
+                Ok(asked) => leader.model.tasks(&asked, &mut document),
+                Err(text) => return plain(StatusCode::BAD_REQUEST, text),
+            },
+        }
+        json(&query, document)
+    });
+    match built.await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(%error, ?list, "cannot build a list");
+            plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
+        }
+    }
+}
+
+fn state(identity: &Identity, leader: &Leader, document: &mut Document) {
     document.members(identity.state_members(leader));
-    leader.model.agents(Detail::Summary, None, &mut document);
-    leader.model.frameworks(None, &mut document);
+    leader.model.agents(Detail::Summary, None, document);
+    leader.model.frameworks(None, document);
     // Frameworks are never forgotten while they have tasks, so neither list can have an element.
     document.members("\"orphan_tasks\":[],\"unregistered_frameworks\":[]".to_owned());
-    json(&Query::of(request), document)
 }
 
-pub(super) fn slaves(leader: &Leader, request: &Request) -> Response {
-    let query = Query::of(request);
+fn slaves(leader: &Leader, query: &Query, document: &mut Document) {
     let only = query.get("slave_id").map(AgentId::from);
-    let mut document = Document::new();
-    leader.model.agents(Detail::Full, only.as_ref(), &mut document);
-    json(&query, document)
+    leader.model.agents(Detail::Full, only.as_ref(), document);
 }
 
-pub(super) fn frameworks(leader: &Leader, request: &Request) -> Response {
-    let query = Query::of(request);
+fn frameworks(leader: &Leader, query: &Query, document: &mut Document) {
     let only = query.get("framework_id").map(FrameworkId::from);
-    let mut document = Document::new();
-    leader.model.frameworks(only.as_ref(), &mut document);
+    leader.model.frameworks(only.as_ref(), document);
     document.members("\"unregistered_frameworks\":[]".to_owned());
-    json(&query, document)
-}
-
-pub(super) fn tasks(leader: &Leader, request: &Request) -> Response {
-    let query = Query::of(request);
-    let asked = match task_query(&query) {
-        Ok(asked) => asked,
-        Err(text) => return plain(StatusCode::BAD_REQUEST, text),
-    };
-    let mut document = Document::new();
-    leader.model.tasks(&asked, &mut document);
-    json(&query, document)
 }
 
 fn task_query(query: &Query) -> Result<TaskQuery, String> {

@@ -22,7 +22,8 @@ use tokio::sync::watch;
 use super::endpoint::{Audience, Endpoint};
 use super::identity::Identity;
 use super::leader::Leader;
-use answer::{method_not_allowed, not_found, plain, redirect};
+use answer::{Query, method_not_allowed, not_found, plain, redirect};
+use lists::List;
 
 /// What the routes know of this master.
 #[derive(Clone)]
@@ -94,15 +95,19 @@ async fn lead(master: &Master, leader: Arc<Leader>, endpoint: Endpoint, request:
         Endpoint::Scheduler => scheduler::call(&leader, request).await,
         Endpoint::Agent => agent::call(&leader, request).await,
         Endpoint::Operator => operator::call(request).await,
-        Endpoint::State => lists::state(&master.identity, &leader, &request),
-        Endpoint::Slaves => lists::slaves(&leader, &request),
-        Endpoint::Frameworks => lists::frameworks(&leader, &request),
-        Endpoint::Tasks => lists::tasks(&leader, &request),
+        Endpoint::State => list(List::State, master, leader, &request).await,
+        Endpoint::Slaves => list(List::Slaves, master, leader, &request).await,
+        Endpoint::Frameworks => list(List::Frameworks, master, leader, &request).await,
+        Endpoint::Tasks => list(List::Tasks, master, leader, &request).await,
         Endpoint::Redirect => redirect(&master.identity.advertise.to_string(), ""),
         Endpoint::Health | Endpoint::Version | Endpoint::MetricsSnapshot | Endpoint::Metrics => {
             unreachable!("{endpoint:?} is everybody's")
         }
     }
+}
+
+fn list(list: List, master: &Master, leader: Arc<Leader>, request: &Request) -> impl Future<Output = Response> + use<> {
+    lists::answer(list, master.identity.clone(), leader, Query::of(request))
 }
 
 /// What a standby answers to what is the leader's.

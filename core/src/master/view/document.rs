@@ -7,6 +7,7 @@ use std::vec;
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// How much of a document is copied at a time.
 const PIECE_BYTES: usize = 64 << 10;
@@ -38,14 +39,21 @@ pub(in crate::master) struct Document {
     len_bytes: usize,
     /// The open brackets, and whether something stands in each already.
     open: Vec<(Bracket, bool)>,
+    /// Held until the last byte is on its way.
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Document {
     /// `{`
     pub(in crate::master) fn new() -> Document {
-        let mut document = Document { pieces: Vec::new(), len_bytes: 0, open: Vec::new() };
+        let mut document = Document { pieces: Vec::new(), len_bytes: 0, open: Vec::new(), permit: None };
         document.bracket(Bracket::Curly);
         document
+    }
+
+    /// An empty document of an admitted reader.
+    pub(in crate::master) fn admitted(permit: OwnedSemaphorePermit) -> Document {
+        Document { permit: Some(permit), ..Document::new() }
     }
 
     /// Rendered members of the open object.
@@ -95,7 +103,7 @@ impl Document {
             self.pieces.insert(0, Piece::Text(call.into()));
             self.push(Piece::Punctuation(")"));
         }
-        DocumentBody { left_bytes: self.len_bytes, pieces: self.pieces.into_iter() }
+        DocumentBody { left_bytes: self.len_bytes, pieces: self.pieces.into_iter(), _permit: self.permit }
     }
 
     fn bracket(&mut self, bracket: Bracket) {
@@ -124,6 +132,7 @@ impl Document {
 pub(in crate::master) struct DocumentBody {
     left_bytes: usize,
     pieces: vec::IntoIter<Piece>,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Body for DocumentBody {
