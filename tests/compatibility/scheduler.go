@@ -109,7 +109,13 @@ func main() {
 	r := &runner{caller: caller, wanted: wanted}
 	var outcome error
 	handler := events.HandlerFunc(func(ctx context.Context, e *scheduler.Event) error {
-		if outcome = r.HandleEvent(ctx, e); outcome != nil {
+		if outcome = r.HandleEvent(ctx, e); outcome == errDone {
+			// Before the stream breaks: without a failover timeout the framework goes with it.
+			if err := calls.CallNoData(ctx, caller, &scheduler.Call{Type: scheduler.Call_TEARDOWN}); err != nil {
+				outcome = err
+			}
+		}
+		if outcome != nil {
 			cancel()
 		}
 		return outcome
@@ -123,10 +129,6 @@ func main() {
 	)
 	if outcome != errDone {
 		log.Fatalf("%d launched, %d finished: %v, %v", r.launched, r.finished, outcome, err)
-	}
-	teardown := &scheduler.Call{Type: scheduler.Call_TEARDOWN}
-	if err := calls.CallNoData(context.Background(), caller, teardown); err != nil {
-		log.Fatal(err)
 	}
 	fmt.Printf("%d tasks finished\n", r.finished)
 }
