@@ -21,6 +21,4 @@ pub struct Group {
     pub dependencies: Vec<String>,
     /// The version of its newest app, RFC 3339 with milliseconds.
     pub version: String,
-    /// Always false: roles per group are not built yet.
-    pub enforce_role: bool,
 }

@@ -22,6 +22,9 @@ pub struct Info {
     /// The settings in effect.
     #[serde(rename = "marathon_config")]
     pub settings: Settings,
+    /// Clients build an object from it, whatever is in it.
+    #[serde(rename = "zookeeper_config")]
+    pub zookeeper: ZookeeperSettings,
     /// Where the API answers.
     #[serde(rename = "http_config")]
     pub http_config: HttpSettings,
@@ -57,6 +60,10 @@ pub struct Settings {
     /// Where the master's own page answers.
     pub mesos_leader_ui_url: Option<String>,
 }
+
+/// Always empty: what is durable lies in Postgres.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ZookeeperSettings {}
 
 /// Where the API answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -17,6 +17,9 @@ mod event;
 mod filter;
 mod subscription;
 
+#[cfg(test)]
+mod tests;
+
 pub use body::body;
 pub use bus::{Bus, Memory};
 pub use event::{Event, EventId};

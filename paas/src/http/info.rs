@@ -1,7 +1,7 @@
 //! The server itself: ping, info, leader, metrics.
 
 use attica_paas_api::error::Message;
-use attica_paas_api::info::{HttpSettings, Info, Leader};
+use attica_paas_api::info::{HttpSettings, Info, Leader, ZookeeperSettings};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 
@@ -32,6 +32,7 @@ pub(super) fn info(service: &Service, leading: &Leading) -> Response {
         leader: Some(service.address.clone()),
         framework_id: leading.model.framework_id().map(|id| id.to_string()),
         settings: service.settings.clone(),
+        zookeeper: ZookeeperSettings {},
         http_config: HttpSettings { http_port: port },
     };
     answer::document(StatusCode::OK, &info)

@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::header::ALLOW;
 use http::{HeaderValue, Method, Request, StatusCode};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::route::{NoRoute, Route, route};
@@ -168,9 +169,11 @@ impl Service {
             }
         }
         let (reply, outcome) = oneshot::channel();
-        if leading.writes.try_send(Pending { write, origin, reply }).is_err() {
-            return Err(answer::unavailable("Too many writes are waiting: nothing was changed"));
-        }
+        let queued = leading.writes.try_send(Pending { write, origin, reply });
+        queued.map_err(|refused| match refused {
+            TrySendError::Full(_) => answer::unavailable("Too many writes are waiting: nothing was changed"),
+            TrySendError::Closed(_) => answer::unavailable("The leader is stopping: nothing was changed"),
+        })?;
         match tokio::time::timeout(WRITE_TIMEOUT, outcome).await {
             Ok(Ok(outcome)) => Ok(outcome),
             Ok(Err(_dropped)) => Err(answer::unavailable(

@@ -60,6 +60,6 @@ impl Tree<'_> {
             out.push(Bytes::from_static(b"],"));
         }
         let version = self.newest.unwrap_or(Version(attica_core_api::Timestamp(0)));
-        out.push(Bytes::from(format!(r#""dependencies":[],"version":"{version}","enforceRole":false}}"#)));
+        out.push(Bytes::from(format!(r#""dependencies":[],"version":"{version}"}}"#)));
     }
 }

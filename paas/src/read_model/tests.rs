@@ -85,8 +85,8 @@ fn what_is_asked_for_is_embedded() {
             serde_json::from_slice(&model.group("/", GroupParts::new(embed.iter().copied())).unwrap()).unwrap();
         group.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ")
     };
-    expect!["id apps pods groups dependencies version enforceRole"].assert_eq(&group(&[]));
-    expect!["id groups dependencies version enforceRole"].assert_eq(&group(&["group.groups"]));
+    expect!["id apps pods groups dependencies version"].assert_eq(&group(&[]));
+    expect!["id groups dependencies version"].assert_eq(&group(&["group.groups"]));
     assert_eq!(model.group("/shop/web", GroupParts::new(std::iter::empty())), Err(Missing::Group("/shop/web".into())));
 }
 

@@ -207,6 +207,7 @@ async fn the_server_describes_itself_and_every_described_call_is_served() {
     expect![[r#"
         {
           "name": "marathon",
+          "zookeeper_config": {},
           "marathon_config": {
             "checkpoint": true,
             "executor": "//cmd",
@@ -224,11 +225,11 @@ async fn the_server_describes_itself_and_every_described_call_is_served() {
             "mesos_role": "*",
             "mesos_leader_ui_url": "http://127.0.0.1:1/"
           },
-          "frameworkId": null,
           "elected": true,
           "http_config": {
             "http_port": 0
-          }
+          },
+          "frameworkId": null
         }
     "#]]
     .assert_eq(&steady(&info));
@@ -248,7 +249,7 @@ async fn the_server_describes_itself_and_every_described_call_is_served() {
         if operation.path == "/v2/events" || (operation.method, operation.path) == ("DELETE", "/v2/leader") {
             continue; // one does not end, the other ends everything
         }
-        let path = operation.path.replace('{', "").replace('}', "");
+        let path = operation.path.replace(['{', '}'], "");
         let method = Method::from_bytes(operation.method.as_bytes()).unwrap();
         let answer = site.ask(method, &path, "{}").await;
         let allowed = answer.status.is_success() || operation.failures.contains(&answer.status.as_u16());
