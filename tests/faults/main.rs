@@ -6,3 +6,4 @@
 mod harness;
 
 mod kill_each_role;
+mod paused_leader;

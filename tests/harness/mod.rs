@@ -130,6 +130,8 @@ impl Cluster {
         assert!(status.success(), "up ended with {status}; log:\n{}", self.log_tail());
         let left = processes_of(self.directory.path());
         assert!(left.is_empty(), "still running after the stop: {left:?}");
+        let left = cgroups_of(&self.data_dir());
+        assert!(left.is_empty(), "cgroups left after the stop: {left:?}");
     }
 
     /// Polls until there is an answer.
@@ -241,6 +243,19 @@ pub fn processes_of(directory: &Path) -> Vec<i32> {
             files.iter().any(|bytes| mentions(bytes)) || mentions(cwd.as_os_str().as_encoded_bytes())
         })
         .collect()
+}
+
+/// The cgroups of this cluster's agents: each agent's are named after its runtime directory.
+fn cgroups_of(data_dir: &Path) -> Vec<PathBuf> {
+    let data_dir = data_dir.canonicalize().expect("it exists");
+    let names = (1..=3).map(|number| {
+        let runtime = data_dir.join(format!("agents/{number}/run"));
+        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, runtime.as_os_str().as_encoded_bytes()).simple().to_string()
+    });
+    let names: Vec<String> = names.collect();
+    let controllers = fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten().map(|entry| entry.path());
+    let roots = controllers.chain([PathBuf::from("/sys/fs/cgroup")]);
+    roots.flat_map(|root| names.iter().map(move |name| root.join("attica").join(name))).filter(|path| path.exists()).collect()
 }
 
 /// A directory of inputs that lives beside the repository, or `None` (with a message) where it is absent.

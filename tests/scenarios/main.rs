@@ -5,6 +5,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod bad_input;
 mod newcomer;
 mod preflight;
 mod restart;
