@@ -14,6 +14,8 @@ pub struct Config {
     pub running_deployments_max: usize,
     /// So many instances are launched from one offer at most.
     pub instances_per_offer_max: usize,
+    /// So many pairs of run spec and offer are looked at in one go; run specs that were not reached come first the next time.
+    pub matches_max: usize,
     /// An offer that is of no use is declined for so long.
     pub decline_ms: u64,
     /// Offers are asked for again at most this often.
@@ -53,6 +55,7 @@ impl Config {
             service_port_last: 20_000,
             running_deployments_max: 100,
             instances_per_offer_max: 200,
+            matches_max: 200_000,
             decline_ms: 120_000,
             revive_interval_ms: 50,
             launch_timeout_ms: 300_000,

@@ -14,8 +14,8 @@ impl Engine {
     /// Matches waiting instances with the offers that came, the longest waiting run spec first. Every offer is used or declined.
     pub(super) fn match_offers(&mut self, now: Now, out: &mut Effects) {
         let mut stock = Stock::new(std::mem::take(&mut self.offers));
-        let queue: Vec<RunSpecId> = self.queue.iter().map(|(_, id)| id.clone()).collect();
-        let mut left_over = false;
+        let queue = self.next_of_queue(stock.candidates.len());
+        let mut left_over = self.next_in_queue.is_some();
         for id in queue {
             let Some(definition) = self.launchable(now, &id) else { continue };
             let outcome = place(&self.order(&definition), &mut stock);
@@ -37,6 +37,19 @@ impl Engine {
         if !declined.is_empty() {
             out.calls.push(calls::decline(declined, self.config.decline_ms));
         }
+    }
+
+    /// The run specs to which so many offers are shown: all that wait, or as many as can be looked at in one go. For those behind
+    /// them offers are asked for again, until the end of the queue is reached.
+    fn next_of_queue(&mut self, offers: usize) -> Vec<RunSpecId> {
+        let from = self.next_in_queue.take().or_else(|| self.queue.first().cloned());
+        let Some(from) = from else { return Vec::new() };
+        let most = (self.config.matches_max / offers.max(1)).max(1);
+        let mut round = self.queue.range(from..);
+        let shown: Vec<RunSpecId> = round.by_ref().take(most).map(|(_, id)| id.clone()).collect();
+        self.next_in_queue = round.next().cloned();
+        self.revive_wanted |= self.next_in_queue.is_some();
+        shown
     }
 
     /// What a waiting run spec is launched as; none while failures hold it back, or when nothing waits.

@@ -30,7 +30,7 @@ mod writes;
 use std::collections::{BTreeMap, BTreeSet};
 
 use attica_core_api::v1::Offer;
-use attica_core_api::{Entropy, Now, Tick};
+use attica_core_api::{Entropy, Now, Tick, Timestamp};
 
 pub use config::{Border, Config};
 pub use effects::{Effects, Frame, Recorded, Reply, View};
@@ -46,6 +46,9 @@ use kill_service::KillService;
 use service_ports::ServicePorts;
 use timers::{Timer, Timers};
 use tracker::Tracker;
+
+/// A run spec's place in the queue: since when it waits, and which it is.
+type QueueKey = (Timestamp, RunSpecId);
 
 /// The service layer's leader.
 #[derive(Debug)]
@@ -63,7 +66,9 @@ pub struct Engine {
     /// Run specs whose place in the launch queue changed since it was last shown.
     queue_changed: BTreeSet<RunSpecId>,
     /// Run specs with waiting instances, the longest waiting first.
-    queue: BTreeSet<(attica_core_api::Timestamp, RunSpecId)>,
+    queue: BTreeSet<QueueKey>,
+    /// The first run spec in the queue that the last offers were not shown to.
+    next_in_queue: Option<QueueKey>,
     timers: Timers,
     kills: KillService,
     entropy: Entropy,
@@ -92,6 +97,7 @@ impl Engine {
             advancing: snapshot.deployments.keys().copied().collect(),
             queue_changed: BTreeSet::new(),
             queue: BTreeSet::new(),
+            next_in_queue: None,
             timers: Timers::default(),
             kills: KillService::default(),
             entropy,

@@ -99,8 +99,8 @@ impl Engine {
             let now_since = tracker.waiting_since;
             self.requeue(&id.run_spec, since, now_since);
         } else {
-            // An instance less may let a constraint hold that did not.
-            self.revive_wanted |= !self.queue.is_empty();
+            // An instance less may let a constraint hold for those that wait.
+            self.revive_wanted |= !tracker.waiting.is_empty();
         }
         self.touch(&id.run_spec);
     }

@@ -79,3 +79,18 @@ fn required_ports_are_the_ports() {
         world.instances("/web").iter().filter_map(|instance| instance.task.as_ref()).all(|task| task.ports == [31_500])
     );
 }
+
+#[test]
+fn nobody_is_kept_from_offers_by_those_who_cannot_use_them() {
+    let mut world = World::bare(Config { matches_max: 6, ..super::world::config() }, 3);
+    world.connect();
+    for number in 0..7 {
+        world.put(&format!("/never-{number}"), constrained(1, "hostname", Operator::Is("nowhere".into())));
+    }
+    let deployment = world.put("/web", update(2));
+    assert!(!world.is_running(deployment));
+    assert_eq!(world.engine.snapshot().deployments.len(), 7);
+    let calls = world.calls.len();
+    world.pass(60_000);
+    assert_eq!(world.calls.len(), calls, "what was no use is not asked for again");
+}
