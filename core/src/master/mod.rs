@@ -67,6 +67,14 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// Others cannot be told to come to every address.
+    #[error(
+        "listening on {address}, every address of this machine, needs --advertise HOST:PORT: where others reach it"
+    )]
+    NoAdvertise {
+        /// The address.
+        address: SocketAddr,
+    },
     /// The ready file cannot be written.
     #[error("cannot write the ready file {}", path.display())]
     ReadyFile {
@@ -92,6 +100,9 @@ pub enum Error {
 
 /// Runs a master until `shutdown` resolves (success) or it cannot go on (an error).
 pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    if args.listen.ip().is_unspecified() && args.advertise.is_none() {
+        return Err(Error::NoAdvertise { address: args.listen });
+    }
     let listen_error = |source| Error::Listen { address: args.listen, source };
     let server = Server::bind(args.listen, Limits::default()).await.map_err(listen_error)?;
     let bound = server.local_address().map_err(listen_error)?;

@@ -130,6 +130,8 @@ fn connection_builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         // See `Limits::first_request_timeout`: hyper's own timer would also cut idle connections.
         .header_read_timeout(None)
+        // Clients exist that look for `Mesos-Stream-Id` in just this spelling.
+        .title_case_headers(true)
         .max_buf_size(limits.max_head_bytes.max(8192))
         .http2()
         .timer(TokioTimer::new())

@@ -145,7 +145,7 @@ async fn a_stream_is_chunked_one_record_each_and_ends_when_finished() {
     }
     sender.finish();
     let answer = until_closed(&mut socket).await;
-    assert!(answer.contains("transfer-encoding: chunked"), "{answer}");
+    assert!(answer.contains("Transfer-Encoding: chunked"), "{answer}");
     assert!(answer.ends_with("\r\n\r\n3\r\none\r\n5\r\nthree\r\n0\r\n\r\n"), "{answer}");
     assert_eq!(next(&mut end).await, StreamEnd::Finished);
     assert_eq!(sender.send(Bytes::from("late")), Err(stream::StreamEnded(StreamEnd::Finished)));

@@ -51,12 +51,21 @@ impl Cluster {
         Cluster { postgres: postgres.unwrap(), directory }
     }
 
+    /// Starts a master that is expected to end at once.
+    pub(super) async fn try_master(&self, flags: &[&str]) -> Result<(), Error> {
+        soon(run(self.args(&[], flags), std::future::pending())).await
+    }
+
+    fn args(&self, given: &[&str], flags: &[&str]) -> Args {
+        let program = ["master", "--postgres-url", self.postgres.url()];
+        let arguments = program.iter().chain(given).chain(flags);
+        <Arguments as clap::Parser>::try_parse_from(arguments).unwrap().args
+    }
+
     /// Starts a master and waits until it answers.
     pub(super) async fn master(&self, flags: &[&str]) -> TestMaster {
         let ready: PathBuf = self.directory.path().join(format!("ready-{}", Uuid::new_v4()));
-        let arguments = ["master", "--listen", "127.0.0.1:0", "--postgres-url", self.postgres.url(), "--ready-file"];
-        let arguments = arguments.iter().copied().chain([ready.to_str().unwrap()]).chain(flags.iter().copied());
-        let args = <Arguments as clap::Parser>::try_parse_from(arguments).unwrap().args;
+        let args = self.args(&["--listen", "127.0.0.1:0", "--ready-file", ready.to_str().unwrap()], flags);
         let (stop, stopped) = oneshot::channel::<()>();
         let role = tokio::spawn(run(args, async move { drop(stopped.await) }));
         let address = eventually(async || tokio::fs::read_to_string(&ready).await.ok()).await;

@@ -84,8 +84,7 @@ async fn heartbeats_come_at_once_and_then_at_intervals() {
         }
     })
     .await;
-    let head = text.to_ascii_lowercase();
-    assert!(head.contains("transfer-encoding: chunked") && head.contains("mesos-stream-id: "), "{text}");
+    assert!(text.contains("\r\nTransfer-Encoding: chunked\r\n") && text.contains("\r\nMesos-Stream-Id: "), "{text}");
     // Each record is one chunk: the length of the chunk, then the record with its own length.
     assert!(text.contains(&format!("\r\n17\r\n{heartbeat}\r\n")), "{text}");
     master.stop().await;

@@ -104,6 +104,13 @@ async fn a_killed_leader_is_followed_and_nothing_is_forgotten() {
 }
 
 #[tokio::test]
+async fn every_address_is_none_to_come_to() {
+    let cluster = Cluster::start().await;
+    let error = cluster.try_master(&["--listen", "0.0.0.0:0"]).await.unwrap_err();
+    assert!(error.to_string().contains("--advertise"), "{error}");
+}
+
+#[tokio::test]
 async fn a_leader_that_stops_hands_over_at_once() {
     let cluster = Cluster::start().await;
     let leader = cluster.master(&[]).await;
