@@ -7,7 +7,7 @@ use attica_paas_api::{AppUpdate, ErrorBody};
 use axum::body::Body;
 use axum::response::Response;
 use http::StatusCode;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_path_to_error::{Path, Segment};
 
 use super::answer;
@@ -31,6 +31,8 @@ pub(super) async fn document<T: Shape>(body: Body) -> Result<T, Response> {
 }
 
 pub(crate) fn decode<T: Shape>(bytes: &[u8]) -> Result<T, (StatusCode, ErrorBody)> {
+    // What is not JSON at all is told first, wherever in the text it breaks off.
+    serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| describe("/".to_owned(), error))?;
     // An array would do for an object, member by member: not here.
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     if first.is_some_and(|first| b"{[".contains(first) && *first != T::BEGINS_WITH) {
@@ -38,12 +40,10 @@ pub(crate) fn decode<T: Shape>(bytes: &[u8]) -> Result<T, (StatusCode, ErrorBody
         return Err((StatusCode::UNPROCESSABLE_ENTITY, ErrorBody::faults(INVALID, vec![fault])));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = marathon_path(error.path());
         describe(path, error.into_inner())
-    })?;
-    deserializer.end().map_err(|error| describe("/".to_owned(), error))?;
-    Ok(value)
+    })
 }
 
 /// What a whole document looks like from outside.
