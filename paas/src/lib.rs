@@ -4,6 +4,8 @@
 //! **Code map.** [`model`] is what there is: run specs, instances, deployments, in a form of our own that no wire format dictates.
 //! [`engine`] decides: writes and scheduler events come in, facts, calls and replies go out. [`placement`] matches instances with
 //! offers. [`deployment`] plans the way from one set of definitions to another, and says what may be started and killed now.
+//! Around them lies the border: [`http`] takes requests, [`validate`] reads definitions and [`normalise`] writes them, [`read_model`]
+//! and [`events`] show what is committed, [`tables`] keeps it. [`run`] is the role that holds all of it together.
 //!
 //! **Architecture invariants.** The engine is synchronous and has no clock, no randomness and no IO: time and entropy come in. It
 //! changes its durable state only by recording a [`Fact`](engine::Fact) and folding it into its [`Snapshot`](engine::Snapshot), so

@@ -1,15 +1,18 @@
-//! Whole answers, put together from rendered parts.
+//! Whole answers, put together from rendered parts: references are taken under the lock, bytes are copied after it.
 
 use std::sync::Arc;
 
 use attica_core_api::Timestamp;
-use bytes::{Bytes, BytesMut};
+use attica_paas_api::app::VersionList;
+use attica_paas_api::queue::Queue;
+use bytes::Bytes;
 
 use super::embed::{AppParts, GroupParts};
 use super::groups;
-use super::model::ReadModel;
+use super::model::{ReadModel, Views};
+use super::parts::Parts;
 use super::selector::AppFilter;
-use super::view::TaskFilter;
+use super::view::{AppView, TaskFilter};
 use crate::model::{Instance, RunSpec, RunSpecId, Version};
 use crate::normalise::{self, UnusedOffers};
 
@@ -41,18 +44,17 @@ impl ReadModel {
 
     /// `{"apps":[…]}`, and the tag of the state that it shows.
     #[must_use]
-    pub fn apps(&self, filter: &AppFilter, parts: AppParts) -> (String, Bytes) {
-        let mut out = vec![Bytes::from_static(br#"{"apps":["#)];
-        let views = self.read();
-        let shown = views
-            .apps
-            .values()
-            .filter(|app| app.definition.as_ref().is_some_and(|definition| filter.passes(&definition.spec)));
-        separated(shown, &mut out, |app, out| app.render(parts, out));
-        let tag = views.tag();
-        drop(views);
-        out.push(Bytes::from_static(b"]}"));
-        (tag, concat(&out))
+    pub fn apps(&self, filter: &AppFilter, shown: AppParts) -> (String, Bytes) {
+        let mut tag = String::new();
+        let body = self.collect(|views, out| {
+            tag = views.tag();
+            let passes =
+                |app: &&AppView| app.definition.as_ref().is_some_and(|definition| filter.passes(&definition.spec));
+            out.text(r#"{"apps":["#);
+            out.separated(views.apps.values().filter(passes), |app, out| app.render(shown, out));
+            out.text("]}");
+        });
+        (tag, body)
     }
 
     /// `{"app":{…}}`
@@ -60,32 +62,25 @@ impl ReadModel {
     /// # Errors
     /// No such app.
     pub fn app(&self, id: &RunSpecId) -> Result<Bytes, Missing> {
-        let mut out = vec![Bytes::from_static(br#"{"app":"#)];
-        let views = self.read();
-        let app =
-            views.apps.get(id).filter(|app| app.definition.is_some()).ok_or_else(|| Missing::App(id.to_string()))?;
-        app.render(AppParts::single(), &mut out);
-        drop(views);
-        out.push(Bytes::from_static(b"}"));
-        Ok(concat(&out))
+        self.find(|views, out| {
+            out.text(r#"{"app":"#);
+            views.app(id)?.render(AppParts::single(), out);
+            out.text("}");
+            Ok(())
+        })
     }
 
     /// `{"*":[…]}`: the apps at any depth in a group, which is a path like `/shop`, or `/`.
     ///
     /// # Errors
     /// No app lies in the group.
-    pub fn apps_of_group(&self, group: &str, parts: AppParts) -> Result<Bytes, Missing> {
-        let mut out = vec![Bytes::from_static(br#"{"*":["#)];
-        let views = self.read();
-        let mut within =
-            views.apps.iter().filter(|(id, app)| app.definition.is_some() && id.is_within(group)).peekable();
-        if within.peek().is_none() && group != "/" {
-            return Err(Missing::Group(group.to_owned()));
-        }
-        separated(within, &mut out, |(_, app), out| app.render(parts, out));
-        drop(views);
-        out.push(Bytes::from_static(b"]}"));
-        Ok(concat(&out))
+    pub fn apps_of_group(&self, group: &str, shown: AppParts) -> Result<Bytes, Missing> {
+        self.find(|views, out| {
+            out.text(r#"{"*":["#);
+            out.separated(views.within(group)?.into_iter(), |(_, app), out| app.render(shown, out));
+            out.text("]}");
+            Ok(())
+        })
     }
 
     /// `{"tasks":[…]}` of one app.
@@ -93,10 +88,10 @@ impl ReadModel {
     /// # Errors
     /// No such app.
     pub fn tasks_of_app(&self, id: &RunSpecId) -> Result<Bytes, Missing> {
-        let views = self.read();
-        let app =
-            views.apps.get(id).filter(|app| app.definition.is_some()).ok_or_else(|| Missing::App(id.to_string()))?;
-        Ok(task_list(app.task_parts(TaskFilter::All)))
+        self.find(|views, out| {
+            list_tasks(views.app(id)?.task_parts(TaskFilter::All), out);
+            Ok(())
+        })
     }
 
     /// `{"tasks":[…]}` of the apps in a group.
@@ -104,20 +99,17 @@ impl ReadModel {
     /// # Errors
     /// No app lies in the group.
     pub fn tasks_of_group(&self, group: &str) -> Result<Bytes, Missing> {
-        let views = self.read();
-        let mut within =
-            views.apps.iter().filter(|(id, app)| app.definition.is_some() && id.is_within(group)).peekable();
-        if within.peek().is_none() && group != "/" {
-            return Err(Missing::Group(group.to_owned()));
-        }
-        Ok(task_list(within.flat_map(|(_, app)| app.task_parts(TaskFilter::All))))
+        self.find(|views, out| {
+            let within = views.within(group)?;
+            list_tasks(within.iter().flat_map(|(_, app)| app.task_parts(TaskFilter::All)), out);
+            Ok(())
+        })
     }
 
     /// `{"tasks":[…]}` of all apps, removed ones included.
     #[must_use]
     pub fn tasks(&self, filter: TaskFilter) -> Bytes {
-        let views = self.read();
-        task_list(views.apps.values().flat_map(|app| app.task_parts(filter)))
+        self.collect(|views, out| list_tasks(views.apps.values().flat_map(|app| app.task_parts(filter)), out))
     }
 
     /// `{"versions":[…]}`, newest first.
@@ -126,10 +118,8 @@ impl ReadModel {
     /// No such app.
     pub fn versions(&self, id: &RunSpecId) -> Result<Bytes, Missing> {
         let views = self.read();
-        let app =
-            views.apps.get(id).filter(|app| app.definition.is_some()).ok_or_else(|| Missing::App(id.to_string()))?;
-        let versions = app.versions.keys().rev().map(ToString::to_string).collect();
-        Ok(Bytes::from(normalise::json(&attica_paas_api::app::VersionList { versions })))
+        let versions = views.app(id)?.versions.keys().rev().map(ToString::to_string).collect();
+        Ok(Bytes::from(normalise::json(&VersionList { versions })))
     }
 
     /// One version of an app; `written` is how the client names it.
@@ -138,28 +128,10 @@ impl ReadModel {
     /// No such app, no such version.
     pub fn version(&self, id: &RunSpecId, version: Option<Version>, written: &str) -> Result<Bytes, Missing> {
         let views = self.read();
-        let app =
-            views.apps.get(id).filter(|app| app.definition.is_some()).ok_or_else(|| Missing::App(id.to_string()))?;
+        let app = views.app(id)?;
         let spec = version.and_then(|version| app.versions.get(&version));
-        let spec = spec.ok_or_else(|| Missing::Version { app: id.to_string(), version: written.to_owned() })?;
-        Ok(Bytes::from(normalise::json(&normalise::app(spec))))
-    }
-
-    /// A group, a path like `/shop`, or `/`.
-    ///
-    /// # Errors
-    /// No app lies in the group.
-    pub fn group(&self, group: &str, parts: GroupParts) -> Result<Bytes, Missing> {
-        let mut out = Vec::new();
-        let views = self.read();
-        let within = views.apps.iter().filter(|(id, app)| app.definition.is_some() && id.is_within(group));
-        let tree = groups::tree(group, within);
-        if tree.is_empty() && group != "/" {
-            return Err(Missing::Group(group.to_owned()));
-        }
-        tree.render(group, parts, &mut out);
-        drop(views);
-        Ok(concat(&out))
+        let missing = || Missing::Version { app: id.to_string(), version: written.to_owned() };
+        Ok(Bytes::from(normalise::json(&normalise::app(spec.ok_or_else(missing)?))))
     }
 
     /// The version that an instance runs.
@@ -168,15 +140,25 @@ impl ReadModel {
         self.read().apps.get(&instance.id.run_spec)?.versions.get(&instance.version).cloned()
     }
 
+    /// A group, a path like `/shop`, or `/`.
+    ///
+    /// # Errors
+    /// No app lies in the group.
+    pub fn group(&self, group: &str, shown: GroupParts) -> Result<Bytes, Missing> {
+        self.find(|views, out| {
+            groups::tree(group, views.within(group)?).render(group, shown, out);
+            Ok(())
+        })
+    }
+
     /// `[…]`
     #[must_use]
     pub fn deployments(&self) -> Bytes {
-        let mut out = vec![Bytes::from_static(b"[")];
-        let views = self.read();
-        join(views.deployments.values(), &mut out);
-        drop(views);
-        out.push(Bytes::from_static(b"]"));
-        concat(&out)
+        self.collect(|views, out| {
+            out.text("[");
+            out.list(views.deployments.values());
+            out.text("]");
+        })
     }
 
     /// `{"queue":[…]}` as it is at `now`.
@@ -184,34 +166,38 @@ impl ReadModel {
     pub fn queue(&self, unused: UnusedOffers, now: Timestamp) -> Bytes {
         let items: Vec<_> = self.read().queue.values().cloned().collect();
         let queue = items.iter().map(|item| normalise::queue_item(item, unused, now)).collect();
-        Bytes::from(normalise::json(&attica_paas_api::queue::Queue { queue }))
+        Bytes::from(normalise::json(&Queue { queue }))
+    }
+
+    fn collect(&self, take: impl FnOnce(&Views, &mut Parts)) -> Bytes {
+        let mut parts = Parts::default();
+        take(&self.read(), &mut parts);
+        parts.concat()
+    }
+
+    fn find(&self, take: impl FnOnce(&Views, &mut Parts) -> Result<(), Missing>) -> Result<Bytes, Missing> {
+        let mut parts = Parts::default();
+        take(&self.read(), &mut parts)?;
+        Ok(parts.concat())
     }
 }
 
-fn task_list<'a>(tasks: impl Iterator<Item = &'a Bytes>) -> Bytes {
-    let mut out = vec![Bytes::from_static(br#"{"tasks":["#)];
-    join(tasks, &mut out);
-    out.push(Bytes::from_static(b"]}"));
-    concat(&out)
-}
+impl Views {
+    fn app(&self, id: &RunSpecId) -> Result<&AppView, Missing> {
+        let app = self.apps.get(id).filter(|app| app.definition.is_some());
+        app.ok_or_else(|| Missing::App(id.to_string()))
+    }
 
-/// Appends parts with commas in between.
-pub(super) fn join<'a>(parts: impl Iterator<Item = &'a Bytes>, out: &mut Vec<Bytes>) {
-    separated(parts, out, |part, out| out.push(part.clone()));
-}
-
-/// Appends what `render` makes of each item, with commas in between.
-pub(super) fn separated<T>(items: impl Iterator<Item = T>, out: &mut Vec<Bytes>, render: impl Fn(T, &mut Vec<Bytes>)) {
-    for (index, item) in items.enumerate() {
-        if index > 0 {
-            out.push(Bytes::from_static(b","));
-        }
-        render(item, out);
+    /// The apps in a group, at any depth. The root is always there.
+    fn within(&self, group: &str) -> Result<Vec<(&RunSpecId, &AppView)>, Missing> {
+        let is_within = |id: &RunSpecId, app: &AppView| app.definition.is_some() && id.is_within(group);
+        let within: Vec<_> = self.apps.iter().filter(|(id, app)| is_within(id, app)).collect();
+        if within.is_empty() && group != "/" { Err(Missing::Group(group.to_owned())) } else { Ok(within) }
     }
 }
 
-fn concat(parts: &[Bytes]) -> Bytes {
-    let mut whole = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
-    parts.iter().for_each(|part| whole.extend_from_slice(part));
-    whole.freeze()
+fn list_tasks<'a>(tasks: impl Iterator<Item = &'a Bytes>, out: &mut Parts) {
+    out.text(r#"{"tasks":["#);
+    out.list(tasks);
+    out.text("]}");
 }

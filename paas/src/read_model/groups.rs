@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
+use attica_core_api::Timestamp;
 
-use super::answer::separated;
 use super::embed::GroupParts;
+use super::parts::Parts;
 use super::view::AppView;
 use crate::model::{RunSpecId, Version};
 
@@ -19,7 +19,7 @@ pub(super) struct Tree<'a> {
 }
 
 /// The tree below `root` (a path like `/shop`, or `/`), of apps that lie in it.
-pub(super) fn tree<'a>(root: &str, apps: impl Iterator<Item = (&'a RunSpecId, &'a AppView)>) -> Tree<'a> {
+pub(super) fn tree<'a>(root: &str, apps: Vec<(&'a RunSpecId, &'a AppView)>) -> Tree<'a> {
     let mut tree = Tree::default();
     for (id, app) in apps {
         let below = id.as_str().strip_prefix(root.trim_end_matches('/')).unwrap_or(id.as_str());
@@ -38,28 +38,23 @@ pub(super) fn tree<'a>(root: &str, apps: impl Iterator<Item = (&'a RunSpecId, &'
 }
 
 impl Tree<'_> {
-    /// True when no app lies in it.
-    pub(super) fn is_empty(&self) -> bool {
-        self.apps.is_empty() && self.groups.is_empty()
-    }
-
     /// Appends the group as JSON; `path` is its own. The depth is bounded by the length of an id.
-    pub(super) fn render(&self, path: &str, parts: GroupParts, out: &mut Vec<Bytes>) {
-        out.push(Bytes::from(format!(r#"{{"id":"{path}","#)));
-        if let Some(app_parts) = parts.apps {
-            out.push(Bytes::from_static(br#""apps":["#));
-            separated(self.apps.iter(), out, |app, out| app.render(app_parts, out));
-            out.push(Bytes::from_static(br#"],"pods":[],"#));
+    pub(super) fn render(&self, path: &str, shown: GroupParts, out: &mut Parts) {
+        out.made(format!(r#"{{"id":"{path}","#));
+        if let Some(app_parts) = shown.apps {
+            out.text(r#""apps":["#);
+            out.separated(self.apps.iter(), |app, out| app.render(app_parts, out));
+            out.text(r#"],"pods":[],"#);
         }
-        if parts.groups {
-            out.push(Bytes::from_static(br#""groups":["#));
+        if shown.groups {
+            out.text(r#""groups":["#);
             let parent = path.trim_end_matches('/');
-            separated(self.groups.iter(), out, |(name, group), out| {
-                group.render(&format!("{parent}/{name}"), parts, out)
+            out.separated(self.groups.iter(), |(name, group), out| {
+                group.render(&format!("{parent}/{name}"), shown, out);
             });
-            out.push(Bytes::from_static(b"],"));
+            out.text("],");
         }
-        let version = self.newest.unwrap_or(Version(attica_core_api::Timestamp(0)));
-        out.push(Bytes::from(format!(r#""dependencies":[],"version":"{version}"}}"#)));
+        let version = self.newest.unwrap_or(Version(Timestamp(0)));
+        out.made(format!(r#""dependencies":[],"version":"{version}"}}"#));
     }
 }

@@ -9,6 +9,7 @@ mod embed;
 mod fold;
 mod groups;
 mod model;
+mod parts;
 mod selector;
 mod view;
 

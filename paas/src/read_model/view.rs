@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::embed::AppParts;
+use super::parts::Parts;
 use crate::model::{Condition, Instance, InstanceId, RunSpec, Version};
 use crate::normalise;
 
@@ -157,28 +158,28 @@ impl AppView {
     }
 
     /// Appends the app with the parts asked for; nothing for a removed app.
-    pub(super) fn render(&self, parts: AppParts, out: &mut Vec<Bytes>) {
+    pub(super) fn render(&self, shown: AppParts, out: &mut Parts) {
         let Some(definition) = &self.definition else { return };
-        out.push(definition.open.clone());
-        if parts.counts {
+        out.part(&definition.open);
+        if shown.counts {
             let Counts { staged, running, healthy, unhealthy } = self.counts;
-            out.push(Bytes::from(format!(
+            out.made(format!(
                 r#","tasksStaged":{staged},"tasksRunning":{running},"tasksHealthy":{healthy},"tasksUnhealthy":{unhealthy}"#
-            )));
+            ));
         }
-        if parts.deployments {
-            out.push(Bytes::from_static(br#","deployments":"#));
-            out.push(self.deployments.clone());
+        if shown.deployments {
+            out.text(r#","deployments":"#);
+            out.part(&self.deployments);
         }
-        if parts.tasks {
-            out.push(Bytes::from_static(br#","tasks":["#));
-            super::answer::join(self.task_parts(TaskFilter::All), out);
-            out.push(Bytes::from_static(b"]"));
+        if shown.tasks {
+            out.text(r#","tasks":["#);
+            out.list(self.task_parts(TaskFilter::All));
+            out.text("]");
         }
-        if let (true, Some(failure)) = (parts.last_task_failure, &self.last_failure) {
-            out.push(Bytes::from_static(br#","lastTaskFailure":"#));
-            out.push(failure.clone());
+        if let (true, Some(failure)) = (shown.last_task_failure, &self.last_failure) {
+            out.text(r#","lastTaskFailure":"#);
+            out.part(failure);
         }
-        out.push(Bytes::from_static(b"}"));
+        out.text("}");
     }
 }

@@ -1,4 +1,5 @@
 mod events;
 mod failures;
+mod link;
 mod rest;
 mod site;
