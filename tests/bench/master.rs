@@ -24,8 +24,8 @@ use tokio::sync::Semaphore;
 
 const AGENTS: usize = 100;
 const TASKS: usize = 20_000;
-/// Acknowledgements under way at the same time.
-const ACKNOWLEDGEMENTS: usize = 64;
+/// Acknowledgements under way at the same time: each waits for its commit, so that few of them would measure the disk.
+const ACKNOWLEDGEMENTS: usize = 512;
 
 #[tokio::main]
 async fn main() {

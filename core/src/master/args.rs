@@ -9,6 +9,8 @@ use super::duration::{Milliseconds, parse_duration};
 
 /// Lead the cluster: take frameworks and agents in, hand out offers, deliver status updates.
 ///
+/// What is also a flag of `mesos-master` is taken in that spelling too (`--offer_timeout=30secs`).
+///
 /// Durations are written as `500ms`, `15secs`, `10mins`, `2hrs`, `1days` or `2weeks`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
@@ -33,23 +35,23 @@ pub struct Args {
     pub cluster: Option<String>,
 
     /// How often agents report
-    #[arg(long, env = "MESOS_AGENT_PING_TIMEOUT", value_name = "DURATION", default_value = "2secs", value_parser = parse_duration)]
+    #[arg(long, alias = "agent_ping_timeout", env = "MESOS_AGENT_PING_TIMEOUT", value_name = "DURATION", default_value = "2secs", value_parser = parse_duration)]
     pub agent_ping_timeout: Milliseconds,
 
     /// After how many missed reports an agent is unreachable
-    #[arg(long, env = "MESOS_MAX_AGENT_PING_TIMEOUTS", value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, alias = "max_agent_ping_timeouts", env = "MESOS_MAX_AGENT_PING_TIMEOUTS", value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub max_agent_ping_timeouts: u32,
 
     /// How long agents and frameworks known from the last leader may take to come back to this one
-    #[arg(long, env = "MESOS_AGENT_REREGISTER_TIMEOUT", value_name = "DURATION", default_value = "10mins", value_parser = parse_duration)]
+    #[arg(long, alias = "agent_reregister_timeout", env = "MESOS_AGENT_REREGISTER_TIMEOUT", value_name = "DURATION", default_value = "10mins", value_parser = parse_duration)]
     pub agent_reregister_timeout: Milliseconds,
 
     /// How fast agents may be declared unreachable: N/DURATION
-    #[arg(long, env = "MESOS_AGENT_REMOVAL_RATE_LIMIT", value_name = "N/DURATION", default_value = "20/20secs", value_parser = parse_rate)]
+    #[arg(long, alias = "agent_removal_rate_limit", env = "MESOS_AGENT_REMOVAL_RATE_LIMIT", value_name = "N/DURATION", default_value = "20/20secs", value_parser = parse_rate)]
     pub agent_removal_rate_limit: Rate,
 
     /// How long an offer may stay unanswered before it is rescinded
-    #[arg(long, env = "MESOS_OFFER_TIMEOUT", value_name = "DURATION", default_value = "30secs", value_parser = parse_duration)]
+    #[arg(long, alias = "offer_timeout", env = "MESOS_OFFER_TIMEOUT", value_name = "DURATION", default_value = "30secs", value_parser = parse_duration)]
     pub offer_timeout: Milliseconds,
 
     /// How often an idle scheduler stream carries a HEARTBEAT
@@ -57,11 +59,23 @@ pub struct Args {
     pub scheduler_heartbeat: Milliseconds,
 
     /// How many ended frameworks are kept
-    #[arg(long, env = "MESOS_MAX_COMPLETED_FRAMEWORKS", value_name = "N", default_value_t = 50)]
+    #[arg(
+        long,
+        alias = "max_completed_frameworks",
+        env = "MESOS_MAX_COMPLETED_FRAMEWORKS",
+        value_name = "N",
+        default_value_t = 50
+    )]
     pub max_completed_frameworks: u32,
 
     /// How many ended tasks are kept per framework
-    #[arg(long, env = "MESOS_MAX_COMPLETED_TASKS_PER_FRAMEWORK", value_name = "N", default_value_t = 1000)]
+    #[arg(
+        long,
+        alias = "max_completed_tasks_per_framework",
+        env = "MESOS_MAX_COMPLETED_TASKS_PER_FRAMEWORK",
+        value_name = "N",
+        default_value_t = 1000
+    )]
     pub max_completed_tasks_per_framework: u32,
 
     /// Write the bound address here, as `ip:port` and a newline, once this master answers
@@ -127,6 +141,21 @@ fn parse_rate(text: &str) -> Result<Rate, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(clap::Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn flags_in_the_spelling_of_mesos() {
+        let flags =
+            ["master", "--postgres-url=host=/x user=y", "--offer_timeout=7secs", "--agent_removal_rate_limit=1/5secs"];
+        let args = <Arguments as clap::Parser>::try_parse_from(flags).unwrap_or_else(|error| panic!("{error}")).args;
+        assert_eq!(args.offer_timeout, Milliseconds(7_000));
+        assert_eq!(args.agent_removal_rate_limit, Rate { count: 1, interval: Milliseconds(5_000) });
+    }
 
     #[test]
     fn addresses() {
