@@ -32,6 +32,8 @@ check: rust tools
 	@$(MAKE) --no-print-directory packages PACKAGES="$(BUILD_PACKAGES)"
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@# The committed OpenAPI description says what the types say. Write it anew: UPDATE_EXPECT=1 cargo test -p attica-paas-api
+	cargo test --quiet --locked -p attica-paas-api openapi
 	cargo deny --log-level error check licenses bans sources
 	@# Advisories need their database from the network: a machine without it goes on.
 	cargo deny --log-level error check advisories 2>/dev/null || echo "advisories: not checked, or some found; see: cargo deny check advisories"
