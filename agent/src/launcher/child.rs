@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -28,8 +28,12 @@ pub(crate) enum LaunchError {
     Isolation(#[from] IsolationError),
     #[error("cannot open {path}")]
     Output { path: PathBuf, source: io::Error },
-    #[error("cannot execute `{program}` in {directory}")]
-    Execute { program: String, directory: PathBuf, source: io::Error },
+    #[error("cannot make a process")]
+    Fork(#[source] io::Error),
+    #[error("cannot write the container's record")]
+    Record(#[source] io::Error),
+    #[error("cannot enter the cgroup {path}")]
+    Membership { path: PathBuf, source: io::Error },
     #[error("the new process cannot be found in /proc")]
     Vanished,
 }
@@ -42,19 +46,29 @@ struct Identity {
     supplementary: Vec<Gid>,
 }
 
-/// Starts `spec`. After an error nothing of it is left.
-pub(crate) fn launch(isolation: &dyn Isolation, records: &Records, spec: &LaunchSpec) -> Result<Process, LaunchError> {
-    let identity = spec.user.as_deref().map(identity_of).transpose()?;
-    isolation
-        .create(&spec.container, &spec.limits)
-        .map_err(LaunchError::from)
-        .and_then(|()| execute(isolation, records, spec, identity))
-        .inspect_err(|_| {
-            discard(isolation, records, &spec.container);
-        })
+/// A task between fork and exec.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    /// Its first process.
+    pub(crate) process: Process,
+    /// See [`sys::Forked::outcome`].
+    pub(crate) outcome: File,
 }
 
-fn discard(isolation: &dyn Isolation, records: &Records, container: &ContainerId) {
+/// Begins to start `spec`: when this returns, the process is on record and in its cgroups, and about to execute the program.
+/// After an error nothing of it is left, or soon will be.
+pub(crate) fn begin(isolation: &dyn Isolation, records: &Records, spec: &LaunchSpec) -> Result<Beginning, LaunchError> {
+    let identity = spec.user.as_deref().map(identity_of).transpose()?;
+    let begun = isolation.create(&spec.container, &spec.limits).map_err(LaunchError::from).and_then(|()| {
+        let (command, entry) = (command(spec)?, isolation.entry(&spec.container, &spec.limits));
+        let forked = sys::fork(|| become_task(command, &entry, identity.as_ref())).map_err(LaunchError::Fork)?;
+        admit(records, spec, &entry, forked)
+    });
+    begun.inspect_err(|_| discard(isolation, records, &spec.container))
+}
+
+/// Removes what [`begin`] made.
+pub(crate) fn discard(isolation: &dyn Isolation, records: &Records, container: &ContainerId) {
     if let Err(error) = isolation.remove(Subject { container, leader: None }) {
         tracing::warn!(%container, error = &error as &dyn std::error::Error, "a failed launch leaves a cgroup behind");
     }
@@ -63,12 +77,7 @@ fn discard(isolation: &dyn Isolation, records: &Records, container: &ContainerId
     }
 }
 
-fn execute(
-    isolation: &dyn Isolation,
-    records: &Records,
-    spec: &LaunchSpec,
-    identity: Option<Identity>,
-) -> Result<Process, LaunchError> {
+fn command(spec: &LaunchSpec) -> Result<Command, LaunchError> {
     let (first, arguments) = spec.argv.split_first().ok_or(LaunchError::NoProgram)?;
     let mut command = Command::new(&spec.program);
     command
@@ -80,22 +89,35 @@ fn execute(
         .stdin(Stdio::null())
         .stdout(open_output(&spec.directory, "stdout")?)
         .stderr(open_output(&spec.directory, "stderr")?);
-    let entry = isolation.entry(&spec.container, &spec.limits);
-    let (records, container) = (records.clone(), spec.container.clone());
-    let prepare = move || {
-        register_birth(&records, &container)?;
-        enter(&entry)?;
-        identity.as_ref().map_or(Ok(()), become_user)
-    };
-    let child = sys::spawn(&mut command, prepare).map_err(|source| LaunchError::Execute {
-        program: spec.program.clone(),
-        directory: spec.directory.clone(),
-        source,
-    })?;
-    let pid = i32::try_from(child.id()).map_err(|_| LaunchError::Vanished)?;
+    Ok(command)
+}
+
+/// Puts the waiting child on record and into its cgroups, then lets it go on. That this process does so, rather than the
+/// child, lets one task execute while the next is moved: a move waits for other processors, an exec does not.
+fn admit(records: &Records, spec: &LaunchSpec, entry: &Entry, forked: sys::Forked) -> Result<Beginning, LaunchError> {
     // Nobody but this process waits for the child, so it is in /proc, at least as a zombie.
-    let stat = process::stat(pid).ok_or(LaunchError::Vanished)?;
-    Ok(Process { pid, start_ticks: stat.start_ticks })
+    let stat = process::stat(forked.pid).ok_or(LaunchError::Vanished)?;
+    let process = Process { pid: forked.pid, start_ticks: stat.start_ticks };
+    let record = Record { container: spec.container.clone(), process, ending: None };
+    records.write(&record).map_err(LaunchError::Record)?;
+    for path in &entry.membership {
+        let join = |mut file: File| file.write_all(process.pid.to_string().as_bytes());
+        let file = OpenOptions::new().write(true).open(path);
+        file.and_then(join).map_err(|source| LaunchError::Membership { path: path.clone(), source })?;
+    }
+    Ok(Beginning { process, outcome: forked.release().map_err(LaunchError::Fork)? })
+}
+
+/// In the child; returns only if it fails.
+fn become_task(mut command: Command, entry: &Entry, identity: Option<&Identity>) -> io::Error {
+    let prepare = || {
+        for (resource, value) in &entry.limits {
+            nix::sys::resource::setrlimit(*resource, *value, *value)?;
+        }
+        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+        identity.map_or(Ok(()), become_user)
+    };
+    prepare().map_or_else(|error: io::Error| error, |()| command.exec())
 }
 
 /// The sandbox may belong to the task's user: a link that is planted there is not followed.
@@ -108,25 +130,6 @@ fn open_output(directory: &Path, name: &str) -> Result<File, LaunchError> {
         .custom_flags(libc::O_NOFOLLOW)
         .open(&path)
         .map_err(|source| LaunchError::Output { path, source })
-}
-
-/// In the child: see [`super::records`].
-fn register_birth(records: &Records, container: &ContainerId) -> io::Result<()> {
-    let pid = nix::unistd::getpid().as_raw();
-    let start_ticks = process::stat(pid).ok_or_else(|| io::Error::other("this process is not in /proc"))?.start_ticks;
-    records.write(&Record { container: container.clone(), process: Process { pid, start_ticks }, ending: None })
-}
-
-/// In the child: into the cgroups, under the limits.
-fn enter(entry: &Entry) -> io::Result<()> {
-    for file in &entry.membership {
-        OpenOptions::new().write(true).open(file).and_then(|mut file| io::Write::write_all(&mut file, b"0"))?;
-    }
-    for (resource, value) in &entry.limits {
-        nix::sys::resource::setrlimit(*resource, *value, *value)?;
-    }
-    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
-    Ok(())
 }
 
 /// In the child, last: no way back to the launcher's privileges.

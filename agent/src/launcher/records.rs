@@ -1,7 +1,7 @@
 //! What the launcher writes down about each container: who its first process is and how it ended.
 //!
-//! A record is born in the child, before it executes the task's program: no program runs that a later launcher would not
-//! find. The exit status is written before anybody is told of it. Both by write and rename without `fsync`: a killed
+//! A record is written before the child is allowed to execute the task's program: no program runs that a later launcher would
+//! not find. The exit status is written before anybody is told of it. Both by write and rename without `fsync`: a killed
 //! process loses nothing, and a reboot ends the tasks anyhow.
 
 use std::io::{self, Write};

@@ -2,8 +2,9 @@
 
 mod peer;
 
-use std::collections::BTreeMap;
-use std::io;
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 
 use self::peer::Peer;
+use super::child::Beginning;
 use super::isolation::{self, Isolation, Removal, Subject};
 use super::protocol::{
     ContainerId, ContainerReport, Ending, Exit, IsolationKind, LaunchSpec, MemoryVerdict, PROTOCOL, Process, Reply,
@@ -22,14 +24,22 @@ use super::protocol::{
 use super::records::{Record, Records};
 use super::{Error, child, process, sys};
 
+/// Tasks between fork and exec at a time: more would only wait for a processor.
+const MAX_STARTING: usize = 32;
 /// Longest pause between two attempts to empty a container, in milliseconds.
 const MAX_EMPTYING_PAUSE_MS: u64 = 200;
+/// As much of the reason why a program was not executed is kept.
+const MAX_ERROR_BYTES: usize = 1_024;
 /// Pause between two looks at an adopted process that has ended and waits for its new parent to reap it.
 const REAP_PAUSE: Duration = Duration::from_millis(20);
 
 /// A container's state. It moves downwards only.
 #[derive(Debug)]
 enum State {
+    /// Its process is about to execute the program.
+    Starting { outcome: File },
+    /// The program could not be executed; the process that tried is to be reaped.
+    Failed { error: String },
     /// Its program runs as our child.
     Running,
     /// Its program runs as somebody else's child, since the launcher that started it died.
@@ -61,6 +71,9 @@ pub(super) struct Server {
     records: Records,
     containers: BTreeMap<ContainerId, Container>,
     by_pid: BTreeMap<i32, ContainerId>,
+    /// Still to be begun. Belongs to the conversation with one agent: the next one asks again.
+    queue: VecDeque<LaunchSpec>,
+    starting: usize,
     listener: UnixListener,
     children: SignalFd,
     peer: Option<Peer>,
@@ -87,6 +100,8 @@ impl Server {
             records,
             containers: BTreeMap::new(),
             by_pid: BTreeMap::new(),
+            queue: VecDeque::new(),
+            starting: 0,
             listener,
             children,
             peer: None,
@@ -147,7 +162,8 @@ impl Server {
             if ready.newcomer {
                 self.welcome();
             }
-            self.look_after_adopted(ready.adopted);
+            self.look_after(ready.processes);
+            self.begin_queued();
             self.empty_all();
             if let Some(Err(error)) = self.peer.as_mut().map(Peer::flush) {
                 tracing::info!(%error, "the agent went away");
@@ -173,6 +189,7 @@ impl Server {
 
     fn part(&mut self) {
         self.peer = None;
+        self.queue.clear();
         self.alone_since = Instant::now();
     }
 
@@ -183,20 +200,25 @@ impl Server {
         ];
         let peer = self.peer.as_ref().map(|peer| PollFd::new(peer.as_fd(), peer.interest()));
         let watched = self.containers.iter().filter_map(|(id, container)| match &container.state {
+            State::Starting { outcome } => Some((id, PollFd::new(outcome.as_fd(), PollFlags::POLLIN))),
             State::Adopted { pidfd, look_again: None } => Some((id, PollFd::new(pidfd.as_fd(), PollFlags::POLLIN))),
-            State::Adopted { .. } | State::Running | State::Emptying { .. } | State::Ended { .. } => None,
+            State::Adopted { .. }
+            | State::Failed { .. }
+            | State::Running
+            | State::Emptying { .. }
+            | State::Ended { .. } => None,
         });
-        let (ids, adopted): (Vec<&ContainerId>, Vec<PollFd<'_>>) = watched.unzip();
+        let (ids, processes): (Vec<&ContainerId>, Vec<PollFd<'_>>) = watched.unzip();
         let others = fixed.len() + usize::from(peer.is_some());
-        let mut descriptors: Vec<PollFd<'_>> = fixed.into_iter().chain(peer).chain(adopted).collect();
+        let mut descriptors: Vec<PollFd<'_>> = fixed.into_iter().chain(peer).chain(processes).collect();
         match nix::poll::poll(&mut descriptors, self.timeout()) {
             Ok(_) | Err(nix::Error::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
         let ready = |index: usize| descriptors.get(index).and_then(PollFd::any).unwrap_or(false);
-        let adopted =
+        let processes =
             ids.into_iter().enumerate().filter(|(index, _)| ready(others + index)).map(|(_, id)| id.clone()).collect();
-        Ok(Ready { child: ready(0), newcomer: ready(1), agent: self.peer.is_some() && ready(2), adopted })
+        Ok(Ready { child: ready(0), newcomer: ready(1), agent: self.peer.is_some() && ready(2), processes })
     }
 
     fn timeout(&self) -> PollTimeout {
@@ -235,9 +257,14 @@ impl Server {
 
     /// The container's program has ended: write it down, then empty the container.
     fn ended(&mut self, container: &ContainerId, exit: Exit) {
+        self.settle(container);
         let Some(entry) = self.containers.get_mut(container) else {
             return;
         };
+        if let State::Failed { error } = &mut entry.state {
+            let error = std::mem::take(error);
+            return self.failed(container.clone(), error);
+        }
         let ending = Ending { exit, memory: self.isolation.memory_verdict(container) };
         entry.state = emptying(ending);
         let record = Record { container: container.clone(), process: entry.process, ending: Some(ending) };
@@ -247,20 +274,47 @@ impl Server {
         self.empty(container);
     }
 
-    /// Looks at adopted processes that have ended, as their pidfd tells; they may not have been reaped yet.
-    fn look_after_adopted(&mut self, mut ended: Vec<ContainerId>) {
+    /// Looks at processes that are starting, and at adopted ones that have ended: they may not have been reaped yet.
+    fn look_after(&mut self, mut ended: Vec<ContainerId>) {
         let now = Instant::now();
         let again = |container: &Container| matches!(container.state, State::Adopted { look_again: Some(next), .. } if next <= now);
         ended.extend(self.containers.iter().filter(|(_, container)| again(container)).map(|(id, _)| id.clone()));
         for id in ended {
-            let Some(Container { process, state: State::Adopted { pidfd, look_again } }) = self.containers.get_mut(&id)
-            else {
-                continue;
-            };
-            match sys::pidfd_exit(pidfd.as_fd()) {
-                Ok(Some(exit)) => self.ended(&id, exit),
-                Ok(None) if process::exists(*process) => *look_again = Some(now + REAP_PAUSE),
-                Ok(None) | Err(_) => self.ended(&id, Exit::Unknown),
+            match self.containers.get_mut(&id) {
+                Some(Container { process, state: State::Adopted { pidfd, look_again } }) => {
+                    match sys::pidfd_exit(pidfd.as_fd()) {
+                        Ok(Some(exit)) => self.ended(&id, exit),
+                        Ok(None) if process::exists(*process) => *look_again = Some(now + REAP_PAUSE),
+                        Ok(None) | Err(_) => self.ended(&id, Exit::Unknown),
+                    }
+                }
+                Some(_) => self.settle(&id),
+                None => {}
+            }
+        }
+    }
+
+    /// Finds out whether a starting process has executed its program.
+    fn settle(&mut self, container: &ContainerId) {
+        let Some(Container { process, state: state @ State::Starting { .. } }) = self.containers.get_mut(container)
+        else {
+            return;
+        };
+        let State::Starting { outcome } = state else { return };
+        let process = *process;
+        let mut text = vec![0; MAX_ERROR_BYTES];
+        let error = match outcome.read(&mut text) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Ok(0) => None,
+            Ok(length) => Some(String::from_utf8_lossy(&text[..length]).into_owned()),
+            Err(error) => Some(error.to_string()),
+        };
+        self.starting -= 1;
+        match error {
+            Some(error) => *state = State::Failed { error: format!("cannot execute the program: {error}") },
+            None => {
+                *state = State::Running;
+                self.tell(Reply::Started { container: container.clone(), process });
             }
         }
     }
@@ -318,7 +372,10 @@ impl Server {
     fn welcome(&mut self) {
         while let Ok((stream, _)) = self.listener.accept() {
             match Peer::new(stream) {
-                Ok(peer) => self.peer = Some(peer),
+                Ok(peer) => {
+                    self.part();
+                    self.peer = Some(peer);
+                }
                 Err(error) => tracing::warn!(%error, "an agent cannot be talked to"),
             }
         }
@@ -336,7 +393,7 @@ impl Server {
         for request in requests {
             match request {
                 Request::Hello { protocol } => self.greet(protocol),
-                Request::Launch(specs) => specs.iter().for_each(|spec| self.launch(spec)),
+                Request::Launch(specs) => self.queue.extend(specs),
                 Request::Terminate(container) => self.with_running(&container, isolation::terminate),
                 Request::Destroy(container) => {
                     self.with_running(&container, |isolation, subject| isolation.kill(subject))
@@ -354,7 +411,7 @@ impl Server {
         if protocol != PROTOCOL {
             tracing::error!(theirs = protocol, ours = PROTOCOL, "the agent speaks another protocol");
         }
-        let reports = self.containers.iter().map(|(id, container)| container.report(id)).collect();
+        let reports = self.containers.iter().filter_map(|(id, container)| container.report(id)).collect();
         let pid = nix::unistd::getpid().as_raw();
         let isolation: IsolationKind = self.isolation.kind();
         self.duty = Duty::Open;
@@ -364,23 +421,34 @@ impl Server {
         }
     }
 
-    fn launch(&mut self, spec: &LaunchSpec) {
+    fn begin_queued(&mut self) {
+        while self.starting < MAX_STARTING
+            && let Some(spec) = self.queue.pop_front()
+        {
+            self.begin(&spec);
+        }
+    }
+
+    fn begin(&mut self, spec: &LaunchSpec) {
         if self.containers.contains_key(&spec.container) {
             return;
         }
         let container = spec.container.clone();
-        match child::launch(self.isolation.as_ref(), &self.records, spec) {
-            Ok(process) => {
+        match child::begin(self.isolation.as_ref(), &self.records, spec) {
+            Ok(Beginning { process, outcome }) => {
+                self.starting += 1;
                 self.by_pid.insert(process.pid, container.clone());
-                self.containers.insert(container.clone(), Container { process, state: State::Running });
-                self.tell(Reply::Started { container, process });
+                self.containers.insert(container, Container { process, state: State::Starting { outcome } });
             }
             Err(error) => self.tell(Reply::LaunchFailed { container, error: crate::error_chain(&error) }),
         }
-        if let Some(Err(error)) = self.peer.as_mut().map(Peer::flush) {
-            tracing::info!(%error, "the agent went away");
-            self.part();
-        }
+    }
+
+    /// The process that could not execute its program is gone.
+    fn failed(&mut self, container: ContainerId, error: String) {
+        self.containers.remove(&container);
+        child::discard(self.isolation.as_ref(), &self.records, &container);
+        self.tell(Reply::LaunchFailed { container, error });
     }
 
     fn with_running(&self, container: &ContainerId, act: impl FnOnce(&dyn Isolation, Subject<'_>)) {
@@ -391,7 +459,7 @@ impl Server {
             State::Running | State::Adopted { .. } => {
                 act(self.isolation.as_ref(), Subject { container, leader: Some(entry.process.pid) })
             }
-            State::Emptying { .. } | State::Ended { .. } => {}
+            State::Starting { .. } | State::Failed { .. } | State::Emptying { .. } | State::Ended { .. } => {}
         }
     }
 
@@ -412,8 +480,8 @@ struct Ready {
     child: bool,
     newcomer: bool,
     agent: bool,
-    /// Adopted containers whose first process has ended.
-    adopted: Vec<ContainerId>,
+    /// Containers whose process has executed its program or could not; adopted ones whose process has ended.
+    processes: Vec<ContainerId>,
 }
 
 /// The session a process began, unless another process bears its number by now.
@@ -432,15 +500,17 @@ impl Container {
         match &self.state {
             State::Emptying { next, .. } => Some(*next),
             State::Adopted { look_again, .. } => *look_again,
-            State::Running | State::Ended { .. } => None,
+            State::Starting { .. } | State::Failed { .. } | State::Running | State::Ended { .. } => None,
         }
     }
 
-    fn report(&self, id: &ContainerId) -> ContainerReport {
+    /// `None` for what is still starting: its outcome follows.
+    fn report(&self, id: &ContainerId) -> Option<ContainerReport> {
         let ending = match &self.state {
             State::Ended { ending } => Some(*ending),
             State::Running | State::Adopted { .. } | State::Emptying { .. } => None,
+            State::Starting { .. } | State::Failed { .. } => return None,
         };
-        ContainerReport { container: id.clone(), process: self.process, ending }
+        Some(ContainerReport { container: id.clone(), process: self.process, ending })
     }
 }

@@ -1,33 +1,66 @@
 //! The system calls that Rust cannot check: the only module of this crate with `unsafe` in it.
 #![allow(unsafe_code)]
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
+
+use nix::fcntl::OFlag;
+use nix::unistd::{ForkResult, pipe2};
 
 use super::protocol::Exit;
 
-/// Starts `command`; `prepare` runs in the child between fork and exec and its error becomes this call's.
+/// A child that waits to be told to go on.
+#[derive(Debug)]
+pub(crate) struct Forked {
+    /// Its process id.
+    pub(crate) pid: i32,
+    /// Dropped without a byte, the child ends; so it does when this process dies.
+    go: File,
+    /// Readable when the child has executed its program (end of file) or could not (why, as text). Does not block.
+    pub(crate) outcome: File,
+}
+
+impl Forked {
+    /// Lets the child go on.
+    pub(crate) fn release(mut self) -> io::Result<File> {
+        self.go.write_all(&[1])?;
+        Ok(self.outcome)
+    }
+}
+
+/// Forks a child that waits for [`Forked::release`] and then runs `execute`, which returns only if it fails.
 ///
-/// The child begins in a session of its own with default signal dispositions, an empty signal mask and no descriptor
-/// beyond the three standard ones. The caller must be a process with a single thread, which is asserted: only then may
-/// the child use the heap.
-pub(crate) fn spawn(
-    command: &mut Command,
-    mut prepare: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
-) -> io::Result<Child> {
-    assert_eq!(thread_count()?, 1, "only a process with a single thread may run code between fork and exec");
-    let in_child = move || {
-        reset_signals()?;
-        nix::unistd::setsid()?;
-        prepare()?;
-        close_descriptors_on_exec()
-    };
-    // SAFETY: the closure runs in a forked child of a process that has a single thread (asserted above), so no lock can
-    // be held by a thread that does not exist in the child: allocating and file operations are sound there.
-    unsafe { command.pre_exec(in_child) };
-    command.spawn()
+/// The child is in a session of its own with default signal dispositions, an empty signal mask and, once it executes, no
+/// descriptor beyond the three standard ones. The caller must be a process with a single thread, which is asserted.
+pub(crate) fn fork(execute: impl FnOnce() -> io::Error) -> io::Result<Forked> {
+    assert_eq!(thread_count()?, 1, "only a process with a single thread may go on in a forked child");
+    let (may_go, go) = pipe2(OFlag::O_CLOEXEC)?;
+    let (outcome, report) = pipe2(OFlag::O_CLOEXEC)?;
+    // SAFETY: this process has a single thread (asserted above), so no lock can be held by a thread that does not exist in
+    // the child: allocating and file operations are sound there. The child never returns from here.
+    match unsafe { nix::unistd::fork() }? {
+        ForkResult::Parent { child } => {
+            nix::fcntl::fcntl(&outcome, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+            Ok(Forked { pid: child.as_raw(), go: go.into(), outcome: outcome.into() })
+        }
+        ForkResult::Child => {
+            drop((go, outcome));
+            let error = wait_to_go(may_go.into()).map_or_else(|error| error, |()| execute());
+            // Nobody is left to tell if this fails.
+            let _dead = File::from(report).write_all(error.to_string().as_bytes());
+            // SAFETY: ends the child at once, without running anything that belongs to the parent.
+            unsafe { libc::_exit(127) }
+        }
+    }
+}
+
+/// In the child.
+fn wait_to_go(mut may_go: File) -> io::Result<()> {
+    reset_signals()?;
+    nix::unistd::setsid()?;
+    may_go.read_exact(&mut [0])?;
+    close_descriptors_on_exec()
 }
 
 fn thread_count() -> io::Result<usize> {
@@ -58,8 +91,8 @@ fn reset_signals() -> io::Result<()> {
     Ok(())
 }
 
-/// Marks every descriptor above the standard three to be closed by exec (closing them now would close the pipe on which
-/// the standard library reports a failed exec).
+/// Marks every descriptor above the standard three to be closed by exec (closing them now would close the pipe on which a failed
+/// exec is reported).
 fn close_descriptors_on_exec() -> io::Result<()> {
     // SAFETY: close_range with CLOEXEC only sets a flag on descriptors; it touches no memory.
     let result = unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };

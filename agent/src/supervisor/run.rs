@@ -14,7 +14,7 @@ use super::task::{self, News, Phase, Task};
 use super::updates::Updates;
 use super::{Duty, Effect, LauncherState, Supervisor, TaskKey};
 use crate::checkpoint::TaskRecord;
-use crate::launcher::protocol::{ContainerId, LaunchSpec, Process};
+use crate::launcher::protocol::{ContainerId, LaunchSpec, Process, Request};
 
 impl Supervisor {
     /// RUN. A task that is known already is left alone.
@@ -134,7 +134,11 @@ impl Supervisor {
 
     /// The task's program runs.
     pub(super) fn started(&mut self, now: Now, container: &ContainerId, process: Process, out: &mut Vec<Effect>) {
-        let Some(key) = self.key_of(container) else { return };
+        let Some(key) = self.key_of(container).filter(|key| self.is_wanted(key)) else {
+            // Killed or lost sight of while it was being started.
+            out.push(Effect::Ask(Request::Destroy(container.clone())));
+            return;
+        };
         let Some(task) = self.tasks.get_mut(&key).filter(|task| task.phase == Phase::Launching) else { return };
         task.phase = Phase::Running;
         task.process = Some(process);
@@ -143,6 +147,10 @@ impl Supervisor {
         self.update(now, &key, News::of(TaskState::Starting), out);
         self.update(now, &key, News::of(TaskState::Running), out);
         self.oversee(now, &key, out);
+    }
+
+    fn is_wanted(&self, key: &TaskKey) -> bool {
+        self.tasks.get(key).is_some_and(|task| task.phase != Phase::Ended)
     }
 
     /// What a running task needs: to be killed when that was asked for meanwhile, else to be watched.

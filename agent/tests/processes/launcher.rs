@@ -176,7 +176,9 @@ fn an_ended_command_takes_its_leftovers_along() {
 fn an_agent_that_was_away_learns_what_ended_meanwhile() {
     let mut launcher = Launcher::start();
     let (short, long) = (launcher.shell("exit 5"), launcher.shell("exec sleep 1000"));
-    launcher.send(&Request::Launch(vec![short.clone(), long.clone()]));
+    // What was not begun when the agent went away would be asked for again.
+    launcher.started(long.clone());
+    launcher.started(short.clone());
     let launcher = launcher.reconnect();
     let mut launcher = eventually_ended(launcher, &short.container);
     assert_eq!(launcher.reports[&short.container].ending.unwrap().exit, Exit::Code(5));

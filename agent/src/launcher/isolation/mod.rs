@@ -21,10 +21,10 @@ pub(crate) struct Subject<'a> {
     pub(crate) leader: Option<i32>,
 }
 
-/// What the child does to itself before it drops its privileges.
+/// What confines a new process before it executes its program.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Entry {
-    /// Files that take the writer into a cgroup when `0` is written to them.
+    /// Files that take a process into a cgroup when its id is written to them.
     pub(crate) membership: Vec<PathBuf>,
     /// Resource limits to set: resource, value (soft and hard).
     pub(crate) limits: Vec<(nix::sys::resource::Resource, u64)>,
@@ -88,7 +88,7 @@ pub(crate) trait Isolation: Send + Sync {
     /// Makes room for a container with these limits.
     fn create(&self, container: &ContainerId, limits: &Limits) -> Result<(), IsolationError>;
 
-    /// What a child must do to get in.
+    /// How a process gets in.
     fn entry(&self, container: &ContainerId, limits: &Limits) -> Entry;
 
     /// Every process of the container, except those that cannot be told from others (see the implementations).
