@@ -1,9 +1,9 @@
 //! The master role: the kernel's shell.
 //!
 //! It campaigns for the lead; while it leads, it feeds the kernel from HTTP, commits what the kernel decides, and then, and only
-//! then, shows, sends and answers ([`leader`] has the picture). While it does not, it redirects to whoever leads.
+//! then, shows, sends and answers (`leader` has the picture). While it does not, it redirects to whoever leads.
 //!
-//! Code map: [`args`] what an operator sets; [`endpoint`] and `routes` what is served; `inbox`, `driver`, `delivery`, `streams`,
+//! Code map: `args` what an operator sets; `endpoint` and `routes` what is served; `inbox`, `driver`, `delivery`, `streams`,
 //! `waiting` the way of an input through kernel and writer and back; `view` the read model; `metrics` what is counted.
 //!
 //! A master that was deposed does not go back to waiting: its memory may hold what was never written, its sockets what was
@@ -54,6 +54,9 @@ use streams::Heartbeats;
 
 /// Between two attempts to reach a database that is not there yet.
 const DATABASE_RETRY_DELAY: Duration = Duration::from_millis(500);
+
+/// How long a graceful stop waits for the database.
+const RESIGN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a master ended.
 #[derive(Debug, thiserror::Error)]
@@ -164,7 +167,10 @@ impl Candidate {
         self.standing.send_replace(Standing::Standby);
         match ended {
             None => {
-                reign.resign().await;
+                // What is not written by then was promised to nobody.
+                if tokio::time::timeout(RESIGN_TIMEOUT, reign.resign()).await.is_err() {
+                    tracing::warn!("the database does not take what was decided last; stopping without it");
+                }
                 Ok(())
             }
             Some(why) => Err(why.into()),

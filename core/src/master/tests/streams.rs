@@ -174,6 +174,23 @@ async fn a_scheduler_that_does_not_read_disturbs_nobody() {
 }
 
 #[tokio::test]
+async fn a_master_stops_although_postgres_is_down() {
+    let cluster = Cluster::start().await;
+    let master = cluster.master(&[]).await;
+    let framework = master.framework("web").await;
+    let pool = cluster.postgres.database().pool("test", 1);
+    let mut lock = pool.begin().await.unwrap();
+    sqlx::query("lock table journal in access exclusive mode").execute(&mut *lock).await.unwrap();
+    let calls = framework.calls.clone();
+    let waiting = tokio::spawn(async move { calls.teardown().await });
+    let arrived = async || master.json("/metrics/snapshot").await["master/messages_unregister_framework"] == 1.0;
+    super::harness::eventually(async || arrived().await.then_some(())).await;
+    master.stop().await;
+    assert!(waiting.await.unwrap().is_err(), "what was not written is not answered");
+    lock.rollback().await.unwrap();
+}
+
+#[tokio::test]
 async fn while_postgres_is_down_writes_are_refused_and_reads_go_on() {
     let cluster = Cluster::start().await;
     let master = cluster.master(&[]).await;
