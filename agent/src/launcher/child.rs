@@ -12,7 +12,7 @@ use nix::unistd::{Gid, Uid, User};
 
 use super::isolation::{Entry, Isolation, IsolationError, Subject};
 use super::protocol::{ContainerId, LaunchSpec, Process};
-use super::records::{Record, Records};
+use super::records::Records;
 use super::{process, sys};
 
 /// Why a task was not started.
@@ -98,8 +98,7 @@ fn admit(records: &Records, spec: &LaunchSpec, entry: &Entry, forked: sys::Forke
     // Nobody but this process waits for the child, so it is in /proc, at least as a zombie.
     let stat = process::stat(forked.pid).ok_or(LaunchError::Vanished)?;
     let process = Process { pid: forked.pid, start_ticks: stat.start_ticks };
-    let record = Record { container: spec.container.clone(), process, ending: None };
-    records.write(&record).map_err(LaunchError::Record)?;
+    records.begin(&spec.container, process).map_err(LaunchError::Record)?;
     for path in &entry.membership {
         let join = |mut file: File| file.write_all(process.pid.to_string().as_bytes());
         let file = OpenOptions::new().write(true).open(path);

@@ -1,9 +1,12 @@
 //! What the launcher writes down about each container: who its first process is and how it ended.
 //!
-//! A record is written before the child is allowed to execute the task's program: no program runs that a later launcher would
-//! not find. The exit status is written before anybody is told of it. Both by write and rename without `fsync`: a killed
-//! process loses nothing, and a reboot ends the tasks anyhow.
+//! A record is a file with a line for each. The first is written before the child is allowed to execute the task's program: no
+//! program runs that a later launcher would not find. The second is written before anybody is told of it. A last line without its
+//! line feed was never finished and does not count. Nothing is synced: a killed process loses nothing, and a reboot ends the
+//! tasks anyhow. (Lines are appended rather than files replaced because making files where others were just removed is
+//! slow on ext4.)
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -12,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::protocol::{ContainerId, Ending, Process};
 
 /// One container's record.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Record {
     /// The container.
     pub(crate) container: ContainerId,
@@ -20,6 +23,13 @@ pub(crate) struct Record {
     pub(crate) process: Process,
     /// How the first process ended.
     pub(crate) ending: Option<Ending>,
+}
+
+/// The first line of a record.
+#[derive(Serialize, Deserialize)]
+struct Birth {
+    container: ContainerId,
+    process: Process,
 }
 
 /// A record that could not be read.
@@ -31,7 +41,9 @@ pub(crate) enum RecordError {
         #[source]
         source: io::Error,
     },
-    #[error("the container record {path} is torn or corrupt")]
+    #[error("the container record {path} is torn: it has no whole line")]
+    Torn { path: PathBuf },
+    #[error("the container record {path} is corrupt")]
     Corrupt {
         path: PathBuf,
         #[source]
@@ -58,12 +70,15 @@ impl Records {
         self.directory.join(container.as_str())
     }
 
-    /// Writes the record, replacing an earlier one in one step.
-    pub(crate) fn write(&self, record: &Record) -> io::Result<()> {
-        let temporary = self.directory.join(format!(".{}", record.container));
-        let mut file = std::fs::File::create(&temporary)?;
-        file.write_all(&serde_json::to_vec(record)?)?;
-        std::fs::rename(&temporary, self.path(&record.container))
+    /// Begins the record of a container that has none.
+    pub(crate) fn begin(&self, container: &ContainerId, process: Process) -> io::Result<()> {
+        let file = File::options().write(true).create_new(true).open(self.path(container))?;
+        write_line(file, &Birth { container: container.clone(), process })
+    }
+
+    /// Completes a record.
+    pub(crate) fn complete(&self, container: &ContainerId, ending: Ending) -> io::Result<()> {
+        write_line(File::options().append(true).open(self.path(container))?, &ending)
     }
 
     /// Removes the record; that it is missing already is no error.
@@ -79,11 +94,8 @@ impl Records {
         let mut records = Vec::new();
         for entry in std::fs::read_dir(&self.directory)? {
             let name = entry?.file_name();
-            let Some(container) = name.to_str().and_then(|name| ContainerId::new(name).ok()) else {
-                // A temporary file: its writer died before it was a record.
-                std::fs::remove_file(self.directory.join(&name))?;
-                continue;
-            };
+            // Whatever else people put there is not ours.
+            let Some(container) = name.to_str().and_then(|name| ContainerId::new(name).ok()) else { continue };
             let record = read(&self.path(&container), &container);
             records.push((container, record));
         }
@@ -91,14 +103,23 @@ impl Records {
     }
 }
 
+fn write_line<T: Serialize>(mut file: File, value: &T) -> io::Result<()> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    file.write_all(&line)
+}
+
 fn read(path: &Path, container: &ContainerId) -> Result<Record, RecordError> {
     let text = std::fs::read(path).map_err(|source| RecordError::Unreadable { path: path.to_owned(), source })?;
-    let record: Record =
-        serde_json::from_slice(&text).map_err(|source| RecordError::Corrupt { path: path.to_owned(), source })?;
-    if record.container != *container {
-        return Err(RecordError::Misplaced { path: path.to_owned(), found: record.container });
+    let mut lines = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    let corrupt = |source| RecordError::Corrupt { path: path.to_owned(), source };
+    let first = lines.next().ok_or_else(|| RecordError::Torn { path: path.to_owned() })?;
+    let birth: Birth = serde_json::from_slice(first).map_err(corrupt)?;
+    if birth.container != *container {
+        return Err(RecordError::Misplaced { path: path.to_owned(), found: birth.container });
     }
-    Ok(record)
+    let ending = lines.next().map(serde_json::from_slice).transpose().map_err(corrupt)?;
+    Ok(Record { container: birth.container, process: birth.process, ending })
 }
 
 #[cfg(test)]
@@ -107,28 +128,34 @@ mod tests {
     use crate::launcher::protocol::{Exit, MemoryVerdict};
 
     #[test]
-    fn a_record_is_replaced_in_one_step_and_a_torn_one_is_an_error() {
+    fn a_record_is_read_as_it_was_written_and_torn_anywhere_it_is_never_another() {
         let directory = tempfile::tempdir().unwrap();
         let records = Records::open(directory.path().join("containers")).unwrap();
         let container = ContainerId::new("c1").unwrap();
-        let mut record =
-            Record { container: container.clone(), process: Process { pid: 7, start_ticks: 9 }, ending: None };
-        records.write(&record).unwrap();
-        record.ending = Some(Ending { exit: Exit::Code(3), memory: MemoryVerdict::WithinLimit });
-        records.write(&record).unwrap();
-        assert_eq!(records.load().unwrap().pop().unwrap().1.unwrap(), record);
+        let process = Process { pid: 7, start_ticks: 9 };
+        records.begin(&container, process).unwrap();
+        assert!(records.begin(&container, process).is_err(), "a container has one record");
+        let ending = Ending { exit: Exit::Code(3), memory: MemoryVerdict::WithinLimit };
+        records.complete(&container, ending).unwrap();
+        let mut expected = Record { container: container.clone(), process, ending: Some(ending) };
+        let load = || records.load().unwrap().pop().unwrap().1;
+        assert_eq!(load().unwrap(), expected);
 
         let whole = std::fs::read(records.path(&container)).unwrap();
+        let first_line = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        expected.ending = None;
         for length in 0..whole.len() {
             std::fs::write(records.path(&container), &whole[..length]).unwrap();
-            assert!(
-                matches!(records.load().unwrap().pop().unwrap().1, Err(RecordError::Corrupt { .. })),
-                "{length} bytes"
-            );
+            match load() {
+                Err(RecordError::Torn { .. }) => assert!(length < first_line),
+                Ok(found) => assert_eq!((found, length >= first_line), (expected.clone(), true)),
+                Err(other) => panic!("{length} bytes: {other}"),
+            }
         }
+        std::fs::write(records.path(&container), [b"{\n", &whole[..]].concat()).unwrap();
+        assert!(matches!(load(), Err(RecordError::Corrupt { .. })));
+        records.remove(&container).unwrap();
         std::fs::write(directory.path().join("containers/c2"), &whole).unwrap();
-        assert!(
-            records.load().unwrap().into_iter().any(|(_, record)| matches!(record, Err(RecordError::Misplaced { .. })))
-        );
+        assert!(matches!(load(), Err(RecordError::Misplaced { .. })));
     }
 }

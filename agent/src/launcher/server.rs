@@ -267,8 +267,7 @@ impl Server {
         }
         let ending = Ending { exit, memory: self.isolation.memory_verdict(container) };
         entry.state = emptying(ending);
-        let record = Record { container: container.clone(), process: entry.process, ending: Some(ending) };
-        if let Err(error) = self.records.write(&record) {
+        if let Err(error) = self.records.complete(container, ending) {
             tracing::error!(%container, %error, "the exit status is not on record; it is lost if this launcher dies before it is told");
         }
         self.empty(container);
