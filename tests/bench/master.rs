@@ -9,15 +9,18 @@ mod roles;
 mod simulated;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use attica_allocator::Role;
 use attica_core_api::client::{Calls, Config, Signal, Signals, connect};
+use attica_core_api::http::{Client, Protocol};
 use attica_core_api::resources::parse;
 use attica_core_api::scheduler::EventType;
 use attica_core_api::v1::{
     CommandInfo, FrameworkInfo, LaunchOperation, Offer, OfferOperation, OfferOperationType, TaskId, TaskInfo, TaskState,
 };
+use http::HeaderMap;
+use http_body_util::BodyExt;
 use report::{Better, Figure};
 use simulated::SimulatedAgents;
 use tokio::sync::Semaphore;
@@ -39,7 +42,7 @@ async fn main() {
         let site = roles::Site::new(place.path(), &disk).await;
         let master = site.start("master", "master", &["--listen", "127.0.0.1:0"]);
         let agents = SimulatedAgents::register(&master.address, AGENTS, "cpus:1000;mem:1000000").await;
-        let seconds = run(&master.address).await;
+        let Measured { seconds, state_ms } = run(&master.address).await;
         figures.push(Figure {
             bench: format!("m1.updates{}", disk.suffix),
             value: TASKS as f64 / seconds,
@@ -48,13 +51,27 @@ async fn main() {
             better: Better::Higher,
             fsync_ms: Some(disk.fsync_ms),
         });
+        figures.push(Figure {
+            bench: format!("m1.state{}", disk.suffix),
+            value: state_ms,
+            unit: "ms",
+            reach: None,
+            better: Better::Lower,
+            fsync_ms: None,
+        });
         drop(agents);
     }
     report::print(&figures);
 }
 
-/// Seconds from the first launch to the last acknowledgement.
-async fn run(master: &str) -> f64 {
+struct Measured {
+    /// From the first launch to the last acknowledgement.
+    seconds: f64,
+    /// Reading the whole `/state` with all tasks running; the median.
+    state_ms: f64,
+}
+
+async fn run(master: &str) -> Measured {
     let framework = FrameworkInfo { user: "root".into(), name: "updates".into(), ..FrameworkInfo::default() };
     let (calls, mut signals) = connect(Config::new(vec![master.to_owned()], framework));
     let mut started = None;
@@ -88,8 +105,23 @@ async fn run(master: &str) -> f64 {
     let all = u32::try_from(ACKNOWLEDGEMENTS).expect("few");
     let _idle = acknowledging.acquire_many(all).await.expect("never closed");
     let seconds = started.expect("offers came").elapsed().as_secs_f64();
+    let state_ms = state_ms(master).await;
     calls.teardown().await.expect("torn down");
-    seconds
+    Measured { seconds, state_ms }
+}
+
+async fn state_ms(master: &str) -> f64 {
+    let client = Client::new(Protocol::Http1, Duration::from_secs(60));
+    let uri = format!("http://{master}/state").parse().expect("an address");
+    let mut samples = Vec::new();
+    for _ in 0..21 {
+        let started = Instant::now();
+        let response = client.get(&uri, HeaderMap::new()).await.expect("an answer");
+        let body = response.into_body().collect().await.expect("a whole body").to_bytes();
+        assert!(body.len() > TASKS * 100, "{} bytes are too few for all tasks", body.len());
+        samples.push(started.elapsed().as_secs_f64() * 1e3);
+    }
+    report::median(samples)
 }
 
 async fn event(signals: &mut Signals) -> attica_core_api::scheduler::Event {
