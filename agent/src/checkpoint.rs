@@ -5,8 +5,9 @@
 //! line without its line feed was never finished and nothing was done because of it, so it does not count; anything else that
 //! cannot be read is an error, and the task is not adopted.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use attica_core_api::link::StatusUpdate;
@@ -148,6 +149,8 @@ impl Checkpoints {
         let checkpoints =
             Checkpoints { agent: meta.join("agent.json"), tasks: meta.join("tasks"), corrupt: meta.join("corrupt") };
         std::fs::create_dir_all(&checkpoints.tasks).map_err(file("make", &checkpoints.tasks))?;
+        // Environments of tasks may hold secrets.
+        std::fs::set_permissions(&meta, Permissions::from_mode(0o700)).map_err(file("protect", &meta))?;
         Ok(checkpoints)
     }
 

@@ -60,7 +60,7 @@ pub(crate) struct Beginning {
 pub(crate) fn begin(isolation: &dyn Isolation, records: &Records, spec: &LaunchSpec) -> Result<Beginning, LaunchError> {
     let identity = spec.user.as_deref().map(identity_of).transpose()?;
     let begun = isolation.create(&spec.container, &spec.limits).map_err(LaunchError::from).and_then(|()| {
-        let (command, entry) = (command(spec)?, isolation.entry(&spec.container, &spec.limits));
+        let (command, entry) = (command(spec, identity.as_ref())?, isolation.entry(&spec.container, &spec.limits));
         let forked = sys::fork(|| become_task(command, &entry, identity.as_ref())).map_err(LaunchError::Fork)?;
         admit(records, spec, &entry, forked)
     });
@@ -77,7 +77,7 @@ pub(crate) fn discard(isolation: &dyn Isolation, records: &Records, container: &
     }
 }
 
-fn command(spec: &LaunchSpec) -> Result<Command, LaunchError> {
+fn command(spec: &LaunchSpec, identity: Option<&Identity>) -> Result<Command, LaunchError> {
     let (first, arguments) = spec.argv.split_first().ok_or(LaunchError::NoProgram)?;
     let mut command = Command::new(&spec.program);
     command
@@ -87,8 +87,8 @@ fn command(spec: &LaunchSpec) -> Result<Command, LaunchError> {
         .envs(spec.environment.iter().map(|(name, value)| (name, value)))
         .current_dir(&spec.directory)
         .stdin(Stdio::null())
-        .stdout(open_output(&spec.directory, "stdout")?)
-        .stderr(open_output(&spec.directory, "stderr")?);
+        .stdout(open_output(&spec.directory, "stdout", identity)?)
+        .stderr(open_output(&spec.directory, "stderr", identity)?);
     Ok(command)
 }
 
@@ -120,15 +120,17 @@ fn become_task(mut command: Command, entry: &Entry, identity: Option<&Identity>)
 }
 
 /// The sandbox may belong to the task's user: a link that is planted there is not followed.
-fn open_output(directory: &Path, name: &str) -> Result<File, LaunchError> {
+fn open_output(directory: &Path, name: &str, identity: Option<&Identity>) -> Result<File, LaunchError> {
     let path = directory.join(name);
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o644)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(&path)
-        .map_err(|source| LaunchError::Output { path, source })
+    let open = || OpenOptions::new().create(true).append(true).mode(0o644).custom_flags(libc::O_NOFOLLOW).open(&path);
+    // The task's own, so that it can also open them by way of /dev/stdout.
+    let give = |file: File| {
+        if let Some(Identity { user, group, .. }) = identity {
+            nix::unistd::fchown(&file, Some(*user), Some(*group))?;
+        }
+        Ok(file)
+    };
+    open().and_then(give).map_err(|source| LaunchError::Output { path, source })
 }
 
 /// In the child, last: no way back to the launcher's privileges.

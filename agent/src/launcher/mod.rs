@@ -16,7 +16,9 @@ mod records;
 mod server;
 pub(crate) mod sys;
 
+use std::fs::Permissions;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use nix::fcntl::{Flock, FlockArg};
@@ -68,6 +70,8 @@ pub enum Error {
 pub fn run(args: &Args) -> Result<(), Error> {
     let directory = |source| Error::Directory { directory: args.dir.clone(), source };
     std::fs::create_dir_all(&args.dir).map_err(directory)?;
+    // Whoever can connect can start processes.
+    std::fs::set_permissions(&args.dir, Permissions::from_mode(0o700)).map_err(directory)?;
     // Already a session leader when it was started by hand: that is as good.
     let _leader_already = nix::unistd::setsid();
     // The socket is bound by its bare name: a path may be longer than an address holds.

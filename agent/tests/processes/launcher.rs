@@ -65,7 +65,7 @@ fn limits_are_set_and_privileges_dropped() {
         return;
     }
     let mut launcher = Launcher::start();
-    let mut spec = launcher.shell("id -un; id -G; cat /proc/self/cgroup; exec sleep 1000");
+    let mut spec = launcher.shell("id -un; id -G; cat /proc/self/cgroup >> /dev/stdout; exec sleep 1000");
     spec.user = Some("nobody".to_owned());
     // mktemp makes the directory for root alone.
     std::fs::set_permissions(launcher.directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();

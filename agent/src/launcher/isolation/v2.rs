@@ -130,6 +130,34 @@ impl Isolation for CgroupsV2 {
 mod tests {
     use super::*;
 
+    /// Plain files in the place of the kernel's: what is written where, and what is made of what is read.
+    #[test]
+    fn the_unified_tree_is_written_and_read_as_the_kernel_lays_it_out() {
+        let mount = tempfile::tempdir().unwrap();
+        let parent = Path::new("attica/one");
+        assert!(CgroupsV2::prepare(mount.path(), parent).unwrap().is_none());
+        std::fs::write(mount.path().join("cgroup.controllers"), "cpuset cpu io memory hugetlb pids\n").unwrap();
+        let cgroups = CgroupsV2::prepare(mount.path(), parent).unwrap().unwrap();
+        let read = |path: &str| std::fs::read_to_string(mount.path().join(path)).unwrap();
+        for directory in ["", "attica/", "attica/one/"] {
+            assert_eq!(read(&format!("{directory}cgroup.subtree_control")), "+cpu +memory +pids");
+        }
+        let container = ContainerId::new("c1").unwrap();
+        let limits = Limits { cpu_shares: 2_048, memory_bytes: 64 << 20, pids: 10 };
+        cgroups.create(&container, &limits).unwrap();
+        assert_eq!(read("attica/one/c1/cpu.weight"), "79");
+        assert_eq!(read("attica/one/c1/memory.max"), (64 << 20).to_string());
+        assert_eq!(read("attica/one/c1/pids.max"), "10");
+        assert_eq!(cgroups.containers(), vec![container.clone()]);
+        assert_eq!(cgroups.memory_verdict(&container), MemoryVerdict::WithinLimit);
+        std::fs::write(mount.path().join("attica/one/c1/memory.events"), "max 7\noom 1\noom_kill 1\n").unwrap();
+        std::fs::write(mount.path().join("attica/one/c1/memory.peak"), "67108864\n").unwrap();
+        let verdict = MemoryVerdict::OutOfMemory { limit_bytes: 64 << 20, peak_bytes: 64 << 20 };
+        assert_eq!(cgroups.memory_verdict(&container), verdict);
+        cgroups.kill(Subject { container: &container, leader: None });
+        assert_eq!(read("attica/one/c1/cgroup.kill"), "1");
+    }
+
     #[test]
     fn weights_span_the_range_of_shares() {
         assert_eq!(weight(0), 1);
