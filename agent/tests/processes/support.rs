@@ -108,7 +108,13 @@ impl Drop for Guard {
                 procs.lines().filter_map(|pid| pid.parse().ok()).for_each(kill);
                 let _occupied = std::fs::remove_dir(cgroup);
             }
+            if cgroups.is_empty() {
+                break;
+            }
             std::thread::sleep(Duration::from_millis(10));
+        }
+        for controller in std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().filter_map(Result::ok) {
+            let _shared = std::fs::remove_dir(controller.path().join(&self.cgroup_parent));
         }
     }
 }
