@@ -18,8 +18,8 @@ use attica_allocator::Role as AllocationRole;
 use attica_core_api::client::{self, Calls, Config, Signal, Signals};
 use attica_core_api::resources;
 use attica_core_api::v1::{
-    CommandInfo, FrameworkInfo, LaunchOperation, Offer, OfferOperation, OfferOperationType, TaskId,
-    TaskInfo, TaskState, TaskStatus,
+    CommandInfo, FrameworkInfo, LaunchOperation, Offer, OfferOperation, OfferOperationType, TaskId, TaskInfo,
+    TaskState, TaskStatus,
 };
 use fsync::Disk;
 use nix::sys::signal::{Signal as UnixSignal, kill};
@@ -33,10 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::main]
 async fn main() {
-    for row in ["f1", "f2", "f4"]
-        .into_iter()
-        .filter(|row| report::is_wanted(row))
-    {
+    for row in ["f1", "f2", "f4"].into_iter().filter(|row| report::is_wanted(row)) {
         let mut figures = Vec::new();
         for disk in fsync::disks(roles::directory().path()) {
             figures.extend(measure(row, &disk).await);
@@ -60,56 +57,26 @@ async fn measure(row: &str, disk: &Disk) -> Vec<Figure> {
     figures
 }
 
-fn figure(
-    name: &str,
-    disk: &Disk,
-    value: f64,
-    unit: &'static str,
-    reach: f64,
-    better: Better,
-) -> Figure {
+fn figure(name: &str, disk: &Disk, value: f64, unit: &'static str, reach: f64, better: Better) -> Figure {
     let bench = format!("{name}{}", disk.suffix);
-    Figure {
-        bench,
-        value,
-        unit,
-        reach: Some(reach),
-        better,
-        fsync_ms: Some(disk.fsync_ms),
-    }
+    Figure { bench, value, unit, reach: Some(reach), better, fsync_ms: Some(disk.fsync_ms) }
 }
 
 fn start_agent(site: &Site<'_>, master: &Role, port: &str) -> Role {
     let work_dir = site.directory().join("agent");
     let resources = "cpus:4000;mem:400000;disk:400000;ports:[21000-31999]";
     let work_dir = work_dir.to_str().expect("a path in UTF-8");
-    let args = [
-        "--listen",
-        listen,
-        "--master",
-        &master.address,
-        "--work-dir",
-        work_dir,
-        "--resources",
-        resources,
-    ];
+    let args = ["--port", port, "--master", &master.address, "--work-dir", work_dir, "--resources", resources];
     site.start("agent", "agent", &args)
 }
 
 /// 1,000 command tasks with cpu, memory and pids limits: until all are RUNNING, until all are killed.
 async fn f1(framework: &mut Framework, disk: &Disk) -> Vec<Figure> {
     let offer = framework.offer().await;
-    let tasks: Vec<TaskInfo> = (0..TASKS)
-        .map(|number| task(&format!("f1-{number}"), "sleep 100000", &offer))
-        .collect();
+    let tasks: Vec<TaskInfo> = (0..TASKS).map(|number| task(&format!("f1-{number}"), "sleep 100000", &offer)).collect();
     let started = Instant::now();
     framework.launch(&offer, tasks).await;
-    framework
-        .until_all(
-            TaskState::Running,
-            (0..TASKS).map(|number| format!("f1-{number}")),
-        )
-        .await;
+    framework.until_all(TaskState::Running, (0..TASKS).map(|number| format!("f1-{number}"))).await;
     let launched = TASKS as f64 / started.elapsed().as_secs_f64();
 
     let started = Instant::now();
@@ -117,29 +84,14 @@ async fn f1(framework: &mut Framework, disk: &Disk) -> Vec<Figure> {
     let agent_id = offer.agent_id.clone();
     let kills = tokio::spawn(async move {
         for number in 0..TASKS {
-            calls
-                .kill(TaskId::new(format!("f1-{number}")), Some(agent_id.clone()))
-                .await
-                .expect("KILL");
+            calls.kill(TaskId::new(format!("f1-{number}")), Some(agent_id.clone())).await.expect("KILL");
         }
     });
-    framework
-        .until_all(
-            TaskState::Killed,
-            (0..TASKS).map(|number| format!("f1-{number}")),
-        )
-        .await;
+    framework.until_all(TaskState::Killed, (0..TASKS).map(|number| format!("f1-{number}"))).await;
     kills.await.expect("kills");
     let killed = TASKS as f64 / started.elapsed().as_secs_f64();
     vec![
-        figure(
-            "f1.launch",
-            disk,
-            launched,
-            "tasks/s",
-            1000.0,
-            Better::Higher,
-        ),
+        figure("f1.launch", disk, launched, "tasks/s", 1000.0, Better::Higher),
         figure("f1.kill", disk, killed, "tasks/s", 1000.0, Better::Higher),
     ]
 }
@@ -157,35 +109,15 @@ async fn f2(framework: &mut Framework, disk: &Disk) -> Vec<Figure> {
         took_ms.push(started.elapsed().as_secs_f64() * 1e3);
     }
     let reach = 2.0 * disk.fsync_ms + 8.0;
-    vec![figure(
-        "f2.accept_to_running.p50",
-        disk,
-        report::median(took_ms),
-        "ms",
-        reach,
-        Better::Lower,
-    )]
+    vec![figure("f2.accept_to_running.p50", disk, report::median(took_ms), "ms", reach, Better::Lower)]
 }
 
 /// The agent is killed with 1,000 live tasks: until all are known again, and how many are lost.
-async fn f4(
-    framework: &mut Framework,
-    disk: &Disk,
-    mut agent: Role,
-    site: &Site<'_>,
-    master: &Role,
-) -> Vec<Figure> {
+async fn f4(framework: &mut Framework, disk: &Disk, mut agent: Role, site: &Site<'_>, master: &Role) -> Vec<Figure> {
     let offer = framework.offer().await;
-    let tasks: Vec<TaskInfo> = (0..TASKS)
-        .map(|number| task(&format!("f4-{number}"), "sleep 100000", &offer))
-        .collect();
+    let tasks: Vec<TaskInfo> = (0..TASKS).map(|number| task(&format!("f4-{number}"), "sleep 100000", &offer)).collect();
     framework.launch(&offer, tasks).await;
-    framework
-        .until_all(
-            TaskState::Running,
-            (0..TASKS).map(|number| format!("f4-{number}")),
-        )
-        .await;
+    framework.until_all(TaskState::Running, (0..TASKS).map(|number| format!("f4-{number}"))).await;
 
     let (_, port) = agent.address.split_once(':').expect("ip:port");
     let port = port.to_owned();
@@ -197,12 +129,7 @@ async fn f4(
     framework.offer().await;
     let known_again = started.elapsed().as_secs_f64();
 
-    let lost = framework
-        .reconcile(TASKS)
-        .await
-        .iter()
-        .filter(|status| status.state != TaskState::Running)
-        .count();
+    let lost = framework.reconcile(TASKS).await.iter().filter(|status| status.state != TaskState::Running).count();
     vec![
         figure("f4.known_again", disk, known_again, "s", 1.0, Better::Lower),
         figure("f4.lost", disk, lost as f64, "tasks", 0.0, Better::Lower),
@@ -216,10 +143,7 @@ fn task(name: &str, command: &str, offer: &Offer) -> TaskInfo {
         task_id: TaskId::new(name),
         agent_id: offer.agent_id.clone(),
         resources: wanted,
-        command: Some(CommandInfo {
-            value: Some(command.to_owned()),
-            ..CommandInfo::default()
-        }),
+        command: Some(CommandInfo { value: Some(command.to_owned()), ..CommandInfo::default() }),
         ..TaskInfo::default()
     }
 }
@@ -234,28 +158,16 @@ struct Framework {
 
 impl Framework {
     async fn subscribe(master: &str) -> Framework {
-        let info = FrameworkInfo {
-            user: "root".into(),
-            name: "bench".into(),
-            ..FrameworkInfo::default()
-        };
+        let info = FrameworkInfo { user: "root".into(), name: "bench".into(), ..FrameworkInfo::default() };
         let (calls, signals) = client::connect(Config::new(vec![master.to_owned()], info));
-        Framework {
-            calls,
-            signals,
-            offers: Vec::new(),
-            updates: Vec::new(),
-        }
+        Framework { calls, signals, offers: Vec::new(), updates: Vec::new() }
     }
 
     async fn step(&mut self) {
-        let signal = tokio::time::timeout(PATIENCE, self.signals.next())
-            .await
-            .expect("something happens");
+        let signal = tokio::time::timeout(PATIENCE, self.signals.next()).await.expect("something happens");
         match signal.expect("the framework is wanted") {
             Signal::Event(event) => {
-                self.offers
-                    .extend(event.offers.into_iter().flat_map(|offers| offers.offers));
+                self.offers.extend(event.offers.into_iter().flat_map(|offers| offers.offers));
                 if let Some(rescind) = event.rescind {
                     self.offers.retain(|offer| offer.id != rescind.offer_id);
                 }
@@ -287,10 +199,7 @@ impl Framework {
             launch: Some(LaunchOperation { task_infos: tasks }),
             ..OfferOperation::default()
         };
-        self.calls
-            .accept(vec![offer.id.clone()], vec![launch], None)
-            .await
-            .expect("ACCEPT");
+        self.calls.accept(vec![offer.id.clone()], vec![launch], None).await.expect("ACCEPT");
     }
 
     async fn until_all(&mut self, state: TaskState, names: impl IntoIterator<Item = String>) {

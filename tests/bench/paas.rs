@@ -1,10 +1,6 @@
 //! The service layer over simulated agents, everything durable: rows b1 and b5.
 
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "a benchmark that cannot go on ends"
-)]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot go on ends")]
 
 mod fsync;
 mod report;
@@ -30,10 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::main]
 async fn main() {
-    for row in ["b1", "b5"]
-        .into_iter()
-        .filter(|row| report::is_wanted(row))
-    {
+    for row in ["b1", "b5"].into_iter().filter(|row| report::is_wanted(row)) {
         let mut figures = Vec::new();
         for disk in fsync::disks(roles::directory().path()) {
             figures.extend(measure(row, &disk).await);
@@ -47,22 +40,12 @@ async fn measure(row: &str, disk: &Disk) -> Vec<Figure> {
     let site = Site::new(directory.path(), disk).await;
     let master = site.start("master", "master", &["--listen", "127.0.0.1:0"]);
     let _agents = SimulatedAgents::register(&master.address, AGENTS, AGENT_RESOURCES).await;
-    let paas = site.start(
-        "paas",
-        "paas",
-        &["--listen", "127.0.0.1:0", "--master", &master.address],
-    );
+    let paas = site.start("paas", "paas", &["--listen", "127.0.0.1:0", "--master", &master.address]);
     // The client blocks, as clients do; the agents go on meanwhile.
     let (row, disk) = (row.to_owned(), disk.clone());
-    tokio::task::spawn_blocking(move || {
-        if row == "b1" {
-            vec![b1(&paas, &disk)]
-        } else {
-            vec![b5(&paas, &disk)]
-        }
-    })
-    .await
-    .expect("no panic")
+    tokio::task::spawn_blocking(move || if row == "b1" { vec![b1(&paas, &disk)] } else { vec![b5(&paas, &disk)] })
+        .await
+        .expect("no panic")
 }
 
 /// PUT of one app with 500 instances, until all RUNNING are on the event bus.
@@ -79,14 +62,7 @@ fn b1(paas: &Role, disk: &Disk) -> Figure {
     });
     let value = report::median(took_s.collect());
     let bench = format!("b1.put_to_running{}", disk.suffix);
-    Figure {
-        bench,
-        value,
-        unit: "s",
-        reach: Some(0.4),
-        better: Better::Lower,
-        fsync_ms: Some(disk.fsync_ms),
-    }
+    Figure { bench, value, unit: "s", reach: Some(0.4), better: Better::Lower, fsync_ms: Some(disk.fsync_ms) }
 }
 
 /// The acknowledgement of one PUT, p99.
@@ -102,14 +78,7 @@ fn b5(paas: &Role, disk: &Disk) -> Figure {
     let value = took_ms[PUTS * 99 / 100];
     let bench = format!("b5.put.p99{}", disk.suffix);
     let reach = 2.0 * disk.fsync_ms + 5.0;
-    Figure {
-        bench,
-        value,
-        unit: "ms",
-        reach: Some(reach),
-        better: Better::Lower,
-        fsync_ms: Some(disk.fsync_ms),
-    }
+    Figure { bench, value, unit: "ms", reach: Some(reach), better: Better::Lower, fsync_ms: Some(disk.fsync_ms) }
 }
 
 fn put(paas: &Role, id: &str, instances: usize) {
@@ -123,21 +92,12 @@ fn put(paas: &Role, id: &str, instances: usize) {
 
 /// One message for each TASK_RUNNING on the event bus from now on.
 fn running_tasks(paas: &Role) -> mpsc::Receiver<()> {
-    let url = format!(
-        "http://{}/v2/events?event_type=status_update_event",
-        paas.address
-    );
-    let answer = ureq::get(url)
-        .header("accept", "text/event-stream")
-        .call()
-        .expect("an event stream");
+    let url = format!("http://{}/v2/events?event_type=status_update_event", paas.address);
+    let answer = ureq::get(url).header("accept", "text/event-stream").call().expect("an event stream");
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         let lines = BufReader::new(answer.into_body().into_reader()).lines();
-        for line in lines
-            .map_while(Result::ok)
-            .filter(|line| line.starts_with("data:"))
-        {
+        for line in lines.map_while(Result::ok).filter(|line| line.starts_with("data:")) {
             if line.contains("\"taskStatus\":\"TASK_RUNNING\"") && sender.send(()).is_err() {
                 return;
             }

@@ -25,13 +25,8 @@ impl Site<'_> {
     pub(crate) async fn new<'a>(directory: &'a Path, disk: &Disk) -> Site<'a> {
         let mut options = PrivatePostgresOptions::new(directory.join("postgres"));
         options.environment.extend(disk.environment.iter().cloned());
-        let postgres = PrivatePostgres::start(&options)
-            .await
-            .expect("Postgres starts");
-        Site {
-            postgres,
-            directory,
-        }
+        let postgres = PrivatePostgres::start(&options).await.expect("Postgres starts");
+        Site { postgres, directory }
     }
 
     pub(crate) fn directory(&self) -> &Path {
@@ -53,10 +48,7 @@ impl Site<'_> {
             .stderr(log)
             .spawn()
             .expect("attica starts");
-        let mut role = Role {
-            child,
-            address: String::new(),
-        };
+        let mut role = Role { child, address: String::new() };
         role.address = role.until_ready(&ready);
         role
     }
@@ -65,10 +57,7 @@ impl Site<'_> {
 /// A directory for the run, on the disk of the build and not in a memory file system.
 pub(crate) fn directory() -> tempfile::TempDir {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
-    tempfile::Builder::new()
-        .prefix("bench-")
-        .tempdir_in(target)
-        .expect("a directory")
+    tempfile::Builder::new().prefix("bench-").tempdir_in(target).expect("a directory")
 }
 
 /// A running role; killed when dropped.
@@ -87,10 +76,7 @@ impl Role {
                 Ok(_) | Err(_) => {}
             }
             if let Ok(Some(status)) = self.child.try_wait() {
-                panic!(
-                    "a role ended with {status}; see the log beside {}",
-                    file.display()
-                );
+                panic!("a role ended with {status}; see the log beside {}", file.display());
             }
             assert!(Instant::now() < deadline, "no {} in time", file.display());
             std::thread::sleep(POLL);

@@ -8,9 +8,7 @@ use attica_allocator::Role;
 use attica_core_api::client::Records;
 use attica_core_api::http::{Client, MediaType, Protocol};
 use attica_core_api::link::{Call, Event, Register, Registered, StatusUpdate, TaskDigest};
-use attica_core_api::v1::{
-    AgentInfo, FrameworkId, TaskId, TaskInfo, TaskState, TaskStatus, TaskStatusSource,
-};
+use attica_core_api::v1::{AgentInfo, FrameworkId, TaskId, TaskInfo, TaskState, TaskStatus, TaskStatusSource};
 use attica_core_api::{encode_proto, resources};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
@@ -28,17 +26,11 @@ impl SimulatedAgents {
     /// Registers `count` agents with these resources each; returns when the master has taken all of them in.
     pub(crate) async fn register(master: &str, count: usize, resources: &str) -> SimulatedAgents {
         let client = Client::new(Protocol::Http2, PATIENCE);
-        let uri: Uri = format!("http://{master}/api/v1/agent")
-            .parse()
-            .expect("an address");
+        let uri: Uri = format!("http://{master}/api/v1/agent").parse().expect("an address");
         let mut tasks = JoinSet::new();
         let mut registered = JoinSet::new();
         for number in 0..count {
-            let agent = Agent {
-                client: client.clone(),
-                uri: uri.clone(),
-                info: info(number, resources),
-            };
+            let agent = Agent { client: client.clone(), uri: uri.clone(), info: info(number, resources) };
             let (ready, is_ready) = tokio::sync::oneshot::channel();
             tasks.spawn(agent.run(ready));
             registered.spawn(is_ready);
@@ -80,37 +72,17 @@ impl Agent {
             task_digest: TaskDigest::default().to_bytes(),
             ..Register::default()
         };
-        let response = self
-            .client
-            .post(&self.uri, headers(None), body(&Call::register(register)))
-            .await
-            .expect("an answer");
-        assert!(
-            response.status().is_success(),
-            "REGISTER: {}",
-            response.status()
-        );
-        let stream_id = response
-            .headers()
-            .get(STREAM_ID)
-            .expect("a stream id")
-            .clone();
+        let response =
+            self.client.post(&self.uri, headers(None), body(&Call::register(register))).await.expect("an answer");
+        assert!(response.status().is_success(), "REGISTER: {}", response.status());
+        let stream_id = response.headers().get(STREAM_ID).expect("a stream id").clone();
         let mut events = Records::<Event>::new(response.into_body(), MediaType::Protobuf);
-        let first = events
-            .next(PATIENCE)
-            .await
-            .expect("a stream")
-            .expect("an event");
+        let first = events.next(PATIENCE).await.expect("a stream").expect("an event");
         let registered = first.registered.expect("REGISTERED comes first");
-        let link = Arc::new(Link {
-            stream_id,
-            registered,
-            epoch: first.epoch,
-        });
+        let link = Arc::new(Link { stream_id, registered, epoch: first.epoch });
         let agent = Arc::new(self);
         let _ = ready.send(());
-        let mut heartbeat =
-            tokio::time::interval(Duration::from_millis(link.registered.heartbeat_ms));
+        let mut heartbeat = tokio::time::interval(Duration::from_millis(link.registered.heartbeat_ms));
         loop {
             tokio::select! {
                 _ = heartbeat.tick() => {
@@ -132,19 +104,12 @@ impl Agent {
     }
 
     async fn report(&self, link: &Link, framework: &FrameworkId, tasks: &[TaskInfo]) {
-        let running =
-            |task: &TaskInfo| self.update(link, framework, &task.task_id, TaskState::Running);
+        let running = |task: &TaskInfo| self.update(link, framework, &task.task_id, TaskState::Running);
         self.send(link, tasks.iter().map(running).collect()).await;
     }
 
     /// A task's first update is RUNNING, its second and last KILLED.
-    fn update(
-        &self,
-        link: &Link,
-        framework: &FrameworkId,
-        task: &TaskId,
-        state: TaskState,
-    ) -> StatusUpdate {
+    fn update(&self, link: &Link, framework: &FrameworkId, task: &TaskId, state: TaskState) -> StatusUpdate {
         let sequence = if state == TaskState::Running { 1 } else { 2 };
         let name = format!("{task}/{sequence}");
         let status = TaskStatus {
@@ -158,39 +123,22 @@ impl Agent {
             )),
             ..TaskStatus::default()
         };
-        StatusUpdate {
-            framework_id: framework.clone(),
-            status,
-            sequence,
-        }
+        StatusUpdate { framework_id: framework.clone(), status, sequence }
     }
 
     async fn send(&self, link: &Link, updates: Vec<StatusUpdate>) {
-        self.post(
-            link,
-            &Call::statuses(link.registered.agent_id.clone(), link.epoch, updates),
-        )
-        .await;
+        self.post(link, &Call::statuses(link.registered.agent_id.clone(), link.epoch, updates)).await;
     }
 
     async fn post(&self, link: &Link, call: &Call) {
-        let answer = self
-            .client
-            .post(&self.uri, headers(Some(&link.stream_id)), body(call))
-            .await;
-        assert!(
-            answer.is_ok_and(|answer| answer.status().is_success()),
-            "a call is taken"
-        );
+        let answer = self.client.post(&self.uri, headers(Some(&link.stream_id)), body(call)).await;
+        assert!(answer.is_ok_and(|answer| answer.status().is_success()), "a call is taken");
     }
 }
 
 fn headers(stream_id: Option<&HeaderValue>) -> HeaderMap {
     let media = MediaType::Protobuf.header_value();
-    let mut headers = HeaderMap::from_iter([
-        (header::CONTENT_TYPE, media.clone()),
-        (header::ACCEPT, media),
-    ]);
+    let mut headers = HeaderMap::from_iter([(header::CONTENT_TYPE, media.clone()), (header::ACCEPT, media)]);
     if let Some(stream_id) = stream_id {
         headers.insert(STREAM_ID, stream_id.clone());
     }
