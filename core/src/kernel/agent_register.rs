@@ -29,13 +29,20 @@ impl Kernel {
             self.register(now, link, register, out);
             return Ok(());
         };
-        self.agent_mut(&id).heard = now.tick;
+        let agent = self.agent_mut(&id);
+        agent.heard = now.tick;
+        let comparing = matches!(agent.contact, Contact::Comparing(_));
         match call.r#type {
-            CallType::Register | CallType::Heartbeat => {}
+            CallType::Register => {}
+            // The list was asked for and has not come: it may have got lost.
+            CallType::Heartbeat if comparing => self.tell(&link, link::Event::list_tasks(self.config.epoch), out),
+            CallType::Heartbeat => {}
             CallType::Statuses => {
                 let statuses = call.statuses.ok_or(Refusal::LinkMalformed("statuses"))?;
                 self.statuses(now, &id, &link, statuses.updates, out);
             }
+            // A repeated list may be older than what was launched since.
+            CallType::Tasks if !comparing => {}
             CallType::Tasks => {
                 let tasks = call.tasks.ok_or(Refusal::LinkMalformed("tasks"))?;
                 self.tasks_listed(now, &id, &link, &tasks.tasks, out);
@@ -113,6 +120,7 @@ impl Kernel {
             tasks: BTreeSet::new(),
             digest: TaskDigest::default(),
         });
+        let changed = agent.info.attributes != info.attributes || agent.info.hostname != info.hostname;
         agent.info = info;
         agent.heard = now.tick;
         agent.patience_ms = patience_ms;
@@ -121,13 +129,20 @@ impl Kernel {
         self.links.insert(link.clone(), id.clone());
         match before {
             Contact::Comparing(old) | Contact::Connected(old) => {
-                self.links.remove(&old);
-                out.sends.push(Send::CloseAgent { link: old, reason: CloseReason::Replaced });
+                if old != *link {
+                    self.links.remove(&old);
+                    out.sends.push(Send::CloseAgent { link: old, reason: CloseReason::Replaced });
+                }
                 self.withdraw_agent(id, out);
                 self.update_agent(id, total);
             }
             Contact::Away => self.update_agent(id, total),
             Contact::Unreachable => self.add_agent(id, total),
+        }
+        let key = self.agent_mut(id).key;
+        if let Some(key) = key.filter(|_| changed) {
+            // What frameworks refused was another agent.
+            self.allocator.forget_refusals(key);
         }
     }
 

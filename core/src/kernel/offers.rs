@@ -99,7 +99,6 @@ impl Kernel {
             Ok(offers) => assert!(offers.is_empty(), "the offers of an agent end before it changes"),
             Err(error) => unreachable!("an agent is admitted when it holds its tasks: {error}"),
         }
-        self.allocator.forget_refusals(key);
     }
 
     pub(super) fn offer_id(&self, key: OfferKey) -> OfferId {

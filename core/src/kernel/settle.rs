@@ -24,14 +24,15 @@ impl Kernel {
     }
 
     /// When this process was not running on time, the silence of agents proves nothing: what they said may be waiting still. They get
-    /// as much more time as we were late.
+    /// as much more time as we were late, and that of a heartbeat on top.
     fn forgive_own_delay(&mut self, now: Now) {
         let Some(late_ms) = self.wake.map(|wake| now.tick.since(wake)) else { return };
-        if late_ms < self.config.agent_heartbeat_ms {
+        let heartbeat_ms = self.config.agent_heartbeat_ms;
+        if late_ms < heartbeat_ms {
             return;
         }
         for agent in self.agents.values_mut() {
-            agent.heard = agent.heard.after(late_ms).min(now.tick);
+            agent.heard = agent.heard.after(late_ms + heartbeat_ms).min(now.tick);
         }
     }
 }

@@ -1,0 +1,149 @@
+//! Agents register, fall silent, and come back with more, less or the same.
+
+use expect_test::expect;
+
+use super::*;
+use crate::kernel::Refusal;
+
+#[test]
+fn a_broken_link_takes_the_offers_back_and_nothing_else() {
+    let mut scene = running();
+    scene.command("s1", "m1-0000", Command::Revive { roles: Vec::new() });
+    scene.said();
+    scene.apply(Input::LinkClosed { link: LinkId::new("l1") });
+    scene.pass(5_000);
+    scene.register("l2", Some("m1-S0"), &[("t1", TaskState::Running)]);
+    expect![[r#"
+        s1 RESCIND m1-O1
+        l2 REGISTERED m1-S0 matches: true
+        s1 OFFERS m1-O2"#]].assert_eq(&scene.said());
+}
+
+#[test]
+fn five_missed_heartbeats_make_an_agent_unreachable_and_it_can_come_back() {
+    let mut scene = running();
+    scene.pass(9_999);
+    assert_eq!(scene.statuses("s1"), []);
+    scene.pass(1);
+    expect![[r#"
+        l1 (closed: the agent missed its heartbeats)
+        s1 UPDATE t1 TASK_UNREACHABLE REASON_AGENT_REMOVED Agent 127.0.0.1 is unreachable: it missed its heartbeats (to be acknowledged)
+        s1 FAILURE m1-S0"#]].assert_eq(&scene.said());
+    let stale = scene.agent_call("l1", link::Call::heartbeat(AgentId::new("m1-S0"), 1)).reply();
+    assert_eq!(stale, Reply::Refused(Refusal::LinkStale));
+    scene.register("l2", Some("m1-S0"), &[("t1", TaskState::Running)]);
+    expect![[r#"
+        l2 REGISTERED m1-S0 matches: true
+        s1 OFFERS m1-O1"#]].assert_eq(&scene.said());
+}
+
+#[test]
+fn a_framework_that_is_not_partition_aware_hears_of_lost_tasks() {
+    let mut scene = Scene::new();
+    let info = FrameworkInfo { capabilities: Vec::new(), roles: Vec::new(), role: Some("golden".to_owned()), ..framework_info() };
+    scene.subscribe("s1", info).register("l1", None, &[]);
+    scene.launch("s1", "m1-0000", &["m1-O0"], vec![task("t1")]);
+    scene.report("l1", "t1", 1, TaskState::Running);
+    let statuses = scene.statuses("s1");
+    scene.acknowledge("s1", &statuses[0]);
+    scene.pass(10_000);
+    scene.register("l2", Some("m1-S0"), &[("t1", TaskState::Running)]);
+    let statuses = scene.statuses("s1");
+    assert_eq!(statuses.iter().map(|status| status.state).collect::<Vec<_>>(), [TaskState::Lost]);
+    scene.acknowledge("s1", &statuses[0]);
+    assert_eq!(scene.statuses("s1")[0].state, TaskState::Running, "lost to sight is not lost");
+}
+
+#[test]
+fn the_difference_is_settled_when_the_digest_differs() {
+    let mut scene = stage();
+    scene.launch("s1", "m1-0000", &["m1-O0"], ["new", "kept", "gone", "killed"].map(task).to_vec());
+    for (index, id) in ["kept", "gone"].into_iter().enumerate() {
+        scene.report("l1", id, u64::try_from(index + 1).expect("few"), TaskState::Running);
+    }
+    scene.apply(Input::LinkClosed { link: LinkId::new("l1") });
+    scene.call("s1", r#"{"type":"KILL","framework_id":{"value":"m1-0000"},"kill":{"task_id":{"value":"killed"}}}"#);
+    scene.call("s1", r#"{"type":"KILL","framework_id":{"value":"m1-0000"},"kill":{"task_id":{"value":"kept"}}}"#);
+    scene.said();
+    let has = [("kept", TaskState::Running), ("foreign", TaskState::Running), ("over", TaskState::Finished)];
+    scene.register("l2", Some("m1-S0"), &has);
+    expect![[r#"
+        l2 REGISTERED m1-S0 matches: false
+        l2 LIST_TASKS"#]].assert_eq(&scene.said());
+    scene.list("l2", &has);
+    expect![[r#"
+        l2 KILL kept
+        s1 UPDATE killed TASK_KILLED REASON_TASK_KILLED_DURING_LAUNCH Task was killed before it was delivered to the agent (to be acknowledged)
+        l2 RUN new
+        l2 KILL foreign
+        s1 OFFERS m1-O1"#]].assert_eq(&scene.said());
+    scene.report("l2", "foreign", 1, TaskState::Running).report("l2", "over", 2, TaskState::Finished);
+    expect![[r#"
+        l2 KILL foreign
+        l2 ACKNOWLEDGE foreign 01
+        l2 ACKNOWLEDGE over 02"#]].assert_eq(&scene.said());
+}
+
+#[test]
+fn a_kill_is_repeated_to_an_agent_that_comes_back() {
+    let mut scene = running();
+    scene.apply(Input::LinkClosed { link: LinkId::new("l1") });
+    scene.call("s1", r#"{"type":"KILL","framework_id":{"value":"m1-0000"},"kill":{"task_id":{"value":"t1"}}}"#);
+    scene.call("s1", r#"{"type":"KILL","framework_id":{"value":"m1-0000"},"kill":{"task_id":{"value":"t1"},"agent_id":{"value":"other"}}}"#);
+    let kills = scene.facts.iter().filter(|fact| matches!(fact, Fact::KillRequested { .. })).count();
+    assert_eq!(kills, 1);
+    scene.said();
+    scene.register("l2", Some("m1-S0"), &[("t1", TaskState::Running)]);
+    expect![[r#"
+        l2 REGISTERED m1-S0 matches: true
+        l2 KILL t1
+        s1 OFFERS m1-O1"#]].assert_eq(&scene.said());
+}
+
+#[test]
+fn the_rate_limit_lets_a_few_through_and_a_heartbeat_saves_the_rest() {
+    let mut scene = Scene::new();
+    for number in 0..25 {
+        scene.register(&format!("l{number}"), None, &[]);
+    }
+    let lost = |scene: &Scene| scene.facts.iter().filter(|fact| matches!(fact, Fact::AgentUnreachable { .. })).count();
+    scene.pass(10_000);
+    assert_eq!(lost(&scene), 20);
+    scene.pass(1_000);
+    assert_eq!(lost(&scene), 21);
+    for number in 0..25 {
+        scene.agent_call(&format!("l{number}"), link::Call::heartbeat(AgentId::new(format!("m1-S{number}")), 1));
+    }
+    scene.pass(9_000);
+    assert_eq!(lost(&scene), 21);
+}
+
+#[test]
+fn a_master_that_was_paused_does_not_blame_the_agents() {
+    let mut scene = running();
+    scene.now = Now { tick: scene.now.tick.after(60_000), ..scene.now };
+    scene.settle();
+    assert_eq!(scene.statuses("s1"), []);
+    scene.pass(2_000);
+    assert_eq!(scene.statuses("s1")[0].state, TaskState::Unreachable);
+}
+
+#[test]
+fn registrations_that_make_no_sense_end_the_link() {
+    let mut scene = running();
+    let register = |epoch, info: AgentInfo| link::Register {
+        agent_info: info,
+        epoch,
+        task_digest: link::TaskDigest::default().to_bytes(),
+        ..link::Register::default()
+    };
+    scene.agent_call("l2", link::Call::register(register(2, agent_info(Some("m1-S0")))));
+    let small = AgentInfo { resources: resources_of("cpus:0.1"), ..agent_info(Some("m1-S0")) };
+    scene.agent_call("l3", link::Call::register(register(0, small)));
+    let digest = link::Register { task_digest: "short".into(), ..register(0, agent_info(None)) };
+    scene.agent_call("l4", link::Call::register(digest));
+    expect![[r#"
+        l2 (closed: the agent has seen epoch 2, and this leader's is 1)
+        l3 (closed: the agent's resources cpus:0.1 do not hold what its tasks use, cpus:0.5;mem:64)
+        l4 (closed: the registration is not valid: a digest has 16 bytes)"#]].assert_eq(&scene.said());
+}

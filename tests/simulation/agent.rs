@@ -1,0 +1,365 @@
+//! An agent: a daemon that may die, processes that go on without it, and a disk that both survive.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use attica_core::kernel::Reply;
+use attica_core_api::link::{self, EventType, StatusUpdate, TaskDigest, TaskReport};
+use attica_core_api::resources;
+use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, TaskId, TaskInfo, TaskState, TaskStatus, TaskStatusSource};
+
+use crate::network::{Body, Node};
+use crate::random::Random;
+use crate::rules::{Epochs, Rules};
+use crate::world::{Out, Timer};
+
+/// How often the daemon looks after its processes and its link.
+const TICK_MS: u64 = 300;
+const HEARTBEAT_MS: u64 = 2_000;
+/// A master that says nothing for so long is gone.
+const SILENCE_MS: u64 = 8_000;
+/// How often what is not acknowledged is said again.
+const REPEAT_MS: u64 = 2_000;
+/// What every agent has.
+pub(crate) const RESOURCES: &str = "cpus:4;mem:4096;ports:[31000-31019]";
+
+/// Names a task across frameworks.
+pub(crate) type TaskName = (FrameworkId, TaskId);
+
+/// One agent.
+pub(crate) struct Agent {
+    index: usize,
+    /// Whether the daemon runs.
+    pub(crate) up: bool,
+    pub(crate) disk: Disk,
+    pub(crate) link: Option<Link>,
+    links: u64,
+    target: usize,
+    retry_at: u64,
+    boot: u64,
+}
+
+/// What survives the daemon.
+#[derive(Default)]
+pub(crate) struct Disk {
+    pub(crate) id: Option<AgentId>,
+    /// The highest epoch seen.
+    pub(crate) epoch: u64,
+    pub(crate) tasks: BTreeMap<TaskName, AgentTask>,
+}
+
+/// A task on its agent.
+pub(crate) struct AgentTask {
+    pub(crate) info: TaskInfo,
+    pub(crate) state: TaskState,
+    /// Whether there is a process.
+    pub(crate) alive: bool,
+    kill: bool,
+    sequence: u64,
+    /// What the master has not acknowledged, oldest first.
+    pub(crate) pending: VecDeque<StatusUpdate>,
+    /// Whether something in `pending` has not been said on this link.
+    fresh: bool,
+}
+
+/// The connection to a master.
+pub(crate) struct Link {
+    pub(crate) name: String,
+    pub(crate) master: usize,
+    epoch: u64,
+    /// Set when the master has answered.
+    pub(crate) registered_at: Option<u64>,
+    opened_at: u64,
+    heard_at: u64,
+    said_at: u64,
+    repeated_at: u64,
+}
+
+/// An order that an agent carried out.
+pub(crate) struct Obeyed {
+    pub(crate) epoch: u64,
+    /// The highest epoch that the agent had seen by then.
+    pub(crate) highest: u64,
+    pub(crate) started: Vec<TaskName>,
+}
+
+impl Agent {
+    pub(crate) fn new(index: usize) -> Self {
+        Self { index, up: true, disk: Disk::default(), link: None, links: 0, target: index, retry_at: 0, boot: 1 }
+    }
+
+    fn node(&self) -> Node {
+        Node::Agent(self.index)
+    }
+
+    pub(crate) fn tick(
+        &mut self,
+        now: u64,
+        masters: usize,
+        random: &mut Random,
+        rules: Rules,
+        calm: bool,
+        out: &mut Out,
+    ) {
+        out.timers.push((TICK_MS + random.within(0..40), Timer::Tick));
+        if !self.up {
+            return;
+        }
+        self.look_after_processes(random, calm);
+        match &self.link {
+            None if self.retry_at <= now => self.register(now, masters, random, rules, out),
+            None => {}
+            Some(link) if link.heard_at + SILENCE_MS <= now => self.hang_up(now, random, out),
+            Some(link) if link.registered_at.is_none() && link.opened_at + 3_000 <= now => {
+                self.hang_up(now, random, out)
+            }
+            Some(_) => self.report(now, out),
+        }
+    }
+
+    fn look_after_processes(&mut self, random: &mut Random, calm: bool) {
+        for ((framework, _), task) in &mut self.disk.tasks {
+            let next = match task.state {
+                TaskState::Staging => Some(TaskState::Starting),
+                TaskState::Starting if random.percent(50) => Some(TaskState::Running),
+                TaskState::Running | TaskState::Killing if !task.alive => Some(TaskState::Failed),
+                TaskState::Starting | TaskState::Running if task.kill => Some(TaskState::Killing),
+                TaskState::Killing if random.percent(40) => Some(TaskState::Killed),
+                TaskState::Running if !calm && random.percent(1) => Some(TaskState::Finished),
+                TaskState::Running if !calm && random.percent(1) => Some(TaskState::Running),
+                _ => None,
+            };
+            if let Some(state) = next {
+                task.change(framework, state, random);
+            }
+        }
+    }
+
+    fn register(&mut self, now: u64, masters: usize, random: &mut Random, rules: Rules, out: &mut Out) {
+        self.target = (self.target + 1) % masters;
+        self.links += 1;
+        let name = format!("link-{}-{}", self.index, self.links);
+        let register = link::Register {
+            agent_info: AgentInfo {
+                id: self.disk.id.clone(),
+                hostname: format!("10.0.0.{}", self.index + 1),
+                resources: resources::parse(RESOURCES, &attica_allocator::Role::any()).expect("resources"),
+                ..AgentInfo::default()
+            },
+            version: "1.0.0".to_owned(),
+            boot_id: self.boot.to_string(),
+            epoch: if rules.epochs == Epochs::Checked { self.disk.epoch } else { 0 },
+            task_digest: self.digest().to_bytes(),
+            task_count: u32::try_from(self.disk.tasks.len()).expect("few"),
+            checkpointed: true,
+        };
+        let link = Link {
+            name: name.clone(),
+            master: self.target,
+            epoch: 0,
+            registered_at: None,
+            opened_at: now,
+            heard_at: now,
+            said_at: now,
+            repeated_at: now,
+        };
+        self.link = Some(link);
+        self.retry_at = now + random.within(200..1_000);
+        self.call(&name, self.target, link::Call::register(register), out);
+    }
+
+    fn digest(&self) -> TaskDigest {
+        let mut digest = TaskDigest::default();
+        self.disk.tasks.iter().for_each(|((framework, id), task)| digest.add(framework, id, task.state));
+        digest
+    }
+
+    fn call(&self, link: &str, master: usize, call: link::Call, out: &mut Out) {
+        let body = Body::AgentCall { link: link.to_owned(), call: Box::new(call) };
+        // Registration opens the connection that events come back on; the other calls are made one after the other beside it.
+        out.send(self.node(), Node::Master(master), &format!("{link}-calls"), body);
+    }
+
+    /// Sends what is new, repeats what is not acknowledged, and gives a sign of life.
+    fn report(&mut self, now: u64, out: &mut Out) {
+        let (Some(link), Some(id)) = (&mut self.link, self.disk.id.clone()) else { return };
+        if link.registered_at.is_none() {
+            return;
+        }
+        let repeat = link.repeated_at + REPEAT_MS <= now;
+        let mut updates = Vec::new();
+        for task in self.disk.tasks.values_mut().filter(|task| repeat || task.fresh) {
+            task.fresh = false;
+            updates.extend(task.pending.iter().cloned());
+        }
+        let (name, master, epoch) = (link.name.clone(), link.master, link.epoch);
+        if !updates.is_empty() {
+            link.said_at = now;
+            link.repeated_at = now;
+            self.call(&name, master, link::Call::statuses(id, epoch, updates), out);
+        } else if link.said_at + HEARTBEAT_MS <= now {
+            link.said_at = now;
+            self.call(&name, master, link::Call::heartbeat(id, epoch), out);
+        }
+    }
+
+    pub(crate) fn hang_up(&mut self, now: u64, random: &mut Random, out: &mut Out) {
+        if let Some(link) = self.link.take() {
+            out.close(self.node(), Node::Master(link.master), &link.name);
+            self.retry_at = now + random.within(50..1_500);
+        }
+    }
+
+    pub(crate) fn closed(&mut self, now: u64, connection: &str, random: &mut Random) {
+        if self.link.as_ref().is_some_and(|link| link.name == connection) {
+            self.link = None;
+            self.retry_at = now + random.within(50..1_000);
+        }
+    }
+
+    pub(crate) fn answered(&mut self, now: u64, link: &str, reply: &Reply, random: &mut Random, out: &mut Out) {
+        let current = self.link.as_ref().is_some_and(|current| current.name == link);
+        if current && *reply != Reply::Accepted {
+            self.hang_up(now, random, out);
+        }
+    }
+
+    /// Carries an event out, if it comes from whom the agent obeys.
+    pub(crate) fn obey(
+        &mut self,
+        now: u64,
+        link: &str,
+        event: link::Event,
+        rules: Rules,
+        random: &mut Random,
+        out: &mut Out,
+    ) -> Option<Obeyed> {
+        let current = self.link.as_ref().is_some_and(|current| current.name == link);
+        let highest = self.disk.epoch;
+        if rules.epochs == Epochs::Checked {
+            if !current {
+                return None;
+            }
+            if event.epoch < highest {
+                self.hang_up(now, random, out);
+                return None;
+            }
+        }
+        self.disk.epoch = highest.max(event.epoch);
+        if let Some(link) = self.link.as_mut().filter(|_| current) {
+            link.heard_at = now;
+            link.epoch = event.epoch;
+        }
+        let epoch = event.epoch;
+        let mut started = Vec::new();
+        match event.r#type {
+            EventType::Registered => self.registered(now, &event.registered?),
+            EventType::ListTasks => self.list_tasks(out),
+            EventType::Run => started = self.run(event.run?),
+            EventType::Kill => {
+                let kill = event.kill?;
+                if let Some(task) = self.disk.tasks.get_mut(&(kill.framework_id, kill.task_id)) {
+                    task.kill = true;
+                }
+            }
+            EventType::Acknowledge => self.acknowledged(&event.acknowledge?),
+            EventType::Shutdown => self.disk.tasks.values_mut().for_each(|task| task.kill = true),
+            EventType::Heartbeat => return None,
+        }
+        Some(Obeyed { epoch, highest, started })
+    }
+
+    fn registered(&mut self, now: u64, registered: &link::Registered) {
+        self.disk.id = Some(registered.agent_id.clone());
+        if let Some(link) = &mut self.link {
+            link.registered_at = Some(now);
+        }
+        self.disk.tasks.values_mut().for_each(|task| task.fresh = !task.pending.is_empty());
+    }
+
+    fn list_tasks(&mut self, out: &mut Out) {
+        let (Some(link), Some(id)) = (&self.link, self.disk.id.clone()) else { return };
+        let report = |((framework, id), task): (&TaskName, &AgentTask)| TaskReport {
+            framework_id: framework.clone(),
+            task_id: id.clone(),
+            state: task.state,
+            latest_status: None,
+        };
+        let tasks = self.disk.tasks.iter().map(report).collect();
+        let (name, master, epoch) = (link.name.clone(), link.master, link.epoch);
+        self.call(&name, master, link::Call::tasks(id, epoch, tasks), out);
+    }
+
+    fn run(&mut self, run: link::Run) -> Vec<TaskName> {
+        let mut started = Vec::new();
+        for info in run.tasks {
+            let name = (run.framework_id.clone(), info.task_id.clone());
+            if self.disk.tasks.contains_key(&name) {
+                continue;
+            }
+            let task = AgentTask {
+                info,
+                state: TaskState::Staging,
+                alive: true,
+                kill: false,
+                sequence: 0,
+                pending: VecDeque::new(),
+                fresh: false,
+            };
+            self.disk.tasks.insert(name.clone(), task);
+            started.push(name);
+        }
+        started
+    }
+
+    fn acknowledged(&mut self, acknowledge: &link::Acknowledge) {
+        let name = (acknowledge.framework_id.clone(), acknowledge.task_id.clone());
+        let Some(task) = self.disk.tasks.get_mut(&name) else { return };
+        task.pending.retain(|update| update.status.uuid.as_ref() != Some(&acknowledge.uuid));
+        if task.pending.is_empty() && task.state.is_terminal() {
+            self.disk.tasks.remove(&name);
+        }
+    }
+
+    /// The daemon dies; its processes do not notice.
+    pub(crate) fn crash(&mut self, out: &mut Out) {
+        self.up = false;
+        if let Some(link) = self.link.take() {
+            out.close(self.node(), Node::Master(link.master), &link.name);
+        }
+    }
+
+    pub(crate) fn restart(&mut self) {
+        self.up = true;
+    }
+
+    /// The machine restarts: the processes are gone, the disk is not.
+    pub(crate) fn reboot(&mut self) {
+        self.boot += 1;
+        self.disk.tasks.values_mut().for_each(|task| task.alive = false);
+    }
+
+    /// The machine comes back with an empty disk.
+    pub(crate) fn lose_disk(&mut self) {
+        self.boot += 1;
+        self.disk = Disk::default();
+    }
+}
+
+impl AgentTask {
+    fn change(&mut self, framework: &FrameworkId, state: TaskState, random: &mut Random) {
+        self.state = state;
+        if state.is_terminal() {
+            self.alive = false;
+        }
+        self.sequence += 1;
+        let status = TaskStatus {
+            task_id: self.info.task_id.clone(),
+            state,
+            source: Some(TaskStatusSource::Executor),
+            uuid: Some(random.seed().to_be_bytes().to_vec().into()),
+            ..TaskStatus::default()
+        };
+        self.fresh = true;
+        self.pending.push_back(StatusUpdate { framework_id: framework.clone(), status, sequence: self.sequence });
+    }
+}

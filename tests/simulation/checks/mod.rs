@@ -1,0 +1,124 @@
+//! The invariants, one file each, and what they have to remember.
+
+mod i14_delivery;
+mod i1_acknowledged;
+mod i4_orphans;
+mod i5_zombies;
+mod i6_forward;
+mod i7_resources;
+mod i8_one_writer;
+
+use attica_core::fact::Fact;
+use attica_core_api::link;
+use attica_core_api::v1::{FrameworkId, TaskStatus};
+
+use crate::agent::{Agent, Obeyed, TaskName};
+use crate::master::Master;
+use crate::network::Message;
+use crate::scheduler::{Asked, Scheduler};
+use crate::store::Store;
+use crate::world::Summary;
+
+/// All checks. An error begins with the name of the invariant that was violated.
+#[derive(Default)]
+pub(crate) struct Checks {
+    one_writer: i8_one_writer::OneWriter,
+    forward: i6_forward::Forward,
+    delivery: i14_delivery::Delivery,
+    orphans: i4_orphans::Orphans,
+    zombies: i5_zombies::Zombies,
+    counts: Summary,
+}
+
+impl Checks {
+    /// Facts went into the store.
+    pub(crate) fn committed(&mut self, epoch: u64, facts: &[Fact], store: &Store) -> Result<(), String> {
+        self.one_writer.committed(epoch)?;
+        for fact in facts {
+            self.forward.committed(fact)?;
+            self.delivery.committed(fact, store)?;
+            self.count(fact);
+        }
+        self.delivery.end_of_commit(epoch);
+        Ok(())
+    }
+
+    /// The fence held a commit back.
+    pub(crate) fn fenced(&mut self, _epoch: u64, _facts: usize) {
+        self.counts.fenced += 1;
+    }
+
+    /// Somebody sends something.
+    pub(crate) fn released(&mut self, message: &Message, epoch: Option<u64>) -> Result<(), String> {
+        self.delivery.released(message, epoch)
+    }
+
+    /// An agent carried an order out.
+    pub(crate) fn obeyed(
+        &mut self,
+        agent: &Agent,
+        event: &link::Event,
+        obeyed: &Obeyed,
+        store: &Store,
+    ) -> Result<(), String> {
+        i8_one_writer::obeyed(obeyed)?;
+        i1_acknowledged::obeyed(event, obeyed, &self.forward, store)?;
+        self.forward.started(obeyed)?;
+        if obeyed.started.is_empty() { Ok(()) } else { i7_resources::processes(agent) }
+    }
+
+    /// A scheduler received a status.
+    pub(crate) fn heard(&mut self, framework: Option<&FrameworkId>, status: &TaskStatus) -> Result<(), String> {
+        let (Some(framework), Some(uuid)) = (framework, &status.uuid) else { return Ok(()) };
+        let name: TaskName = (framework.clone(), status.task_id.clone());
+        self.counts.repeated += u64::from(self.delivery.heard(&name, uuid)?);
+        Ok(())
+    }
+
+    /// A scheduler received the answer to a call.
+    pub(crate) fn answered(&mut self, asked: &Asked, accepted: bool, store: &Store) -> Result<(), String> {
+        if accepted { i1_acknowledged::accepted(asked, store) } else { Ok(()) }
+    }
+
+    /// Everything is compared with everything.
+    pub(crate) fn survey(
+        &mut self,
+        now: u64,
+        store: &Store,
+        masters: &[Master],
+        agents: &[Agent],
+    ) -> Result<(), String> {
+        self.orphans.survey(now, store, agents)?;
+        self.zombies.survey(now, store, masters, agents)
+    }
+
+    /// Long after the last fault.
+    pub(crate) fn finally(
+        &self,
+        store: &Store,
+        masters: &[Master],
+        agents: &[Agent],
+        schedulers: &[Scheduler],
+    ) -> Result<(), String> {
+        i14_delivery::finally(store, masters, agents, schedulers)
+    }
+
+    pub(crate) fn summarise(&self, summary: &mut Summary) {
+        let steps = summary.steps;
+        let epochs = summary.epochs;
+        *summary = Summary { steps, epochs, ..self.counts.clone() };
+    }
+
+    fn count(&mut self, fact: &Fact) {
+        let counts = &mut self.counts;
+        counts.facts += 1;
+        match fact {
+            Fact::TaskLaunched { .. } => counts.launched += 1,
+            Fact::TaskUnreachable { .. } => counts.unreachable += 1,
+            Fact::TaskReachable { .. } => counts.returned += 1,
+            Fact::UpdateAcknowledged { .. } => counts.acknowledged += 1,
+            Fact::FrameworkRemoved { .. } => counts.removed += 1,
+            _ => {}
+        }
+    }
+}

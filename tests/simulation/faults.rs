@@ -1,0 +1,75 @@
+//! What goes wrong, and when.
+
+use crate::network::Node;
+use crate::random::Random;
+
+/// One fault, struck at random.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    /// A master process dies; it is started again after a while.
+    CrashMaster { master: usize, down_ms: u64 },
+    /// A master process is stopped, and continued as if nothing had been.
+    PauseMaster { master: usize, pause_ms: u64 },
+    /// A master's wall clock jumps.
+    JumpClock { master: usize, skew_ms: i64 },
+    /// An agent's daemon dies; its processes go on.
+    CrashAgent { agent: usize, down_ms: u64 },
+    /// An agent's machine restarts.
+    RebootAgent { agent: usize, down_ms: u64 },
+    /// An agent's machine comes back empty.
+    ReplaceAgent { agent: usize, down_ms: u64 },
+    /// Nothing gets from one node to another.
+    CutOneWay { from: Node, to: Node },
+    /// Nothing gets through between two nodes.
+    Cut { one: Node, other: Node },
+    /// All cuts are mended.
+    Heal,
+}
+
+/// The sizes of the cluster.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    pub(crate) masters: usize,
+    pub(crate) agents: usize,
+    pub(crate) schedulers: usize,
+}
+
+impl Fault {
+    /// Any fault.
+    pub(crate) fn any(size: Size, random: &mut Random) -> Self {
+        let master = random.index(size.masters);
+        let agent = random.index(size.agents);
+        let down_ms = if random.percent(70) { random.within(100..4_000) } else { random.within(4_000..30_000) };
+        match random.within(0..100) {
+            0..14 => Self::CrashMaster { master, down_ms: down_ms.min(8_000) },
+            14..24 => Self::PauseMaster { master, pause_ms: random.within(500..15_000) },
+            24..28 => Self::JumpClock {
+                master,
+                skew_ms: i64::try_from(random.within(0..7_200_000)).expect("small") - 3_600_000,
+            },
+            28..40 => Self::CrashAgent { agent, down_ms },
+            40..46 => Self::RebootAgent { agent, down_ms },
+            46..48 => Self::ReplaceAgent { agent, down_ms },
+            48..64 => {
+                let (from, to) = pair(size, random);
+                Self::CutOneWay { from, to }
+            }
+            64..78 => {
+                let (one, other) = pair(size, random);
+                Self::Cut { one, other }
+            }
+            _ => Self::Heal,
+        }
+    }
+}
+
+/// A master, and something that it talks to, in either order.
+fn pair(size: Size, random: &mut Random) -> (Node, Node) {
+    let master = Node::Master(random.index(size.masters));
+    let other = match random.within(0..10) {
+        0..6 => Node::Agent(random.index(size.agents)),
+        6..8 => Node::Scheduler(random.index(size.schedulers)),
+        _ => Node::Store,
+    };
+    if random.percent(50) { (master, other) } else { (other, master) }
+}

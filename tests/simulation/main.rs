@@ -1,0 +1,121 @@
+//! The whole system in one process, with every fault and a clock that is only a number.
+//!
+//! The kernels that run here are the real ones. Around them everything is simulated: the shell and its writer ([`master`]), Postgres
+//! ([`store`]), agents with their processes ([`agent`]), frameworks ([`scheduler`]), and the network between them ([`network`]),
+//! which delays, loses, repeats, and is cut in one direction or both. Masters crash, are paused and are deposed; commits fail, or
+//! succeed without an answer; agents crash, reboot and lose their disks; schedulers vanish and are taken over.
+//!
+//! One seed decides everything, so a run can be repeated exactly. After every step the invariants are checked ([`checks`], one file
+//! each, named as in the architecture); towards the end the faults stop, and what must have come right by then is checked as well.
+//! A simulator that finds nothing proves little, so it is also run against deliberately broken rules ([`rules`]), which it has to find.
+
+mod agent;
+mod checks;
+mod faults;
+mod master;
+mod network;
+mod random;
+mod rules;
+mod scheduler;
+mod store;
+mod world;
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use rules::Rules;
+use world::{Trace, World};
+
+/// As many seeds are tried in every run of the tests.
+const SEEDS: u64 = 300;
+/// With this variable set, one seed is run and everything that happens is printed.
+const SEED_VARIABLE: &str = "ATTICA_SIM_SEED";
+
+/// Runs one seed; the error says which invariant was violated, and how.
+fn run(seed: u64, rules: Rules, trace: Trace) -> Result<world::Summary, String> {
+    let world = AssertUnwindSafe(|| World::new(seed, rules, trace).run());
+    panic::catch_unwind(world).unwrap_or_else(|panic| {
+        let message = panic.downcast_ref::<String>().cloned();
+        let message = message.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(format!("panicked: {}", message.unwrap_or_default()))
+    })
+}
+
+/// Runs seeds on all processors; returns the first violation by seed, if any.
+fn search(seeds: std::ops::Range<u64>, rules: Rules) -> (world::Summary, Option<(u64, String)>) {
+    let next = AtomicU64::new(seeds.start);
+    let worker = || {
+        let mut total = world::Summary::default();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return (total, None);
+            }
+            match run(seed, rules, Trace::Off) {
+                Ok(summary) => total.add(&summary),
+                Err(violation) => {
+                    next.fetch_max(seeds.end, Ordering::Relaxed);
+                    return (total, Some((seed, violation)));
+                }
+            }
+        }
+    };
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let results: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+    });
+    let mut total = world::Summary::default();
+    results.iter().for_each(|(summary, _)| total.add(summary));
+    (total, results.into_iter().filter_map(|(_, violation)| violation).min())
+}
+
+#[test]
+fn invariants_hold_whatever_happens() {
+    if let Ok(seed) = std::env::var(SEED_VARIABLE) {
+        let seed = seed.parse().unwrap_or_else(|_| panic!("{SEED_VARIABLE} is not a number: {seed}"));
+        match run(seed, Rules::default(), Trace::On) {
+            Ok(summary) => println!("seed {seed}: {summary:?}"),
+            Err(violation) => panic!("seed {seed}: {violation}"),
+        }
+        return;
+    }
+    let (summary, violation) = search(0..SEEDS, Rules::default());
+    if let Some((seed, violation)) = violation {
+        panic!(
+            "seed {seed}: {violation}\nreplay with: {SEED_VARIABLE}={seed} cargo test --test simulation invariants -- --nocapture"
+        );
+    }
+    println!("{SEEDS} seeds: {summary:?}");
+    summary.assert_eventful();
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    let twice = [(); 2].map(|()| run(7, Rules::default(), Trace::Off));
+    assert_eq!(twice[0], twice[1]);
+}
+
+/// The simulator must find a broken rule, and blame the right invariant.
+fn must_find(rules: Rules, invariants: &[&str]) {
+    let (_, violation) = search(0..SEEDS, rules);
+    let (seed, violation) = violation.expect("the broken rule is found");
+    let blamed = invariants.iter().any(|invariant| violation.starts_with(invariant));
+    assert!(blamed, "seed {seed} blames something else: {violation}");
+}
+
+#[test]
+fn finds_a_master_that_speaks_before_the_commit() {
+    must_find(Rules { release: rules::Release::BeforeCommit, ..Rules::default() }, &["I1:"]);
+}
+
+#[test]
+fn finds_a_leader_that_forgets_what_is_not_acknowledged() {
+    must_find(Rules { outbox: rules::Outbox::ForgottenOnFailover, ..Rules::default() }, &["I14:"]);
+}
+
+#[test]
+fn finds_an_agent_that_obeys_deposed_leaders() {
+    must_find(Rules { epochs: rules::Epochs::Ignored, ..Rules::default() }, &["I8:"]);
+}

@@ -1,0 +1,387 @@
+//! A master: the real kernel in a simulated shell, with a writer that has one commit in flight.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use attica_core::fact::Fact;
+use attica_core::kernel::{Config, Effects, Input, Kernel, LinkId, Now, RateLimit, Reply, ReplyTo, Send, StreamId};
+use attica_core::snapshot::Snapshot;
+use attica_core_api::scheduler::Event;
+use attica_core_api::v1::MasterInfo;
+use attica_core_api::{Entropy, Tick, Timestamp, link};
+
+use crate::network::{Body, Message, Node};
+use crate::random::Random;
+use crate::rules::{Outbox, Release, Rules};
+use crate::store::LEASE_MS;
+use crate::world::{Out, Timer};
+
+/// How long the writer waits for the answer to a commit before it connects again and asks.
+const ANSWER_MS: u64 = 1_500;
+/// How often a master looks after its lease and its streams.
+pub(crate) const TICK_MS: u64 = 700;
+/// Where simulated wall clocks begin.
+const WALL_START_MS: i64 = 1_800_000_000_000;
+
+/// One master process, or the place for one.
+pub(crate) struct Master {
+    index: usize,
+    pub(crate) role: Role,
+    /// Until then the process does not run; what arrives waits.
+    pub(crate) paused_until: u64,
+    /// How far its wall clock is off.
+    pub(crate) wall_skew_ms: i64,
+    campaign_sent_at: u64,
+}
+
+/// What a master does.
+pub(crate) enum Role {
+    Down,
+    Standby,
+    Leading(Box<Leader>),
+}
+
+/// A master that has won.
+pub(crate) struct Leader {
+    pub(crate) kernel: Kernel,
+    pub(crate) epoch: u64,
+    /// The number of facts that are certainly committed.
+    seq: usize,
+    lease_until: u64,
+    inputs: VecDeque<Input>,
+    waiting: VecDeque<Batch>,
+    in_flight: Option<InFlight>,
+    streams: BTreeMap<String, usize>,
+    pub(crate) links: BTreeMap<String, usize>,
+    tickets: BTreeMap<u64, (Node, Body)>,
+    next_ticket: u64,
+}
+
+struct Batch {
+    facts: Vec<Fact>,
+    sends: Vec<Send>,
+    replies: Vec<(ReplyTo, Reply)>,
+}
+
+struct InFlight {
+    facts: Vec<Fact>,
+    batches: Vec<Batch>,
+    sent_at: u64,
+}
+
+impl Master {
+    pub(crate) fn new(index: usize) -> Self {
+        Self { index, role: Role::Standby, paused_until: 0, wall_skew_ms: 0, campaign_sent_at: 0 }
+    }
+
+    pub(crate) fn leader(&self) -> Option<&Leader> {
+        match &self.role {
+            Role::Leading(leader) => Some(leader),
+            Role::Down | Role::Standby => None,
+        }
+    }
+
+    fn now(&self, now: u64) -> Now {
+        let wall = WALL_START_MS.saturating_add_unsigned(now).saturating_add(self.wall_skew_ms);
+        // Each machine's monotonic clock started at another time.
+        let started = u64::try_from(self.index).expect("few") * 1_000_000;
+        Now { tick: Tick(now + started), wall: Timestamp(wall) }
+    }
+
+    pub(crate) fn timer(&mut self, now: u64, timer: Timer, random: &mut Random, rules: Rules, out: &mut Out) {
+        match timer {
+            Timer::Tick => self.tick(now, random, out),
+            Timer::Work { epoch } if self.leader().is_some_and(|leader| leader.epoch == epoch) => {
+                self.work(now, rules, out)
+            }
+            Timer::Work { .. } => {}
+        }
+    }
+
+    fn tick(&mut self, now: u64, random: &mut Random, out: &mut Out) {
+        out.timers.push((TICK_MS + random.within(0..50), Timer::Tick));
+        let node = Node::Master(self.index);
+        match &mut self.role {
+            Role::Down => {}
+            Role::Standby => {
+                self.campaign_sent_at = now;
+                out.to_store(node, Body::Campaign);
+            }
+            Role::Leading(leader) if leader.lease_until <= now => self.step_down(out),
+            Role::Leading(leader) => {
+                let epoch = leader.epoch;
+                out.to_store(node, Body::Renew { epoch, sent_at: now });
+                if leader.in_flight.as_ref().is_some_and(|in_flight| in_flight.sent_at + ANSWER_MS <= now) {
+                    out.to_store(node, Body::Resolve { epoch });
+                }
+                for (stream, scheduler) in &leader.streams {
+                    let body = Body::Event { stream: stream.clone(), event: Event::heartbeat() };
+                    out.send(node, Node::Scheduler(*scheduler), stream, body);
+                }
+                for (link, agent) in &leader.links {
+                    let body = Body::LinkEvent { link: link.clone(), event: Box::new(link::Event::heartbeat(epoch)) };
+                    out.send(node, Node::Agent(*agent), link, body);
+                }
+                out.timers.push((0, Timer::Work { epoch }));
+            }
+        }
+    }
+
+    /// What the store answers.
+    pub(crate) fn answered(
+        &mut self,
+        now: u64,
+        answer: Body,
+        snapshot: &Snapshot,
+        random: &mut Random,
+        rules: Rules,
+        out: &mut Out,
+    ) {
+        match (&mut self.role, answer) {
+            (Role::Standby, Body::Won { epoch, seq }) => self.lead(now, epoch, seq, snapshot, random, rules, out),
+            (Role::Leading(_), Body::Lost) => self.step_down(out),
+            (Role::Leading(leader), Body::Renewed { epoch, sent_at }) if epoch == leader.epoch => {
+                leader.lease_until = leader.lease_until.max(sent_at + LEASE_MS);
+                out.timers.push((0, Timer::Work { epoch }));
+            }
+            (Role::Leading(leader), Body::Committed { epoch, seq }) if epoch == leader.epoch => {
+                self.committed(now, seq, out)
+            }
+            (Role::Leading(leader), Body::Resolved { epoch, lead_epoch, seq }) if epoch == leader.epoch => {
+                let repeat =
+                    leader.in_flight.as_ref().filter(|_| seq == leader.seq).map(|in_flight| in_flight.facts.clone());
+                if lead_epoch != epoch {
+                    self.step_down(out);
+                } else if let Some(facts) = repeat {
+                    out.to_store(Node::Master(self.index), Body::Commit { epoch, seq, facts });
+                } else {
+                    self.committed(now, seq, out);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn lead(
+        &mut self,
+        now: u64,
+        epoch: u64,
+        seq: usize,
+        snapshot: &Snapshot,
+        random: &mut Random,
+        rules: Rules,
+        out: &mut Out,
+    ) {
+        let mut snapshot = snapshot.clone();
+        if rules.outbox == Outbox::ForgottenOnFailover {
+            let tasks = snapshot.frameworks.values_mut().flat_map(|framework| framework.tasks.values_mut());
+            tasks.for_each(|task| task.outbox.clear());
+        }
+        let kernel = Kernel::recover(config(epoch), Entropy::new(random.seed()), &snapshot, self.now(now));
+        self.role = Role::Leading(Box::new(Leader {
+            kernel,
+            epoch,
+            seq,
+            lease_until: self.campaign_sent_at + LEASE_MS,
+            inputs: VecDeque::new(),
+            waiting: VecDeque::new(),
+            in_flight: None,
+            streams: BTreeMap::new(),
+            links: BTreeMap::new(),
+            tickets: BTreeMap::new(),
+            next_ticket: 0,
+        }));
+        out.timers.push((1, Timer::Work { epoch }));
+    }
+
+    /// Gives up leading, if it leads, and everything it knew.
+    pub(crate) fn step_down(&mut self, out: &mut Out) {
+        let role = std::mem::replace(&mut self.role, Role::Standby);
+        let Role::Leading(leader) = role else { return };
+        let node = Node::Master(self.index);
+        for (stream, scheduler) in &leader.streams {
+            out.close(node, Node::Scheduler(*scheduler), stream);
+        }
+        for (link, agent) in &leader.links {
+            out.close(node, Node::Agent(*agent), link);
+        }
+    }
+
+    /// The process dies.
+    pub(crate) fn crash(&mut self, out: &mut Out) {
+        self.step_down(out);
+        self.role = Role::Down;
+    }
+
+    /// A message of a scheduler or an agent.
+    pub(crate) fn receive(&mut self, message: Message, random: &mut Random, out: &mut Out) {
+        let Role::Leading(leader) = &mut self.role else {
+            if !matches!(message.body, Body::Closed { .. }) {
+                out.close(Node::Master(self.index), message.from, &message.connection);
+            }
+            return;
+        };
+        if let Some(input) = leader.input_of(message) {
+            if leader.inputs.is_empty() {
+                out.timers.push((random.within(0..4), Timer::Work { epoch: leader.epoch }));
+            }
+            leader.inputs.push_back(input);
+        }
+    }
+
+    /// One turn of the shell: inputs, the passage of time, and the writer.
+    fn work(&mut self, now: u64, rules: Rules, out: &mut Out) {
+        let node = Node::Master(self.index);
+        let at = self.now(now);
+        let Role::Leading(leader) = &mut self.role else { return };
+        let mut effects = Effects::default();
+        for input in leader.inputs.drain(..) {
+            leader.kernel.apply(at, input, &mut effects);
+        }
+        leader.kernel.settle(at, &mut effects);
+        leader.kernel.assert_consistent();
+        if let Some(wake) = effects.wake {
+            out.timers.push((wake.since(at.tick).max(1), Timer::Work { epoch: leader.epoch }));
+        }
+        let mut batch = Batch { facts: effects.facts, sends: effects.sends, replies: effects.replies };
+        if rules.release == Release::BeforeCommit {
+            let early = Batch {
+                facts: Vec::new(),
+                sends: batch.sends.drain(..).collect(),
+                replies: batch.replies.drain(..).collect(),
+            };
+            leader.release(node, early, out);
+        }
+        leader.waiting.push_back(batch);
+        leader.write(node, now, out);
+    }
+
+    fn committed(&mut self, now: u64, seq: usize, out: &mut Out) {
+        let node = Node::Master(self.index);
+        let Role::Leading(leader) = &mut self.role else { return };
+        let Some(in_flight) = leader.in_flight.take() else { return };
+        if seq != leader.seq + in_flight.facts.len() {
+            leader.in_flight = Some(in_flight);
+            return;
+        }
+        leader.seq = seq;
+        for batch in in_flight.batches {
+            leader.release(node, batch, out);
+        }
+        leader.write(node, now, out);
+    }
+}
+
+impl Leader {
+    fn input_of(&mut self, message: Message) -> Option<Input> {
+        match (message.from, message.body) {
+            (Node::Scheduler(scheduler), Body::Subscribe { stream, subscribe }) => {
+                self.streams.insert(stream.clone(), scheduler);
+                Some(Input::Subscribe { stream: StreamId::new(stream), subscribe })
+            }
+            (from, Body::Call { ticket, framework, stream, command }) => {
+                let answer = Body::Answer { ticket, reply: Reply::Accepted };
+                let reply = self.ticket(from, answer);
+                Some(Input::Command { framework, stream: Some(StreamId::new(stream)), command, reply })
+            }
+            (Node::Agent(agent), Body::AgentCall { link, call }) => {
+                let register = call.r#type == link::CallType::Register;
+                if register {
+                    self.links.insert(link.clone(), agent);
+                }
+                let answer = Body::AgentAnswer { link: link.clone(), reply: Reply::Accepted };
+                let reply = (!register).then(|| self.ticket(Node::Agent(agent), answer));
+                Some(Input::AgentCall { link: LinkId::new(link), call, reply })
+            }
+            (_, Body::Closed { connection }) => {
+                if self.streams.remove(&connection).is_some() {
+                    return Some(Input::SchedulerClosed { stream: StreamId::new(connection) });
+                }
+                self.links.remove(&connection)?;
+                Some(Input::LinkClosed { link: LinkId::new(connection) })
+            }
+            _ => None,
+        }
+    }
+
+    fn ticket(&mut self, from: Node, answer: Body) -> ReplyTo {
+        self.next_ticket += 1;
+        self.tickets.insert(self.next_ticket, (from, answer));
+        ReplyTo(self.next_ticket)
+    }
+
+    /// Puts what waits into the next transaction, when none is in flight.
+    fn write(&mut self, node: Node, now: u64, out: &mut Out) {
+        if self.in_flight.is_some() || self.waiting.is_empty() {
+            return;
+        }
+        let facts: Vec<Fact> = self.waiting.iter().flat_map(|batch| batch.facts.iter().cloned()).collect();
+        if facts.is_empty() {
+            // Nothing to commit: but whoever may have been deposed says nothing.
+            if self.lease_until > now {
+                for batch in std::mem::take(&mut self.waiting) {
+                    self.release(node, batch, out);
+                }
+            }
+            return;
+        }
+        out.to_store(node, Body::Commit { epoch: self.epoch, seq: self.seq, facts: facts.clone() });
+        let batches = self.waiting.drain(..).collect();
+        self.in_flight = Some(InFlight { facts, batches, sent_at: now });
+    }
+
+    fn release(&mut self, node: Node, batch: Batch, out: &mut Out) {
+        for send in batch.sends {
+            match send {
+                Send::Scheduler { stream, event } => {
+                    let stream = stream.as_str();
+                    let Some(scheduler) = self.streams.get(stream) else { continue };
+                    out.send(
+                        node,
+                        Node::Scheduler(*scheduler),
+                        stream,
+                        Body::Event { stream: stream.to_owned(), event },
+                    );
+                }
+                Send::CloseScheduler { stream } => {
+                    let Some(scheduler) = self.streams.remove(stream.as_str()) else { continue };
+                    out.close(node, Node::Scheduler(scheduler), stream.as_str());
+                }
+                Send::Agent { link, event } => {
+                    let link = link.as_str();
+                    let Some(agent) = self.links.get(link) else { continue };
+                    out.send(node, Node::Agent(*agent), link, Body::LinkEvent { link: link.to_owned(), event });
+                }
+                Send::CloseAgent { link, .. } => {
+                    let Some(agent) = self.links.remove(link.as_str()) else { continue };
+                    out.close(node, Node::Agent(agent), link.as_str());
+                }
+            }
+        }
+        for (ReplyTo(ticket), answer) in batch.replies {
+            let Some((to, body)) = self.tickets.remove(&ticket) else { continue };
+            let (connection, body) = match body {
+                Body::Answer { ticket, .. } => (format!("answer-{ticket}"), Body::Answer { ticket, reply: answer }),
+                Body::AgentAnswer { link, .. } => {
+                    (format!("{link}-answers"), Body::AgentAnswer { link, reply: answer })
+                }
+                _ => continue,
+            };
+            out.send(node, to, &connection, body);
+        }
+    }
+}
+
+/// Everything happens sooner than in life, so that a short run sees much.
+fn config(epoch: u64) -> Config {
+    let master_info = MasterInfo { id: format!("m{epoch}"), port: 5050, ..MasterInfo::default() };
+    Config {
+        reregister_ms: 15_000,
+        unreachable_limit: RateLimit { burst: 2, interval_ms: 500 },
+        offer_timeout_ms: Some(9_000),
+        resend_first_ms: 1_000,
+        resend_longest_ms: 4_000,
+        completed_tasks_limit: 10,
+        completed_frameworks_limit: 3,
+        ..Config::new(master_info, epoch)
+    }
+}

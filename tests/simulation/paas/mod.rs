@@ -1,0 +1,45 @@
+//! The service layer in the simulation: the real engine in a simulated shell ([`process`]) over its own database ([`store`]), a
+//! framework of the simulated masters ([`link`]), asked for things and watched by [`client`]s.
+
+mod client;
+mod link;
+mod process;
+mod store;
+
+use attica_paas::engine::{Recorded, Refusal, Reply, Write};
+use attica_paas::events::{Event, EventId};
+
+pub(crate) use client::{Answer, CAPACITY_LABEL, Client};
+pub(crate) use process::{Leader, Paas};
+pub(crate) use store::Store;
+
+/// What travels between the service layer, its database and its clients.
+#[derive(Clone, Debug)]
+pub(crate) enum Body {
+    /// A client wants something changed.
+    Write { ticket: u64, write: Write },
+    /// The answer to a write.
+    Written { ticket: u64, answer: Result<Reply, Refusal> },
+    /// A client follows the events after this one.
+    Follow { after: EventId },
+    /// The next events of a stream; none: the stream is alive.
+    Events { events: Vec<Event> },
+    /// A transaction.
+    Commit { epoch: u64, seq: usize, entries: Vec<Entry> },
+}
+
+/// A fact, and what led to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) recorded: Recorded,
+    pub(crate) source: Source,
+}
+
+/// What led to a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A write asked for this very thing.
+    Write,
+    /// The engine came to it by itself.
+    Engine,
+}

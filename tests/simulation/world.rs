@@ -1,0 +1,502 @@
+//! Everything together: what happens next, to whom, and what follows.
+
+use std::collections::BTreeMap;
+
+use attica_core::kernel::Reply;
+use attica_core_api::scheduler::{Command, Event as SchedulerEvent};
+
+use crate::agent::Agent;
+use crate::checks::Checks;
+use crate::faults::{Fault, Size};
+use crate::master::{Master, Role};
+use crate::network::{Arrival, Body, Channel, Message, Network, Node};
+use crate::random::Random;
+use crate::rules::Rules;
+use crate::scheduler::Scheduler;
+use crate::store::{Outcome, Store};
+
+/// Faults happen until then.
+const FAULTS_UNTIL_MS: u64 = 60_000;
+/// From then on nothing is asked for any more; what was asked comes to rest.
+const CALM_FROM_MS: u64 = 65_000;
+/// The end.
+const END_MS: u64 = 130_000;
+/// How often the invariants that compare everything with everything are checked.
+const SURVEY_MS: u64 = 500;
+
+/// Whether everything that happens is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trace {
+    Off,
+    On,
+}
+
+/// What a node wants at a later time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Timer {
+    /// To look after itself.
+    Tick,
+    /// A leader's turn.
+    Work { epoch: u64 },
+}
+
+/// What follows from something that happened to a node.
+#[derive(Default)]
+pub(crate) struct Out {
+    pub(crate) messages: Vec<Message>,
+    pub(crate) timers: Vec<(u64, Timer)>,
+}
+
+impl Out {
+    pub(crate) fn send(&mut self, from: Node, to: Node, connection: &str, body: Body) {
+        self.messages.push(Message { from, to, connection: connection.to_owned(), body });
+    }
+
+    pub(crate) fn to_store(&mut self, from: Node, body: Body) {
+        self.send(from, Node::Store, "store", body);
+    }
+
+    /// Ends a connection; the other side notices when the message arrives.
+    pub(crate) fn close(&mut self, from: Node, to: Node, connection: &str) {
+        let connection = connection.trim_end_matches("-calls");
+        self.send(from, to, connection, Body::Closed { connection: connection.to_owned() });
+    }
+}
+
+enum Event {
+    /// Look at a channel.
+    Channel(Channel),
+    Timer(Node, Timer),
+    Fault,
+    /// A node that was down comes back.
+    Up(Node),
+    Survey,
+}
+
+/// What happened in a run, to see that something did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Summary {
+    pub(crate) steps: u64,
+    pub(crate) epochs: u64,
+    pub(crate) facts: u64,
+    pub(crate) launched: u64,
+    pub(crate) unreachable: u64,
+    pub(crate) returned: u64,
+    pub(crate) acknowledged: u64,
+    pub(crate) repeated: u64,
+    pub(crate) fenced: u64,
+    pub(crate) removed: u64,
+}
+
+impl Summary {
+    pub(crate) fn add(&mut self, other: &Self) {
+        let Self { steps, epochs, facts, launched, unreachable, returned, acknowledged, repeated, fenced, removed } =
+            other;
+        self.steps += steps;
+        self.epochs += epochs;
+        self.facts += facts;
+        self.launched += launched;
+        self.unreachable += unreachable;
+        self.returned += returned;
+        self.acknowledged += acknowledged;
+        self.repeated += repeated;
+        self.fenced += fenced;
+        self.removed += removed;
+    }
+
+    /// A run in which nothing happens proves nothing.
+    pub(crate) fn assert_eventful(&self) {
+        let Self { steps, epochs, facts, launched, unreachable, returned, acknowledged, repeated, fenced, removed } =
+            self;
+        for count in [steps, epochs, facts, launched, unreachable, returned, acknowledged, repeated, fenced, removed] {
+            assert!(*count > 0, "something never happened: {self:?}");
+        }
+    }
+}
+
+/// The system under simulation.
+pub(crate) struct World {
+    now: u64,
+    random: Random,
+    rules: Rules,
+    trace: Trace,
+    size: Size,
+    /// What is to come, by time and then by the order of being planned.
+    agenda: BTreeMap<(u64, u64), Event>,
+    planned: u64,
+    network: Network,
+    store: Store,
+    masters: Vec<Master>,
+    agents: Vec<Agent>,
+    schedulers: Vec<Scheduler>,
+    checks: Checks,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, rules: Rules, trace: Trace) -> Self {
+        let mut random = Random::new(seed);
+        let size = Size { masters: 3, agents: 2 + random.index(4), schedulers: 1 + random.index(3) };
+        let schedulers = (0..size.schedulers).map(|index| Scheduler::new(index, &mut random)).collect();
+        let mut world = Self {
+            now: 0,
+            random,
+            rules,
+            trace,
+            size,
+            agenda: BTreeMap::new(),
+            planned: 0,
+            network: Network::default(),
+            store: Store::default(),
+            masters: (0..size.masters).map(Master::new).collect(),
+            agents: (0..size.agents).map(Agent::new).collect(),
+            schedulers,
+            checks: Checks::default(),
+        };
+        let masters = (0..size.masters).map(Node::Master);
+        let agents = (0..size.agents).map(Node::Agent);
+        let nodes: Vec<Node> = masters.chain(agents).chain((0..size.schedulers).map(Node::Scheduler)).collect();
+        for node in nodes {
+            let start = world.random.within(0..500);
+            world.plan(start, Event::Timer(node, Timer::Tick));
+        }
+        world.plan(5_000, Event::Fault);
+        world.plan(SURVEY_MS, Event::Survey);
+        world
+    }
+
+    /// Runs to the end, or to the first violation.
+    pub(crate) fn run(mut self) -> Result<Summary, String> {
+        let mut summary = Summary::default();
+        while let Some(((at, _), event)) = self.agenda.pop_first() {
+            if at > END_MS {
+                break;
+            }
+            self.now = at;
+            summary.steps += 1;
+            self.step(event).map_err(|violation| format!("{violation} (at {at} ms)"))?;
+        }
+        self.checks.finally(&self.store, &self.masters, &self.agents, &self.schedulers)?;
+        summary.epochs = self.store.epoch;
+        self.checks.summarise(&mut summary);
+        Ok(summary)
+    }
+
+    fn plan(&mut self, delay_ms: u64, event: Event) {
+        self.planned += 1;
+        self.agenda.insert((self.now + delay_ms, self.planned), event);
+    }
+
+    fn tell(&self, line: impl FnOnce() -> String) {
+        if self.trace == Trace::On {
+            println!("{:>7} {}", self.now, line());
+        }
+    }
+
+    fn is_calm(&self) -> bool {
+        self.now >= CALM_FROM_MS
+    }
+
+    fn step(&mut self, event: Event) -> Result<(), String> {
+        match event {
+            Event::Channel(channel) => self.look_at(channel),
+            Event::Timer(node, timer) => self.timer(node, timer),
+            Event::Fault => {
+                self.fault();
+                Ok(())
+            }
+            Event::Up(node) => {
+                self.up(node);
+                Ok(())
+            }
+            Event::Survey => {
+                self.plan(SURVEY_MS, Event::Survey);
+                self.checks.survey(self.now, &self.store, &self.masters, &self.agents)
+            }
+        }
+    }
+
+    fn look_at(&mut self, channel: Channel) -> Result<(), String> {
+        if let Some(delay_ms) = self.pause_of(channel.1) {
+            self.plan(delay_ms, Event::Channel(channel));
+            return Ok(());
+        }
+        match self.network.arrive(self.now, &channel) {
+            Arrival::Arrived(message, next) => {
+                if let Some(next) = next {
+                    self.plan(next - self.now, Event::Channel(channel));
+                }
+                self.arrived(message)
+            }
+            Arrival::Later(at) => {
+                self.plan(at - self.now, Event::Channel(channel));
+                Ok(())
+            }
+            Arrival::Broken(message) => self.broken(message),
+            Arrival::Nothing => Ok(()),
+        }
+    }
+
+    /// For how long a node does not run.
+    fn pause_of(&self, node: Node) -> Option<u64> {
+        match node {
+            Node::Master(index) => {
+                self.masters[index].paused_until.checked_sub(self.now).filter(|pause_ms| *pause_ms > 0)
+            }
+            Node::Agent(_) | Node::Scheduler(_) | Node::Store => None,
+        }
+    }
+
+    fn timer(&mut self, node: Node, timer: Timer) -> Result<(), String> {
+        let (now, calm) = (self.now, self.is_calm());
+        let mut out = Out::default();
+        match node {
+            Node::Master(index) => {
+                if let Some(delay_ms) = self.pause_of(node) {
+                    self.plan(delay_ms, Event::Timer(node, timer));
+                    return Ok(());
+                }
+                self.masters[index].timer(now, timer, &mut self.random, self.rules, &mut out);
+            }
+            Node::Agent(index) => {
+                self.agents[index].tick(now, self.size.masters, &mut self.random, self.rules, calm, &mut out);
+            }
+            Node::Scheduler(index) => {
+                self.schedulers[index].tick(now, self.size.masters, &mut self.random, calm, &mut out)
+            }
+            Node::Store => {}
+        }
+        self.follow(node, out)
+    }
+
+    /// Puts on its way what a node wants.
+    fn follow(&mut self, node: Node, out: Out) -> Result<(), String> {
+        for (delay_ms, timer) in out.timers {
+            self.plan(delay_ms, Event::Timer(node, timer));
+        }
+        for message in out.messages {
+            let epoch = self.epoch_of(message.from);
+            self.checks.released(&message, epoch)?;
+            if self.is_lost(&message) {
+                self.tell(|| format!("lost: {}", describe(&message)));
+                continue;
+            }
+            if self.is_repeated(&message) {
+                self.put(message.clone());
+            }
+            self.put(message);
+        }
+        Ok(())
+    }
+
+    /// The epoch that a node leads in.
+    fn epoch_of(&self, node: Node) -> Option<u64> {
+        match node {
+            Node::Master(index) => self.masters[index].leader().map(|leader| leader.epoch),
+            Node::Agent(_) | Node::Scheduler(_) | Node::Store => None,
+        }
+    }
+
+    fn put(&mut self, message: Message) {
+        if let Some((channel, due)) = self.network.send(self.now, &mut self.random, message) {
+            self.plan(due - self.now, Event::Channel(channel));
+        }
+    }
+
+    /// Requests of their own, and answers, can get lost. What travels on a stream is lost only with the stream.
+    fn is_lost(&mut self, message: &Message) -> bool {
+        let single = match message.body {
+            Body::Call { .. } | Body::Answer { .. } | Body::AgentCall { .. } | Body::AgentAnswer { .. } => true,
+            Body::Commit { .. } | Body::Committed { .. } | Body::Renew { .. } | Body::Campaign => true,
+            _ => false,
+        };
+        single && !self.is_calm() && self.random.percent(2)
+    }
+
+    /// A client may repeat a request whose answer it did not get. Offers are answered once: a scheduler that repeats ACCEPT is
+    /// told that they are gone.
+    fn is_repeated(&mut self, message: &Message) -> bool {
+        let harmless = match &message.body {
+            Body::Call { command, .. } => !matches!(command, Command::Accept(_) | Command::Teardown),
+            Body::AgentCall { call, .. } => call.register.is_none(),
+            _ => false,
+        };
+        harmless && self.random.percent(2)
+    }
+
+    /// A connection broke with this message: both ends find out.
+    fn broken(&mut self, message: Message) -> Result<(), String> {
+        let connection = message.connection.trim_end_matches("-calls").trim_end_matches("-answers").to_owned();
+        self.tell(|| format!("broken: {connection} from {:?} to {:?}", message.from, message.to));
+        let notice = Message {
+            from: message.to,
+            to: message.from,
+            connection: connection.clone(),
+            body: Body::Closed { connection },
+        };
+        self.arrived(notice)
+    }
+
+    fn arrived(&mut self, message: Message) -> Result<(), String> {
+        let now = self.now;
+        let node = message.to;
+        let mut out = Out::default();
+        if !matches!(&message.body, Body::Event { event, .. } if *event == SchedulerEvent::heartbeat()) {
+            self.tell(|| describe(&message));
+        }
+        match (node, message.from) {
+            (Node::Store, Node::Master(master)) => return self.serve(master, message.body),
+            (Node::Master(index), Node::Store) => {
+                let snapshot = &self.store.snapshot;
+                self.masters[index].answered(now, message.body, snapshot, &mut self.random, self.rules, &mut out);
+            }
+            (Node::Master(index), _) => self.masters[index].receive(message, &mut self.random, &mut out),
+            (Node::Agent(index), _) => self.agent_arrived(index, message, &mut out)?,
+            (Node::Scheduler(index), _) => self.scheduler_arrived(index, message, &mut out)?,
+            (Node::Store, _) => {}
+        }
+        self.follow(node, out)
+    }
+
+    fn serve(&mut self, master: usize, request: Body) -> Result<(), String> {
+        let commit = match &request {
+            Body::Commit { epoch, facts, .. } => Some((*epoch, facts.len())),
+            _ => None,
+        };
+        let answer = match self.store.serve(self.now, master, request) {
+            None => {
+                if let Some((epoch, facts)) = commit {
+                    self.checks.fenced(epoch, facts);
+                }
+                return Ok(());
+            }
+            Some(Outcome::Answer(answer)) => answer,
+            Some(Outcome::Committed(answer, facts)) => {
+                let (epoch, _) = commit.unwrap_or_default();
+                self.checks.committed(epoch, &facts, &self.store)?;
+                answer
+            }
+        };
+        let mut out = Out::default();
+        out.send(Node::Store, Node::Master(master), "store", answer);
+        self.follow(Node::Store, out)
+    }
+
+    fn agent_arrived(&mut self, index: usize, message: Message, out: &mut Out) -> Result<(), String> {
+        let now = self.now;
+        let agent = &mut self.agents[index];
+        match message.body {
+            _ if !agent.up => {}
+            Body::LinkEvent { link, event } => {
+                let about = (*event).clone();
+                if let Some(obeyed) = agent.obey(now, &link, *event, self.rules, &mut self.random, out) {
+                    self.checks.obeyed(&self.agents[index], &about, &obeyed, &self.store)?;
+                }
+            }
+            Body::AgentAnswer { link, reply } => agent.answered(now, &link, &reply, &mut self.random, out),
+            Body::Closed { connection } => agent.closed(now, &connection, &mut self.random),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn scheduler_arrived(&mut self, index: usize, message: Message, out: &mut Out) -> Result<(), String> {
+        let now = self.now;
+        let scheduler = &mut self.schedulers[index];
+        match message.body {
+            Body::Event { stream, event } => {
+                if let Some(status) = scheduler.hear(now, &stream, event, &mut self.random, out) {
+                    self.checks.heard(self.schedulers[index].id.as_ref(), &status)?;
+                }
+            }
+            Body::Answer { ticket, reply } => {
+                if let Some(asked) = scheduler.answered(ticket, &reply) {
+                    self.checks.answered(&asked, reply == Reply::Accepted, &self.store)?;
+                }
+            }
+            Body::Closed { connection } => scheduler.closed(now, &connection, &mut self.random),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn fault(&mut self) {
+        if self.now >= FAULTS_UNTIL_MS {
+            self.network.heal();
+            self.tell(|| "no more faults".to_owned());
+            return;
+        }
+        let next_ms = self.random.within(100..3_500);
+        self.plan(next_ms, Event::Fault);
+        let fault = Fault::any(self.size, &mut self.random);
+        self.tell(|| format!("fault: {fault:?}"));
+        self.strike(fault);
+    }
+
+    fn strike(&mut self, fault: Fault) {
+        let mut out = Out::default();
+        let struck = match fault {
+            Fault::CrashMaster { master, down_ms } => {
+                if matches!(self.masters[master].role, Role::Down) {
+                    return;
+                }
+                self.masters[master].crash(&mut out);
+                self.plan(down_ms, Event::Up(Node::Master(master)));
+                Node::Master(master)
+            }
+            Fault::PauseMaster { master, pause_ms } => {
+                self.masters[master].paused_until = self.now + pause_ms;
+                return;
+            }
+            Fault::JumpClock { master, skew_ms } => {
+                self.masters[master].wall_skew_ms = skew_ms;
+                return;
+            }
+            Fault::CrashAgent { agent, down_ms }
+            | Fault::RebootAgent { agent, down_ms }
+            | Fault::ReplaceAgent { agent, down_ms } => {
+                if !self.agents[agent].up {
+                    return;
+                }
+                self.agents[agent].crash(&mut out);
+                match fault {
+                    Fault::RebootAgent { .. } => self.agents[agent].reboot(),
+                    Fault::ReplaceAgent { .. } => self.agents[agent].lose_disk(),
+                    _ => {}
+                }
+                self.plan(down_ms, Event::Up(Node::Agent(agent)));
+                Node::Agent(agent)
+            }
+            Fault::CutOneWay { from, to } => return self.network.block(from, to),
+            Fault::Cut { one, other } => {
+                self.network.block(one, other);
+                return self.network.block(other, one);
+            }
+            Fault::Heal => return self.network.heal(),
+        };
+        self.network.lose_from(struck, &mut self.random);
+        // The operating system closes the connections of a process that died; those of a machine that lost power stay open.
+        if self.random.percent(70) {
+            out.messages.into_iter().for_each(|message| self.put(message));
+        }
+    }
+
+    fn up(&mut self, node: Node) {
+        match node {
+            Node::Master(master) => self.masters[master].role = Role::Standby,
+            Node::Agent(agent) => self.agents[agent].restart(),
+            Node::Scheduler(_) | Node::Store => {}
+        }
+    }
+}
+
+fn describe(message: &Message) -> String {
+    let Message { from, to, body, .. } = message;
+    let what = match body {
+        Body::LinkEvent { link, event } => format!("{link} {event:?}"),
+        Body::Event { stream, event } => format!("{stream} {event:?}"),
+        Body::AgentCall { link, call } => format!("{link} {call:?}"),
+        Body::Commit { epoch, seq, facts } => format!("commit {epoch} at {seq}: {facts:#?}"),
+        other => format!("{other:?}"),
+    };
+    format!("{from:?} -> {to:?}: {what}")
+}
