@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use attica_core::kernel::Reply;
 use attica_core_api::link::{self, EventType, StatusUpdate, TaskDigest, TaskReport};
 use attica_core_api::resources;
-use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, TaskId, TaskInfo, TaskState, TaskStatus, TaskStatusSource};
+use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, HealthResult, TaskId, TaskInfo, TaskState, TaskStatus, TaskStatusSource};
 
 use crate::network::{Body, Node};
 use crate::random::Random;
@@ -59,6 +59,17 @@ pub(crate) struct AgentTask {
     pub(crate) pending: VecDeque<StatusUpdate>,
     /// Whether something in `pending` has not been said on this link.
     fresh: bool,
+    /// What the last probe found, for a task with health checks of its framework's.
+    probe: Probe,
+}
+
+/// The result of a health check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Probe {
+    Never,
+    Healthy,
+    /// So many times in a row.
+    Unhealthy(u32),
 }
 
 /// The connection to a master.
@@ -130,6 +141,8 @@ impl Agent {
             };
             if let Some(state) = next {
                 task.change(framework, state, random);
+            } else {
+                task.probe(framework, random, calm);
             }
         }
     }
@@ -304,6 +317,7 @@ impl Agent {
                 sequence: 0,
                 pending: VecDeque::new(),
                 fresh: false,
+                probe: Probe::Never,
             };
             self.disk.tasks.insert(name.clone(), task);
             started.push(name);
@@ -346,6 +360,28 @@ impl Agent {
 }
 
 impl AgentTask {
+    /// Reports each change and each failure of a health check whose verdict the framework takes.
+    fn probe(&mut self, framework: &FrameworkId, random: &mut Random, calm: bool) {
+        if self.state != TaskState::Running || self.info.health_checks.is_empty() {
+            return;
+        }
+        let flaps = !calm && random.percent(4);
+        self.probe = match self.probe {
+            Probe::Healthy if !flaps => return,
+            Probe::Never | Probe::Unhealthy(_) if calm || random.percent(50) => Probe::Healthy,
+            Probe::Never | Probe::Healthy => Probe::Unhealthy(1),
+            Probe::Unhealthy(failures) => Probe::Unhealthy(failures + 1),
+        };
+        let consecutive_failures = match self.probe {
+            Probe::Never | Probe::Healthy => 0,
+            Probe::Unhealthy(failures) => failures,
+        };
+        self.change(framework, TaskState::Running, random);
+        let healthy = self.probe == Probe::Healthy;
+        let result = HealthResult { index: 0, healthy, consecutive_failures, ..HealthResult::default() };
+        self.pending.back_mut().into_iter().for_each(|update| update.status.health_results.push(result.clone()));
+    }
+
     fn change(&mut self, framework: &FrameworkId, state: TaskState, random: &mut Random) {
         self.state = state;
         if state.is_terminal() {

@@ -10,6 +10,10 @@ pub(crate) enum Fault {
     CrashMaster { master: usize, down_ms: u64 },
     /// A master process is stopped, and continued as if nothing had been.
     PauseMaster { master: usize, pause_ms: u64 },
+    /// A process of the service layer dies; it is started again after a while.
+    CrashPaas { paas: usize, down_ms: u64 },
+    /// A process of the service layer is stopped, and continued as if nothing had been.
+    PausePaas { paas: usize, pause_ms: u64 },
     /// A master's wall clock jumps.
     JumpClock { master: usize, skew_ms: i64 },
     /// An agent's daemon dies; its processes go on.
@@ -32,6 +36,20 @@ pub(crate) struct Size {
     pub(crate) masters: usize,
     pub(crate) agents: usize,
     pub(crate) schedulers: usize,
+    /// Processes of the service layer; 0: there is none.
+    pub(crate) paas: usize,
+    pub(crate) clients: usize,
+}
+
+impl Size {
+    /// Every third run has the service layer in it, and more room for what it runs.
+    pub(crate) fn any(seed: u64, random: &mut Random) -> Self {
+        let masters = 3;
+        if seed.is_multiple_of(3) {
+            return Self { masters, agents: 3 + random.index(3), schedulers: random.index(2), paas: 2, clients: 2 };
+        }
+        Self { masters, agents: 2 + random.index(4), schedulers: 1 + random.index(3), paas: 0, clients: 0 }
+    }
 }
 
 impl Fault {
@@ -40,6 +58,9 @@ impl Fault {
         let master = random.index(size.masters);
         let agent = random.index(size.agents);
         let down_ms = if random.percent(70) { random.within(100..4_000) } else { random.within(4_000..30_000) };
+        if size.paas > 0 && random.percent(25) {
+            return Self::of_paas(size, random);
+        }
         match random.within(0..100) {
             0..14 => Self::CrashMaster { master, down_ms: down_ms.min(8_000) },
             14..24 => Self::PauseMaster { master, pause_ms: random.within(500..15_000) },
@@ -61,6 +82,22 @@ impl Fault {
             _ => Self::Heal,
         }
     }
+
+    fn of_paas(size: Size, random: &mut Random) -> Self {
+        let paas = random.index(size.paas);
+        match random.within(0..10) {
+            0..4 => Self::CrashPaas { paas, down_ms: random.within(100..6_000) },
+            4..6 => Self::PausePaas { paas, pause_ms: random.within(500..12_000) },
+            6..8 => {
+                let (from, to) = paas_pair(size, random);
+                Self::CutOneWay { from, to }
+            }
+            _ => {
+                let (one, other) = paas_pair(size, random);
+                Self::Cut { one, other }
+            }
+        }
+    }
 }
 
 /// A master, and something that it talks to, in either order.
@@ -68,8 +105,19 @@ fn pair(size: Size, random: &mut Random) -> (Node, Node) {
     let master = Node::Master(random.index(size.masters));
     let other = match random.within(0..10) {
         0..6 => Node::Agent(random.index(size.agents)),
-        6..8 => Node::Scheduler(random.index(size.schedulers)),
+        6..8 if size.schedulers > 0 => Node::Scheduler(random.index(size.schedulers)),
         _ => Node::Store,
     };
     if random.percent(50) { (master, other) } else { (other, master) }
+}
+
+/// A process of the service layer, and something that it talks to, in either order.
+fn paas_pair(size: Size, random: &mut Random) -> (Node, Node) {
+    let paas = Node::Paas(random.index(size.paas));
+    let other = match random.within(0..10) {
+        0..5 => Node::Master(random.index(size.masters)),
+        5..8 => Node::PaasStore,
+        _ => Node::Client(random.index(size.clients)),
+    };
+    if random.percent(50) { (paas, other) } else { (other, paas) }
 }

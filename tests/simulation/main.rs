@@ -3,7 +3,8 @@
 //! The kernels that run here are the real ones. Around them everything is simulated: the shell and its writer ([`master`]), Postgres
 //! ([`store`]), agents with their processes ([`agent`]), frameworks ([`scheduler`]), and the network between them ([`network`]),
 //! which delays, loses, repeats, and is cut in one direction or both. Masters crash, are paused and are deposed; commits fail, or
-//! succeed without an answer; agents crash, reboot and lose their disks; schedulers vanish and are taken over.
+//! succeed without an answer; agents crash, reboot and lose their disks; schedulers vanish and are taken over. In some of the runs one of
+//! the frameworks is the service layer with its real engine ([`paas`]), with clients that write and follow its events.
 //!
 //! One seed decides everything, so a run can be repeated exactly. After every step the invariants are checked ([`checks`], one file
 //! each, named as in the architecture); towards the end the faults stop, and what must have come right by then is checked as well.
@@ -12,12 +13,15 @@
 mod agent;
 mod checks;
 mod faults;
+mod lead;
 mod master;
 mod network;
+mod paas;
 mod random;
 mod rules;
 mod scheduler;
 mod store;
+mod summary;
 mod world;
 
 use std::panic::{self, AssertUnwindSafe};
@@ -25,15 +29,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use rules::Rules;
+use summary::Summary;
 use world::{Trace, World};
 
-/// As many seeds are tried in every run of the tests.
+/// As many seeds are tried in every run of the tests, unless [`COUNT_VARIABLE`] says how many.
 const SEEDS: u64 = 300;
+/// For a night's search.
+const COUNT_VARIABLE: &str = "ATTICA_SIM_SEEDS";
 /// With this variable set, one seed is run and everything that happens is printed.
 const SEED_VARIABLE: &str = "ATTICA_SIM_SEED";
 
 /// Runs one seed; the error says which invariant was violated, and how.
-fn run(seed: u64, rules: Rules, trace: Trace) -> Result<world::Summary, String> {
+fn run(seed: u64, rules: Rules, trace: Trace) -> Result<Summary, String> {
     let world = AssertUnwindSafe(|| World::new(seed, rules, trace).run());
     panic::catch_unwind(world).unwrap_or_else(|panic| {
         let message = panic.downcast_ref::<String>().cloned();
@@ -43,17 +50,17 @@ fn run(seed: u64, rules: Rules, trace: Trace) -> Result<world::Summary, String> 
 }
 
 /// Runs seeds on all processors; returns the first violation by seed, if any.
-fn search(seeds: std::ops::Range<u64>, rules: Rules) -> (world::Summary, Option<(u64, String)>) {
+fn search(seeds: std::ops::Range<u64>, rules: Rules) -> (Summary, Option<(u64, String)>) {
     let next = AtomicU64::new(seeds.start);
     let worker = || {
-        let mut total = world::Summary::default();
+        let mut total = Summary::default();
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= seeds.end {
                 return (total, None);
             }
             match run(seed, rules, Trace::Off) {
-                Ok(summary) => total.add(&summary),
+                Ok(summary) => total.merge(&summary),
                 Err(violation) => {
                     next.fetch_max(seeds.end, Ordering::Relaxed);
                     return (total, Some((seed, violation)));
@@ -66,8 +73,8 @@ fn search(seeds: std::ops::Range<u64>, rules: Rules) -> (world::Summary, Option<
         let threads: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
         threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
     });
-    let mut total = world::Summary::default();
-    results.iter().for_each(|(summary, _)| total.add(summary));
+    let mut total = Summary::default();
+    results.iter().for_each(|(summary, _)| total.merge(summary));
     (total, results.into_iter().filter_map(|(_, violation)| violation).min())
 }
 
@@ -81,13 +88,14 @@ fn invariants_hold_whatever_happens() {
         }
         return;
     }
-    let (summary, violation) = search(0..SEEDS, Rules::default());
+    let count = std::env::var(COUNT_VARIABLE).ok().and_then(|count| count.parse().ok()).unwrap_or(SEEDS);
+    let (summary, violation) = search(0..count, Rules::default());
     if let Some((seed, violation)) = violation {
         panic!(
             "seed {seed}: {violation}\nreplay with: {SEED_VARIABLE}={seed} cargo test --test simulation invariants -- --nocapture"
         );
     }
-    println!("{SEEDS} seeds: {summary:?}");
+    println!("{count} seeds: {summary:?}");
     summary.assert_eventful();
 }
 
@@ -118,4 +126,14 @@ fn finds_a_leader_that_forgets_what_is_not_acknowledged() {
 #[test]
 fn finds_an_agent_that_obeys_deposed_leaders() {
     must_find(Rules { epochs: rules::Epochs::Ignored, ..Rules::default() }, &["I8:"]);
+}
+
+#[test]
+fn finds_a_service_layer_that_calls_before_the_commit() {
+    must_find(Rules { paas_release: rules::Release::BeforeCommit, ..Rules::default() }, &["I1:"]);
+}
+
+#[test]
+fn finds_a_planner_that_ignores_the_minimum_health_capacity() {
+    must_find(Rules { capacity: rules::Capacity::Ignored, ..Rules::default() }, &["I3:"]);
 }

@@ -9,10 +9,10 @@ use attica_core_api::scheduler::Event;
 use attica_core_api::v1::MasterInfo;
 use attica_core_api::{Entropy, Tick, Timestamp, link};
 
+use crate::lead::LEASE_MS;
 use crate::network::{Body, Message, Node};
 use crate::random::Random;
 use crate::rules::{Outbox, Release, Rules};
-use crate::store::LEASE_MS;
 use crate::world::{Out, Timer};
 
 /// How long the writer waits for the answer to a commit before it connects again and asks.
@@ -50,10 +50,12 @@ pub(crate) struct Leader {
     inputs: VecDeque<Input>,
     waiting: VecDeque<Batch>,
     in_flight: Option<InFlight>,
-    streams: BTreeMap<String, usize>,
+    streams: BTreeMap<String, Node>,
     pub(crate) links: BTreeMap<String, usize>,
     tickets: BTreeMap<u64, (Node, Body)>,
     next_ticket: u64,
+    /// When the kernel will be woken.
+    wake: Option<Tick>,
 }
 
 struct Batch {
@@ -115,7 +117,7 @@ impl Master {
                 }
                 for (stream, scheduler) in &leader.streams {
                     let body = Body::Event { stream: stream.clone(), event: Event::heartbeat() };
-                    out.send(node, Node::Scheduler(*scheduler), stream, body);
+                    out.send(node, *scheduler, stream, body);
                 }
                 for (link, agent) in &leader.links {
                     let body = Body::LinkEvent { link: link.clone(), event: Box::new(link::Event::heartbeat(epoch)) };
@@ -189,6 +191,7 @@ impl Master {
             links: BTreeMap::new(),
             tickets: BTreeMap::new(),
             next_ticket: 0,
+            wake: None,
         }));
         out.timers.push((1, Timer::Work { epoch }));
     }
@@ -199,7 +202,7 @@ impl Master {
         let Role::Leading(leader) = role else { return };
         let node = Node::Master(self.index);
         for (stream, scheduler) in &leader.streams {
-            out.close(node, Node::Scheduler(*scheduler), stream);
+            out.close(node, *scheduler, stream);
         }
         for (link, agent) in &leader.links {
             out.close(node, Node::Agent(*agent), link);
@@ -239,7 +242,9 @@ impl Master {
         }
         leader.kernel.settle(at, &mut effects);
         leader.kernel.assert_consistent();
-        if let Some(wake) = effects.wake {
+        leader.wake = leader.wake.filter(|wake| *wake > at.tick);
+        if let Some(wake) = effects.wake.filter(|wake| leader.wake.is_none_or(|planned| *wake < planned)) {
+            leader.wake = Some(wake);
             out.timers.push((wake.since(at.tick).max(1), Timer::Work { epoch: leader.epoch }));
         }
         let mut batch = Batch { facts: effects.facts, sends: effects.sends, replies: effects.replies };
@@ -274,14 +279,14 @@ impl Master {
 impl Leader {
     fn input_of(&mut self, message: Message) -> Option<Input> {
         match (message.from, message.body) {
-            (Node::Scheduler(scheduler), Body::Subscribe { stream, subscribe }) => {
+            (scheduler, Body::Subscribe { stream, subscribe }) => {
                 self.streams.insert(stream.clone(), scheduler);
                 Some(Input::Subscribe { stream: StreamId::new(stream), subscribe })
             }
             (from, Body::Call { ticket, framework, stream, command }) => {
                 let answer = Body::Answer { ticket, reply: Reply::Accepted };
                 let reply = self.ticket(from, answer);
-                Some(Input::Command { framework, stream: Some(StreamId::new(stream)), command, reply })
+                Some(Input::Command { framework, stream: Some(StreamId::new(stream)), command: Box::new(command), reply })
             }
             (Node::Agent(agent), Body::AgentCall { link, call }) => {
                 let register = call.r#type == link::CallType::Register;
@@ -339,12 +344,12 @@ impl Leader {
                         node,
                         Node::Scheduler(*scheduler),
                         stream,
-                        Body::Event { stream: stream.to_owned(), event },
+                        Body::Event { stream: stream.to_owned(), event: *event },
                     );
                 }
                 Send::CloseScheduler { stream } => {
                     let Some(scheduler) = self.streams.remove(stream.as_str()) else { continue };
-                    out.close(node, Node::Scheduler(scheduler), stream.as_str());
+                    out.close(node, scheduler, stream.as_str());
                 }
                 Send::Agent { link, event } => {
                     let link = link.as_str();

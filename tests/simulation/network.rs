@@ -8,6 +8,7 @@ use attica_core_api::link;
 use attica_core_api::scheduler::{Command, Event, Subscribe};
 use attica_core_api::v1::FrameworkId;
 
+use crate::paas;
 use crate::random::Random;
 
 /// Who sends and receives.
@@ -17,6 +18,12 @@ pub(crate) enum Node {
     Agent(usize),
     Scheduler(usize),
     Store,
+    /// A process of the service layer.
+    Paas(usize),
+    /// Its database.
+    PaasStore,
+    /// A client of the service layer.
+    Client(usize),
 }
 
 /// What travels. Connections are named by the text of their stream id.
@@ -88,6 +95,8 @@ pub(crate) enum Body {
         lead_epoch: u64,
         seq: usize,
     },
+    /// Between the service layer, its database and its clients.
+    Paas(Box<paas::Body>),
 }
 
 /// A message, and the connection it travels on.

@@ -6,9 +6,12 @@ pub(crate) struct Rules {
     pub(crate) release: Release,
     pub(crate) outbox: Outbox,
     pub(crate) epochs: Epochs,
+    /// When the service layer calls the master and answers its clients.
+    pub(crate) paas_release: Release,
+    pub(crate) capacity: Capacity,
 }
 
-/// When a master sends what its kernel said.
+/// When a shell lets out what its core said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Release {
     /// When the facts, and all earlier ones, are committed.
@@ -35,5 +38,15 @@ pub(crate) enum Epochs {
     #[default]
     Checked,
     /// Obeys it, on whatever stream it comes.
+    Ignored,
+}
+
+/// What the service layer's planner knows of minimumHealthCapacity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Capacity {
+    /// What the definition says.
+    #[default]
+    Kept,
+    /// Nothing: what clients ask for is lost on its way to the engine.
     Ignored,
 }

@@ -1,23 +1,17 @@
-//! Postgres as the writer sees it: a fence, facts in order, a lease. What is committed stays.
+//! Postgres as the masters' writer sees it: a fence, facts in order, a lease. What is committed stays.
 
 use attica_core::fact::Fact;
 use attica_core::snapshot::Snapshot;
 
+use crate::lead::{Fence, Lead};
 use crate::network::Body;
-
-/// How long a lease lasts without renewal.
-pub(crate) const LEASE_MS: u64 = 5_000;
 
 /// The database.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
-    pub(crate) epoch: u64,
-    /// The number of facts.
-    pub(crate) seq: usize,
+    pub(crate) lead: Lead,
     /// The fold of all facts: what a new leader loads.
     pub(crate) snapshot: Snapshot,
-    holder: Option<usize>,
-    expires_at: u64,
 }
 
 /// What a request did.
@@ -31,34 +25,15 @@ pub(crate) enum Outcome {
 impl Store {
     /// Carries a request of a master out.
     pub(crate) fn serve(&mut self, now: u64, master: usize, request: Body) -> Option<Outcome> {
-        match request {
-            Body::Campaign => {
-                if self.holder.is_some() && self.expires_at > now {
-                    return Some(Outcome::Answer(Body::Lost));
-                }
-                self.epoch += 1;
-                self.holder = Some(master);
-                self.expires_at = now + LEASE_MS;
-                Some(Outcome::Answer(Body::Won { epoch: self.epoch, seq: self.seq }))
-            }
-            Body::Renew { epoch, sent_at } if epoch == self.epoch => {
-                self.expires_at = now + LEASE_MS;
-                Some(Outcome::Answer(Body::Renewed { epoch, sent_at }))
-            }
-            Body::Renew { .. } => Some(Outcome::Answer(Body::Lost)),
-            Body::Commit { epoch, seq, facts } => {
-                // The fence. A transaction that fails has no answer worth waiting for: the writer resolves.
-                if epoch != self.epoch || seq != self.seq {
-                    return None;
-                }
-                self.seq += facts.len();
-                facts.iter().for_each(|fact| self.snapshot.apply(fact));
-                Some(Outcome::Committed(Body::Committed { epoch, seq: self.seq }, facts))
-            }
-            Body::Resolve { epoch } => {
-                Some(Outcome::Answer(Body::Resolved { epoch, lead_epoch: self.epoch, seq: self.seq }))
-            }
-            _ => None,
+        if let Some(answer) = self.lead.answer(now, master, &request) {
+            return Some(Outcome::Answer(answer));
         }
+        let Body::Commit { epoch, seq, facts } = request else { return None };
+        // A transaction that fails has no answer worth waiting for: the writer resolves.
+        if self.lead.admit(epoch, seq, facts.len()) == Fence::Closed {
+            return None;
+        }
+        facts.iter().for_each(|fact| self.snapshot.apply(fact));
+        Some(Outcome::Committed(Body::Committed { epoch, seq: self.lead.seq }, facts))
     }
 }

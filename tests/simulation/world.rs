@@ -10,10 +10,12 @@ use crate::checks::Checks;
 use crate::faults::{Fault, Size};
 use crate::master::{Master, Role};
 use crate::network::{Arrival, Body, Channel, Message, Network, Node};
+use crate::paas::Service;
 use crate::random::Random;
 use crate::rules::Rules;
 use crate::scheduler::Scheduler;
 use crate::store::{Outcome, Store};
+use crate::summary::Summary;
 
 /// Faults happen until then.
 const FAULTS_UNTIL_MS: u64 = 60_000;
@@ -73,47 +75,6 @@ enum Event {
     Survey,
 }
 
-/// What happened in a run, to see that something did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Summary {
-    pub(crate) steps: u64,
-    pub(crate) epochs: u64,
-    pub(crate) facts: u64,
-    pub(crate) launched: u64,
-    pub(crate) unreachable: u64,
-    pub(crate) returned: u64,
-    pub(crate) acknowledged: u64,
-    pub(crate) repeated: u64,
-    pub(crate) fenced: u64,
-    pub(crate) removed: u64,
-}
-
-impl Summary {
-    pub(crate) fn add(&mut self, other: &Self) {
-        let Self { steps, epochs, facts, launched, unreachable, returned, acknowledged, repeated, fenced, removed } =
-            other;
-        self.steps += steps;
-        self.epochs += epochs;
-        self.facts += facts;
-        self.launched += launched;
-        self.unreachable += unreachable;
-        self.returned += returned;
-        self.acknowledged += acknowledged;
-        self.repeated += repeated;
-        self.fenced += fenced;
-        self.removed += removed;
-    }
-
-    /// A run in which nothing happens proves nothing.
-    pub(crate) fn assert_eventful(&self) {
-        let Self { steps, epochs, facts, launched, unreachable, returned, acknowledged, repeated, fenced, removed } =
-            self;
-        for count in [steps, epochs, facts, launched, unreachable, returned, acknowledged, repeated, fenced, removed] {
-            assert!(*count > 0, "something never happened: {self:?}");
-        }
-    }
-}
-
 /// The system under simulation.
 pub(crate) struct World {
     now: u64,
@@ -129,13 +90,14 @@ pub(crate) struct World {
     masters: Vec<Master>,
     agents: Vec<Agent>,
     schedulers: Vec<Scheduler>,
+    service: Service,
     checks: Checks,
 }
 
 impl World {
     pub(crate) fn new(seed: u64, rules: Rules, trace: Trace) -> Self {
         let mut random = Random::new(seed);
-        let size = Size { masters: 3, agents: 2 + random.index(4), schedulers: 1 + random.index(3) };
+        let size = Size::any(seed, &mut random);
         let schedulers = (0..size.schedulers).map(|index| Scheduler::new(index, &mut random)).collect();
         let mut world = Self {
             now: 0,
@@ -150,11 +112,14 @@ impl World {
             masters: (0..size.masters).map(Master::new).collect(),
             agents: (0..size.agents).map(Agent::new).collect(),
             schedulers,
+            service: Service::new(size.paas, size.clients),
             checks: Checks::default(),
         };
         let masters = (0..size.masters).map(Node::Master);
         let agents = (0..size.agents).map(Node::Agent);
-        let nodes: Vec<Node> = masters.chain(agents).chain((0..size.schedulers).map(Node::Scheduler)).collect();
+        let schedulers = (0..size.schedulers).map(Node::Scheduler);
+        let service = (0..size.paas).map(Node::Paas).chain((0..size.clients).map(Node::Client));
+        let nodes: Vec<Node> = masters.chain(agents).chain(schedulers).chain(service).collect();
         for node in nodes {
             let start = world.random.within(0..500);
             world.plan(start, Event::Timer(node, Timer::Tick));
@@ -172,11 +137,12 @@ impl World {
                 break;
             }
             self.now = at;
-            summary.steps += 1;
+            summary.count("steps");
             self.step(event).map_err(|violation| format!("{violation} (at {at} ms)"))?;
         }
         self.checks.finally(&self.store, &self.masters, &self.agents, &self.schedulers)?;
-        summary.epochs = self.store.epoch;
+        self.service.finally(self.now, &self.agents, &mut summary)?;
+        summary.add("epochs", self.store.lead.epoch);
         self.checks.summarise(&mut summary);
         Ok(summary)
     }
@@ -210,6 +176,7 @@ impl World {
             }
             Event::Survey => {
                 self.plan(SURVEY_MS, Event::Survey);
+                self.service.survey(&self.agents)?;
                 self.checks.survey(self.now, &self.store, &self.masters, &self.agents)
             }
         }
@@ -238,23 +205,24 @@ impl World {
 
     /// For how long a node does not run.
     fn pause_of(&self, node: Node) -> Option<u64> {
-        match node {
-            Node::Master(index) => {
-                self.masters[index].paused_until.checked_sub(self.now).filter(|pause_ms| *pause_ms > 0)
-            }
-            Node::Agent(_) | Node::Scheduler(_) | Node::Store => None,
-        }
+        let paused_until = match node {
+            Node::Master(index) => self.masters[index].paused_until,
+            Node::Paas(index) => self.service.processes[index].paused_until,
+            Node::Agent(_) | Node::Scheduler(_) | Node::Store | Node::PaasStore | Node::Client(_) => return None,
+        };
+        paused_until.checked_sub(self.now).filter(|pause_ms| *pause_ms > 0)
     }
 
     fn timer(&mut self, node: Node, timer: Timer) -> Result<(), String> {
         let (now, calm) = (self.now, self.is_calm());
         let mut out = Out::default();
+        if let Some(delay_ms) = self.pause_of(node) {
+            self.plan(delay_ms, Event::Timer(node, timer));
+            return Ok(());
+        }
+        let (masters, rules) = (self.size.masters, self.rules);
         match node {
             Node::Master(index) => {
-                if let Some(delay_ms) = self.pause_of(node) {
-                    self.plan(delay_ms, Event::Timer(node, timer));
-                    return Ok(());
-                }
                 self.masters[index].timer(now, timer, &mut self.random, self.rules, &mut out);
             }
             Node::Agent(index) => {
@@ -263,7 +231,10 @@ impl World {
             Node::Scheduler(index) => {
                 self.schedulers[index].tick(now, self.size.masters, &mut self.random, calm, &mut out)
             }
-            Node::Store => {}
+            Node::Paas(_) | Node::Client(_) => {
+                self.service.timer(now, node, timer, masters, calm, &mut self.random, rules, &mut out);
+            }
+            Node::Store | Node::PaasStore => {}
         }
         self.follow(node, out)
     }
@@ -276,6 +247,7 @@ impl World {
         for message in out.messages {
             let epoch = self.epoch_of(message.from);
             self.checks.released(&message, epoch)?;
+            self.service.released(&message)?;
             if self.is_lost(&message) {
                 self.tell(|| format!("lost: {}", describe(&message)));
                 continue;
@@ -292,7 +264,7 @@ impl World {
     fn epoch_of(&self, node: Node) -> Option<u64> {
         match node {
             Node::Master(index) => self.masters[index].leader().map(|leader| leader.epoch),
-            Node::Agent(_) | Node::Scheduler(_) | Node::Store => None,
+            _ => None,
         }
     }
 
@@ -307,6 +279,7 @@ impl World {
         let single = match message.body {
             Body::Call { .. } | Body::Answer { .. } | Body::AgentCall { .. } | Body::AgentAnswer { .. } => true,
             Body::Commit { .. } | Body::Committed { .. } | Body::Renew { .. } | Body::Campaign => true,
+            Body::Paas(ref body) => body.is_single(),
             _ => false,
         };
         single && !self.is_calm() && self.random.percent(2)
@@ -353,6 +326,10 @@ impl World {
             (Node::Agent(index), _) => self.agent_arrived(index, message, &mut out)?,
             (Node::Scheduler(index), _) => self.scheduler_arrived(index, message, &mut out)?,
             (Node::Store, _) => {}
+            (Node::Paas(_) | Node::PaasStore | Node::Client(_), _) => {
+                let (random, checks) = (&mut self.random, &mut self.checks);
+                self.service.arrived(now, message, random, self.rules, checks, &mut out)?;
+            }
         }
         self.follow(node, out)
     }
@@ -447,6 +424,18 @@ impl World {
                 self.masters[master].paused_until = self.now + pause_ms;
                 return;
             }
+            Fault::CrashPaas { paas, down_ms } => {
+                if !self.service.processes[paas].is_up() {
+                    return;
+                }
+                self.service.processes[paas].crash(self.now, &mut self.random, &mut out);
+                self.plan(down_ms, Event::Up(Node::Paas(paas)));
+                Node::Paas(paas)
+            }
+            Fault::PausePaas { paas, pause_ms } => {
+                self.service.processes[paas].paused_until = self.now + pause_ms;
+                return;
+            }
             Fault::JumpClock { master, skew_ms } => {
                 self.masters[master].wall_skew_ms = skew_ms;
                 return;
@@ -484,7 +473,8 @@ impl World {
         match node {
             Node::Master(master) => self.masters[master].role = Role::Standby,
             Node::Agent(agent) => self.agents[agent].restart(),
-            Node::Scheduler(_) | Node::Store => {}
+            Node::Paas(paas) => self.service.processes[paas].restart(),
+            Node::Scheduler(_) | Node::Store | Node::PaasStore | Node::Client(_) => {}
         }
     }
 }

@@ -127,7 +127,7 @@ impl Kernel {
         let agent: Option<AgentId> = Some(task.agent_id.clone());
         let status: TaskStatus = from_master(now, task.task_id.clone(), agent, framework.told(state), reason, message);
         if let Some(stream) = framework.stream() {
-            out.sends.push(Send::Scheduler { stream: stream.clone(), event: Event::update(status) });
+            out.sends.push(Send::scheduler(stream.clone(), Event::update(status)));
         }
     }
 

@@ -61,7 +61,7 @@ impl Kernel {
         out.facts.push(Fact::AgentUnreachable { agent: id.clone(), at: now.wall });
         self.lose_tasks(now, id, out);
         let connected = self.frameworks.values().filter_map(|framework| framework.stream());
-        let failure = |stream| Send::Scheduler { stream, event: Event::agent_lost(id.clone()) };
+        let failure = |stream| Send::scheduler(stream, Event::agent_lost(id.clone()));
         out.sends.extend(connected.cloned().map(failure));
     }
 

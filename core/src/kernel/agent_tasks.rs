@@ -23,10 +23,15 @@ enum Settlement {
     Kill,
     /// The agent has never got it.
     Run,
-    /// The agent has never got it, and nobody waits for it any more: it ends in this state.
-    NeverRan(TaskState, TaskStatusReason, &'static str),
-    /// The agent had it and has lost it.
-    Gone,
+    /// The agent does not have it, and will not get it: it ends.
+    End(Ending),
+}
+
+/// How the master ends a task that cannot report any more.
+struct Ending {
+    state: TaskState,
+    reason: TaskStatusReason,
+    message: &'static str,
 }
 
 impl Kernel {
@@ -63,13 +68,7 @@ impl Kernel {
                     let staging = self.task_mut(&framework, &task).staging.as_deref().cloned();
                     runs.entry(framework).or_default().extend(staging);
                 }
-                Settlement::NeverRan(state, reason, message) => {
-                    self.end_task(now, &framework, &task, state, reason, message, out);
-                }
-                Settlement::Gone => {
-                    let message = "Task is unknown to the agent";
-                    self.end_task(now, &framework, &task, TaskState::Gone, TaskStatusReason::AgentReregistered, message, out);
-                }
+                Settlement::End(ending) => self.end_task(now, &framework, &task, ending, out),
             }
         }
         for (framework, tasks) in runs {
@@ -88,18 +87,22 @@ impl Kernel {
         match (known, task.staging.is_some()) {
             (true, _) if unwanted => Settlement::Kill,
             (true, _) => Settlement::Keep,
-            (false, true) if unwanted => Settlement::NeverRan(
-                TaskState::Killed,
-                TaskStatusReason::TaskKilledDuringLaunch,
-                "Task was killed before it was delivered to the agent",
-            ),
-            (false, true) if task.reach == Reach::Unreachable => Settlement::NeverRan(
-                TaskState::Dropped,
-                TaskStatusReason::AgentReregistered,
-                "Task was not delivered to the agent before it became unreachable",
-            ),
+            (false, true) if unwanted => Settlement::End(Ending {
+                state: TaskState::Killed,
+                reason: TaskStatusReason::TaskKilledDuringLaunch,
+                message: "Task was killed before it was delivered to the agent",
+            }),
+            (false, true) if task.reach == Reach::Unreachable => Settlement::End(Ending {
+                state: TaskState::Dropped,
+                reason: TaskStatusReason::AgentReregistered,
+                message: "Task was not delivered to the agent before it became unreachable",
+            }),
             (false, true) => Settlement::Run,
-            (false, false) => Settlement::Gone,
+            (false, false) => Settlement::End(Ending {
+                state: TaskState::Gone,
+                reason: TaskStatusReason::AgentReregistered,
+                message: "Task is unknown to the agent",
+            }),
         }
     }
 
@@ -119,20 +122,10 @@ impl Kernel {
         self.update_reach(now, framework, status, Reach::Reachable, out);
     }
 
-    /// The master ends a task that cannot report any more.
-    fn end_task(
-        &mut self,
-        now: Now,
-        framework: &FrameworkId,
-        id: &TaskId,
-        state: TaskState,
-        reason: TaskStatusReason,
-        message: &str,
-        out: &mut Effects,
-    ) {
-        let state = self.framework_mut(framework).told(state);
+    fn end_task(&mut self, now: Now, framework: &FrameworkId, id: &TaskId, ending: Ending, out: &mut Effects) {
+        let state = self.framework_mut(framework).told(ending.state);
         let agent = self.task_mut(framework, id).agent.clone();
-        let status = from_master(now, id.clone(), Some(agent), state, reason, message);
+        let status = from_master(now, id.clone(), Some(agent), state, ending.reason, ending.message);
         self.update_task(now, framework, status, None, out);
     }
 

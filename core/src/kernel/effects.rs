@@ -31,7 +31,7 @@ pub enum Send {
         /// The stream.
         stream: StreamId,
         /// The event.
-        event: scheduler::Event,
+        event: Box<scheduler::Event>,
     },
     /// End a scheduler's stream, after what was sent before. No `SchedulerClosed` is expected for it (and one does no harm).
     CloseScheduler {
@@ -52,6 +52,13 @@ pub enum Send {
         /// Why, for the log.
         reason: CloseReason,
     },
+}
+
+impl Send {
+    /// An event for a scheduler.
+    pub fn scheduler(stream: StreamId, event: scheduler::Event) -> Self {
+        Self::Scheduler { stream, event: Box::new(event) }
+    }
 }
 
 /// Why an agent's stream is ended.

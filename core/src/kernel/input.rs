@@ -62,7 +62,7 @@ pub enum Input {
         /// The `Mesos-Stream-Id` that came with the call, if any.
         stream: Option<StreamId>,
         /// The validated call.
-        command: Command,
+        command: Box<Command>,
         /// Who waits for the answer.
         reply: ReplyTo,
     },

@@ -94,7 +94,7 @@ impl Kernel {
         match input {
             Input::Subscribe { stream, subscribe } => self.subscribe(now, stream, *subscribe, out),
             Input::Command { framework, stream, command, reply } => {
-                let answer = match self.command(now, &framework, stream, command, out) {
+                let answer = match self.command(now, &framework, stream, *command, out) {
                     Ok(()) => Reply::Accepted,
                     Err(refusal) => Reply::Refused(refusal),
                 };

@@ -36,7 +36,7 @@ impl Kernel {
         for (framework, offers) in by_framework {
             let stream = self.frameworks.get(&framework).and_then(|framework| framework.stream());
             let Some(stream) = stream.cloned() else { unreachable!("{framework} gets offers because it is connected") };
-            out.sends.push(Send::Scheduler { stream, event: Event::offers(offers) });
+            out.sends.push(Send::scheduler(stream, Event::offers(offers)));
         }
     }
 
@@ -46,7 +46,7 @@ impl Kernel {
             let id = self.offer_id(offer.key);
             let (framework, _) = self.parties(&offer);
             if let Some(stream) = self.frameworks.get(&framework).and_then(|framework| framework.stream()) {
-                out.sends.push(Send::Scheduler { stream: stream.clone(), event: Event::rescind(id.clone()) });
+                out.sends.push(Send::scheduler(stream.clone(), Event::rescind(id.clone())));
             }
             out.view.push(View::OfferGone { offer: id });
         }

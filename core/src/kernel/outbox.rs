@@ -86,7 +86,7 @@ impl Kernel {
         let Some(outbox) = &mut self.task_mut(framework, task).outbox else { return };
         let Some(status) = outbox.statuses.front() else { unreachable!("an outbox is not empty") };
         let resend = Resend { at: now.tick.after(wait_ms), wait_ms };
-        out.sends.push(Send::Scheduler { stream, event: Event::update(status.clone()) });
+        out.sends.push(Send::scheduler(stream, Event::update(status.clone())));
         outbox.resend = Some(resend);
         self.timers.set(resend.at, Timer::Resend(framework.clone(), task.clone()));
     }

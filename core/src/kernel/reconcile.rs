@@ -16,7 +16,7 @@ impl Kernel {
             let Some(framework) = self.frameworks.get(id) else { return };
             let statuses = framework.tasks.iter().map(|(task_id, task)| latest(now, framework, task_id, task));
             let Some(stream) = framework.stream() else { return };
-            let send = |status| Send::Scheduler { stream: stream.clone(), event: Event::update(status) };
+            let send = |status| Send::scheduler(stream.clone(), Event::update(status));
             out.sends.extend(statuses.map(send));
             return;
         }
@@ -40,7 +40,7 @@ impl Kernel {
             Some(task) => Some(latest(now, framework, task_id, task)),
             None => self.unknown(now, framework, task_id, agent),
         };
-        out.sends.extend(status.map(|status| Send::Scheduler { stream: stream.clone(), event: Event::update(status) }));
+        out.sends.extend(status.map(|status| Send::scheduler(stream.clone(), Event::update(status))));
     }
 
     /// The answer for a task that is not there: none while an agent that may have it can still come back to this leader.

@@ -29,7 +29,7 @@ impl Kernel {
                 self.welcome(now, &id, stream, out);
             }
             Err(message) => {
-                out.sends.push(Send::Scheduler { stream: stream.clone(), event: Event::error(message) });
+                out.sends.push(Send::scheduler(stream.clone(), Event::error(message)));
                 out.sends.push(Send::CloseScheduler { stream });
             }
         }
@@ -39,7 +39,7 @@ impl Kernel {
     fn admit(&self, subscribe: &Subscribe) -> Result<Vec<Role>, String> {
         let info = &subscribe.framework_info;
         let roles = roles_of(info)?;
-        if !(info.failover_timeout >= 0.0) {
+        if info.failover_timeout.is_nan() || info.failover_timeout < 0.0 {
             return Err(format!("'FrameworkInfo.failover_timeout' must not be negative, but is {}", info.failover_timeout));
         }
         if subscribe.offer_constraints.is_some() {
@@ -91,7 +91,7 @@ impl Kernel {
                 self.stop_resends(id);
                 // The offers of the old stream are void. Whoever takes over does not know them: no RESCIND.
                 self.deactivate_framework(id, out);
-                out.sends.push(Send::Scheduler { stream: old.clone(), event: Event::error("Framework failed over") });
+                out.sends.push(Send::scheduler(old.clone(), Event::error("Framework failed over")));
                 out.sends.push(Send::CloseScheduler { stream: old });
             }
             Presence::Away(deadline) => self.timers.cancel(deadline, Timer::FrameworkAway(id.clone())),
@@ -121,7 +121,7 @@ impl Kernel {
     fn welcome(&mut self, now: Now, id: &FrameworkId, stream: StreamId, out: &mut Effects) {
         let heartbeat_seconds = self.config.scheduler_heartbeat_ms as f64 / 1_000.0;
         let event = Event::subscribed(id.clone(), heartbeat_seconds, (*self.config.master_info).clone());
-        out.sends.push(Send::Scheduler { stream, event });
+        out.sends.push(Send::scheduler(stream, event));
         out.view.push(View::FrameworkConnected { framework: id.clone() });
         let key = self.framework_key(id);
         self.allocator.activate_framework(key);

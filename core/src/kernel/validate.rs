@@ -111,7 +111,7 @@ fn check_limits(limits: &BTreeMap<String, Scalar>, wanted: &Resources) -> Result
             return Err(format!("Task has a limit on '{name}', but only 'cpus' and 'mem' can have one"));
         }
         let requested = wanted.scalar(&Name::from(name.as_str())).to_f64();
-        if !(limit.value >= requested) {
+        if limit.value.is_nan() || limit.value < requested {
             return Err(format!("Task's limit {} on '{name}' is below its request {requested}", limit.value));
         }
     }

@@ -180,15 +180,15 @@ mod tests {
         let (other, mut read) = streams.open_scheduler(MediaType::Protobuf, None);
         let large = scheduler::Event::error("x".repeat(8 << 20));
         for _ in 0..=SCHEDULER_LIMITS.max_pending_bytes / (8 << 20) {
-            streams.send(&Send::Scheduler { stream: stalled.clone(), event: large.clone() });
+            streams.send(&Send::scheduler(stalled.clone(), large.clone()));
         }
         let told: Vec<Input> = inputs.next(10).await.unwrap().collect();
         assert!(matches!(told.as_slice(), [Input::SchedulerClosed { stream }] if *stream == stalled), "{told:?}");
         let end = unread.collect().await.unwrap_err();
         assert_eq!(end.0, StreamEnd::TooManyPending);
         // What is sent to it now goes nowhere, and the other one goes on.
-        streams.send(&Send::Scheduler { stream: stalled, event: scheduler::Event::heartbeat() });
-        streams.send(&Send::Scheduler { stream: other, event: scheduler::Event::heartbeat() });
+        streams.send(&Send::scheduler(stalled, scheduler::Event::heartbeat()));
+        streams.send(&Send::scheduler(other, scheduler::Event::heartbeat()));
         assert!(read.frame().await.unwrap().is_ok());
     }
 

@@ -21,7 +21,7 @@ pub(super) type TaskName = (FrameworkId, TaskId);
 pub(super) struct Rows<'a> {
     pub forgotten_frameworks: BTreeSet<FrameworkId>,
     pub forgotten_tasks: BTreeSet<TaskName>,
-    pub subscribed: BTreeMap<FrameworkId, (&'a FrameworkInfo, Timestamp)>,
+    pub subscribed: BTreeMap<FrameworkId, Subscription<'a>>,
     /// The last change of a framework's presence, unless that was a subscription.
     pub presence: BTreeMap<FrameworkId, Presence>,
     pub registered: BTreeMap<AgentId, Registration<'a>>,
@@ -41,10 +41,20 @@ pub(super) struct Presence {
 }
 
 #[derive(Debug)]
+pub(super) struct Subscription<'a> {
+    pub info: &'a FrameworkInfo,
+    /// The first one in this transaction, which counts when the framework is new.
+    pub first_at: Timestamp,
+    pub at: Timestamp,
+}
+
+#[derive(Debug)]
 pub(super) struct Registration<'a> {
     pub info: &'a AgentInfo,
     pub version: &'a str,
     pub boot_id: &'a str,
+    /// The first one in this transaction, which counts when the agent is new.
+    pub first_at: Timestamp,
     pub at: Timestamp,
 }
 
@@ -81,7 +91,8 @@ impl<'a> Rows<'a> {
             Fact::FrameworkSubscribed { info, at } => {
                 let Some(id) = &info.id else { unreachable!("a framework without an id is never subscribed") };
                 self.presence.remove(id);
-                self.subscribed.insert(id.clone(), (info, *at));
+                let first_at = self.subscribed.get(id).map_or(*at, |before| before.first_at);
+                self.subscribed.insert(id.clone(), Subscription { info, first_at, at: *at });
             }
             Fact::FrameworkDisconnected { framework, deadline, at } => {
                 let presence = Presence { disconnected_at: Some(*at), deadline: Some(*deadline), removed_at: None };
@@ -97,7 +108,8 @@ impl<'a> Rows<'a> {
             Fact::AgentRegistered { info, version, boot_id, at } => {
                 let Some(id) = &info.id else { unreachable!("an agent without an id is never registered") };
                 self.unreachable.remove(id);
-                self.registered.insert(id.clone(), Registration { info, version, boot_id, at: *at });
+                let first_at = self.registered.get(id).map_or(*at, |before| before.first_at);
+                self.registered.insert(id.clone(), Registration { info, version, boot_id, first_at, at: *at });
             }
             Fact::AgentUnreachable { agent, at } => {
                 self.unreachable.insert(agent.clone(), *at);

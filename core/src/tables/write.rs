@@ -11,7 +11,7 @@ const FORGET_FRAMEWORKS: &str = "delete from framework where framework_id = any(
 const FORGET_THEIR_TASKS: &str = "delete from task where framework_id = any($1::text[])";
 const FORGET_TASKS: &str = "delete from task where (framework_id, task_id) in (select * from unnest($1::text[], $2::text[]))";
 const SUBSCRIBE: &str = "insert into framework (framework_id, info, registered_at, reregistered_at)
-    select framework_id, info, at, at from unnest($1::text[], $2::bytea[], $3::bigint[]) as r (framework_id, info, at)
+    select * from unnest($1::text[], $2::bytea[], $3::bigint[], $4::bigint[])
     on conflict (framework_id) do update set info = excluded.info, reregistered_at = excluded.reregistered_at,
         disconnected_at = null, deadline = null, removed_at = null";
 const MOVE_FRAMEWORKS: &str = "update framework
@@ -20,8 +20,7 @@ const MOVE_FRAMEWORKS: &str = "update framework
         as r (framework_id, disconnected_at, deadline, removed_at)
     where framework.framework_id = r.framework_id";
 const REGISTER: &str = "insert into agent (agent_id, info, version, boot_id, registered_at, reregistered_at)
-    select agent_id, info, version, boot_id, at, at
-    from unnest($1::text[], $2::bytea[], $3::text[], $4::text[], $5::bigint[]) as r (agent_id, info, version, boot_id, at)
+    select * from unnest($1::text[], $2::bytea[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
     on conflict (agent_id) do update set info = excluded.info, version = excluded.version, boot_id = excluded.boot_id,
         reregistered_at = excluded.reregistered_at, unreachable_at = null";
 const LOSE_AGENTS: &str = "update agent set unreachable_at = r.at
@@ -113,9 +112,16 @@ fn forget<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, row
 
 fn write_frameworks<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, rows: &Rows<'_>) {
     if !rows.subscribed.is_empty() {
-        let infos: Vec<_> = rows.subscribed.values().map(|(info, _)| encode_proto(*info)).collect();
-        let at: Vec<i64> = rows.subscribed.values().map(|(_, at)| at.0).collect();
-        transaction.execute(&statements.subscribe, [Box::new(texts(rows.subscribed.keys())), Box::new(infos), Box::new(at)]);
+        let subscriptions = || rows.subscribed.values();
+        transaction.execute(
+            &statements.subscribe,
+            [
+                Box::new(texts(rows.subscribed.keys())),
+                Box::new(subscriptions().map(|subscription| encode_proto(subscription.info)).collect::<Vec<_>>()),
+                Box::new(subscriptions().map(|subscription| subscription.first_at.0).collect::<Vec<_>>()),
+                Box::new(subscriptions().map(|subscription| subscription.at.0).collect::<Vec<_>>()),
+            ],
+        );
     }
     if !rows.presence.is_empty() {
         let column = |of: fn(&super::rows::Presence) -> Option<Timestamp>| -> Vec<Option<i64>> {
@@ -143,6 +149,7 @@ fn write_agents<'a>(transaction: &mut Transaction<'a>, statements: &'a Statement
                 Box::new(agents().map(|agent| encode_proto(agent.info)).collect::<Vec<_>>()),
                 Box::new(agents().map(|agent| agent.version.to_owned()).collect::<Vec<_>>()),
                 Box::new(agents().map(|agent| agent.boot_id.to_owned()).collect::<Vec<_>>()),
+                Box::new(agents().map(|agent| agent.first_at.0).collect::<Vec<_>>()),
                 Box::new(agents().map(|agent| agent.at.0).collect::<Vec<_>>()),
             ],
         );

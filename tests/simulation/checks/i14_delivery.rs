@@ -124,7 +124,7 @@ pub(super) fn finally(
     agents: &[Agent],
     schedulers: &[Scheduler],
 ) -> Result<(), String> {
-    let leads = masters.iter().filter_map(Master::leader).any(|leader| leader.epoch == store.epoch);
+    let leads = masters.iter().filter_map(Master::leader).any(|leader| leader.epoch == store.lead.epoch);
     if !leads {
         return Err("I14: nobody leads in the end".to_owned());
     }

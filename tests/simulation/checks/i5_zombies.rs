@@ -28,9 +28,9 @@ impl Zombies {
         masters: &[Master],
         agents: &[Agent],
     ) -> Result<(), String> {
-        let leads = masters.iter().filter_map(Master::leader).any(|leader| leader.epoch == store.epoch);
-        if store.epoch != self.epoch || !leads {
-            self.epoch = store.epoch;
+        let leads = masters.iter().filter_map(Master::leader).any(|leader| leader.epoch == store.lead.epoch);
+        if store.lead.epoch != self.epoch || !leads {
+            self.epoch = store.lead.epoch;
             self.epoch_since = now;
         }
         let mut zombies = BTreeMap::new();
@@ -38,7 +38,7 @@ impl Zombies {
             for (task_id, task) in framework.tasks.iter().filter(|(_, task)| is_shown_running(task)) {
                 let name = (id.clone(), task_id.clone());
                 let owner = agents.iter().find(|agent| agent.disk.id.as_ref() == Some(&task.info.agent_id));
-                if owner.is_some_and(|agent| confirms(agent, &name, store.epoch)) {
+                if owner.is_some_and(|agent| confirms(agent, &name, store.lead.epoch)) {
                     continue;
                 }
                 let since = self.since.get(&name).copied().unwrap_or(now);

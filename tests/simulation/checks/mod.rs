@@ -1,12 +1,19 @@
 //! The invariants, one file each, and what they have to remember.
 
+mod i10_fold;
+mod i12_deployments;
 mod i14_delivery;
 mod i1_acknowledged;
+mod i1_writes;
+mod i2_plan;
+mod i3_capacity;
 mod i4_orphans;
 mod i5_zombies;
 mod i6_forward;
 mod i7_resources;
 mod i8_one_writer;
+mod i9_events;
+mod paas;
 
 use attica_core::fact::Fact;
 use attica_core_api::link;
@@ -17,7 +24,9 @@ use crate::master::Master;
 use crate::network::Message;
 use crate::scheduler::{Asked, Scheduler};
 use crate::store::Store;
-use crate::world::Summary;
+use crate::summary::Summary;
+
+pub(crate) use paas::PaasChecks;
 
 /// All checks. An error begins with the name of the invariant that was violated.
 #[derive(Default)]
@@ -45,7 +54,7 @@ impl Checks {
 
     /// The fence held a commit back.
     pub(crate) fn fenced(&mut self, _epoch: u64, _facts: usize) {
-        self.counts.fenced += 1;
+        self.counts.count("commits fenced");
     }
 
     /// Somebody sends something.
@@ -71,7 +80,9 @@ impl Checks {
     pub(crate) fn heard(&mut self, framework: Option<&FrameworkId>, status: &TaskStatus) -> Result<(), String> {
         let (Some(framework), Some(uuid)) = (framework, &status.uuid) else { return Ok(()) };
         let name: TaskName = (framework.clone(), status.task_id.clone());
-        self.counts.repeated += u64::from(self.delivery.heard(&name, uuid)?);
+        if self.delivery.heard(&name, uuid)? {
+            self.counts.count("updates repeated");
+        }
         Ok(())
     }
 
@@ -104,20 +115,18 @@ impl Checks {
     }
 
     pub(crate) fn summarise(&self, summary: &mut Summary) {
-        let steps = summary.steps;
-        let epochs = summary.epochs;
-        *summary = Summary { steps, epochs, ..self.counts.clone() };
+        summary.merge(&self.counts);
     }
 
     fn count(&mut self, fact: &Fact) {
         let counts = &mut self.counts;
-        counts.facts += 1;
+        counts.count("facts");
         match fact {
-            Fact::TaskLaunched { .. } => counts.launched += 1,
-            Fact::TaskUnreachable { .. } => counts.unreachable += 1,
-            Fact::TaskReachable { .. } => counts.returned += 1,
-            Fact::UpdateAcknowledged { .. } => counts.acknowledged += 1,
-            Fact::FrameworkRemoved { .. } => counts.removed += 1,
+            Fact::TaskLaunched { .. } => counts.count("tasks launched"),
+            Fact::TaskUnreachable { .. } => counts.count("tasks unreachable"),
+            Fact::TaskReachable { .. } => counts.count("tasks returned"),
+            Fact::UpdateAcknowledged { .. } => counts.count("updates acknowledged"),
+            Fact::FrameworkRemoved { .. } => counts.count("frameworks removed"),
             _ => {}
         }
     }

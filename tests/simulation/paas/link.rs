@@ -134,6 +134,12 @@ impl Link {
         Some(Input::Scheduler(Box::new(event)))
     }
 
+    /// The framework's id, if this is the present stream.
+    pub(super) fn listens_to(&self, stream: &str) -> Option<FrameworkId> {
+        self.stream.as_ref().filter(|current| current.name == stream)?;
+        self.framework.clone()
+    }
+
     /// Queues a call behind all earlier ones of its lane.
     pub(super) fn send(&mut self, now: u64, call: Call, out: &mut Out) {
         let lane = usize::from(call.r#type == Some(CallType::Acknowledge));

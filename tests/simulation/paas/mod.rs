@@ -4,13 +4,15 @@
 mod client;
 mod link;
 mod process;
+mod service;
 mod store;
 
 use attica_paas::engine::{Recorded, Refusal, Reply, Write};
 use attica_paas::events::{Event, EventId};
 
 pub(crate) use client::{Answer, CAPACITY_LABEL, Client};
-pub(crate) use process::{Leader, Paas};
+pub(crate) use process::{Leader, Paas, moment};
+pub(crate) use service::Service;
 pub(crate) use store::Store;
 
 /// What travels between the service layer, its database and its clients.
@@ -26,6 +28,16 @@ pub(crate) enum Body {
     Events { events: Vec<Event> },
     /// A transaction.
     Commit { epoch: u64, seq: usize, entries: Vec<Entry> },
+}
+
+impl Body {
+    /// True for what can get lost alone. What travels on a stream is lost only with the stream.
+    pub(crate) fn is_single(&self) -> bool {
+        match self {
+            Self::Write { .. } | Self::Written { .. } | Self::Commit { .. } => true,
+            Self::Follow { .. } | Self::Events { .. } => false,
+        }
+    }
 }
 
 /// A fact, and what led to it.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use attica_core_api::scheduler::Call;
+use attica_core_api::v1::FrameworkId;
 use attica_core_api::{Entropy, Now, Tick, Timestamp};
 use attica_paas::engine::{Border, Config, Effects, Engine, Input, Origin, Recorded, Refusal, Reply, ReplyTo, Write};
 use attica_paas::events::EventId;
@@ -94,6 +95,11 @@ impl Paas {
             Role::Leading(leader) => Some(leader),
             Role::Down | Role::Standby => None,
         }
+    }
+
+    /// The framework's id, if this is the stream that a leader listens to.
+    pub(crate) fn listens_to(&self, stream: &str) -> Option<FrameworkId> {
+        self.leader()?.link.listens_to(stream)
     }
 
     pub(crate) fn is_up(&self) -> bool {

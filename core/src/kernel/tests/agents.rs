@@ -96,8 +96,7 @@ fn a_kill_is_repeated_to_an_agent_that_comes_back() {
     scene.register("l2", Some("m1-S0"), &[("t1", TaskState::Running)]);
     expect![[r#"
         l2 REGISTERED m1-S0 matches: true
-        l2 KILL t1
-        s1 OFFERS m1-O1"#]].assert_eq(&scene.said());
+        l2 KILL t1"#]].assert_eq(&scene.said());
 }
 
 #[test]

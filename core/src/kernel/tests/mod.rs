@@ -110,7 +110,7 @@ impl Scene {
 
     pub(super) fn command(&mut self, stream: &str, framework: &str, command: Command) -> Reply {
         let stream = (!stream.is_empty()).then(|| StreamId::new(stream));
-        self.apply(Input::Command { framework: FrameworkId::new(framework), stream, command, reply: ReplyTo(7) });
+        self.apply(Input::Command { framework: FrameworkId::new(framework), stream, command: Box::new(command), reply: ReplyTo(7) });
         self.settle();
         self.last_reply.take().expect("every command is answered")
     }

@@ -1,0 +1,96 @@
+//! The invariants of the service layer together.
+
+use attica_core_api::scheduler::Command;
+use attica_paas::engine::{Cause, Ending, Fact, Snapshot};
+use attica_paas::events::Event;
+
+use super::i1_writes::Written;
+use super::i8_one_writer::OneWriter;
+use super::i9_events::Events;
+use super::{i2_plan, i3_capacity, i10_fold, i12_deployments};
+use crate::agent::Agent;
+use crate::paas::{Answer, Client, Entry, Paas, Store};
+use crate::summary::Summary;
+
+/// What the checks have to remember.
+#[derive(Default)]
+pub(crate) struct PaasChecks {
+    one_writer: OneWriter,
+    written: Written,
+    events: Events,
+    /// The fold of all facts, one at a time.
+    state: Snapshot,
+    counts: Summary,
+}
+
+impl PaasChecks {
+    /// Facts went into the store.
+    pub(crate) fn committed(&mut self, epoch: u64, entries: &[Entry]) -> Result<(), String> {
+        self.one_writer.committed(epoch)?;
+        for entry in entries {
+            let fact = &entry.recorded.fact;
+            i3_capacity::committed(entry, &self.state)?;
+            self.state.apply(fact);
+            i2_plan::committed(fact, &self.state)?;
+            self.written.committed(fact);
+            self.events.committed(entry)?;
+            self.count(fact);
+        }
+        Ok(())
+    }
+
+    /// The service layer asks a master for something.
+    pub(crate) fn called(&self, command: &Command) -> Result<(), String> {
+        self.written.called(command)
+    }
+
+    /// A client received an answer.
+    pub(crate) fn answered(&mut self, answer: &Answer) -> Result<(), String> {
+        self.counts.count(if answer.answer.is_ok() { "writes done" } else { "writes refused" });
+        self.written.answered(answer)
+    }
+
+    /// A client received events.
+    pub(crate) fn received(&mut self, client: &Client, events: &[Event]) -> Result<(), String> {
+        events.iter().for_each(|_| self.counts.count("events received"));
+        self.events.received(client, events)
+    }
+
+    /// Everything is compared with everything.
+    pub(crate) fn survey(&self, store: &Store, processes: &[Paas], agents: &[Agent]) -> Result<(), String> {
+        let leader = processes.iter().filter_map(Paas::leader).find(|leader| leader.epoch == store.lead.epoch);
+        if let Some(leader) = leader.filter(|leader| leader.is_settled()) {
+            i10_fold::settled(leader, store)?;
+        }
+        store.snapshot.framework_id.as_ref().map_or(Ok(()), |framework| i2_plan::processes(framework, agents))
+    }
+
+    /// Long after the last fault.
+    pub(crate) fn finally(
+        &self,
+        now: u64,
+        store: &Store,
+        processes: &mut [Paas],
+        clients: &[Client],
+        agents: &[Agent],
+    ) -> Result<(), String> {
+        self.events.finally(store, clients)?;
+        i12_deployments::finally(now, store, processes, agents)
+    }
+
+    pub(crate) fn summarise(&self, summary: &mut Summary) {
+        summary.merge(&self.counts);
+    }
+
+    fn count(&mut self, fact: &Fact) {
+        let counts = &mut self.counts;
+        match fact {
+            Fact::DeploymentEnded { ending: Ending::Done, .. } => counts.count("deployments done"),
+            Fact::DeploymentEnded { ending: Ending::Cancelled | Ending::Superseded { .. }, .. } => {
+                counts.count("deployments interrupted")
+            }
+            Fact::InstanceChanged { cause: Cause::KilledAsUnhealthy { .. }, .. } => counts.count("instances killed as unhealthy"),
+            _ => {}
+        }
+    }
+}
