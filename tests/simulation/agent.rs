@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use attica_core::kernel::Reply;
 use attica_core_api::link::{self, EventType, StatusUpdate, TaskDigest, TaskReport};
 use attica_core_api::resources;
-use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, HealthResult, TaskId, TaskInfo, TaskState, TaskStatus, TaskStatusSource};
+use attica_core_api::v1::{
+    AgentId, AgentInfo, FrameworkId, HealthResult, TaskId, TaskInfo, TaskState, TaskStatus, TaskStatusSource,
+};
 
 use crate::network::{Body, Node};
 use crate::random::Random;

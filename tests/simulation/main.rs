@@ -10,6 +10,13 @@
 //! each, named as in the architecture); towards the end the faults stop, and what must have come right by then is checked as well.
 //! A simulator that finds nothing proves little, so it is also run against deliberately broken rules ([`rules`]), which it has to find.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on stops")]
+#![allow(
+    clippy::too_many_arguments,
+    reason = "clock, randomness and rules come in with every event: nodes share nothing"
+)]
+#![allow(clippy::large_enum_variant, reason = "messages are few and short-lived")]
+
 mod agent;
 mod checks;
 mod faults;

@@ -286,7 +286,12 @@ impl Leader {
             (from, Body::Call { ticket, framework, stream, command }) => {
                 let answer = Body::Answer { ticket, reply: Reply::Accepted };
                 let reply = self.ticket(from, answer);
-                Some(Input::Command { framework, stream: Some(StreamId::new(stream)), command: Box::new(command), reply })
+                Some(Input::Command {
+                    framework,
+                    stream: Some(StreamId::new(stream)),
+                    command: Box::new(command),
+                    reply,
+                })
             }
             (Node::Agent(agent), Body::AgentCall { link, call }) => {
                 let register = call.r#type == link::CallType::Register;
@@ -340,12 +345,7 @@ impl Leader {
                 Send::Scheduler { stream, event } => {
                     let stream = stream.as_str();
                     let Some(scheduler) = self.streams.get(stream) else { continue };
-                    out.send(
-                        node,
-                        Node::Scheduler(*scheduler),
-                        stream,
-                        Body::Event { stream: stream.to_owned(), event: *event },
-                    );
+                    out.send(node, *scheduler, stream, Body::Event { stream: stream.to_owned(), event: *event });
                 }
                 Send::CloseScheduler { stream } => {
                     let Some(scheduler) = self.streams.remove(stream.as_str()) else { continue };

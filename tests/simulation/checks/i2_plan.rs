@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use attica_core_api::v1::{FrameworkId, TaskId};
 use attica_paas::engine::{Cause, Fact, RunSpecState, Snapshot};
-use attica_paas::model::{ActionKind, Condition, Deployment, Goal, Instance, InstanceId, RunSpec, RunSpecId, TaskIdentity};
+use attica_paas::model::{
+    ActionKind, Condition, Deployment, Goal, Instance, InstanceId, RunSpec, RunSpecId, TaskIdentity,
+};
 
 use crate::agent::Agent;
 
@@ -35,8 +37,8 @@ pub(super) fn aim<'a>(state: &'a Snapshot, id: &RunSpecId) -> Aim<'a> {
 
 fn latest_action(deployment: &Deployment, id: &RunSpecId) -> Option<ActionKind> {
     let begun = &deployment.steps[..=deployment.current_step.min(deployment.steps.len() - 1)];
-    let actions = begun.iter().flat_map(|step| &step.actions);
-    actions.filter(|action| action.run_spec == *id).last().map(|action| action.kind)
+    let mut actions = begun.iter().flat_map(|step| &step.actions);
+    actions.rfind(|action| action.run_spec == *id).map(|action| action.kind)
 }
 
 /// A fact was committed that led to `after`.

@@ -1,8 +1,9 @@
 //! The invariants of the service layer together.
 
 use attica_core_api::scheduler::Command;
-use attica_paas::engine::{Cause, Ending, Fact, Snapshot};
+use attica_paas::engine::{Cause, Fact, Snapshot};
 use attica_paas::events::Event;
+use attica_paas::model::Ending;
 
 use super::i1_writes::Written;
 use super::i8_one_writer::OneWriter;
@@ -89,7 +90,9 @@ impl PaasChecks {
             Fact::DeploymentEnded { ending: Ending::Cancelled | Ending::Superseded { .. }, .. } => {
                 counts.count("deployments interrupted")
             }
-            Fact::InstanceChanged { cause: Cause::KilledAsUnhealthy { .. }, .. } => counts.count("instances killed as unhealthy"),
+            Fact::InstanceChanged { cause: Cause::KilledAsUnhealthy { .. }, .. } => {
+                counts.count("instances killed as unhealthy")
+            }
             _ => {}
         }
     }

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use attica_core_api::Scalar;
 use attica_core_api::v1::TaskId;
-use attica_paas::engine::{
-    CancelMode, Definition, KillMode, Refusal, Reply, RunSpecChange, TaskSelection, Write,
-};
+use attica_paas::engine::{CancelMode, Definition, KillMode, Refusal, Reply, RunSpecChange, TaskSelection, Write};
 use attica_paas::events::{Event, EventFilter, EventId};
 use attica_paas::model::{
     CheckKind, CheckedPort, DeploymentId, Endpoint, HealthCheck, RunSpecId, RunSpecUpdate, TaskIdentity, Unreachable,
@@ -85,11 +83,6 @@ impl Client {
 
     fn node(&self) -> Node {
         Node::Client(self.index)
-    }
-
-    /// True while it gets events.
-    pub(crate) fn is_following(&self) -> bool {
-        self.stream.is_some()
     }
 
     pub(crate) fn tick(&mut self, now: u64, processes: usize, random: &mut Random, calm: bool, out: &mut Out) {

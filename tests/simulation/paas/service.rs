@@ -1,7 +1,7 @@
 //! The service layer as a whole: its processes, its database, its clients, and what must hold of them.
 
-use super::{Body, Client, Paas, Store};
 use super::store::Outcome;
+use super::{Body, Client, Paas, Store};
 use crate::agent::Agent;
 use crate::checks::{Checks, PaasChecks};
 use crate::network::{self, Message, Node};
