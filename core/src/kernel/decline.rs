@@ -7,6 +7,9 @@ use super::{Effects, Kernel, Now, View};
 
 /// How long a refusal lasts when nothing is said.
 const REFUSE_DEFAULT_SECONDS: f64 = 5.0;
+/// How long a refusal lasts at least. Offers follow each other as soon as something is free: without this, a scheduler that refuses
+/// for no time would get the same offer again as fast as the network carries its refusals.
+const REFUSE_LEAST_MS: u64 = 100;
 /// How long a refusal can last.
 const REFUSE_LIMIT_SECONDS: f64 = 365.0 * 86_400.0;
 
@@ -25,9 +28,10 @@ impl Kernel {
     }
 }
 
-/// The length of a refusal. A negative or impossible one is the default, a very long one is cut, as in Mesos.
+/// The length of a refusal. A negative or impossible one is the default, a very long one is cut, as in Mesos; a very short one lasts a
+/// moment, as there it lasts until the next allocation.
 pub(super) fn refuse_ms(filters: Option<&Filters>) -> u64 {
     let wanted = filters.map_or(REFUSE_DEFAULT_SECONDS, |filters| filters.refuse_seconds);
     let seconds = if wanted >= 0.0 { wanted.min(REFUSE_LIMIT_SECONDS) } else { REFUSE_DEFAULT_SECONDS };
-    (seconds * 1_000.0) as u64
+    ((seconds * 1_000.0) as u64).max(REFUSE_LEAST_MS)
 }

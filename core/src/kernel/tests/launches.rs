@@ -52,6 +52,15 @@ fn each_broken_rule_is_a_task_error_of_its_own() {
 }
 
 #[test]
+fn a_launch_has_no_outcome_to_report() {
+    let mut scene = stage();
+    let launch = r#"{"type":"LAUNCH","id":{"value":"x"},"launch":{"task_infos":[{"name":"t","task_id":{"value":"t1"},"agent_id":{"value":"m1-S0"}}]}}"#;
+    let accept = format!(r#"{{"type":"ACCEPT","framework_id":{{"value":"m1-0000"}},"accept":{{"offer_ids":[{{"value":"m1-O0"}}],"operations":[{launch}]}}}}"#);
+    scene.call("s1", &accept);
+    expect!["s1 UPDATE t1 TASK_ERROR REASON_TASK_INVALID LAUNCH has no outcome to report, so it must not have the id 'x' (said once)"].assert_eq(&scene.said());
+}
+
+#[test]
 fn ids_of_finished_tasks_are_not_used_again() {
     let mut scene = running();
     scene.report("l1", "t1", 2, TaskState::Finished);
@@ -114,9 +123,20 @@ fn suppressed_roles_get_nothing_until_they_are_revived() {
 }
 
 #[test]
-fn refusals_are_at_least_nothing_and_at_most_a_year() {
+fn refusals_last_a_moment_at_least_and_a_year_at_most() {
     let refuse_ms = |refuse_seconds| super::super::decline::refuse_ms(Some(&Filters { refuse_seconds }));
     assert_eq!(super::super::decline::refuse_ms(None), 5_000);
     assert_eq!([-1.0, f64::NAN].map(refuse_ms), [5_000, 5_000]);
-    assert_eq!([0.0, 0.1, f64::INFINITY].map(refuse_ms), [0, 100, 365 * 86_400_000]);
+    assert_eq!([0.0, 0.2, f64::INFINITY].map(refuse_ms), [100, 200, 365 * 86_400_000]);
+}
+
+#[test]
+fn a_scheduler_that_refuses_for_no_time_does_not_get_offers_at_the_speed_of_the_network() {
+    let mut scene = stage();
+    let decline = r#"{"type":"DECLINE","framework_id":{"value":"m1-0000"},"decline":{"offer_ids":[{"value":"m1-O0"}],"filters":{"refuse_seconds":0}}}"#;
+    scene.call("s1", decline);
+    scene.pass(50);
+    assert_eq!(scene.said(), "");
+    scene.pass(150);
+    assert_eq!(scene.said(), "s1 OFFERS m1-O1");
 }
