@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use attica_allocator::Resources;
 use attica_core_api::link::{self, CallType, Register, TaskDigest};
-use attica_core_api::v1::{AgentId, AgentInfo};
+use attica_core_api::v1::{AgentId, AgentInfo, check_id};
 use attica_core_api::{Tick, resources};
 
 use super::agent::{Agent, Contact};
@@ -87,6 +87,11 @@ impl Kernel {
             return Err(CloseReason::Deposed { seen: register.epoch, ours: self.config.epoch });
         }
         let info = &register.agent_info;
+        // They become text in the database, which does not take everything.
+        let names = info.id.iter().map(AgentId::as_str).chain([register.version.as_str(), &register.boot_id]);
+        for name in names.filter(|name| !name.is_empty()) {
+            check_id(name).map_err(|error| CloseReason::Invalid(format!("its id, version or boot id: {error}")))?;
+        }
         let total = resources::from_wire(&info.resources).map_err(|error| CloseReason::Invalid(error.to_string()))?;
         let digest = register.digest().ok_or_else(|| CloseReason::Invalid("a digest has 16 bytes".to_owned()))?;
         let used = info.id.as_ref().map(|id| self.used_on(id)).unwrap_or_default();

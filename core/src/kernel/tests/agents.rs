@@ -146,3 +146,22 @@ fn registrations_that_make_no_sense_end_the_link() {
         l3 (closed: the agent's resources cpus:0.1 do not hold what its tasks use, cpus:0.5;mem:64)
         l4 (closed: the registration is not valid: a digest has 16 bytes)"#]].assert_eq(&scene.said());
 }
+
+#[test]
+fn an_agent_whose_names_the_database_would_not_take_is_turned_away() {
+    let long = "x".repeat(10_000);
+    for (id, version, boot_id) in [("a\0b", "1", "b"), (&long, "1", "b"), ("a/b", "1", "b"), ("a", "1\0", "b"), ("a", "1", &long)] {
+        let mut scene = stage();
+        let facts = scene.facts.len();
+        let register = link::Register {
+            agent_info: agent_info(Some(id)),
+            version: version.to_owned(),
+            boot_id: boot_id.to_owned(),
+            task_digest: link::TaskDigest::default().to_bytes(),
+            ..link::Register::default()
+        };
+        scene.agent_call("l2", link::Call::register(register));
+        assert!(scene.said().starts_with("l2 (closed: the registration is not valid: its id, version or boot id: "));
+        assert_eq!(scene.facts.len(), facts);
+    }
+}
