@@ -103,3 +103,35 @@ fn only_the_status_in_flight_can_be_acknowledged() {
     scene.acknowledge("s1", &status(1, "m1-S0"));
     assert_eq!(scene.facts.len(), facts + 1);
 }
+
+#[test]
+fn the_end_of_a_task_is_news_even_from_an_agent_that_lost_count() {
+    let mut scene = stage();
+    scene.launch("s1", "m1-0000", &["m1-O0"], vec![task("t1")]);
+    scene.report("l1", "t1", 1, TaskState::Starting).report("l1", "t1", 5, TaskState::Running);
+    scene.said();
+    let status = TaskStatus { uuid: Some(vec![9; 16].into()), ..reported("t1", 3, TaskState::Finished) };
+    let update = link::StatusUpdate { framework_id: FrameworkId::new("m1-0000"), status, sequence: 3 };
+    scene.agent_call("l1", link::Call::statuses(AgentId::new("m1-S0"), 1, vec![update]));
+    let record = &scene.snapshot.frameworks[&FrameworkId::new("m1-0000")].tasks[&TaskId::new("t1")];
+    assert_eq!((record.state, record.sequence), (TaskState::Finished, 5));
+}
+
+#[test]
+fn what_has_no_room_stays_with_the_agent_but_the_end_always_has() {
+    let mut scene = running();
+    let mut report = |sequence: u64, state| {
+        let uuid = Some(u128::from(sequence).to_be_bytes().to_vec().into());
+        let status = TaskStatus { uuid, ..reported("t1", 1, state) };
+        let update = link::StatusUpdate { framework_id: FrameworkId::new("m1-0000"), status, sequence };
+        scene.agent_call("l1", link::Call::statuses(AgentId::new("m1-S0"), 1, vec![update]));
+        let said = scene.said();
+        let record = &scene.snapshot.frameworks[&FrameworkId::new("m1-0000")].tasks[&TaskId::new("t1")];
+        (said.contains("l1 ACKNOWLEDGE t1"), record.outbox.len())
+    };
+    for sequence in 2..=257 {
+        assert_eq!(report(sequence, TaskState::Running), (true, usize::try_from(sequence).expect("small") - 1));
+    }
+    assert_eq!(report(258, TaskState::Running), (false, 256));
+    assert_eq!(report(259, TaskState::Failed), (true, 257));
+}
