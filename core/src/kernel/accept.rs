@@ -7,7 +7,7 @@
 use attica_allocator::{self as allocator, Resources};
 use attica_core_api::scheduler::{Accept, Event};
 use attica_core_api::v1::{
-    AgentId, FrameworkId, OfferId, OfferOperation, OfferOperationType, TaskInfo, TaskState, TaskStatus, TaskStatusReason,
+    AgentId, FrameworkId, OfferId, OfferOperation, OfferOperationType, OperationId, TaskInfo, TaskState, TaskStatus, TaskStatusReason,
 };
 
 use super::decline::refuse_ms;
@@ -23,6 +23,12 @@ struct Combined {
     rest: Resources,
 }
 
+/// A task of a LAUNCH, and the id that the operation had, if any.
+struct Wanted {
+    task: TaskInfo,
+    feedback: Option<OperationId>,
+}
+
 impl Combined {
     fn use_up(&mut self, wanted: &Resources) {
         match self.rest.checked_minus(wanted) {
@@ -34,14 +40,14 @@ impl Combined {
 
 impl Kernel {
     pub(super) fn accept(&mut self, now: Now, id: &FrameworkId, accept: Accept, out: &mut Effects) -> Result<(), Refusal> {
-        let tasks = launches(accept.operations)?;
+        let wanted = launches(accept.operations)?;
         let combined = self.take_offers(id, &accept.offer_ids, out);
         match combined {
-            Ok(combined) => self.launch(now, id, combined, tasks, refuse_ms(accept.filters.as_ref()), out),
+            Ok(combined) => self.launch(now, id, combined, wanted, refuse_ms(accept.filters.as_ref()), out),
             Err(reason) => {
-                for task in tasks {
+                for wanted in wanted {
                     let message = format!("Task launched with invalid offers: {reason}");
-                    self.refuse_task(now, id, &task, TaskState::Dropped, TaskStatusReason::InvalidOffers, message, out);
+                    self.refuse_task(now, id, &wanted.task, TaskState::Dropped, TaskStatusReason::InvalidOffers, message, out);
                 }
             }
         }
@@ -82,15 +88,19 @@ impl Kernel {
         now: Now,
         id: &FrameworkId,
         mut combined: Combined,
-        tasks: Vec<TaskInfo>,
+        wanted: Vec<Wanted>,
         refuse_ms: u64,
         out: &mut Effects,
     ) {
         let Some(first) = combined.offers.first().cloned() else { unreachable!("there are no valid offers without an offer") };
         let Some(agent) = self.agent_keys.get(&first.agent).cloned() else { unreachable!("offers end before their agent does") };
         let mut run = Vec::new();
-        for mut task in tasks {
-            match self.check_launch(id, &agent, &first.role, &task, &combined.rest) {
+        for Wanted { mut task, feedback } in wanted {
+            let checked = match feedback {
+                Some(operation) => Err(format!("LAUNCH has no outcome to report, so it must not have the id '{operation}'")),
+                None => self.check_launch(id, &agent, &first.role, &task, &combined.rest),
+            };
+            match checked {
                 Ok(wanted) => {
                     combined.use_up(&wanted);
                     allocate_to(&mut task, &first.role);
@@ -156,12 +166,14 @@ impl Kernel {
 }
 
 /// The tasks of all LAUNCH operations in order; any other operation refuses the call.
-fn launches(operations: Vec<OfferOperation>) -> Result<Vec<TaskInfo>, Refusal> {
-    let mut tasks = Vec::new();
+fn launches(operations: Vec<OfferOperation>) -> Result<Vec<Wanted>, Refusal> {
+    let mut wanted = Vec::new();
     for operation in operations {
         let name = match operation.r#type {
             Some(OfferOperationType::Launch) => {
-                tasks.extend(operation.launch.unwrap_or_default().task_infos);
+                let feedback = operation.id;
+                let tasks = operation.launch.unwrap_or_default().task_infos.into_iter();
+                wanted.extend(tasks.map(|task| Wanted { task, feedback: feedback.clone() }));
                 continue;
             }
             Some(OfferOperationType::LaunchGroup) => "The operation LAUNCH_GROUP",
@@ -177,5 +189,5 @@ fn launches(operations: Vec<OfferOperation>) -> Result<Vec<TaskInfo>, Refusal> {
         };
         return Err(Refusal::NotSupported(name));
     }
-    Ok(tasks)
+    Ok(wanted)
 }
