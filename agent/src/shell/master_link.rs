@@ -20,6 +20,8 @@ use crate::supervisor::Input;
 const PATH: &str = "/api/v1/agent";
 /// How long the master may take to answer a call.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause before a call is repeated that the master could not take.
+const BUSY_PAUSE: Duration = Duration::from_millis(500);
 /// Updates in one call.
 const MAX_UPDATES: usize = 1_000;
 /// As much of a refusal's text is kept.
@@ -55,6 +57,25 @@ enum Failure {
     Disobeyed(String),
     #[error("the agent is about to end")]
     Over,
+}
+
+impl Failure {
+    /// Whether the master is there and only cannot write: its database is away, or slow. The heartbeats tell whether it is there.
+    fn is_busy(&self) -> bool {
+        match self {
+            Failure::Refused { status, .. } => *status == StatusCode::SERVICE_UNAVAILABLE,
+            Failure::Unreachable(ClientError::Timeout { .. }) => true,
+            Failure::Unreachable(
+                ClientError::Connect { .. } | ClientError::Broken { .. } | ClientError::Invalid(_),
+            )
+            | Failure::Address(_)
+            | Failure::NoStreamId
+            | Failure::Stream(_)
+            | Failure::Closed
+            | Failure::Disobeyed(_)
+            | Failure::Over => false,
+        }
+    }
 }
 
 enum Attempt {
@@ -214,7 +235,7 @@ impl Stream {
                     Outgoing::Update(update) => updates.push(*update),
                     Outgoing::Tasks(tasks) => {
                         self.send_updates(agent_id, epoch, &mut updates).await?;
-                        self.call(&Call::tasks(agent_id.clone(), epoch, tasks)).await?;
+                        self.send_tasks(&Call::tasks(agent_id.clone(), epoch, tasks)).await?;
                     }
                     Outgoing::Close { reason } => return Err(Failure::Disobeyed(reason)),
                 }
@@ -223,6 +244,16 @@ impl Stream {
         }
     }
 
+    /// A master that cannot take the list asks for it again.
+    async fn send_tasks(&self, tasks: &Call) -> Result<(), Failure> {
+        match self.call(tasks).await {
+            Err(failure) if failure.is_busy() => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    /// Waits for a busy master, with everything behind these updates waiting too, so that they stay in order. An agent that gave the
+    /// stream up instead could not register before the master can write, and would count as unreachable with all its tasks.
     async fn send_updates(
         &self,
         agent_id: &AgentId,
@@ -232,7 +263,14 @@ impl Stream {
         if updates.is_empty() {
             return Ok(());
         }
-        self.call(&Call::statuses(agent_id.clone(), epoch, std::mem::take(updates))).await
+        let statuses = Call::statuses(agent_id.clone(), epoch, std::mem::take(updates));
+        while let Err(failure) = self.call(&statuses).await {
+            if !failure.is_busy() {
+                return Err(failure);
+            }
+            tokio::time::sleep(BUSY_PAUSE).await;
+        }
+        Ok(())
     }
 
     async fn beat(

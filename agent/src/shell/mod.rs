@@ -6,6 +6,7 @@ mod prober;
 mod reaper;
 mod startup;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use self::master_link::{MasterLink, Outgoing};
 pub use self::startup::{Error, run};
 use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::http::view::{self, View};
-use crate::launcher::protocol::{IsolationKind, LaunchSpec, Reply, Request};
+use crate::launcher::protocol::{ContainerId, IsolationKind, LaunchSpec, Reply, Request};
 use crate::sandbox;
 use crate::supervisor::{Effect, Input, Supervisor};
 
@@ -67,6 +68,8 @@ struct Shell {
     launcher: Option<mpsc::UnboundedSender<Request>>,
     master: Option<mpsc::UnboundedSender<Outgoing>>,
     prober: mpsc::UnboundedSender<prober::Order>,
+    /// Tasks of which the checkpoint lacks something. Until the master has the end of such a task, the launcher keeps it.
+    incomplete: HashSet<ContainerId>,
     /// What followed from doing effects.
     aftermath: Vec<Input>,
 }
@@ -162,9 +165,22 @@ impl Shell {
                     self.aftermath.push(Input::NotPrepared { container: record.container, error });
                 }
             }
-            Effect::AppendTask(container, entry) => complain(self.checkpoints.append(&container, &entry)),
-            Effect::RemoveTask(container) => complain(self.checkpoints.remove_task(&container)),
+            Effect::AppendTask(container, entry) => {
+                let outcome = self.checkpoints.append(&container, &entry);
+                if outcome.is_err() {
+                    self.incomplete.insert(container);
+                }
+                complain(outcome);
+            }
+            Effect::RemoveTask(container) => {
+                complain(self.checkpoints.remove_task(&container));
+                if self.incomplete.remove(&container) {
+                    self.ask(Request::Forget(vec![container]));
+                }
+            }
             Effect::Launch(spec) => self.launch(*spec),
+            Effect::Ask(Request::Forget(ended))
+                if ended.iter().any(|container| self.incomplete.contains(container)) => {}
             Effect::Ask(request) => self.ask(request),
             Effect::Send(update) => self.tell_master(Outgoing::Update(update)),
             Effect::ListTasks(tasks) => self.tell_master(Outgoing::Tasks(tasks)),
@@ -210,8 +226,7 @@ impl Shell {
 
     fn collect_sandboxes(&self) {
         let work_dir = self.work_dir.clone();
-        let in_use: std::collections::HashSet<PathBuf> =
-            self.supervisor.tasks().map(|task| task.sandbox(&self.work_dir)).collect();
+        let in_use: HashSet<PathBuf> = self.supervisor.tasks().map(|task| task.sandbox(&self.work_dir)).collect();
         let retention = sandbox::retention(self.retention, sandbox::disk_used(&work_dir).unwrap_or(0.0));
         tokio::task::spawn_blocking(move || {
             let removed = sandbox::collect(&work_dir, retention, &|run| in_use.contains(run));

@@ -1,5 +1,6 @@
 //! The agent's beginning and end.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -135,6 +136,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         launcher: None,
         master: None,
         prober: probes,
+        incomplete: HashSet::new(),
         aftermath: Vec::new(),
     };
     let _never_an_end = shell.do_all(&mut effects);

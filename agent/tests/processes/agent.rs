@@ -10,7 +10,7 @@ use attica_core_api::v1::{
     TcpCheckInfo, ValueType,
 };
 
-use crate::master::{AGENT, Acknowledging, FRAMEWORK, Master};
+use crate::master::{AGENT, Acknowledging, Database, FRAMEWORK, Master};
 use crate::support::{Guard, can_isolate, cgroups_beneath, eventually, is_alive, kill_hard, pids};
 
 struct Agent {
@@ -368,6 +368,51 @@ fn a_deposed_master_is_not_obeyed() {
 }
 
 /// One of several attempts.
+
+#[test]
+fn a_master_whose_database_is_away_keeps_its_agents_and_gets_every_update_in_order() {
+    let master = Master::start();
+    let agent = Agent::start(&master);
+    master.await_registration(1);
+    master.heard(|heard| heard.database = Database::Away);
+    master.run(vec![shell("t", "exit 0")]);
+    eventually("updates are refused more than once", || master.heard(|heard| (heard.refused > 1).then_some(())));
+    master.heard(|heard| heard.database = Database::There);
+    master.await_state("t", "TASK_FINISHED");
+    assert_eq!(master.states("t"), ["TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED"]);
+    assert_eq!(master.heard(|heard| heard.registrations.len()), 1);
+    agent.finish();
+}
+
+#[test]
+fn an_end_that_could_not_be_written_down_is_not_forgotten_by_the_launcher() {
+    let master = Master::start();
+    let mut agent = Agent::start(&master);
+    master.await_registration(1);
+    master.run(vec![shell("t", "while [ ! -e over ]; do sleep 0.01; done")]);
+    master.await_state("t", "TASK_RUNNING");
+    master.heard(|heard| heard.acknowledging = Acknowledging::Never);
+    // Stands for a full disk: nothing can be added to the checkpoint.
+    let (tasks, away) = (agent.work_dir().join("meta/tasks"), agent.work_dir().join("meta/away"));
+    std::fs::rename(&tasks, &away).unwrap();
+    std::fs::write(agent.sandbox("t").join("over"), "").unwrap();
+    master.await_state("t", "TASK_FINISHED");
+    agent.process.kill().unwrap();
+    std::fs::rename(&away, &tasks).unwrap();
+    let agent = agent.crash_and_restart(&master);
+    master.await_registration(2);
+    let is_end = |state: &&str| ["TASK_FINISHED", "TASK_FAILED"].contains(state);
+    let ends = eventually("the end is told again", || {
+        let states = |heard: &mut crate::master::Heard| {
+            heard.updates.iter().map(|update| update.status.state.name()).filter(is_end).collect::<Vec<_>>()
+        };
+        Some(master.heard(states)).filter(|ends| ends.len() > 1)
+    });
+    assert_eq!(ends, ["TASK_FINISHED", "TASK_FINISHED"]);
+    master.acknowledge_all();
+    agent.finish();
+}
+
 fn eventually_soon<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + Duration::from_millis(500);
     while Instant::now() < deadline {

@@ -31,6 +31,13 @@ pub enum Acknowledging {
     Never,
 }
 
+/// Whether the master can write.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Database {
+    There,
+    Away,
+}
+
 pub struct Heard {
     pub acknowledging: Acknowledging,
     pub epoch: u64,
@@ -38,6 +45,9 @@ pub struct Heard {
     pub updates: Vec<StatusUpdate>,
     pub tasks: Vec<Vec<TaskReport>>,
     pub heartbeats: usize,
+    /// While its database is away it takes no statuses; so many it did not take.
+    pub database: Database,
+    pub refused: usize,
     stream: Option<(String, StreamSender)>,
     streams: usize,
 }
@@ -59,6 +69,8 @@ impl Master {
             updates: Vec::new(),
             tasks: Vec::new(),
             heartbeats: 0,
+            database: Database::There,
+            refused: 0,
             stream: None,
             streams: 0,
         };
@@ -192,6 +204,10 @@ async fn answer(State(heard): State<Arc<Mutex<Heard>>>, request: Request) -> Res
         CallType::Heartbeat => {
             heard.heartbeats += 1;
             heard.send(Event::heartbeat);
+        }
+        CallType::Statuses if heard.database == Database::Away => {
+            heard.refused += 1;
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
         }
         CallType::Statuses => {
             for update in call.statuses.unwrap().updates {
