@@ -2,8 +2,8 @@
 //!
 //! `meta/agent.json` is the agent's identity, replaced by write and rename. `meta/tasks/<container>` is one task: a first
 //! line with everything about it (written under another name and renamed), then a line for each thing that happened. A last
-//! line without its line feed was never finished and nothing was done because of it, so it does not count; anything else that
-//! cannot be read is an error, and the task is not adopted.
+//! line without its line feed was never finished and nothing was done because of it, so it does not count and is removed; anything
+//! else that cannot be read is an error, and the task is not adopted.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -271,7 +271,17 @@ fn load_task(path: &Path, container: &ContainerId) -> Result<TaskHistory, Checkp
         .enumerate()
         .map(|(index, line)| serde_json::from_slice(line).map_err(corrupt(index + 2)))
         .collect::<Result<_, _>>()?;
+    cut_torn_line(path, &text).map_err(file("mend", path))?;
     Ok(TaskHistory { record, entries })
+}
+
+/// Removes a last line that was never finished: the next one would continue it, and spoil both.
+pub(crate) fn cut_torn_line(path: &Path, text: &[u8]) -> io::Result<()> {
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+    if whole == text.len() {
+        return Ok(());
+    }
+    OpenOptions::new().write(true).open(path)?.set_len(whole as u64)
 }
 
 #[cfg(test)]
@@ -312,6 +322,10 @@ mod tests {
                 Ok(found) => {
                     assert_eq!(found.record, history.record);
                     assert_eq!(found.entries, history.entries[..whole_lines - 1]);
+                    let next = TaskEntry::Killing { cause: KillCause::Shutdown, grace_ms: 1 };
+                    checkpoints.append(container, &next).unwrap();
+                    let again = checkpoints.load_tasks().unwrap().pop().unwrap().unwrap();
+                    assert_eq!(again.entries, [&found.entries[..], &[next]].concat());
                 }
                 Err(other) => panic!("{length} bytes: {other}"),
             }
