@@ -32,6 +32,8 @@ const MAX_EMPTYING_PAUSE_MS: u64 = 200;
 const MAX_ERROR_BYTES: usize = 1_024;
 /// Pause between two looks at an adopted process that has ended and waits for its new parent to reap it.
 const REAP_PAUSE: Duration = Duration::from_millis(20);
+/// How long that is waited for: there are machines whose first process waits for nobody.
+const REAP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A container's state. It moves downwards only.
 #[derive(Debug)]
@@ -43,11 +45,18 @@ enum State {
     /// Its program runs as our child.
     Running,
     /// Its program runs as somebody else's child, since the launcher that started it died.
-    Adopted { pidfd: OwnedFd, look_again: Option<Instant> },
+    Adopted { pidfd: OwnedFd, zombie: Option<Zombie> },
     /// Its program has ended, which is on record; what it left behind is being killed.
     Emptying { ending: Ending, pause_ms: u64, next: Instant },
     /// Nothing of it is left; the record waits for the agent's `Forget`.
     Ended { ending: Ending },
+}
+
+/// An adopted process that has ended and that its new parent has not reaped: only then its exit status can be had.
+#[derive(Clone, Copy, Debug)]
+struct Zombie {
+    seen: Instant,
+    look_again: Instant,
 }
 
 #[derive(Debug)]
@@ -141,7 +150,7 @@ impl Server {
         let pidfd = sys::pidfd_open(process.pid).ok().filter(|_| process::exists(process));
         let state = match (ending, pidfd) {
             (Some(ending), _) => emptying(ending),
-            (None, Some(pidfd)) => State::Adopted { pidfd, look_again: None },
+            (None, Some(pidfd)) => State::Adopted { pidfd, zombie: None },
             // The agent may hold a pidfd that tells more.
             (None, None) => emptying(Ending { exit: Exit::Unknown, memory: self.isolation.memory_verdict(&container) }),
         };
@@ -201,7 +210,7 @@ impl Server {
         let peer = self.peer.as_ref().map(|peer| PollFd::new(peer.as_fd(), peer.interest()));
         let watched = self.containers.iter().filter_map(|(id, container)| match &container.state {
             State::Starting { outcome } => Some((id, PollFd::new(outcome.as_fd(), PollFlags::POLLIN))),
-            State::Adopted { pidfd, look_again: None } => Some((id, PollFd::new(pidfd.as_fd(), PollFlags::POLLIN))),
+            State::Adopted { pidfd, zombie: None } => Some((id, PollFd::new(pidfd.as_fd(), PollFlags::POLLIN))),
             State::Adopted { .. }
             | State::Failed { .. }
             | State::Running
@@ -276,14 +285,17 @@ impl Server {
     /// Looks at processes that are starting, and at adopted ones that have ended: they may not have been reaped yet.
     fn look_after(&mut self, mut ended: Vec<ContainerId>) {
         let now = Instant::now();
-        let again = |container: &Container| matches!(container.state, State::Adopted { look_again: Some(next), .. } if next <= now);
+        let again = |container: &Container| matches!(container.state, State::Adopted { zombie: Some(zombie), .. } if zombie.look_again <= now);
         ended.extend(self.containers.iter().filter(|(_, container)| again(container)).map(|(id, _)| id.clone()));
         for id in ended {
             match self.containers.get_mut(&id) {
-                Some(Container { process, state: State::Adopted { pidfd, look_again } }) => {
+                Some(Container { process, state: State::Adopted { pidfd, zombie } }) => {
+                    let seen = zombie.map_or(now, |zombie| zombie.seen);
                     match sys::pidfd_exit(pidfd.as_fd()) {
                         Ok(Some(exit)) => self.ended(&id, exit),
-                        Ok(None) if process::exists(*process) => *look_again = Some(now + REAP_PAUSE),
+                        Ok(None) if process::exists(*process) && now < seen + REAP_PATIENCE => {
+                            *zombie = Some(Zombie { seen, look_again: now + REAP_PAUSE });
+                        }
                         Ok(None) | Err(_) => self.ended(&id, Exit::Unknown),
                     }
                 }
@@ -498,7 +510,7 @@ impl Container {
     fn next(&self) -> Option<Instant> {
         match &self.state {
             State::Emptying { next, .. } => Some(*next),
-            State::Adopted { look_again, .. } => *look_again,
+            State::Adopted { zombie, .. } => zombie.map(|zombie| zombie.look_again),
             State::Starting { .. } | State::Failed { .. } | State::Running | State::Ended { .. } => None,
         }
     }
