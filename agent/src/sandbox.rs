@@ -9,6 +9,8 @@ use nix::unistd::{User, chown};
 
 /// As in Mesos: free disk below this share of the disk shortens how long sandboxes are kept, down to nothing.
 const HEADROOM: f64 = 0.1;
+/// However full the disk, what was written to within this time is kept: a task may have begun after it was asked which ones there are.
+const SHORTEST_RETENTION: Duration = Duration::from_secs(60);
 
 /// A sandbox that cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +65,7 @@ fn point_latest(runs: &Path, name: &OsStr) -> io::Result<()> {
 
 /// How long ended sandboxes are kept on a disk of which the share `used` is in use.
 pub(crate) fn retention(longest: Duration, used: f64) -> Duration {
-    longest.mul_f64((1.0 - HEADROOM - used).clamp(0.0, 1.0))
+    longest.mul_f64((1.0 - HEADROOM - used).clamp(0.0, 1.0)).max(SHORTEST_RETENTION)
 }
 
 /// The share of the disk in use, from 0 to 1.
@@ -143,9 +145,9 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_keeps_nothing() {
+    fn a_full_disk_keeps_only_what_may_have_just_begun() {
         let week = Duration::from_secs(7 * 86_400);
         assert_eq!(retention(week, 0.4), week / 2);
-        assert_eq!(retention(week, 0.95), Duration::ZERO);
+        assert_eq!(retention(week, 0.95), Duration::from_secs(60));
     }
 }
