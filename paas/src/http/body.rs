@@ -7,10 +7,11 @@ use attica_paas_api::{AppUpdate, ErrorBody};
 use axum::body::Body;
 use axum::response::Response;
 use http::StatusCode;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
 
 use super::answer;
+use super::nulls::WithoutNulls;
 use crate::validate::limits;
 
 const INVALID: &str = "Invalid JSON";
@@ -32,15 +33,14 @@ pub(super) async fn document<T: Shape>(body: Body) -> Result<T, Response> {
 
 pub(crate) fn decode<T: Shape>(bytes: &[u8]) -> Result<T, (StatusCode, ErrorBody)> {
     // What is not JSON at all is told first, wherever in the text it breaks off.
-    serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| describe("/".to_owned(), error))?;
+    let WithoutNulls(value) = serde_json::from_slice(bytes).map_err(|error| describe("/".to_owned(), error))?;
     // An array would do for an object, member by member: not here.
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     if first.is_some_and(|first| b"{[".contains(first) && *first != T::BEGINS_WITH) {
         let fault = Fault { path: "/".to_owned(), errors: vec![format!("expected {}", T::NAME)] };
         return Err((StatusCode::UNPROCESSABLE_ENTITY, ErrorBody::faults(INVALID, vec![fault])));
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    serde_path_to_error::deserialize(value).map_err(|error| {
         let path = marathon_path(error.path());
         describe(path, error.into_inner())
     })

@@ -9,6 +9,7 @@ mod body;
 mod events;
 mod info;
 mod metrics;
+mod nulls;
 mod proxy;
 mod query;
 mod reads;

@@ -5,7 +5,7 @@ use attica_paas_api::app::PortDefinition;
 use super::Faults;
 
 /// The port definitions, from whichever of `ports` and `portDefinitions` is given. Early reads carried both: that is accepted when
-/// they agree.
+/// they agree. Client libraries that know both write an empty `ports` beside the definitions.
 pub(super) fn ports(
     ports: Option<Vec<i64>>,
     definitions: Option<Vec<PortDefinition>>,
@@ -15,7 +15,7 @@ pub(super) fn ports(
         (None, definitions) => definitions,
         (Some(ports), None) => Some(ports.into_iter().enumerate().map(named).collect()),
         (Some(ports), Some(definitions)) => {
-            if !ports.iter().eq(definitions.iter().map(|definition| &definition.port)) {
+            if !ports.is_empty() && !ports.iter().eq(definitions.iter().map(|definition| &definition.port)) {
                 faults.add("/", "cannot specify both ports and port definitions");
             }
             Some(definitions)

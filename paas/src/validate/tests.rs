@@ -52,6 +52,22 @@ fn shared_data() -> Option<PathBuf> {
 }
 
 #[test]
+fn what_client_libraries_write_for_unset_fields_asks_for_nothing() {
+    let document = json!({
+        "id": "/web", "cmd": "true", "container": null, "taskRateLimit": null, "ports": [], "uris": [], "storeUrls": [],
+        "portDefinitions": [{"port": 0, "name": "http", "protocol": null, "labels": null}],
+        "healthChecks": [{"protocol": "HTTP", "portIndex": 0, "intervalSeconds": null, "ignoreHttp1xx": null, "command": null}],
+        "unreachableStrategy": {"expungeAfterSeconds": 7, "unreachableExpungeAfterSeconds": null},
+    });
+    let read = read(document.to_string().as_bytes()).unwrap();
+    assert_eq!(read.health_checks[0].interval_ms, 60_000, "the default");
+    assert_eq!(read.ports[0].name.as_deref(), Some("http"));
+
+    let unset_variable = outcome(&json!({"id": "/web", "cmd": "true", "env": {"COLOUR": null}}));
+    assert!(unset_variable.starts_with("422") && unset_variable.contains("/env/COLOUR"), "{unset_variable}");
+}
+
+#[test]
 fn every_published_definition_is_accepted_or_refused_by_name() {
     let Some(data) = shared_data() else { return };
     let mut files: Vec<PathBuf> = Vec::new();
