@@ -30,7 +30,7 @@ pub(super) struct Agent {
     pub info: Arc<AgentInfo>,
     /// Only whether it is `Unreachable` is durable.
     pub contact: Contact,
-    /// Not durable. When it was heard last, or as if: what silence is counted from.
+    /// Not durable. When it last made a call on its link, or as if: what silence is counted from.
     pub heard: Tick,
     /// Not durable. How long it may be silent.
     pub patience_ms: u64,

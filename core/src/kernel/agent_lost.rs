@@ -69,7 +69,8 @@ impl Kernel {
         let agent = self.agent_mut(id);
         let message = format!("Agent {} is unreachable: it missed its heartbeats", agent.info.hostname);
         for (framework, task) in agent.tasks.clone() {
-            if self.task_mut(&framework, &task).is_terminal() {
+            let entry = self.task_mut(&framework, &task);
+            if entry.is_terminal() || entry.reach == Reach::Unreachable {
                 continue;
             }
             let state = self.framework_mut(&framework).told(TaskState::Unreachable);

@@ -1,7 +1,8 @@
 //! REGISTER, and which of an agent's calls it is.
 //!
 //! The agent sends a digest of its tasks first. Only when it differs from ours is it asked for the list; until both sides agree the
-//! agent gets no offers, so nothing can be launched that would confuse the comparison.
+//! agent gets no offers, so nothing can be launched that would confuse the comparison. An agent that was unreachable is always asked:
+//! its tasks are reachable again when it has shown that it hears us.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,8 +30,8 @@ impl Kernel {
             self.register(now, link, register, out);
             return Ok(());
         };
+        self.hear(now, &id);
         let agent = self.agent_mut(&id);
-        agent.heard = now.tick;
         let comparing = matches!(agent.contact, Contact::Comparing(_));
         match call.r#type {
             CallType::Register => {}
@@ -65,9 +66,10 @@ impl Kernel {
             None => self.new_agent_id(),
         };
         agent_info.id = Some(id.clone());
-        self.meet(now, &id, &link, agent_info.clone(), &total, out);
+        let before = self.meet(now, &id, &link, agent_info.clone(), &total, out);
         out.facts.push(Fact::AgentRegistered { info: Box::new(agent_info), version, boot_id, at: now.wall });
-        let matches = self.agent_mut(&id).digest == digest;
+        let agent = self.agent_mut(&id);
+        let matches = agent.digest == digest && (before != Contact::Unreachable || agent.tasks.is_empty());
         let registered = link::Registered {
             agent_id: id.clone(),
             master_id: self.config.master_info.id.clone(),
@@ -111,8 +113,28 @@ impl Kernel {
         used
     }
 
-    /// The agent is on this link now, whatever it was before.
-    fn meet(&mut self, now: Now, id: &AgentId, link: &LinkId, info: AgentInfo, total: &Resources, out: &mut Effects) {
+    /// A call on a link shows that the agent hears what is said there. A registration alone does not: it takes one direction only, and
+    /// an agent that cannot be told anything is not reachable.
+    fn hear(&mut self, now: Now, id: &AgentId) {
+        let patience_ms = self.config.agent_silence_ms();
+        let agent = self.agent_mut(id);
+        agent.heard = now.tick;
+        if agent.patience_ms != patience_ms {
+            agent.patience_ms = patience_ms;
+            self.timers.set(now.tick.after(patience_ms), Timer::AgentSilent(id.clone()));
+        }
+    }
+
+    /// The agent is on this link now; returns what it was before.
+    fn meet(
+        &mut self,
+        now: Now,
+        id: &AgentId,
+        link: &LinkId,
+        info: AgentInfo,
+        total: &Resources,
+        out: &mut Effects,
+    ) -> Contact {
         let info = Arc::new(info);
         let patience_ms = self.config.agent_silence_ms();
         let agent = self.agents.entry(id.clone()).or_insert_with(|| Agent {
@@ -127,16 +149,18 @@ impl Kernel {
         });
         let changed = agent.info.attributes != info.attributes || agent.info.hostname != info.hostname;
         agent.info = info;
-        agent.heard = now.tick;
-        agent.patience_ms = patience_ms;
         let before = std::mem::replace(&mut agent.contact, Contact::Comparing(link.clone()));
-        self.timers.set(now.tick.after(patience_ms), Timer::AgentSilent(id.clone()));
+        if before == Contact::Unreachable {
+            agent.heard = now.tick;
+            agent.patience_ms = patience_ms;
+            self.timers.set(now.tick.after(patience_ms), Timer::AgentSilent(id.clone()));
+        }
         self.links.insert(link.clone(), id.clone());
-        match before {
+        match &before {
             Contact::Comparing(old) | Contact::Connected(old) => {
-                if old != *link {
-                    self.links.remove(&old);
-                    out.sends.push(Send::CloseAgent { link: old, reason: CloseReason::Replaced });
+                if old != link {
+                    self.links.remove(old);
+                    out.sends.push(Send::CloseAgent { link: old.clone(), reason: CloseReason::Replaced });
                 }
                 self.withdraw_agent(id, out);
                 self.update_agent(id, total);
@@ -149,6 +173,7 @@ impl Kernel {
             // What frameworks refused was another agent.
             self.allocator.forget_refusals(key);
         }
+        before
     }
 
     /// Both sides know the same tasks: the agent takes part.

@@ -31,10 +31,25 @@ fn five_missed_heartbeats_make_an_agent_unreachable_and_it_can_come_back() {
         s1 FAILURE m1-S0"#]].assert_eq(&scene.said());
     let stale = scene.agent_call("l1", link::Call::heartbeat(AgentId::new("m1-S0"), 1)).reply();
     assert_eq!(stale, Reply::Refused(Refusal::LinkStale));
-    scene.register("l2", Some("m1-S0"), &[("t1", TaskState::Running)]);
+    scene.register("l2", Some("m1-S0"), &[("t1", TaskState::Running)]).list("l2", &[("t1", TaskState::Running)]);
     expect![[r#"
-        l2 REGISTERED m1-S0 matches: true
+        l2 REGISTERED m1-S0 matches: false
+        l2 LIST_TASKS
         s1 OFFERS m1-O1"#]].assert_eq(&scene.said());
+}
+
+#[test]
+fn an_agent_that_speaks_but_does_not_hear_is_unreachable() {
+    let mut scene = running();
+    for number in 2..5 {
+        scene.pass(3_000).register(&format!("l{number}"), Some("m1-S0"), &[("t1", TaskState::Running)]);
+    }
+    assert_eq!(scene.statuses("s1"), []);
+    scene.pass(1_000);
+    assert_eq!(scene.statuses("s1")[0].state, TaskState::Unreachable);
+    scene.register("l5", Some("m1-S0"), &[("t1", TaskState::Running)]).pass(60_000);
+    let told = |fact: &&Fact| matches!(fact, Fact::TaskUnreachable { .. } | Fact::TaskReachable { .. });
+    assert_eq!(scene.facts.iter().filter(told).count(), 1, "registering alone does not bring it back");
 }
 
 #[test]
@@ -47,7 +62,7 @@ fn a_framework_that_is_not_partition_aware_hears_of_lost_tasks() {
     let statuses = scene.statuses("s1");
     scene.acknowledge("s1", &statuses[0]);
     scene.pass(10_000);
-    scene.register("l2", Some("m1-S0"), &[("t1", TaskState::Running)]);
+    scene.register("l2", Some("m1-S0"), &[("t1", TaskState::Running)]).list("l2", &[("t1", TaskState::Running)]);
     let statuses = scene.statuses("s1");
     assert_eq!(statuses.iter().map(|status| status.state).collect::<Vec<_>>(), [TaskState::Lost]);
     scene.acknowledge("s1", &statuses[0]);
