@@ -4,6 +4,7 @@
 use attica_core::snapshot::FrameworkPresence;
 use attica_core_api::link;
 use attica_core_api::scheduler::Command;
+use attica_core_api::v1::TaskState;
 
 use super::i6_forward::Forward;
 use crate::agent::Obeyed;
@@ -38,7 +39,9 @@ pub(super) fn accepted(asked: &Asked, store: &Store) -> Result<(), String> {
             let task = framework.tasks.get(&kill.task_id);
             let lost = task.is_some_and(|task| {
                 let elsewhere = kill.agent_id.as_ref().is_some_and(|agent| *agent != task.info.agent_id);
-                task.kill.is_none() && !task.state.is_terminal() && !elsewhere
+                // A kill that overtook the launch found nothing to kill.
+                let overtaking = task.state == TaskState::Staging;
+                task.kill.is_none() && !task.state.is_terminal() && !elsewhere && !overtaking
             });
             if lost { Err(format!("I1: the accepted kill of {} is not committed", kill.task_id)) } else { Ok(()) }
         }

@@ -1,6 +1,6 @@
 //! A client of the service layer: it wants things changed at random, one at a time, and follows the events.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use attica_core_api::Scalar;
 use attica_core_api::v1::TaskId;
@@ -44,6 +44,8 @@ pub(crate) struct Client {
     deployments: VecDeque<DeploymentId>,
     versions: VecDeque<Version>,
     tasks: VecDeque<TaskId>,
+    /// Tasks that were out of contact when they were last heard of.
+    unreachable: BTreeSet<TaskId>,
 }
 
 struct Stream {
@@ -78,6 +80,7 @@ impl Client {
             deployments: VecDeque::new(),
             versions: VecDeque::new(),
             tasks: VecDeque::new(),
+            unreachable: BTreeSet::new(),
         }
     }
 
@@ -94,8 +97,9 @@ impl Client {
             Some(_) => {}
         }
         self.pending.take_if(|(_, _, sent_at)| *sent_at + ANSWER_MS <= now);
-        if self.pending.is_none() && !calm && random.percent(40) {
-            self.ask(now, random, out);
+        if self.pending.is_none() && random.percent(40) {
+            let write = if calm { self.give_up() } else { Some(self.any_write(random)) };
+            write.into_iter().for_each(|write| self.ask(now, write, out));
         }
     }
 
@@ -129,7 +133,13 @@ impl Client {
         for event in &wanted {
             let data: serde_json::Value = serde_json::from_str(&event.data).expect("events are JSON");
             if let Some(task) = data["taskId"].as_str().filter(|task| TaskIdentity::parse(task).is_ok()) {
-                remember(&mut self.tasks, TaskId::new(task));
+                let task = TaskId::new(task);
+                match data["taskStatus"].as_str() {
+                    Some("TASK_UNREACHABLE") => drop(self.unreachable.insert(task.clone())),
+                    Some(_) => drop(self.unreachable.remove(&task)),
+                    None => {}
+                }
+                remember(&mut self.tasks, task);
             }
             remember(&mut self.earlier, event.id);
         }
@@ -150,15 +160,20 @@ impl Client {
         Some(Answer { write, answer })
     }
 
-    fn ask(&mut self, now: u64, random: &mut Random, out: &mut Out) {
+    fn ask(&mut self, now: u64, write: Write, out: &mut Out) {
         let Some(stream) = &self.stream else { return };
         let paas = stream.paas;
-        let write = self.any_write(random);
         self.next_ticket += 1;
         let ticket = self.next_ticket;
         let body = network::Body::Paas(Box::new(Body::Write { ticket, write: write.clone() }));
         out.send(self.node(), Node::Paas(paas), &format!("write-{ticket}"), body);
         self.pending = Some((ticket, write, now));
+    }
+
+    /// In the end somebody gives up what is waited for for ever.
+    fn give_up(&self) -> Option<Write> {
+        let tasks = TaskSelection::These(self.unreachable.iter().cloned().collect());
+        (!self.unreachable.is_empty()).then_some(Write::Kill { tasks, mode: KillMode::Wipe, force: false })
     }
 
     fn any_write(&self, random: &mut Random) -> Write {
