@@ -4,8 +4,8 @@
 //! Facts are only ever added to: a stored fact must stay readable. The journal holds them as JSON, which people can read too.
 
 use attica_allocator::Role;
-use attica_core_api::{Timestamp, encode_json};
 use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, FrameworkInfo, KillPolicy, TaskId, TaskInfo, TaskStatus};
+use attica_core_api::{Timestamp, encode_json};
 use attica_core_store as store;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};

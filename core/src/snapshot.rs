@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use attica_allocator::Role;
 use attica_core_api::Timestamp;
-use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, FrameworkInfo, KillPolicy, TaskId, TaskInfo, TaskState, TaskStatus};
+use attica_core_api::v1::{
+    AgentId, AgentInfo, FrameworkId, FrameworkInfo, KillPolicy, TaskId, TaskInfo, TaskState, TaskStatus,
+};
 
 use crate::fact::Fact;
 

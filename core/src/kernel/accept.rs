@@ -7,7 +7,8 @@
 use attica_allocator::{self as allocator, Resources};
 use attica_core_api::scheduler::{Accept, Event};
 use attica_core_api::v1::{
-    AgentId, FrameworkId, OfferId, OfferOperation, OfferOperationType, OperationId, TaskInfo, TaskState, TaskStatus, TaskStatusReason,
+    AgentId, FrameworkId, OfferId, OfferOperation, OfferOperationType, OperationId, TaskInfo, TaskState, TaskStatus,
+    TaskStatusReason,
 };
 
 use super::decline::refuse_ms;
@@ -39,7 +40,13 @@ impl Combined {
 }
 
 impl Kernel {
-    pub(super) fn accept(&mut self, now: Now, id: &FrameworkId, accept: Accept, out: &mut Effects) -> Result<(), Refusal> {
+    pub(super) fn accept(
+        &mut self,
+        now: Now,
+        id: &FrameworkId,
+        accept: Accept,
+        out: &mut Effects,
+    ) -> Result<(), Refusal> {
         let wanted = launches(accept.operations)?;
         let combined = self.take_offers(id, &accept.offer_ids, out);
         match combined {
@@ -47,7 +54,15 @@ impl Kernel {
             Err(reason) => {
                 for wanted in wanted {
                     let message = format!("Task launched with invalid offers: {reason}");
-                    self.refuse_task(now, id, &wanted.task, TaskState::Dropped, TaskStatusReason::InvalidOffers, message, out);
+                    self.refuse_task(
+                        now,
+                        id,
+                        &wanted.task,
+                        TaskState::Dropped,
+                        TaskStatusReason::InvalidOffers,
+                        message,
+                        out,
+                    );
                 }
             }
         }
@@ -92,12 +107,18 @@ impl Kernel {
         refuse_ms: u64,
         out: &mut Effects,
     ) {
-        let Some(first) = combined.offers.first().cloned() else { unreachable!("there are no valid offers without an offer") };
-        let Some(agent) = self.agent_keys.get(&first.agent).cloned() else { unreachable!("offers end before their agent does") };
+        let Some(first) = combined.offers.first().cloned() else {
+            unreachable!("there are no valid offers without an offer")
+        };
+        let Some(agent) = self.agent_keys.get(&first.agent).cloned() else {
+            unreachable!("offers end before their agent does")
+        };
         let mut run = Vec::new();
         for Wanted { mut task, feedback } in wanted {
             let checked = match feedback {
-                Some(operation) => Err(format!("LAUNCH has no outcome to report, so it must not have the id '{operation}'")),
+                Some(operation) => {
+                    Err(format!("LAUNCH has no outcome to report, so it must not have the id '{operation}'"))
+                }
                 None => self.check_launch(id, &agent, &first.role, &task, &combined.rest),
             };
             match checked {

@@ -19,7 +19,8 @@ impl Kernel {
         let id = &acknowledge.task_id;
         let Some(task) = self.framework_mut(framework).tasks.get(id) else { return };
         let oldest = task.outbox.as_ref().and_then(|outbox| outbox.statuses.front());
-        let in_flight = oldest.is_some_and(|status| status.uuid.as_deref() == Some(acknowledge.uuid.as_bytes().as_slice()));
+        let in_flight =
+            oldest.is_some_and(|status| status.uuid.as_deref() == Some(acknowledge.uuid.as_bytes().as_slice()));
         if !in_flight || task.agent != acknowledge.agent_id {
             return;
         }

@@ -18,7 +18,13 @@ use super::{CloseReason, Effects, Kernel, LinkId, Now, Refusal, Send, View};
 use crate::fact::Fact;
 
 impl Kernel {
-    pub(super) fn agent_call(&mut self, now: Now, link: LinkId, call: link::Call, out: &mut Effects) -> Result<(), Refusal> {
+    pub(super) fn agent_call(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        call: link::Call,
+        out: &mut Effects,
+    ) -> Result<(), Refusal> {
         let registered = match call.r#type {
             CallType::Register => None,
             CallType::Heartbeat | CallType::Statuses | CallType::Tasks => {

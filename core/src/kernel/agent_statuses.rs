@@ -26,7 +26,14 @@ enum News {
 }
 
 impl Kernel {
-    pub(super) fn statuses(&mut self, now: Now, agent: &AgentId, link: &LinkId, updates: Vec<StatusUpdate>, out: &mut Effects) {
+    pub(super) fn statuses(
+        &mut self,
+        now: Now,
+        agent: &AgentId,
+        link: &LinkId,
+        updates: Vec<StatusUpdate>,
+        out: &mut Effects,
+    ) {
         for StatusUpdate { framework_id, mut status, sequence } in updates {
             // Without a uuid there is nothing to acknowledge, and the agent keeps no such update.
             let Some(uuid) = status.uuid.clone() else { continue };
@@ -55,7 +62,8 @@ impl Kernel {
         status: &attica_core_api::v1::TaskStatus,
         sequence: u64,
     ) -> News {
-        let Some(task) = self.frameworks.get(framework).and_then(|framework| framework.tasks.get(&status.task_id)) else {
+        let Some(task) = self.frameworks.get(framework).and_then(|framework| framework.tasks.get(&status.task_id))
+        else {
             return News::Foreign;
         };
         if task.agent != *agent {
@@ -71,7 +79,9 @@ impl Kernel {
             true if is_terminal(status.state) => News::Old,
             true => News::Foreign,
             false if progress(status.state) < progress(task.state) => News::Old,
-            false if !is_end && task.outbox.as_ref().is_some_and(|outbox| outbox.statuses.len() >= OUTBOX_LIMIT) => News::Early,
+            false if !is_end && task.outbox.as_ref().is_some_and(|outbox| outbox.statuses.len() >= OUTBOX_LIMIT) => {
+                News::Early
+            }
             false => News::New,
         }
     }

@@ -35,7 +35,14 @@ struct Ending {
 }
 
 impl Kernel {
-    pub(super) fn tasks_listed(&mut self, now: Now, id: &AgentId, link: &LinkId, reports: &[TaskReport], out: &mut Effects) {
+    pub(super) fn tasks_listed(
+        &mut self,
+        now: Now,
+        id: &AgentId,
+        link: &LinkId,
+        reports: &[TaskReport],
+        out: &mut Effects,
+    ) {
         let reported = reports.iter().map(|report| (report.framework_id.clone(), report.task_id.clone())).collect();
         self.compared(now, id, link, Some(&reported), out);
         for report in reports.iter().filter(|report| !is_terminal(report.state)) {
@@ -115,7 +122,8 @@ impl Kernel {
         let (state, agent) = (task.state, task.agent.clone());
         let details = task.details.clone();
         let reason = TaskStatusReason::AgentReregistered;
-        let mut status = from_master(now, id.clone(), Some(agent), state, reason, "Agent has re-registered with the task");
+        let mut status =
+            from_master(now, id.clone(), Some(agent), state, reason, "Agent has re-registered with the task");
         if let Some(details) = details {
             details.fill(&mut status);
         }
@@ -130,7 +138,14 @@ impl Kernel {
     }
 
     /// An agent has a task that it should not have: it is to kill it.
-    pub(super) fn disown(&self, agent: &AgentId, link: &LinkId, framework: &FrameworkId, task: &TaskId, out: &mut Effects) {
+    pub(super) fn disown(
+        &self,
+        agent: &AgentId,
+        link: &LinkId,
+        framework: &FrameworkId,
+        task: &TaskId,
+        out: &mut Effects,
+    ) {
         let ours = self.frameworks.get(framework).and_then(|framework| framework.tasks.get(task));
         if ours.is_some_and(|task| task.agent == *agent && !task.is_terminal()) {
             return;

@@ -28,7 +28,9 @@ impl Kernel {
             Command::Reconcile(reconcile) => self.reconcile(now, framework, &reconcile, out),
             Command::Subscribe(_) => return Err(Refusal::NotSupported("A second SUBSCRIBE on a stream")),
             Command::Shutdown(_) => return Err(Refusal::NotSupported("The call SHUTDOWN")),
-            Command::AcknowledgeOperationStatus(_) => return Err(Refusal::NotSupported("The call ACKNOWLEDGE_OPERATION_STATUS")),
+            Command::AcknowledgeOperationStatus(_) => {
+                return Err(Refusal::NotSupported("The call ACKNOWLEDGE_OPERATION_STATUS"));
+            }
             Command::ReconcileOperations(_) => return Err(Refusal::NotSupported("The call RECONCILE_OPERATIONS")),
             Command::Message(_) => return Err(Refusal::NotSupported("The call MESSAGE")),
             Command::Request(_) => return Err(Refusal::NotSupported("The call REQUEST")),

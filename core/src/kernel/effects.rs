@@ -1,8 +1,8 @@
 //! What the kernel asks for.
 
-use attica_core_api::v1::{AgentId, FrameworkId, OfferId};
-use attica_core_api::{link, scheduler, Tick};
 use attica_allocator::{Resources, Role};
+use attica_core_api::v1::{AgentId, FrameworkId, OfferId};
+use attica_core_api::{Tick, link, scheduler};
 
 use crate::fact::Fact;
 use crate::kernel::input::{LinkId, ReplyTo, StreamId};
@@ -113,7 +113,9 @@ pub enum Refusal {
     #[error("All non-subscribe calls should include the 'Mesos-Stream-Id' header")]
     StreamMissing,
     /// The call came with the id of another stream, for instance of a scheduler that was replaced.
-    #[error("The stream ID '{claimed}' included in this request didn't match the stream ID currently associated with framework ID {framework}")]
+    #[error(
+        "The stream ID '{claimed}' included in this request didn't match the stream ID currently associated with framework ID {framework}"
+    )]
     StreamMismatch {
         /// The id that came.
         claimed: StreamId,

@@ -52,7 +52,10 @@ impl Kernel {
         let limit = self.config.completed_tasks_limit;
         let owner = self.framework_mut(framework);
         let Some(removed) = owner.tasks.remove(task) else { unreachable!("{task} of {framework} completes once") };
-        assert!(removed.is_terminal() && removed.outbox.is_none(), "only what has ended and is acknowledged is history");
+        assert!(
+            removed.is_terminal() && removed.outbox.is_none(),
+            "only what has ended and is acknowledged is history"
+        );
         let forgotten = owner.history.push(task.clone(), limit);
         self.agent_mut(&removed.agent).tasks.remove(&(framework.clone(), task.clone()));
         out.facts.push(Fact::TaskCompleted { framework: framework.clone(), task: task.clone(), at: now.wall });

@@ -46,9 +46,9 @@ mod validate;
 use std::collections::{BTreeMap, VecDeque};
 
 use attica_allocator::{AgentKey, Allocator, FrameworkKey};
-use attica_core_api::{Entropy, Tick};
 pub use attica_core_api::Now;
 use attica_core_api::v1::{AgentId, FrameworkId, TaskId};
+use attica_core_api::{Entropy, Tick};
 
 pub use config::{Config, RateLimit};
 pub use effects::{CloseReason, Effects, Refusal, Reply, Send, View};
@@ -120,9 +120,16 @@ impl Kernel {
         self.allocator.assert_consistent();
         for (id, framework) in &self.frameworks {
             for (task_id, task) in &framework.tasks {
-                let listed = self.agents.get(&task.agent).is_some_and(|agent| agent.tasks.contains(&(id.clone(), task_id.clone())));
+                let listed = self
+                    .agents
+                    .get(&task.agent)
+                    .is_some_and(|agent| agent.tasks.contains(&(id.clone(), task_id.clone())));
                 assert!(listed, "the task {task_id} of {id} is in the list of its agent {}", task.agent);
-                assert_eq!(task.outbox.is_some(), framework.undelivered.contains(task_id), "{task_id} of {id} is listed as undelivered");
+                assert_eq!(
+                    task.outbox.is_some(),
+                    framework.undelivered.contains(task_id),
+                    "{task_id} of {id} is listed as undelivered"
+                );
             }
         }
         let tasks: usize = self.frameworks.values().map(|framework| framework.tasks.len()).sum();

@@ -11,7 +11,13 @@ use super::{Effects, Kernel, Now, Send};
 use crate::snapshot::Reach;
 
 impl Kernel {
-    pub(super) fn reconcile(&mut self, now: Now, id: &FrameworkId, reconcile: &scheduler::Reconcile, out: &mut Effects) {
+    pub(super) fn reconcile(
+        &mut self,
+        now: Now,
+        id: &FrameworkId,
+        reconcile: &scheduler::Reconcile,
+        out: &mut Effects,
+    ) {
         if reconcile.tasks.is_empty() {
             let Some(framework) = self.frameworks.get(id) else { return };
             let statuses = framework.tasks.iter().map(|(task_id, task)| latest(now, framework, task_id, task));
@@ -44,8 +50,16 @@ impl Kernel {
     }
 
     /// The answer for a task that is not there: none while an agent that may have it can still come back to this leader.
-    fn unknown(&self, now: Now, framework: &Framework, task: &TaskId, agent_id: Option<&AgentId>) -> Option<TaskStatus> {
-        let recovering = |agent: &super::agent::Agent| agent.contact == Contact::Away && agent.patience_ms == self.config.reregister_ms;
+    fn unknown(
+        &self,
+        now: Now,
+        framework: &Framework,
+        task: &TaskId,
+        agent_id: Option<&AgentId>,
+    ) -> Option<TaskStatus> {
+        let recovering = |agent: &super::agent::Agent| {
+            agent.contact == Contact::Away && agent.patience_ms == self.config.reregister_ms
+        };
         let (state, message) = match agent_id.map(|id| self.agents.get(id)) {
             None if self.agents.values().any(recovering) => return None,
             Some(Some(agent)) if recovering(agent) => return None,

@@ -19,6 +19,10 @@ impl Kernel {
         framework.presence = Presence::Away(deadline);
         self.timers.set(deadline, Timer::FrameworkAway(id.clone()));
         out.view.push(View::FrameworkDisconnected { framework: id.clone() });
-        out.facts.push(Fact::FrameworkDisconnected { framework: id, deadline: Timestamp(now.wall.0.saturating_add_unsigned(patience_ms)), at: now.wall });
+        out.facts.push(Fact::FrameworkDisconnected {
+            framework: id,
+            deadline: Timestamp(now.wall.0.saturating_add_unsigned(patience_ms)),
+            at: now.wall,
+        });
     }
 }

@@ -40,7 +40,10 @@ impl Kernel {
         let info = &subscribe.framework_info;
         let roles = roles_of(info)?;
         if info.failover_timeout.is_nan() || info.failover_timeout < 0.0 {
-            return Err(format!("'FrameworkInfo.failover_timeout' must not be negative, but is {}", info.failover_timeout));
+            return Err(format!(
+                "'FrameworkInfo.failover_timeout' must not be negative, but is {}",
+                info.failover_timeout
+            ));
         }
         if subscribe.offer_constraints.is_some() {
             return Err("'offer_constraints' are not supported yet".to_owned());
@@ -61,7 +64,14 @@ impl Kernel {
     }
 
     /// Registers the framework or brings it up to date, and ends the stream of the scheduler that it had before.
-    fn enter(&mut self, now: Now, stream: &StreamId, mut info: FrameworkInfo, roles: Vec<Role>, out: &mut Effects) -> FrameworkId {
+    fn enter(
+        &mut self,
+        now: Now,
+        stream: &StreamId,
+        mut info: FrameworkInfo,
+        roles: Vec<Role>,
+        out: &mut Effects,
+    ) -> FrameworkId {
         let id = match info.id.take().filter(|id| !id.as_str().is_empty()) {
             Some(id) => id,
             None => self.new_framework_id(),

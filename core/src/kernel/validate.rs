@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use attica_allocator::{Name, Resources, Role};
 use attica_core_api::resources;
 use attica_core_api::v1::{
-    AgentId, AllocationInfo, CheckInfo, CheckType, FrameworkId, HealthCheck, HealthCheckType, Resource, Scalar, TaskInfo,
-    ValueType, check_id,
+    AgentId, AllocationInfo, CheckInfo, CheckType, FrameworkId, HealthCheck, HealthCheckType, Resource, Scalar,
+    TaskInfo, ValueType, check_id,
 };
 
 use super::Kernel;
@@ -58,7 +58,9 @@ fn check_shape(task: &TaskInfo) -> Result<(), String> {
         (Some(_), None) => {}
         (None, Some(_)) => return Err("Task uses 'executor', which is not supported yet; use 'command'".to_owned()),
         (None, None) | (Some(_), Some(_)) => {
-            return Err("Task should have at least one (but not both) of CommandInfo or ExecutorInfo present".to_owned());
+            return Err(
+                "Task should have at least one (but not both) of CommandInfo or ExecutorInfo present".to_owned()
+            );
         }
     }
     let grace = task.kill_policy.as_ref().and_then(|policy| policy.grace_period.as_ref());
@@ -84,9 +86,13 @@ fn check_resources(task: &TaskInfo, role: &Role) -> Result<Resources, String> {
     if let Some(empty) = task.resources.iter().find(|resource| is_empty(resource)) {
         return Err(format!("Task uses invalid resources: '{}' is empty", empty.name));
     }
-    let wanted = resources::from_wire(&task.resources).map_err(|error| format!("Task uses invalid resources: {error}"))?;
+    let wanted =
+        resources::from_wire(&task.resources).map_err(|error| format!("Task uses invalid resources: {error}"))?;
     let allocated_to = resources::allocation_role(&task.resources).map_err(|error| {
-        format!("The resources have multiple allocation roles ('{}' and '{}') but only one allocation role is allowed", error.first, error.second)
+        format!(
+            "The resources have multiple allocation roles ('{}' and '{}') but only one allocation role is allowed",
+            error.first, error.second
+        )
     })?;
     match allocated_to {
         Some(other) if other != role.as_str() => {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use attica_allocator::{InvalidRole, Role};
-use attica_core_api::v1::{AgentId, FrameworkId, TaskId, TaskState, TaskStatus};
 use attica_core_api::message::Message;
+use attica_core_api::v1::{AgentId, FrameworkId, TaskId, TaskState, TaskStatus};
 use attica_core_api::{DecodeError, Timestamp, decode_proto};
 use sqlx::PgPool;
 
@@ -134,7 +134,8 @@ async fn tasks(pool: &PgPool, snapshot: &mut Snapshot) -> Result<(), LoadError> 
 }
 
 async fn outboxes(pool: &PgPool, snapshot: &mut Snapshot) -> Result<(), LoadError> {
-    let query = sqlx::query!("select framework_id, task_id, status from task_update order by framework_id, task_id, seq");
+    let query =
+        sqlx::query!("select framework_id, task_id, status from task_update order by framework_id, task_id, seq");
     for row in query.fetch_all(pool).await? {
         let name = format!("{} of {}", row.task_id, row.framework_id);
         let status: TaskStatus = message("task_update", &name, &row.status)?;

@@ -122,7 +122,8 @@ impl<'a> Rows<'a> {
                 let change = self.receive(position, framework, status);
                 change.state = Some(status.state.number());
                 change.unreachable = Some(false);
-                change.sequence = sequence.map(|sequence| i64::try_from(sequence).unwrap_or(i64::MAX)).or(change.sequence);
+                change.sequence =
+                    sequence.map(|sequence| i64::try_from(sequence).unwrap_or(i64::MAX)).or(change.sequence);
             }
             Fact::TaskUnreachable { framework, status } => {
                 self.receive(position, framework, status).unreachable = Some(true);

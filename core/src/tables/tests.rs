@@ -19,7 +19,8 @@ fn framework(id: &str) -> FrameworkId {
 }
 
 fn subscribed(id: &str, at: i64) -> Fact {
-    let info = FrameworkInfo { id: Some(framework(id)), user: "root".into(), name: "n".into(), ..FrameworkInfo::default() };
+    let info =
+        FrameworkInfo { id: Some(framework(id)), user: "root".into(), name: "n".into(), ..FrameworkInfo::default() };
     Fact::FrameworkSubscribed { info: Box::new(info), at: Timestamp(at) }
 }
 
@@ -29,7 +30,8 @@ fn registered(id: &str, at: i64) -> Fact {
 }
 
 fn launched(owner: &str, id: &str) -> Fact {
-    let task = TaskInfo { name: id.into(), task_id: TaskId::new(id), agent_id: AgentId::new("a"), ..TaskInfo::default() };
+    let task =
+        TaskInfo { name: id.into(), task_id: TaskId::new(id), agent_id: AgentId::new("a"), ..TaskInfo::default() };
     Fact::TaskLaunched { framework: framework(owner), role: Role::any(), task: Box::new(task), at: Timestamp(5) }
 }
 
@@ -88,7 +90,11 @@ fn history() -> Vec<Fact> {
         Fact::FrameworkDisconnected { framework: framework("f"), deadline: Timestamp(70), at: Timestamp(12) },
         updated("g", "t1", 1, TaskState::Running),
         Fact::FrameworkRemoved { framework: framework("g"), at: Timestamp(13) },
-        Fact::TaskUpdated { framework: framework("g"), status: status("t1", TaskState::Killed, None), sequence: Some(2) },
+        Fact::TaskUpdated {
+            framework: framework("g"),
+            status: status("t1", TaskState::Killed, None),
+            sequence: Some(2),
+        },
         completed("g", "t1"),
         Fact::TaskForgotten { framework: framework("f"), task: TaskId::new("t1") },
         launched("f", "t1"),
@@ -107,7 +113,8 @@ async fn the_tables_hold_what_the_facts_add_up_to() {
     for size in [1, 2, 3, 7, 100] {
         sqlx::raw_sql("truncate framework, agent, task, task_update").execute(&pool).await.expect("empty tables");
         let time = LeaseTime::default();
-        let mut election = PostgresElection::new(postgres.database().clone(), LeaderRole::Master, "here".to_owned(), time);
+        let mut election =
+            PostgresElection::new(postgres.database().clone(), LeaderRole::Master, "here".to_owned(), time);
         let leadership = election.campaign().await.expect("nobody else campaigns");
         let (handle, mut committed) = Writer::spawn(
             postgres.database().clone(),

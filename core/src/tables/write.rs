@@ -9,7 +9,8 @@ use crate::fact::Fact;
 
 const FORGET_FRAMEWORKS: &str = "delete from framework where framework_id = any($1::text[])";
 const FORGET_THEIR_TASKS: &str = "delete from task where framework_id = any($1::text[])";
-const FORGET_TASKS: &str = "delete from task where (framework_id, task_id) in (select * from unnest($1::text[], $2::text[]))";
+const FORGET_TASKS: &str =
+    "delete from task where (framework_id, task_id) in (select * from unnest($1::text[], $2::text[]))";
 const SUBSCRIBE: &str = "insert into framework (framework_id, info, registered_at, reregistered_at)
     select * from unnest($1::text[], $2::bytea[], $3::bigint[], $4::bigint[])
     on conflict (framework_id) do update set info = excluded.info, reregistered_at = excluded.reregistered_at,
@@ -37,7 +38,8 @@ const CHANGE_TASKS: &str = "update task set state = coalesce(r.state, task.state
     where task.framework_id = r.framework_id and task.task_id = r.task_id";
 const QUEUE: &str = "insert into task_update (framework_id, task_id, seq, uuid, status)
     select * from unnest($1::text[], $2::text[], $3::bigint[], $4::bytea[], $5::bytea[])";
-const ACKNOWLEDGE: &str = "delete from task_update using unnest($1::text[], $2::text[], $3::bytea[]) as r (framework_id, task_id, uuid)
+const ACKNOWLEDGE: &str =
+    "delete from task_update using unnest($1::text[], $2::text[], $3::bytea[]) as r (framework_id, task_id, uuid)
     where task_update.framework_id = r.framework_id and task_update.task_id = r.task_id and task_update.uuid = r.uuid";
 const EMPTY_OUTBOXES: &str = "delete from task_update where framework_id = any($1::text[])";
 

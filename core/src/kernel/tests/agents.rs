@@ -16,7 +16,8 @@ fn a_broken_link_takes_the_offers_back_and_nothing_else() {
     expect![[r#"
         s1 RESCIND m1-O1
         l2 REGISTERED m1-S0 matches: true
-        s1 OFFERS m1-O2"#]].assert_eq(&scene.said());
+        s1 OFFERS m1-O2"#]]
+    .assert_eq(&scene.said());
 }
 
 #[test]
@@ -35,7 +36,8 @@ fn five_missed_heartbeats_make_an_agent_unreachable_and_it_can_come_back() {
     expect![[r#"
         l2 REGISTERED m1-S0 matches: false
         l2 LIST_TASKS
-        s1 OFFERS m1-O1"#]].assert_eq(&scene.said());
+        s1 OFFERS m1-O1"#]]
+    .assert_eq(&scene.said());
 }
 
 #[test]
@@ -55,7 +57,12 @@ fn an_agent_that_speaks_but_does_not_hear_is_unreachable() {
 #[test]
 fn a_framework_that_is_not_partition_aware_hears_of_lost_tasks() {
     let mut scene = Scene::new();
-    let info = FrameworkInfo { capabilities: Vec::new(), roles: Vec::new(), role: Some("golden".to_owned()), ..framework_info() };
+    let info = FrameworkInfo {
+        capabilities: Vec::new(),
+        roles: Vec::new(),
+        role: Some("golden".to_owned()),
+        ..framework_info()
+    };
     scene.subscribe("s1", info).register("l1", None, &[]);
     scene.launch("s1", "m1-0000", &["m1-O0"], vec![task("t1")]);
     scene.report("l1", "t1", 1, TaskState::Running);
@@ -84,7 +91,8 @@ fn the_difference_is_settled_when_the_digest_differs() {
     scene.register("l2", Some("m1-S0"), &has);
     expect![[r#"
         l2 REGISTERED m1-S0 matches: false
-        l2 LIST_TASKS"#]].assert_eq(&scene.said());
+        l2 LIST_TASKS"#]]
+    .assert_eq(&scene.said());
     scene.list("l2", &has);
     expect![[r#"
         l2 KILL kept
@@ -96,7 +104,8 @@ fn the_difference_is_settled_when_the_digest_differs() {
     expect![[r#"
         l2 KILL foreign
         l2 ACKNOWLEDGE foreign 01
-        l2 ACKNOWLEDGE over 02"#]].assert_eq(&scene.said());
+        l2 ACKNOWLEDGE over 02"#]]
+    .assert_eq(&scene.said());
 }
 
 #[test]
@@ -111,7 +120,8 @@ fn a_kill_is_repeated_to_an_agent_that_comes_back() {
     scene.register("l2", Some("m1-S0"), &[("t1", TaskState::Running)]);
     expect![[r#"
         l2 REGISTERED m1-S0 matches: true
-        l2 KILL t1"#]].assert_eq(&scene.said());
+        l2 KILL t1"#]]
+    .assert_eq(&scene.said());
 }
 
 #[test]
@@ -159,13 +169,16 @@ fn registrations_that_make_no_sense_end_the_link() {
     expect![[r#"
         l2 (closed: the agent has seen epoch 2, and this leader's is 1)
         l3 (closed: the agent's resources cpus:0.1 do not hold what its tasks use, cpus:0.5;mem:64)
-        l4 (closed: the registration is not valid: a digest has 16 bytes)"#]].assert_eq(&scene.said());
+        l4 (closed: the registration is not valid: a digest has 16 bytes)"#]]
+    .assert_eq(&scene.said());
 }
 
 #[test]
 fn an_agent_whose_names_the_database_would_not_take_is_turned_away() {
     let long = "x".repeat(10_000);
-    for (id, version, boot_id) in [("a\0b", "1", "b"), (&long, "1", "b"), ("a/b", "1", "b"), ("a", "1\0", "b"), ("a", "1", &long)] {
+    for (id, version, boot_id) in
+        [("a\0b", "1", "b"), (&long, "1", "b"), ("a/b", "1", "b"), ("a", "1\0", "b"), ("a", "1", &long)]
+    {
         let mut scene = stage();
         let facts = scene.facts.len();
         let register = link::Register {

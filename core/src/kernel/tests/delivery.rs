@@ -16,14 +16,17 @@ fn one_status_at_a_time_in_order_until_the_task_is_history() {
         l1 ACKNOWLEDGE t1 01
         l1 ACKNOWLEDGE t1 02
         l1 ACKNOWLEDGE t1 03
-        s1 OFFERS m1-O1"#]].assert_eq(&scene.said());
+        s1 OFFERS m1-O1"#]]
+    .assert_eq(&scene.said());
     for sequence in 1..=3 {
-        let status = TaskStatus { agent_id: Some(AgentId::new("m1-S0")), ..reported("t1", sequence, TaskState::Running) };
+        let status =
+            TaskStatus { agent_id: Some(AgentId::new("m1-S0")), ..reported("t1", sequence, TaskState::Running) };
         scene.acknowledge("s1", &status);
     }
     expect![[r#"
         s1 UPDATE t1 TASK_RUNNING (to be acknowledged)
-        s1 UPDATE t1 TASK_FINISHED (to be acknowledged)"#]].assert_eq(&scene.said());
+        s1 UPDATE t1 TASK_FINISHED (to be acknowledged)"#]]
+    .assert_eq(&scene.said());
     let record = &scene.snapshot.frameworks[&FrameworkId::new("m1-0000")].tasks[&TaskId::new("t1")];
     assert!(record.completed_at.is_some() && record.outbox.is_empty());
 }
@@ -41,7 +44,8 @@ fn what_an_agent_repeats_is_acknowledged_again_and_changes_nothing() {
     expect![[r#"
         l1 ACKNOWLEDGE t1 01
         l1 ACKNOWLEDGE t1 02
-        l1 ACKNOWLEDGE t1 03"#]].assert_eq(&scene.said());
+        l1 ACKNOWLEDGE t1 03"#]]
+    .assert_eq(&scene.said());
 }
 
 #[test]
@@ -55,7 +59,8 @@ fn nothing_follows_the_end() {
         s1 OFFERS m1-O1
         l1 ACKNOWLEDGE t1 03
         l1 KILL t1
-        l1 ACKNOWLEDGE t1 04"#]].assert_eq(&scene.said());
+        l1 ACKNOWLEDGE t1 04"#]]
+    .assert_eq(&scene.said());
 }
 
 #[test]
@@ -82,7 +87,8 @@ fn a_new_stream_gets_everything_that_waits() {
     scene.subscribe("s2", with_id("m1-0000"));
     expect![[r#"
         s2 SUBSCRIBED m1-0000
-        s2 UPDATE t1 TASK_FINISHED (to be acknowledged)"#]].assert_eq(&scene.said());
+        s2 UPDATE t1 TASK_FINISHED (to be acknowledged)"#]]
+    .assert_eq(&scene.said());
 }
 
 #[test]

@@ -14,7 +14,8 @@ fn a_new_framework_gets_an_id_and_offers() {
     expect![[r#"
         l1 REGISTERED m1-S0 matches: true
         s1 SUBSCRIBED m1-0000
-        s1 OFFERS m1-O0"#]].assert_eq(&scene.said());
+        s1 OFFERS m1-O0"#]]
+    .assert_eq(&scene.said());
 }
 
 #[test]
@@ -35,7 +36,8 @@ fn what_is_wrong_with_a_subscription_comes_as_an_error_on_its_stream() {
     for info in cases {
         scene.subscribe("s1", info);
     }
-    let subscribe = Subscribe { suppressed_roles: vec!["x".to_owned()], framework_info: framework_info(), ..Subscribe::default() };
+    let subscribe =
+        Subscribe { suppressed_roles: vec!["x".to_owned()], framework_info: framework_info(), ..Subscribe::default() };
     scene.apply(Input::Subscribe { stream: StreamId::new("s1"), subscribe: Box::new(subscribe) });
     assert!(scene.facts.is_empty());
     expect![[r#"
@@ -72,7 +74,8 @@ fn a_second_scheduler_takes_over() {
         s1 (closed)
         s2 SUBSCRIBED m1-0000
         s2 UPDATE t1 TASK_FINISHED (to be acknowledged)
-        s2 OFFERS m1-O2"#]].assert_eq(&scene.said());
+        s2 OFFERS m1-O2"#]]
+    .assert_eq(&scene.said());
     let refused = scene.command("s1", "m1-0000", Command::Revive { roles: Vec::new() });
     let Reply::Refused(refusal) = refused else { panic!("{refused:?}") };
     assert_eq!(refusal.status(), 400);
@@ -106,7 +109,8 @@ fn a_framework_that_stays_away_is_removed_and_its_tasks_are_killed() {
     expect![[r#"
         l1 ACKNOWLEDGE t1 02
         s2 ERROR Framework has been removed
-        s2 (closed)"#]].assert_eq(&scene.said());
+        s2 (closed)"#]]
+    .assert_eq(&scene.said());
 }
 
 #[test]
@@ -117,7 +121,8 @@ fn teardown_ends_the_stream_and_kills_the_id() {
     expect![[r#"
         s1 (closed)
         s2 ERROR Framework has been removed
-        s2 (closed)"#]].assert_eq(&scene.said());
+        s2 (closed)"#]]
+    .assert_eq(&scene.said());
 }
 
 #[test]
@@ -135,6 +140,7 @@ fn what_is_not_built_is_refused_by_name() {
     expect![[r#"
         501 The call REQUEST is not supported yet; nothing was changed
         501 The call MESSAGE is not supported yet; nothing was changed
-        501 The operation RESERVE is not supported yet; nothing was changed"#]].assert_eq(&answers.join("\n"));
+        501 The operation RESERVE is not supported yet; nothing was changed"#]]
+    .assert_eq(&answers.join("\n"));
     assert_eq!(scene.said(), "", "nothing was touched");
 }

@@ -1,7 +1,7 @@
 //! ACCEPT: what becomes a task, and what is answered to the rest.
 
 use attica_core_api::scheduler::Decline;
-use attica_core_api::v1::{ExecutorInfo, HealthCheck, KillPolicy, DurationInfo};
+use attica_core_api::v1::{DurationInfo, ExecutorInfo, HealthCheck, KillPolicy};
 use expect_test::expect;
 
 use super::*;
@@ -55,7 +55,9 @@ fn each_broken_rule_is_a_task_error_of_its_own() {
 fn a_launch_has_no_outcome_to_report() {
     let mut scene = stage();
     let launch = r#"{"type":"LAUNCH","id":{"value":"x"},"launch":{"task_infos":[{"name":"t","task_id":{"value":"t1"},"agent_id":{"value":"m1-S0"}}]}}"#;
-    let accept = format!(r#"{{"type":"ACCEPT","framework_id":{{"value":"m1-0000"}},"accept":{{"offer_ids":[{{"value":"m1-O0"}}],"operations":[{launch}]}}}}"#);
+    let accept = format!(
+        r#"{{"type":"ACCEPT","framework_id":{{"value":"m1-0000"}},"accept":{{"offer_ids":[{{"value":"m1-O0"}}],"operations":[{launch}]}}}}"#
+    );
     scene.call("s1", &accept);
     expect!["s1 UPDATE t1 TASK_ERROR REASON_TASK_INVALID LAUNCH has no outcome to report, so it must not have the id 'x' (said once)"].assert_eq(&scene.said());
 }
@@ -69,7 +71,8 @@ fn ids_of_finished_tasks_are_not_used_again() {
     scene.command("s1", "m1-0000", Command::Revive { roles: Vec::new() });
     let offer = scene.kernel.allocator.outstanding().next().expect("an offer").key;
     scene.launch("s1", "m1-0000", &[&format!("m1-O{offer}")], vec![task("t1")]);
-    expect!["s1 UPDATE t1 TASK_ERROR REASON_TASK_INVALID Task has duplicate ID: t1 (said once)"].assert_eq(&scene.said());
+    expect!["s1 UPDATE t1 TASK_ERROR REASON_TASK_INVALID Task has duplicate ID: t1 (said once)"]
+        .assert_eq(&scene.said());
 }
 
 #[test]
@@ -119,7 +122,8 @@ fn suppressed_roles_get_nothing_until_they_are_revived() {
     expect![[r#"
         s1 SUBSCRIBED m1-0000
         l1 REGISTERED m1-S0 matches: true
-        s1 OFFERS m1-O0"#]].assert_eq(&scene.said());
+        s1 OFFERS m1-O0"#]]
+    .assert_eq(&scene.said());
 }
 
 #[test]

@@ -14,8 +14,8 @@ use attica_core_api::link::{self, TaskReport};
 use attica_core_api::scheduler::{Accept, Acknowledgement, Call, Command, Event, Subscribe};
 use attica_core_api::v1::{
     AgentId, AgentInfo, CommandInfo, Filters, FrameworkCapability, FrameworkCapabilityType, FrameworkId, FrameworkInfo,
-    LaunchOperation, MasterInfo, OfferId, OfferOperation, OfferOperationType, Resource, TaskId, TaskInfo, TaskState, TaskStatus,
-    TaskStatusSource,
+    LaunchOperation, MasterInfo, OfferId, OfferOperation, OfferOperationType, Resource, TaskId, TaskInfo, TaskState,
+    TaskStatus, TaskStatusSource,
 };
 use attica_core_api::{Entropy, Tick, Timestamp, decode_json, resources};
 
@@ -47,7 +47,8 @@ impl Scene {
     /// The scene's leader dies, and the next one starts from what is durable.
     pub(super) fn fail_over(&mut self) {
         self.epoch += 1;
-        self.kernel = Kernel::recover(config(self.epoch), Entropy::new(u128::from(self.epoch)), &self.snapshot, self.now);
+        self.kernel =
+            Kernel::recover(config(self.epoch), Entropy::new(u128::from(self.epoch)), &self.snapshot, self.now);
         self.kernel.assert_consistent();
         self.said.clear();
     }
@@ -110,14 +111,20 @@ impl Scene {
 
     pub(super) fn command(&mut self, stream: &str, framework: &str, command: Command) -> Reply {
         let stream = (!stream.is_empty()).then(|| StreamId::new(stream));
-        self.apply(Input::Command { framework: FrameworkId::new(framework), stream, command: Box::new(command), reply: ReplyTo(7) });
+        self.apply(Input::Command {
+            framework: FrameworkId::new(framework),
+            stream,
+            command: Box::new(command),
+            reply: ReplyTo(7),
+        });
         self.settle();
         self.last_reply.take().expect("every command is answered")
     }
 
     pub(super) fn launch(&mut self, stream: &str, framework: &str, offers: &[&str], tasks: Vec<TaskInfo>) -> Reply {
         let launch = Some(LaunchOperation { task_infos: tasks });
-        let operation = OfferOperation { r#type: Some(OfferOperationType::Launch), launch, ..OfferOperation::default() };
+        let operation =
+            OfferOperation { r#type: Some(OfferOperationType::Launch), launch, ..OfferOperation::default() };
         let offer_ids = offers.iter().map(|id| OfferId::new(*id)).collect();
         let filters = Some(Filters { refuse_seconds: 3_600.0 });
         self.command(stream, framework, Command::Accept(Accept { offer_ids, operations: vec![operation], filters }))
@@ -126,7 +133,11 @@ impl Scene {
     pub(super) fn acknowledge(&mut self, stream: &str, status: &TaskStatus) -> Reply {
         let uuid = uuid_of(status);
         let agent_id = status.agent_id.clone().expect("an agent");
-        self.command(stream, "m1-0000", Command::Acknowledge(Acknowledgement { agent_id, task_id: status.task_id.clone(), uuid }))
+        self.command(
+            stream,
+            "m1-0000",
+            Command::Acknowledge(Acknowledgement { agent_id, task_id: status.task_id.clone(), uuid }),
+        )
     }
 
     pub(super) fn register(&mut self, link: &str, id: Option<&str>, tasks: &[(&str, TaskState)]) -> &mut Self {
@@ -303,9 +314,16 @@ fn status_line(status: &TaskStatus) -> String {
 
 fn link_line(event: &link::Event) -> String {
     let mut parts = vec![event.r#type.to_string()];
-    parts.extend(event.registered.iter().map(|registered| format!("{} matches: {}", registered.agent_id, registered.digest_matches)));
+    parts.extend(
+        event
+            .registered
+            .iter()
+            .map(|registered| format!("{} matches: {}", registered.agent_id, registered.digest_matches)),
+    );
     parts.extend(event.run.iter().flat_map(|run| &run.tasks).map(|task| task.task_id.to_string()));
     parts.extend(event.kill.iter().map(|kill| kill.task_id.to_string()));
-    parts.extend(event.acknowledge.iter().map(|acknowledge| format!("{} {:02x}", acknowledge.task_id, acknowledge.uuid[0])));
+    parts.extend(
+        event.acknowledge.iter().map(|acknowledge| format!("{} {:02x}", acknowledge.task_id, acknowledge.uuid[0])),
+    );
     parts.join(" ")
 }

@@ -6,7 +6,9 @@ use super::*;
 
 fn reconcile(task: &str, agent: &str) -> String {
     let agent = if agent.is_empty() { String::new() } else { format!(r#","agent_id":{{"value":"{agent}"}}"#) };
-    format!(r#"{{"type":"RECONCILE","framework_id":{{"value":"m1-0000"}},"reconcile":{{"tasks":[{{"task_id":{{"value":"{task}"}}{agent}}}]}}}}"#)
+    format!(
+        r#"{{"type":"RECONCILE","framework_id":{{"value":"m1-0000"}},"reconcile":{{"tasks":[{{"task_id":{{"value":"{task}"}}{agent}}}]}}}}"#
+    )
 }
 
 #[test]
@@ -24,7 +26,8 @@ fn every_answer_there_is() {
     }
     expect![[r#"
         s1 UPDATE t1 TASK_UNREACHABLE REASON_RECONCILIATION Reconciliation: Latest task state (said once)
-        s1 UPDATE none TASK_UNREACHABLE REASON_RECONCILIATION Reconciliation: Task is unreachable (said once)"#]].assert_eq(&scene.said());
+        s1 UPDATE none TASK_UNREACHABLE REASON_RECONCILIATION Reconciliation: Task is unreachable (said once)"#]]
+    .assert_eq(&scene.said());
 }
 
 #[test]
@@ -38,5 +41,6 @@ fn nothing_is_said_of_unknown_tasks_before_the_agents_are_back() {
     }
     expect![[r#"
         s2 UPDATE t1 TASK_RUNNING REASON_RECONCILIATION Reconciliation: Latest task state (said once)
-        s2 UPDATE none TASK_UNKNOWN REASON_RECONCILIATION Reconciliation: Task is unknown (said once)"#]].assert_eq(&scene.said());
+        s2 UPDATE none TASK_UNKNOWN REASON_RECONCILIATION Reconciliation: Task is unknown (said once)"#]]
+    .assert_eq(&scene.said());
 }

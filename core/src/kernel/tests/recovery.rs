@@ -15,14 +15,16 @@ fn everything_goes_on_under_the_next_leader() {
     scene.subscribe("s2", with_id("m1-0000"));
     expect![[r#"
         s2 SUBSCRIBED m1-0000
-        s2 UPDATE t2 TASK_FINISHED (to be acknowledged)"#]].assert_eq(&scene.said());
+        s2 UPDATE t2 TASK_FINISHED (to be acknowledged)"#]]
+    .assert_eq(&scene.said());
     scene.register("l2", Some("m1-S0"), &[("t1", TaskState::Running)]);
     scene.list("l2", &[("t1", TaskState::Running)]);
     expect![[r#"
         l2 REGISTERED m1-S0 matches: false
         l2 LIST_TASKS
         l2 RUN t3
-        s2 OFFERS m2-O0"#]].assert_eq(&scene.said());
+        s2 OFFERS m2-O0"#]]
+    .assert_eq(&scene.said());
 }
 
 #[test]
@@ -67,7 +69,8 @@ fn history_is_bounded_and_survives() {
         scene.acknowledge("s1", &statuses[0]);
         scene.pass(1);
     }
-    let left: Vec<_> = scene.snapshot.frameworks[&FrameworkId::new("m1-0000")].tasks.keys().map(TaskId::as_str).collect();
+    let left: Vec<_> =
+        scene.snapshot.frameworks[&FrameworkId::new("m1-0000")].tasks.keys().map(TaskId::as_str).collect();
     assert_eq!(left, ["t2", "t3"]);
     scene.fail_over();
     scene.subscribe("s2", with_id("m1-0000"));

@@ -46,7 +46,8 @@ async fn take(leader: &Arc<Leader>, request: Request) -> Result<Response, Reject
         }
         (command, Some(framework)) => {
             let stream = stream.map(StreamId::new);
-            let reply = leader.ask(|reply| Input::Command { framework, stream, command: Box::new(command), reply }).await?;
+            let reply =
+                leader.ask(|reply| Input::Command { framework, stream, command: Box::new(command), reply }).await?;
             match reply {
                 Reply::Accepted => Ok(empty(StatusCode::ACCEPTED)),
                 Reply::Refused(refusal) => Err(refusal.into()),
