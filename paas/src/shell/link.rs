@@ -11,13 +11,15 @@ use attica_core_api::client::{self, CallError, Calls, Signal};
 use attica_core_api::scheduler::{Call, CallType, Event, EventType, Subscribed};
 use attica_core_api::v1::{FrameworkId, FrameworkInfo};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::engine::Input;
 use crate::http::Metrics;
 
 /// Acknowledgements of different tasks do not wait for each other: so many are under way at once.
-const ACKNOWLEDGING_LANES: usize = 8;
+const ACKNOWLEDGING_LANES: usize = 32;
+/// So many answers to offers, or kills, are under way at once: each waits for a commit of the master, which takes them together.
+const UNDER_WAY_MAX: usize = 64;
 /// Calls that wait in one lane. More than that means that the master takes none.
 const LANE_CALLS_MAX: usize = 16_384;
 
@@ -41,13 +43,15 @@ impl MasterLink {
     ) -> (Self, oneshot::Receiver<String>) {
         let (current, seen) = watch::channel(None);
         let out_of_step = Arc::new(Notify::new());
+        let outlet = Outlet { current: seen, out_of_step: Arc::clone(&out_of_step) };
         let lane = || {
             let (sender, calls) = mpsc::channel(LANE_CALLS_MAX);
-            tokio::spawn(send_all(calls, seen.clone(), Arc::clone(&out_of_step)));
+            tokio::spawn(send_singly(calls, outlet.clone()));
             sender
         };
-        let ordered = lane();
         let acknowledging = std::iter::repeat_with(lane).take(ACKNOWLEDGING_LANES).collect();
+        let (ordered, calls) = mpsc::channel(LANE_CALLS_MAX);
+        tokio::spawn(send_in_order(calls, outlet.clone()));
         let (refused, refusal) = oneshot::channel();
         let subscriber = Subscriber {
             masters,
@@ -93,10 +97,61 @@ impl Drop for MasterLink {
     }
 }
 
-/// Sends the calls of one lane, one after the other.
-async fn send_all(mut calls: mpsc::Receiver<Call>, current: watch::Receiver<Option<Calls>>, out_of_step: Arc<Notify>) {
+/// Whose calls may overtake each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// ACCEPT and DECLINE: each is about offers of its own.
+    Offers,
+    /// KILL: each is about a task of its own, whose ACCEPT must have arrived.
+    Kills,
+    /// Everything else keeps its place: a DECLINE that arrived behind a later REVIVE would undo it.
+    Alone,
+}
+
+impl Order {
+    fn of(call: &Call) -> Order {
+        match call.r#type {
+            Some(CallType::Accept | CallType::Decline) => Order::Offers,
+            Some(CallType::Kill) => Order::Kills,
+            Some(_) | None => Order::Alone,
+        }
+    }
+}
+
+/// Sends calls such that none arrives before an earlier one that it must not overtake.
+async fn send_in_order(mut calls: mpsc::Receiver<Call>, outlet: Outlet) {
+    let mut under_way = JoinSet::new();
+    let mut latest = Order::Alone;
     while let Some(call) = calls.recv().await {
-        let Some(master) = current.borrow().clone() else { continue };
+        let order = Order::of(&call);
+        let may_overtake = order == latest && order != Order::Alone;
+        let room = if may_overtake { UNDER_WAY_MAX } else { 1 };
+        while under_way.len() >= room {
+            under_way.join_next().await;
+        }
+        latest = order;
+        let outlet = outlet.clone();
+        under_way.spawn(async move { outlet.send(call).await });
+    }
+}
+
+/// Sends calls one after the other.
+async fn send_singly(mut calls: mpsc::Receiver<Call>, outlet: Outlet) {
+    while let Some(call) = calls.recv().await {
+        outlet.send(call).await;
+    }
+}
+
+/// Where calls leave.
+#[derive(Clone)]
+struct Outlet {
+    current: watch::Receiver<Option<Calls>>,
+    out_of_step: Arc<Notify>,
+}
+
+impl Outlet {
+    async fn send(&self, call: Call) {
+        let Some(master) = self.current.borrow().clone() else { return };
         let kind = call.r#type;
         match master.send(call).await {
             Ok(()) => {}
@@ -111,7 +166,7 @@ async fn send_all(mut calls: mpsc::Receiver<Call>, current: watch::Receiver<Opti
                     error = &error as &dyn std::error::Error,
                     "a call may be lost: subscribing again"
                 );
-                out_of_step.notify_one();
+                self.out_of_step.notify_one();
             }
         }
     }
