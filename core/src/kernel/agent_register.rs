@@ -74,8 +74,11 @@ impl Kernel {
         agent_info.id = Some(id.clone());
         let before = self.meet(now, &id, &link, agent_info.clone(), &total, out);
         out.facts.push(Fact::AgentRegistered { info: Box::new(agent_info), version, boot_id, at: now.wall });
+        // Its next heartbeat comes too late to prove that it hears us: it is made to say something now.
+        let heartbeat_at = now.tick.after(2 * self.config.agent_heartbeat_ms);
         let agent = self.agent_mut(&id);
-        let matches = agent.digest == digest && (before != Contact::Unreachable || agent.tasks.is_empty());
+        let doubtful = before == Contact::Unreachable || agent.silent_at() <= heartbeat_at;
+        let matches = agent.digest == digest && (!doubtful || agent.tasks.is_empty());
         let registered = link::Registered {
             agent_id: id.clone(),
             master_id: self.config.master_info.id.clone(),

@@ -55,6 +55,19 @@ fn an_agent_that_speaks_but_does_not_hear_is_unreachable() {
 }
 
 #[test]
+fn an_agent_that_comes_back_at_the_last_moment_is_asked_at_once() {
+    let mut scene = running();
+    let tasks = [("t1", TaskState::Running)];
+    scene.apply(Input::LinkClosed { link: LinkId::new("l1") });
+    scene.pass(9_900).register("l2", Some("m1-S0"), &tasks);
+    expect![[r#"
+        l2 REGISTERED m1-S0 matches: false
+        l2 LIST_TASKS"#]].assert_eq(&scene.said());
+    scene.list("l2", &tasks).pass(1_000);
+    assert_eq!(scene.statuses("s1"), []);
+}
+
+#[test]
 fn a_framework_that_is_not_partition_aware_hears_of_lost_tasks() {
     let mut scene = Scene::new();
     let info = FrameworkInfo {
