@@ -106,14 +106,14 @@ impl Master {
             Role::Down => {}
             Role::Standby => {
                 self.campaign_sent_at = now;
-                out.to_store(node, Body::Campaign);
+                out.ask_store(node, Body::Campaign);
             }
             Role::Leading(leader) if leader.lease_until <= now => self.step_down(out),
             Role::Leading(leader) => {
                 let epoch = leader.epoch;
-                out.to_store(node, Body::Renew { epoch, sent_at: now });
+                out.ask_store(node, Body::Renew { epoch, sent_at: now });
                 if leader.in_flight.as_ref().is_some_and(|in_flight| in_flight.sent_at + ANSWER_MS <= now) {
-                    out.to_store(node, Body::Resolve { epoch });
+                    out.ask_store(node, Body::Resolve { epoch });
                 }
                 for (stream, scheduler) in &leader.streams {
                     let body = Body::Event { stream: stream.clone(), event: Event::heartbeat() };
@@ -154,7 +154,7 @@ impl Master {
                 if lead_epoch != epoch {
                     self.step_down(out);
                 } else if let Some(facts) = repeat {
-                    out.to_store(Node::Master(self.index), Body::Commit { epoch, seq, facts });
+                    out.ask_store(Node::Master(self.index), Body::Commit { epoch, seq, facts });
                 } else {
                     self.committed(now, seq, out);
                 }
@@ -334,7 +334,7 @@ impl Leader {
             }
             return;
         }
-        out.to_store(node, Body::Commit { epoch: self.epoch, seq: self.seq, facts: facts.clone() });
+        out.ask_store(node, Body::Commit { epoch: self.epoch, seq: self.seq, facts: facts.clone() });
         let batches = self.waiting.drain(..).collect();
         self.in_flight = Some(InFlight { facts, batches, sent_at: now });
     }

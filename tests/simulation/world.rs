@@ -54,7 +54,7 @@ impl Out {
         self.messages.push(Message { from, to, connection: connection.to_owned(), body });
     }
 
-    pub(crate) fn to_store(&mut self, from: Node, body: Body) {
+    pub(crate) fn ask_store(&mut self, from: Node, body: Body) {
         self.send(from, Node::Store, "store", body);
     }
 
@@ -152,6 +152,7 @@ impl World {
         self.agenda.insert((self.now + delay_ms, self.planned), event);
     }
 
+    #[expect(clippy::print_stdout, reason = "a trace is for whoever replays a seed")]
     fn tell(&self, line: impl FnOnce() -> String) {
         if self.trace == Trace::On {
             println!("{:>7} {}", self.now, line());
