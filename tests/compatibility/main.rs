@@ -6,4 +6,6 @@
 mod harness;
 
 mod definitions;
+mod marathon;
+mod programs;
 mod schedulers;

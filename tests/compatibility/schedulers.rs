@@ -4,18 +4,11 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::harness::Cluster;
+use crate::programs::{SOURCES, python_with, run};
 
 const TASKS: &str = "100";
-const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/compatibility");
 /// Where Debian's packages put Go sources.
 const DEBIAN_GOPATH: &str = "/usr/share/gocode";
-
-fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{command:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
-    text
-}
 
 #[test]
 fn pymesos_and_the_go_client_run_a_hundred_tasks_each() {
@@ -23,26 +16,13 @@ fn pymesos_and_the_go_client_run_a_hundred_tasks_each() {
     let master = cluster.address("master");
     let tools = tempfile::tempdir().expect("a temporary directory");
 
-    let python = python_with_pymesos(tools.path());
+    let python = python_with(tools.path(), "pymesos==0.3.15");
     let script = format!("{SOURCES}/pymesos_scheduler.py");
     assert_eq!(run(Command::new(python).args([&script, &master, TASKS])), "100 tasks finished\n", "pymesos, JSON");
 
     let program = go_scheduler(tools.path());
     assert_eq!(run(Command::new(program).args([&master, TASKS])), "100 tasks finished\n", "mesos-go, protobuf");
     cluster.stop_up();
-}
-
-/// A virtual environment that sees Debian's own packages: pymesos's HTTP parser is one of them and does not build by itself.
-fn python_with_pymesos(tools: &Path) -> String {
-    let venv = tools.join("venv");
-    run(Command::new("/usr/bin/python3").args(["-m", "venv", "--system-site-packages"]).arg(&venv));
-    run(Command::new(venv.join("bin/pip")).args([
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "pymesos==0.3.15",
-    ]));
-    venv.join("bin/python").to_string_lossy().into_owned()
 }
 
 fn go_scheduler(tools: &Path) -> String {
