@@ -85,7 +85,7 @@ pub enum Request {
     Destroy(ContainerId),
     /// The agent has written down how these ended; their records may go.
     Forget(Vec<ContainerId>),
-    /// End as soon as no container is left.
+    /// End as soon as every container has ended.
     Stop,
 }
 

@@ -189,10 +189,12 @@ impl Server {
     }
 
     fn finished(&self) -> bool {
-        let idle = self.containers.is_empty();
         match self.duty {
-            Duty::LastContainer => idle,
-            Duty::Open => idle && self.peer.is_none() && self.alone_since.elapsed() >= self.linger,
+            // An agent that ends may not have waited for all of them: the next one is told by the records.
+            Duty::LastContainer => self.containers.values().all(|entry| matches!(entry.state, State::Ended { .. })),
+            Duty::Open => {
+                self.containers.is_empty() && self.peer.is_none() && self.alone_since.elapsed() >= self.linger
+            }
         }
     }
 

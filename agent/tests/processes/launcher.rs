@@ -234,9 +234,18 @@ fn a_torn_record_ends_its_container_and_is_not_adopted() {
     let process = launcher.started(spec.clone());
     let record = launcher.directory.path().join("containers").join(spec.container.as_str());
     std::fs::write(&record, &std::fs::read(&record).unwrap()[..20]).unwrap();
-    let mut launcher = launcher.replace();
+    let launcher = launcher.replace();
     eventually("the process is ended", || (!is_alive(process.pid)).then_some(()));
-    launcher.send(&Request::Forget(vec![spec.container]));
+    launcher.finish();
+}
+
+#[test]
+fn a_launcher_that_is_to_end_does_not_wait_for_what_has_ended_to_be_forgotten() {
+    let mut launcher = Launcher::start();
+    let spec = launcher.shell("exec sleep 1000");
+    launcher.started(spec.clone());
+    launcher.send(&Request::Destroy(spec.container));
+    assert_eq!(launcher.ending().exit, Exit::Signal(9));
     launcher.finish();
 }
 
