@@ -11,7 +11,7 @@ use attica_core_api::{Now, Tick};
 
 use super::task::{News, Phase};
 use super::{Effect, Supervisor};
-use crate::checkpoint::KillCause;
+use crate::checkpoint::{KillCause, TaskEntry};
 use crate::launcher::protocol::ContainerId;
 
 /// What a probe asks.
@@ -281,7 +281,12 @@ impl Supervisor {
         };
         let message = outcome.as_ref().err().cloned();
         let Some(conclusion) = task.health.conclude(now, check, outcome) else { return };
-        if conclusion.report && !task.updates.is_full() {
+        if conclusion.report {
+            if task.updates.is_full() {
+                // The newest is a health result as well: full queues hold little else.
+                let superseded = task.updates.supersede().map(TaskEntry::Acknowledged);
+                out.extend(superseded.map(|entry| Effect::AppendTask(container.clone(), entry)));
+            }
             let reason = Some(TaskStatusReason::TaskHealthCheckStatusUpdated);
             self.update(now, &key, News { reason, message, ..News::of(TaskState::Running) }, out);
         }

@@ -253,6 +253,24 @@ fn a_task_is_told_of_from_start_to_end_and_forgotten_when_that_is_known() {
 }
 
 #[test]
+fn the_latest_health_reaches_a_master_that_was_away_for_long() {
+    let mut world = World::ready();
+    let info = TaskInfo { health_checks: vec![http_check()], ..task("t") };
+    let container = world.start(info);
+    world.apply(Input::LinkClosed);
+    world.probed(&container, Ok(()));
+    for _ in 0..300 {
+        world.probed(&container, Err("refused"));
+    }
+    world.probed(&container, Ok(()));
+    let mut world = World::recovered(world.disk, BOOT, world.now_ms);
+    world.register();
+    assert_eq!(world.sent.len(), 100);
+    assert_eq!(world.states()[..3], ["TASK_STARTING", "TASK_RUNNING", "TASK_RUNNING"]);
+    assert!(world.sent[99].status.health_results[0].healthy);
+}
+
+#[test]
 fn updates_are_sent_again_with_growing_pauses_until_they_are_acknowledged() {
     let mut world = World::ready();
     world.start(task("t"));

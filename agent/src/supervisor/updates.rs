@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use attica_core_api::link::StatusUpdate;
 use attica_core_api::v1::{TaskState, TaskStatus};
 use attica_core_api::{Now, Tick};
+use bytes::Bytes;
 
 use super::task::{News, Task};
 use super::{Effect, Link, Supervisor, TaskKey};
@@ -14,7 +15,7 @@ use crate::checkpoint::TaskEntry;
 const RESEND_MIN_MS: u64 = 10_000;
 /// Longest pause before they are sent again.
 const RESEND_MAX_MS: u64 = 600_000;
-/// Unacknowledged updates beyond which health results are no longer news.
+/// Unacknowledged updates beyond which a health result takes the place of the one before.
 const MAX_PENDING: usize = 100;
 
 /// Unacknowledged updates, oldest first.
@@ -38,6 +39,11 @@ impl Updates {
 
     pub(super) fn is_full(&self) -> bool {
         self.pending.len() >= MAX_PENDING
+    }
+
+    /// Takes back the newest, which something newer makes worthless; its UUID.
+    pub(super) fn supersede(&mut self) -> Option<Bytes> {
+        self.pending.pop_back()?.status.uuid
     }
 
     pub(super) fn pending(&self) -> impl Iterator<Item = &StatusUpdate> {
