@@ -43,6 +43,7 @@ impl Kernel {
 
     fn lose_agent(&mut self, now: Now, id: &AgentId, out: &mut Effects) {
         self.withdraw_agent(id, out);
+        self.recovering.remove(id);
         let agent = self.agent_mut(id);
         let before = std::mem::replace(&mut agent.contact, Contact::Unreachable);
         let key = agent.key.take();

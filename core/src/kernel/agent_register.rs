@@ -192,6 +192,7 @@ impl Kernel {
         if let Some(key) = agent.key {
             self.allocator.activate_agent(key);
         }
+        self.recovering.remove(id);
         out.view.push(View::AgentConnected { agent: id.clone() });
     }
 

@@ -43,7 +43,7 @@ mod timers;
 mod transition;
 mod validate;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use attica_allocator::{AgentKey, Allocator, FrameworkKey};
 pub use attica_core_api::Now;
@@ -68,6 +68,8 @@ pub struct Kernel {
     allocator: Allocator,
     frameworks: BTreeMap<FrameworkId, Framework>,
     agents: BTreeMap<AgentId, Agent>,
+    /// Agents of earlier leaders whose tasks have not been compared with ours yet.
+    recovering: BTreeSet<AgentId>,
     /// Who listens on a scheduler's stream.
     streams: BTreeMap<StreamId, FrameworkId>,
     /// Who listens on an agent's stream.

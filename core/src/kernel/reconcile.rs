@@ -57,12 +57,9 @@ impl Kernel {
         task: &TaskId,
         agent_id: Option<&AgentId>,
     ) -> Option<TaskStatus> {
-        let recovering = |agent: &super::agent::Agent| {
-            agent.contact == Contact::Away && agent.patience_ms == self.config.reregister_ms
-        };
         let (state, message) = match agent_id.map(|id| self.agents.get(id)) {
-            None if self.agents.values().any(recovering) => return None,
-            Some(Some(agent)) if recovering(agent) => return None,
+            None if !self.recovering.is_empty() => return None,
+            Some(Some(agent)) if self.recovering.contains(&agent.id) => return None,
             Some(Some(agent)) if agent.contact == Contact::Unreachable => {
                 (TaskState::Unreachable, "Reconciliation: Task is unreachable")
             }

@@ -29,6 +29,7 @@ impl Kernel {
             allocator: Allocator::new(allocator_config),
             frameworks: BTreeMap::new(),
             agents: BTreeMap::new(),
+            recovering: BTreeSet::new(),
             streams: BTreeMap::new(),
             links: BTreeMap::new(),
             framework_keys: BTreeMap::new(),
@@ -50,6 +51,7 @@ impl Kernel {
         }
         for (id, record) in &snapshot.agents {
             if record.unreachable_at.is_none() {
+                kernel.recovering.insert(id.clone());
                 let total = resources::from_wire(&record.info.resources).unwrap_or_default();
                 kernel.add_agent(id, &total);
             }
