@@ -51,6 +51,11 @@ pub(super) fn apps_of_group(model: &ReadModel, group: &str, request: &Request<Bo
     result(model.apps_of_group(group, AppParts::list(query.all("embed"))))
 }
 
+pub(super) fn app_list_of_group(model: &ReadModel, group: &str, request: &Request<Body>) -> Response {
+    let query = Query::of(request.uri());
+    result(model.app_list_of_group(group, AppParts::list(query.all("embed"))))
+}
+
 pub(super) fn group(model: &ReadModel, group: &str, request: &Request<Body>) -> Response {
     let query = Query::of(request.uri());
     result(model.group(group, GroupParts::new(query.all("embed"))))

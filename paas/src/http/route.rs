@@ -32,6 +32,7 @@ pub(super) enum Route {
     Versions(RunSpecId),
     Version { app: RunSpecId, version: String },
     Group(String),
+    GroupAppList(String),
     Tasks,
     KillTasks,
     Deployments,
@@ -131,6 +132,7 @@ fn app_route(method: &Method, rest: &[&str]) -> Result<Route, NoRoute> {
 fn group_route(method: &Method, rest: &[&str]) -> Result<Route, NoRoute> {
     match (method, rest) {
         (&Method::GET, [.., "versions"] | [.., "versions", _]) => Err(NoRoute::Unsupported(GROUP_VERSIONS)),
+        (&Method::GET, [group @ .., "apps"]) => Ok(Route::GroupAppList(group_path(group))),
         (&Method::GET, group) => Ok(Route::Group(group_path(group))),
         (&Method::POST | &Method::PUT | &Method::PATCH | &Method::DELETE, _) => Err(NoRoute::Unsupported(GROUP_WRITES)),
         _ => Err(NoRoute::Method("GET, HEAD")),
@@ -202,6 +204,8 @@ mod tests {
             (Method::GET, "/v2/apps/a/versions/x", Route::Version { app: id("/a"), version: "x".into() }),
             (Method::GET, "/v2/groups", Route::Group("/".into())),
             (Method::GET, "/v2/groups//a/b", Route::Group("/a/b".into())),
+            (Method::GET, "/v2/groups//a/b/apps", Route::GroupAppList("/a/b".into())),
+            (Method::GET, "/v2/groups/apps", Route::GroupAppList("/".into())),
             (Method::DELETE, "/v2/queue//a/b/delay", Route::ResetDelay(id("/a/b"))),
             (Method::GET, "//ping", Route::Ping),
         ] {

@@ -132,6 +132,7 @@ impl Service {
             Route::Versions(id) => reads::result(model.versions(&id)),
             Route::Version { app, version } => reads::version(model, &app, &version),
             Route::Group(group) => reads::group(model, &group, &request),
+            Route::GroupAppList(group) => reads::app_list_of_group(model, &group, &request),
             Route::Tasks => reads::tasks(model, &request),
             Route::Deployments => answer::rendered(StatusCode::OK, model.deployments()),
             Route::Queue => reads::queue(model, &request),

@@ -83,6 +83,19 @@ impl ReadModel {
         })
     }
 
+    /// `[…]`: the same apps, bare.
+    ///
+    /// # Errors
+    /// No app lies in the group.
+    pub fn app_list_of_group(&self, group: &str, shown: AppParts) -> Result<Bytes, Missing> {
+        self.find(|views, out| {
+            out.text("[");
+            out.separated(views.within(group)?.into_iter(), |(_, app), out| app.render(shown, out));
+            out.text("]");
+            Ok(())
+        })
+    }
+
     /// `{"tasks":[…]}` of one app.
     ///
     /// # Errors

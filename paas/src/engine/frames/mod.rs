@@ -7,7 +7,7 @@ mod instances;
 use attica_core_api::Timestamp;
 
 use super::{Border, Fact, Frame, Snapshot};
-use crate::model::{Deployment, DeploymentId, Ending, RunSpec};
+use crate::model::{Deployment, DeploymentId, Ending, RunSpec, RunSpecId};
 use fields::Fields;
 
 /// The frames that a fact means to subscribers, in order. `before` is the state that the fact is about to change.
@@ -37,6 +37,10 @@ pub fn frames(fact: &Fact, before: &Snapshot, at: Timestamp, border: &Border) ->
             groups.iter().map(|group| fields(group).frame("group_change_success", at)).collect()
         }
         Fact::RunSpecStored { run_spec, .. } => health_checks(run_spec, before, at, border),
+        Fact::RunSpecRemoved { id } => {
+            let former = before.run_specs.get(id).and_then(super::RunSpecState::definition);
+            former.into_iter().flat_map(|former| &former.health_checks).map(|_| check_removed(id, at)).collect()
+        }
         Fact::DeploymentStarted { deployment } => deployments::step_begun(deployment, at).into_iter().collect(),
         Fact::DeploymentStepDone { id, step } => {
             deployment(before, *id).map_or_else(Vec::new, |deployment| deployments::step_done(deployment, *step, at))
@@ -54,7 +58,7 @@ pub fn frames(fact: &Fact, before: &Snapshot, at: Timestamp, border: &Border) ->
                 .text("condition", condition.as_str());
             vec![fields.frame("unknown_instance_terminated_event", at)]
         }
-        Fact::RunSpecRemoved { .. } | Fact::RunSpecForgotten { .. } | Fact::DelayChanged { .. } => Vec::new(),
+        Fact::RunSpecForgotten { .. } | Fact::DelayChanged { .. } => Vec::new(),
     }
 }
 
@@ -79,12 +83,15 @@ fn ended(before: &Snapshot, id: DeploymentId, ending: Ending, at: Timestamp) -> 
 fn health_checks(run_spec: &RunSpec, before: &Snapshot, at: Timestamp, border: &Border) -> Vec<Frame> {
     let former = before.run_specs.get(&run_spec.id).and_then(super::RunSpecState::definition);
     let former = former.map_or(&[][..], |former| &former.health_checks);
-    let of = |event_type| Fields::new().text("appId", run_spec.id.as_str()).frame(event_type, at);
     let removed = former.iter().filter(|check| !run_spec.health_checks.contains(check));
-    let removed = removed.map(|_| of("remove_health_check_event"));
+    let removed = removed.map(|_| check_removed(&run_spec.id, at));
     let added = run_spec.health_checks.iter().filter(|check| !former.contains(check)).map(|check| {
         let fields = Fields::new().text("appId", run_spec.id.as_str()).text("version", &run_spec.version.to_string());
         fields.json("healthCheck", &(border.render_health_check)(check)).frame("add_health_check_event", at)
     });
     removed.chain(added).collect()
+}
+
+fn check_removed(id: &RunSpecId, at: Timestamp) -> Frame {
+    Fields::new().text("appId", id.as_str()).frame("remove_health_check_event", at)
 }

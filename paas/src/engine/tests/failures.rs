@@ -98,6 +98,20 @@ fn wiping_makes_a_new_instance_and_scaling_none() {
 }
 
 #[test]
+fn what_is_on_its_way_out_is_not_scaled_away_again() {
+    let mut world = World::new(2);
+    world.put("/web", update(3));
+    let tasks: Vec<TaskId> = world.task_ids("/web").iter().map(|task| TaskId::from(task.as_str())).collect();
+    let first = TaskSelection::These(tasks[..1].to_vec());
+    world.write_only(Write::Kill { tasks: first.clone(), mode: KillMode::Scale, force: false }).unwrap();
+    world.write_only(Write::Kill { tasks: first, mode: KillMode::Scale, force: true }).unwrap();
+    assert_eq!(world.definition("/web").instances, 2);
+    let all = TaskSelection::All { run_spec: id("/web") };
+    world.write(Write::Kill { tasks: all, mode: KillMode::Scale, force: true }).unwrap();
+    assert_eq!((world.definition("/web").instances, world.task_ids("/web").len()), (0, 0));
+}
+
+#[test]
 fn a_lost_agent_is_replaced_at_once_by_default() {
     let mut world = World::new(3);
     world.put("/web", update(3));

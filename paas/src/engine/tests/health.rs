@@ -1,6 +1,7 @@
 use attica_core_api::v1::TaskId;
 
-use super::world::{World, update};
+use super::super::Write;
+use super::world::{World, id, update};
 use crate::model::{CheckKind, CheckedPort, Endpoint, HealthCheck, RunSpecUpdate};
 
 fn checked(instances: u32, max_consecutive_failures: u32) -> RunSpecUpdate {
@@ -86,10 +87,13 @@ fn checks_are_announced_and_frames_are_json() {
     world.put("/web", checked(1, 0));
     world.probe_all(true, 0);
     world.put("/web", RunSpecUpdate { health_checks: Some(Vec::new()), ..RunSpecUpdate::default() });
+    world.put("/gone", checked(1, 0));
+    world.write(Write::Delete { id: id("/gone"), force: true }).unwrap();
     for frame in &world.frames {
         let data: serde_json::Value = serde_json::from_str(&frame.data).unwrap();
         assert_eq!(data["eventType"], frame.event_type);
     }
     let types = world.event_types();
-    assert!(types.contains(&"add_health_check_event") && types.contains(&"remove_health_check_event"));
+    let count = |event_type: &str| types.iter().filter(|seen| **seen == event_type).count();
+    assert_eq!((count("add_health_check_event"), count("remove_health_check_event")), (2, 2), "changed, and deleted");
 }

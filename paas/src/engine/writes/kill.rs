@@ -5,7 +5,7 @@ use attica_core_api::Now;
 
 use super::super::deployments::{Conflict, Target};
 use super::super::{Cause, Effects, Engine, KillMode, Refusal, Reply, TaskSelection};
-use crate::model::{Condition, Instance, InstanceId, RunSpec, RunSpecId, TaskIdentity};
+use crate::model::{Condition, Goal, Instance, InstanceId, RunSpec, RunSpecId, TaskIdentity};
 
 impl Engine {
     /// Kills tasks.
@@ -34,7 +34,8 @@ impl Engine {
         Ok(Reply::Killed(instances))
     }
 
-    /// Kills tasks and lowers the number of instances by as many, in one deployment.
+    /// Kills tasks and lowers the number of instances by as many, in one deployment. Tasks that are on their way out already are not
+    /// part of that number.
     fn kill_and_scale(
         &mut self,
         now: Now,
@@ -43,7 +44,10 @@ impl Engine {
         out: &mut Effects,
     ) -> Result<Reply, Refusal> {
         let mut counts: BTreeMap<&RunSpecId, u32> = BTreeMap::new();
-        instances.iter().for_each(|instance| *counts.entry(instance.run_spec()).or_default() += 1);
+        for instance in instances {
+            let count = counts.entry(instance.run_spec()).or_default();
+            *count += u32::from(instance.goal == Goal::Running);
+        }
         let version = self.next_version(now, counts.keys().copied());
         let scaled = |(id, count): (&&RunSpecId, &u32)| {
             let mut scaled = RunSpec::clone(self.current(id)?);
@@ -66,7 +70,7 @@ impl Engine {
         Ok(Reply::Deployed { version, deployment, created: Vec::new() })
     }
 
-    /// The selected instances that have a task and are not on their way out already.
+    /// The selected instances that have a task.
     fn selected(&self, tasks: &TaskSelection) -> Result<Vec<Instance>, Refusal> {
         let of = |id: &RunSpecId| -> Result<Vec<Instance>, Refusal> {
             let state = self.state.run_specs.get(id).filter(|state| state.current.is_some());

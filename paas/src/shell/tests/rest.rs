@@ -52,6 +52,7 @@ async fn an_app_is_created_read_changed_and_removed() {
     let list = site.get("/v2/apps?embed=apps.tasks&nonsense=1").await;
     expect_file!["answers/apps.json"].assert_eq(&steady(&list));
     assert_eq!(site.get("/v2/apps/shop/*").await["*"][0]["id"], "/shop/web");
+    assert_eq!(site.get("/v2/groups/shop/apps").await[0]["id"], "/shop/web");
     expect_file!["answers/groups.json"].assert_eq(&steady(&site.get("/v2/groups").await));
     expect_file!["answers/deployments.json"].assert_eq(&steady(&site.get("/v2/deployments").await));
     expect_file!["answers/queue.json"].assert_eq(&steady(&site.get("/v2/queue").await));
