@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -119,10 +119,17 @@ fn become_task(mut command: Command, entry: &Entry, identity: Option<&Identity>)
     prepare().map_or_else(|error: io::Error| error, |()| command.exec())
 }
 
-/// The sandbox may belong to the task's user: a link that is planted there is not followed.
+/// The sandbox may belong to the task's user. A link that is planted there is not followed, a pipe not waited for, and a second name
+/// of somebody else's file not given away.
 fn open_output(directory: &Path, name: &str, identity: Option<&Identity>) -> Result<File, LaunchError> {
     let path = directory.join(name);
-    let open = || OpenOptions::new().create(true).append(true).mode(0o644).custom_flags(libc::O_NOFOLLOW).open(&path);
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let open = || OpenOptions::new().create(true).append(true).mode(0o644).custom_flags(flags).open(&path);
+    let check = |file: File| {
+        let metadata = file.metadata()?;
+        let plain = metadata.is_file() && metadata.nlink() == 1;
+        plain.then_some(file).ok_or_else(|| io::Error::other("it is not a file of this sandbox alone"))
+    };
     // The task's own, so that it can also open them by way of /dev/stdout.
     let give = |file: File| {
         if let Some(Identity { user, group, .. }) = identity {
@@ -130,7 +137,7 @@ fn open_output(directory: &Path, name: &str, identity: Option<&Identity>) -> Res
         }
         Ok(file)
     };
-    open().and_then(give).map_err(|source| LaunchError::Output { path, source })
+    open().and_then(check).and_then(give).map_err(|source| LaunchError::Output { path, source })
 }
 
 /// In the child, last: no way back to the launcher's privileges.

@@ -60,6 +60,26 @@ fn a_command_that_cannot_be_started_leaves_nothing() {
 }
 
 #[test]
+fn what_is_planted_for_the_output_neither_holds_the_launcher_up_nor_is_given_away() {
+    let mut launcher = Launcher::start();
+    let target = launcher.directory.path().join("somebody-elses");
+    std::fs::write(&target, "").unwrap();
+    let plants: [&dyn Fn(&std::path::Path); 3] = [
+        &|path| nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap(),
+        &|path| std::os::unix::fs::symlink(&target, path).unwrap(),
+        &|path| std::fs::hard_link(&target, path).unwrap(),
+    ];
+    for plant in plants {
+        let spec = launcher.shell("echo hello");
+        plant(&spec.directory.join("stdout"));
+        launcher.send(&Request::Launch(vec![spec]));
+        let Reply::LaunchFailed { error, .. } = launcher.receive() else { panic!("it was started") };
+        assert!(error.starts_with("cannot open"), "{error}");
+    }
+    launcher.finish();
+}
+
+#[test]
 fn limits_are_set_and_privileges_dropped() {
     if !can_isolate() {
         return;
