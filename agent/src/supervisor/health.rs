@@ -14,6 +14,9 @@ use super::{Effect, Supervisor};
 use crate::checkpoint::{KillCause, TaskEntry};
 use crate::launcher::protocol::ContainerId;
 
+/// A time-out of zero means none, as in Mesos. This one lets a probe end nevertheless: each holds one of the prober's places.
+const NO_TIMEOUT_MS: u64 = 600_000;
+
 /// What a probe asks.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Target {
@@ -134,11 +137,15 @@ pub(super) fn probe_spec(check: &HealthCheck) -> Result<ProbeSpec, CheckError> {
         Some(HealthCheckType::Unknown) | None => return Err(CheckError::NoType),
     };
     milliseconds(check.grace_period_seconds, "grace_period_seconds")?;
+    let timeout_ms = match milliseconds(check.timeout_seconds, "timeout_seconds")? {
+        0 => NO_TIMEOUT_MS,
+        timeout_ms => timeout_ms,
+    };
     Ok(ProbeSpec {
         target,
         delay_ms: milliseconds(check.delay_seconds, "delay_seconds")?,
         interval_ms: milliseconds(check.interval_seconds, "interval_seconds")?,
-        timeout_ms: milliseconds(check.timeout_seconds, "timeout_seconds")?,
+        timeout_ms,
     })
 }
 
@@ -293,5 +300,23 @@ impl Supervisor {
         if conclusion.kill {
             self.kill_for(now, &key, KillCause::Unhealthy, out);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use attica_core_api::v1::TcpCheckInfo;
+
+    use super::*;
+
+    #[test]
+    fn a_time_out_of_zero_is_none() {
+        let timeout_ms = |timeout_seconds| {
+            let tcp = Some(TcpCheckInfo { port: 1, ..TcpCheckInfo::default() });
+            let check =
+                HealthCheck { r#type: Some(HealthCheckType::Tcp), tcp, timeout_seconds, ..HealthCheck::default() };
+            probe_spec(&check).unwrap().timeout_ms
+        };
+        assert_eq!([0.0, 0.5, 20.0].map(timeout_ms), [NO_TIMEOUT_MS, 500, 20_000]);
     }
 }
