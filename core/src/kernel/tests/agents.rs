@@ -62,7 +62,8 @@ fn an_agent_that_comes_back_at_the_last_moment_is_asked_at_once() {
     scene.pass(9_900).register("l2", Some("m1-S0"), &tasks);
     expect![[r#"
         l2 REGISTERED m1-S0 matches: false
-        l2 LIST_TASKS"#]].assert_eq(&scene.said());
+        l2 LIST_TASKS"#]]
+    .assert_eq(&scene.said());
     scene.list("l2", &tasks).pass(1_000);
     assert_eq!(scene.statuses("s1"), []);
 }
