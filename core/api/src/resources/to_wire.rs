@@ -80,7 +80,7 @@ fn write_reservations(wire: &mut Resource, stack: &[Reservation], format: Reserv
     match (format, stack) {
         (ReservationFormat::Refined, []) => {}
         (ReservationFormat::Legacy, []) => wire.role = Some("*".to_owned()),
-        (ReservationFormat::Legacy, [only]) => {
+        (ReservationFormat::Legacy, [only]) if has_legacy_form(only) => {
             wire.role = Some(only.role.to_string());
             wire.reservation = match only.kind {
                 ReservationKind::Static => None,
@@ -91,9 +91,17 @@ fn write_reservations(wire: &mut Resource, stack: &[Reservation], format: Reserv
                 }),
             };
         }
-        (ReservationFormat::Refined, [_, ..]) | (ReservationFormat::Legacy, [_, _, ..]) => {
+        (ReservationFormat::Refined | ReservationFormat::Legacy, stack) => {
             wire.reservations = stack.iter().map(reservation).collect();
         }
+    }
+}
+
+/// The old form of a static reservation is the role alone: it has no place for who made it.
+fn has_legacy_form(reservation: &Reservation) -> bool {
+    match reservation.kind {
+        ReservationKind::Static => reservation.principal.is_none() && reservation.labels.is_empty(),
+        ReservationKind::Dynamic => true,
     }
 }
 
