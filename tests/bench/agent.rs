@@ -18,16 +18,19 @@ use attica_allocator::Role as AllocationRole;
 use attica_core_api::client::{self, Calls, Config, Signal, Signals};
 use attica_core_api::resources;
 use attica_core_api::v1::{
-    CommandInfo, FrameworkInfo, LaunchOperation, Offer, OfferOperation, OfferOperationType, TaskId, TaskInfo,
+    CommandInfo, Filters, FrameworkInfo, LaunchOperation, Offer, OfferOperation, OfferOperationType, TaskId, TaskInfo,
     TaskState, TaskStatus,
 };
 use fsync::Disk;
+use futures_util::StreamExt;
 use nix::sys::signal::{Signal as UnixSignal, kill};
 use nix::unistd::Pid;
 use report::{Better, Figure};
 use roles::{Role, Site};
 
 const TASKS: usize = 1000;
+/// A framework that waited for each answer would measure the disk.
+const KILLS_IN_FLIGHT: usize = 64;
 const SINGLE_LAUNCHES: usize = 100;
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -80,13 +83,12 @@ async fn f1(framework: &mut Framework, disk: &Disk) -> Vec<Figure> {
     let launched = TASKS as f64 / started.elapsed().as_secs_f64();
 
     let started = Instant::now();
-    let calls = framework.calls.clone();
-    let agent_id = offer.agent_id.clone();
-    let kills = tokio::spawn(async move {
-        for number in 0..TASKS {
-            calls.kill(TaskId::new(format!("f1-{number}")), Some(agent_id.clone())).await.expect("KILL");
-        }
+    let (calls, agent_id) = (framework.calls.clone(), offer.agent_id.clone());
+    let kills = (0..TASKS).map(move |number| {
+        let (calls, agent_id) = (calls.clone(), agent_id.clone());
+        async move { calls.kill(TaskId::new(format!("f1-{number}")), Some(agent_id)).await.expect("KILL") }
     });
+    let kills = tokio::spawn(futures_util::stream::iter(kills).buffer_unordered(KILLS_IN_FLIGHT).count());
     framework.until_all(TaskState::Killed, (0..TASKS).map(|number| format!("f1-{number}"))).await;
     kills.await.expect("kills");
     let killed = TASKS as f64 / started.elapsed().as_secs_f64();
@@ -199,7 +201,9 @@ impl Framework {
             launch: Some(LaunchOperation { task_infos: tasks }),
             ..OfferOperation::default()
         };
-        self.calls.accept(vec![offer.id.clone()], vec![launch], None).await.expect("ACCEPT");
+        // What is left of the offer is wanted again at once.
+        let filters = Some(Filters { refuse_seconds: 0.0 });
+        self.calls.accept(vec![offer.id.clone()], vec![launch], filters).await.expect("ACCEPT");
     }
 
     async fn until_all(&mut self, state: TaskState, names: impl IntoIterator<Item = String>) {

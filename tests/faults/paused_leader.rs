@@ -19,7 +19,8 @@ impl Standby {
     fn start(cluster: &Cluster) -> Standby {
         let environ = fs::read(format!("/proc/{}/environ", cluster.pid("master"))).expect("the master runs");
         let variables = String::from_utf8_lossy(&environ).into_owned();
-        let url = variables.split('\0').find_map(|variable| variable.strip_prefix("ATTICA_POSTGRES_URL=")).expect("a URL");
+        let url =
+            variables.split('\0').find_map(|variable| variable.strip_prefix("ATTICA_POSTGRES_URL=")).expect("a URL");
         let ready = cluster.data_dir().join("standby.ready");
         let process = attica()
             .args(["master", "--listen", "127.0.0.1:0", "--postgres-url", url, "--ready-file"])

@@ -255,7 +255,10 @@ fn cgroups_of(data_dir: &Path) -> Vec<PathBuf> {
     let names: Vec<String> = names.collect();
     let controllers = fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten().map(|entry| entry.path());
     let roots = controllers.chain([PathBuf::from("/sys/fs/cgroup")]);
-    roots.flat_map(|root| names.iter().map(move |name| root.join("attica").join(name))).filter(|path| path.exists()).collect()
+    roots
+        .flat_map(|root| names.iter().map(move |name| root.join("attica").join(name)))
+        .filter(|path| path.exists())
+        .collect()
 }
 
 /// A directory of inputs that lives beside the repository, or `None` (with a message) where it is absent.

@@ -13,10 +13,7 @@ pub struct Entropy {
 impl Entropy {
     /// Starts from `seed`, which a shell must draw from the operating system, anew for each process.
     pub fn new(seed: u128) -> Self {
-        Self {
-            seed: Uuid::from_u128(seed),
-            counter: 0,
-        }
+        Self { seed: Uuid::from_u128(seed), counter: 0 }
     }
 
     /// The next id.

@@ -57,12 +57,7 @@ impl Decoder {
     /// A decoder for records of at most `limit` bytes. It holds no more than a record and a chunk if it is asked for
     /// records after every chunk.
     pub fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            pending: BytesMut::new(),
-            wanted: None,
-            failure: None,
-        }
+        Self { limit, pending: BytesMut::new(), wanted: None, failure: None }
     }
 
     /// Takes in what has come.
@@ -118,11 +113,7 @@ impl Decoder {
         let head = &self.pending[..self.pending.len().min(LENGTH_DIGITS_MAX + 1)];
         let digits = head.iter().take_while(|byte| byte.is_ascii_digit()).count();
         // Up to the first byte that is wrong, so that the error does not depend on how much more has come.
-        let strange = || {
-            RecordError::Length(
-                String::from_utf8_lossy(&head[..head.len().min(digits + 1)]).into_owned(),
-            )
-        };
+        let strange = || RecordError::Length(String::from_utf8_lossy(&head[..head.len().min(digits + 1)]).into_owned());
         match head.get(digits) {
             Some(b'\n') if digits > 0 => {}
             None if digits <= LENGTH_DIGITS_MAX => return Ok(None),
@@ -134,10 +125,7 @@ impl Decoder {
         match usize::try_from(length) {
             Ok(0) => Err(RecordError::Empty),
             Ok(length) if length <= self.limit => Ok(Some(length)),
-            Ok(_) | Err(_) => Err(RecordError::TooLong {
-                length,
-                limit: self.limit,
-            }),
+            Ok(_) | Err(_) => Err(RecordError::TooLong { length, limit: self.limit }),
         }
     }
 }
@@ -149,11 +137,7 @@ mod tests {
     use super::*;
 
     /// Feeds `stream` in pieces of the given sizes (and the rest at once), and collects what comes out.
-    fn decode(
-        stream: &[u8],
-        sizes: &[usize],
-        limit: usize,
-    ) -> (Vec<Bytes>, Result<(), RecordError>) {
+    fn decode(stream: &[u8], sizes: &[usize], limit: usize) -> (Vec<Bytes>, Result<(), RecordError>) {
         let mut decoder = Decoder::new(limit);
         let mut records = Vec::new();
         let mut rest = stream;
@@ -174,10 +158,7 @@ mod tests {
 
     #[test]
     fn frames_as_mesos_does() {
-        assert_eq!(
-            encode(br#"{"type":"HEARTBEAT"}"#),
-            &b"20\n{\"type\":\"HEARTBEAT\"}"[..]
-        );
+        assert_eq!(encode(br#"{"type":"HEARTBEAT"}"#), &b"20\n{\"type\":\"HEARTBEAT\"}"[..]);
     }
 
     #[test]
@@ -187,29 +168,11 @@ mod tests {
             (b"\n{}", RecordError::Length("\n".into())),
             (b"-1\nx", RecordError::Length("-".into())),
             (b"2\r\n{}", RecordError::Length("2\r".into())),
-            (
-                b"111111111111111111111\n",
-                RecordError::Length("111111111111111111111".into()),
-            ),
-            (
-                b"99999999999999999999\n",
-                RecordError::Length("99999999999999999999\n".into()),
-            ),
+            (b"111111111111111111111\n", RecordError::Length("111111111111111111111".into())),
+            (b"99999999999999999999\n", RecordError::Length("99999999999999999999\n".into())),
             (b"0\n", RecordError::Empty),
-            (
-                b"11\n",
-                RecordError::TooLong {
-                    length: 11,
-                    limit: 10,
-                },
-            ),
-            (
-                b"18446744073709551615\n",
-                RecordError::TooLong {
-                    length: u64::MAX,
-                    limit: 10,
-                },
-            ),
+            (b"11\n", RecordError::TooLong { length: 11, limit: 10 }),
+            (b"18446744073709551615\n", RecordError::TooLong { length: u64::MAX, limit: 10 }),
         ];
         for (stream, expected) in cases {
             assert_eq!(decode(stream, &[], 10), (vec![], Err(expected)));
@@ -219,16 +182,9 @@ mod tests {
     #[test]
     fn tells_a_torn_end() {
         for stream in [&b"2\n{"[..], b"2\n", b"2"] {
-            assert_eq!(
-                decode(stream, &[], 10),
-                (vec![], Err(RecordError::Torn)),
-                "{stream:?}"
-            );
+            assert_eq!(decode(stream, &[], 10), (vec![], Err(RecordError::Torn)), "{stream:?}");
         }
-        assert_eq!(
-            decode(b"2\n{}1", &[], 10),
-            (vec!["{}".into()], Err(RecordError::Torn))
-        );
+        assert_eq!(decode(b"2\n{}1", &[], 10), (vec!["{}".into()], Err(RecordError::Torn)));
     }
 
     #[test]

@@ -31,18 +31,14 @@ impl Timestamp {
 
     /// The form used where the API wants nanoseconds.
     pub fn time_info(self) -> TimeInfo {
-        TimeInfo {
-            nanoseconds: self.0.saturating_mul(1_000_000),
-        }
+        TimeInfo { nanoseconds: self.0.saturating_mul(1_000_000) }
     }
 }
 
 impl From<std::time::SystemTime> for Timestamp {
     /// For shells; a clock before 1970 reads as 1970.
     fn from(time: std::time::SystemTime) -> Self {
-        let since = time
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
+        let since = time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 }

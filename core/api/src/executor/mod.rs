@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use crate::message::{enumeration, message};
 use crate::v1::{
-    AgentInfo, ContainerId, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy,
-    TaskGroupInfo, TaskId, TaskInfo, TaskStatus,
+    AgentInfo, ContainerId, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy, TaskGroupInfo, TaskId,
+    TaskInfo, TaskStatus,
 };
 
 enumeration! {

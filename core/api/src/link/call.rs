@@ -96,12 +96,7 @@ impl Call {
 
     /// HEARTBEAT.
     pub fn heartbeat(agent_id: AgentId, epoch: u64) -> Self {
-        Self {
-            r#type: CallType::Heartbeat,
-            agent_id: Some(agent_id),
-            epoch,
-            ..Self::default()
-        }
+        Self { r#type: CallType::Heartbeat, agent_id: Some(agent_id), epoch, ..Self::default() }
     }
 
     /// STATUSES.

@@ -31,10 +31,7 @@ impl TaskDigest {
 
     /// The digest in 16 bytes that have travelled.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes
-            .try_into()
-            .ok()
-            .map(|bytes| Self(u128::from_le_bytes(bytes)))
+        bytes.try_into().ok().map(|bytes| Self(u128::from_le_bytes(bytes)))
     }
 }
 
@@ -74,23 +71,9 @@ mod tests {
 
     #[test]
     fn tells_apart_what_differs() {
-        let one = digest(&[
-            ("f", "a", TaskState::Running),
-            ("f", "b", TaskState::Staging),
-        ]);
-        assert_ne!(
-            one,
-            digest(&[("f", "a", TaskState::Running)]),
-            "a task less"
-        );
-        assert_ne!(
-            one,
-            digest(&[
-                ("f", "a", TaskState::Staging),
-                ("f", "b", TaskState::Running)
-            ]),
-            "states traded"
-        );
+        let one = digest(&[("f", "a", TaskState::Running), ("f", "b", TaskState::Staging)]);
+        assert_ne!(one, digest(&[("f", "a", TaskState::Running)]), "a task less");
+        assert_ne!(one, digest(&[("f", "a", TaskState::Staging), ("f", "b", TaskState::Running)]), "states traded");
         assert_ne!(
             digest(&[("fa", "b", TaskState::Running)]),
             digest(&[("f", "ab", TaskState::Running)]),

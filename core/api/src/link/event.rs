@@ -76,19 +76,12 @@ message! {
 /// One constructor per type of event, so that type and member always agree.
 impl Event {
     fn of(r#type: EventType, epoch: u64) -> Self {
-        Self {
-            r#type,
-            epoch,
-            ..Self::default()
-        }
+        Self { r#type, epoch, ..Self::default() }
     }
 
     /// REGISTERED.
     pub fn registered(epoch: u64, registered: Registered) -> Self {
-        Self {
-            registered: Some(registered),
-            ..Self::of(EventType::Registered, epoch)
-        }
+        Self { registered: Some(registered), ..Self::of(EventType::Registered, epoch) }
     }
 
     /// LIST_TASKS.
@@ -98,36 +91,22 @@ impl Event {
 
     /// RUN.
     pub fn run(epoch: u64, run: Run) -> Self {
-        Self {
-            run: Some(run),
-            ..Self::of(EventType::Run, epoch)
-        }
+        Self { run: Some(run), ..Self::of(EventType::Run, epoch) }
     }
 
     /// KILL.
     pub fn kill(epoch: u64, kill: Kill) -> Self {
-        Self {
-            kill: Some(kill),
-            ..Self::of(EventType::Kill, epoch)
-        }
+        Self { kill: Some(kill), ..Self::of(EventType::Kill, epoch) }
     }
 
     /// ACKNOWLEDGE.
     pub fn acknowledge(epoch: u64, acknowledge: Acknowledge) -> Self {
-        Self {
-            acknowledge: Some(acknowledge),
-            ..Self::of(EventType::Acknowledge, epoch)
-        }
+        Self { acknowledge: Some(acknowledge), ..Self::of(EventType::Acknowledge, epoch) }
     }
 
     /// SHUTDOWN.
     pub fn shutdown(epoch: u64, message: impl Into<String>) -> Self {
-        Self {
-            shutdown: Some(Shutdown {
-                message: message.into(),
-            }),
-            ..Self::of(EventType::Shutdown, epoch)
-        }
+        Self { shutdown: Some(Shutdown { message: message.into() }), ..Self::of(EventType::Shutdown, epoch) }
     }
 
     /// HEARTBEAT.

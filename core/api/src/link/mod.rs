@@ -28,11 +28,7 @@ mod tests {
     use crate::v1::{AgentId, AgentInfo};
 
     /// The member of its type, and no other, beside what every message has.
-    fn assert_member_of_type(
-        message: &impl serde::Serialize,
-        common: &[&str],
-        without_member: &[&str],
-    ) {
+    fn assert_member_of_type(message: &impl serde::Serialize, common: &[&str], without_member: &[&str]) {
         let json = serde_json::to_value(message).unwrap();
         let members = json.as_object().unwrap().keys().map(String::as_str);
         let members: Vec<_> = members.filter(|name| !common.contains(name)).collect();
@@ -48,10 +44,7 @@ mod tests {
     fn type_and_member_agree() {
         let agent = || AgentId::new("m-S1");
         let register = Register {
-            agent_info: AgentInfo {
-                id: Some(agent()),
-                ..AgentInfo::default()
-            },
+            agent_info: AgentInfo { id: Some(agent()), ..AgentInfo::default() },
             epoch: 7,
             task_digest: TaskDigest::default().to_bytes(),
             ..Register::default()

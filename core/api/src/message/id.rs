@@ -115,10 +115,7 @@ pub(crate) fn write_value(value: &str, out: &mut Vec<u8>) {
 }
 
 /// Reads the only field of an id.
-pub(crate) fn read_value(
-    message: &'static str,
-    input: &mut Reader<'_>,
-) -> Result<String, Malformed> {
+pub(crate) fn read_value(message: &'static str, input: &mut Reader<'_>) -> Result<String, Malformed> {
     let mut value = None;
     while let Some((tag, kind)) = input.key()? {
         match tag {
@@ -126,10 +123,7 @@ pub(crate) fn read_value(
             _ => input.skip(kind)?,
         }
     }
-    value.ok_or(Malformed::Missing {
-        message,
-        field: "value",
-    })
+    value.ok_or(Malformed::Missing { message, field: "value" })
 }
 
 pub(crate) use identifier;

@@ -46,18 +46,12 @@ pub fn encode_json<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 /// [`DecodeError::TooManyValues`].
 pub fn decode_json<T: Message>(bytes: &[u8]) -> Result<T, DecodeError> {
     // Every value but the first follows one of these; those within strings count in vain.
-    let values = bytes
-        .iter()
-        .filter(|byte| matches!(byte, b'[' | b'{' | b',' | b':'))
-        .count();
+    let values = bytes.iter().filter(|byte| matches!(byte, b'[' | b'{' | b',' | b':')).count();
     if values >= JSON_VALUES_MAX {
         return Err(DecodeError::TooManyValues);
     }
     let value: Value = serde_json::from_slice(bytes).map_err(|error| syntax_error(bytes, error))?;
-    from_value(&value).map_err(|reason| DecodeError::Mismatch {
-        message: T::NAME,
-        reason,
-    })
+    from_value(&value).map_err(|reason| DecodeError::Mismatch { message: T::NAME, reason })
 }
 
 /// Decodes a message from a parsed document.
@@ -71,19 +65,10 @@ pub(crate) fn from_value<T: Message>(value: &Value) -> Result<T, Mismatch> {
 
 fn syntax_error(bytes: &[u8], source: serde_json::Error) -> DecodeError {
     let line = source.line().max(1);
-    let text = bytes
-        .split(|byte| *byte == b'\n')
-        .nth(line - 1)
-        .unwrap_or_default();
-    let rest = text
-        .get(source.column().saturating_sub(1)..)
-        .unwrap_or_default();
+    let text = bytes.split(|byte| *byte == b'\n').nth(line - 1).unwrap_or_default();
+    let rest = text.get(source.column().saturating_sub(1)..).unwrap_or_default();
     // At the end of the input serde points at the last byte read, which is not in error.
-    let near = if source.is_eof() {
-        String::new()
-    } else {
-        shorten(&String::from_utf8_lossy(rest))
-    };
+    let near = if source.is_eof() { String::new() } else { shorten(&String::from_utf8_lossy(rest)) };
     DecodeError::Syntax { line, near, source }
 }
 
@@ -113,11 +98,7 @@ impl Place {
     }
 
     /// Reads one level down, in the element of the current array or map that `key` names.
-    pub fn element<T>(
-        &mut self,
-        key: impl std::fmt::Display,
-        read: impl FnOnce(&mut Self) -> T,
-    ) -> T {
+    pub fn element<T>(&mut self, key: impl std::fmt::Display, read: impl FnOnce(&mut Self) -> T) -> T {
         let length = self.path.len();
         // Writing to a string does not fail.
         let _ = write!(self.path, "[{key}]");
@@ -148,14 +129,7 @@ impl Place {
             Value::Array(_) => "array",
             Value::Object(_) => "object",
         };
-        if self.path.is_empty() {
-            Mismatch::NotAnObject
-        } else {
-            Mismatch::Type {
-                found,
-                path: self.path(),
-            }
-        }
+        if self.path.is_empty() { Mismatch::NotAnObject } else { Mismatch::Type { found, path: self.path() } }
     }
 }
 
@@ -163,11 +137,7 @@ impl Place {
 struct Ascii;
 
 impl Formatter for Ascii {
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         if fragment.is_ascii() {
             return writer.write_all(fragment.as_bytes());
         }

@@ -39,10 +39,7 @@ pub(super) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            recursion_left: Cell::new(RECURSION_MAX),
-            element_bytes_left: Cell::new(ELEMENT_BYTES_MAX),
-        }
+        Self { recursion_left: Cell::new(RECURSION_MAX), element_bytes_left: Cell::new(ELEMENT_BYTES_MAX) }
     }
 }
 

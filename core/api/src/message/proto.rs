@@ -33,14 +33,8 @@ pub fn encode_proto<T: Message>(message: &T) -> Vec<u8> {
 /// [`DecodeError::Proto`].
 pub fn decode_proto<T: Message>(bytes: &[u8]) -> Result<T, DecodeError> {
     let limits = Limits::default();
-    let mut input = Reader {
-        rest: bytes,
-        limits: &limits,
-    };
-    T::read_fields(&mut input).map_err(|source| DecodeError::Proto {
-        message: T::NAME,
-        source,
-    })
+    let mut input = Reader { rest: bytes, limits: &limits };
+    T::read_fields(&mut input).map_err(|source| DecodeError::Proto { message: T::NAME, source })
 }
 
 pub(super) fn write_varint(mut value: u64, out: &mut Vec<u8>) {
@@ -127,20 +121,14 @@ impl<'a> Reader<'a> {
     /// The bytes of a length-delimited value.
     pub fn delimited(&mut self) -> Result<&'a [u8], Malformed> {
         let length = usize::try_from(self.varint()?).map_err(|_| Malformed::Truncated)?;
-        let (head, rest) = self
-            .rest
-            .split_at_checked(length)
-            .ok_or(Malformed::Truncated)?;
+        let (head, rest) = self.rest.split_at_checked(length).ok_or(Malformed::Truncated)?;
         self.rest = rest;
         Ok(head)
     }
 
     /// A reader for the inside of a length-delimited value.
     pub fn nested(&mut self) -> Result<Reader<'a>, Malformed> {
-        Ok(Reader {
-            rest: self.delimited()?,
-            limits: self.limits,
-        })
+        Ok(Reader { rest: self.delimited()?, limits: self.limits })
     }
 
     /// Passes over a value.

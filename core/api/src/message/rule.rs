@@ -32,11 +32,7 @@ pub mod required {
     pub type Slot<T> = Option<T>;
 
     /// Writes the field.
-    pub fn write_json<M: SerializeMap, T: Wire>(
-        map: &mut M,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), M::Error> {
+    pub fn write_json<M: SerializeMap, T: Wire>(map: &mut M, name: &'static str, value: &T) -> Result<(), M::Error> {
         map.serialize_entry(name, &Json(value))
     }
 
@@ -54,9 +50,7 @@ pub mod required {
         let read = at.field(name, |at| T::read_json(value, at))?;
         match (read, value) {
             // Only an enum reads a string and finds nothing.
-            (None, Value::String(name)) => Err(Mismatch::Enum {
-                name: super::super::json::shorten(name),
-            }),
+            (None, Value::String(name)) => Err(Mismatch::Enum { name: super::super::json::shorten(name) }),
             (read, _) => Ok(read),
         }
     }
@@ -67,11 +61,7 @@ pub mod required {
     }
 
     /// Reads one occurrence.
-    pub fn read_proto<T: Wire>(
-        slot: &mut Slot<T>,
-        kind: WireKind,
-        input: &mut Reader<'_>,
-    ) -> Result<(), Malformed> {
+    pub fn read_proto<T: Wire>(slot: &mut Slot<T>, kind: WireKind, input: &mut Reader<'_>) -> Result<(), Malformed> {
         if let Some(value) = input.value(kind)? {
             *slot = Some(value);
         }
@@ -96,9 +86,7 @@ pub mod optional {
         name: &'static str,
         value: &Option<T>,
     ) -> Result<(), M::Error> {
-        value
-            .as_ref()
-            .map_or(Ok(()), |value| map.serialize_entry(name, &Json(value)))
+        value.as_ref().map_or(Ok(()), |value| map.serialize_entry(name, &Json(value)))
     }
 
     /// Reads the field.
@@ -156,11 +144,7 @@ pub mod repeated {
     pub type Slot<T> = Vec<T>;
 
     /// Writes the field unless it is empty.
-    pub fn write_json<M: SerializeMap, T: Wire>(
-        map: &mut M,
-        name: &'static str,
-        values: &[T],
-    ) -> Result<(), M::Error> {
+    pub fn write_json<M: SerializeMap, T: Wire>(map: &mut M, name: &'static str, values: &[T]) -> Result<(), M::Error> {
         if values.is_empty() {
             return Ok(());
         }
@@ -206,11 +190,7 @@ pub mod repeated {
     }
 
     /// Reads one occurrence: one value, or many numbers packed together.
-    pub fn read_proto<T: Wire>(
-        slot: &mut Slot<T>,
-        kind: WireKind,
-        input: &mut Reader<'_>,
-    ) -> Result<(), Malformed> {
+    pub fn read_proto<T: Wire>(slot: &mut Slot<T>, kind: WireKind, input: &mut Reader<'_>) -> Result<(), Malformed> {
         if kind == WireKind::Delimited && T::KIND != WireKind::Delimited {
             let mut packed = input.nested()?;
             while !packed.is_empty() {
@@ -294,11 +274,7 @@ pub mod map {
     }
 
     /// Reads one entry; one without a key has the empty key, one without a value is left out.
-    pub fn read_proto<T: Wire>(
-        slot: &mut Slot<T>,
-        kind: WireKind,
-        input: &mut Reader<'_>,
-    ) -> Result<(), Malformed> {
+    pub fn read_proto<T: Wire>(slot: &mut Slot<T>, kind: WireKind, input: &mut Reader<'_>) -> Result<(), Malformed> {
         if kind != WireKind::Delimited {
             return input.skip(kind);
         }

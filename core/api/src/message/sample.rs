@@ -66,29 +66,15 @@ impl Sample for f64 {
 
 impl Sample for String {
     fn sample(source: &mut Source<'_>) -> Self {
-        const PIECES: [&str; 10] = [
-            "",
-            "a",
-            "task-1",
-            "\"",
-            "\\",
-            "\u{0}\n\u{1f}\u{7f}",
-            "ä",
-            "…",
-            "\u{1f980}",
-            "\u{2028}",
-        ];
-        (0..source.below(4))
-            .map(|_| PIECES[source.below(PIECES.len())])
-            .collect()
+        const PIECES: [&str; 10] =
+            ["", "a", "task-1", "\"", "\\", "\u{0}\n\u{1f}\u{7f}", "ä", "…", "\u{1f980}", "\u{2028}"];
+        (0..source.below(4)).map(|_| PIECES[source.below(PIECES.len())]).collect()
     }
 }
 
 impl Sample for Bytes {
     fn sample(source: &mut Source<'_>) -> Self {
-        (0..source.below(300))
-            .map(|_| source.array::<1>()[0])
-            .collect()
+        (0..source.below(300)).map(|_| source.array::<1>()[0]).collect()
     }
 }
 
@@ -121,7 +107,5 @@ pub(crate) fn repeated<T: Sample>(source: &mut Source<'_>) -> Vec<T> {
 }
 
 pub(crate) fn map<T: Sample>(source: &mut Source<'_>) -> BTreeMap<String, T> {
-    (0..source.below(3))
-        .map(|_| (String::sample(source), T::sample(source)))
-        .collect()
+    (0..source.below(3)).map(|_| (String::sample(source), T::sample(source))).collect()
 }

@@ -14,13 +14,10 @@ use super::{Malformed, Mismatch, Place, Reader, Wire, WireKind, write_delimited}
 fn number(value: &Value, at: &Place) -> Result<Number, Mismatch> {
     match value {
         Value::Number(number) => Ok(number.clone()),
-        Value::String(text) => serde_json::from_str(text).map_err(|_| Mismatch::Number {
-            number: shorten(text),
-            path: at.path(),
-        }),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
-            Err(at.unexpected(value))
+        Value::String(text) => {
+            serde_json::from_str(text).map_err(|_| Mismatch::Number { number: shorten(text), path: at.path() })
         }
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err(at.unexpected(value)),
     }
 }
 
@@ -28,16 +25,11 @@ fn number(value: &Value, at: &Place) -> Result<Number, Mismatch> {
 fn integer<T: TryFrom<i128>>(value: &Value, at: &Place) -> Result<Option<T>, Mismatch> {
     let number = number(value, at)?;
     let whole = number.as_i128().or_else(|| {
-        let float = number
-            .as_f64()
-            .filter(|float| float.fract() == 0.0 && float.abs() < 2e19)?;
+        let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 2e19)?;
         Some(float as i128)
     });
     let converted = whole.and_then(|whole| T::try_from(whole).ok());
-    converted.map(Some).ok_or_else(|| Mismatch::Number {
-        number: number.to_string(),
-        path: at.path(),
-    })
+    converted.map(Some).ok_or_else(|| Mismatch::Number { number: number.to_string(), path: at.path() })
 }
 
 /// Integers travel as varints of their 64-bit two's complement.
@@ -76,10 +68,7 @@ impl Wire for bool {
     }
 
     fn read_json(value: &Value, at: &mut Place) -> Result<Option<Self>, Mismatch> {
-        value
-            .as_bool()
-            .map(Some)
-            .ok_or_else(|| at.unexpected(value))
+        value.as_bool().map(Some).ok_or_else(|| at.unexpected(value))
     }
 
     fn write_proto(&self, out: &mut Vec<u8>) {
@@ -132,10 +121,7 @@ impl Wire for String {
     }
 
     fn read_json(value: &Value, at: &mut Place) -> Result<Option<Self>, Mismatch> {
-        value
-            .as_str()
-            .map(|text| Some(text.to_owned()))
-            .ok_or_else(|| at.unexpected(value))
+        value.as_str().map(|text| Some(text.to_owned())).ok_or_else(|| at.unexpected(value))
     }
 
     fn write_proto(&self, out: &mut Vec<u8>) {
@@ -160,10 +146,7 @@ impl Wire for Bytes {
         let bytes = STANDARD.decode(text);
         bytes
             .map(|bytes| Some(bytes.into()))
-            .map_err(|error| Mismatch::Base64 {
-                path: at.path(),
-                reason: error.to_string(),
-            })
+            .map_err(|error| Mismatch::Base64 { path: at.path(), reason: error.to_string() })
     }
 
     fn write_proto(&self, out: &mut Vec<u8>) {

@@ -5,10 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::sample::{Sample, Source};
-use super::{
-    Malformed, Message, Nested, decode_json, decode_proto, encode_json, encode_proto, enumeration,
-    message,
-};
+use super::{Malformed, Message, Nested, decode_json, decode_proto, encode_json, encode_proto, enumeration, message};
 use crate::{executor, link, scheduler, v1};
 
 enumeration! {
@@ -55,10 +52,7 @@ fn from_json(document: serde_json::Value) -> Result<Everything, String> {
 
 #[test]
 fn json_is_one_line_of_ascii_without_what_is_unset() {
-    let mut everything = Everything {
-        text: "Grüße\n🦀".into(),
-        ..Everything::default()
-    };
+    let mut everything = Everything { text: "Grüße\n🦀".into(), ..Everything::default() };
     assert_eq!(
         text(encode_json(&everything)),
         r#"{"text":"Gr\u00fc\u00dfe\n\ud83e\udd80","colour":"GREEN","flag":true}"#
@@ -111,10 +105,7 @@ fn json_input_is_read_as_mesos_reads_it() {
 
 #[test]
 fn doubles_that_are_not_numbers_travel_as_text() {
-    let nan = Everything {
-        double: Some(f64::NAN),
-        ..Everything::default()
-    };
+    let nan = Everything { double: Some(f64::NAN), ..Everything::default() };
     let json = text(encode_json(&nan));
     assert!(json.contains(r#""double":"NaN""#), "{json}");
     let back: Everything = decode_json(json.as_bytes()).unwrap();
@@ -131,62 +122,20 @@ fn json_errors_say_what_and_where() {
     let cases = [
         (json!([1, 2]), "Expecting a JSON object"),
         (json!({}), "Missing required fields: text, colour"),
-        (
-            json!({"text": null, "colour": "RED"}),
-            "Missing required fields: text",
-        ),
-        (
-            json!({"text": "", "colour": "PURPLE"}),
-            "Failed to find enum for 'PURPLE'",
-        ),
-        (
-            json!({"text": 1, "colour": "RED"}),
-            "Not expecting a JSON number for field 'text'",
-        ),
-        (
-            with("flag", json!("true")),
-            "Not expecting a JSON string for field 'flag'",
-        ),
-        (
-            with("small", json!(2_147_483_648u32)),
-            "Failed to convert '2147483648' to the type of field 'small'",
-        ),
-        (
-            with("small", json!(0.5)),
-            "Failed to convert '0.5' to the type of field 'small'",
-        ),
-        (
-            with("small", json!("x")),
-            "Failed to convert 'x' to the type of field 'small'",
-        ),
-        (
-            with("big", json!(-1)),
-            "Failed to convert '-1' to the type of field 'big'",
-        ),
-        (
-            with("double", json!(true)),
-            "Not expecting a JSON boolean for field 'double'",
-        ),
-        (
-            with("bytes", json!("=")),
-            "Failed to base64 decode bytes field 'bytes': Invalid symbol 61, offset 0.",
-        ),
-        (
-            with("inners", json!({})),
-            "Not expecting a JSON object for field 'inners'",
-        ),
-        (
-            with("inners", json!([{"must": 1}, null])),
-            "Not expecting a JSON null for field 'inners'",
-        ),
-        (
-            with("inners", json!([{"must": 1}, {}])),
-            "Missing required fields: inners[1].must",
-        ),
-        (
-            with("by_name", json!({"k": {}})),
-            "Missing required fields: by_name[k].must",
-        ),
+        (json!({"text": null, "colour": "RED"}), "Missing required fields: text"),
+        (json!({"text": "", "colour": "PURPLE"}), "Failed to find enum for 'PURPLE'"),
+        (json!({"text": 1, "colour": "RED"}), "Not expecting a JSON number for field 'text'"),
+        (with("flag", json!("true")), "Not expecting a JSON string for field 'flag'"),
+        (with("small", json!(2_147_483_648u32)), "Failed to convert '2147483648' to the type of field 'small'"),
+        (with("small", json!(0.5)), "Failed to convert '0.5' to the type of field 'small'"),
+        (with("small", json!("x")), "Failed to convert 'x' to the type of field 'small'"),
+        (with("big", json!(-1)), "Failed to convert '-1' to the type of field 'big'"),
+        (with("double", json!(true)), "Not expecting a JSON boolean for field 'double'"),
+        (with("bytes", json!("=")), "Failed to base64 decode bytes field 'bytes': Invalid symbol 61, offset 0."),
+        (with("inners", json!({})), "Not expecting a JSON object for field 'inners'"),
+        (with("inners", json!([{"must": 1}, null])), "Not expecting a JSON null for field 'inners'"),
+        (with("inners", json!([{"must": 1}, {}])), "Missing required fields: inners[1].must"),
+        (with("by_name", json!({"k": {}})), "Missing required fields: by_name[k].must"),
         (
             with("itself", json!({"inner": {}})),
             "Missing required fields: itself.text, itself.colour, itself.inner.must",
@@ -194,11 +143,7 @@ fn json_errors_say_what_and_where() {
     ];
     for (document, expected) in cases {
         let error = from_json(document.clone()).unwrap_err();
-        assert_eq!(
-            error,
-            format!("Failed to convert JSON into Everything protobuf: {expected}"),
-            "{document}"
-        );
+        assert_eq!(error, format!("Failed to convert JSON into Everything protobuf: {expected}"), "{document}");
     }
 }
 
@@ -212,9 +157,7 @@ fn syntax_errors_say_where() {
         ("\u{feff}{}", "line 1 near: "),
     ];
     for (body, expected) in cases {
-        let error = decode_json::<Everything>(body.as_bytes())
-            .unwrap_err()
-            .to_string();
+        let error = decode_json::<Everything>(body.as_bytes()).unwrap_err().to_string();
         let expected = format!("Failed to parse body into JSON: syntax error at {expected}");
         assert!(error.starts_with(&expected), "{body:?}: {error}");
     }
@@ -222,13 +165,8 @@ fn syntax_errors_say_where() {
 
 #[test]
 fn a_hopeless_document_gets_a_short_answer() {
-    let document = format!(
-        r#"{{"text":"","colour":"RED","inners":[{}{{}}]}}"#,
-        "{},".repeat(100_000)
-    );
-    let error = decode_json::<Everything>(document.as_bytes())
-        .unwrap_err()
-        .to_string();
+    let document = format!(r#"{{"text":"","colour":"RED","inners":[{}{{}}]}}"#, "{},".repeat(100_000));
+    let error = decode_json::<Everything>(document.as_bytes()).unwrap_err().to_string();
     assert!(error.len() < 2_000, "{} bytes", error.len());
 }
 
@@ -249,15 +187,11 @@ fn protobuf_is_what_the_specification_says() {
         inner: Some(Inner { must: 5 }),
         inners: vec![],
         by_name: [("k".to_owned(), Inner { must: 1 })].into(),
-        itself: Some(Nested(Box::new(Everything {
-            text: "y".repeat(130),
-            ..Everything::default()
-        }))),
+        itself: Some(Nested(Box::new(Everything { text: "y".repeat(130), ..Everything::default() }))),
     };
     let mut expected: Vec<u8> = vec![
         0x0a, 2, b'h', b'i', // 1: text
-        0x10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-        1, // 2: -1, sign-extended to 64 bits
+        0x10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, // 2: -1, sign-extended to 64 bits
         0x19, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f, // 3: 1.0
         0x20, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, // 4: -2
         0x28, 0xac, 2, // 5: 300
@@ -306,63 +240,25 @@ fn protobuf_input_may_be_written_differently() {
 #[test]
 fn protobuf_errors() {
     let cases: [(&[u8], Malformed); 13] = [
-        (
-            &[],
-            Malformed::Missing {
-                message: "Everything",
-                field: "text",
-            },
-        ),
-        (
-            &[0x0a, 0],
-            Malformed::Missing {
-                message: "Everything",
-                field: "colour",
-            },
-        ),
-        (
-            &[0x0a, 0, 0x10, 99],
-            Malformed::Missing {
-                message: "Everything",
-                field: "colour",
-            },
-        ),
-        (
-            &[0x5a, 0],
-            Malformed::Missing {
-                message: "Inner",
-                field: "must",
-            },
-        ),
+        (&[], Malformed::Missing { message: "Everything", field: "text" }),
+        (&[0x0a, 0], Malformed::Missing { message: "Everything", field: "colour" }),
+        (&[0x0a, 0, 0x10, 99], Malformed::Missing { message: "Everything", field: "colour" }),
+        (&[0x5a, 0], Malformed::Missing { message: "Inner", field: "must" }),
         (&[0x0a], Malformed::Truncated),
         (&[0x0a, 5, b'a'], Malformed::Truncated),
-        (
-            &[
-                0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
-            ],
-            Malformed::Truncated,
-        ),
+        (&[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], Malformed::Truncated),
         (&[0x19, 0], Malformed::Truncated),
-        (
-            &[
-                0x28, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2,
-            ],
-            Malformed::Varint,
-        ),
+        (&[0x28, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2], Malformed::Varint),
         (&[0x00], Malformed::Tag),
-        (
-            &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],
-            Malformed::WireType(7),
-        ),
+        (&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f], Malformed::WireType(7)),
         (&[0x0b], Malformed::WireType(3)),
         (&[0x0a, 1, 0xff], Malformed::Utf8),
     ];
     for (bytes, expected) in cases {
         match decode_proto::<Everything>(bytes) {
-            Err(super::DecodeError::Proto {
-                message: "Everything",
-                source,
-            }) => assert_eq!(source, expected, "{bytes:x?}"),
+            Err(super::DecodeError::Proto { message: "Everything", source }) => {
+                assert_eq!(source, expected, "{bytes:x?}")
+            }
             other => panic!("{bytes:x?}: {other:?}"),
         }
     }
@@ -372,24 +268,12 @@ fn protobuf_errors() {
 #[test]
 fn nesting_ends_at_the_same_depth_in_both_codecs() {
     let nested = |times: usize| {
-        let innermost = v1::ContainerId {
-            value: "0".into(),
-            parent: None,
-        };
-        (0..times).fold(innermost, |id, _| v1::ContainerId {
-            value: "n".into(),
-            parent: Some(Nested(Box::new(id))),
-        })
+        let innermost = v1::ContainerId { value: "0".into(), parent: None };
+        (0..times).fold(innermost, |id, _| v1::ContainerId { value: "n".into(), parent: Some(Nested(Box::new(id))) })
     };
     let deep = nested(32);
-    assert_eq!(
-        decode_json::<v1::ContainerId>(&encode_json(&deep)).unwrap(),
-        deep
-    );
-    assert_eq!(
-        decode_proto::<v1::ContainerId>(&encode_proto(&deep)).unwrap(),
-        deep
-    );
+    assert_eq!(decode_json::<v1::ContainerId>(&encode_json(&deep)).unwrap(), deep);
+    assert_eq!(decode_proto::<v1::ContainerId>(&encode_proto(&deep)).unwrap(), deep);
     let too_deep = nested(33);
     assert!(
         decode_json::<v1::ContainerId>(&encode_json(&too_deep))
@@ -415,15 +299,10 @@ fn the_memory_of_lists_is_limited() {
     }
     let json = format!("[{}0]", "0,".repeat(1 << 21));
     let error = decode_json::<scheduler::Accept>(json.as_bytes()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "Failed to parse body into JSON: more than 2097152 values"
-    );
+    assert_eq!(error.to_string(), "Failed to parse body into JSON: more than 2097152 values");
 }
 
-fn round_trips<
-    T: Message + Sample + PartialEq + std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned,
->(
+fn round_trips<T: Message + Sample + PartialEq + std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned>(
     bytes: &[u8],
 ) -> Result<(), TestCaseError> {
     let message = T::sample(&mut Source(bytes));

@@ -50,9 +50,7 @@ pub enum ResourceProblem {
     #[error("a reservation is STATIC or DYNAMIC")]
     NoKind,
     /// A refinement does not refine.
-    #[error(
-        "the reservation for '{inner}' does not refine the one for '{outer}': it has to be for a role below"
-    )]
+    #[error("the reservation for '{inner}' does not refine the one for '{outer}': it has to be for a role below")]
     Refinement {
         /// The role of the coarser reservation.
         outer: String,

@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use attica_allocator as allocator;
 use attica_allocator::{
-    Guarantee, Identity, Name, Ranges, Reservation, ReservationKind, Resources, Role, Scalar,
-    Sharing, Value,
+    Guarantee, Identity, Name, Ranges, Reservation, ReservationKind, Resources, Role, Scalar, Sharing, Value,
 };
 use thiserror::Error;
 
 use super::{InvalidResource, ResourceProblem};
 use crate::v1::{
-    DiskInfo, DiskSource, DiskSourceType, Labels, ReservationInfo, ReservationType, Resource,
-    ValueType, Volume, VolumeMode,
+    DiskInfo, DiskSource, DiskSourceType, Labels, ReservationInfo, ReservationType, Resource, ValueType, Volume,
+    VolumeMode,
 };
 
 /// As many characters of a bad name are quoted.
@@ -27,11 +26,7 @@ pub fn from_wire(resources: &[Resource]) -> Result<Resources, InvalidResource> {
     let translate = |(index, resource): (usize, &Resource)| {
         one(resource).map_err(|problem| {
             let name = resource.name.chars().take(NAME_QUOTE_MAX).collect();
-            InvalidResource {
-                index,
-                name,
-                problem,
-            }
+            InvalidResource { index, name, problem }
         })
     };
     resources.iter().enumerate().map(translate).collect()
@@ -55,15 +50,8 @@ pub struct MixedRoles {
 pub fn allocation_role(resources: &[Resource]) -> Result<Option<&str>, MixedRoles> {
     let first = resources.first().and_then(allocated_to);
     let owned = |role: Option<&str>| role.unwrap_or_default().to_owned();
-    match resources
-        .iter()
-        .map(allocated_to)
-        .find(|other| *other != first)
-    {
-        Some(second) => Err(MixedRoles {
-            first: owned(first),
-            second: owned(second),
-        }),
+    match resources.iter().map(allocated_to).find(|other| *other != first) {
+        Some(second) => Err(MixedRoles { first: owned(first), second: owned(second) }),
         None => Ok(first),
     }
 }
@@ -79,14 +67,8 @@ fn one(resource: &Resource) -> Result<allocator::Resource, ResourceProblem> {
     let identity = Identity {
         reservations: reservations(resource)?,
         disk: resource.disk.as_deref().map(disk).transpose()?,
-        guarantee: resource
-            .revocable
-            .as_ref()
-            .map_or(Guarantee::Firm, |_| Guarantee::Revocable),
-        sharing: resource
-            .shared
-            .as_ref()
-            .map_or(Sharing::Exclusive, |_| Sharing::Shared),
+        guarantee: resource.revocable.as_ref().map_or(Guarantee::Firm, |_| Guarantee::Revocable),
+        sharing: resource.shared.as_ref().map_or(Sharing::Exclusive, |_| Sharing::Shared),
         provider: resource.provider_id.as_ref().map(|id| id.as_str().into()),
     };
     Ok(allocator::Resource::new(resource.name.as_str(), value(resource)?).with_identity(identity))
@@ -95,35 +77,20 @@ fn one(resource: &Resource) -> Result<allocator::Resource, ResourceProblem> {
 fn value(resource: &Resource) -> Result<Value, ResourceProblem> {
     match resource.r#type {
         ValueType::Scalar => {
-            let scalar = resource
-                .scalar
-                .as_ref()
-                .ok_or(ResourceProblem::Absent("scalar"))?;
+            let scalar = resource.scalar.as_ref().ok_or(ResourceProblem::Absent("scalar"))?;
             let quantity = Scalar::from_f64(scalar.value)?;
-            if Name::from(resource.name.as_str()) == Name::Gpus
-                && quantity.thousandths() % 1_000 != 0
-            {
+            if Name::from(resource.name.as_str()) == Name::Gpus && quantity.thousandths() % 1_000 != 0 {
                 return Err(ResourceProblem::Fraction(quantity));
             }
             Ok(Value::Scalar(quantity))
         }
         ValueType::Ranges => {
-            let ranges = resource
-                .ranges
-                .as_ref()
-                .ok_or(ResourceProblem::Absent("ranges"))?;
-            Ok(Value::Ranges(Ranges::new(
-                ranges.range.iter().map(|range| (range.begin, range.end)),
-            )?))
+            let ranges = resource.ranges.as_ref().ok_or(ResourceProblem::Absent("ranges"))?;
+            Ok(Value::Ranges(Ranges::new(ranges.range.iter().map(|range| (range.begin, range.end)))?))
         }
         ValueType::Set => {
-            let set = resource
-                .set
-                .as_ref()
-                .ok_or(ResourceProblem::Absent("set"))?;
-            Ok(Value::Set(allocator::Set::new(
-                set.item.iter().map(String::as_str),
-            )))
+            let set = resource.set.as_ref().ok_or(ResourceProblem::Absent("set"))?;
+            Ok(Value::Set(allocator::Set::new(set.item.iter().map(String::as_str))))
         }
         ValueType::Text => Err(ResourceProblem::Text),
     }
@@ -137,18 +104,11 @@ fn reservations(resource: &Resource) -> Result<Vec<Reservation>, ResourceProblem
     if resource.reservation.is_some() {
         return Err(ResourceProblem::BothFormats("reservation"));
     }
-    let stack: Vec<_> = resource
-        .reservations
-        .iter()
-        .map(reservation)
-        .collect::<Result<_, _>>()?;
+    let stack: Vec<_> = resource.reservations.iter().map(reservation).collect::<Result<_, _>>()?;
     for pair in stack.windows(2) {
         let [outer, inner] = [&pair[0], &pair[1]];
         if inner.role == outer.role || !inner.role.is_within(&outer.role) {
-            return Err(ResourceProblem::Refinement {
-                outer: outer.role.to_string(),
-                inner: inner.role.to_string(),
-            });
+            return Err(ResourceProblem::Refinement { outer: outer.role.to_string(), inner: inner.role.to_string() });
         }
         if inner.kind == ReservationKind::Static {
             return Err(ResourceProblem::StaticRefinement(inner.role.to_string()));
@@ -182,17 +142,8 @@ fn reservation(info: &ReservationInfo) -> Result<Reservation, ResourceProblem> {
 fn legacy_reservation(resource: &Resource) -> Result<Option<Reservation>, ResourceProblem> {
     let role = resource.role.as_deref().unwrap_or("*");
     let Some(info) = &resource.reservation else {
-        let plain = |role| Reservation {
-            role,
-            kind: ReservationKind::Static,
-            principal: None,
-            labels: Vec::new(),
-        };
-        return if role == "*" {
-            Ok(None)
-        } else {
-            reservable(role).map(|role| Some(plain(role)))
-        };
+        let plain = |role| Reservation { role, kind: ReservationKind::Static, principal: None, labels: Vec::new() };
+        return if role == "*" { Ok(None) } else { reservable(role).map(|role| Some(plain(role))) };
     };
     if info.role.is_some() {
         return Err(ResourceProblem::LegacyReservation("role"));
@@ -210,32 +161,22 @@ fn legacy_reservation(resource: &Resource) -> Result<Option<Reservation>, Resour
 
 fn reservable(role: &str) -> Result<Role, ResourceProblem> {
     let role = Role::new(role)?;
-    if role.is_any() {
-        Err(ResourceProblem::AnyRole)
-    } else {
-        Ok(role)
-    }
+    if role.is_any() { Err(ResourceProblem::AnyRole) } else { Ok(role) }
 }
 
 fn labels(labels: Option<&Labels>) -> Vec<allocator::Label> {
     let labels = labels.map_or(&[][..], |labels| &labels.labels);
     labels
         .iter()
-        .map(|label| allocator::Label {
-            key: label.key.as_str().into(),
-            value: label.value.as_deref().map(Arc::from),
-        })
+        .map(|label| allocator::Label { key: label.key.as_str().into(), value: label.value.as_deref().map(Arc::from) })
         .collect()
 }
 
 fn disk(info: &DiskInfo) -> Result<allocator::Disk, ResourceProblem> {
-    let persistence = info
-        .persistence
-        .as_ref()
-        .map(|persistence| allocator::Persistence {
-            id: persistence.id.as_str().into(),
-            principal: persistence.principal.as_deref().map(Arc::from),
-        });
+    let persistence = info.persistence.as_ref().map(|persistence| allocator::Persistence {
+        id: persistence.id.as_str().into(),
+        principal: persistence.principal.as_deref().map(Arc::from),
+    });
     Ok(allocator::Disk {
         persistence,
         volume: info.volume.as_ref().map(volume).transpose()?,
@@ -264,12 +205,12 @@ fn volume(volume: &Volume) -> Result<allocator::Volume, ResourceProblem> {
 fn source(source: &DiskSource) -> Result<allocator::DiskSource, ResourceProblem> {
     let root = |root: Option<&String>| root.map(|root| Arc::from(root.as_str()));
     let kind = match source.r#type {
-        DiskSourceType::Path => allocator::DiskKind::Path {
-            root: root(source.path.as_ref().and_then(|path| path.root.as_ref())),
-        },
-        DiskSourceType::Mount => allocator::DiskKind::Mount {
-            root: root(source.mount.as_ref().and_then(|mount| mount.root.as_ref())),
-        },
+        DiskSourceType::Path => {
+            allocator::DiskKind::Path { root: root(source.path.as_ref().and_then(|path| path.root.as_ref())) }
+        }
+        DiskSourceType::Mount => {
+            allocator::DiskKind::Mount { root: root(source.mount.as_ref().and_then(|mount| mount.root.as_ref())) }
+        }
         DiskSourceType::Block => allocator::DiskKind::Block,
         DiskSourceType::Raw => allocator::DiskKind::Raw,
         DiskSourceType::Unknown => return Err(ResourceProblem::DiskSource),

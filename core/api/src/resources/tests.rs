@@ -66,10 +66,7 @@ fn both_formats_of_the_same_reservation_make_the_same_bag() {
 fn a_stack_of_reservations_comes_back() {
     let stack = json!([{"name": "cpus", "type": "SCALAR", "scalar": {"value": 1.0}, "reservations": [
         {"type": "STATIC", "role": "a"}, {"type": "DYNAMIC", "role": "a/b", "principal": "p"}]}]);
-    assert_eq!(
-        written(&bag(stack.clone()), None, ReservationFormat::Refined),
-        stack
-    );
+    assert_eq!(written(&bag(stack.clone()), None, ReservationFormat::Refined), stack);
     assert_eq!(
         written(&bag(stack.clone()), None, ReservationFormat::Legacy),
         stack,
@@ -95,10 +92,7 @@ fn disks_revocable_and_shared_resources_come_back() {
     let again = to_wire(&resources, None, ReservationFormat::Refined);
     assert_eq!(again.len(), 5);
     for resource in wire(special) {
-        assert!(
-            again.contains(&resource),
-            "{resource:?} is not in {again:?}"
-        );
+        assert!(again.contains(&resource), "{resource:?} is not in {again:?}");
     }
 }
 
@@ -123,70 +117,25 @@ fn what_cannot_be_used_is_refused_by_name() {
     let reserved = |stack: Value| scalar(json!({"reservations": stack}));
     let cases = [
         (json!({"name": "", "type": "SCALAR"}), "its name is empty"),
-        (
-            json!({"name": "cpus", "type": "SCALAR"}),
-            "its type demands the field 'scalar'",
-        ),
-        (
-            json!({"name": "cpus", "type": "RANGES"}),
-            "its type demands the field 'ranges'",
-        ),
-        (
-            json!({"name": "cpus", "type": "SET"}),
-            "its type demands the field 'set'",
-        ),
-        (
-            json!({"name": "cpus", "type": "TEXT", "text": {"value": "x"}}),
-            "a resource is SCALAR, RANGES or SET",
-        ),
-        (
-            json!({"name": "cpus", "type": "SCALAR", "scalar": {"value": -1}}),
-            "-1 is not a quantity",
-        ),
-        (
-            json!({"name": "cpus", "type": "SCALAR", "scalar": {"value": "NaN"}}),
-            "NaN is not a quantity",
-        ),
-        (
-            json!({"name": "gpus", "type": "SCALAR", "scalar": {"value": 0.5}}),
-            "given out whole, not 0.5",
-        ),
+        (json!({"name": "cpus", "type": "SCALAR"}), "its type demands the field 'scalar'"),
+        (json!({"name": "cpus", "type": "RANGES"}), "its type demands the field 'ranges'"),
+        (json!({"name": "cpus", "type": "SET"}), "its type demands the field 'set'"),
+        (json!({"name": "cpus", "type": "TEXT", "text": {"value": "x"}}), "a resource is SCALAR, RANGES or SET"),
+        (json!({"name": "cpus", "type": "SCALAR", "scalar": {"value": -1}}), "-1 is not a quantity"),
+        (json!({"name": "cpus", "type": "SCALAR", "scalar": {"value": "NaN"}}), "NaN is not a quantity"),
+        (json!({"name": "gpus", "type": "SCALAR", "scalar": {"value": 0.5}}), "given out whole, not 0.5"),
         (
             json!({"name": "ports", "type": "RANGES", "ranges": {"range": [{"begin": 2, "end": 1}]}}),
             "[2-1] is not a range",
         ),
-        (
-            scalar(json!({"role": "/x"})),
-            "role '/x' must not begin or end with a slash",
-        ),
-        (
-            scalar(json!({"reservation": {}})),
-            "'*' cannot have a reservation",
-        ),
-        (
-            scalar(json!({"role": "a", "reservation": {"role": "a"}})),
-            "'reservation.role' belongs into 'reservations'",
-        ),
-        (
-            scalar(json!({"role": "a", "reservation": {"type": "DYNAMIC"}})),
-            "'reservation.type' belongs into",
-        ),
-        (
-            reserved(json!([{"role": "a"}])),
-            "a reservation is STATIC or DYNAMIC",
-        ),
-        (
-            reserved(json!([{"type": "UNKNOWN", "role": "a"}])),
-            "a reservation is STATIC or DYNAMIC",
-        ),
-        (
-            reserved(json!([{"type": "DYNAMIC"}])),
-            "a reservation has no role",
-        ),
-        (
-            reserved(json!([{"type": "DYNAMIC", "role": "*"}])),
-            "'*' cannot have a reservation",
-        ),
+        (scalar(json!({"role": "/x"})), "role '/x' must not begin or end with a slash"),
+        (scalar(json!({"reservation": {}})), "'*' cannot have a reservation"),
+        (scalar(json!({"role": "a", "reservation": {"role": "a"}})), "'reservation.role' belongs into 'reservations'"),
+        (scalar(json!({"role": "a", "reservation": {"type": "DYNAMIC"}})), "'reservation.type' belongs into"),
+        (reserved(json!([{"role": "a"}])), "a reservation is STATIC or DYNAMIC"),
+        (reserved(json!([{"type": "UNKNOWN", "role": "a"}])), "a reservation is STATIC or DYNAMIC"),
+        (reserved(json!([{"type": "DYNAMIC"}])), "a reservation has no role"),
+        (reserved(json!([{"type": "DYNAMIC", "role": "*"}])), "'*' cannot have a reservation"),
         (
             reserved(json!([{"type": "DYNAMIC", "role": "a"}, {"type": "DYNAMIC", "role": "ab"}])),
             "the reservation for 'ab' does not refine the one for 'a'",
@@ -199,28 +148,18 @@ fn what_cannot_be_used_is_refused_by_name() {
             reserved(json!([{"type": "STATIC", "role": "a"}, {"type": "STATIC", "role": "a/b"}])),
             "the reservation for 'a/b' refines another",
         ),
-        (
-            scalar(json!({"role": "b", "reservations": [{"type": "STATIC", "role": "a"}]})),
-            "'role' contradicts",
-        ),
+        (scalar(json!({"role": "b", "reservations": [{"type": "STATIC", "role": "a"}]})), "'role' contradicts"),
         (
             scalar(json!({"reservation": {}, "reservations": [{"type": "STATIC", "role": "a"}]})),
             "'reservation' contradicts",
         ),
+        (scalar(json!({"disk": {"source": {"type": "UNKNOWN"}}})), "the source of the disk has no type"),
         (
-            scalar(json!({"disk": {"source": {"type": "UNKNOWN"}}})),
-            "the source of the disk has no type",
-        ),
-        (
-            scalar(
-                json!({"disk": {"volume": {"mode": "RW", "container_path": "p", "image": {"type": "DOCKER"}}}}),
-            ),
+            scalar(json!({"disk": {"volume": {"mode": "RW", "container_path": "p", "image": {"type": "DOCKER"}}}})),
             "the volume of a disk cannot have 'image'",
         ),
         (
-            scalar(
-                json!({"disk": {"volume": {"mode": "RW", "container_path": "p", "source": {}}}}),
-            ),
+            scalar(json!({"disk": {"volume": {"mode": "RW", "container_path": "p", "source": {}}}})),
             "the volume of a disk cannot have 'source'",
         ),
     ];
@@ -245,15 +184,9 @@ fn the_allocation_role_is_one_or_none() {
     };
     assert_eq!(allocation_role(&[]), Ok(None));
     assert_eq!(allocation_role(&allocated(&[None, None])), Ok(None));
-    assert_eq!(
-        allocation_role(&allocated(&[Some("a"), Some("a")])),
-        Ok(Some("a"))
-    );
+    assert_eq!(allocation_role(&allocated(&[Some("a"), Some("a")])), Ok(Some("a")));
     let mixed = allocation_role(&allocated(&[Some("a"), Some("b")])).unwrap_err();
-    assert_eq!(
-        mixed.to_string(),
-        "resources are allocated to more than one role: 'a' and 'b'"
-    );
+    assert_eq!(mixed.to_string(), "resources are allocated to more than one role: 'a' and 'b'");
     assert!(allocation_role(&allocated(&[Some("a"), None])).is_err());
 }
 
@@ -273,10 +206,7 @@ fn text_describes_resources() {
         ])
     );
     let bag = from_wire(&resources).unwrap().to_string();
-    assert_eq!(
-        bag,
-        "cpus:24;mem:24576;ports:[21000-24000,30000-34000];bugs(debug_role):{a,b,c}"
-    );
+    assert_eq!(bag, "cpus:24;mem:24576;ports:[21000-24000,30000-34000];bugs(debug_role):{a,b,c}");
     assert_eq!(parse("", &any).unwrap(), []);
 }
 
@@ -284,10 +214,7 @@ fn text_describes_resources() {
 fn the_default_role_is_for_what_names_none() {
     let web = Role::new("web").unwrap();
     let resources = parse("cpus:1;cpus(db):2;cpus(*):4", &web).unwrap();
-    assert_eq!(
-        from_wire(&resources).unwrap().to_string(),
-        "cpus:4;cpus(db):2;cpus(web):1"
-    );
+    assert_eq!(from_wire(&resources).unwrap().to_string(), "cpus:4;cpus(db):2;cpus(web):1");
 }
 
 #[test]
@@ -296,10 +223,7 @@ fn json_describes_resources_too() {
         {"name":"disk","type":"SCALAR","scalar":{"value":9},"role":"a","disk":{"source":{"type":"PATH","path":{"root":"/d"}}}}]"#;
     let resources = parse(text, &Role::any()).unwrap();
     assert_eq!(resources.len(), 2);
-    assert_eq!(
-        from_wire(&resources).unwrap().to_string(),
-        "cpus:2;disk(a):9"
-    );
+    assert_eq!(from_wire(&resources).unwrap().to_string(), "cpus:2;disk(a):9");
 }
 
 #[test]
@@ -310,33 +234,18 @@ fn malformed_resources_are_refused_with_the_place() {
         ("(role):4", "in '(role):4': the name is empty"),
         ("cpus:", "in 'cpus:': the value is empty"),
         ("cpus(role:4", "in 'cpus(role:4': expected name(role):value"),
-        (
-            "cpus:many",
-            "in 'cpus:many': expected a number, [ranges] or a {set}, found 'many'",
-        ),
+        ("cpus:many", "in 'cpus:many': expected a number, [ranges] or a {set}, found 'many'"),
         ("cpus:inf", "in 'cpus:inf': expected a number"),
         ("ports:[1-2", "in 'ports:[1-2': expected ranges like"),
         ("ports:[2-1]", "in 'ports:[2-1]': expected ranges like"),
         ("ports:[1]", "in 'ports:[1]': expected ranges like"),
         ("ports:[1-99999999999999999999]", "expected ranges like"),
-        (
-            "bugs:{a",
-            "in 'bugs:{a': expected a set like {a,b}, found '{a'",
-        ),
-        (
-            "cpus:-4",
-            "resource 'cpus' (number 0 of the list) is invalid: -4 is not a quantity",
-        ),
+        ("bugs:{a", "in 'bugs:{a': expected a set like {a,b}, found '{a'"),
+        ("cpus:-4", "resource 'cpus' (number 0 of the list) is invalid: -4 is not a quantity"),
         ("cpus(/x):4", "role '/x' must not begin or end with a slash"),
         ("[{]", "expected a JSON array of resources: "),
-        (
-            r#"[{"name":"cpus"}]"#,
-            "expected a JSON array of resources: Missing required fields: type",
-        ),
-        (
-            "[1]",
-            "expected a JSON array of resources: Expecting a JSON object",
-        ),
+        (r#"[{"name":"cpus"}]"#, "expected a JSON array of resources: Missing required fields: type"),
+        ("[1]", "expected a JSON array of resources: Expecting a JSON object"),
     ];
     for (text, expected) in cases {
         let error = parse(text, &Role::any()).unwrap_err().to_string();
@@ -346,9 +255,7 @@ fn malformed_resources_are_refused_with_the_place() {
 
 #[test]
 fn text_describes_attributes() {
-    let attributes =
-        parse_attributes("rack:abc;level:10;keys:[1000-1500];url:http://x:1/;version:1.2.3")
-            .unwrap();
+    let attributes = parse_attributes("rack:abc;level:10;keys:[1000-1500];url:http://x:1/;version:1.2.3").unwrap();
     assert_eq!(
         serde_json::to_value(&attributes).unwrap(),
         json!([
@@ -362,10 +269,7 @@ fn text_describes_attributes() {
     for (text, expected) in [
         ("rack", "in 'rack': expected name:value"),
         ("a:b;:c", "in ':c': the name is empty"),
-        (
-            "rack:{a,b}",
-            "in 'rack:{a,b}': an attribute is a number, [ranges] or a text, not a set",
-        ),
+        ("rack:{a,b}", "in 'rack:{a,b}': an attribute is a number, [ranges] or a text, not a set"),
     ] {
         assert_eq!(parse_attributes(text).unwrap_err().to_string(), expected);
     }

@@ -1,14 +1,12 @@
 //! From the allocator's bag to the wire.
 
 use attica_allocator as allocator;
-use attica_allocator::{
-    Guarantee, Identity, Reservation, ReservationKind, Resources, Role, Sharing, Value,
-};
+use attica_allocator::{Guarantee, Identity, Reservation, ReservationKind, Resources, Role, Sharing, Value};
 
 use crate::v1::{
-    AllocationInfo, DiskInfo, DiskPersistence, DiskSource, DiskSourceMount, DiskSourcePath,
-    DiskSourceType, Label, Labels, Range, Ranges, ReservationInfo, ReservationType, Resource,
-    ResourceProviderId, RevocableInfo, Scalar, Set, SharedInfo, ValueType, Volume, VolumeMode,
+    AllocationInfo, DiskInfo, DiskPersistence, DiskSource, DiskSourceMount, DiskSourcePath, DiskSourceType, Label,
+    Labels, Range, Ranges, ReservationInfo, ReservationType, Resource, ResourceProviderId, RevocableInfo, Scalar, Set,
+    SharedInfo, ValueType, Volume, VolumeMode,
 };
 
 /// How reservations are written.
@@ -22,51 +20,29 @@ pub enum ReservationFormat {
 }
 
 /// Translates a bag into resources; with `allocated_to` each carries that role in its `allocation_info`.
-pub fn to_wire(
-    resources: &Resources,
-    allocated_to: Option<&Role>,
-    format: ReservationFormat,
-) -> Vec<Resource> {
-    let allocation_info = allocated_to.map(|role| AllocationInfo {
-        role: Some(role.to_string()),
-    });
+pub fn to_wire(resources: &Resources, allocated_to: Option<&Role>, format: ReservationFormat) -> Vec<Resource> {
+    let allocation_info = allocated_to.map(|role| AllocationInfo { role: Some(role.to_string()) });
     resources
         .iter()
-        .map(|resource| Resource {
-            allocation_info: allocation_info.clone(),
-            ..one(resource, format)
-        })
+        .map(|resource| Resource { allocation_info: allocation_info.clone(), ..one(resource, format) })
         .collect()
 }
 
 fn one(resource: &allocator::Resource, format: ReservationFormat) -> Resource {
-    let mut wire = Resource {
-        name: resource.name().to_string(),
-        ..Resource::default()
-    };
+    let mut wire = Resource { name: resource.name().to_string(), ..Resource::default() };
     match resource.value() {
         Value::Scalar(quantity) => {
             wire.r#type = ValueType::Scalar;
-            wire.scalar = Some(Scalar {
-                value: quantity.to_f64(),
-            });
+            wire.scalar = Some(Scalar { value: quantity.to_f64() });
         }
         Value::Ranges(ranges) => {
             wire.r#type = ValueType::Ranges;
-            let range = ranges
-                .iter()
-                .map(|range| Range {
-                    begin: range.begin,
-                    end: range.end,
-                })
-                .collect();
+            let range = ranges.iter().map(|range| Range { begin: range.begin, end: range.end }).collect();
             wire.ranges = Some(Ranges { range });
         }
         Value::Set(set) => {
             wire.r#type = ValueType::Set;
-            wire.set = Some(Set {
-                item: set.iter().map(str::to_owned).collect(),
-            });
+            wire.set = Some(Set { item: set.iter().map(str::to_owned).collect() });
         }
     }
     write_reservations(&mut wire, resource.reservations(), format);
@@ -84,11 +60,7 @@ fn write_reservations(wire: &mut Resource, stack: &[Reservation], format: Reserv
             wire.role = Some(only.role.to_string());
             wire.reservation = match only.kind {
                 ReservationKind::Static => None,
-                ReservationKind::Dynamic => Some(ReservationInfo {
-                    r#type: None,
-                    role: None,
-                    ..reservation(only)
-                }),
+                ReservationKind::Dynamic => Some(ReservationInfo { r#type: None, role: None, ..reservation(only) }),
             };
         }
         (ReservationFormat::Refined | ReservationFormat::Legacy, stack) => {
@@ -123,9 +95,7 @@ fn labels(labels: &[allocator::Label]) -> Option<Labels> {
         key: label.key.to_string(),
         value: label.value.as_deref().map(str::to_owned),
     };
-    (!labels.is_empty()).then(|| Labels {
-        labels: labels.iter().map(label).collect(),
-    })
+    (!labels.is_empty()).then(|| Labels { labels: labels.iter().map(label).collect() })
 }
 
 fn write_identity(wire: &mut Resource, identity: &Identity) {
@@ -142,18 +112,11 @@ fn write_identity(wire: &mut Resource, identity: &Identity) {
 }
 
 fn disk(disk: &allocator::Disk) -> DiskInfo {
-    let persistence = disk
-        .persistence
-        .as_ref()
-        .map(|persistence| DiskPersistence {
-            id: persistence.id.to_string(),
-            principal: persistence.principal.as_deref().map(str::to_owned),
-        });
-    DiskInfo {
-        persistence,
-        volume: disk.volume.as_ref().map(volume),
-        source: disk.source.as_ref().map(source),
-    }
+    let persistence = disk.persistence.as_ref().map(|persistence| DiskPersistence {
+        id: persistence.id.to_string(),
+        principal: persistence.principal.as_deref().map(str::to_owned),
+    });
+    DiskInfo { persistence, volume: disk.volume.as_ref().map(volume), source: disk.source.as_ref().map(source) }
 }
 
 fn volume(volume: &allocator::Volume) -> Volume {
@@ -180,15 +143,11 @@ fn source(source: &allocator::DiskSource) -> DiskSource {
     match &source.kind {
         allocator::DiskKind::Path { root } => {
             wire.r#type = DiskSourceType::Path;
-            wire.path = Some(DiskSourcePath {
-                root: root.as_deref().map(str::to_owned),
-            });
+            wire.path = Some(DiskSourcePath { root: root.as_deref().map(str::to_owned) });
         }
         allocator::DiskKind::Mount { root } => {
             wire.r#type = DiskSourceType::Mount;
-            wire.mount = Some(DiskSourceMount {
-                root: root.as_deref().map(str::to_owned),
-            });
+            wire.mount = Some(DiskSourceMount { root: root.as_deref().map(str::to_owned) });
         }
         allocator::DiskKind::Block => wire.r#type = DiskSourceType::Block,
         allocator::DiskKind::Raw => wire.r#type = DiskSourceType::Raw,

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use super::OfferConstraints;
 use crate::message::{enumeration, message};
 use crate::v1::{
-    AgentId, ExecutorId, Filters, FrameworkId, FrameworkInfo, KillPolicy, OfferId, OfferOperation,
-    OperationId, OperationStatus, ResourceProviderId, TaskId,
+    AgentId, ExecutorId, Filters, FrameworkId, FrameworkInfo, KillPolicy, OfferId, OfferOperation, OperationId,
+    OperationStatus, ResourceProviderId, TaskId,
 };
 
 enumeration! {

@@ -5,8 +5,7 @@ use uuid::Uuid;
 
 use super::{
     Accept, AcceptInverseOffers, Acknowledge, AcknowledgeOperationStatus, Call, CallType, Decline,
-    DeclineInverseOffers, Kill, Message, Reconcile, ReconcileOperations, Request, Shutdown,
-    Subscribe, UpdateFramework,
+    DeclineInverseOffers, Kill, Message, Reconcile, ReconcileOperations, Request, Shutdown, Subscribe, UpdateFramework,
 };
 use crate::v1::{AgentId, FrameworkId, FrameworkInfo, OperationId, ResourceProviderId, TaskId};
 
@@ -17,9 +16,7 @@ pub enum Invalid {
     #[error("Failed to validate scheduler::Call: Expecting '{0}' to be present")]
     Absent(&'static str),
     /// The framework's id is given twice, and differently (400).
-    #[error(
-        "Failed to validate scheduler::Call: 'framework_id' differs from '{0}.framework_info.id'"
-    )]
+    #[error("Failed to validate scheduler::Call: 'framework_id' differs from '{0}.framework_info.id'")]
     FrameworkIdDiffers(&'static str),
     /// A uuid is not 16 bytes (400).
     #[error("Failed to validate scheduler::Call: Not a valid UUID")]
@@ -110,49 +107,33 @@ impl Call {
         if kind == CallType::Subscribe {
             return self.into_subscribe();
         }
-        let framework_id = self
-            .framework_id
-            .clone()
-            .ok_or(Invalid::Absent("framework_id"))?;
+        let framework_id = self.framework_id.clone().ok_or(Invalid::Absent("framework_id"))?;
         let command = match kind {
             CallType::Unknown => return Err(Invalid::UnknownType),
             CallType::Subscribe => unreachable!("dealt with above"),
             CallType::Teardown => Command::Teardown,
             CallType::Accept => Command::Accept(present("accept", self.accept)?),
             CallType::Decline => Command::Decline(present("decline", self.decline)?),
-            CallType::AcceptInverseOffers => Command::AcceptInverseOffers(present(
-                "accept_inverse_offers",
-                self.accept_inverse_offers,
-            )?),
-            CallType::DeclineInverseOffers => Command::DeclineInverseOffers(present(
-                "decline_inverse_offers",
-                self.decline_inverse_offers,
-            )?),
-            CallType::Revive => Command::Revive {
-                roles: self.revive.unwrap_or_default().roles,
-            },
+            CallType::AcceptInverseOffers => {
+                Command::AcceptInverseOffers(present("accept_inverse_offers", self.accept_inverse_offers)?)
+            }
+            CallType::DeclineInverseOffers => {
+                Command::DeclineInverseOffers(present("decline_inverse_offers", self.decline_inverse_offers)?)
+            }
+            CallType::Revive => Command::Revive { roles: self.revive.unwrap_or_default().roles },
             CallType::Kill => Command::Kill(present("kill", self.kill)?),
             CallType::Shutdown => Command::Shutdown(present("shutdown", self.shutdown)?),
-            CallType::Acknowledge => {
-                Command::Acknowledge(present("acknowledge", self.acknowledge)?.try_into()?)
-            }
+            CallType::Acknowledge => Command::Acknowledge(present("acknowledge", self.acknowledge)?.try_into()?),
             CallType::AcknowledgeOperationStatus => Command::AcknowledgeOperationStatus(
-                present(
-                    "acknowledge_operation_status",
-                    self.acknowledge_operation_status,
-                )?
-                .try_into()?,
+                present("acknowledge_operation_status", self.acknowledge_operation_status)?.try_into()?,
             ),
             CallType::Reconcile => Command::Reconcile(present("reconcile", self.reconcile)?),
-            CallType::ReconcileOperations => Command::ReconcileOperations(present(
-                "reconcile_operations",
-                self.reconcile_operations,
-            )?),
+            CallType::ReconcileOperations => {
+                Command::ReconcileOperations(present("reconcile_operations", self.reconcile_operations)?)
+            }
             CallType::Message => Command::Message(present("message", self.message)?),
             CallType::Request => Command::Request(present("request", self.request)?),
-            CallType::Suppress => Command::Suppress {
-                roles: self.suppress.unwrap_or_default().roles,
-            },
+            CallType::Suppress => Command::Suppress { roles: self.suppress.unwrap_or_default().roles },
             CallType::UpdateFramework => {
                 let update = present("update_framework", self.update_framework)?;
                 if !same_framework(&update.framework_info, Some(&framework_id)) {
@@ -187,17 +168,9 @@ impl TryFrom<Acknowledge> for Acknowledgement {
     type Error = Invalid;
 
     fn try_from(acknowledge: Acknowledge) -> Result<Self, Invalid> {
-        let Acknowledge {
-            agent_id,
-            task_id,
-            uuid,
-        } = acknowledge;
+        let Acknowledge { agent_id, task_id, uuid } = acknowledge;
         let uuid = Uuid::from_slice(&uuid).map_err(|_| Invalid::Uuid)?;
-        Ok(Self {
-            agent_id,
-            task_id,
-            uuid,
-        })
+        Ok(Self { agent_id, task_id, uuid })
     }
 }
 
@@ -205,18 +178,8 @@ impl TryFrom<AcknowledgeOperationStatus> for OperationAcknowledgement {
     type Error = Invalid;
 
     fn try_from(acknowledge: AcknowledgeOperationStatus) -> Result<Self, Invalid> {
-        let AcknowledgeOperationStatus {
-            agent_id,
-            resource_provider_id,
-            uuid,
-            operation_id,
-        } = acknowledge;
+        let AcknowledgeOperationStatus { agent_id, resource_provider_id, uuid, operation_id } = acknowledge;
         let uuid = Uuid::from_slice(&uuid).map_err(|_| Invalid::Uuid)?;
-        Ok(Self {
-            agent_id,
-            resource_provider_id,
-            operation_id,
-            uuid,
-        })
+        Ok(Self { agent_id, resource_provider_id, operation_id, uuid })
     }
 }

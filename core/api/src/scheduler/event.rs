@@ -4,8 +4,7 @@ use bytes::Bytes;
 
 use crate::message::{enumeration, message};
 use crate::v1::{
-    AgentId, ExecutorId, FrameworkId, InverseOffer, MasterInfo, Offer, OfferId, OperationStatus,
-    TaskStatus,
+    AgentId, ExecutorId, FrameworkId, InverseOffer, MasterInfo, Offer, OfferId, OperationStatus, TaskStatus,
 };
 
 enumeration! {
@@ -105,124 +104,71 @@ message! {
 /// One constructor per type of event, so that type and member always agree.
 impl Event {
     fn of(r#type: EventType) -> Self {
-        Self {
-            r#type: Some(r#type),
-            ..Self::default()
-        }
+        Self { r#type: Some(r#type), ..Self::default() }
     }
 
     /// SUBSCRIBED.
-    pub fn subscribed(
-        framework_id: FrameworkId,
-        heartbeat_interval_seconds: f64,
-        master_info: MasterInfo,
-    ) -> Self {
+    pub fn subscribed(framework_id: FrameworkId, heartbeat_interval_seconds: f64, master_info: MasterInfo) -> Self {
         let subscribed = Subscribed {
             framework_id,
             heartbeat_interval_seconds: Some(heartbeat_interval_seconds),
             master_info: Some(master_info),
         };
-        Self {
-            subscribed: Some(subscribed),
-            ..Self::of(EventType::Subscribed)
-        }
+        Self { subscribed: Some(subscribed), ..Self::of(EventType::Subscribed) }
     }
 
     /// OFFERS.
     pub fn offers(offers: Vec<Offer>) -> Self {
-        Self {
-            offers: Some(Offers { offers }),
-            ..Self::of(EventType::Offers)
-        }
+        Self { offers: Some(Offers { offers }), ..Self::of(EventType::Offers) }
     }
 
     /// INVERSE_OFFERS.
     pub fn inverse_offers(inverse_offers: Vec<InverseOffer>) -> Self {
-        Self {
-            inverse_offers: Some(InverseOffers { inverse_offers }),
-            ..Self::of(EventType::InverseOffers)
-        }
+        Self { inverse_offers: Some(InverseOffers { inverse_offers }), ..Self::of(EventType::InverseOffers) }
     }
 
     /// RESCIND.
     pub fn rescind(offer_id: OfferId) -> Self {
-        Self {
-            rescind: Some(Rescind { offer_id }),
-            ..Self::of(EventType::Rescind)
-        }
+        Self { rescind: Some(Rescind { offer_id }), ..Self::of(EventType::Rescind) }
     }
 
     /// RESCIND_INVERSE_OFFER.
     pub fn rescind_inverse_offer(inverse_offer_id: OfferId) -> Self {
         let rescind = RescindInverseOffer { inverse_offer_id };
-        Self {
-            rescind_inverse_offer: Some(rescind),
-            ..Self::of(EventType::RescindInverseOffer)
-        }
+        Self { rescind_inverse_offer: Some(rescind), ..Self::of(EventType::RescindInverseOffer) }
     }
 
     /// UPDATE.
     pub fn update(status: TaskStatus) -> Self {
-        Self {
-            update: Some(Update { status }),
-            ..Self::of(EventType::Update)
-        }
+        Self { update: Some(Update { status }), ..Self::of(EventType::Update) }
     }
 
     /// UPDATE_OPERATION_STATUS.
     pub fn update_operation_status(status: OperationStatus) -> Self {
         let update = UpdateOperationStatus { status };
-        Self {
-            update_operation_status: Some(update),
-            ..Self::of(EventType::UpdateOperationStatus)
-        }
+        Self { update_operation_status: Some(update), ..Self::of(EventType::UpdateOperationStatus) }
     }
 
     /// MESSAGE.
     pub fn message(agent_id: AgentId, executor_id: ExecutorId, data: Bytes) -> Self {
-        Self {
-            message: Some(MessageEvent {
-                agent_id,
-                executor_id,
-                data,
-            }),
-            ..Self::of(EventType::Message)
-        }
+        Self { message: Some(MessageEvent { agent_id, executor_id, data }), ..Self::of(EventType::Message) }
     }
 
     /// FAILURE of an agent.
     pub fn agent_lost(agent_id: AgentId) -> Self {
-        let failure = Failure {
-            agent_id: Some(agent_id),
-            ..Failure::default()
-        };
-        Self {
-            failure: Some(failure),
-            ..Self::of(EventType::Failure)
-        }
+        let failure = Failure { agent_id: Some(agent_id), ..Failure::default() };
+        Self { failure: Some(failure), ..Self::of(EventType::Failure) }
     }
 
     /// FAILURE of an executor, which ended with `wait_status`. There are clients that insist on both ids and the status.
     pub fn executor_lost(agent_id: AgentId, executor_id: ExecutorId, wait_status: i32) -> Self {
-        let failure = Failure {
-            agent_id: Some(agent_id),
-            executor_id: Some(executor_id),
-            status: Some(wait_status),
-        };
-        Self {
-            failure: Some(failure),
-            ..Self::of(EventType::Failure)
-        }
+        let failure = Failure { agent_id: Some(agent_id), executor_id: Some(executor_id), status: Some(wait_status) };
+        Self { failure: Some(failure), ..Self::of(EventType::Failure) }
     }
 
     /// ERROR.
     pub fn error(message: impl Into<String>) -> Self {
-        Self {
-            error: Some(Error {
-                message: message.into(),
-            }),
-            ..Self::of(EventType::Error)
-        }
+        Self { error: Some(Error { message: message.into() }), ..Self::of(EventType::Error) }
     }
 
     /// HEARTBEAT.

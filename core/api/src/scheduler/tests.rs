@@ -6,11 +6,7 @@ use super::*;
 use crate::v1::{FrameworkId, FrameworkInfo};
 
 fn call(r#type: CallType) -> Call {
-    Call {
-        r#type: Some(r#type),
-        framework_id: Some("f".into()),
-        ..Call::default()
-    }
+    Call { r#type: Some(r#type), framework_id: Some("f".into()), ..Call::default() }
 }
 
 fn refusal(call: Call) -> String {
@@ -26,10 +22,7 @@ fn a_call_without_its_member_is_refused_by_the_members_name() {
                 continue;
             }
             CallType::Teardown | CallType::Revive | CallType::Suppress => {
-                assert!(
-                    call(*r#type).into_command().is_ok(),
-                    "{type} needs no member"
-                );
+                assert!(call(*r#type).into_command().is_ok(), "{type} needs no member");
                 continue;
             }
             CallType::Subscribe
@@ -47,8 +40,7 @@ fn a_call_without_its_member_is_refused_by_the_members_name() {
             | CallType::Request
             | CallType::UpdateFramework => r#type.name().to_lowercase(),
         };
-        let expected =
-            format!("Failed to validate scheduler::Call: Expecting '{member}' to be present");
+        let expected = format!("Failed to validate scheduler::Call: Expecting '{member}' to be present");
         assert_eq!(refusal(call(*r#type)), expected);
     }
 }
@@ -58,25 +50,17 @@ fn every_complete_call_makes_its_command() {
     let mut complete = Call {
         framework_id: Some("f".into()),
         subscribe: Some(Subscribe {
-            framework_info: FrameworkInfo {
-                id: Some("f".into()),
-                ..FrameworkInfo::default()
-            },
+            framework_info: FrameworkInfo { id: Some("f".into()), ..FrameworkInfo::default() },
             ..Subscribe::default()
         }),
         accept: Some(Accept::default()),
         decline: Some(Decline::default()),
         accept_inverse_offers: Some(AcceptInverseOffers::default()),
         decline_inverse_offers: Some(DeclineInverseOffers::default()),
-        revive: Some(Revive {
-            roles: vec!["r".into()],
-        }),
+        revive: Some(Revive { roles: vec!["r".into()] }),
         kill: Some(Kill::default()),
         shutdown: Some(Shutdown::default()),
-        acknowledge: Some(Acknowledge {
-            uuid: Bytes::from_static(&[7; 16]),
-            ..Acknowledge::default()
-        }),
+        acknowledge: Some(Acknowledge { uuid: Bytes::from_static(&[7; 16]), ..Acknowledge::default() }),
         acknowledge_operation_status: Some(AcknowledgeOperationStatus {
             uuid: Bytes::from_static(&[7; 16]),
             ..AcknowledgeOperationStatus::default()
@@ -85,23 +69,14 @@ fn every_complete_call_makes_its_command() {
         reconcile_operations: Some(ReconcileOperations::default()),
         message: Some(Message::default()),
         request: Some(Request::default()),
-        suppress: Some(Suppress {
-            roles: vec!["s".into()],
-        }),
+        suppress: Some(Suppress { roles: vec!["s".into()] }),
         update_framework: Some(UpdateFramework {
-            framework_info: FrameworkInfo {
-                id: Some("f".into()),
-                ..FrameworkInfo::default()
-            },
+            framework_info: FrameworkInfo { id: Some("f".into()), ..FrameworkInfo::default() },
             ..UpdateFramework::default()
         }),
         ..Call::default()
     };
-    for r#type in CallType::ALL
-        .iter()
-        .copied()
-        .filter(|r#type| *r#type != CallType::Unknown)
-    {
+    for r#type in CallType::ALL.iter().copied().filter(|r#type| *r#type != CallType::Unknown) {
         complete.r#type = Some(r#type);
         let (framework_id, command) = complete.clone().into_command().unwrap();
         assert_eq!(framework_id, Some(FrameworkId::new("f")));
@@ -140,38 +115,23 @@ fn every_complete_call_makes_its_command() {
 #[test]
 fn the_framework_id_has_to_be_the_same_everywhere() {
     let subscribe = |outer: Option<&str>, inner: Option<&str>| {
-        let framework_info = FrameworkInfo {
-            id: inner.map(FrameworkId::from),
-            ..FrameworkInfo::default()
-        };
+        let framework_info = FrameworkInfo { id: inner.map(FrameworkId::from), ..FrameworkInfo::default() };
         Call {
             r#type: Some(CallType::Subscribe),
             framework_id: outer.map(FrameworkId::from),
-            subscribe: Some(Subscribe {
-                framework_info,
-                ..Subscribe::default()
-            }),
+            subscribe: Some(Subscribe { framework_info, ..Subscribe::default() }),
             ..Call::default()
         }
     };
     let differs = "Failed to validate scheduler::Call: 'framework_id' differs from 'subscribe.framework_info.id'";
     assert_eq!(subscribe(None, None).into_command().unwrap().0, None);
-    assert_eq!(
-        subscribe(Some("a"), Some("a")).into_command().unwrap().0,
-        Some("a".into())
-    );
+    assert_eq!(subscribe(Some("a"), Some("a")).into_command().unwrap().0, Some("a".into()));
     assert_eq!(refusal(subscribe(Some("a"), None)), differs);
     assert_eq!(refusal(subscribe(None, Some("a"))), differs);
     assert_eq!(refusal(subscribe(Some("a"), Some("b"))), differs);
 
-    let update = Call {
-        update_framework: Some(UpdateFramework::default()),
-        ..call(CallType::UpdateFramework)
-    };
-    assert_eq!(
-        refusal(update),
-        differs.replace("subscribe", "update_framework")
-    );
+    let update = Call { update_framework: Some(UpdateFramework::default()), ..call(CallType::UpdateFramework) };
+    assert_eq!(refusal(update), differs.replace("subscribe", "update_framework"));
 }
 
 /// There are clients that look up the member by the lower-cased type and fail when it is not there.
@@ -194,12 +154,7 @@ fn every_event_has_the_member_of_its_type() {
     for event in events {
         let json = serde_json::to_value(&event).unwrap();
         let r#type = json["type"].as_str().unwrap().to_lowercase();
-        let members: Vec<_> = json
-            .as_object()
-            .unwrap()
-            .keys()
-            .map(String::as_str)
-            .collect();
+        let members: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
         match r#type.as_str() {
             "heartbeat" => assert_eq!(members, ["type"]),
             member => assert_eq!(members, ["type", member]),

@@ -2,10 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{
-    CommandInfo, ContainerInfo, DiscoveryInfo, DurationInfo, ExecutorId, FrameworkId, Labels,
-    Resource,
-};
+use super::{CommandInfo, ContainerInfo, DiscoveryInfo, DurationInfo, ExecutorId, FrameworkId, Labels, Resource};
 use crate::message::{enumeration, message};
 
 enumeration! {

@@ -77,8 +77,6 @@ message! {
 impl FrameworkInfo {
     /// Whether the framework has declared `capability`.
     pub fn has_capability(&self, capability: FrameworkCapabilityType) -> bool {
-        self.capabilities
-            .iter()
-            .any(|declared| declared.r#type == Some(capability))
+        self.capabilities.iter().any(|declared| declared.r#type == Some(capability))
     }
 }

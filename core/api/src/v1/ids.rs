@@ -68,10 +68,7 @@ pub fn check_id(id: &str) -> Result<(), IdError> {
     if id == "." || id == ".." {
         return Err(IdError::Dots);
     }
-    if id
-        .chars()
-        .any(|character| character.is_control() || character == '/' || character == '\\')
-    {
+    if id.chars().any(|character| character.is_control() || character == '/' || character == '\\') {
         return Err(IdError::Character);
     }
     Ok(())

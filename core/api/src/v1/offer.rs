@@ -1,8 +1,7 @@
 //! Offers.
 
 use super::{
-    AgentId, AllocationInfo, Attribute, DomainInfo, ExecutorId, FrameworkId, OfferId, Resource,
-    Unavailability, Url,
+    AgentId, AllocationInfo, Attribute, DomainInfo, ExecutorId, FrameworkId, OfferId, Resource, Unavailability, Url,
 };
 use crate::message::message;
 

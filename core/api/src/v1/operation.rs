@@ -1,8 +1,8 @@
 //! What can be done with an offer, and how it went.
 
 use super::{
-    AgentId, DiskSourceType, ExecutorInfo, FrameworkId, OperationId, Resource, ResourceProviderId,
-    Scalar, TaskGroupInfo, TaskInfo, Uuid,
+    AgentId, DiskSourceType, ExecutorInfo, FrameworkId, OperationId, Resource, ResourceProviderId, Scalar,
+    TaskGroupInfo, TaskInfo, Uuid,
 };
 use crate::message::{enumeration, message};
 

@@ -2,10 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{
-    AgentId, CheckStatusInfo, ContainerStatus, ExecutorId, HealthResult, Labels, Resource, TaskId,
-    TimeInfo,
-};
+use super::{AgentId, CheckStatusInfo, ContainerStatus, ExecutorId, HealthResult, Labels, Resource, TaskId, TimeInfo};
 use crate::message::{enumeration, message};
 
 enumeration! {
@@ -130,12 +127,7 @@ impl TaskState {
     /// LOST, UNREACHABLE, GONE_BY_OPERATOR and UNKNOWN are not among them: such a task may still turn out to be running.
     pub const fn is_terminal(self) -> bool {
         match self {
-            Self::Finished
-            | Self::Failed
-            | Self::Killed
-            | Self::Error
-            | Self::Dropped
-            | Self::Gone => true,
+            Self::Finished | Self::Failed | Self::Killed | Self::Error | Self::Dropped | Self::Gone => true,
             Self::Staging | Self::Starting | Self::Running | Self::Killing => false,
             Self::Lost | Self::Unreachable | Self::GoneByOperator | Self::Unknown => false,
         }

@@ -3,9 +3,8 @@
 use bytes::Bytes;
 
 use super::{
-    AgentId, CheckInfo, CommandInfo, ContainerInfo, DiscoveryInfo, DurationInfo, ExecutorId,
-    ExecutorInfo, FrameworkId, HealthCheck, KillPolicy, Labels, Resource, Scalar, TaskId,
-    TaskState, TaskStatus,
+    AgentId, CheckInfo, CommandInfo, ContainerInfo, DiscoveryInfo, DurationInfo, ExecutorId, ExecutorInfo, FrameworkId,
+    HealthCheck, KillPolicy, Labels, Resource, Scalar, TaskId, TaskState, TaskStatus,
 };
 use crate::message::message;
 

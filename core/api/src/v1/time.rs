@@ -22,17 +22,13 @@ message! {
 impl DurationInfo {
     /// A duration of `milliseconds`; one beyond 292 years is cut to that.
     pub fn from_milliseconds(milliseconds: u64) -> Self {
-        let nanoseconds = i64::try_from(milliseconds)
-            .unwrap_or(i64::MAX)
-            .saturating_mul(1_000_000);
+        let nanoseconds = i64::try_from(milliseconds).unwrap_or(i64::MAX).saturating_mul(1_000_000);
         Self { nanoseconds }
     }
 
     /// The duration in milliseconds, or `None` when it is negative.
     pub fn milliseconds(&self) -> Option<u64> {
-        u64::try_from(self.nanoseconds / 1_000_000)
-            .ok()
-            .filter(|_| self.nanoseconds >= 0)
+        u64::try_from(self.nanoseconds / 1_000_000).ok().filter(|_| self.nanoseconds >= 0)
     }
 }
 
@@ -42,23 +38,9 @@ mod tests {
 
     #[test]
     fn durations_in_milliseconds() {
-        assert_eq!(
-            DurationInfo::from_milliseconds(1_500),
-            DurationInfo {
-                nanoseconds: 1_500_000_000
-            }
-        );
-        assert_eq!(
-            DurationInfo::from_milliseconds(u64::MAX).nanoseconds,
-            i64::MAX
-        );
-        assert_eq!(
-            DurationInfo {
-                nanoseconds: 1_999_999
-            }
-            .milliseconds(),
-            Some(1)
-        );
+        assert_eq!(DurationInfo::from_milliseconds(1_500), DurationInfo { nanoseconds: 1_500_000_000 });
+        assert_eq!(DurationInfo::from_milliseconds(u64::MAX).nanoseconds, i64::MAX);
+        assert_eq!(DurationInfo { nanoseconds: 1_999_999 }.milliseconds(), Some(1));
         assert_eq!(DurationInfo { nanoseconds: -1 }.milliseconds(), None);
     }
 }
