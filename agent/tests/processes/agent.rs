@@ -512,35 +512,3 @@ fn state_and_files_are_shown() {
     assert!(Path::new(&real).exists());
     agent.finish();
 }
-
-/// Not a promise, a figure: run it with `--release -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn tasks_per_second() {
-    let master = Master::start();
-    let agent = Agent::start(&master);
-    master.await_registration(1);
-    let count = 1_000;
-    let tasks: Vec<TaskInfo> = (0..count).map(|number| shell(&format!("t{number}"), "exec sleep 1000")).collect();
-    let reached = |state: &str| {
-        master.heard(|heard| heard.updates.iter().filter(|update| update.status.state.name() == state).count())
-    };
-    let begin = Instant::now();
-    for batch in tasks.chunks(50) {
-        master.run(batch.to_vec());
-    }
-    eventually("all run", || (reached("TASK_RUNNING") >= count).then_some(()));
-    println!("{count} tasks running after {:?}", begin.elapsed());
-    let begin = Instant::now();
-    let registrations = master.heard(|heard| heard.registrations.len());
-    let agent = agent.crash_and_restart(&master);
-    master.await_registration(registrations + 1);
-    println!("agent back after {:?}", begin.elapsed());
-    let begin = Instant::now();
-    for task in &tasks {
-        master.kill(task.task_id.as_str(), None);
-    }
-    eventually("all are killed", || (reached("TASK_KILLED") >= count).then_some(()));
-    println!("{count} tasks killed after {:?}", begin.elapsed());
-    agent.finish();
-}

@@ -1,6 +1,5 @@
 //! The launcher by itself.
 
-use std::time::Instant;
 
 use attica_agent::launcher::protocol::{Exit, IsolationKind, MemoryVerdict, Reply, Request};
 
@@ -266,32 +265,5 @@ fn a_launcher_that_is_to_end_does_not_wait_for_what_has_ended_to_be_forgotten() 
     launcher.started(spec.clone());
     launcher.send(&Request::Destroy(spec.container));
     assert_eq!(launcher.ending().exit, Exit::Signal(9));
-    launcher.finish();
-}
-
-/// Not a promise, a figure: run it with `--release -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn launches_per_second() {
-    let mut launcher = Launcher::start();
-    let count = 1_000;
-    let specs: Vec<_> = (0..count).map(|_| launcher.shell("exec sleep 1000")).collect();
-    let begin = Instant::now();
-    for batch in specs.chunks(64) {
-        launcher.send(&Request::Launch(batch.to_vec()));
-    }
-    for _ in 0..count {
-        assert!(matches!(launcher.receive(), Reply::Started { .. }));
-    }
-    let launched = begin.elapsed();
-    let begin = Instant::now();
-    for spec in &specs {
-        launcher.send(&Request::Terminate(spec.container.clone()));
-    }
-    for _ in 0..count {
-        launcher.ending();
-    }
-    println!("{count} launched in {launched:?}, ended in {:?}", begin.elapsed());
-    launcher.send(&Request::Forget(specs.into_iter().map(|spec| spec.container).collect()));
     launcher.finish();
 }
