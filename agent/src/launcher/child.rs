@@ -32,8 +32,6 @@ pub(crate) enum LaunchError {
     Fork(#[source] io::Error),
     #[error("cannot write the container's record")]
     Record(#[source] io::Error),
-    #[error("cannot enter the cgroup {path}")]
-    Membership { path: PathBuf, source: io::Error },
     #[error("the new process cannot be found in /proc")]
     Vanished,
 }
@@ -55,14 +53,14 @@ pub(crate) struct Beginning {
     pub(crate) outcome: File,
 }
 
-/// Begins to start `spec`: when this returns, the process is on record and in its cgroups, and about to execute the program.
+/// Begins to start `spec`: when this returns, the process is on record, and about to enter its cgroups and execute the program.
 /// After an error nothing of it is left, or soon will be.
 pub(crate) fn begin(isolation: &dyn Isolation, records: &Records, spec: &LaunchSpec) -> Result<Beginning, LaunchError> {
     let identity = spec.user.as_deref().map(identity_of).transpose()?;
     let begun = isolation.create(&spec.container, &spec.limits).map_err(LaunchError::from).and_then(|()| {
         let (command, entry) = (command(spec, identity.as_ref())?, isolation.entry(&spec.container, &spec.limits));
         let forked = sys::fork(|| become_task(command, &entry, identity.as_ref())).map_err(LaunchError::Fork)?;
-        admit(records, spec, &entry, forked)
+        admit(records, spec, forked)
     });
     begun.inspect_err(|_| discard(isolation, records, &spec.container))
 }
@@ -92,24 +90,19 @@ fn command(spec: &LaunchSpec, identity: Option<&Identity>) -> Result<Command, La
     Ok(command)
 }
 
-/// Puts the waiting child on record and into its cgroups, then lets it go on. That this process does so, rather than the
-/// child, lets one task execute while the next is moved: a move waits for other processors, an exec does not.
-fn admit(records: &Records, spec: &LaunchSpec, entry: &Entry, forked: sys::Forked) -> Result<Beginning, LaunchError> {
+/// Puts the waiting child on record, then lets it go on.
+fn admit(records: &Records, spec: &LaunchSpec, forked: sys::Forked) -> Result<Beginning, LaunchError> {
     // Nobody but this process waits for the child, so it is in /proc, at least as a zombie.
     let stat = process::stat(forked.pid).ok_or(LaunchError::Vanished)?;
     let process = Process { pid: forked.pid, start_ticks: stat.start_ticks };
     records.begin(&spec.container, process).map_err(LaunchError::Record)?;
-    for path in &entry.membership {
-        let join = |mut file: File| file.write_all(process.pid.to_string().as_bytes());
-        let file = OpenOptions::new().write(true).open(path);
-        file.and_then(join).map_err(|source| LaunchError::Membership { path: path.clone(), source })?;
-    }
     Ok(Beginning { process, outcome: forked.release().map_err(LaunchError::Fork)? })
 }
 
 /// In the child; returns only if it fails.
 fn become_task(mut command: Command, entry: &Entry, identity: Option<&Identity>) -> io::Error {
     let prepare = || {
+        entry.membership.iter().try_for_each(|path| enter(path))?;
         for (resource, value) in &entry.limits {
             nix::sys::resource::setrlimit(*resource, *value, *value)?;
         }
@@ -117,6 +110,13 @@ fn become_task(mut command: Command, entry: &Entry, identity: Option<&Identity>)
         identity.map_or(Ok(()), become_user)
     };
     prepare().map_or_else(|error: io::Error| error, |()| command.exec())
+}
+
+/// In the child, which moves itself: see the isolation for why that is quick.
+fn enter(cgroup: &Path) -> io::Result<()> {
+    let join = |mut file: File| file.write_all(b"0");
+    let entered = OpenOptions::new().write(true).open(cgroup).and_then(join);
+    entered.map_err(|error| io::Error::other(format!("cannot enter the cgroup {}: {error}", cgroup.display())))
 }
 
 /// The sandbox may belong to the task's user. A link that is planted there is not followed, a pipe not waited for, and a second name

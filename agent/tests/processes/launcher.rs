@@ -1,6 +1,5 @@
 //! The launcher by itself.
 
-
 use attica_agent::launcher::protocol::{Exit, IsolationKind, MemoryVerdict, Reply, Request};
 
 use crate::support::{Launcher, can_isolate, cgroups_beneath, eventually, is_alive, kernel_keeps_exit_codes};

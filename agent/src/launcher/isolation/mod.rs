@@ -24,7 +24,7 @@ pub(crate) struct Subject<'a> {
 /// What confines a new process before it executes its program.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Entry {
-    /// Files that take a process into a cgroup when its id is written to them.
+    /// Files that take a process into a cgroup when it writes `0`, itself, to them.
     pub(crate) membership: Vec<PathBuf>,
     /// Resource limits to set: resource, value (soft and hard).
     pub(crate) limits: Vec<(nix::sys::resource::Resource, u64)>,

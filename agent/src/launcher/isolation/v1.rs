@@ -91,7 +91,9 @@ impl Isolation for CgroupsV1 {
     }
 
     fn entry(&self, container: &ContainerId, _limits: &Limits) -> Entry {
-        let membership = self.parents().map(|parent| parent.join(container.as_str()).join("cgroup.procs")).collect();
+        // By `tasks` a thread moves itself without the lock over all forks and exits of the machine, which `cgroup.procs` waits
+        // some ten milliseconds for.
+        let membership = self.parents().map(|parent| parent.join(container.as_str()).join("tasks")).collect();
         Entry { membership, limits: Vec::new() }
     }
 
