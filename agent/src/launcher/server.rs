@@ -25,7 +25,7 @@ use super::records::{Record, Records};
 use super::{Error, child, process, sys};
 
 /// Tasks between fork and exec at a time: more would only wait for a processor.
-const MAX_STARTING: usize = 32;
+const MAX_STARTING: usize = 3;
 /// Longest pause between two attempts to empty a container, in milliseconds.
 const MAX_EMPTYING_PAUSE_MS: u64 = 200;
 /// As much of the reason why a program was not executed is kept.
