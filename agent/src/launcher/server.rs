@@ -293,9 +293,11 @@ impl Server {
             match self.containers.get_mut(&id) {
                 Some(Container { process, state: State::Adopted { pidfd, zombie } }) => {
                     let seen = zombie.map_or(now, |zombie| zombie.seen);
+                    // Asked first: once it is reaped, its exit is there to be read.
+                    let unreaped = process::exists(*process);
                     match sys::pidfd_exit(pidfd.as_fd()) {
                         Ok(Some(exit)) => self.ended(&id, exit),
-                        Ok(None) if process::exists(*process) && now < seen + REAP_PATIENCE => {
+                        Ok(None) if unreaped && now < seen + REAP_PATIENCE => {
                             *zombie = Some(Zombie { seen, look_again: now + REAP_PAUSE });
                         }
                         Ok(None) | Err(_) => self.ended(&id, Exit::Unknown),
