@@ -6,4 +6,5 @@
 mod harness;
 
 mod kill_each_role;
+mod partition;
 mod paused_leader;

@@ -25,15 +25,23 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 pub struct Cluster {
     up: Option<Child>,
     directory: tempfile::TempDir,
+    /// What `up` is told beyond free ports and a directory.
+    options: Vec<String>,
     url: String,
     _turn: MutexGuard<'static, ()>,
 }
 
 impl Cluster {
     pub fn start() -> Cluster {
+        Cluster::start_with(&[])
+    }
+
+    /// Starts `up` with further options.
+    pub fn start_with(options: &[&str]) -> Cluster {
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let directory = tempfile::Builder::new().prefix("attica-test-").tempdir().expect("a temporary directory");
-        let mut cluster = Cluster { up: None, directory, url: String::new(), _turn: turn };
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        let mut cluster = Cluster { up: None, directory, options, url: String::new(), _turn: turn };
         cluster.start_up();
         cluster
     }
@@ -44,6 +52,7 @@ impl Cluster {
         let mut up = attica()
             .args(["up", "--master-port", "0", "--agent-port", "0", "--paas-port", "0", "--data-dir"])
             .arg(self.data_dir())
+            .args(&self.options)
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()

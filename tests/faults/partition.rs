@@ -1,0 +1,166 @@
+//! A machine that is cut off: its instances are replaced as their apps ask for, and once it is back nothing runs twice.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, Uid};
+use serde_json::{Value, json};
+
+use crate::harness::{Cluster, attica, processes_of};
+
+#[test]
+fn a_machine_cut_off_is_replaced_and_nothing_runs_twice_when_it_is_back() {
+    if !Uid::effective().is_root() {
+        eprintln!("skipped: network namespaces need root");
+        return;
+    }
+    let first = Host::new(1);
+    let second = Host::new(2);
+    let mut cluster = Cluster::start_with(&["--listen", &first.gateway, "--agents", "1"]);
+    let first_agent = first.start_agent(&cluster);
+
+    // One app gives an unreachable instance up at once, the other one waits for it although it has a replacement by then.
+    let apps = [("/expunged", 0), ("/inactive", 3600)];
+    for (id, expunge_after_seconds) in apps {
+        let app = json!({
+            "id": id, "cmd": "exec sleep 100000", "cpus": 0.01, "mem": 16, "constraints": [["far", "CLUSTER", "yes"]],
+            "env": {"APP": id},
+            "unreachableStrategy": {"inactiveAfterSeconds": 0, "expungeAfterSeconds": expunge_after_seconds},
+        });
+        assert_eq!(cluster.request("PUT", &format!("/v2/apps/{id}"), Some(&app)).0, 201);
+        let tasks = cluster.until_settled(id, 1);
+        assert_eq!(tasks[0]["host"], first.address.as_str());
+    }
+    let before = apps.map(|(id, _)| ids(&cluster.tasks(id)));
+
+    let second_agent = second.start_agent(&cluster);
+    first.cut();
+    for (id, _) in apps {
+        cluster.until(&format!("{id} to run on the other machine"), || {
+            let tasks = cluster.tasks(id);
+            tasks
+                .iter()
+                .any(|task| task["host"] == second.address.as_str() && task["state"] == "TASK_RUNNING")
+                .then_some(())
+        });
+        assert_eq!(sleepers(&cluster, id), 2, "{id}: nobody can reach the old one");
+    }
+    let unreachable = cluster.tasks("/inactive");
+    assert!(unreachable.iter().any(|task| task["state"] == "TASK_UNREACHABLE"), "{unreachable:?}");
+
+    first.mend();
+    for ((id, _), before) in apps.iter().zip(before) {
+        cluster.until(&format!("{id} to run once"), || (sleepers(&cluster, id) == 1).then_some(()));
+        let now = ids(&cluster.until_settled(id, 1));
+        assert_eq!(sleepers(&cluster, id), 1, "{id}: what is shown is what runs");
+        if *id == "/expunged" {
+            assert!(now.is_disjoint(&before), "{id}: what was given up does not come back");
+        }
+    }
+
+    first_agent.stop();
+    second_agent.stop();
+    cluster.stop_up();
+}
+
+fn ids(tasks: &[Value]) -> BTreeSet<String> {
+    tasks.iter().filter_map(|task| task["id"].as_str()).map(str::to_owned).collect()
+}
+
+/// How many processes of the app there are on this machine, whatever anybody believes.
+fn sleepers(cluster: &Cluster, id: &str) -> usize {
+    let needle = format!("APP={id}\0");
+    let of_app = |pid: &i32| {
+        let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let cmdline = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        cmdline.starts_with(b"sleep\0") && environ.windows(needle.len()).any(|window| window == needle.as_bytes())
+    };
+    processes_of(&cluster.data_dir()).iter().filter(|pid| of_app(pid)).count()
+}
+
+/// A host of its own: a network namespace behind a cable (a veth pair) that can be cut.
+struct Host {
+    namespace: String,
+    /// Our end of the cable.
+    cable: String,
+    gateway: String,
+    address: String,
+}
+
+impl Host {
+    fn new(number: u32) -> Host {
+        let namespace = format!("attica-{}-{number}", std::process::id());
+        // An interface's name has 15 characters at most.
+        let cable = format!("at{}-{number}", std::process::id());
+        let subnet = format!("10.231.{number}");
+        let host = Host { namespace, cable, gateway: format!("{subnet}.1"), address: format!("{subnet}.2") };
+        let Host { namespace, cable, gateway, address } = &host;
+        ip(&format!("netns add {namespace}"));
+        ip(&format!("link add {cable} type veth peer name eth0 netns {namespace}"));
+        ip(&format!("address add {gateway}/30 dev {cable}"));
+        ip(&format!("link set {cable} up"));
+        ip(&format!("-n {namespace} address add {address}/30 dev eth0"));
+        ip(&format!("-n {namespace} link set lo up"));
+        ip(&format!("-n {namespace} link set eth0 up"));
+        ip(&format!("-n {namespace} route add default via {gateway}"));
+        host
+    }
+
+    fn start_agent(&self, cluster: &Cluster) -> Agent {
+        let program = attica();
+        let agent = Command::new("nsenter")
+            .arg(format!("--net=/run/netns/{}", self.namespace))
+            .arg(program.get_program())
+            .args(["agent", "--ip", &self.address, "--port", "0", "--master", &cluster.address("master")])
+            .args(["--attributes", "far:yes", "--resources", "cpus:2;mem:1024;disk:1024;ports:[21000-21099]"])
+            .arg("--work-dir")
+            .arg(cluster.data_dir().join(&self.namespace))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nsenter starts");
+        Agent(agent)
+    }
+
+    fn cut(&self) {
+        ip(&format!("link set {} down", self.cable));
+    }
+
+    fn mend(&self) {
+        ip(&format!("link set {} up", self.cable));
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // The cable goes with the namespace, once no process is left in it.
+        let _ = Command::new("ip").args(["netns", "delete", &self.namespace]).status();
+        let _ = Command::new("ip").args(["link", "delete", &self.cable]).stderr(Stdio::null()).status();
+    }
+}
+
+fn ip(words: &str) {
+    let output = Command::new("ip").args(words.split(' ')).output().expect("ip is installed");
+    assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// An agent on such a host; `nsenter` has become it.
+struct Agent(Child);
+
+impl Agent {
+    /// Ends it with its tasks.
+    fn stop(mut self) {
+        kill(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGUSR1).expect("the agent ran");
+        let status = self.0.wait().expect("it is ours");
+        assert!(status.success(), "the agent ended with {status}");
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
