@@ -63,14 +63,15 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// A subscriber that begins at `start`. From this moment on it misses nothing that its filter matches.
+    /// A subscriber that begins at `start`. From this moment on it misses nothing that its filter matches. `reached` is how far
+    /// clients can know that the history has come: reads show it a moment before the bus does.
     #[must_use]
-    pub fn new(bus: Arc<Bus>, history: History, filter: EventFilter, start: Start) -> Self {
+    pub fn new(bus: Arc<Bus>, history: History, filter: EventFilter, start: Start, reached: EventId) -> Self {
         let head = bus.follow();
         let now = head.borrow().id;
         let (position, reset) = match start {
             Start::Now => (now, false),
-            Start::After(id) if id <= now => (id, false),
+            Start::After(id) if id <= reached => (id, false),
             // An id that this history has not reached yet is from another one.
             Start::After(_) | Start::Unknown => (now, true),
         };

@@ -28,7 +28,7 @@ fn no_history() -> History {
 
 fn subscribe(bus: &Arc<Bus>, event_types: &[&str], start: Start) -> Subscription {
     let filter = EventFilter { event_types: event_types.iter().map(ToString::to_string).collect() };
-    Subscription::new(Arc::clone(bus), no_history(), filter, start)
+    Subscription::new(Arc::clone(bus), no_history(), filter, start, bus.head())
 }
 
 /// All that is there for the subscriber at this moment.

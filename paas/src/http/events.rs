@@ -32,8 +32,10 @@ pub(super) fn stream(leading: &Arc<Leading>, request: &Request<Body>) -> Respons
     }
     let query = Query::of(request.uri());
     let filter = EventFilter { event_types: query.all("event_type").map(str::to_owned).collect() };
+    let reached = EventId::end_of(leading.model.position());
+    let start = start(request.headers(), &query);
     let subscription =
-        Subscription::new(Arc::clone(&leading.bus), leading.history.clone(), filter, start(request.headers(), &query));
+        Subscription::new(Arc::clone(&leading.bus), leading.history.clone(), filter, start, reached);
     let headers = [(header::CONTENT_TYPE, EVENT_STREAM), (header::CACHE_CONTROL, "no-cache"), (ACCEL_BUFFERING, "no")];
     (headers, Body::from_stream(body(subscription, client_ip(request)))).into_response()
 }

@@ -3,23 +3,37 @@
 use std::time::SystemTime;
 
 use attica_core_api::Timestamp;
+use attica_core_store::Position;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use http::{HeaderValue, Request, StatusCode, header};
+use http::{HeaderName, HeaderValue, Request, StatusCode, header};
 
 use super::answer::rendered;
 use super::query::Query;
 use super::{answer, refusal};
+use crate::events::EventId;
 use crate::model::{RunSpecId, Version};
 use crate::normalise::UnusedOffers;
-use crate::read_model::{AppFilter, AppParts, GroupParts, LabelSelector, Missing, ReadModel, TaskFilter};
+use crate::read_model::{Answer, AppFilter, AppParts, GroupParts, LabelSelector, ReadModel, TaskFilter};
 
-pub(super) fn result(body: Result<Bytes, Missing>) -> Response {
-    match body {
+/// How far the stream of events had come when an answer was taken from the read model: whoever follows the stream from here misses
+/// nothing and sees nothing twice.
+const EVENT_ID: HeaderName = HeaderName::from_static("attica-event-id");
+
+/// An answer from the read model.
+pub(super) fn read(answer: Answer) -> Response {
+    let response = match answer.body {
         Ok(body) => rendered(StatusCode::OK, body),
         Err(missing) => refusal::missing(&missing),
+    };
+    with_event_id(response, answer.position)
+}
+
+fn with_event_id(mut response: Response, position: Position) -> Response {
+    if let Ok(id) = HeaderValue::from_str(&EventId::end_of(position).to_string()) {
+        response.headers_mut().insert(EVENT_ID, id);
     }
+    response
 }
 
 /// The list of apps; unchanged since the client last asked (`If-None-Match`), 304.
@@ -32,11 +46,15 @@ pub(super) fn apps(model: &ReadModel, request: &Request<Body>) -> Response {
     let part = |name| query.first(name).map(str::to_owned);
     let filter = AppFilter { cmd: part("cmd"), id: part("id"), label };
     let known = request.headers().get(header::IF_NONE_MATCH).and_then(|tag| tag.to_str().ok());
-    if known.is_some_and(|known| known == model.tag()) {
-        return with_tag(StatusCode::NOT_MODIFIED.into_response(), known.unwrap_or_default());
+    if let Some(known) = known {
+        let state = model.state();
+        if known == state.tag {
+            return with_tag(with_event_id(StatusCode::NOT_MODIFIED.into_response(), state.position), known);
+        }
     }
-    let (tag, body) = model.apps(&filter, AppParts::list(query.all("embed")));
-    with_tag(rendered(StatusCode::OK, body), &tag)
+    let answer = model.apps(&filter, AppParts::list(query.all("embed")));
+    let tag = answer.tag.clone();
+    with_tag(read(answer), &tag)
 }
 
 fn with_tag(mut response: Response, tag: &str) -> Response {
@@ -48,21 +66,21 @@ fn with_tag(mut response: Response, tag: &str) -> Response {
 
 pub(super) fn apps_of_group(model: &ReadModel, group: &str, request: &Request<Body>) -> Response {
     let query = Query::of(request.uri());
-    result(model.apps_of_group(group, AppParts::list(query.all("embed"))))
+    read(model.apps_of_group(group, AppParts::list(query.all("embed"))))
 }
 
 pub(super) fn app_list_of_group(model: &ReadModel, group: &str, request: &Request<Body>) -> Response {
     let query = Query::of(request.uri());
-    result(model.app_list_of_group(group, AppParts::list(query.all("embed"))))
+    read(model.app_list_of_group(group, AppParts::list(query.all("embed"))))
 }
 
 pub(super) fn group(model: &ReadModel, group: &str, request: &Request<Body>) -> Response {
     let query = Query::of(request.uri());
-    result(model.group(group, GroupParts::new(query.all("embed"))))
+    read(model.group(group, GroupParts::new(query.all("embed"))))
 }
 
 pub(super) fn version(model: &ReadModel, app: &RunSpecId, written: &str) -> Response {
-    result(model.version(app, Version::parse(written), written))
+    read(model.version(app, Version::parse(written), written))
 }
 
 pub(super) fn tasks(model: &ReadModel, request: &Request<Body>) -> Response {
@@ -73,12 +91,12 @@ pub(super) fn tasks(model: &ReadModel, request: &Request<Body>) -> Response {
         (false, true) => TaskFilter::Staging,
         (true, true) | (false, false) => TaskFilter::All,
     };
-    rendered(StatusCode::OK, model.tasks(filter))
+    read(model.tasks(filter))
 }
 
 pub(super) fn queue(model: &ReadModel, request: &Request<Body>) -> Response {
     let query = Query::of(request.uri());
     let shown = query.all("embed").any(|value| value == "lastUnusedOffers");
     let unused = if shown { UnusedOffers::Shown } else { UnusedOffers::Hidden };
-    rendered(StatusCode::OK, model.queue(unused, Timestamp::from(SystemTime::now())))
+    read(model.queue(unused, Timestamp::from(SystemTime::now())))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use attica_core_api::Timestamp;
+use attica_core_store::Position;
 use attica_paas_api::app::VersionList;
 use attica_paas_api::queue::Queue;
 use bytes::Bytes;
@@ -35,33 +36,39 @@ pub enum Missing {
     Group(String),
 }
 
+/// What was read, and of which state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Exactly the facts up to here are in it.
+    pub position: Position,
+    /// Names the state, for `ETag`: equal tags, equal answers to equal questions.
+    pub tag: String,
+    /// The document, or what there is not.
+    pub body: Result<Bytes, Missing>,
+}
+
 impl ReadModel {
-    /// Names the present state, for `ETag`: equal tags, equal answers to equal questions.
+    /// An answer without a document: of which state it would be.
     #[must_use]
-    pub fn tag(&self) -> String {
-        self.read().tag()
+    pub fn state(&self) -> Answer {
+        self.collect(|_, _| {})
     }
 
-    /// `{"apps":[…]}`, and the tag of the state that it shows.
+    /// `{"apps":[…]}`
     #[must_use]
-    pub fn apps(&self, filter: &AppFilter, shown: AppParts) -> (String, Bytes) {
-        let mut tag = String::new();
-        let body = self.collect(|views, out| {
-            tag = views.tag();
+    pub fn apps(&self, filter: &AppFilter, shown: AppParts) -> Answer {
+        self.collect(|views, out| {
             let passes =
                 |app: &&AppView| app.definition.as_ref().is_some_and(|definition| filter.passes(&definition.spec));
             out.text(r#"{"apps":["#);
             out.separated(views.apps.values().filter(passes), |app, out| app.render(shown, out));
             out.text("]}");
-        });
-        (tag, body)
+        })
     }
 
     /// `{"app":{…}}`
-    ///
-    /// # Errors
-    /// No such app.
-    pub fn app(&self, id: &RunSpecId) -> Result<Bytes, Missing> {
+    #[must_use]
+    pub fn app(&self, id: &RunSpecId) -> Answer {
         self.find(|views, out| {
             out.text(r#"{"app":"#);
             views.app(id)?.render(AppParts::single(), out);
@@ -71,10 +78,8 @@ impl ReadModel {
     }
 
     /// `{"*":[…]}`: the apps at any depth in a group, which is a path like `/shop`, or `/`.
-    ///
-    /// # Errors
-    /// No app lies in the group.
-    pub fn apps_of_group(&self, group: &str, shown: AppParts) -> Result<Bytes, Missing> {
+    #[must_use]
+    pub fn apps_of_group(&self, group: &str, shown: AppParts) -> Answer {
         self.find(|views, out| {
             out.text(r#"{"*":["#);
             out.separated(views.within(group)?.into_iter(), |(_, app), out| app.render(shown, out));
@@ -84,10 +89,8 @@ impl ReadModel {
     }
 
     /// `[…]`: the same apps, bare.
-    ///
-    /// # Errors
-    /// No app lies in the group.
-    pub fn app_list_of_group(&self, group: &str, shown: AppParts) -> Result<Bytes, Missing> {
+    #[must_use]
+    pub fn app_list_of_group(&self, group: &str, shown: AppParts) -> Answer {
         self.find(|views, out| {
             out.text("[");
             out.separated(views.within(group)?.into_iter(), |(_, app), out| app.render(shown, out));
@@ -97,10 +100,8 @@ impl ReadModel {
     }
 
     /// `{"tasks":[…]}` of one app.
-    ///
-    /// # Errors
-    /// No such app.
-    pub fn tasks_of_app(&self, id: &RunSpecId) -> Result<Bytes, Missing> {
+    #[must_use]
+    pub fn tasks_of_app(&self, id: &RunSpecId) -> Answer {
         self.find(|views, out| {
             list_tasks(views.app(id)?.task_parts(TaskFilter::All), out);
             Ok(())
@@ -108,10 +109,8 @@ impl ReadModel {
     }
 
     /// `{"tasks":[…]}` of the apps in a group.
-    ///
-    /// # Errors
-    /// No app lies in the group.
-    pub fn tasks_of_group(&self, group: &str) -> Result<Bytes, Missing> {
+    #[must_use]
+    pub fn tasks_of_group(&self, group: &str) -> Answer {
         self.find(|views, out| {
             let within = views.within(group)?;
             list_tasks(within.iter().flat_map(|(_, app)| app.task_parts(TaskFilter::All)), out);
@@ -121,30 +120,30 @@ impl ReadModel {
 
     /// `{"tasks":[…]}` of all apps, removed ones included.
     #[must_use]
-    pub fn tasks(&self, filter: TaskFilter) -> Bytes {
+    pub fn tasks(&self, filter: TaskFilter) -> Answer {
         self.collect(|views, out| list_tasks(views.apps.values().flat_map(|app| app.task_parts(filter)), out))
     }
 
     /// `{"versions":[…]}`, newest first.
-    ///
-    /// # Errors
-    /// No such app.
-    pub fn versions(&self, id: &RunSpecId) -> Result<Bytes, Missing> {
-        let views = self.read();
-        let versions = views.app(id)?.versions.keys().rev().map(ToString::to_string).collect();
-        Ok(Bytes::from(normalise::json(&VersionList { versions })))
+    #[must_use]
+    pub fn versions(&self, id: &RunSpecId) -> Answer {
+        self.find(|views, out| {
+            let versions = views.app(id)?.versions.keys().rev().map(ToString::to_string).collect();
+            out.made(normalise::json(&VersionList { versions }));
+            Ok(())
+        })
     }
 
     /// One version of an app; `written` is how the client names it.
-    ///
-    /// # Errors
-    /// No such app, no such version.
-    pub fn version(&self, id: &RunSpecId, version: Option<Version>, written: &str) -> Result<Bytes, Missing> {
-        let views = self.read();
-        let app = views.app(id)?;
-        let spec = version.and_then(|version| app.versions.get(&version));
-        let missing = || Missing::Version { app: id.to_string(), version: written.to_owned() };
-        Ok(Bytes::from(normalise::json(&normalise::app(spec.ok_or_else(missing)?))))
+    #[must_use]
+    pub fn version(&self, id: &RunSpecId, version: Option<Version>, written: &str) -> Answer {
+        self.find(|views, out| {
+            let app = views.app(id)?;
+            let spec = version.and_then(|version| app.versions.get(&version));
+            let missing = || Missing::Version { app: id.to_string(), version: written.to_owned() };
+            out.made(normalise::json(&normalise::app(spec.ok_or_else(missing)?)));
+            Ok(())
+        })
     }
 
     /// The version that an instance runs.
@@ -154,10 +153,8 @@ impl ReadModel {
     }
 
     /// A group, a path like `/shop`, or `/`.
-    ///
-    /// # Errors
-    /// No app lies in the group.
-    pub fn group(&self, group: &str, shown: GroupParts) -> Result<Bytes, Missing> {
+    #[must_use]
+    pub fn group(&self, group: &str, shown: GroupParts) -> Answer {
         self.find(|views, out| {
             groups::tree(group, views.within(group)?).render(group, shown, out);
             Ok(())
@@ -166,7 +163,7 @@ impl ReadModel {
 
     /// `[…]`
     #[must_use]
-    pub fn deployments(&self) -> Bytes {
+    pub fn deployments(&self) -> Answer {
         self.collect(|views, out| {
             out.text("[");
             out.list(views.deployments.values());
@@ -176,22 +173,27 @@ impl ReadModel {
 
     /// `{"queue":[…]}` as it is at `now`.
     #[must_use]
-    pub fn queue(&self, unused: UnusedOffers, now: Timestamp) -> Bytes {
-        let items: Vec<_> = self.read().queue.values().cloned().collect();
+    pub fn queue(&self, unused: UnusedOffers, now: Timestamp) -> Answer {
+        let mut items: Vec<_> = Vec::new();
+        let answer = self.collect(|views, _| items.extend(views.queue.values().cloned()));
         let queue = items.iter().map(|item| normalise::queue_item(item, unused, now)).collect();
-        Bytes::from(normalise::json(&Queue { queue }))
+        Answer { body: Ok(Bytes::from(normalise::json(&Queue { queue }))), ..answer }
     }
 
-    fn collect(&self, take: impl FnOnce(&Views, &mut Parts)) -> Bytes {
-        let mut parts = Parts::default();
-        take(&self.read(), &mut parts);
-        parts.concat()
+    fn collect(&self, take: impl FnOnce(&Views, &mut Parts)) -> Answer {
+        self.find(|views, out| {
+            take(views, out);
+            Ok(())
+        })
     }
 
-    fn find(&self, take: impl FnOnce(&Views, &mut Parts) -> Result<(), Missing>) -> Result<Bytes, Missing> {
+    fn find(&self, take: impl FnOnce(&Views, &mut Parts) -> Result<(), Missing>) -> Answer {
         let mut parts = Parts::default();
-        take(&self.read(), &mut parts)?;
-        Ok(parts.concat())
+        let views = self.read();
+        let (position, tag) = (views.position, views.tag());
+        let taken = take(&views, &mut parts);
+        drop(views);
+        Answer { position, tag, body: taken.map(|()| parts.concat()) }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use attica_core_api::v1::FrameworkId;
+use attica_core_store::Position;
 use attica_paas_api::deployment::DeploymentReference;
 use bytes::Bytes;
 
@@ -73,12 +74,12 @@ impl Fold {
             deployments: snapshot.deployments.keys().copied().collect(),
         };
         let fold = Self { snapshot };
-        model.publish(fold.render(touched));
+        model.publish(None, fold.render(touched));
         fold
     }
 
-    /// Folds a committed batch in and publishes what it changed.
-    pub fn publish(&mut self, facts: &[Recorded], views: Vec<View>, model: &ReadModel) {
+    /// Folds a committed batch in, whose first fact has the position `first`, and publishes what it changed.
+    pub fn publish(&mut self, first: Position, facts: &[Recorded], views: Vec<View>, model: &ReadModel) {
         let mut touched = Touched::default();
         for recorded in facts {
             self.touch(&recorded.fact, &mut touched);
@@ -86,7 +87,8 @@ impl Fold {
         }
         let mut changes = self.render(touched);
         changes.extend(views.into_iter().map(change_of_view));
-        model.publish(changes);
+        let last = facts.len().checked_sub(1).map(|others| first.after(others));
+        model.publish(last, changes);
     }
 
     /// Notes what `fact`, which is not yet folded in, is about.

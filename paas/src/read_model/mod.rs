@@ -16,7 +16,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use answer::Missing;
+pub use answer::{Answer, Missing};
 pub use embed::{AppParts, GroupParts};
 pub use fold::Fold;
 pub use model::{ReadModel, Totals};

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use attica_core_api::v1::FrameworkId;
+use attica_core_store::Position;
 use bytes::Bytes;
 use uuid::Uuid;
 
@@ -22,6 +23,8 @@ pub(super) struct Views {
     history: Uuid,
     /// Goes up with every publication.
     revision: u64,
+    /// Every fact up to here is in it.
+    pub(super) position: Position,
     pub(super) framework_id: Option<FrameworkId>,
     pub(super) connected: bool,
     pub(super) apps: BTreeMap<RunSpecId, AppView>,
@@ -56,12 +59,13 @@ impl Views {
 }
 
 impl ReadModel {
-    /// Nothing to read yet. `history` tells this model from others, in entity tags.
+    /// Nothing to read yet, of a history that has come to `position`. `history` tells this model from others, in entity tags.
     #[must_use]
-    pub fn new(history: Uuid) -> Self {
+    pub fn new(history: Uuid, position: Position) -> Self {
         let views = Views {
             history,
             revision: 0,
+            position,
             framework_id: None,
             connected: false,
             apps: BTreeMap::new(),
@@ -76,14 +80,24 @@ impl ReadModel {
         self.views.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes changes visible, all at once.
-    pub(super) fn publish(&self, changes: Vec<Change>) {
-        if changes.is_empty() {
+    /// Makes changes visible, all at once, and with them that the facts up to `position` are in, if there are any.
+    pub(super) fn publish(&self, position: Option<Position>, changes: Vec<Change>) {
+        if position.is_none() && changes.is_empty() {
             return;
         }
         let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
+        views.position = position.unwrap_or(views.position);
+        if changes.is_empty() {
+            return;
+        }
         views.revision += 1;
         changes.into_iter().for_each(|change| change.apply(&mut views));
+    }
+
+    /// Every fact up to here can be read.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.read().position
     }
 
     /// The framework's id, once it has one.

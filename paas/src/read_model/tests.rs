@@ -1,4 +1,5 @@
 use attica_core_api::Timestamp;
+use attica_core_store::Position;
 use expect_test::{expect, expect_file};
 use serde_json::Value;
 use uuid::Uuid;
@@ -15,30 +16,33 @@ fn everything(model: &ReadModel) -> String {
     let everything = AppParts::single();
     let group = GroupParts::new(["group.apps", "group.apps.tasks", "group.groups"].into_iter());
     let answers = [
-        ("apps", model.apps(&AppFilter::default(), everything).1),
-        ("app", model.app(&id).unwrap_or_default()),
+        ("apps", model.apps(&AppFilter::default(), everything)),
+        ("app", model.app(&id)),
         ("tasks", model.tasks(TaskFilter::All)),
         ("staging", model.tasks(TaskFilter::Staging)),
-        ("versions", model.versions(&id).unwrap_or_default()),
-        ("group", model.group("/", group).unwrap()),
+        ("versions", model.versions(&id)),
+        ("group", model.group("/", group)),
         ("deployments", model.deployments()),
         ("queue", model.queue(UnusedOffers::Shown, Timestamp(0))),
     ];
     let mut text = format!("{:?} {:?}\n", model.framework_id(), model.totals());
-    for (name, bytes) in answers {
-        let document: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    for (name, answer) in answers {
+        let document: Value = serde_json::from_slice(&answer.body.unwrap_or_default()).unwrap_or(Value::Null);
         text += &format!("{name} {document:#}\n");
     }
     text
 }
 
 fn fold(facts: &[Fact], facts_per_batch: usize) -> ReadModel {
-    let model = ReadModel::new(Uuid::nil());
+    let model = ReadModel::new(Uuid::nil(), Position(0));
     let mut fold = Fold::new(Snapshot::default(), &model);
+    let mut first = Position(1);
     for batch in facts.chunks(facts_per_batch) {
         let batch: Vec<_> = batch.iter().cloned().map(recorded).collect();
-        fold.publish(&batch, Vec::new(), &model);
+        fold.publish(first, &batch, Vec::new(), &model);
+        first = first.after(batch.len());
     }
+    assert_eq!(model.state().position, Position(facts.len() as i64));
     model
 }
 
@@ -49,7 +53,7 @@ fn a_model_that_followed_shows_what_a_model_that_begins_anew_shows() {
         let facts = &history[..length];
         let mut snapshot = Snapshot::default();
         facts.iter().for_each(|fact| snapshot.apply(fact));
-        let anew = ReadModel::new(Uuid::nil());
+        let anew = ReadModel::new(Uuid::nil(), Position(0));
         let _ = Fold::new(snapshot, &anew);
         for facts_per_batch in [1, 3, 100] {
             assert_eq!(everything(&fold(facts, facts_per_batch)), everything(&anew), "after {length} facts");
@@ -70,7 +74,7 @@ fn what_is_asked_for_is_embedded() {
     let model = fold(&history()[..13], 100);
     let members = |embed: &[&str]| {
         let parts = AppParts::list(embed.iter().copied());
-        let list: Value = serde_json::from_slice(&model.apps(&AppFilter::default(), parts).1).unwrap();
+        let list: Value = serde_json::from_slice(&model.apps(&AppFilter::default(), parts).body.unwrap()).unwrap();
         let app = list["apps"][0].as_object().unwrap();
         let optional = ["tasksRunning", "deployments", "tasks", "lastTaskFailure"];
         optional.into_iter().filter(|name| app.contains_key(*name)).collect::<Vec<_>>().join(" ")
@@ -82,12 +86,12 @@ fn what_is_asked_for_is_embedded() {
     expect!["tasksRunning deployments tasks lastTaskFailure"].assert_eq(&members(&["group.apps.failures"]));
     let group = |embed: &[&str]| {
         let group: Value =
-            serde_json::from_slice(&model.group("/", GroupParts::new(embed.iter().copied())).unwrap()).unwrap();
+            serde_json::from_slice(&model.group("/", GroupParts::new(embed.iter().copied())).body.unwrap()).unwrap();
         group.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ")
     };
     expect!["id apps pods groups dependencies version"].assert_eq(&group(&[]));
     expect!["id groups dependencies version"].assert_eq(&group(&["group.groups"]));
-    assert_eq!(model.group("/shop/web", GroupParts::new(std::iter::empty())), Err(Missing::Group("/shop/web".into())));
+    assert_eq!(model.group("/shop/web", GroupParts::new(std::iter::empty())).body, Err(Missing::Group("/shop/web".into())));
 }
 
 #[test]

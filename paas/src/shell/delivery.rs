@@ -25,7 +25,7 @@ impl Delivery {
         while let Some(committed) = batches.recv().await {
             let committed = committed?;
             let After { views, calls, replies } = committed.after;
-            self.fold.publish(&committed.facts, views, &self.model);
+            self.fold.publish(committed.first, &committed.facts, views, &self.model);
             self.bus.publish(committed.first, &committed.facts);
             for (client, outcome) in replies {
                 // A client that went away needs no answer.

@@ -91,7 +91,7 @@ impl Reign {
         let pool = args.postgres_url.pool("attica paas reads", READING_CONNECTIONS);
         let snapshot = tables::load(&pool).await.map_err(LeaderError::Load)?;
         let framework = args.framework(snapshot.framework_id.clone(), &service.address);
-        let model = Arc::new(ReadModel::new(Uuid::new_v4()));
+        let model = Arc::new(ReadModel::new(Uuid::new_v4(), lead.seq));
         let fold = Fold::new(snapshot.clone(), &model);
         let bus = Arc::new(Bus::new(lead.seq, Memory::default()));
         let clock = Clock::start();

@@ -109,6 +109,50 @@ async fn a_stalled_reader_costs_nobody_anything_and_misses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_followed_from_the_position_of_a_read_misses_nothing_and_repeats_nothing() {
+    let database = Database::start().await;
+    let site = Site::start(&database, NO_MASTER).await;
+    site.post("/v2/apps", json!({"id": "/before", "cmd": "true"})).await;
+    let mut ids = Vec::new();
+    for path in [
+        "/v2/apps",
+        "/v2/apps/before",
+        "/v2/apps/missing",
+        "/v2/apps/*",
+        "/v2/apps/*/tasks",
+        "/v2/apps/before/tasks",
+        "/v2/apps/before/versions",
+        "/v2/groups",
+        "/v2/groups/apps",
+        "/v2/tasks",
+        "/v2/deployments",
+        "/v2/queue",
+    ] {
+        ids.push(site.ask(Method::GET, path, "").await.header("attica-event-id").to_owned());
+    }
+    let tag = site.ask(Method::GET, "/v2/apps", "").await.header("etag").to_owned();
+    let unchanged = site.ask_with(Method::GET, "/v2/apps", &[("if-none-match", &tag)], "").await;
+    ids.push(unchanged.header("attica-event-id").to_owned());
+    let id = ids[0].clone();
+    assert_eq!(ids, vec![id.clone(); 13]);
+
+    site.post("/v2/apps", json!({"id": "/after", "cmd": "true"})).await;
+    let mut followed = Events::open(&site, &format!("?lastEventId={id}&event_type=api_post_event"), &[]).await;
+    assert_eq!(followed.next().await.unwrap().data["appDefinition"]["id"], "/after");
+    // A read may know of a fact a moment before the stream does.
+    for number in 0..20 {
+        let created = site.post("/v2/apps", json!({"id": format!("/app-{number}"), "cmd": "true"})).await;
+        assert_eq!(created.status, StatusCode::CREATED);
+        let id = site.ask(Method::GET, "/v2/apps", "").await.header("attica-event-id").to_owned();
+        let next = site.post("/v2/apps", json!({"id": format!("/next-{number}"), "cmd": "true"}));
+        let mut followed = Events::open(&site, &format!("?event_type=api_post_event&lastEventId={id}"), &[]).await;
+        assert_eq!(next.await.status, StatusCode::CREATED);
+        assert_eq!(followed.next().await.unwrap().data["appDefinition"]["id"], format!("/next-{number}"));
+    }
+    site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_accept_header_decides() {
     let database = Database::start().await;
     let site = Site::start(&database, NO_MASTER).await;
