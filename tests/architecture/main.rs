@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("attica-core", &["attica-allocator", "attica-core-api", "attica-core-store"]),
     ("attica-agent", &["attica-core-api"]),
     ("attica-paas-api", &[]),
+    ("attica-dsl", &["attica-paas-api"]),
     ("attica-paas", &["attica-core-api", "attica-core-store", "attica-paas-api"]),
 ];
 

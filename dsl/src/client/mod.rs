@@ -1,0 +1,125 @@
+//! The client commands: `attica app …`, `deployment …`, `task …`, `queue`, `events`, `agent list`, `completion`.
+
+mod address;
+mod age;
+mod agent;
+mod app;
+mod completion;
+mod config;
+mod events;
+mod failure;
+mod ids;
+mod options;
+mod queue;
+mod server;
+mod session;
+mod terminal;
+
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use clap::Subcommand;
+
+pub use agent::AgentCommand;
+pub use app::AppCommand;
+pub use completion::{CompletionCommand, Shell, answer_shell};
+use failure::Failure;
+pub use options::{Addressed, GlobalOptions};
+pub use queue::QueueCommand;
+use server::Server;
+use session::{Form, Session};
+use terminal::Screen;
+
+/// What a client can be asked to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Apps: list, show, add, change, remove
+    App(Addressed<AppCommand>),
+    /// Show what waits to be started, and why
+    Queue(QueueCommand),
+    /// Print a script that completes commands, options and ids in a shell
+    Completion(CompletionCommand),
+    /// Agents. Not a subcommand by itself: `attica agent` is the role, and this is what it is with one of these commands.
+    #[command(skip)]
+    Agent(Addressed<AgentCommand>),
+}
+
+/// Runs a command against the cluster that the options name; `before` are those that stood before the command.
+///
+/// The exit status is 0 when it was done, 1 when not, 2 when the command makes no sense, 3 when a deployment failed, and 130 when
+/// Ctrl-C ended the waiting. Errors go to standard error.
+#[must_use]
+pub fn run(command: Command, before: GlobalOptions) -> ExitCode {
+    let mut screen = Screen::of_process();
+    let surroundings = Surroundings {
+        variable: |name| std::env::var(name).ok(),
+        input: Box::new(std::io::stdin()),
+        clock: SystemTime::now,
+        interrupt: Box::pin(interrupted()),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(execute(command, before, surroundings, &mut screen)),
+        Err(error) => Err(Failure::failed(format!("cannot start: {error}"))),
+    };
+    ExitCode::from(finish(outcome, &mut screen))
+}
+
+/// What a process has around it.
+struct Surroundings {
+    /// Reads the environment.
+    variable: fn(&str) -> Option<String>,
+    /// Standard input.
+    input: Box<dyn std::io::Read + Send>,
+    clock: fn() -> SystemTime,
+    /// Resolves when the user presses Ctrl-C.
+    interrupt: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+async fn execute(
+    command: Command,
+    before: GlobalOptions,
+    surroundings: Surroundings,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    let options = match &command {
+        Command::App(app) => &app.options.0,
+        Command::Queue(queue) => &queue.options,
+        Command::Agent(agent) => &agent.options.0,
+        Command::Completion(completion) => return completion.run(screen),
+    };
+    let options = options.clone().or(before);
+    let mut session = Session {
+        server: Server::new(config::target(&options, surroundings.variable)?),
+        screen,
+        form: if options.json { Form::Json } else { Form::Text },
+        input: surroundings.input,
+        clock: surroundings.clock,
+        interrupt: surroundings.interrupt,
+    };
+    match command {
+        Command::App(app) => app.command.run(&mut session).await,
+        Command::Queue(queue) => queue.run(&mut session).await,
+        Command::Agent(agent) => agent.command.run(&mut session).await,
+        Command::Completion(_) => unreachable!("it needs no session, and was run"),
+    }
+}
+
+/// Says what went wrong, and returns the exit status.
+fn finish(outcome: Result<(), Failure>, screen: &mut Screen) -> u8 {
+    // What was shown before a failure is worth seeing; and what cannot be written is a failure of its own.
+    let outcome = screen.out.flush().and(outcome);
+    match outcome {
+        Ok(()) => 0,
+        Err(failure) => {
+            failure.lines().iter().for_each(|line| screen.remark(line));
+            failure.exit_status()
+        }
+    }
+}
+
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}

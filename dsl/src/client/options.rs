@@ -1,0 +1,70 @@
+use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
+
+/// Options of every client command: which cluster is asked, and the form of the answer. They may stand before the command and
+/// after it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Client options")]
+pub struct GlobalOptions {
+    /// Address of the cluster's service layer; several, repeated or separated by commas, are tried in turn
+    /// [default: ATTICA_ADDR, the configuration file's, or http://127.0.0.1:8080]
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    pub(super) addr: Vec<String>,
+    /// Cluster that the configuration file names [default: ATTICA_CLUSTER]
+    #[arg(long, value_name = "NAME", conflicts_with = "addr")]
+    pub(super) cluster: Option<String>,
+    /// Show what the server said, as JSON; streams as one object per line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl GlobalOptions {
+    /// Whether none was given. Commands that start a role have no use for them.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// These, and where they say nothing, those that stood before the command.
+    pub(super) fn or(self, before: Self) -> Self {
+        let json = self.json || before.json;
+        let says_where = !self.addr.is_empty() || self.cluster.is_some();
+        let chosen = if says_where { self } else { before };
+        Self { json, ..chosen }
+    }
+}
+
+/// A command below which the options may stand anywhere.
+#[derive(Clone, Debug, Args)]
+pub struct Addressed<C: Subcommand> {
+    #[command(flatten)]
+    pub(super) options: Inherited,
+    #[command(subcommand)]
+    pub(super) command: C,
+}
+
+/// [`GlobalOptions`] for a command and all commands below it. They are not global in the whole program, where other roles have
+/// options of the same names.
+#[derive(Clone, Debug)]
+pub(super) struct Inherited(pub(super) GlobalOptions);
+
+impl Args for Inherited {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        ["addr", "cluster", "json"].into_iter().fold(GlobalOptions::augment_args(command), |command, id| {
+            command.mut_arg(id, |argument| argument.global(true))
+        })
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Inherited {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        GlobalOptions::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
