@@ -69,6 +69,12 @@ pub struct App {
     /// Seconds between SIGTERM and SIGKILL; absent: the agent's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_kill_grace_period_seconds: Option<i64>,
+    /// Seconds that load balancers have to let go of an instance before it is killed; absent: 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain_timeout_seconds: Option<i64>,
+    /// Seconds that an instance serves on after its kill was decided, for load balancers that do not acknowledge; absent: 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain_delay_seconds: Option<i64>,
     /// Labels, free for all.
     pub labels: BTreeMap<String, String>,
     /// First delay after a failure, seconds.

@@ -2,8 +2,8 @@
 //! description that is generated from both. The server, the configuration language and the web UI's TypeScript all start here.
 //!
 //! Code map: [`app`] is the definition as it is read, [`update`] the same definition as it is written (every field optional, older
-//! spellings and later capabilities known by name), [`health`] the checks in it; [`task`], [`deployment`], [`queue`], [`info`] and
-//! [`group`] are answers only; [`error`] is the body of every refusal; [`operations`] lists the calls and [`openapi`] describes them.
+//! spellings and later capabilities known by name), [`health`] the checks in it; [`task`], [`deployment`], [`queue`], [`agent`], [`info`]
+//! and [`group`] are answers only; [`consumer`] and [`traffic`] are what load balancers say; [`error`] is the body of every refusal; [`operations`] lists the calls and [`openapi`] describes them.
 //!
 //! Architecture invariants: serde and schema derives only, no logic beyond the JSON form of a value (validation and defaults that
 //! depend on another field belong to the server). No type of the kernel appears here. An unknown field of a written document is an
@@ -11,7 +11,9 @@
 //!
 //! Durable: nothing. The committed `openapi.json` beside this crate's manifest is the description as last generated; a test fails when it differs.
 
+pub mod agent;
 pub mod app;
+pub mod consumer;
 pub mod deployment;
 pub mod error;
 pub mod group;
@@ -22,6 +24,7 @@ pub mod openapi;
 pub mod operations;
 pub mod queue;
 pub mod task;
+pub mod traffic;
 pub mod update;
 
 pub use app::{App, AppInfo, AppList, AppWrapper};

@@ -2,13 +2,16 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
+use crate::agent::AgentList;
 use crate::app::{AppInfo, AppList, AppWrapper, VersionList};
+use crate::consumer::Acknowledgement;
 use crate::deployment::{Deployment, DeploymentResult};
 use crate::error::Message;
 use crate::group::Group;
 use crate::info::{Info, Leader};
 use crate::queue::Queue;
-use crate::task::TaskList;
+use crate::task::{LogPiece, TaskList};
+use crate::traffic::{LoadBalancer, Traffic};
 use crate::update::{AppUpdate, DeleteTasks};
 
 /// One call.
@@ -112,6 +115,24 @@ const EVENTS: &[Parameter] = &[
     Parameter {
         name: "lastEventId",
         summary: "Resume after this event; the header Last-Event-ID says the same.",
+        kind: ParameterKind::Text,
+    },
+    Parameter {
+        name: "ack",
+        summary: "The name of a consumer that is waited for before a task is killed: it acknowledges positions, every 5 seconds at least.",
+        kind: ParameterKind::Text,
+    },
+];
+const LOG: &[Parameter] = &[
+    Parameter { name: "file", summary: "stdout or stderr. Default stdout.", kind: ParameterKind::Text },
+    Parameter {
+        name: "offset",
+        summary: "The first byte; -1 asks for the size of the file. Default 0.",
+        kind: ParameterKind::Text,
+    },
+    Parameter {
+        name: "length",
+        summary: "Bytes, at most 1048576; fewer may come. Default: as many as come at once.",
         kind: ParameterKind::Text,
     },
 ];
@@ -250,6 +271,15 @@ pub const OPERATIONS: &[Operation] = &[
         success: (200, Answer::Json(schema::<TaskList>)),
         failures: &[400, 409, 422, 503],
     },
+    Operation {
+        query: LOG,
+        failures: &[400, 404, 502, 503],
+        ..get("/v2/tasks/{task}/log", "Reads a piece of a task's output.", Answer::Json(schema::<LogPiece>))
+    },
+    Operation {
+        failures: &[502, 503],
+        ..get("/v2/agents", "Lists the machines that apps run on.", Answer::Json(schema::<AgentList>))
+    },
     get("/v2/deployments", "Lists running deployments.", Answer::Json(schema::<Vec<Deployment>>)),
     Operation {
         method: "DELETE",
@@ -286,8 +316,30 @@ pub const OPERATIONS: &[Operation] = &[
     },
     Operation {
         query: EVENTS,
-        failures: &[405],
+        failures: &[405, 422, 503],
         ..get("/v2/events", "Streams events as they become durable.", Answer::Text("text/event-stream"))
+    },
+    Operation {
+        method: "POST",
+        path: "/v2/events/ack",
+        summary: "Tells how far a consumer of the event stream that is waited for has come.",
+        query: &[],
+        body: Some(schema::<Acknowledgement>),
+        success: (204, Answer::Empty),
+        failures: &[400, 413, 422, 503],
+    },
+    Operation {
+        query: &[Parameter { name: "app", summary: "Only this app.", kind: ParameterKind::Text }],
+        ..get("/v2/traffic", "Shows what load balancers reported lately.", Answer::Json(schema::<Traffic>))
+    },
+    Operation {
+        method: "POST",
+        path: "/v2/traffic",
+        summary: "Reports the traffic through a load balancer; it is forgotten after 15 seconds without a report.",
+        query: &[],
+        body: Some(schema::<LoadBalancer>),
+        success: (204, Answer::Empty),
+        failures: &[400, 413, 422, 503],
     },
     get("/v2/openapi.json", "This description.", Answer::Text("application/json")),
     get("/ping", "Answers pong.", Answer::Text("text/plain")),

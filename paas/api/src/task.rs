@@ -93,3 +93,12 @@ pub struct TaskFailure {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slave_id: Option<String>,
 }
+
+/// Answer to `GET /v2/tasks/{task}/log`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LogPiece {
+    /// The piece; bytes that are not UTF-8 are replaced. Empty at the end of the file.
+    pub data: String,
+    /// Where in the file it begins; for a request of offset -1, the size of the file.
+    pub offset: u64,
+}

@@ -81,6 +81,12 @@ pub struct AppUpdate {
     /// Seconds between SIGTERM and SIGKILL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task_kill_grace_period_seconds: Option<i64>,
+    /// Seconds that load balancers have to let go of an instance before it is killed; 10 unless it is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drain_timeout_seconds: Option<i64>,
+    /// Seconds that an instance serves on after its kill was decided; 0 unless it is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drain_delay_seconds: Option<i64>,
     /// Labels, free for all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,

@@ -30,6 +30,10 @@ pub struct Config {
     pub reconcile_interval_ms: u64,
     /// So many versions are kept of each run spec, beside those in use.
     pub versions_max: usize,
+    /// So many consumers of the event stream may be waited for.
+    pub consumers_max: usize,
+    /// A consumer that is silent for so long is waited for no longer.
+    pub consumer_lease_ms: u64,
     /// What the border contributes.
     pub border: Border,
 }
@@ -63,6 +67,8 @@ impl Config {
             kill_retry_ms: 30_000,
             reconcile_interval_ms: 600_000,
             versions_max: 50,
+            consumers_max: 64,
+            consumer_lease_ms: 15_000,
             border,
         }
     }

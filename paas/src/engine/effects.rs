@@ -59,8 +59,8 @@ pub enum Reply {
     Killed(Vec<Instance>),
     /// A deployment was stopped where it stood (202).
     Cancelled,
-    /// The delay is gone (204).
-    DelayReset,
+    /// It is done, and there is nothing to tell about it (204).
+    Done,
 }
 
 /// A visible change that is not durable.

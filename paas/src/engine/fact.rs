@@ -10,8 +10,8 @@ use attica_core_api::v1::{FrameworkId, TaskId, TaskState};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Condition, Deployment, DeploymentId, Ending, Instance, InstanceId, RunSpec, RunSpecId, Task, TaskFailure, Version,
-    serial,
+    Condition, ConsumerName, Deployment, DeploymentId, Ending, Instance, InstanceId, RunSpec, RunSpecId, Task,
+    TaskFailure, Version, serial,
 };
 
 /// One durable change.
@@ -130,6 +130,16 @@ pub enum Fact {
         /// The delay; none: it is gone.
         delay: Option<Delay>,
     },
+    /// A consumer of the event stream is waited for before tasks are killed.
+    ConsumerJoined {
+        /// Which.
+        name: ConsumerName,
+    },
+    /// A consumer has fallen silent and is waited for no longer.
+    ConsumerLeft {
+        /// Which.
+        name: ConsumerName,
+    },
 }
 
 /// What happened to an instance.
@@ -244,6 +254,8 @@ impl Fact {
             Self::InstanceForgotten { .. } => "instance_forgotten",
             Self::UnknownTaskEnded { .. } => "unknown_task_ended",
             Self::DelayChanged { .. } => "delay_changed",
+            Self::ConsumerJoined { .. } => "consumer_joined",
+            Self::ConsumerLeft { .. } => "consumer_left",
         }
     }
 }

@@ -1,7 +1,7 @@
 use attica_core_api::scheduler::Event;
 use attica_core_api::v1::TaskId;
 
-use crate::model::{DeploymentId, RunSpecId, RunSpecUpdate, Version};
+use crate::model::{ConsumerName, DeploymentId, RunSpecId, RunSpecUpdate, Version};
 
 /// One thing that happened outside. Every input is applied completely, or refused without a trace.
 #[derive(Clone, Debug)]
@@ -78,6 +78,14 @@ pub enum Write {
     ResetDelay {
         /// Which.
         id: RunSpecId,
+    },
+    /// Have kills wait for a consumer of the event stream, until it is silent for too long.
+    Acknowledge {
+        /// Which.
+        consumer: ConsumerName,
+        /// How far it has come: the number of facts of this engine that it has taken in and acted upon. What is missing to the first
+        /// of them counts as negative.
+        seen: i64,
     },
 }
 

@@ -16,7 +16,7 @@ pub(super) struct KillService {
 }
 
 impl KillService {
-    /// A task was sentenced.
+    /// A task is to be killed now.
     pub(super) fn enqueue(&mut self, id: InstanceId) {
         self.waiting.push_back(id);
     }
@@ -55,6 +55,12 @@ impl Engine {
             out.calls.push(calls::kill(task.id.clone(), Some(task.agent.id.clone())));
             self.timers.set(now.tick.after(self.config.kill_retry_ms), Timer::Kill(id.clone()));
         }
+    }
+
+    /// The task of an instance has ended, or is given up: there is nothing to kill any more.
+    pub(super) fn kill_over(&mut self, id: &InstanceId) {
+        self.draining.forget(id);
+        self.kills.done(id);
     }
 
     fn is_sentenced(&self, id: &InstanceId) -> bool {

@@ -8,6 +8,7 @@ mod calls;
 mod config;
 mod delay;
 mod deployments;
+mod draining;
 mod effects;
 mod events;
 mod fact;
@@ -35,13 +36,14 @@ use attica_core_api::{Entropy, Now, Tick, Timestamp};
 pub use config::{Border, Config};
 pub use effects::{Effects, Frame, Recorded, Reply, View};
 pub use fact::{Cause, Delay, Fact, Finding, TaskUpdate};
-pub use frames::frames;
+pub use frames::{INSTANCE_DRAINING, frames};
 pub use input::{CancelMode, Definition, Input, KillMode, Origin, ReplyTo, RunSpecChange, TaskSelection, Write};
 pub use launch_queue::{OfferSummary, QueueItem, UNUSED_OFFERS_MAX, UnusedOffer};
 pub use refusal::{Refusal, Violation};
 pub use snapshot::{RunSpecState, Snapshot};
 
-use crate::model::{Condition, DeploymentId, RunSpecId};
+use crate::model::{Condition, DeploymentId, InstanceId, RunSpecId};
+use draining::Draining;
 use kill_service::KillService;
 use service_ports::ServicePorts;
 use timers::{Timer, Timers};
@@ -70,7 +72,10 @@ pub struct Engine {
     /// The first run spec in the queue that the last offers were not shown to.
     next_in_queue: Option<QueueKey>,
     timers: Timers,
+    draining: Draining,
     kills: KillService,
+    /// So many facts this engine has recorded: the place of the latest one.
+    recorded: i64,
     entropy: Entropy,
     /// Offers that came and were not looked at yet.
     offers: Vec<Offer>,
@@ -99,7 +104,9 @@ impl Engine {
             queue: BTreeSet::new(),
             next_in_queue: None,
             timers: Timers::default(),
+            draining: Draining::default(),
             kills: KillService::default(),
+            recorded: 0,
             entropy,
             offers: Vec::new(),
             connected: false,
@@ -117,6 +124,7 @@ impl Engine {
             }
         }
         engine.state = snapshot;
+        engine.take_up_drains(now);
         engine
     }
 
@@ -148,6 +156,7 @@ impl Engine {
             self.match_offers(now, out);
             self.work_off(now, out);
         }
+        self.release_acknowledged(now);
         self.send_kills(now, out);
         self.ask_for_offers(now, out);
         self.show_queue(out);
@@ -174,11 +183,13 @@ impl Engine {
             Timer::Launch(task) => self.launch_overdue(now, &task, out),
             Timer::Unreachable(id) => self.check_unreachable(now, &id, out),
             Timer::Kill(id) => self.repeat_kill(now, &id, out),
+            Timer::Drain(id) => self.check_drain(now, id),
+            Timer::Lease(name) => self.check_lease(now, name, out),
             Timer::Reconcile => self.reconcile(now, out),
         }
     }
 
-    /// Takes up the timers and kills of a run spec that was there before this engine.
+    /// Takes up the timers of a run spec that was there before this engine.
     fn take_up(&mut self, now: Now, id: &RunSpecId, state: &RunSpecState) {
         let tracker = Tracker::of(state);
         self.queue.extend(tracker.waiting_since.map(|since| (since, id.clone())));
@@ -189,9 +200,6 @@ impl Engine {
         }
         for instance in state.instances.values() {
             let Some(task) = &instance.task else { continue };
-            if task.sentenced_at.is_some() {
-                self.kills.enqueue(instance.id.clone());
-            }
             if task.unreachable_since.is_some() {
                 self.timers.set(now.tick, Timer::Unreachable(instance.id.clone()));
             }
@@ -199,5 +207,16 @@ impl Engine {
                 self.timers.set(now.tick.after(self.config.launch_timeout_ms), Timer::Launch(instance.task_identity()));
             }
         }
+    }
+
+    /// Takes up the kills that were decided before this engine, and gives the consumers of the event stream time to come back.
+    fn take_up_drains(&mut self, now: Now) {
+        for name in self.state.consumers.clone() {
+            self.consumer_heard(now, name, i64::MIN);
+        }
+        let instances = self.state.run_specs.values().flat_map(|state| state.instances.values());
+        let sentenced: Vec<InstanceId> =
+            instances.filter(|instance| instance.is_sentenced()).map(|instance| instance.id.clone()).collect();
+        sentenced.iter().for_each(|id| self.drain(now, id));
     }
 }

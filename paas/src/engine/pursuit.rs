@@ -180,18 +180,17 @@ impl Engine {
     /// Decides that the task of an instance is killed.
     pub(super) fn sentence(&mut self, now: Now, mut instance: Box<Instance>, cause: Cause, out: &mut Effects) {
         let id = instance.id.clone();
-        if let Some(task) = instance.task.as_mut()
-            && task.sentenced_at.is_none()
-        {
-            task.sentenced_at = Some(now.wall);
-            self.kills.enqueue(id);
-        }
+        let unsentenced = instance.task.as_mut().filter(|task| task.sentenced_at.is_none());
+        let is_new = unsentenced.map(|task| task.sentenced_at = Some(now.wall)).is_some();
         self.record(now, Fact::InstanceChanged { instance, cause }, out);
+        if is_new {
+            self.drain(now, &id);
+        }
     }
 
     /// Removes an instance.
     pub(super) fn forget(&mut self, now: Now, id: InstanceId, condition: Condition, out: &mut Effects) {
-        self.kills.done(&id);
+        self.kill_over(&id);
         self.record(now, Fact::InstanceForgotten { id, condition }, out);
     }
 

@@ -12,6 +12,7 @@ impl Engine {
         self.before(&fact);
         self.state.apply(&fact);
         self.after(&fact);
+        self.recorded += 1;
         out.facts.push(Recorded { at: now.wall, fact, frames });
     }
 
@@ -38,7 +39,9 @@ impl Engine {
             | Fact::DeploymentStarted { .. }
             | Fact::DeploymentStepDone { .. }
             | Fact::UnknownTaskEnded { .. }
-            | Fact::DelayChanged { .. } => {}
+            | Fact::DelayChanged { .. }
+            | Fact::ConsumerJoined { .. }
+            | Fact::ConsumerLeft { .. } => {}
         }
     }
 
@@ -76,7 +79,9 @@ impl Engine {
             | Fact::ChangeRefused { .. }
             | Fact::GroupChanged { .. }
             | Fact::DeploymentEnded { .. }
-            | Fact::UnknownTaskEnded { .. } => {}
+            | Fact::UnknownTaskEnded { .. }
+            | Fact::ConsumerJoined { .. }
+            | Fact::ConsumerLeft { .. } => {}
         }
     }
 

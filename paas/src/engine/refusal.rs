@@ -39,6 +39,12 @@ pub enum Refusal {
     /// The resulting definition breaks rules (422).
     #[error("Object is not valid")]
     Invalid(Vec<Violation>),
+    /// Too many consumers of the event stream want to be waited for (503).
+    #[error("{limit} consumers of the event stream are waited for already")]
+    TooManyConsumers {
+        /// So many may be.
+        limit: usize,
+    },
     /// Too many deployments run (403).
     #[error(
         "Max number ({limit}) of running deployments is achieved. Wait for existing deployments to complete or cancel one."

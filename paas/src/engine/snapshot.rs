@@ -1,10 +1,12 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use attica_core_api::v1::FrameworkId;
 
 use super::{Delay, Fact};
-use crate::model::{Deployment, DeploymentId, Instance, InstanceId, RunSpec, RunSpecId, TaskFailure, Version};
+use crate::model::{
+    ConsumerName, Deployment, DeploymentId, Instance, InstanceId, RunSpec, RunSpecId, TaskFailure, Version,
+};
 
 /// Everything durable: the fold of all facts. The engine holds one and changes it by facts alone; the tables hold the same.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,6 +17,8 @@ pub struct Snapshot {
     pub run_specs: BTreeMap<RunSpecId, RunSpecState>,
     /// The deployments that run.
     pub deployments: BTreeMap<DeploymentId, Deployment>,
+    /// The consumers of the event stream that are waited for before tasks are killed.
+    pub consumers: BTreeSet<ConsumerName>,
 }
 
 /// Everything durable about one run spec.
@@ -83,6 +87,12 @@ impl Snapshot {
             }
             Fact::InstanceForgotten { id, .. } => self.remove_instance(id),
             Fact::DelayChanged { id, delay } => self.run_spec_mut(id).delay = *delay,
+            Fact::ConsumerJoined { name } => {
+                self.consumers.insert(name.clone());
+            }
+            Fact::ConsumerLeft { name } => {
+                self.consumers.remove(name);
+            }
             Fact::Disconnected
             | Fact::Requested { .. }
             | Fact::ChangeRefused { .. }

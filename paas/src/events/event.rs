@@ -34,7 +34,19 @@ impl EventId {
     /// Reads an id as a client sends it back.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        text.trim().parse().ok().filter(|id| *id >= 0).map(Self)
+        text.trim().parse().ok().and_then(Self::from_number)
+    }
+
+    /// The position of the fact that it belongs to.
+    #[must_use]
+    pub fn fact(self) -> Position {
+        Position(self.0 / Self::FRAMES_PER_FACT)
+    }
+
+    /// The id that a client names by this number; none when it is not one.
+    #[must_use]
+    pub fn from_number(number: i64) -> Option<Self> {
+        (number >= 0).then_some(Self(number))
     }
 
     /// The position up to which all facts lie completely before this id.

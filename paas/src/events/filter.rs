@@ -1,17 +1,34 @@
 use super::Event;
+use crate::engine::INSTANCE_DRAINING;
 
 /// What a subscriber wants to see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventFilter {
-    /// Exact names; empty: all. A name that does not exist matches nothing.
+    /// Exact names; empty: all of Marathon's. A name that does not exist matches nothing.
     pub event_types: Vec<String>,
+    /// Whether kills wait for it.
+    pub reader: Reader,
+}
+
+/// Whether kills wait for a subscriber.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reader {
+    /// It only watches.
+    #[default]
+    Watching,
+    /// It acknowledges what it has taken in, and sees in any case what is to be acknowledged.
+    Acknowledging,
 }
 
 impl EventFilter {
     /// Whether events of this type are wanted.
     #[must_use]
     pub fn wants(&self, event_type: &str) -> bool {
-        self.event_types.is_empty() || self.event_types.iter().any(|wanted| wanted == event_type)
+        let named = || self.event_types.iter().any(|wanted| wanted == event_type);
+        match event_type {
+            INSTANCE_DRAINING => self.reader == Reader::Acknowledging || named(),
+            _ => self.event_types.is_empty() || named(),
+        }
     }
 
     /// Appends the event as the stream carries it, if it is wanted.

@@ -23,5 +23,5 @@ mod tests;
 pub use body::body;
 pub use bus::{Bus, Memory};
 pub use event::{Event, EventId};
-pub use filter::EventFilter;
+pub use filter::{EventFilter, Reader};
 pub use subscription::{History, Start, Subscription};

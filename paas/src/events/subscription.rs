@@ -78,6 +78,12 @@ impl Subscription {
         Self { bus, history, filter, head, position, reset }
     }
 
+    /// Everything up to here was sent, or is known to the subscriber.
+    #[must_use]
+    pub fn position(&self) -> EventId {
+        self.position
+    }
+
     /// What the subscriber wants to see.
     #[must_use]
     pub fn filter(&self) -> &EventFilter {

@@ -27,7 +27,8 @@ fn no_history() -> History {
 }
 
 fn subscribe(bus: &Arc<Bus>, event_types: &[&str], start: Start) -> Subscription {
-    let filter = EventFilter { event_types: event_types.iter().map(ToString::to_string).collect() };
+    let filter =
+        EventFilter { event_types: event_types.iter().map(ToString::to_string).collect(), ..EventFilter::default() };
     Subscription::new(Arc::clone(bus), no_history(), filter, start, bus.head())
 }
 
@@ -110,7 +111,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let bus = Arc::new(Bus::new(Position(0), Memory::default()));
-            let filter = EventFilter { event_types: wanted.iter().map(ToString::to_string).collect() };
+            let filter = EventFilter { event_types: wanted.iter().map(ToString::to_string).collect(), ..EventFilter::default() };
             let mut live = subscribe(&bus, &wanted, Start::Now);
             let mut seen = String::new();
             let mut history: Vec<Event> = Vec::new();

@@ -1,7 +1,9 @@
 //! Documents that come with a request.
 
 use attica_core_api::http::read_body;
+use attica_paas_api::consumer::Acknowledgement;
 use attica_paas_api::error::{Details, Fault};
+use attica_paas_api::traffic::LoadBalancer;
 use attica_paas_api::update::DeleteTasks;
 use attica_paas_api::{AppUpdate, ErrorBody};
 use axum::body::Body;
@@ -60,6 +62,16 @@ impl Shape for AppUpdate {
 }
 
 impl Shape for DeleteTasks {
+    const BEGINS_WITH: u8 = b'{';
+    const NAME: &str = "an object";
+}
+
+impl Shape for Acknowledgement {
+    const BEGINS_WITH: u8 = b'{';
+    const NAME: &str = "an object";
+}
+
+impl Shape for LoadBalancer {
     const BEGINS_WITH: u8 = b'{';
     const NAME: &str = "an object";
 }

@@ -1,16 +1,20 @@
-//! `GET /v2/events`.
+//! `/v2/events`: streams, and what their consumers acknowledge.
 
 use std::sync::Arc;
 
+use attica_paas_api::consumer::Acknowledgement;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, Request, StatusCode, header};
 
-use super::answer;
 use super::query::Query;
-use super::service::Leading;
-use super::writes::client_ip;
-use crate::events::{EventFilter, EventId, Start, Subscription, body};
+use super::service::{Leading, Service, WriteOutcome};
+use super::writes::{Asked, client_ip};
+use super::{answer, body, refusal};
+use crate::engine::{Origin, Write};
+use crate::events::{self, EventFilter, EventId, Reader, Start, Subscription};
+use crate::model::ConsumerName;
+use crate::validate::Faults;
 
 /// Streams that one leader serves; each costs a connection and a socket buffer.
 const STREAMS_MAX: usize = 10_000;
@@ -20,7 +24,9 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Tells proxies to pass on what comes when it comes.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-pub(super) fn stream(leading: &Arc<Leading>, request: &Request<Body>) -> Response {
+/// An event stream. With `?ack=<name>` it begins only once kills wait for that consumer: whatever it reads then shows every kill that
+/// did not.
+pub(super) async fn stream(service: &Service, leading: &Arc<Leading>, request: Request<Body>) -> Response {
     if !accepts_events(request.headers()) {
         return answer::message(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -30,14 +36,70 @@ pub(super) fn stream(leading: &Arc<Leading>, request: &Request<Body>) -> Respons
     if leading.bus.subscribers() >= STREAMS_MAX {
         return answer::unavailable(format!("{STREAMS_MAX} event streams are open already"));
     }
-    let query = Query::of(request.uri());
-    let filter = EventFilter { event_types: query.all("event_type").map(str::to_owned).collect() };
-    let reached = EventId::end_of(leading.model.position());
+    let Asked { origin, query } = Asked::of(&request);
+    let consumer = match query.first("ack").map(ConsumerName::parse).transpose() {
+        Ok(consumer) => consumer,
+        Err(error) => return refusal::invalid(Faults::one("/ack", error.to_string())),
+    };
+    let reader = if consumer.is_some() { Reader::Acknowledging } else { Reader::Watching };
+    let filter = EventFilter { event_types: query.all("event_type").map(str::to_owned).collect(), reader };
     let start = start(request.headers(), &query);
-    let subscription =
-        Subscription::new(Arc::clone(&leading.bus), leading.history.clone(), filter, start, reached);
+    let reached = EventId::end_of(leading.model.position());
+    let subscription = Subscription::new(Arc::clone(&leading.bus), leading.history.clone(), filter, start, reached);
+    if let Some(consumer) = consumer
+        && let Some(refused) = join(service, leading, origin, consumer, subscription.position()).await
+    {
+        return refused;
+    }
     let headers = [(header::CONTENT_TYPE, EVENT_STREAM), (header::CACHE_CONTROL, "no-cache"), (ACCEL_BUFFERING, "no")];
-    (headers, Body::from_stream(body(subscription, client_ip(request)))).into_response()
+    (headers, Body::from_stream(events::body(subscription, client_ip(&request)))).into_response()
+}
+
+/// How far a consumer has come.
+pub(super) async fn acknowledge(service: &Service, leading: &Leading, request: Request<Body>) -> Response {
+    let Asked { origin, .. } = Asked::of(&request);
+    let Acknowledgement { name, position } = match body::document(request.into_body()).await {
+        Ok(acknowledgement) => acknowledgement,
+        Err(refused) => return refused,
+    };
+    let reached = EventId::end_of(leading.model.position());
+    let mut faults = Faults::default();
+    let consumer = ConsumerName::parse(&name).map_err(|error| faults.add("/name", error.to_string())).ok();
+    let position = EventId::from_number(position).filter(|position| *position <= reached);
+    if position.is_none() {
+        faults.add("/position", format!("must be the id of an event: from 0 to {reached} at this moment"));
+    }
+    match consumer.zip(position) {
+        Some((consumer, position)) => {
+            let outcome = service.write(leading, acknowledgement(leading, consumer, position), origin).await;
+            refused(outcome).unwrap_or_else(|| StatusCode::NO_CONTENT.into_response())
+        }
+        None => refusal::invalid(faults),
+    }
+}
+
+/// Has kills wait for a consumer, from the next one on.
+async fn join(
+    service: &Service,
+    leading: &Leading,
+    origin: Origin,
+    consumer: ConsumerName,
+    position: EventId,
+) -> Option<Response> {
+    refused(service.write(leading, acknowledgement(leading, consumer, position), origin).await)
+}
+
+/// The engine counts its own facts; the first of them came after the position at which it began.
+fn acknowledgement(leading: &Leading, consumer: ConsumerName, position: EventId) -> Write {
+    Write::Acknowledge { consumer, seen: position.fact().0 - leading.began_at.0 }
+}
+
+fn refused(outcome: Result<WriteOutcome, Response>) -> Option<Response> {
+    match outcome {
+        Ok(Ok(_done)) => None,
+        Ok(Err(refused)) => Some(refusal::refused(refused)),
+        Err(response) => Some(response),
+    }
 }
 
 /// Where the client wants to go on: the header that browsers send on their own, or the parameter.

@@ -4,10 +4,12 @@
 //! [`events`] opens streams; [`answer`] and [`refusal`] say how it went. A process that does not lead hands everything on to the
 //! one that does ([`proxy`]).
 
+mod agents;
 mod answer;
 mod body;
 mod events;
 mod info;
+mod logs;
 mod metrics;
 mod nulls;
 mod proxy;
@@ -16,9 +18,12 @@ mod reads;
 mod refusal;
 mod route;
 mod service;
+mod traffic;
 mod writes;
 
+pub use agents::Agents;
 #[cfg(test)]
 pub(crate) use body::decode;
 pub use metrics::Metrics;
 pub use service::{Leading, Pending, Service, WriteOutcome, router};
+pub use traffic::Traffic;

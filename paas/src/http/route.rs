@@ -34,6 +34,11 @@ pub(super) enum Route {
     Group(String),
     GroupAppList(String),
     Tasks,
+    TaskLog(String),
+    Agents,
+    AcknowledgeEvents,
+    Traffic,
+    ReportTraffic,
     KillTasks,
     Deployments,
     CancelDeployment { written: String, id: Option<DeploymentId> },
@@ -75,6 +80,13 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, NoRoute> {
             _ => Err(NoRoute::Method("GET, HEAD, DELETE")),
         },
         ["v2", "events"] => only_get(method, Route::Events),
+        ["v2", "events", "ack"] => only(method, &Method::POST, "POST", Route::AcknowledgeEvents),
+        ["v2", "agents"] => only_get(method, Route::Agents),
+        ["v2", "traffic"] => match *method {
+            Method::GET => Ok(Route::Traffic),
+            Method::POST => Ok(Route::ReportTraffic),
+            _ => Err(NoRoute::Method("GET, HEAD, POST")),
+        },
         ["v2", "apps"] => match *method {
             Method::GET => Ok(Route::Apps),
             Method::POST => Ok(Route::CreateApp),
@@ -86,6 +98,7 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, NoRoute> {
         ["v2", "groups", rest @ ..] => group_route(method, rest),
         ["v2", "tasks"] => only_get(method, Route::Tasks),
         ["v2", "tasks", "delete"] => only(method, &Method::POST, "POST", Route::KillTasks),
+        ["v2", "tasks", task, "log"] => only_get(method, Route::TaskLog((*task).to_owned())),
         ["v2", "deployments"] => only_get(method, Route::Deployments),
         ["v2", "deployments", id] => {
             let route = Route::CancelDeployment { written: (*id).to_owned(), id: DeploymentId::parse(id) };
@@ -208,6 +221,10 @@ mod tests {
             (Method::GET, "/v2/groups/apps", Route::GroupAppList("/".into())),
             (Method::DELETE, "/v2/queue//a/b/delay", Route::ResetDelay(id("/a/b"))),
             (Method::GET, "//ping", Route::Ping),
+            (Method::GET, "/v2/tasks/t.1/log", Route::TaskLog("t.1".into())),
+            (Method::POST, "/v2/events/ack", Route::AcknowledgeEvents),
+            (Method::POST, "/v2/traffic/", Route::ReportTraffic),
+            (Method::HEAD, "/v2/agents", Route::Agents),
         ] {
             assert_eq!(route(&method, path), Ok(expected), "{method} {path}");
         }
@@ -219,6 +236,7 @@ mod tests {
             (Method::GET, "/", NoRoute::Unknown),
             (Method::GET, "/v2/nothing", NoRoute::Unknown),
             (Method::GET, "/v2/apps/%ff", NoRoute::Unknown),
+            (Method::GET, "/v2/tasks/..%2f..%2fetc/log", NoRoute::Unknown),
             (Method::DELETE, "/v2/apps", NoRoute::Method("GET, HEAD, POST, PUT, PATCH")),
             (Method::PUT, "/ping", NoRoute::Method("GET, HEAD")),
             (Method::POST, "/v2/pods", NoRoute::Unsupported(PODS)),

@@ -3,6 +3,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use attica_core_api::http::Client;
+use attica_core_store::Position;
 use attica_core_store::election::Leader;
 use attica_core_store::writer::WriterState;
 use attica_paas_api::info::Settings;
@@ -15,9 +16,10 @@ use http::{HeaderValue, Method, Request, StatusCode};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+use super::query::Query;
 use super::route::{NoRoute, Route, route};
 use super::writes::Asked;
-use super::{Metrics, answer, events, info, proxy, reads, writes};
+use super::{Agents, Metrics, Traffic, agents, answer, events, info, logs, proxy, reads, traffic, writes};
 use crate::engine::{Origin, Refusal, Reply, Write};
 use crate::events::{Bus, History};
 use crate::read_model::ReadModel;
@@ -55,6 +57,10 @@ pub struct Leading {
     pub writes: mpsc::Sender<Pending>,
     /// Whether writes get through.
     pub writer: watch::Receiver<WriterState>,
+    /// What load balancers report.
+    pub traffic: Traffic,
+    /// The position that the history had come to when this leader began.
+    pub began_at: Position,
     /// Since when.
     pub since: Instant,
 }
@@ -73,6 +79,8 @@ pub struct Service {
     pub leader: watch::Receiver<Option<Leader>>,
     /// Calls the leader.
     pub client: Client,
+    /// Knows the machines.
+    pub agents: Agents,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// Asks the leader to step down.
@@ -123,7 +131,8 @@ impl Service {
             Route::Info => info::info(self, leading),
             Route::Leader => info::leader(self),
             Route::Abdicate => info::abdicate(self),
-            Route::Events => events::stream(leading, &request),
+            Route::Events => events::stream(self, leading, request).await,
+            Route::AcknowledgeEvents => events::acknowledge(self, leading, request).await,
             Route::Apps => reads::apps(model, &request),
             Route::App(id) => reads::read(model.app(&id)),
             Route::GroupApps(group) => reads::apps_of_group(model, &group, &request),
@@ -135,6 +144,10 @@ impl Service {
             Route::GroupAppList(group) => reads::app_list_of_group(model, &group, &request),
             Route::Tasks => reads::tasks(model, &request),
             Route::Deployments => reads::read(model.deployments()),
+            Route::TaskLog(task) => logs::read(self, leading, &task, Query::of(request.uri())).await,
+            Route::Agents => agents::list(&self.agents).await,
+            Route::Traffic => traffic::read(leading, &request),
+            Route::ReportTraffic => traffic::report(leading, request).await,
             Route::Queue => reads::queue(model, &request),
             Route::CreateApp => writes::create(self, leading, request).await,
             Route::PutApps => writes::put_all(self, leading, request, writes::Existing::OrNew).await,

@@ -36,8 +36,8 @@ pub(super) fn client_ip(request: &Request<Body>) -> String {
 
 /// A request without its body.
 pub(super) struct Asked {
-    origin: Origin,
-    query: Query,
+    pub(super) origin: Origin,
+    pub(super) query: Query,
 }
 
 impl Asked {
@@ -68,7 +68,7 @@ pub(super) async fn create(service: &Service, leading: &Leading, request: Reques
             Some(spec) => created_app(spec, deployment),
             None => unexpected(),
         },
-        Reply::Killed(_) | Reply::Cancelled | Reply::DelayReset => unexpected(),
+        Reply::Killed(_) | Reply::Cancelled | Reply::Done => unexpected(),
     })
 }
 
@@ -119,7 +119,7 @@ pub(super) async fn put(
         Reply::Deployed { version, deployment, .. } => {
             with_location(deployed(StatusCode::CREATED, version, deployment), &id)
         }
-        Reply::Killed(_) | Reply::Cancelled | Reply::DelayReset => unexpected(),
+        Reply::Killed(_) | Reply::Cancelled | Reply::Done => unexpected(),
     })
 }
 
@@ -280,7 +280,7 @@ async fn kill(
             killed(instances.iter().filter_map(|instance| read_task(leading, instance)).collect())
         }
         Reply::Deployed { version, deployment, .. } => deployed(StatusCode::OK, version, deployment),
-        Reply::Cancelled | Reply::DelayReset => unexpected(),
+        Reply::Cancelled | Reply::Done => unexpected(),
     })
 }
 
@@ -306,14 +306,14 @@ pub(super) async fn cancel(
     answer(service.write(leading, Write::Cancel { id, mode }, asked.origin).await, |reply| match reply {
         Reply::Cancelled => StatusCode::ACCEPTED.into_response(),
         Reply::Deployed { version, deployment, .. } => deployed(StatusCode::OK, version, deployment),
-        Reply::Killed(_) | Reply::DelayReset => unexpected(),
+        Reply::Killed(_) | Reply::Done => unexpected(),
     })
 }
 
 /// DELETE of a delay after failures.
 pub(super) async fn reset_delay(service: &Service, leading: &Leading, asked: Asked, id: RunSpecId) -> Response {
     answer(service.write(leading, Write::ResetDelay { id }, asked.origin).await, |reply| match reply {
-        Reply::DelayReset => StatusCode::NO_CONTENT.into_response(),
+        Reply::Done => StatusCode::NO_CONTENT.into_response(),
         Reply::Deployed { .. } | Reply::Killed(_) | Reply::Cancelled => unexpected(),
     })
 }
@@ -321,7 +321,7 @@ pub(super) async fn reset_delay(service: &Service, leading: &Leading, asked: Ask
 fn deployment_result(reply: Reply) -> Response {
     match reply {
         Reply::Deployed { version, deployment, .. } => deployed(StatusCode::OK, version, deployment),
-        Reply::Killed(_) | Reply::Cancelled | Reply::DelayReset => unexpected(),
+        Reply::Killed(_) | Reply::Cancelled | Reply::Done => unexpected(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! Marathon's JSON or any other language writes it down.
 
 mod constraint;
+mod consumer;
 mod deployment;
 mod health;
 mod id;
@@ -14,6 +15,7 @@ mod time;
 mod update;
 
 pub use constraint::{Constraint, FieldName, Operator};
+pub use consumer::{ConsumerName, InvalidName};
 pub use deployment::{Action, ActionKind, Change, Deployment, Ending, Step};
 pub use health::{CheckKind, CheckedPort, Endpoint, HealthCheck, HealthState, Scheme};
 pub use id::{DeploymentId, InstanceId, InvalidId, RunSpecId, TaskIdentity};

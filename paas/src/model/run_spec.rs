@@ -52,6 +52,12 @@ pub struct RunSpec {
     pub kill_selection: KillSelection,
     /// The time between SIGTERM and SIGKILL; none: nothing is sent, the agent's own applies.
     pub kill_grace_period_ms: Option<u64>,
+    /// Load balancers have so long to let go of an instance before it is killed; none: [`RunSpec::drain_timeout_ms`]'s default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain_timeout_ms: Option<u64>,
+    /// An instance that may serve is not killed before so long after its kill was decided; none: at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain_delay_ms: Option<u64>,
     /// Run specs, or groups of them, that are deployed before this one.
     pub dependencies: Vec<String>,
     /// The role whose resources are used.
@@ -171,6 +177,14 @@ pub enum KillSelection {
 }
 
 impl RunSpec {
+    const DRAIN_TIMEOUT_MS: u64 = 10_000;
+
+    /// Load balancers have so long to let go of an instance before it is killed: 10 s unless the definition says otherwise.
+    #[must_use]
+    pub fn drain_timeout_ms(&self) -> u64 {
+        self.drain_timeout_ms.unwrap_or(Self::DRAIN_TIMEOUT_MS)
+    }
+
     /// True when both describe the same thing to run in the same way, whatever their versions and numbers of instances.
     #[must_use]
     pub fn same_configuration(&self, other: &Self) -> bool {

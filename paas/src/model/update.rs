@@ -53,6 +53,10 @@ pub struct RunSpecUpdate {
     pub kill_selection: Option<KillSelection>,
     /// `taskKillGracePeriodSeconds`
     pub kill_grace_period_ms: Option<u64>,
+    /// `drainTimeoutSeconds`
+    pub drain_timeout_ms: Option<u64>,
+    /// `drainDelaySeconds`
+    pub drain_delay_ms: Option<u64>,
     /// `dependencies`, absolute paths
     pub dependencies: Option<Vec<String>>,
     /// `role`
@@ -112,6 +116,8 @@ impl RunSpecUpdate {
         set(&mut merged.unreachable, &self.unreachable);
         set(&mut merged.kill_selection, &self.kill_selection);
         set_optional(&mut merged.kill_grace_period_ms, &self.kill_grace_period_ms);
+        set_optional(&mut merged.drain_timeout_ms, &self.drain_timeout_ms);
+        set_optional(&mut merged.drain_delay_ms, &self.drain_delay_ms);
     }
 }
 
@@ -161,6 +167,8 @@ fn default_run_spec(id: &RunSpecId, command: CommandLine, role: &str) -> RunSpec
         unreachable: Unreachable::After { inactive_ms: 0, expunge_ms: 0 },
         kill_selection: KillSelection::YoungestFirst,
         kill_grace_period_ms: None,
+        drain_timeout_ms: None,
+        drain_delay_ms: None,
         dependencies: Vec::new(),
         role: role.to_owned(),
     }

@@ -49,6 +49,8 @@ pub fn app(spec: &RunSpec) -> App {
         },
         unreachable_strategy: unreachable(spec.unreachable),
         task_kill_grace_period_seconds: spec.kill_grace_period_ms.map(whole_seconds),
+        drain_timeout_seconds: spec.drain_timeout_ms.map(whole_seconds),
+        drain_delay_seconds: spec.drain_delay_ms.map(whole_seconds),
         labels: spec.labels.clone(),
         backoff_seconds: seconds(spec.backoff.first_ms),
         backoff_factor: Number(spec.backoff.factor),

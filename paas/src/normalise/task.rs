@@ -1,7 +1,8 @@
+use attica_core_api::v1::TaskState;
 use attica_paas_api::health::HealthCheckResult;
 use attica_paas_api::task::{IpAddress, Task as ReadTask, TaskFailure as ReadFailure};
 
-use crate::model::{HealthState, Instance, RunSpec, TaskFailure, rfc3339};
+use crate::model::{HealthState, Instance, RunSpec, Task, TaskFailure, rfc3339};
 
 /// Attributes under which agents usually tell where they are.
 const REGION: &str = "region";
@@ -24,7 +25,7 @@ pub fn task(instance: &Instance, spec: Option<&RunSpec>) -> Option<ReadTask> {
             .map(|address| IpAddress { ip_address: address.address.clone(), protocol: address.protocol.clone() })
             .collect(),
         slave_id: task.agent.id.to_string(),
-        state: task.state.name().to_owned(),
+        state: shown_state(task).name().to_owned(),
         staged_at: Some(rfc3339(task.staged_at)),
         started_at: task.started_at.map(rfc3339),
         version: instance.version.to_string(),
@@ -34,6 +35,17 @@ pub fn task(instance: &Instance, spec: Option<&RunSpec>) -> Option<ReadTask> {
         zone: task.agent.attributes.get(ZONE).cloned(),
         role: spec.map(|spec| spec.role.clone()).unwrap_or_default(),
     })
+}
+
+/// A task whose kill was decided is shown as one that is being killed, also while load balancers let go of it: whoever reads it then
+/// does not begin to route requests to it.
+fn shown_state(task: &Task) -> TaskState {
+    match task.state {
+        TaskState::Staging | TaskState::Starting | TaskState::Running if task.sentenced_at.is_some() => {
+            TaskState::Killing
+        }
+        state => state,
+    }
 }
 
 fn result(health: &HealthState, instance: &Instance) -> HealthCheckResult {

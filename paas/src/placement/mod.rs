@@ -15,6 +15,7 @@ mod task_info;
 mod tests;
 
 pub use attributes::agent_of;
+pub(crate) use attributes::scalar_text;
 pub use constraints::{Ledger, Verdict};
 pub use matcher::{Order, Outcome, Placed, Rejected, place};
 pub use reason::{RejectReason, RejectRow, Rejections};

@@ -13,8 +13,8 @@ use super::groups;
 use super::model::{ReadModel, Views};
 use super::parts::Parts;
 use super::selector::AppFilter;
-use super::view::{AppView, TaskFilter};
-use crate::model::{Instance, RunSpec, RunSpecId, Version};
+use super::view::{AppView, Sandbox, TaskFilter};
+use crate::model::{Instance, RunSpec, RunSpecId, TaskIdentity, Version};
 use crate::normalise::{self, UnusedOffers};
 
 /// There is no such thing (404).
@@ -150,6 +150,23 @@ impl ReadModel {
     #[must_use]
     pub fn spec(&self, instance: &Instance) -> Option<Arc<RunSpec>> {
         self.read().apps.get(&instance.id.run_spec)?.versions.get(&instance.version).cloned()
+    }
+
+    /// Where a task writes its output: one that is there, or the latest failure of its app.
+    #[must_use]
+    pub fn sandbox(&self, task: &str) -> Option<Sandbox> {
+        let instance = TaskIdentity::parse(task).ok()?.instance;
+        let views = self.read();
+        let app = views.apps.get(&instance.run_spec)?;
+        let present = app.tasks.get(&instance).and_then(|task| task.sandbox.as_ref());
+        let failed = app.last_failure.as_ref().map(|failure| &failure.sandbox);
+        present.into_iter().chain(failed).find(|sandbox| sandbox.task.as_str() == task).cloned()
+    }
+
+    /// True when there is an app of this id.
+    #[must_use]
+    pub fn exists(&self, id: &RunSpecId) -> bool {
+        self.read().app(id).is_ok()
     }
 
     /// A group, a path like `/shop`, or `/`.

@@ -9,7 +9,7 @@ use attica_paas_api::deployment::DeploymentReference;
 use bytes::Bytes;
 
 use super::model::{ReadModel, Views};
-use super::view::{DefinitionView, TaskView};
+use super::view::{DefinitionView, FailureView, TaskView};
 use crate::engine::{Fact, QueueItem, Recorded, Snapshot, View};
 use crate::model::{DeploymentId, InstanceId, RunSpec, RunSpecId, Version};
 use crate::normalise;
@@ -51,7 +51,7 @@ pub(super) struct RenderedApp {
     definition: Option<DefinitionView>,
     versions: BTreeMap<Version, Arc<RunSpec>>,
     deployments: Bytes,
-    last_failure: Option<Bytes>,
+    last_failure: Option<FailureView>,
 }
 
 /// What some facts touched.
@@ -130,7 +130,9 @@ impl Fold {
             | Fact::ChangeRefused { .. }
             | Fact::GroupChanged { .. }
             | Fact::UnknownTaskEnded { .. }
-            | Fact::DelayChanged { .. } => {}
+            | Fact::DelayChanged { .. }
+            | Fact::ConsumerJoined { .. }
+            | Fact::ConsumerLeft { .. } => {}
         }
     }
 
@@ -160,12 +162,11 @@ impl Fold {
             .filter(|deployment| deployment.changes.contains_key(&id))
             .map(|deployment| DeploymentReference { id: deployment.id.to_string() })
             .collect();
-        let failure = state.last_failure.as_ref().map(|failure| normalise::last_failure(id.as_str(), failure));
         let app = Box::new(RenderedApp {
             definition: state.definition().cloned().map(DefinitionView::new),
             versions: state.versions.clone(),
             deployments: Bytes::from(normalise::json(&deployments)),
-            last_failure: failure.map(|failure| Bytes::from(normalise::json(&failure))),
+            last_failure: state.last_failure.as_ref().map(|failure| FailureView::new(id.as_str(), failure)),
         });
         Change::App { id, app }
     }

@@ -21,4 +21,4 @@ pub use embed::{AppParts, GroupParts};
 pub use fold::Fold;
 pub use model::{ReadModel, Totals};
 pub use selector::{AppFilter, InvalidSelector, LabelSelector};
-pub use view::TaskFilter;
+pub use view::{Sandbox, TaskFilter};

@@ -91,7 +91,10 @@ fn what_is_asked_for_is_embedded() {
     };
     expect!["id apps pods groups dependencies version"].assert_eq(&group(&[]));
     expect!["id groups dependencies version"].assert_eq(&group(&["group.groups"]));
-    assert_eq!(model.group("/shop/web", GroupParts::new(std::iter::empty())).body, Err(Missing::Group("/shop/web".into())));
+    assert_eq!(
+        model.group("/shop/web", GroupParts::new(std::iter::empty())).body,
+        Err(Missing::Group("/shop/web".into()))
+    );
 }
 
 #[test]

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use attica_core_api::v1::{AgentId, TaskId};
 use bytes::Bytes;
 
 use super::embed::AppParts;
 use super::parts::Parts;
-use crate::model::{Condition, Instance, InstanceId, RunSpec, Version};
+use crate::model::{Condition, Instance, InstanceId, RunSpec, TaskFailure, Version};
 use crate::normalise;
 
 /// An app, or what is left of a removed one: its tasks.
@@ -17,7 +18,7 @@ pub(super) struct AppView {
     pub(super) versions: BTreeMap<Version, Arc<RunSpec>>,
     /// `[{"id":"…"}]`
     pub(super) deployments: Bytes,
-    pub(super) last_failure: Option<Bytes>,
+    pub(super) last_failure: Option<FailureView>,
     pub(super) counts: Counts,
     pub(super) tasks: BTreeMap<InstanceId, TaskView>,
 }
@@ -39,12 +40,36 @@ impl DefinitionView {
     }
 }
 
+/// Where a task writes, or wrote, its output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sandbox {
+    /// The task.
+    pub task: TaskId,
+    /// Its agent.
+    pub agent: AgentId,
+}
+
+/// The latest failure of an app, rendered.
+#[derive(Clone, Debug)]
+pub(super) struct FailureView {
+    pub(super) json: Bytes,
+    pub(super) sandbox: Sandbox,
+}
+
+impl FailureView {
+    pub(super) fn new(app_id: &str, failure: &TaskFailure) -> Self {
+        let json = Bytes::from(normalise::json(&normalise::last_failure(app_id, failure)));
+        Self { json, sandbox: Sandbox { task: failure.task.clone(), agent: failure.agent.id.clone() } }
+    }
+}
+
 /// An instance and its task, rendered; an instance without a task counts nowhere and is not listed.
 #[derive(Clone, Debug)]
 pub(super) struct TaskView {
     pub(super) json: Option<Bytes>,
     pub(super) phase: Phase,
     pub(super) healthy: Option<bool>,
+    pub(super) sandbox: Option<Sandbox>,
 }
 
 /// How a task counts.
@@ -71,7 +96,9 @@ impl TaskView {
     /// Renders an instance; `spec` is the version that it runs.
     pub(super) fn new(instance: &Instance, spec: Option<&RunSpec>) -> Self {
         let json = normalise::task(instance, spec).map(|task| Bytes::from(normalise::json(&task)));
-        Self { json, phase: phase(instance.condition), healthy: instance.healthy() }
+        let sandbox =
+            instance.task.as_ref().map(|task| Sandbox { task: task.id.clone(), agent: task.agent.id.clone() });
+        Self { json, phase: phase(instance.condition), healthy: instance.healthy(), sandbox }
     }
 
     pub(super) fn passes(&self, filter: TaskFilter) -> bool {
@@ -178,7 +205,7 @@ impl AppView {
         }
         if let (true, Some(failure)) = (shown.last_task_failure, &self.last_failure) {
             out.text(r#","lastTaskFailure":"#);
-            out.part(failure);
+            out.part(&failure.json);
         }
         out.text("}");
     }

@@ -27,7 +27,7 @@ use super::driver::{self, Clock};
 use super::link::MasterLink;
 use crate::engine::{Border, Config, Engine};
 use crate::events::{Bus, History, Memory};
-use crate::http::{Leading, Service};
+use crate::http::{Leading, Service, Traffic};
 use crate::read_model::{Fold, ReadModel};
 use crate::tables::{self, PaasTables};
 use crate::{normalise, validate};
@@ -111,8 +111,16 @@ impl Reign {
         let engine = driver::spawn(engine, sources, writer, clock, stop.clone()).map_err(LeaderError::Thread)?;
         let journal = Journal::new(pool, LeaderRole::Paas);
         let forgetting = tokio::spawn(forget(journal.clone(), lead.epoch));
-        let leading =
-            Leading { model, bus, history: History { journal }, writes, writer: writer_state, since: Instant::now() };
+        let leading = Leading {
+            model,
+            bus,
+            history: History { journal },
+            writes,
+            writer: writer_state,
+            traffic: Traffic::default(),
+            began_at: lead.seq,
+            since: Instant::now(),
+        };
         Ok(Self {
             leading: Arc::new(leading),
             leadership,

@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 pub use args::Args;
 pub use leader::LeaderError;
 
-use crate::http::{Leading, Metrics, Service, router};
+use crate::http::{Agents, Leading, Metrics, Service, router};
 use crate::validate::Rules;
 use leader::Reign;
 
@@ -109,6 +109,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         leading: leading_seen.clone(),
         leader: candidate.leader(),
         client: Client::new(Protocol::Http1, PROXY_TIMEOUT),
+        agents: Agents::new(args.master.clone()),
         metrics: Arc::new(Metrics::default()),
         abdication: Arc::new(Notify::new()),
         address,

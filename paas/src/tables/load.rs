@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use sqlx::PgPool;
 
 use crate::engine::Snapshot;
-use crate::model::{Deployment, Instance, InvalidId, RunSpecId, Version};
+use crate::model::{ConsumerName, Deployment, Instance, InvalidId, InvalidName, RunSpecId, Version};
 
 /// Why the tables could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,15 @@ pub enum LoadError {
         #[source]
         source: InvalidId,
     },
+    /// A consumer whose name is not one.
+    #[error("the table paas_consumer holds '{name}', which is not a name")]
+    Consumer {
+        /// What it holds.
+        name: String,
+        /// What is wrong with it.
+        #[source]
+        source: InvalidName,
+    },
 }
 
 /// Reads everything durable. Only a leader that nobody else can overtake reads a state that stays true.
@@ -54,6 +63,9 @@ pub async fn load(pool: &PgPool) -> Result<Snapshot, LoadError> {
         let mut deployment: Deployment = document("paas_deployment", &row.plan)?;
         deployment.current_step = usize::try_from(row.current_step).unwrap_or_default();
         snapshot.deployments.insert(deployment.id, deployment);
+    }
+    for name in sqlx::query_scalar!("select name from paas_consumer").fetch_all(pool).await? {
+        snapshot.consumers.insert(ConsumerName::parse(&name).map_err(|source| LoadError::Consumer { name, source })?);
     }
     Ok(snapshot)
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use attica_core_api::v1::FrameworkId;
 
 use crate::engine::Fact;
-use crate::model::{Deployment, DeploymentId, Instance, InstanceId, RunSpecId, Version};
+use crate::model::{ConsumerName, Deployment, DeploymentId, Instance, InstanceId, RunSpecId, Version};
 use crate::normalise::json;
 
 /// What becomes of a row.
@@ -30,6 +30,7 @@ pub(super) struct Rows {
     pub(super) instances: BTreeMap<InstanceId, Row<String>>,
     /// New ones.
     pub(super) deployments: BTreeMap<DeploymentId, Row<Deployment>>,
+    pub(super) consumers: BTreeMap<ConsumerName, Row<()>>,
     /// New current steps of earlier ones.
     pub(super) steps: BTreeMap<DeploymentId, usize>,
 }
@@ -78,6 +79,12 @@ impl Rows {
             Fact::DelayChanged { id, delay } => {
                 let row = delay.as_ref().map_or(Row::Deleted, |delay| Row::Put(json(delay)));
                 self.delays.insert(id.clone(), row);
+            }
+            Fact::ConsumerJoined { name } => {
+                self.consumers.insert(name.clone(), Row::Put(()));
+            }
+            Fact::ConsumerLeft { name } => {
+                self.consumers.insert(name.clone(), Row::Deleted);
             }
             Fact::Disconnected
             | Fact::Requested { .. }

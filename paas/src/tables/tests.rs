@@ -12,8 +12,8 @@ use uuid::Uuid;
 use super::{PaasTables, load};
 use crate::engine::{Cause, Delay, Fact, Recorded, Snapshot, TaskUpdate};
 use crate::model::{
-    Action, ActionKind, Agent, Change, Condition, Deployment, DeploymentId, Ending, Goal, HealthState, Instance,
-    InstanceId, IpAddress, RunSpec, RunSpecId, RunSpecUpdate, Step, Task, TaskFailure, Version,
+    Action, ActionKind, Agent, Change, Condition, ConsumerName, Deployment, DeploymentId, Ending, Goal, HealthState,
+    Instance, InstanceId, IpAddress, RunSpec, RunSpecId, RunSpecUpdate, Step, Task, TaskFailure, Version,
 };
 
 const MESSAGE: &str = "Command exited with status 1\u{0}";
@@ -155,6 +155,9 @@ pub(crate) fn history() -> Vec<Fact> {
         Fact::DelayChanged { id: RunSpecId::parse(web).unwrap(), delay: None },
         changed(instance(web, 4, Condition::Running), Cause::Created),
         Fact::DeploymentStepDone { id: DeploymentId(Uuid::from_u128(2)), step: 0 },
+        Fact::ConsumerJoined { name: ConsumerName::parse("lb-1").unwrap() },
+        Fact::ConsumerJoined { name: ConsumerName::parse("lb-2").unwrap() },
+        Fact::ConsumerLeft { name: ConsumerName::parse("lb-1").unwrap() },
         Fact::Disconnected,
     ]
 }

@@ -40,6 +40,9 @@ const MOVE_DEPLOYMENTS: &str = "update paas_deployment set current_step = r.curr
     from unnest($1::text[], $2::integer[]) as r (id, current_step) where paas_deployment.id = r.id";
 const DELETE_DEPLOYMENTS: &str = "delete from paas_deployment where id = any($1::text[])";
 
+const PUT_CONSUMERS: &str = "insert into paas_consumer (name) select unnest($1::text[]) on conflict (name) do nothing";
+const DELETE_CONSUMERS: &str = "delete from paas_consumer where name = any($1::text[])";
+
 /// Writes facts as rows.
 #[derive(Clone, Copy, Debug)]
 pub struct PaasTables;
@@ -59,6 +62,8 @@ pub struct Statements {
     put_deployments: Statement,
     move_deployments: Statement,
     delete_deployments: Statement,
+    put_consumers: Statement,
+    delete_consumers: Statement,
 }
 
 impl Tables<Recorded> for PaasTables {
@@ -84,6 +89,8 @@ impl Tables<Recorded> for PaasTables {
             put_deployments: client.prepare(PUT_DEPLOYMENTS).await?,
             move_deployments: client.prepare(MOVE_DEPLOYMENTS).await?,
             delete_deployments: client.prepare(DELETE_DEPLOYMENTS).await?,
+            put_consumers: client.prepare(PUT_CONSUMERS).await?,
+            delete_consumers: client.prepare(DELETE_CONSUMERS).await?,
         })
     }
 
@@ -102,6 +109,7 @@ impl Tables<Recorded> for PaasTables {
         write_versions(transaction, statements, &rows);
         write_delays_and_failures(transaction, statements, &rows);
         write_instances(transaction, statements, &rows);
+        write_consumers(transaction, statements, &rows);
         write_deployments(transaction, statements, rows);
     }
 }
@@ -196,6 +204,20 @@ fn write_deployments<'a>(transaction: &mut Transaction<'a>, statements: &'a Stat
         let ids: Vec<String> = rows.steps.keys().map(ToString::to_string).collect();
         let steps: Vec<i32> = rows.steps.values().map(|step| step_column(*step)).collect();
         transaction.execute(&statements.move_deployments, [Box::new(ids), Box::new(steps)]);
+    }
+}
+
+fn write_consumers<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, rows: &Rows) {
+    let names = |wanted: Row<()>| -> Vec<String> {
+        let matching = rows.consumers.iter().filter(|(_, row)| **row == wanted);
+        matching.map(|(name, _)| name.to_string()).collect()
+    };
+    for (statement, names) in
+        [(&statements.delete_consumers, names(Row::Deleted)), (&statements.put_consumers, names(Row::Put(())))]
+    {
+        if !names.is_empty() {
+            transaction.execute(statement, [Box::new(names)]);
+        }
     }
 }
 

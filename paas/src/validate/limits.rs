@@ -32,3 +32,11 @@ pub const APPS_MAX: usize = 10_000;
 pub const TASKS_MAX: usize = 100_000;
 /// Bytes of the body of one request.
 pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Seconds for which a kill can be held up for load balancers: a day.
+pub const DRAIN_SECONDS_MAX: u32 = 24 * 3600;
+/// Consumers of the event stream that are waited for, and load balancers that report.
+pub const CONSUMERS_MAX: usize = 64;
+/// Apps in the reports of one load balancer.
+pub const TRAFFIC_APPS_MAX: usize = 100_000;
+/// Bytes of a task's output that are asked for at once.
+pub const LOG_BYTES_MAX: u64 = 1 << 20;

@@ -96,6 +96,8 @@ pub fn update(app: AppUpdate, id: &RunSpecId, rules: &Rules) -> Result<RunSpecUp
             app.task_kill_grace_period_seconds,
             &mut faults,
         ),
+        drain_timeout_ms: numbers::drain_seconds("/drainTimeoutSeconds", app.drain_timeout_seconds, &mut faults),
+        drain_delay_ms: numbers::drain_seconds("/drainDelaySeconds", app.drain_delay_seconds, &mut faults),
         dependencies: dependencies::absolute(app.dependencies, id, &mut faults),
         role: placement::role(app.role, rules, &mut faults),
     };

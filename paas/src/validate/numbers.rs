@@ -46,6 +46,11 @@ pub(super) fn seconds(path: &str, value: Option<i64>, faults: &mut Faults) -> Op
     count(path, value, limits::SECONDS_MAX, faults).map(|seconds| u64::from(seconds) * 1000)
 }
 
+/// A time for draining in whole seconds, in milliseconds.
+pub(super) fn drain_seconds(path: &str, value: Option<i64>, faults: &mut Faults) -> Option<u64> {
+    count(path, value, limits::DRAIN_SECONDS_MAX, faults).map(|seconds| u64::from(seconds) * 1000)
+}
+
 /// A delay in seconds, possibly with a fraction, in milliseconds.
 pub(super) fn milliseconds(path: &str, value: Option<Number>, faults: &mut Faults) -> Option<u64> {
     let seconds = at_least(path, value, 0.0, faults)?;

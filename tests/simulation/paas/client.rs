@@ -69,7 +69,10 @@ impl Client {
         };
         Self {
             index,
-            filter: EventFilter { event_types: wanted.iter().map(|name| (*name).to_owned()).collect() },
+            filter: EventFilter {
+                event_types: wanted.iter().map(|name| (*name).to_owned()).collect(),
+                ..EventFilter::default()
+            },
             stream: None,
             streams: 0,
             target: index,

@@ -83,7 +83,7 @@ impl Engine {
         out: &mut Effects,
     ) {
         let Some(task) = &instance.task else { return };
-        self.kills.done(&instance.id);
+        self.kill_over(&instance.id);
         let sentenced = task.sentenced_at.is_some();
         let failure = failure(instance, task, condition, status, now).filter(|_| !sentenced);
         let next = self.is_launched_again(instance).then(|| {
@@ -219,7 +219,7 @@ fn ip_addresses(status: &TaskStatus) -> Vec<IpAddress> {
 
 impl Engine {
     /// The definition whose task an instance runs.
-    pub(super) fn running_definition(&self, instance: &Instance) -> Option<std::sync::Arc<RunSpec>> {
+    pub(in super::super) fn running_definition(&self, instance: &Instance) -> Option<std::sync::Arc<RunSpec>> {
         self.state.run_specs.get(instance.run_spec())?.versions.get(&instance.version).cloned()
     }
 }

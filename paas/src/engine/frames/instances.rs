@@ -1,6 +1,7 @@
 use attica_core_api::Timestamp;
 
 use super::super::{Border, Cause, Finding, Frame, Snapshot, TaskUpdate};
+use super::INSTANCE_DRAINING;
 use super::fields::Fields;
 use crate::model::{Condition, HealthCheck, Instance, InstanceId};
 
@@ -31,8 +32,11 @@ pub(super) fn changed(
             let check = definition.and_then(|definition| definition.health_checks.get(*check));
             health(instance, check, *finding, *verdict, at, border)
         }
-        Cause::Decided => Vec::new(),
-        Cause::KilledAsUnhealthy { reason } => killed_as_unhealthy(instance, reason, at).into_iter().collect(),
+        Cause::Decided => draining(instance, before, at).into_iter().collect(),
+        // Whoever acknowledges any frame of a fact must have seen the one that asks for it: it comes first.
+        Cause::KilledAsUnhealthy { reason } => {
+            draining(instance, before, at).into_iter().chain(killed_as_unhealthy(instance, reason, at)).collect()
+        }
     }
 }
 
@@ -116,6 +120,21 @@ fn health(
         fields.text("runSpecId", app_id).frame("instance_health_changed_event", at)
     });
     [failed, alive, verdict].into_iter().flatten().collect()
+}
+
+/// The kill of the instance's task has just been decided.
+fn draining(instance: &Instance, before: &Snapshot, at: Timestamp) -> Option<Frame> {
+    let task = instance.task.as_ref().filter(|task| task.sentenced_at.is_some())?;
+    if before.instance(&instance.id).is_some_and(Instance::is_sentenced) {
+        return None;
+    }
+    let run_spec = before.run_specs.get(&instance.id.run_spec)?.versions.get(&instance.version)?;
+    let fields = Fields::new()
+        .text("instanceId", &instance.id.to_string())
+        .value("taskIds", &[task.id.as_str()])
+        .text("runSpecId", instance.id.run_spec.as_str())
+        .value("drainTimeoutSeconds", &(run_spec.drain_timeout_ms() / 1_000));
+    Some(fields.frame(INSTANCE_DRAINING, at))
 }
 
 fn killed_as_unhealthy(instance: &Instance, reason: &str, at: Timestamp) -> Option<Frame> {

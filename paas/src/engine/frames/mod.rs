@@ -10,6 +10,9 @@ use super::{Border, Fact, Frame, Snapshot};
 use crate::model::{Deployment, DeploymentId, Ending, RunSpec, RunSpecId};
 use fields::Fields;
 
+/// Tells those who route requests that an instance is about to be killed. Not one of Marathon's: only for those who ask for it.
+pub const INSTANCE_DRAINING: &str = "instance_draining";
+
 /// The frames that a fact means to subscribers, in order. `before` is the state that the fact is about to change.
 #[must_use]
 pub fn frames(fact: &Fact, before: &Snapshot, at: Timestamp, border: &Border) -> Vec<Frame> {
@@ -58,7 +61,10 @@ pub fn frames(fact: &Fact, before: &Snapshot, at: Timestamp, border: &Border) ->
                 .text("condition", condition.as_str());
             vec![fields.frame("unknown_instance_terminated_event", at)]
         }
-        Fact::RunSpecForgotten { .. } | Fact::DelayChanged { .. } => Vec::new(),
+        Fact::RunSpecForgotten { .. }
+        | Fact::DelayChanged { .. }
+        | Fact::ConsumerJoined { .. }
+        | Fact::ConsumerLeft { .. } => Vec::new(),
     }
 }
 

@@ -57,7 +57,7 @@ fn a_delay_is_reset_on_request() {
     world.put("/web", update(1));
     world.pass(30_000);
     world.behaviour = Behaviour::Run;
-    assert_eq!(world.write_only(Write::ResetDelay { id: id("/web") }), Ok(Reply::DelayReset));
+    assert_eq!(world.write_only(Write::ResetDelay { id: id("/web") }), Ok(Reply::Done));
     world.run();
     world.pass(60);
     assert_eq!(world.ready("/web"), 1);

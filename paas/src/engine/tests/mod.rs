@@ -2,6 +2,7 @@
 
 mod apps;
 mod conflicts;
+mod draining;
 mod failures;
 mod frames;
 mod health;

@@ -1,5 +1,6 @@
 //! One file per write.
 
+mod acknowledge;
 mod cancel;
 mod delete;
 mod kill;
@@ -29,6 +30,7 @@ impl Engine {
             Write::Kill { tasks, mode, force } => self.kill(now, &tasks, mode, conflict(force), out),
             Write::Cancel { id, mode } => self.cancel(now, id, mode, out),
             Write::ResetDelay { id } => self.reset_delay(now, id, out),
+            Write::Acknowledge { consumer, seen } => self.acknowledge(now, consumer, seen, out),
         }
     }
 

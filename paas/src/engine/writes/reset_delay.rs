@@ -14,6 +14,6 @@ impl Engine {
             self.record(now, Fact::DelayChanged { id: id.clone(), delay: None }, out);
             self.delay_over(&id);
         }
-        Ok(Reply::DelayReset)
+        Ok(Reply::Done)
     }
 }

@@ -1,3 +1,4 @@
+mod cluster;
 mod events;
 mod failures;
 mod link;

@@ -1,0 +1,54 @@
+//! The machines that apps run on.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::number::Number;
+
+/// Answer to `GET /v2/agents`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AgentList {
+    /// The agents that the master knows.
+    pub agents: Vec<Agent>,
+}
+
+/// One machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Agent {
+    /// The id that the master gave; tasks name it as `slaveId`.
+    pub id: String,
+    /// Name or address of the machine; tasks name it as `host`.
+    pub hostname: String,
+    /// Where the agent answers, `host:port`.
+    pub address: String,
+    /// Attributes, as constraints compare them.
+    pub attributes: BTreeMap<String, String>,
+    /// False while the master has no contact with it.
+    pub active: bool,
+    /// What it has.
+    pub resources: AgentResources,
+    /// What of it tasks use.
+    pub used: AgentResources,
+    /// When it was first registered, RFC 3339 with milliseconds.
+    pub registered_time: String,
+    /// The version of its program.
+    pub version: String,
+}
+
+/// Quantities of resources.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AgentResources {
+    /// Processors.
+    pub cpus: Number,
+    /// Memory, MiB.
+    pub mem: Number,
+    /// Disk, MiB.
+    pub disk: Number,
+    /// Devices.
+    pub gpus: Number,
+    /// Ranges of ports: `[31000-31099]`; `[]` for none.
+    pub ports: String,
+}
