@@ -1,51 +1,82 @@
-//! The one binary: parses arguments, sets up logging, calls a role.
+//! The one binary: parses arguments, sets up logging, calls a role or a client command.
 
+mod agent_command;
 mod logging;
 mod up;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use attica_dsl::client::{self, GlobalOptions};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
+
+use agent_command::AgentCommand;
 
 /// Attica runs services on many machines and speaks the Mesos and Marathon APIs.
 #[derive(Parser)]
 #[command(name = "attica", version, propagate_version = true, arg_required_else_help = true)]
 struct Cli {
+    #[command(flatten)]
+    options: GlobalOptions,
     #[command(subcommand)]
-    role: Role,
+    command: Command,
 }
 
 #[derive(Subcommand)]
-enum Role {
+enum Command {
     /// Start a whole cluster on this machine
     Up(up::Args),
     /// Lead the cluster: agents, frameworks, offers
     Master(attica_core::master::Args),
-    /// Run tasks on this machine
-    Agent(attica_agent::Args),
+    /// Run tasks on this machine; `attica agent list` shows who does
+    Agent(AgentCommand),
     /// Own an agent's child processes (started by the agent)
     #[command(hide = true)]
     Launcher(attica_agent::launcher::Args),
     /// Keep services running: apps, deployments, events
     Paas(attica_paas::Args),
+    #[command(flatten)]
+    Client(client::Command),
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    logging::init();
-    let result = match cli.role {
-        Role::Up(args) => block_on(up::run(args)),
-        Role::Master(args) => block_on(async { Ok(attica_core::master::run(args, terminated()).await?) }),
-        Role::Agent(args) => block_on(async { Ok(attica_agent::run(args, terminated()).await?) }),
-        Role::Launcher(args) => attica_agent::launcher::run(&args).map_err(Into::into),
-        Role::Paas(args) => block_on(async { Ok(attica_paas::run(args, terminated()).await?) }),
+    if let Some(answered) = client::answer_shell(Cli::command) {
+        return answered;
+    }
+    let Cli { options, command } = Cli::parse();
+    let role = match command {
+        Command::Client(command) => return client::run(command, options),
+        Command::Agent(AgentCommand::Client(command)) => return client::run(client::Command::Agent(command), options),
+        role @ (Command::Up(_)
+        | Command::Master(_)
+        | Command::Agent(AgentCommand::Role(_))
+        | Command::Launcher(_)
+        | Command::Paas(_)) => role,
     };
-    match result {
+    if !options.is_empty() {
+        let text = "--addr, --cluster and --json go with client commands; this one starts a role";
+        Cli::command().error(ErrorKind::ArgumentConflict, text).exit();
+    }
+    logging::init();
+    match run(role) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             logging::fatal(error.as_ref());
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(role: Command) -> Result<(), AnyError> {
+    match role {
+        Command::Up(args) => block_on(up::run(args)),
+        Command::Master(args) => block_on(async { Ok(attica_core::master::run(args, terminated()).await?) }),
+        Command::Agent(AgentCommand::Role(args)) => {
+            block_on(async { Ok(attica_agent::run(*args, terminated()).await?) })
+        }
+        Command::Launcher(args) => attica_agent::launcher::run(&args).map_err(Into::into),
+        Command::Paas(args) => block_on(async { Ok(attica_paas::run(args, terminated()).await?) }),
+        Command::Agent(AgentCommand::Client(_)) | Command::Client(_) => unreachable!("client commands are no roles"),
     }
 }
 
