@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("attica-agent", &["attica-core-api"]),
     ("attica-paas-api", &[]),
     ("attica-dsl", &["attica-paas-api"]),
+    ("attica-web", &[]),
     ("attica-paas", &["attica-core-api", "attica-core-store", "attica-paas-api"]),
 ];
 

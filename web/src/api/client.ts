@@ -1,0 +1,161 @@
+/** The calls of `/v2`. Each returns what the server sent, with the position in the event stream that the answer contains. */
+import type { Agent, TaskLog, Traffic } from './pending';
+import type {
+  App,
+  AppInfo,
+  AppUpdate,
+  Deployment,
+  DeploymentResult,
+  ErrorBody,
+  Fault,
+  Info,
+  QueueItem,
+  Task,
+} from './schema';
+
+/** An answer, and the id of the last event that it contains; null when the server did not say. */
+export interface Read<T> {
+  value: T;
+  position: number | null;
+}
+
+/** Why a call failed. `status` 0: the server did not answer at all. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly faults: Fault[] = [],
+    /** The parser's own words about a text that is not JSON. */
+    readonly parser: string | null = null,
+    /** Deployments in the way. */
+    readonly deployments: string[] = [],
+  ) {
+    super(message);
+    this.name = 'ApiError';
+  }
+
+  /** Another deployment holds the app; the same call with `force` would replace it. */
+  get locked(): boolean {
+    return this.status === 409 && this.deployments.length > 0;
+  }
+}
+
+/** An id as a path: its slashes stay, everything else that means something in an address is encoded. */
+export function idPath(id: string): string {
+  return id.split('/').map(encodeURIComponent).join('/');
+}
+
+type Query = Record<string, string | number | boolean | readonly string[] | undefined>;
+
+export function withQuery(path: string, query: Query = {}): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value === undefined) continue;
+    for (const one of Array.isArray(value) ? value : [value]) parameters.append(name, String(one));
+  }
+  const text = parameters.toString();
+  return text === '' ? path : `${path}?${text}`;
+}
+
+async function call<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Read<T>> {
+  const init: RequestInit = { method, headers: { accept: 'application/json' } };
+  if (signal) init.signal = signal;
+  if (body !== undefined) {
+    init.headers = { accept: 'application/json', 'content-type': 'application/json' };
+    init.body = typeof body === 'string' ? body : JSON.stringify(body);
+  }
+  const response = await fetch(path, init).catch((cause: unknown) => {
+    if (cause instanceof DOMException && cause.name === 'AbortError') throw cause;
+    throw new ApiError(0, 'The server does not answer.');
+  });
+  const text = await response.text();
+  if (!response.ok) throw refusal(response.status, text);
+  const position = Number(response.headers.get('Attica-Event-Id') ?? NaN);
+  return { value: parse<T>(response.status, text), position: Number.isFinite(position) ? position : null };
+}
+
+function parse<T>(status: number, text: string): T {
+  if (text === '') return undefined as T;
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    throw new ApiError(status, 'The server answered with something that is not JSON.');
+  }
+}
+
+/** Reads the body of a refusal; one without such a body still says which status it had. */
+export function refusal(status: number, text: string): ApiError {
+  let body: Partial<ErrorBody> = {};
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) body = value;
+  } catch {
+    // A proxy on the way answers in its own words; the status says enough.
+  }
+  const message = typeof body.message === 'string' ? body.message : `The server answered with status ${status}.`;
+  const details = body.details;
+  return new ApiError(
+    status,
+    message,
+    Array.isArray(details) ? details : [],
+    typeof details === 'string' ? details : null,
+    (body.deployments ?? []).map((deployment) => deployment.id),
+  );
+}
+
+const SHOWN = ['apps.counts', 'apps.deployments', 'apps.lastTaskFailure'];
+
+export const api = {
+  apps: () => call<{ apps: AppInfo[] }>('GET', withQuery('/v2/apps', { embed: SHOWN })),
+  /** One app without its instances: the list narrowed to it, since a single app always comes with all of them. */
+  async app(id: string): Promise<AppInfo | null> {
+    const { value } = await call<{ apps: AppInfo[] }>('GET', withQuery('/v2/apps', { id, embed: SHOWN }));
+    return value.apps.find((app) => app.id === id) ?? null;
+  },
+  tasks: () => call<{ tasks: Task[] }>('GET', '/v2/tasks'),
+  tasksOf: async (id: string) => (await call<{ tasks: Task[] }>('GET', `/v2/apps${idPath(id)}/tasks`)).value.tasks,
+  deployments: () => call<Deployment[]>('GET', '/v2/deployments'),
+  queue: async () => (await call<{ queue: QueueItem[] }>('GET', '/v2/queue')).value.queue,
+  waiting: async (id: string) => {
+    const path = withQuery('/v2/queue', { embed: 'lastUnusedOffers' });
+    const { value } = await call<{ queue: QueueItem[] }>('GET', path);
+    return value.queue.find((item) => item.app.id === id) ?? null;
+  },
+  info: async () => (await call<Info>('GET', '/v2/info')).value,
+  agents: async () => (await call<{ agents: Agent[] }>('GET', '/v2/agents')).value.agents,
+  versions: async (id: string) =>
+    (await call<{ versions: string[] }>('GET', `/v2/apps${idPath(id)}/versions`)).value.versions,
+  version: async (id: string, version: string) =>
+    (await call<App>('GET', `/v2/apps${idPath(id)}/versions/${encodeURIComponent(version)}`)).value,
+  log: async (task: string, file: 'stdout' | 'stderr', offset: number, length: number, signal?: AbortSignal) => {
+    const path = withQuery(`/v2/tasks/${encodeURIComponent(task)}/log`, { file, offset, length });
+    return (await call<TaskLog>('GET', path, undefined, signal)).value;
+  },
+  traffic: async (app: string) => (await call<Traffic>('GET', withQuery('/v2/traffic', { app }))).value,
+
+  create: async (definition: string, force: boolean) =>
+    (await call<AppInfo>('POST', withQuery('/v2/apps', { force: force || undefined }), definition)).value,
+  replace: async (id: string, definition: string, force: boolean) => {
+    const path = withQuery(`/v2/apps${idPath(id)}`, { partialUpdate: false, force: force || undefined });
+    return (await call<DeploymentResult>('PUT', path, definition)).value;
+  },
+  update: async (id: string, change: AppUpdate & { version?: string }, force = false) => {
+    const path = withQuery(`/v2/apps${idPath(id)}`, { force: force || undefined });
+    return (await call<DeploymentResult>('PUT', path, change)).value;
+  },
+  restart: async (id: string, force = false) => {
+    const path = withQuery(`/v2/apps${idPath(id)}/restart`, { force: force || undefined });
+    return (await call<DeploymentResult>('POST', path)).value;
+  },
+  destroy: async (id: string) => (await call<DeploymentResult>('DELETE', `/v2/apps${idPath(id)}`)).value,
+  killTask: async (id: string, task: string, scale: boolean) => {
+    await call('DELETE', withQuery(`/v2/apps${idPath(id)}/tasks/${encodeURIComponent(task)}`, { scale }));
+  },
+  cancel: async (deployment: string, force: boolean) => {
+    const path = withQuery(`/v2/deployments/${encodeURIComponent(deployment)}`, { force: force || undefined });
+    await call('DELETE', path);
+  },
+  resetDelay: async (id: string) => {
+    await call('DELETE', `/v2/queue${idPath(id)}/delay`);
+  },
+};

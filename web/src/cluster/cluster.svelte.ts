@@ -1,0 +1,317 @@
+/**
+ * The cluster as this page knows it: read once, then kept by the event stream. What no event tells (the launch queue, agents) is
+ * read again while something shows it or depends on it.
+ */
+import { api, ApiError } from '../api/client';
+import type { Agent } from '../api/pending';
+import type { AppInfo, Deployment, Info } from '../api/schema';
+import { AppRecord } from './app-record.svelte';
+import { appsOfPlan, type ClusterEvent, type Recorded, type StatusUpdate } from './events';
+import { Feed } from './feed.svelte';
+import { addCounts, fromTask, fromUpdate, hasEnded, noCounts, type Health, type Instance } from './instance';
+import { EventStream } from './stream';
+import { Later } from './later';
+
+/** `loading`: nothing to show yet. `stale`: what is shown may be old. `failed`: nothing could be read. */
+export type Phase = 'loading' | 'live' | 'stale' | 'failed';
+
+const QUEUE_EVERY_MS = 3_000;
+const AGENTS_EVERY_MS = 3_000;
+const ENDED_KEPT = 20;
+/** Above so many changed apps the whole list is cheaper than one call each. */
+const SINGLE_READS_MAX = 8;
+
+export class Cluster {
+  phase: Phase = $state('loading');
+  /** Why, while `failed`. */
+  problem = $state('');
+  /** Since when what is shown may be old. */
+  staleSince: number | null = $state(null);
+  readonly apps = new Map<string, AppRecord>();
+  /** Moves when apps come or go. */
+  appsRevision = $state(0);
+  instancesKnown = $state(false);
+  /** Moves when any instance changes: for what shows all of them. */
+  instancesRevision = $state(0);
+  deployments: readonly Deployment[] = $state.raw([]);
+  agents: readonly Agent[] | null = $state.raw(null);
+  agentsProblem = $state('');
+  info: Info | null = $state.raw(null);
+  readonly feed = new Feed();
+
+  #stream: EventStream | null = null;
+  #byInstance = new Map<string, Instance>();
+  #dirtyApps = new Set<string>();
+  #deploymentsRead = new Later(100, () => this.#readDeployments());
+  #appsRead = new Later(100, () => this.#readDirtyApps());
+  #queueRead = new Later(300, () => this.#readQueue());
+  #watchers = 0;
+  #loading = false;
+
+  readonly totals = $derived.by(() => {
+    void this.appsRevision;
+    const counts = noCounts();
+    let wanted = 0;
+    for (const app of this.apps.values()) {
+      addCounts(counts, app.counts);
+      wanted += app.definition.instances;
+    }
+    return { counts, wanted, apps: this.apps.size };
+  });
+
+  /** Begins to live; the returned function ends it. */
+  start(): () => void {
+    void this.#load();
+    const queue = setInterval(() => this.#somethingWaits() && this.#queueRead.now(), QUEUE_EVERY_MS);
+    const agents = setInterval(() => {
+      if (this.#watchers > 0 && !document.hidden) void this.#readAgents();
+    }, AGENTS_EVERY_MS);
+    return () => {
+      clearInterval(queue);
+      clearInterval(agents);
+      this.#stream?.close();
+    };
+  }
+
+  /** Keeps the agents fresh until the returned function is called. */
+  watchAgents(): () => void {
+    this.#watchers += 1;
+    void this.#readAgents();
+    return () => {
+      this.#watchers -= 1;
+    };
+  }
+
+  app(id: string): AppRecord | undefined {
+    void this.appsRevision;
+    return this.apps.get(id);
+  }
+
+  /** Reads everything, then follows from the earliest of the positions read: events that an answer holds already change nothing. */
+  async #load(): Promise<void> {
+    if (this.#loading) return;
+    this.#loading = true;
+    try {
+      const tasks = api.tasks();
+      tasks.catch(() => undefined);
+      const [apps, deployments] = await Promise.all([api.apps(), api.deployments()]);
+      this.#takeApps(apps.value.apps);
+      this.#takeDeployments(deployments.value);
+      if (this.phase !== 'stale') this.phase = 'live';
+      const read = await tasks;
+      this.#takeTasks(read.value.tasks.map((task) => fromTask(task, this.#checksOf(task.appId))));
+      const positions = [apps.position, deployments.position, read.position].filter((position) => position !== null);
+      this.#follow(positions.length > 0 ? Math.min(...positions) : null);
+      this.#queueRead.now();
+      this.info = await api.info();
+    } catch (error) {
+      this.problem = error instanceof ApiError ? error.message : String(error);
+      this.phase = this.apps.size > 0 ? 'stale' : 'failed';
+      this.staleSince ??= Date.now();
+      setTimeout(() => void this.#load(), 2_000);
+    } finally {
+      this.#loading = false;
+    }
+  }
+
+  #follow(position: number | null): void {
+    this.#stream?.close();
+    this.#stream = new EventStream(position, {
+      events: (batch) => this.#apply(batch),
+      live: () => {
+        this.phase = 'live';
+        this.staleSince = null;
+      },
+      away: () => {
+        this.phase = 'stale';
+        this.staleSince ??= Date.now();
+      },
+    });
+    this.feed.begin(position);
+  }
+
+  #takeApps(definitions: readonly AppInfo[]): void {
+    const present = new Set(definitions.map((definition) => definition.id));
+    for (const id of [...this.apps.keys()]) if (!present.has(id)) this.#forget(id);
+    for (const definition of definitions) this.#takeApp(definition);
+  }
+
+  #takeApp(definition: AppInfo): void {
+    const known = this.apps.get(definition.id);
+    if (known) {
+      known.definition = definition;
+      known.recount(this.instancesKnown);
+      return;
+    }
+    const record = new AppRecord(definition);
+    record.deployments = this.#deploymentsOf(definition.id);
+    record.recount(this.instancesKnown);
+    this.apps.set(definition.id, record);
+    this.appsRevision += 1;
+  }
+
+  #forget(id: string): void {
+    const record = this.apps.get(id);
+    if (!record) return;
+    for (const instance of record.instances.values()) this.#byInstance.delete(instance.instanceId);
+    this.apps.delete(id);
+    this.appsRevision += 1;
+    this.instancesRevision += 1;
+  }
+
+  #takeTasks(instances: readonly Instance[]): void {
+    for (const record of this.apps.values()) record.instances.clear();
+    this.#byInstance.clear();
+    for (const instance of instances) this.#put(instance);
+    this.instancesKnown = true;
+    for (const record of this.apps.values()) {
+      record.revision += 1;
+      record.recount(true);
+    }
+    this.instancesRevision += 1;
+  }
+
+  #put(instance: Instance): AppRecord | undefined {
+    const record = this.apps.get(instance.appId);
+    record?.instances.set(instance.taskId, instance);
+    this.#byInstance.set(instance.instanceId, instance);
+    return record;
+  }
+
+  #takeDeployments(deployments: readonly Deployment[]): void {
+    this.deployments = deployments;
+    for (const record of this.apps.values()) {
+      const now = this.#deploymentsOf(record.id);
+      if (now.join() !== record.deployments.join()) record.deployments = now;
+    }
+  }
+
+  #deploymentsOf(app: string): string[] {
+    return this.deployments.filter((deployment) => deployment.affectedApps.includes(app)).map(({ id }) => id);
+  }
+
+  #checksOf(app: string): number {
+    return this.apps.get(app)?.definition.healthChecks.length ?? 0;
+  }
+
+  #apply(batch: readonly Recorded[]): void {
+    const changed = new Set<AppRecord>();
+    for (const { event } of batch) this.#applyOne(event, changed);
+    for (const record of changed) {
+      record.revision += 1;
+      record.recount(true);
+    }
+    if (changed.size > 0) this.instancesRevision += 1;
+    if (changed.size > 0 || this.#somethingWaits()) this.#queueRead.soon();
+    this.feed.add(batch);
+  }
+
+  #applyOne(event: ClusterEvent, changed: Set<AppRecord>): void {
+    switch (event.eventType) {
+      case 'status_update_event': {
+        const record = this.#update(event);
+        if (record) changed.add(record);
+        return;
+      }
+      case 'instance_health_changed_event': {
+        const health: Health = event.healthy === null ? 'none' : event.healthy ? 'good' : 'bad';
+        const known = this.#byInstance.get(event.instanceId);
+        const record = known && this.#put({ ...known, health });
+        if (record) changed.add(record);
+        return;
+      }
+      case 'api_post_event':
+        return this.#readAppSoon(event.appDefinition.id);
+      case 'add_health_check_event':
+      case 'remove_health_check_event':
+        return this.#readAppSoon(event.appId);
+      case 'app_terminated_event':
+        return this.#readAppSoon(event.appId);
+      case 'deployment_success':
+      case 'deployment_failed':
+        appsOfPlan(event.plan).forEach((app) => this.#readAppSoon(app));
+        return this.#deploymentsRead.soon();
+      case 'deployment_info':
+        appsOfPlan(event.plan).forEach((app) => this.#readAppSoon(app));
+        return this.#deploymentsRead.soon();
+      case 'deployment_step_success':
+      case 'deployment_step_failure':
+        return this.#deploymentsRead.soon();
+      case 'event_stream_reset':
+        // What lay between is no longer kept: read everything anew.
+        return void this.#load();
+      case 'instance_changed_event':
+      case 'unknown_instance_terminated_event':
+      case 'failed_health_check_event':
+      case 'health_status_changed_event':
+      case 'unhealthy_instance_kill_event':
+      case 'group_change_success':
+      case 'group_change_failed':
+      case 'scheduler_registered_event':
+      case 'scheduler_reregistered_event':
+      case 'scheduler_disconnected_event':
+      case 'event_stream_attached':
+      case 'event_stream_detached':
+        return;
+    }
+  }
+
+  #update(update: StatusUpdate): AppRecord | undefined {
+    const record = this.apps.get(update.appId);
+    if (!record) {
+      this.#readAppSoon(update.appId);
+      return undefined;
+    }
+    const next = fromUpdate(update, record.instances.get(update.taskId));
+    if (!hasEnded(update.taskStatus)) return this.#put(next);
+    record.instances.delete(update.taskId);
+    if (this.#byInstance.get(next.instanceId)?.taskId === update.taskId) this.#byInstance.delete(next.instanceId);
+    record.ended = [next, ...record.ended.filter((one) => one.taskId !== next.taskId)].slice(0, ENDED_KEPT);
+    if (update.taskStatus === 'TASK_FAILED') this.#readAppSoon(update.appId);
+    return record;
+  }
+
+  #readAppSoon(id: string): void {
+    this.#dirtyApps.add(id);
+    this.#appsRead.soon();
+  }
+
+  async #readDirtyApps(): Promise<void> {
+    const ids = [...this.#dirtyApps];
+    this.#dirtyApps.clear();
+    if (ids.length > SINGLE_READS_MAX) return this.#takeApps((await api.apps()).value.apps);
+    for (const id of ids) {
+      const definition = await api.app(id);
+      if (definition) this.#takeApp(definition);
+      else this.#forget(id);
+    }
+  }
+
+  async #readDeployments(): Promise<void> {
+    this.#takeDeployments((await api.deployments()).value);
+  }
+
+  async #readQueue(): Promise<void> {
+    const items = new Map((await api.queue()).map((item) => [item.app.id, item]));
+    for (const record of this.apps.values()) {
+      const item = items.get(record.id) ?? null;
+      if (item || record.queued) record.queued = item;
+    }
+  }
+
+  #somethingWaits(): boolean {
+    for (const record of this.apps.values()) if (record.counts.missing > 0 || record.queued) return true;
+    return false;
+  }
+
+  async #readAgents(): Promise<void> {
+    try {
+      this.agents = await api.agents();
+      this.agentsProblem = '';
+    } catch (error) {
+      this.agentsProblem = error instanceof ApiError ? error.message : String(error);
+    }
+  }
+}
+
+export const cluster = new Cluster();

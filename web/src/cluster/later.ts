@@ -1,0 +1,35 @@
+/** A read that many events ask for: done once, a little later, never twice at the same time. */
+export class Later {
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #running = false;
+  #again = false;
+
+  constructor(
+    private readonly delayMs: number,
+    private readonly read: () => Promise<void>,
+  ) {}
+
+  soon(): void {
+    this.#timer ??= setTimeout(() => this.now(), this.delayMs);
+  }
+
+  now(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#running) {
+      this.#again = true;
+      return;
+    }
+    this.#running = true;
+    // A failed read is made good by the next event or by the next reading of everything.
+    void this.read()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#running = false;
+        if (this.#again) {
+          this.#again = false;
+          this.soon();
+        }
+      });
+  }
+}
