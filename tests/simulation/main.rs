@@ -126,8 +126,8 @@ fn finds_a_master_that_speaks_before_the_commit() {
 }
 
 #[test]
-fn finds_a_leader_that_forgets_what_is_not_acknowledged() {
-    must_find(Rules { outbox: rules::Outbox::ForgottenOnFailover, ..Rules::default() }, &["I14:"]);
+fn finds_a_leader_that_does_not_deliver_what_the_last_one_took() {
+    must_find(Rules { outbox: rules::Outbox::NewOnly, ..Rules::default() }, &["I14:"]);
 }
 
 #[test]
@@ -143,4 +143,34 @@ fn finds_a_service_layer_that_calls_before_the_commit() {
 #[test]
 fn finds_a_planner_that_ignores_the_minimum_health_capacity() {
     must_find(Rules { capacity: rules::Capacity::Ignored, ..Rules::default() }, &["I3:"]);
+}
+
+#[test]
+fn finds_an_engine_that_starts_one_instance_too_many() {
+    must_find(Rules { instances: rules::Instances::Twins, ..Rules::default() }, &["I2:"]);
+}
+
+#[test]
+fn finds_an_event_stream_that_repeats_an_event_on_resume() {
+    must_find(Rules { resume: rules::Resume::Repeating, ..Rules::default() }, &["I9:"]);
+}
+
+#[test]
+fn finds_an_event_stream_that_skips_an_event_on_resume() {
+    must_find(Rules { resume: rules::Resume::Skipping, ..Rules::default() }, &["I9:"]);
+}
+
+#[test]
+fn finds_a_fact_that_the_kernels_tables_leave_out() {
+    must_find(Rules { tables: rules::Tables::WithoutUnreachableAgents, ..Rules::default() }, &["I10:"]);
+}
+
+#[test]
+fn finds_a_fact_that_the_service_layers_tables_leave_out() {
+    must_find(Rules { tables: rules::Tables::WithoutDelays, ..Rules::default() }, &["I10:"]);
+}
+
+#[test]
+fn finds_a_deployment_that_never_ends() {
+    must_find(Rules { ends: rules::Ends::Withheld, ..Rules::default() }, &["I12:"]);
 }

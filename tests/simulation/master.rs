@@ -1,6 +1,6 @@
 //! A master: the real kernel in a simulated shell, with a writer that has one commit in flight.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use attica_core::fact::Fact;
 use attica_core::kernel::{Config, Effects, Input, Kernel, LinkId, Now, RateLimit, Reply, ReplyTo, Send, StreamId};
@@ -8,6 +8,7 @@ use attica_core::snapshot::Snapshot;
 use attica_core_api::scheduler::Event;
 use attica_core_api::v1::MasterInfo;
 use attica_core_api::{Entropy, Tick, Timestamp, link};
+use bytes::Bytes;
 
 use crate::lead::LEASE_MS;
 use crate::network::{Body, Message, Node};
@@ -56,6 +57,8 @@ pub(crate) struct Leader {
     next_ticket: u64,
     /// When the kernel will be woken.
     wake: Option<Tick>,
+    /// Statuses that a broken rule never lets out.
+    withheld: BTreeSet<Bytes>,
 }
 
 struct Batch {
@@ -87,6 +90,12 @@ impl Master {
         // Each machine's monotonic clock started at another time.
         let started = u64::try_from(self.index).expect("few") * 1_000_000;
         Now { tick: Tick(now + started), wall: Timestamp(wall) }
+    }
+
+    /// Compares the kernel with the fold of its facts, if all of them are in there; returns whether they are.
+    pub(crate) fn check_fold(&self, now: u64, fold: &Snapshot) -> Result<bool, String> {
+        let Some(leader) = self.leader().filter(|leader| leader.is_settled()) else { return Ok(false) };
+        leader.kernel.check_fold(fold, self.now(now)).map(|()| true)
     }
 
     pub(crate) fn timer(&mut self, now: u64, timer: Timer, random: &mut Random, rules: Rules, out: &mut Out) {
@@ -173,12 +182,14 @@ impl Master {
         rules: Rules,
         out: &mut Out,
     ) {
-        let mut snapshot = snapshot.clone();
-        if rules.outbox == Outbox::ForgottenOnFailover {
-            let tasks = snapshot.frameworks.values_mut().flat_map(|framework| framework.tasks.values_mut());
-            tasks.for_each(|task| task.outbox.clear());
-        }
-        let kernel = Kernel::recover(config(epoch), Entropy::new(random.seed()), &snapshot, self.now(now));
+        let kernel = Kernel::recover(config(epoch), Entropy::new(random.seed()), snapshot, self.now(now));
+        let withheld = match rules.outbox {
+            Outbox::Delivered => BTreeSet::new(),
+            Outbox::NewOnly => {
+                let tasks = snapshot.frameworks.values().flat_map(|framework| framework.tasks.values());
+                tasks.flat_map(|task| &task.outbox).filter_map(|status| status.uuid.clone()).collect()
+            }
+        };
         self.role = Role::Leading(Box::new(Leader {
             kernel,
             epoch,
@@ -192,6 +203,7 @@ impl Master {
             tickets: BTreeMap::new(),
             next_ticket: 0,
             wake: None,
+            withheld,
         }));
         out.timers.push((1, Timer::Work { epoch }));
     }
@@ -277,6 +289,11 @@ impl Master {
 }
 
 impl Leader {
+    /// True when everything that the kernel decided is in the store.
+    fn is_settled(&self) -> bool {
+        self.in_flight.is_none() && self.waiting.is_empty()
+    }
+
     fn input_of(&mut self, message: Message) -> Option<Input> {
         match (message.from, message.body) {
             (scheduler, Body::Subscribe { stream, subscribe }) => {
@@ -313,6 +330,11 @@ impl Leader {
         }
     }
 
+    fn is_withheld(&self, event: &Event) -> bool {
+        let uuid = event.update.as_ref().and_then(|update| update.status.uuid.as_ref());
+        uuid.is_some_and(|uuid| self.withheld.contains(uuid))
+    }
+
     fn ticket(&mut self, from: Node, answer: Body) -> ReplyTo {
         self.next_ticket += 1;
         self.tickets.insert(self.next_ticket, (from, answer));
@@ -342,6 +364,7 @@ impl Leader {
     fn release(&mut self, node: Node, batch: Batch, out: &mut Out) {
         for send in batch.sends {
             match send {
+                Send::Scheduler { event, .. } if self.is_withheld(&event) => {}
                 Send::Scheduler { stream, event } => {
                     let stream = stream.as_str();
                     let Some(scheduler) = self.streams.get(stream) else { continue };

@@ -9,6 +9,10 @@ pub(crate) struct Rules {
     /// When the service layer calls the master and answers its clients.
     pub(crate) paas_release: Release,
     pub(crate) capacity: Capacity,
+    pub(crate) instances: Instances,
+    pub(crate) ends: Ends,
+    pub(crate) resume: Resume,
+    pub(crate) tables: Tables,
 }
 
 /// When a shell lets out what its core said.
@@ -21,14 +25,14 @@ pub(crate) enum Release {
     BeforeCommit,
 }
 
-/// What a new leader knows of unacknowledged statuses.
+/// Which unacknowledged statuses a leader delivers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Outbox {
     /// All of them.
     #[default]
-    Durable,
-    /// None of them.
-    ForgottenOnFailover,
+    Delivered,
+    /// Only those that it took itself.
+    NewOnly,
 }
 
 /// What an agent does with a message of an epoch below the highest that it has seen.
@@ -49,4 +53,48 @@ pub(crate) enum Capacity {
     Kept,
     /// Nothing: what clients ask for is lost on its way to the engine.
     Ignored,
+}
+
+/// How many instances the service layer's engine makes where the plan wants one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Instances {
+    /// One.
+    #[default]
+    Planned,
+    /// One too many.
+    Twins,
+}
+
+/// What the service layer's engine hears of the end of tasks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// What the master says.
+    #[default]
+    Told,
+    /// Nothing: the shell acknowledges it and keeps it to itself.
+    Withheld,
+}
+
+/// Where an event stream goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Resume {
+    /// After the event that the client names.
+    #[default]
+    Exact,
+    /// With that event.
+    Repeating,
+    /// Without the events of the next fact.
+    Skipping,
+}
+
+/// Which facts become rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Tables {
+    /// All that the tables keep.
+    #[default]
+    Complete,
+    /// Not that an agent is unreachable.
+    WithoutUnreachableAgents,
+    /// Not how failures slow a run spec down.
+    WithoutDelays,
 }

@@ -5,6 +5,7 @@ use attica_core::snapshot::Snapshot;
 
 use crate::lead::{Fence, Lead};
 use crate::network::Body;
+use crate::rules::{Rules, Tables};
 
 /// The database.
 #[derive(Debug, Default)]
@@ -24,7 +25,7 @@ pub(crate) enum Outcome {
 
 impl Store {
     /// Carries a request of a master out.
-    pub(crate) fn serve(&mut self, now: u64, master: usize, request: Body) -> Option<Outcome> {
+    pub(crate) fn serve(&mut self, now: u64, master: usize, request: Body, rules: Rules) -> Option<Outcome> {
         if let Some(answer) = self.lead.answer(now, master, &request) {
             return Some(Outcome::Answer(answer));
         }
@@ -33,7 +34,10 @@ impl Store {
         if self.lead.admit(epoch, seq, facts.len()) == Fence::Closed {
             return None;
         }
-        facts.iter().for_each(|fact| self.snapshot.apply(fact));
+        let lacking = |fact: &Fact| {
+            rules.tables == Tables::WithoutUnreachableAgents && matches!(fact, Fact::AgentUnreachable { .. })
+        };
+        facts.iter().filter(|fact| !lacking(fact)).for_each(|fact| self.snapshot.apply(fact));
         Some(Outcome::Committed(Body::Committed { epoch, seq: self.lead.seq }, facts))
     }
 }

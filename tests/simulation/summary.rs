@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 pub(crate) struct Summary(BTreeMap<&'static str, u64>);
 
 /// What has to happen in the runs together: one in which nothing happens proves nothing.
-const EXPECTED: [&str; 16] = [
+const EXPECTED: [&str; 17] = [
     "steps",
     "epochs",
     "facts",
@@ -18,6 +18,7 @@ const EXPECTED: [&str; 16] = [
     "updates repeated",
     "commits fenced",
     "frameworks removed",
+    "folds compared",
     "writes done",
     "writes refused",
     "deployments done",

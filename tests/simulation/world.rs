@@ -340,7 +340,7 @@ impl World {
             Body::Commit { epoch, facts, .. } => Some((*epoch, facts.len())),
             _ => None,
         };
-        let answer = match self.store.serve(self.now, master, request) {
+        let answer = match self.store.serve(self.now, master, request, self.rules) {
             None => {
                 if let Some((epoch, facts)) = commit {
                     self.checks.fenced(epoch, facts);

@@ -74,9 +74,12 @@ impl Kernel {
             if entry.is_terminal() || entry.reach == Reach::Unreachable {
                 continue;
             }
+            // The last status of a task is all that the next leader will know of its details.
+            let details = entry.details.clone();
             let state = self.framework_mut(&framework).told(TaskState::Unreachable);
             let reason = TaskStatusReason::AgentRemoved;
             let mut status = from_master(now, task, Some(id.clone()), state, reason, message.clone());
+            details.into_iter().for_each(|details| details.fill(&mut status));
             status.unreachable_time = Some(now.wall.time_info());
             self.update_reach(now, &framework, status, Reach::Unreachable, out);
         }

@@ -96,6 +96,11 @@ impl History {
         self.ids.contains(task)
     }
 
+    /// All of them.
+    pub fn ids(&self) -> &BTreeSet<TaskId> {
+        &self.ids
+    }
+
     /// Adds a task, and says which ones have to be forgotten so that no more than `limit` are left.
     pub fn push(&mut self, task: TaskId, limit: usize) -> Vec<TaskId> {
         self.ids.insert(task.clone());

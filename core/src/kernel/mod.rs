@@ -6,7 +6,7 @@
 //!
 //! One file per input or command; beside them the things that the kernel knows ([`framework`], [`agent`], [`task`]), what becomes
 //! of them whatever the cause ([`agent_lost`], [`framework_lost`], [`launch`], [`outbox`], [`offers`]), and how it wakes up
-//! ([`settle`], [`timers`]).
+//! ([`settle`], [`timers`]). [`durable`] says what of all this a new leader must find again.
 
 mod accept;
 mod acknowledge;
@@ -19,6 +19,7 @@ mod agent_tasks;
 mod command;
 mod config;
 mod decline;
+mod durable;
 mod effects;
 mod framework;
 mod framework_lost;

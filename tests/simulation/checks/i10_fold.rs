@@ -1,11 +1,22 @@
-//! I10: the fold of the facts, read back from the journal, is the state that the engine has.
+//! I10: folding the facts gives the same state as the tables, and either is what the leader has in its memory. The simulated tables are
+//! the fold; what is compared with it is the live kernel and the live engine.
 
 use attica_paas::engine::Snapshot;
 
-use crate::paas::{Leader, Store};
+use crate::master::Master;
+use crate::paas::Leader;
+use crate::{paas, store};
 
-/// A leader has all its facts in the store.
-pub(super) fn settled(leader: &Leader, store: &Store) -> Result<(), String> {
+/// Compares the leading kernel, if it has all its facts in the store. Returns how many were compared.
+pub(super) fn kernel(now: u64, masters: &[Master], store: &store::Store) -> Result<u64, String> {
+    let leads = |master: &&Master| master.leader().is_some_and(|leader| leader.epoch == store.lead.epoch);
+    let Some(master) = masters.iter().find(leads) else { return Ok(0) };
+    let compared = master.check_fold(now, &store.snapshot).map_err(|difference| format!("I10: {difference}"))?;
+    Ok(u64::from(compared))
+}
+
+/// Compares the leading engine, which has all its facts in the store.
+pub(super) fn engine(leader: &Leader, store: &paas::Store) -> Result<(), String> {
     compare(leader.engine.snapshot(), &store.snapshot)
 }
 

@@ -99,6 +99,7 @@ impl Checks {
         masters: &[Master],
         agents: &[Agent],
     ) -> Result<(), String> {
+        self.counts.add("folds compared", i10_fold::kernel(now, masters, store)?);
         self.orphans.survey(now, store, agents)?;
         self.zombies.survey(now, store, masters, agents)
     }

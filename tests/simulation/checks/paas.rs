@@ -61,7 +61,7 @@ impl PaasChecks {
     pub(crate) fn survey(&self, store: &Store, processes: &[Paas], agents: &[Agent]) -> Result<(), String> {
         let leader = processes.iter().filter_map(Paas::leader).find(|leader| leader.epoch == store.lead.epoch);
         if let Some(leader) = leader.filter(|leader| leader.is_settled()) {
-            i10_fold::settled(leader, store)?;
+            i10_fold::engine(leader, store)?;
         }
         store.snapshot.framework_id.as_ref().map_or(Ok(()), |framework| i2_plan::processes(framework, agents))
     }

@@ -1,6 +1,7 @@
 //! The service layer in the simulation: the real engine in a simulated shell ([`process`]) over its own database ([`store`]), a
 //! framework of the simulated masters ([`link`]), asked for things and watched by [`client`]s.
 
+mod broken;
 mod client;
 mod link;
 mod process;

@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, VecDeque};
 use attica_core_api::scheduler::Call;
 use attica_core_api::v1::FrameworkId;
 use attica_core_api::{Entropy, Now, Tick, Timestamp};
-use attica_paas::engine::{Border, Config, Effects, Engine, Input, Origin, Recorded, Refusal, Reply, ReplyTo, Write};
+use attica_paas::engine::{Border, Config, Effects, Engine, Input, Origin, Recorded, Refusal, Reply, ReplyTo};
 use attica_paas::events::EventId;
-use attica_paas::model::Upgrade;
 use attica_paas::{normalise, validate};
 
+use super::broken::{self, Hearing};
 use super::link::Link;
 use super::{Body, Entry, Source, Store};
 use crate::lead::LEASE_MS;
 use crate::network::{self, Message, Node};
 use crate::random::Random;
-use crate::rules::{Capacity, Release, Rules};
+use crate::rules::{Release, Rules};
 use crate::world::{Out, Timer};
 
 /// How long the writer waits for the answer to a commit before it connects again and asks.
@@ -119,7 +119,7 @@ impl Paas {
         match timer {
             Timer::Tick => self.tick(now, masters, store, random, out),
             Timer::Work { epoch } if self.leader().is_some_and(|leader| leader.epoch == epoch) => {
-                self.work(now, rules, out)
+                self.work(now, random, rules, out)
             }
             Timer::Work { .. } => {}
         }
@@ -242,7 +242,7 @@ impl Paas {
     }
 
     /// One turn of the shell: inputs, the passage of time, and the writer.
-    fn work(&mut self, now: u64, rules: Rules, out: &mut Out) {
+    fn work(&mut self, now: u64, random: &mut Random, rules: Rules, out: &mut Out) {
         let node = self.node();
         let Role::Leading(leader) = &mut self.role else { return };
         let mut effects = Effects::default();
@@ -256,6 +256,7 @@ impl Paas {
         let by_itself = |recorded: Recorded| Entry { recorded, source: Source::Engine };
         entries.extend(effects.facts.drain(..).map(by_itself));
         leader.wake_up(now, effects.wake, out);
+        broken::said(&mut entries, random, rules);
         let mut batch = Batch { entries, calls: effects.calls, replies: effects.replies };
         if rules.paas_release == Release::BeforeCommit {
             let (calls, replies) = (std::mem::take(&mut batch.calls), std::mem::take(&mut batch.replies));
@@ -294,7 +295,13 @@ impl Leader {
         out: &mut Out,
     ) -> Option<Input> {
         match message.body {
-            network::Body::Event { stream, event } => self.link.hear(now, &stream, event),
+            network::Body::Event { stream, event } => match broken::hear(event, rules) {
+                Hearing::Heard(event) => self.link.hear(now, &stream, event),
+                Hearing::Withheld(answer) => {
+                    answer.into_iter().for_each(|call| self.link.send(now, call, out));
+                    None
+                }
+            },
             network::Body::Answer { ticket, .. } => {
                 self.link.answered(now, ticket, out);
                 None
@@ -308,11 +315,12 @@ impl Leader {
                     self.next_reply += 1;
                     let reply = ReplyTo(self.next_reply);
                     self.tickets.insert(reply, (message.from, ticket));
-                    let write = if rules.capacity == Capacity::Ignored { without_capacity(write) } else { write };
+                    let write = broken::write(write, rules);
                     Some(Input::Write { write, origin: Origin::default(), reply })
                 }
                 Body::Follow { after } => {
-                    self.followers.insert(message.connection, Follower { node: message.from, position: after });
+                    let position = broken::resume(after, rules);
+                    self.followers.insert(message.connection, Follower { node: message.from, position });
                     None
                 }
                 Body::Written { .. } | Body::Events { .. } | Body::Commit { .. } => None,
@@ -375,24 +383,6 @@ impl Leader {
 /// All machines of the service layer have the same time.
 pub(crate) fn moment(now: u64) -> Now {
     Now { tick: Tick(now), wall: Timestamp(WALL_START_MS.saturating_add_unsigned(now)) }
-}
-
-/// What a planner sees that knows no minimum.
-fn without_capacity(mut write: Write) -> Write {
-    use attica_paas::engine::Definition;
-    let Write::Put { changes, .. } = &mut write else { return write };
-    for change in changes {
-        match &mut change.to {
-            Definition::New(update)
-            | Definition::Merged(update)
-            | Definition::Patched(update)
-            | Definition::Replaced(update) => {
-                update.upgrade = Some(Upgrade { minimum_health_capacity: 0.0, maximum_over_capacity: 0.0 });
-            }
-            Definition::Stored(_) => {}
-        }
-    }
-    write
 }
 
 /// Everything happens sooner than in life, so that a short run sees much.

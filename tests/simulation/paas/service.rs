@@ -75,14 +75,21 @@ impl Service {
                 self.processes[index].receive(now, message, random, rules, out);
                 Ok(())
             }
-            (Node::PaasStore, Node::Paas(paas)) => self.serve(now, paas, message.body, out),
+            (Node::PaasStore, Node::Paas(paas)) => self.serve(now, paas, message.body, rules, out),
             (Node::Client(index), _) => self.client_arrived(now, index, message),
             _ => Ok(()),
         }
     }
 
-    fn serve(&mut self, now: u64, paas: usize, request: network::Body, out: &mut Out) -> Result<(), String> {
-        let answer = match self.store.serve(now, paas, request) {
+    fn serve(
+        &mut self,
+        now: u64,
+        paas: usize,
+        request: network::Body,
+        rules: Rules,
+        out: &mut Out,
+    ) -> Result<(), String> {
+        let answer = match self.store.serve(now, paas, request, rules) {
             Outcome::Answer(answer) => answer,
             Outcome::Committed(answer, epoch, entries) => {
                 self.checks.committed(epoch, &entries)?;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Body, Entry};
 use crate::lead::{Fence, Lead};
 use crate::network;
+use crate::rules::{Rules, Tables};
 
 /// The database.
 #[derive(Debug, Default)]
@@ -33,7 +34,7 @@ pub(crate) enum Outcome {
 
 impl Store {
     /// Carries a request of a service layer's process out.
-    pub(crate) fn serve(&mut self, now: u64, paas: usize, request: network::Body) -> Outcome {
+    pub(crate) fn serve(&mut self, now: u64, paas: usize, request: network::Body, rules: Rules) -> Outcome {
         if let Some(answer) = self.lead.answer(now, paas, &request) {
             return Outcome::Answer(answer);
         }
@@ -43,7 +44,11 @@ impl Store {
             return Outcome::Fenced;
         }
         for Entry { recorded, .. } in &entries {
-            self.snapshot.apply(&read_again(&recorded.encode()));
+            let fact = read_again(&recorded.encode());
+            let lacking = rules.tables == Tables::WithoutDelays && matches!(fact, Fact::DelayChanged { .. });
+            if !lacking {
+                self.snapshot.apply(&fact);
+            }
             self.frames.push(recorded.frames());
         }
         Outcome::Committed(network::Body::Committed { epoch, seq: self.lead.seq }, epoch, entries)

@@ -92,6 +92,7 @@ impl Scene {
         self.said.extend(out.sends);
         self.last_reply = out.replies.into_iter().map(|(_, reply)| reply).next_back().or(self.last_reply.take());
         self.kernel.assert_consistent();
+        self.kernel.check_fold(&self.snapshot, self.now).unwrap_or_else(|difference| panic!("I10: {difference}"));
         self
     }
 

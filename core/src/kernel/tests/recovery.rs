@@ -76,3 +76,18 @@ fn history_is_bounded_and_survives() {
     scene.subscribe("s2", with_id("m1-0000"));
     assert!(scene.kernel.frameworks[&FrameworkId::new("m1-0000")].history.contains(&TaskId::new("t2")));
 }
+
+#[test]
+fn what_a_check_found_is_known_to_the_next_leader_although_the_agent_was_out_of_reach() {
+    let mut scene = running();
+    let status = TaskStatus { healthy: Some(true), ..reported("t1", 2, TaskState::Running) };
+    let update = link::StatusUpdate { framework_id: FrameworkId::new("m1-0000"), status, sequence: 2 };
+    scene.agent_call("l1", link::Call::statuses(AgentId::new("m1-S0"), 1, vec![update]));
+    scene.pass(10_000).fail_over();
+    scene.subscribe("s2", with_id("m1-0000"));
+    scene.register("l2", Some("m1-S0"), &[("t1", TaskState::Running)]).list("l2", &[("t1", TaskState::Running)]);
+    let reconcile = r#"{"type":"RECONCILE","framework_id":{"value":"m1-0000"},"reconcile":{"tasks":[]}}"#;
+    scene.said();
+    scene.call("s2", reconcile);
+    assert_eq!(scene.statuses("s2")[0].healthy, Some(true));
+}

@@ -1,0 +1,120 @@
+//! What of a kernel is durable, to compare it with the fold of its facts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
+use attica_allocator::{Resources, Role};
+use attica_core_api::Entropy;
+use attica_core_api::link::TaskDigest;
+use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, FrameworkInfo, TaskId, TaskInfo, TaskState, TaskStatus};
+
+use super::agent::{Agent, Contact};
+use super::framework::Framework;
+use super::task::{Details, Task};
+use super::{Kernel, Now};
+use crate::snapshot::{KillRequest, Reach, Snapshot};
+
+#[derive(Debug, PartialEq)]
+struct DurableFramework<'k> {
+    info: &'k FrameworkInfo,
+    removed: bool,
+    /// A set: the clock that orders it may jump.
+    history: &'k BTreeSet<TaskId>,
+}
+
+#[derive(Debug, PartialEq)]
+struct DurableAgent<'k> {
+    info: &'k AgentInfo,
+    unreachable: bool,
+    tasks: &'k BTreeSet<(FrameworkId, TaskId)>,
+    digest: TaskDigest,
+}
+
+#[derive(Debug, PartialEq)]
+struct DurableTask<'k> {
+    agent: &'k AgentId,
+    role: &'k Role,
+    resources: &'k Resources,
+    state: TaskState,
+    reach: Reach,
+    sequence: u64,
+    details: Option<&'k Details>,
+    staging: Option<&'k TaskInfo>,
+    kill: Option<&'k KillRequest>,
+    outbox: Vec<&'k TaskStatus>,
+}
+
+impl Kernel {
+    /// I10: a kernel recovered from `fold` would know what this one knows. To be asked while every fact so far is in `fold`.
+    ///
+    /// # Errors
+    /// Names the first thing that differs.
+    pub fn check_fold(&self, fold: &Snapshot, now: Now) -> Result<(), String> {
+        let folded = Self::recover(self.config.clone(), Entropy::new(0), fold, now);
+        compare("framework", self.durable_frameworks(), folded.durable_frameworks())?;
+        compare("agent", self.durable_agents(), folded.durable_agents())?;
+        compare("task", self.durable_tasks(), folded.durable_tasks())
+    }
+
+    fn durable_frameworks(&self) -> BTreeMap<&FrameworkId, DurableFramework<'_>> {
+        self.frameworks.iter().map(|(id, framework)| (id, framework.durable())).collect()
+    }
+
+    fn durable_agents(&self) -> BTreeMap<&AgentId, DurableAgent<'_>> {
+        self.agents.iter().map(|(id, agent)| (id, agent.durable())).collect()
+    }
+
+    fn durable_tasks(&self) -> BTreeMap<(&FrameworkId, &TaskId), DurableTask<'_>> {
+        let mut all = BTreeMap::new();
+        for (framework_id, framework) in &self.frameworks {
+            all.extend(framework.tasks.iter().map(|(id, task)| ((framework_id, id), task.durable())));
+        }
+        all
+    }
+}
+
+impl Framework {
+    fn durable(&self) -> DurableFramework<'_> {
+        DurableFramework { info: &self.info, removed: self.is_removed(), history: self.history.ids() }
+    }
+}
+
+impl Agent {
+    fn durable(&self) -> DurableAgent<'_> {
+        DurableAgent {
+            info: &self.info,
+            unreachable: self.contact == Contact::Unreachable,
+            tasks: &self.tasks,
+            digest: self.digest,
+        }
+    }
+}
+
+impl Task {
+    fn durable(&self) -> DurableTask<'_> {
+        DurableTask {
+            agent: &self.agent,
+            role: &self.role,
+            resources: &self.resources,
+            state: self.state,
+            reach: self.reach,
+            sequence: self.sequence,
+            details: self.details.as_ref(),
+            staging: self.staging.as_deref(),
+            kill: self.kill.as_deref(),
+            outbox: self.outbox.iter().flat_map(|outbox| &outbox.statuses).collect(),
+        }
+    }
+}
+
+fn compare<I: Ord + Debug, D: PartialEq + Debug>(
+    what: &str,
+    live: BTreeMap<I, D>,
+    folded: BTreeMap<I, D>,
+) -> Result<(), String> {
+    let all: BTreeSet<&I> = live.keys().chain(folded.keys()).collect();
+    match all.into_iter().find(|id| live.get(id) != folded.get(id)) {
+        None => Ok(()),
+        Some(id) => Err(format!("the {what} {id:?} is {:?}, but folded {:?}", live.get(id), folded.get(id))),
+    }
+}
