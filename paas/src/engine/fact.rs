@@ -26,6 +26,8 @@ pub enum Fact {
         /// True when the framework had this id before.
         again: bool,
     },
+    /// The master has removed the framework. What its tasks were is told by the facts behind this one.
+    FrameworkForgotten,
     /// The scheduler's stream broke.
     Disconnected,
     /// A write named a run spec; what followed from it comes in the facts behind this one. Only for events.
@@ -239,6 +241,7 @@ impl Fact {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Subscribed { .. } => "subscribed",
+            Self::FrameworkForgotten => "framework_forgotten",
             Self::Disconnected => "disconnected",
             Self::Requested { .. } => "requested",
             Self::ChangeRefused { .. } => "change_refused",

@@ -17,6 +17,8 @@ pub enum Input {
     },
     /// The master sent an event on the scheduler's stream. HEARTBEAT and ERROR are the shell's business and are ignored here.
     Scheduler(Box<Event>),
+    /// The master has removed the framework: its id is void, its tasks are being killed. The shell subscribes without an id.
+    FrameworkRemoved,
     /// The scheduler's stream broke. The shell subscribes again; SUBSCRIBED tells when it succeeded.
     Disconnected,
 }

@@ -142,6 +142,7 @@ impl Engine {
                 out.replies.push((reply, answer));
             }
             Input::Scheduler(event) => self.scheduler_event(now, *event, out),
+            Input::FrameworkRemoved => self.framework_removed(now, out),
             Input::Disconnected => self.disconnected(now, out),
         }
     }

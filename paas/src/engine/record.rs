@@ -31,6 +31,7 @@ impl Engine {
                 }
             }
             Fact::Subscribed { .. }
+            | Fact::FrameworkForgotten
             | Fact::Disconnected
             | Fact::Requested { .. }
             | Fact::ChangeRefused { .. }
@@ -74,6 +75,7 @@ impl Engine {
             }
             Fact::DelayChanged { id, .. } => self.touch(id),
             Fact::Subscribed { .. }
+            | Fact::FrameworkForgotten
             | Fact::Disconnected
             | Fact::Requested { .. }
             | Fact::ChangeRefused { .. }

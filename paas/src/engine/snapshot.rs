@@ -52,6 +52,7 @@ impl Snapshot {
     pub fn apply(&mut self, fact: &Fact) {
         match fact {
             Fact::Subscribed { framework_id, .. } => self.framework_id = Some(framework_id.clone()),
+            Fact::FrameworkForgotten => self.framework_id = None,
             Fact::RunSpecStored { run_spec, forgotten } => {
                 let state = self.run_specs.entry(run_spec.id.clone()).or_default();
                 state.current = Some(run_spec.version);

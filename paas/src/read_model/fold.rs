@@ -23,7 +23,7 @@ pub struct Fold {
 /// One entity as it is to be read from now on.
 #[derive(Debug)]
 pub(super) enum Change {
-    Framework(FrameworkId),
+    Framework(Option<FrameworkId>),
     Connected(bool),
     App {
         id: RunSpecId,
@@ -94,7 +94,7 @@ impl Fold {
     /// Notes what `fact`, which is not yet folded in, is about.
     fn touch(&self, fact: &Fact, touched: &mut Touched) {
         match fact {
-            Fact::Subscribed { .. } => touched.framework = true,
+            Fact::Subscribed { .. } | Fact::FrameworkForgotten => touched.framework = true,
             Fact::RunSpecStored { run_spec, .. } => {
                 touched.apps.insert(run_spec.id.clone());
             }
@@ -138,8 +138,8 @@ impl Fold {
 
     fn render(&self, touched: Touched) -> Vec<Change> {
         let mut changes = Vec::new();
-        if let (true, Some(id)) = (touched.framework, &self.snapshot.framework_id) {
-            changes.push(Change::Framework(id.clone()));
+        if touched.framework {
+            changes.push(Change::Framework(self.snapshot.framework_id.clone()));
         }
         changes.extend(touched.apps.into_iter().map(|id| self.render_app(id)));
         changes.extend(touched.instances.into_iter().map(|id| self.render_task(id)));
@@ -192,7 +192,7 @@ fn change_of_view(view: View) -> Change {
 impl Change {
     pub(super) fn apply(self, views: &mut Views) {
         match self {
-            Self::Framework(id) => views.framework_id = Some(id),
+            Self::Framework(id) => views.framework_id = id,
             Self::Connected(connected) => views.connected = connected,
             Self::App { id, app } => {
                 let view = views.apps.entry(id).or_default();

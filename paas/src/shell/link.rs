@@ -23,6 +23,9 @@ const UNDER_WAY_MAX: usize = 64;
 /// Calls that wait in one lane. More than that means that the master takes none.
 const LANE_CALLS_MAX: usize = 16_384;
 
+/// What Mesos says to a framework that it has removed.
+const REMOVED: &str = "Framework has been removed";
+
 /// Sends calls. Dropping it ends the subscription.
 pub(super) struct MasterLink {
     /// Everything whose order matters.
@@ -207,6 +210,17 @@ impl Subscriber {
                         connected = false;
                         tracing::warn!(error = &why as &dyn std::error::Error, "the master's stream ended");
                         Input::Disconnected
+                    }
+                    Some(Signal::Refused { text }) if text == REMOVED && self.framework.id.is_some() => {
+                        let id = self.framework.id.take().map(|id| id.to_string()).unwrap_or_default();
+                        tracing::warn!(
+                            framework_id = id,
+                            "the master has removed this framework: it registers anew, and what should run is started again"
+                        );
+                        if self.inputs.send(Input::FrameworkRemoved).await.is_err() {
+                            return;
+                        }
+                        break;
                     }
                     Some(Signal::Refused { text }) => {
                         // Nobody listens any more when the leader is ending.

@@ -20,7 +20,7 @@ pub(super) enum Row<T> {
 /// The rows that a batch of facts changes. Everything of `forgotten` run specs goes first.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    pub(super) framework: Option<FrameworkId>,
+    pub(super) framework: Option<Row<FrameworkId>>,
     pub(super) forgotten: BTreeSet<RunSpecId>,
     /// With the current version.
     pub(super) run_specs: BTreeMap<RunSpecId, Option<Version>>,
@@ -45,7 +45,8 @@ impl Rows {
 
     fn fold(&mut self, fact: &Fact) {
         match fact {
-            Fact::Subscribed { framework_id, .. } => self.framework = Some(framework_id.clone()),
+            Fact::Subscribed { framework_id, .. } => self.framework = Some(Row::Put(framework_id.clone())),
+            Fact::FrameworkForgotten => self.framework = Some(Row::Deleted),
             Fact::RunSpecStored { run_spec, forgotten } => {
                 self.run_specs.insert(run_spec.id.clone(), Some(run_spec.version));
                 for version in forgotten {

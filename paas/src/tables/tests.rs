@@ -158,7 +158,9 @@ pub(crate) fn history() -> Vec<Fact> {
         Fact::ConsumerJoined { name: ConsumerName::parse("lb-1").unwrap() },
         Fact::ConsumerJoined { name: ConsumerName::parse("lb-2").unwrap() },
         Fact::ConsumerLeft { name: ConsumerName::parse("lb-1").unwrap() },
+        Fact::FrameworkForgotten,
         Fact::Disconnected,
+        Fact::Subscribed { framework_id: FrameworkId::from("F"), master: "m:5050".into(), again: false },
     ]
 }
 

@@ -11,6 +11,7 @@ use crate::normalise::json;
 
 const PUT_FRAMEWORK: &str = "insert into paas_framework (framework_id) values ($1)
     on conflict (only_row) do update set framework_id = excluded.framework_id";
+const DELETE_FRAMEWORK: &str = "delete from paas_framework";
 const FORGET_VERSIONS: &str = "delete from paas_run_spec_version where run_spec = any($1::text[])";
 const FORGET_DELAYS: &str = "delete from paas_delay where run_spec = any($1::text[])";
 const FORGET_FAILURES: &str = "delete from paas_last_failure where run_spec = any($1::text[])";
@@ -50,6 +51,7 @@ pub struct PaasTables;
 /// The prepared statements of one connection.
 pub struct Statements {
     put_framework: Statement,
+    delete_framework: Statement,
     forget: [Statement; 4],
     put_run_specs: Statement,
     put_versions: Statement,
@@ -72,6 +74,7 @@ impl Tables<Recorded> for PaasTables {
     async fn prepare(&self, client: &Client) -> Result<Statements, Error> {
         Ok(Statements {
             put_framework: client.prepare(PUT_FRAMEWORK).await?,
+            delete_framework: client.prepare(DELETE_FRAMEWORK).await?,
             forget: [
                 client.prepare(FORGET_VERSIONS).await?,
                 client.prepare(FORGET_DELAYS).await?,
@@ -102,8 +105,10 @@ impl Tables<Recorded> for PaasTables {
         facts: &'a [Recorded],
     ) {
         let rows = Rows::of(facts.iter().map(|recorded| &recorded.fact));
-        if let Some(framework_id) = &rows.framework {
-            transaction.execute(&statements.put_framework, [Box::new(framework_id.to_string())]);
+        match &rows.framework {
+            None => {}
+            Some(Row::Put(id)) => transaction.execute(&statements.put_framework, [Box::new(id.to_string())]),
+            Some(Row::Deleted) => transaction.execute(&statements.delete_framework, []),
         }
         write_run_specs(transaction, statements, &rows);
         write_versions(transaction, statements, &rows);

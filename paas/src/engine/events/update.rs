@@ -73,8 +73,24 @@ impl Engine {
         self.health(now, &id, status, out);
     }
 
-    /// A task is over: its instance waits again, or is gone with it.
+    /// A task is over, by its own fault or not.
     fn task_ended(
+        &mut self,
+        now: Now,
+        instance: &Instance,
+        condition: Condition,
+        status: &TaskStatus,
+        out: &mut Effects,
+    ) {
+        self.end_task(now, instance, condition, status, out);
+        if is_its_fault(instance, condition) && !instance.is_sentenced() {
+            let failed = self.running_definition(instance);
+            failed.into_iter().for_each(|failed| self.slow_down(now, &failed, out));
+        }
+    }
+
+    /// The instance of a task that is over waits again, or is gone with it.
+    pub(super) fn end_task(
         &mut self,
         now: Now,
         instance: &Instance,
@@ -84,8 +100,7 @@ impl Engine {
     ) {
         let Some(task) = &instance.task else { return };
         self.kill_over(&instance.id);
-        let sentenced = task.sentenced_at.is_some();
-        let failure = failure(instance, task, condition, status, now).filter(|_| !sentenced);
+        let failure = failure(instance, task, condition, status, now).filter(|_| !instance.is_sentenced());
         let next = self.is_launched_again(instance).then(|| {
             Box::new(Instance {
                 condition: Condition::Scheduled,
@@ -96,26 +111,6 @@ impl Engine {
         });
         let update = task_update(task, instance.version, status);
         self.record(now, Fact::TaskEnded { id: instance.id.clone(), condition, update, failure, next }, out);
-        let is_its_fault = match condition {
-            Condition::Killed => false,
-            // Its launch never arrived.
-            Condition::Gone | Condition::Dropped | Condition::Unknown => instance.condition != Condition::Provisioned,
-            Condition::Finished
-            | Condition::Failed
-            | Condition::Error
-            | Condition::Scheduled
-            | Condition::Provisioned
-            | Condition::Staging
-            | Condition::Starting
-            | Condition::Running
-            | Condition::Unreachable
-            | Condition::UnreachableInactive
-            | Condition::Killing => true,
-        };
-        if is_its_fault && !sentenced {
-            let failed = self.running_definition(instance);
-            failed.into_iter().for_each(|failed| self.slow_down(now, &failed, out));
-        }
     }
 
     fn is_launched_again(&self, instance: &Instance) -> bool {
@@ -221,5 +216,25 @@ impl Engine {
     /// The definition whose task an instance runs.
     pub(in super::super) fn running_definition(&self, instance: &Instance) -> Option<std::sync::Arc<RunSpec>> {
         self.state.run_specs.get(instance.run_spec())?.versions.get(&instance.version).cloned()
+    }
+}
+
+/// False for the end of a task that says nothing about what it runs.
+fn is_its_fault(instance: &Instance, condition: Condition) -> bool {
+    match condition {
+        Condition::Killed => false,
+        // Its launch never arrived.
+        Condition::Gone | Condition::Dropped | Condition::Unknown => instance.condition != Condition::Provisioned,
+        Condition::Finished
+        | Condition::Failed
+        | Condition::Error
+        | Condition::Scheduled
+        | Condition::Provisioned
+        | Condition::Staging
+        | Condition::Starting
+        | Condition::Running
+        | Condition::Unreachable
+        | Condition::UnreachableInactive
+        | Condition::Killing => true,
     }
 }

@@ -61,7 +61,8 @@ pub fn frames(fact: &Fact, before: &Snapshot, at: Timestamp, border: &Border) ->
                 .text("condition", condition.as_str());
             vec![fields.frame("unknown_instance_terminated_event", at)]
         }
-        Fact::RunSpecForgotten { .. }
+        Fact::FrameworkForgotten
+        | Fact::RunSpecForgotten { .. }
         | Fact::DelayChanged { .. }
         | Fact::ConsumerJoined { .. }
         | Fact::ConsumerLeft { .. } => Vec::new(),

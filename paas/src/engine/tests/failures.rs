@@ -191,3 +191,18 @@ fn what_the_master_never_heard_of_is_launched_anew() {
     world.pass(100);
     assert_eq!(world.ready("/web"), 1, "without delay: it is not the app's fault");
 }
+
+#[test]
+fn a_removed_framework_starts_everything_again_under_a_new_id() {
+    let mut world = World::new(2);
+    world.put("/web", update(3));
+    let before = world.task_ids("/web");
+    world.framework_removed();
+    assert_eq!(world.engine.snapshot().framework_id, None);
+    assert_eq!(world.event_types().last(), Some(&"instance_changed_event"));
+    world.fail_over();
+    assert_eq!((world.ready("/web"), world.tasks.len()), (3, 3), "without any delay");
+    assert!(world.task_ids("/web").iter().all(|task| !before.contains(task)));
+    assert_eq!(world.instances("/web")[0].incarnation, 2);
+    assert!(world.event_types().contains(&"scheduler_registered_event"));
+}

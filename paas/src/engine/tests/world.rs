@@ -139,6 +139,15 @@ impl World {
         self.take(out);
     }
 
+    /// The master gives the framework up, and kills its tasks.
+    pub(super) fn framework_removed(&mut self) {
+        let mut out = Effects::default();
+        self.events.clear();
+        self.tasks.clear();
+        self.engine.apply(self.now, Input::FrameworkRemoved, &mut out);
+        self.take(out);
+    }
+
     /// The engine is lost, and another one goes on from the folded facts.
     pub(super) fn fail_over(&mut self) {
         let mut folded = Snapshot::default();

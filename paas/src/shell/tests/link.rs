@@ -46,10 +46,13 @@ async fn start_master() -> (String, mpsc::UnboundedReceiver<Call>) {
 }
 
 fn subscribed() -> Response<Either<StreamBody, Full<Bytes>>> {
+    one_event(&Event::subscribed(FrameworkId::from("framework"), 15.0, MasterInfo::default()))
+}
+
+fn one_event(event: &Event) -> Response<Either<StreamBody, Full<Bytes>>> {
     let limits = StreamLimits { max_pending_bytes: 1 << 20, max_stall: Duration::from_secs(60) };
     let (events, body): (StreamSender, StreamBody) = stream::channel(limits, None, |_| ());
-    let event = Event::subscribed(FrameworkId::from("framework"), 15.0, MasterInfo::default());
-    events.send(recordio::encode(&encode_proto(&event))).unwrap();
+    events.send(recordio::encode(&encode_proto(event))).unwrap();
     Response::builder()
         .header(header::CONTENT_TYPE, MediaType::Protobuf.as_str())
         .header("Mesos-Stream-Id", "stream")
@@ -86,4 +89,35 @@ async fn a_call_that_may_be_lost_begins_a_new_subscription() {
     assert_eq!(again.r#type, Some(CallType::Subscribe));
     assert_eq!(again.framework_id, Some(FrameworkId::from("framework")));
     assert!(is_subscribed(&next_input().await));
+}
+
+/// A master that has removed one framework, and takes every other one.
+async fn start_forgetful_master() -> String {
+    let server = Server::bind(([127, 0, 0, 1], 0).into(), Limits::default()).await.unwrap();
+    let address = server.local_address().unwrap().to_string();
+    let service = service_fn(move |request: Request<RequestBody>| async move {
+        let call: Call = decode_proto(&read_body(request.into_body()).await.unwrap()).unwrap();
+        let known = call.framework_id == Some(FrameworkId::from("removed"));
+        Ok::<_, Infallible>(if known { one_event(&Event::error("Framework has been removed")) } else { subscribed() })
+    });
+    tokio::spawn(server.serve(service, std::future::pending()));
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_framework_that_was_removed_registers_anew() {
+    let address = start_forgetful_master().await;
+    let id = Some(FrameworkId::from("removed"));
+    let framework = FrameworkInfo { name: "test".into(), id, ..FrameworkInfo::default() };
+    let (inputs, mut seen) = mpsc::channel(16);
+    let (_link, _refused) = MasterLink::start(vec![address], framework, inputs, Arc::new(Metrics::default()));
+    let mut next_input = async || tokio::time::timeout(PATIENCE, seen.recv()).await.unwrap().unwrap();
+    assert!(matches!(next_input().await, Input::FrameworkRemoved));
+    assert!(matches!(next_input().await, Input::Disconnected));
+    match next_input().await {
+        Input::Scheduler(event) => {
+            assert_eq!(event.subscribed.unwrap().framework_id, FrameworkId::from("framework"));
+        }
+        other => panic!("{other:?}"),
+    }
 }
