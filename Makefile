@@ -1,20 +1,28 @@
 # The commands a developer types are the commands CI types. Rust, by rustup (https://rustup.rs), is the one prerequisite;
-# each target installs what else it needs: Debian packages and cargo-deny.
+# each target installs what else it needs: Debian packages, npm packages and cargo-deny.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: up build test check bench sqlx clean rust packages tools
+.PHONY: up build test check bench sqlx clean rust node packages tools
 
 # Debian packages, each with a file that tells whether it is there.
 # build: the linker and a C compiler (for bundled C of a few crates); run: Postgres; test: what the whole-system tests drive.
-BUILD_PACKAGES := gcc:/usr/bin/gcc mold:/usr/bin/mold
+BUILD_PACKAGES := gcc:/usr/bin/gcc mold:/usr/bin/mold nodejs:/usr/bin/node npm:/usr/bin/npm
 RUN_PACKAGES := postgresql:/usr/lib/postgresql/*/bin/initdb
-TEST_PACKAGES := iproute2:/usr/sbin/ip python3-venv:/usr/lib/python3.*/ensurepip/__init__.py \
+TEST_PACKAGES := chromium:/usr/bin/chromium iproute2:/usr/sbin/ip python3-venv:/usr/lib/python3.*/ensurepip/__init__.py \
   python3-http-parser:/usr/lib/python3/dist-packages/http_parser golang-go:/usr/bin/go \
   golang-github-mesos-mesos-go-dev:/usr/share/gocode/src/github.com/mesos/mesos-go
 
 CARGO_DENY_VERSION := 0.20.2
+
+# Debian 12 has Node 18, the console is built with 20 or later: where it is missing, npm brings one, to this directory.
+NODE_DIRECTORY := $(CURDIR)/target/node
+export PATH := $(NODE_DIRECTORY)/node_modules/node/bin:$(PATH)
+
+# The console's files, which the binary embeds, and all that they are made of.
+CONSOLE := web/dist/index.html
+CONSOLE_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -path web/tests -prune -o -type f -print) paas/api/openapi.json
 
 up: build
 	@$(MAKE) --no-print-directory packages PACKAGES="$(RUN_PACKAGES)"
@@ -22,7 +30,15 @@ up: build
 
 build: rust
 	@$(MAKE) --no-print-directory packages PACKAGES="$(BUILD_PACKAGES)"
+	@$(MAKE) --no-print-directory $(CONSOLE)
 	cargo build --release --locked
+
+$(CONSOLE): $(CONSOLE_SOURCES) web/node_modules/.package-lock.json | node
+	cd web && npm run --silent build
+
+web/node_modules/.package-lock.json: web/package-lock.json | node
+	cd web && npm ci --silent --no-audit --no-fund
+	@touch $@
 
 test: check
 	@$(MAKE) --no-print-directory packages PACKAGES="$(RUN_PACKAGES) $(TEST_PACKAGES)"
@@ -30,6 +46,8 @@ test: check
 
 check: rust tools
 	@$(MAKE) --no-print-directory packages PACKAGES="$(BUILD_PACKAGES)"
+	@$(MAKE) --no-print-directory $(CONSOLE)
+	cd web && npm run --silent check
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	@# The committed OpenAPI description says what the types say. Write it anew: UPDATE_EXPECT=1 cargo test -p attica-paas-api
@@ -50,6 +68,7 @@ sqlx: rust
 
 clean:
 	cargo clean
+	rm -rf web/dist web/node_modules
 
 rust:
 	@command -v cargo >/dev/null || { echo "Rust is missing: install it with rustup, see https://rustup.rs" >&2; exit 1; }
@@ -59,6 +78,9 @@ tools: rust
 	  echo "installing cargo-deny $(CARGO_DENY_VERSION)"; \
 	  cargo install --quiet --locked cargo-deny --version $(CARGO_DENY_VERSION) \
 	    --config profile.release.lto=false --config profile.release.opt-level=1 --config profile.release.codegen-units=16; }
+
+node:
+	@node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' || npm install --silent --no-audit --no-fund --prefix $(NODE_DIRECTORY) node@22
 
 # Installs the packages of $(PACKAGES) whose file is missing; asks for root only then. Debian's own Postgres cluster is not created.
 packages:

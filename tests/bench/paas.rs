@@ -1,4 +1,4 @@
-//! The service layer over simulated agents, everything durable: rows b1 and b5.
+//! The service layer over simulated agents, everything durable: rows b1 to b5.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot go on ends")]
 
@@ -8,6 +8,7 @@ mod roles;
 mod simulated;
 
 use std::io::{BufRead, BufReader};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -17,16 +18,25 @@ use roles::{Role, Site};
 use serde_json::json;
 use simulated::SimulatedAgents;
 
-const AGENTS: usize = 189;
 const AGENT_RESOURCES: &str = "cpus:16;mem:65536;disk:100000;ports:[21000-31999]";
 const INSTANCES: usize = 500;
 const RUNS: usize = 5;
 const PUTS: usize = 500;
+const APPS_AT_ONCE: usize = 16;
+/// What b3 starts: so many apps of so many instances.
+const MANY: (usize, usize) = (100, 1_000);
+const SINGLE_APPS: usize = 10_000;
+const CONNECTIONS: usize = 32;
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A row: how many agents it needs, and what it measures on a running service layer.
+type Row = (&'static str, usize, fn(&Role, &Disk) -> Vec<Figure>);
+
+const ROWS: [Row; 5] = [("b1", 189, b1), ("b2", 189, b2), ("b3", 1_000, b3), ("b4", 189, b4), ("b5", 189, b5)];
 
 #[tokio::main]
 async fn main() {
-    for row in ["b1", "b5"].into_iter().filter(|row| report::is_wanted(row)) {
+    for row in ROWS.into_iter().filter(|(row, ..)| report::is_wanted(row)) {
         let mut figures = Vec::new();
         for disk in fsync::disks(roles::directory().path()) {
             figures.extend(measure(row, &disk).await);
@@ -35,42 +45,96 @@ async fn main() {
     }
 }
 
-async fn measure(row: &str, disk: &Disk) -> Vec<Figure> {
+async fn measure((_, agents, row): Row, disk: &Disk) -> Vec<Figure> {
     let directory = roles::directory();
     let site = Site::new(directory.path(), disk).await;
     let master = site.start("master", "master", &["--listen", "127.0.0.1:0"]);
-    let _agents = SimulatedAgents::register(&master.address, AGENTS, AGENT_RESOURCES).await;
+    let _agents = SimulatedAgents::register(&master.address, agents, AGENT_RESOURCES).await;
     let paas = site.start("paas", "paas", &["--listen", "127.0.0.1:0", "--master", &master.address]);
     // The client blocks, as clients do; the agents go on meanwhile.
-    let (row, disk) = (row.to_owned(), disk.clone());
-    tokio::task::spawn_blocking(move || if row == "b1" { vec![b1(&paas, &disk)] } else { vec![b5(&paas, &disk)] })
-        .await
-        .expect("no panic")
+    let disk = disk.clone();
+    tokio::task::spawn_blocking(move || row(&paas, &disk)).await.expect("no panic")
 }
 
 /// PUT of one app with 500 instances, until all RUNNING are on the event bus.
-fn b1(paas: &Role, disk: &Disk) -> Figure {
+fn b1(paas: &Role, disk: &Disk) -> Vec<Figure> {
     let running = running_tasks(paas);
     let took_s = (0..RUNS).map(|run| {
         let id = format!("b1-{run}");
         let started = Instant::now();
-        put(paas, &id, INSTANCES);
-        for _ in 0..INSTANCES {
-            running.recv_timeout(PATIENCE).expect("all instances run");
-        }
-        started.elapsed().as_secs_f64()
+        put(&ureq::agent(), paas, &id, INSTANCES);
+        arrivals_s(&running, started, INSTANCES).last().copied().expect("instances")
     });
-    let value = report::median(took_s.collect());
-    let bench = format!("b1.put_to_running{}", disk.suffix);
-    Figure { bench, value, unit: "s", reach: Some(0.4), better: Better::Lower, fsync_ms: Some(disk.fsync_ms) }
+    vec![seconds("b1.put_to_running", disk, report::median(took_s.collect()), 0.4)]
+}
+
+/// 16 apps with 500 instances each at once: until all are RUNNING, and then a rolling restart of all until every deployment ended.
+fn b2(paas: &Role, disk: &Disk) -> Vec<Figure> {
+    let running = running_tasks(paas);
+    let started = Instant::now();
+    at_once(APPS_AT_ONCE, APPS_AT_ONCE, |client, app| put(client, paas, &format!("b2-{app}"), INSTANCES));
+    let created_s = arrivals_s(&running, started, APPS_AT_ONCE * INSTANCES).last().copied().expect("instances");
+
+    let succeeded = events(paas, "deployment_success", "");
+    let started = Instant::now();
+    at_once(APPS_AT_ONCE, APPS_AT_ONCE, |client, app| {
+        let url = format!("http://{}/v2/apps//b2-{app}/restart?force=true", paas.address);
+        let answer = client.post(url).send_empty().expect("the restart is taken");
+        assert!(answer.status().is_success());
+    });
+    let restarted_s = arrivals_s(&succeeded, started, APPS_AT_ONCE).last().copied().expect("deployments");
+    vec![seconds("b2.create", disk, created_s, 2.5), seconds("b2.rolling_restart", disk, restarted_s, 6.0)]
+}
+
+/// 100,000 instances, and whether the last tenth comes as fast as the first one.
+fn b3(paas: &Role, disk: &Disk) -> Vec<Figure> {
+    let (apps, instances) = MANY;
+    let running = running_tasks(paas);
+    let started = Instant::now();
+    at_once(CONNECTIONS, apps, |client, app| put(client, paas, &format!("b3-{app}"), instances));
+    let arrivals_s = arrivals_s(&running, started, apps * instances);
+    rates("b3", disk, &arrivals_s, 4_000.0).into()
+}
+
+/// 10,000 apps of one instance, one PUT each over 32 connections.
+fn b4(paas: &Role, disk: &Disk) -> Vec<Figure> {
+    let running = running_tasks(paas);
+    let started = Instant::now();
+    at_once(CONNECTIONS, SINGLE_APPS, |client, app| put(client, paas, &format!("b4-{app}"), 1));
+    let arrivals_s = arrivals_s(&running, started, SINGLE_APPS);
+    let [_, law] = rates("b4", disk, &arrivals_s, 0.0);
+    vec![seconds("b4.apps", disk, arrivals_s.last().copied().expect("instances"), 15.0), law]
+}
+
+fn seconds(bench: &str, disk: &Disk, value: f64, reach: f64) -> Figure {
+    let bench = format!("{bench}{}", disk.suffix);
+    Figure { bench, value, unit: "s", reach: Some(reach), better: Better::Lower, fsync_ms: Some(disk.fsync_ms) }
+}
+
+/// The rate over all, and that of the last tenth against that of the first.
+fn rates(row: &str, disk: &Disk, arrivals_s: &[f64], reach: f64) -> [Figure; 2] {
+    let count = arrivals_s.len();
+    let tenth_s = |from: usize, to: usize| arrivals_s[to - 1] - arrivals_s[from];
+    let law = tenth_s(0, count / 10) / tenth_s(count - count / 10, count);
+    let figure = |name: &str, value, unit, reach| Figure {
+        bench: format!("{row}.{name}{}", disk.suffix),
+        value,
+        unit,
+        reach: Some(reach),
+        better: Better::Higher,
+        fsync_ms: Some(disk.fsync_ms),
+    };
+    let rate = count as f64 / arrivals_s[count - 1];
+    [figure("rate", rate, "tasks/s", reach), figure("last_tenth_to_first", law, "", 0.9)]
 }
 
 /// The acknowledgement of one PUT, p99.
-fn b5(paas: &Role, disk: &Disk) -> Figure {
+fn b5(paas: &Role, disk: &Disk) -> Vec<Figure> {
+    let client = ureq::agent();
     let mut took_ms: Vec<f64> = (0..PUTS)
         .map(|run| {
             let started = Instant::now();
-            put(paas, &format!("b5-{run}"), 0);
+            put(&client, paas, &format!("b5-{run}"), 0);
             started.elapsed().as_secs_f64() * 1e3
         })
         .collect();
@@ -78,27 +142,60 @@ fn b5(paas: &Role, disk: &Disk) -> Figure {
     let value = took_ms[PUTS * 99 / 100];
     let bench = format!("b5.put.p99{}", disk.suffix);
     let reach = 2.0 * disk.fsync_ms + 5.0;
-    Figure { bench, value, unit: "ms", reach: Some(reach), better: Better::Lower, fsync_ms: Some(disk.fsync_ms) }
+    vec![Figure { bench, value, unit: "ms", reach: Some(reach), better: Better::Lower, fsync_ms: Some(disk.fsync_ms) }]
 }
 
-fn put(paas: &Role, id: &str, instances: usize) {
-    let app = json!({"cmd": "sleep 1000", "instances": instances, "cpus": 0.01, "mem": 16});
-    let answer = ureq::put(format!("http://{}/v2/apps//{id}", paas.address))
+fn put(client: &ureq::Agent, paas: &Role, id: &str, instances: usize) {
+    let app = json!({
+        "cmd": "sleep 1000", "instances": instances, "cpus": 0.01, "mem": 16,
+        "upgradeStrategy": {"minimumHealthCapacity": 0.5, "maximumOverCapacity": 0.5},
+    });
+    let answer = client
+        .put(format!("http://{}/v2/apps//{id}", paas.address))
         .header("content-type", "application/json")
         .send(app.to_string())
         .expect("the app is taken");
     assert!(answer.status().is_success());
 }
 
+/// Does `count` numbered things over so many connections.
+fn at_once(connections: usize, count: usize, thing: impl Fn(&ureq::Agent, usize) + Sync) {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..connections {
+            scope.spawn(|| {
+                let client = ureq::agent();
+                loop {
+                    match next.fetch_add(1, Ordering::Relaxed) {
+                        number if number < count => thing(&client, number),
+                        _ => return,
+                    }
+                }
+            });
+        }
+    });
+}
+
+/// When each of the next `count` messages came, in seconds after the start.
+fn arrivals_s(messages: &mpsc::Receiver<Instant>, started: Instant, count: usize) -> Vec<f64> {
+    let arrivals = (0..count).map(|_| messages.recv_timeout(PATIENCE).expect("all of them come"));
+    arrivals.map(|at| at.duration_since(started).as_secs_f64()).collect()
+}
+
 /// One message for each TASK_RUNNING on the event bus from now on.
-fn running_tasks(paas: &Role) -> mpsc::Receiver<()> {
-    let url = format!("http://{}/v2/events?event_type=status_update_event", paas.address);
+fn running_tasks(paas: &Role) -> mpsc::Receiver<Instant> {
+    events(paas, "status_update_event", "\"taskStatus\":\"TASK_RUNNING\"")
+}
+
+/// One message for each of these events on the bus from now on whose text contains `part`.
+fn events(paas: &Role, event_type: &str, part: &'static str) -> mpsc::Receiver<Instant> {
+    let url = format!("http://{}/v2/events?event_type={event_type}", paas.address);
     let answer = ureq::get(url).header("accept", "text/event-stream").call().expect("an event stream");
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
-        let lines = BufReader::new(answer.into_body().into_reader()).lines();
+        let lines = BufReader::with_capacity(1 << 20, answer.into_body().into_reader()).lines();
         for line in lines.map_while(Result::ok).filter(|line| line.starts_with("data:")) {
-            if line.contains("\"taskStatus\":\"TASK_RUNNING\"") && sender.send(()).is_err() {
+            if line.contains(part) && sender.send(Instant::now()).is_err() {
                 return;
             }
         }
