@@ -67,9 +67,12 @@ impl Addresses {
 ///
 /// # Errors
 /// [`Failure::Usage`] for what is no address, a cluster that nobody has named, and a configuration file that cannot be understood.
-pub(super) fn target(options: &GlobalOptions, variable: impl Fn(&str) -> Option<String>) -> Result<Target, Failure> {
-    let set = |name| variable(name).filter(|value| !value.trim().is_empty());
-    let file = path(&set);
+pub(super) fn target(
+    options: &GlobalOptions,
+    variable: impl Fn(&str) -> Option<String> + Copy,
+) -> Result<Target, Failure> {
+    let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
+    let file = path(set);
     let parsed = |texts: Vec<&str>, origin: Origin| {
         let texts = texts.into_iter().filter(|text| !text.trim().is_empty());
         let addresses: Result<Vec<Address>, _> = texts.map(str::parse).collect();
@@ -113,7 +116,7 @@ impl Origin {
 }
 
 /// `$XDG_CONFIG_HOME/attica/config.toml`, by default below `~/.config`.
-fn path(set: impl Fn(&'static str) -> Option<String>) -> Option<PathBuf> {
+fn path(set: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let absolute = |text: String| Some(PathBuf::from(text)).filter(|path| path.is_absolute());
     let directory =
         set("XDG_CONFIG_HOME").and_then(absolute).or_else(|| Some(PathBuf::from(set("HOME")?).join(".config")));

@@ -27,7 +27,7 @@ pub(super) enum Failure {
     NoAnswer { address: String, request: String, cause: String, hint: Option<String> },
     /// The server said no.
     #[error("{request}: the server answers {status}")]
-    Refused { request: String, status: StatusCode, body: Option<ErrorBody>, hint: Option<String> },
+    Refused { request: String, status: StatusCode, body: Option<Box<ErrorBody>>, hint: Option<String> },
     /// The server said something that this program does not know.
     #[error("{request}: the answer cannot be read")]
     Unreadable {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::failure::Failure;
 use super::server::encode;
 
 /// An app's id as it was typed: `/shop/web`, or `shop/web`. Whether it is one is the server's to say.
@@ -50,4 +51,27 @@ pub(super) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str
     };
     let best = known.into_iter().map(|id| (likeness(id), id)).filter(|(likeness, _)| *likeness >= LEAST_LIKENESS);
     best.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, id)| id)
+}
+
+/// The index of the one id that is what was typed, or the only one that contains it; none when there is no such id.
+///
+/// # Errors
+/// [`Failure::Usage`] when several contain it.
+pub(super) fn only_match(typed: &str, ids: &[&str], what: &str) -> Result<Option<usize>, Failure> {
+    const SHOWN_MAX: usize = 10;
+    if let Some(exact) = ids.iter().position(|id| *id == typed) {
+        return Ok(Some(exact));
+    }
+    let matches: Vec<usize> = (0..ids.len()).filter(|&index| ids[index].contains(typed)).collect();
+    match matches.as_slice() {
+        [] => Ok(None),
+        [only] => Ok(Some(*only)),
+        several => {
+            let shown: Vec<&str> = several.iter().take(SHOWN_MAX).map(|&index| ids[index]).collect();
+            let more = if several.len() > SHOWN_MAX { "\n  …" } else { "" };
+            let text =
+                format!("'{typed}' is part of the ids of {} {what}s:\n  {}{more}", several.len(), shown.join("\n  "));
+            Err(Failure::Usage(text))
+        }
+    }
 }

@@ -6,16 +6,22 @@ mod agent;
 mod app;
 mod completion;
 mod config;
+mod definition;
+mod deployment;
+mod diff;
 mod events;
 mod failure;
+mod feed;
 mod ids;
 mod options;
 mod queue;
 mod server;
 mod session;
+mod task;
 mod terminal;
 
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::SystemTime;
 
 use clap::Subcommand;
@@ -23,11 +29,14 @@ use clap::Subcommand;
 pub use agent::AgentCommand;
 pub use app::AppCommand;
 pub use completion::{CompletionCommand, Shell, answer_shell};
+pub use deployment::DeploymentCommand;
 use failure::Failure;
+pub use feed::EventsCommand;
 pub use options::{Addressed, GlobalOptions};
 pub use queue::QueueCommand;
 use server::Server;
 use session::{Form, Session};
+pub use task::TaskCommand;
 use terminal::Screen;
 
 /// What a client can be asked to do.
@@ -35,8 +44,14 @@ use terminal::Screen;
 pub enum Command {
     /// Apps: list, show, add, change, remove
     App(Addressed<AppCommand>),
+    /// Running deployments: list, watch, roll back
+    Deployment(Addressed<DeploymentCommand>),
+    /// Tasks, the running instances of apps: list, read their output, kill
+    Task(Addressed<TaskCommand>),
     /// Show what waits to be started, and why
     Queue(QueueCommand),
+    /// Show what happens as it happens
+    Events(EventsCommand),
     /// Print a script that completes commands, options and ids in a shell
     Completion(CompletionCommand),
     /// Agents. Not a subcommand by itself: `attica agent` is the role, and this is what it is with one of these commands.
@@ -84,13 +99,16 @@ async fn execute(
 ) -> Result<(), Failure> {
     let options = match &command {
         Command::App(app) => &app.options.0,
+        Command::Deployment(deployment) => &deployment.options.0,
+        Command::Task(task) => &task.options.0,
         Command::Queue(queue) => &queue.options,
+        Command::Events(events) => &events.options,
         Command::Agent(agent) => &agent.options.0,
         Command::Completion(completion) => return completion.run(screen),
     };
     let options = options.clone().or(before);
     let mut session = Session {
-        server: Server::new(config::target(&options, surroundings.variable)?),
+        server: Rc::new(Server::new(config::target(&options, surroundings.variable)?)),
         screen,
         form: if options.json { Form::Json } else { Form::Text },
         input: surroundings.input,
@@ -99,7 +117,10 @@ async fn execute(
     };
     match command {
         Command::App(app) => app.command.run(&mut session).await,
+        Command::Deployment(deployment) => deployment.command.run(&mut session).await,
+        Command::Task(task) => task.command.run(&mut session).await,
         Command::Queue(queue) => queue.run(&mut session).await,
+        Command::Events(events) => events.run(&mut session).await,
         Command::Agent(agent) => agent.command.run(&mut session).await,
         Command::Completion(_) => unreachable!("it needs no session, and was run"),
     }

@@ -39,7 +39,7 @@ impl QueueCommand {
                         Line::toned(Tone::Strong, &item.app.id),
                         Line::plain(item.count.to_string()),
                         Line::toned(Tone::Faint, age(&item.since, now)),
-                        Line::plain(why(item)),
+                        Line::plain(why_and_how_long(item)),
                     ]);
                 }
                 session.show_table(&table)
@@ -48,13 +48,20 @@ impl QueueCommand {
     }
 }
 
-/// Why instances of an app are not started yet, in one sentence.
+/// Why instances of an app are not started yet, in words that stay the same while nothing changes.
 pub(super) fn why(item: &QueueItem) -> String {
-    if !item.delay.overdue {
-        let left = short(Duration::from_secs(item.delay.time_left_seconds));
-        return format!("held back for {left} after failures");
+    match item.delay.overdue {
+        true => offers(&item.processed_offers_summary),
+        false => "held back after failures".to_owned(),
     }
-    offers(&item.processed_offers_summary)
+}
+
+/// The same, and for how long.
+fn why_and_how_long(item: &QueueItem) -> String {
+    match item.delay.overdue {
+        true => why(item),
+        false => format!("{}, for another {}", why(item), short(Duration::from_secs(item.delay.time_left_seconds))),
+    }
 }
 
 /// What was wrong with the offers last seen.

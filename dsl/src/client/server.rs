@@ -1,10 +1,8 @@
 //! Requests to the service layer: several addresses, redirects, refusals.
 
-use std::error::Error as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use attica_paas_api::ErrorBody;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use http::{Method, Response, StatusCode, Uri};
@@ -15,7 +13,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde::de::DeserializeOwned;
 
-use super::config::{Origin, Target};
+use super::config::Target;
 use super::events::EventId;
 use super::failure::Failure;
 
@@ -26,6 +24,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const BODY_TIMEOUT: Duration = Duration::from_secs(120);
 const BODY_BYTES_MAX: usize = 512 << 20;
 const REDIRECTS_MAX: usize = 5;
+const DEPLOYMENT_ID: HeaderName = HeaderName::from_static("marathon-deployment-id");
 /// How far the read model was when the answer was read from it.
 const EVENT_ID: HeaderName = HeaderName::from_static("attica-event-id");
 
@@ -53,6 +52,8 @@ pub(super) struct Answer {
     pub(super) body: Bytes,
     /// The last event that the answer contains; none when the server does not say.
     pub(super) position: Option<EventId>,
+    /// The deployment that a write began.
+    pub(super) deployment: Option<String>,
 }
 
 impl Request {
@@ -127,8 +128,9 @@ impl Server {
     pub(super) async fn call(&self, request: &Request) -> Result<Answer, Failure> {
         let response = self.open(request).await?;
         let position = EventId::of_header(response.headers().get(EVENT_ID));
+        let deployment = response.headers().get(DEPLOYMENT_ID).and_then(|id| Some(id.to_str().ok()?.to_owned()));
         let body = self.whole(request, response).await?;
-        Ok(Answer { request: request.shown(), body, position })
+        Ok(Answer { request: request.shown(), body, position, deployment })
     }
 
     /// Reads a document.
@@ -207,11 +209,6 @@ impl Server {
     /// The address that is being talked to.
     pub(super) fn address(&self) -> String {
         self.target.addresses[self.current.load(Ordering::Relaxed)].to_string()
-    }
-
-    /// Whether an answer comes from the cluster that a user without any configuration means.
-    pub(super) fn is_default(&self) -> bool {
-        self.target.origin == Origin::Default
     }
 }
 

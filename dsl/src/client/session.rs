@@ -1,5 +1,6 @@
 use std::io::Read;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::time::SystemTime;
 
 use serde_json::Value;
@@ -19,7 +20,7 @@ pub(super) enum Form {
 
 /// What a command has to work with.
 pub(super) struct Session<'a> {
-    pub(super) server: Server,
+    pub(super) server: Rc<Server>,
     pub(super) screen: &'a mut Screen,
     pub(super) form: Form,
     /// Standard input.
@@ -38,6 +39,12 @@ impl Session<'_> {
     pub(super) fn show_document(&mut self, answer: &Answer) -> Result<(), Failure> {
         let document: Value = answer.read()?;
         self.show_json(&document)
+    }
+
+    /// Says in one line what was done.
+    pub(super) fn say(&mut self, line: impl Into<Line>) -> Result<(), Failure> {
+        self.screen.out.line(&line.into())?;
+        self.screen.out.flush()
     }
 
     /// Shows a table as wide as the terminal.

@@ -8,7 +8,7 @@ use std::fmt;
 use http::HeaderValue;
 
 pub(super) use decoder::Frame;
-pub(super) use stream::{EventStream, Step};
+pub(super) use stream::{Continuity, EventStream, Step};
 
 /// The place of an event in the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

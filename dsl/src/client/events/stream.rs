@@ -1,3 +1,4 @@
+use std::rc::Rc;
 use std::time::Duration;
 
 use http::header::{ACCEPT, HeaderName, HeaderValue};
@@ -40,8 +41,8 @@ pub(in crate::client) enum Continuity {
 }
 
 /// A subscription that resumes after the last event it has seen.
-pub(in crate::client) struct EventStream<'a> {
-    server: &'a Server,
+pub(in crate::client) struct EventStream {
+    server: Rc<Server>,
     path: String,
     after: Option<EventId>,
     state: State,
@@ -61,11 +62,11 @@ enum State {
     },
 }
 
-impl<'a> EventStream<'a> {
+impl EventStream {
     /// Subscribes to events of these types, all when there are none, after an event or from now on. Nothing that happens after
     /// this returns is missed.
     pub(in crate::client) async fn open(
-        server: &'a Server,
+        server: &Rc<Server>,
         event_types: &[&str],
         after: Option<EventId>,
     ) -> Result<Self, Failure> {
@@ -73,7 +74,7 @@ impl<'a> EventStream<'a> {
         let separator = if query.is_empty() { "" } else { "?" };
         let path = format!("/v2/events{separator}{}", query.join("&"));
         let body = subscribe(server, &path, after).await?;
-        Ok(Self { server, path, after, state: State::open(body) })
+        Ok(Self { server: Rc::clone(server), path, after, state: State::open(body) })
     }
 
     /// What happens next. Cancelling it loses nothing.
@@ -109,7 +110,7 @@ impl<'a> EventStream<'a> {
                 }
                 State::Lost { lost_at, retry_at, pause } => {
                     tokio::time::sleep_until(*retry_at).await;
-                    match subscribe(self.server, &self.path, self.after).await {
+                    match subscribe(&self.server, &self.path, self.after).await {
                         Ok(body) => {
                             self.state = State::open(body);
                             let continuity = if self.after.is_some() { Continuity::Whole } else { Continuity::Broken };

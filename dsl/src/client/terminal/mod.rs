@@ -8,6 +8,8 @@ mod tests;
 mod visible;
 
 pub(super) use line::{Line, Tone};
-pub(super) use screen::{Colour, Reader, Screen, Sink};
+#[cfg(test)]
+pub(super) use screen::{Colour, Sink};
+pub(super) use screen::{Reader, Screen};
 pub(super) use table::{Column, Table};
 pub(super) use visible::{visible, visible_output};

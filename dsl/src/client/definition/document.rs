@@ -1,0 +1,64 @@
+use std::fs::File;
+use std::io::Read;
+
+use serde_json::{Map, Value};
+
+use crate::client::failure::Failure;
+
+/// The server takes no larger body.
+const BYTES_MAX: u64 = 8 << 20;
+
+pub(super) fn of_file(path: &str) -> Result<Map<String, Value>, Failure> {
+    let cannot = |source| Failure::File { path: path.into(), source };
+    let file = File::open(path).map_err(cannot)?;
+    let text = text(file).map_err(cannot)?;
+    parse(path, &text)
+}
+
+pub(super) fn of_stream(input: &mut dyn Read) -> Result<Map<String, Value>, Failure> {
+    const NAME: &str = "standard input";
+    let text = text(input).map_err(|source| Failure::File { path: NAME.into(), source })?;
+    parse(NAME, &text)
+}
+
+fn text(reader: impl Read) -> std::io::Result<String> {
+    let mut text = String::new();
+    let length = reader.take(BYTES_MAX + 1).read_to_string(&mut text)?;
+    match u64::try_from(length) {
+        Ok(length) if length <= BYTES_MAX => Ok(text),
+        Ok(_) | Err(_) => Err(std::io::Error::other(format!("larger than {BYTES_MAX} bytes"))),
+    }
+}
+
+fn parse(name: &str, text: &str) -> Result<Map<String, Value>, Failure> {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(Value::Array(_)) => {
+            Err(Failure::failed(format!("{name}: a list: hand in one app at a time, as an object {{ … }}")))
+        }
+        Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+            Err(Failure::failed(format!("{name}: not an app: expected an object {{ … }}")))
+        }
+        Err(error) => Err(Failure::failed(mistake(name, text, &error))),
+    }
+}
+
+/// The place of a mistake, what is wrong, and the line with a mark under it.
+fn mistake(name: &str, text: &str, error: &serde_json::Error) -> String {
+    const SHOWN_MAX: usize = 100;
+    let (number, column) = (error.line(), error.column().max(1));
+    let sentence = error.to_string();
+    let sentence = sentence.rsplit_once(" at line ").map_or(sentence.as_str(), |(sentence, _)| sentence);
+    let line = text.lines().nth(number.saturating_sub(1)).unwrap_or_default();
+    // The column counts bytes; the mark stands under a character.
+    let before = line.get(..column - 1).unwrap_or(line);
+    let skipped = before.chars().count().saturating_sub(SHOWN_MAX / 2);
+    let shown: String = line
+        .chars()
+        .skip(skipped)
+        .take(SHOWN_MAX)
+        .map(|character| if character == '\t' { ' ' } else { character })
+        .collect();
+    let mark = " ".repeat(before.chars().count() - skipped);
+    format!("{name}:{number}:{column}: {sentence}\n  {shown}\n  {mark}^")
+}

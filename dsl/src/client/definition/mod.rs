@@ -1,0 +1,52 @@
+//! Definitions of apps as people hand them in: a file, standard input, or single fields.
+
+mod assignment;
+mod document;
+mod prediction;
+#[cfg(test)]
+mod tests;
+
+use std::io::Read;
+
+use serde_json::{Map, Value};
+
+use super::failure::Failure;
+use assignment::Assignment;
+pub(super) use prediction::{definition_of, predicted};
+
+/// What was handed in.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Definition {
+    /// A JSON object.
+    Document(Map<String, Value>),
+    /// Single fields.
+    Fields(Vec<Assignment>),
+}
+
+impl Definition {
+    /// Reads it: one file, `-` for `input`, or any number of `key=value` and `key-`.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] for anything else, [`Failure::File`] for a file that cannot be read, and [`Failure::Failed`], with the place,
+    /// for one that is not a JSON object.
+    pub(super) fn read(words: &[String], input: &mut dyn Read) -> Result<Self, Failure> {
+        match words {
+            [only] if only == "-" => document::of_stream(input).map(Self::Document),
+            [only] if !assignment::is_one(only) => document::of_file(only).map(Self::Document),
+            words => words.iter().map(|word| word.parse()).collect::<Result<_, _>>().map(Self::Fields),
+        }
+    }
+
+    /// The document to write, for an app whose definition is `current`, empty for a new one: the fields that are named, whole.
+    pub(super) fn applied_to(&self, current: &Map<String, Value>) -> Result<Map<String, Value>, Failure> {
+        match self {
+            Self::Document(document) => Ok(document.clone()),
+            Self::Fields(assignments) => {
+                let mut whole = current.clone();
+                assignments.iter().try_for_each(|assignment| assignment.apply(&mut whole))?;
+                let named = |field: &String| assignments.iter().any(|assignment| assignment.field() == field);
+                Ok(whole.into_iter().filter(|(field, _)| named(field)).collect())
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! `attica deployment …`, and waiting for the deployment that a write began.
+
+mod list;
+mod progress;
+mod roll_back;
+mod watch;
+
+use clap::Subcommand;
+
+use super::failure::Failure;
+use super::session::Session;
+pub(super) use watch::Ongoing;
+
+/// What can be done with running deployments.
+#[derive(Clone, Debug, Subcommand)]
+pub enum DeploymentCommand {
+    /// List running deployments
+    List(list::List),
+    /// Watch a running deployment until it ends
+    Watch(watch::Watch),
+    /// Return to what was before a deployment, by another one
+    Rollback(roll_back::RollBack),
+}
+
+impl DeploymentCommand {
+    pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        match self {
+            DeploymentCommand::List(list) => list.run(session).await,
+            DeploymentCommand::Watch(watch) => watch.run(session).await,
+            DeploymentCommand::Rollback(roll_back) => roll_back.run(session).await,
+        }
+    }
+}
+
+/// Whether a command ends before its deployment does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    Wait,
+    Leave,
+}
+
+/// Options of the commands that begin a deployment.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Waiting {
+    /// Wait until the deployment has ended; this is what happens without --no-wait
+    #[arg(long, overrides_with = "no_wait")]
+    wait: bool,
+    /// End as soon as the deployment has begun
+    #[arg(long, overrides_with = "wait")]
+    no_wait: bool,
+}
+
+impl Waiting {
+    pub(super) fn patience(self) -> Patience {
+        if self.no_wait { Patience::Leave } else { Patience::Wait }
+    }
+}
+
+/// Options of the commands that change an app.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Deploying {
+    #[command(flatten)]
+    pub(super) waiting: Waiting,
+    /// Supersede running deployments of the app
+    #[arg(long)]
+    force: bool,
+}
+
+impl Deploying {
+    pub(super) fn query(self) -> String {
+        format!("?force={}", self.force)
+    }
+}
