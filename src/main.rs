@@ -75,7 +75,7 @@ fn run(role: Command) -> Result<(), AnyError> {
             block_on(async { Ok(attica_agent::run(*args, terminated()).await?) })
         }
         Command::Launcher(args) => attica_agent::launcher::run(&args).map_err(Into::into),
-        Command::Paas(args) => block_on(async { Ok(attica_paas::run(args, terminated()).await?) }),
+        Command::Paas(args) => block_on(async { Ok(attica_paas::run(args, attica_web::router(), terminated()).await?) }),
         Command::Agent(AgentCommand::Client(_)) | Command::Client(_) => unreachable!("client commands are no roles"),
     }
 }

@@ -25,6 +25,7 @@ use attica_core_api::http::{Client, Limits, Protocol, Server};
 use attica_core_store::election::{self, Election, ElectionError, LeaseTime, PostgresElection};
 use attica_core_store::migrations::{self, MigrationError};
 use attica_core_store::{Database, LeaderRole};
+use axum::Router;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -88,11 +89,12 @@ pub enum Error {
     ServerEnded,
 }
 
-/// Runs the service layer until `shutdown` resolves (success) or it cannot go on (an error).
+/// Runs the service layer until `shutdown` resolves (success) or it cannot go on (an error). It answers under `console`'s routes with
+/// what they say, and under all others itself.
 ///
 /// # Errors
 /// See [`Error`].
-pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+pub async fn run(args: Args, console: Router, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
     if args.local_port_min > args.local_port_max {
         return Err(Error::PortRange { min: args.local_port_min, max: args.local_port_max });
     }
@@ -120,7 +122,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let _stop_on_error = stop_serving.clone().drop_guard();
     let mut serving = tokio::spawn({
         let (stop, service) = (stop_serving.clone(), Arc::clone(&service));
-        async move { server.serve(router(service), stop.cancelled()).await }
+        async move { server.serve(console.fallback_service(router(service)), stop.cancelled()).await }
     });
     let mut shutdown = pin!(shutdown);
     let elected = candidate.leader();
