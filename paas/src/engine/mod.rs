@@ -40,6 +40,7 @@ pub use frames::{INSTANCE_DRAINING, frames};
 pub use input::{CancelMode, Definition, Input, KillMode, Origin, ReplyTo, RunSpecChange, TaskSelection, Write};
 pub use launch_queue::{OfferSummary, QueueItem, UNUSED_OFFERS_MAX, UnusedOffer};
 pub use refusal::{Refusal, Violation};
+pub(crate) use service_ports::of_pool;
 pub use snapshot::{RunSpecState, Snapshot};
 
 use crate::model::{Condition, DeploymentId, InstanceId, RunSpecId};

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::RunSpec;
+use crate::model::{PortChoice, PortDefinition, RunSpec};
 
 /// The service ports of all current definitions, and the pool from which ports are allocated.
 #[derive(Debug)]
@@ -22,24 +22,34 @@ impl ServicePorts {
         Self { free: (first..=last).collect(), users: BTreeMap::new(), first, last }
     }
 
-    /// Gives every port definition without a port one of its own: those of the `former` definition that are no longer named first,
-    /// then free ones. `taken` are ports that were allocated earlier in the same write; the new ones join them.
+    /// Gives every port definition without a port one of its own: those that the `former` definition had from the pool and that are
+    /// no longer named first, then free ones. A restored definition gets another port in place of one that it once had from the pool
+    /// and that is somebody else's by now. `taken` are ports that were allocated earlier in the same write; the new ones join them.
     pub(super) fn allocate(
         &self,
         run_spec: &mut RunSpec,
         former: Option<&RunSpec>,
         taken: &mut BTreeSet<u16>,
     ) -> Result<(), Exhausted> {
+        let former: BTreeSet<u16> = former.into_iter().flat_map(of_pool).collect();
+        for definition in run_spec.ports.iter_mut().filter(|definition| definition.port != 0) {
+            let is_available = self.free.contains(&definition.port) && !taken.contains(&definition.port);
+            match definition.choice {
+                // What a read showed is written back: its port is still the pool's.
+                _ if former.contains(&definition.port) => definition.choice = PortChoice::Pool,
+                PortChoice::Pool if is_available => drop(taken.insert(definition.port)),
+                PortChoice::Pool => definition.port = 0,
+                PortChoice::User => {}
+            }
+        }
         let named: BTreeSet<u16> = run_spec.ports.iter().map(|definition| definition.port).collect();
-        let mut former = former
-            .into_iter()
-            .flat_map(|former| former.ports.iter().map(|definition| definition.port))
-            .filter(|port| !named.contains(port) && self.in_pool(*port));
-        let mut free = self.free.iter().copied().filter(|port| !named.contains(port));
+        let unnamed = |port: &u16| !named.contains(port);
+        let mut candidates = former.iter().copied().filter(unnamed).chain(self.free.iter().copied().filter(unnamed));
         for definition in run_spec.ports.iter_mut().filter(|definition| definition.port == 0) {
-            let port = former.by_ref().chain(free.by_ref()).find(|port| !taken.contains(port)).ok_or(Exhausted)?;
+            let port = candidates.find(|port| !taken.contains(port)).ok_or(Exhausted)?;
             taken.insert(port);
             definition.port = port;
+            definition.choice = PortChoice::Pool;
         }
         Ok(())
     }
@@ -72,4 +82,10 @@ impl ServicePorts {
     fn in_pool(&self, port: u16) -> bool {
         (self.first..=self.last).contains(&port)
     }
+}
+
+/// The service ports that a definition has from the pool.
+pub(crate) fn of_pool(run_spec: &RunSpec) -> impl Iterator<Item = u16> {
+    let from_pool = |definition: &&PortDefinition| definition.choice == PortChoice::Pool;
+    run_spec.ports.iter().filter(from_pool).map(|definition| definition.port)
 }

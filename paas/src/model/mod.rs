@@ -21,7 +21,8 @@ pub use health::{CheckKind, CheckedPort, Endpoint, HealthCheck, HealthState, Sch
 pub use id::{DeploymentId, InstanceId, InvalidId, RunSpecId, TaskIdentity};
 pub use instance::{Agent, Condition, Goal, Instance, IpAddress, Task, TaskFailure};
 pub use run_spec::{
-    Backoff, CommandLine, KillSelection, Placement, PortDefinition, Protocol, Resources, RunSpec, Unreachable, Upgrade,
+    Backoff, CommandLine, KillSelection, Placement, PortChoice, PortDefinition, Protocol, Resources, RunSpec,
+    Unreachable, Upgrade,
 };
 pub use time::{Version, rfc3339};
 pub use update::{NoCommand, RunSpecUpdate};

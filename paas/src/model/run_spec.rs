@@ -102,12 +102,25 @@ pub struct PortDefinition {
     /// The service port, at which load balancers listen. 0 in a request: one is allocated; never 0 in a stored version.
     /// With `require_ports` it is the host port, too.
     pub port: u16,
+    /// Who chose it.
+    #[serde(default)]
+    pub choice: PortChoice,
     /// Its name, unique within the run spec.
     pub name: Option<String>,
     /// Its protocols.
     pub protocol: Protocol,
     /// Labels of the port, e.g. `VIP_0`.
     pub labels: BTreeMap<String, String>,
+}
+
+/// Who chose a service port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PortChoice {
+    /// The user: it stays what it is, whoever else names it.
+    #[default]
+    User,
+    /// It was allocated from the pool: no other current definition has it from there.
+    Pool,
 }
 
 /// The protocols of a port.

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use attica_core_api::{Scalar, Timestamp};
 
 use super::{
-    Backoff, CommandLine, Constraint, HealthCheck, KillSelection, Placement, PortDefinition, Protocol, Resources,
-    RunSpec, RunSpecId, Unreachable, Upgrade, Version,
+    Backoff, CommandLine, Constraint, HealthCheck, KillSelection, Placement, PortChoice, PortDefinition, Protocol,
+    Resources, RunSpec, RunSpecId, Unreachable, Upgrade, Version,
 };
 
 /// A definition as a request gives it: the fields that it names. Merged with the current version (a partial update) or with the
@@ -156,6 +156,7 @@ fn default_run_spec(id: &RunSpecId, command: CommandLine, role: &str) -> RunSpec
         placement: Placement::default(),
         ports: vec![PortDefinition {
             port: 0,
+            choice: PortChoice::User,
             name: Some("default".to_owned()),
             protocol: Protocol::Tcp,
             labels: BTreeMap::new(),

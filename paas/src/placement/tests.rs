@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use super::attributes::agent_of;
 use super::*;
 use crate::model::{
-    Agent, CheckKind, CheckedPort, Constraint, Endpoint, FieldName, HealthCheck, Operator, PortDefinition, Protocol,
-    RunSpec, RunSpecId, RunSpecUpdate, Scheme,
+    Agent, CheckKind, CheckedPort, Constraint, Endpoint, FieldName, HealthCheck, Operator, PortChoice, PortDefinition,
+    Protocol, RunSpec, RunSpecId, RunSpecUpdate, Scheme,
 };
 
 fn run_spec(update: RunSpecUpdate) -> RunSpec {
@@ -210,6 +210,7 @@ fn a_task_is_described() {
     };
     let definition = |port, name: &str, protocol, label: &str| PortDefinition {
         port,
+        choice: PortChoice::User,
         name: Some(name.into()),
         protocol,
         labels: BTreeMap::from([("VIP_0".to_owned(), label.to_owned())]),
@@ -277,7 +278,9 @@ proptest! {
     ) {
         let operator = if unique { Operator::Unique } else { Operator::GroupBy(groups) };
         let constraints = vec![Constraint { field: FieldName::parse("hostname"), operator }];
-        let definition = PortDefinition { port: 10_000, name: None, protocol: Protocol::Tcp, labels: BTreeMap::new() };
+        let choice = PortChoice::User;
+        let definition =
+            PortDefinition { port: 10_000, choice, name: None, protocol: Protocol::Tcp, labels: BTreeMap::new() };
         let run_spec = run_spec(RunSpecUpdate {
             constraints: Some(constraints),
             instances: Some(wanted as u32),

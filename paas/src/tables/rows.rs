@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use attica_core_api::v1::FrameworkId;
 
-use crate::engine::Fact;
+use crate::engine::{Fact, of_pool};
 use crate::model::{ConsumerName, Deployment, DeploymentId, Instance, InstanceId, RunSpecId, Version};
 use crate::normalise::json;
 
@@ -24,6 +24,8 @@ pub(super) struct Rows {
     pub(super) forgotten: BTreeSet<RunSpecId>,
     /// With the current version.
     pub(super) run_specs: BTreeMap<RunSpecId, Option<Version>>,
+    /// The service ports that its current definition has from the pool.
+    pub(super) service_ports: BTreeMap<RunSpecId, Vec<u16>>,
     pub(super) versions: BTreeMap<(RunSpecId, Version), Row<String>>,
     pub(super) delays: BTreeMap<RunSpecId, Row<String>>,
     pub(super) failures: BTreeMap<RunSpecId, String>,
@@ -49,6 +51,7 @@ impl Rows {
             Fact::FrameworkForgotten => self.framework = Some(Row::Deleted),
             Fact::RunSpecStored { run_spec, forgotten } => {
                 self.run_specs.insert(run_spec.id.clone(), Some(run_spec.version));
+                self.service_ports.insert(run_spec.id.clone(), of_pool(run_spec).collect());
                 for version in forgotten {
                     self.versions.insert((run_spec.id.clone(), *version), Row::Deleted);
                 }
@@ -56,6 +59,7 @@ impl Rows {
             }
             Fact::RunSpecRemoved { id } => {
                 self.run_specs.insert(id.clone(), None);
+                self.service_ports.insert(id.clone(), Vec::new());
             }
             Fact::RunSpecForgotten { id } => self.forget(id),
             Fact::DeploymentStarted { deployment } => {

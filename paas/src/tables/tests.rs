@@ -13,7 +13,7 @@ use super::{PaasTables, load};
 use crate::engine::{Cause, Delay, Fact, Recorded, Snapshot, TaskUpdate};
 use crate::model::{
     Action, ActionKind, Agent, Change, Condition, ConsumerName, Deployment, DeploymentId, Ending, Goal, HealthState,
-    Instance, InstanceId, IpAddress, RunSpec, RunSpecId, RunSpecUpdate, Step, Task, TaskFailure, Version,
+    Instance, InstanceId, IpAddress, PortChoice, RunSpec, RunSpecId, RunSpecUpdate, Step, Task, TaskFailure, Version,
 };
 
 const MESSAGE: &str = "Command exited with status 1\u{0}";
@@ -27,7 +27,8 @@ fn run_spec(id: &str, version: i64) -> Arc<RunSpec> {
     spec.last_config_change_at = version;
     spec.last_scaling_at = version;
     spec.generation = version;
-    spec.ports[0].port = 10_000;
+    spec.ports[0].port = if spec.id.as_str() == "/job" { 10_001 } else { 10_000 };
+    spec.ports[0].choice = PortChoice::Pool;
     Arc::new(spec)
 }
 
@@ -169,6 +170,16 @@ pub(crate) fn recorded(fact: Fact) -> Recorded {
     Recorded { at: Timestamp(5_000), fact, frames: Vec::new() }
 }
 
+/// The service ports that the current definitions have from the pool, by the table and by the snapshot.
+async fn assert_service_ports(pool: &sqlx::PgPool, snapshot: &Snapshot) {
+    let rows = sqlx::query_as::<_, (i32, String)>("select port, run_spec from paas_service_port order by run_spec");
+    let of = |(id, state): (&RunSpecId, &crate::engine::RunSpecState)| {
+        state.definition().map(|definition| (i32::from(definition.ports[0].port), id.to_string()))
+    };
+    let expected: Vec<(i32, String)> = snapshot.run_specs.iter().filter_map(of).collect();
+    assert_eq!(rows.fetch_all(pool).await.unwrap(), expected);
+}
+
 #[tokio::test]
 async fn the_tables_hold_the_fold_of_the_facts_however_they_are_batched() {
     for facts_per_batch in [1, 4, usize::MAX] {
@@ -198,7 +209,15 @@ async fn the_tables_hold_the_fold_of_the_facts_however_they_are_batched() {
             let patience = Duration::from_secs(60);
             tokio::time::timeout(patience, committed.recv()).await.unwrap().unwrap().unwrap();
             assert_eq!(load(&pool).await.unwrap(), snapshot);
+            assert_service_ports(&pool, &snapshot).await;
         }
+        // The same port from the pool for two: the transaction is refused as a whole.
+        let mut thief = RunSpec::clone(&run_spec("/thief", 5_000));
+        thief.ports[0].port = 10_001;
+        let clash = Fact::RunSpecStored { run_spec: Arc::new(thief), forgotten: Vec::new() };
+        writer.submit(Batch { facts: vec![recorded(clash)], after: () }).await.unwrap();
+        assert!(committed.recv().await.unwrap().is_err());
+        assert_eq!(load(&pool).await.unwrap(), snapshot);
         pool.close().await;
         postgres.stop().await;
     }

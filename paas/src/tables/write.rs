@@ -19,6 +19,9 @@ const FORGET_RUN_SPECS: &str = "delete from paas_run_spec where id = any($1::tex
 const PUT_RUN_SPECS: &str = "insert into paas_run_spec (id, current_version)
     select * from unnest($1::text[], $2::bigint[])
     on conflict (id) do update set current_version = excluded.current_version";
+const DELETE_SERVICE_PORTS: &str = "delete from paas_service_port where run_spec = any($1::text[])";
+const PUT_SERVICE_PORTS: &str =
+    "insert into paas_service_port (port, run_spec) select * from unnest($1::integer[], $2::text[])";
 const PUT_VERSIONS: &str = "insert into paas_run_spec_version (run_spec, version, definition)
     select run_spec, version, definition::json from unnest($1::text[], $2::bigint[], $3::text[]) as r (run_spec, version, definition)
     on conflict (run_spec, version) do update set definition = excluded.definition";
@@ -54,6 +57,8 @@ pub struct Statements {
     delete_framework: Statement,
     forget: [Statement; 4],
     put_run_specs: Statement,
+    delete_service_ports: Statement,
+    put_service_ports: Statement,
     put_versions: Statement,
     delete_versions: Statement,
     put_delays: Statement,
@@ -82,6 +87,8 @@ impl Tables<Recorded> for PaasTables {
                 client.prepare(FORGET_RUN_SPECS).await?,
             ],
             put_run_specs: client.prepare(PUT_RUN_SPECS).await?,
+            delete_service_ports: client.prepare(DELETE_SERVICE_PORTS).await?,
+            put_service_ports: client.prepare(PUT_SERVICE_PORTS).await?,
             put_versions: client.prepare(PUT_VERSIONS).await?,
             delete_versions: client.prepare(DELETE_VERSIONS).await?,
             put_delays: client.prepare(PUT_DELAYS).await?,
@@ -111,6 +118,7 @@ impl Tables<Recorded> for PaasTables {
             Some(Row::Deleted) => transaction.execute(&statements.delete_framework, []),
         }
         write_run_specs(transaction, statements, &rows);
+        write_service_ports(transaction, statements, &rows);
         write_versions(transaction, statements, &rows);
         write_delays_and_failures(transaction, statements, &rows);
         write_instances(transaction, statements, &rows);
@@ -131,6 +139,20 @@ fn write_run_specs<'a>(transaction: &mut Transaction<'a>, statements: &'a Statem
         let current: Vec<Option<i64>> =
             rows.run_specs.values().map(|version| version.map(|version| version.0.0)).collect();
         transaction.execute(&statements.put_run_specs, [Box::new(ids), Box::new(current)]);
+    }
+}
+
+/// A run spec's ports are given anew as a whole; first all old ones go, so that a port may change hands in one batch.
+fn write_service_ports<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, rows: &Rows) {
+    if rows.service_ports.is_empty() {
+        return;
+    }
+    let changed: Vec<String> = rows.service_ports.keys().map(ToString::to_string).collect();
+    transaction.execute(&statements.delete_service_ports, [Box::new(changed)]);
+    let given = rows.service_ports.iter().flat_map(|(id, ports)| ports.iter().map(move |port| (*port, id)));
+    let (ports, ids): (Vec<i32>, Vec<String>) = given.map(|(port, id)| (i32::from(port), id.to_string())).unzip();
+    if !ports.is_empty() {
+        transaction.execute(&statements.put_service_ports, [Box::new(ports), Box::new(ids)]);
     }
 }
 

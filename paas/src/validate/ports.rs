@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use attica_paas_api::app::PortDefinition as Written;
 
 use super::{Faults, limits, text};
-use crate::model::{PortDefinition, Protocol};
+use crate::model::{PortChoice, PortDefinition, Protocol};
 
 pub(super) fn definitions(written: Option<Vec<Written>>, faults: &mut Faults) -> Option<Vec<PortDefinition>> {
     let written = written?;
@@ -42,7 +42,8 @@ fn definition(path: &str, written: Written, faults: &mut Faults) -> Option<PortD
         check_name(&format!("{path}/name"), name, faults);
     }
     let labels = text::labels(&format!("{path}/labels"), Some(written.labels), faults);
-    Some(PortDefinition { port: port.ok()?, name: written.name, protocol: protocol?, labels: labels? })
+    let choice = PortChoice::User;
+    Some(PortDefinition { port: port.ok()?, choice, name: written.name, protocol: protocol?, labels: labels? })
 }
 
 fn protocol(written: &str) -> Option<Protocol> {

@@ -9,4 +9,5 @@ mod health;
 mod history;
 mod placement;
 mod rolling;
+mod service_ports;
 mod world;

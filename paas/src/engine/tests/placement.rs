@@ -69,6 +69,7 @@ fn required_ports_are_the_ports() {
         .map_or_else(|_| Vec::new(), |spec| spec.ports);
     ports.push(crate::model::PortDefinition {
         port: 31_500,
+        choice: crate::model::PortChoice::User,
         name: None,
         protocol: crate::model::Protocol::Tcp,
         labels: BTreeMap::new(),

@@ -92,8 +92,7 @@ impl Engine {
             Definition::Stored(stored) => self.stored(id, *stored)?,
         };
         (self.config.border.validate)(&merged).map_err(Refusal::Invalid)?;
-        let exhausted = |_| Refusal::Invalid(vec![Violation::new("/portDefinitions", self.exhausted_text())]);
-        self.service_ports.allocate(&mut merged, current.map(Arc::as_ref), taken).map_err(exhausted)?;
+        self.give_ports(&mut merged, current.map(Arc::as_ref), taken)?;
         let keep_generation = matches!(change.to, Definition::Stored(_));
         Ok(versioned(merged, current.map(Arc::as_ref), version, keep_generation))
     }
@@ -127,9 +126,19 @@ impl Engine {
         changed || tracker.is_some_and(|tracker| tracker.standing_of_others(definition.generation).active() > 0)
     }
 
-    fn exhausted_text(&self) -> String {
-        let (first, last) = (self.config.service_port_first, self.config.service_port_last);
-        format!("no service port is free between {first} and {last}: remove apps, or name the port yourself")
+    /// Gives a definition the service ports that it lacks; `taken` are those given before in the same write.
+    pub(super) fn give_ports(
+        &self,
+        run_spec: &mut RunSpec,
+        former: Option<&RunSpec>,
+        taken: &mut BTreeSet<u16>,
+    ) -> Result<(), Refusal> {
+        self.service_ports.allocate(run_spec, former, taken).map_err(|_exhausted| {
+            let (first, last) = (self.config.service_port_first, self.config.service_port_last);
+            let text =
+                format!("no service port is free between {first} and {last}: remove apps, or name the port yourself");
+            Refusal::Invalid(vec![Violation::new("/portDefinitions", text)])
+        })
     }
 }
 

@@ -79,7 +79,7 @@ impl Site {
         let args =
             Cli::parse_from(arguments.map(ToString::to_string).into_iter().chain([ready.display().to_string()])).args;
         let (stop, stopped) = oneshot::channel::<()>();
-        let role = tokio::spawn(run(args, async move {
+        let role = tokio::spawn(run(args, axum::Router::new(), async move {
             let _ = stopped.await;
         }));
         let address = until("the ready file", async || {
