@@ -14,7 +14,7 @@ use agent_command::AgentCommand;
 
 /// Attica runs services on many machines and speaks the Mesos and Marathon APIs.
 #[derive(Parser)]
-#[command(name = "attica", version, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "attica", version, arg_required_else_help = true)]
 struct Cli {
     #[command(flatten)]
     options: GlobalOptions,
@@ -75,7 +75,9 @@ fn run(role: Command) -> Result<(), AnyError> {
             block_on(async { Ok(attica_agent::run(*args, terminated()).await?) })
         }
         Command::Launcher(args) => attica_agent::launcher::run(&args).map_err(Into::into),
-        Command::Paas(args) => block_on(async { Ok(attica_paas::run(args, attica_web::router(), terminated()).await?) }),
+        Command::Paas(args) => {
+            block_on(async { Ok(attica_paas::run(args, attica_web::router(), terminated()).await?) })
+        }
         Command::Agent(AgentCommand::Client(_)) | Command::Client(_) => unreachable!("client commands are no roles"),
     }
 }
@@ -97,5 +99,15 @@ async fn terminated() {
             tracing::error!(%error, "cannot watch for signals; end this process with SIGKILL");
             std::future::pending().await
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_and_client_commands_make_one_consistent_tree() {
+        Cli::command().debug_assert();
     }
 }
