@@ -15,6 +15,7 @@
 mod args;
 mod checkpoint;
 mod http;
+mod journal;
 pub mod launcher;
 mod machine;
 mod sandbox;

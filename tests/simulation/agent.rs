@@ -166,6 +166,7 @@ impl Agent {
             task_digest: self.digest().to_bytes(),
             task_count: u32::try_from(self.disk.tasks.len()).expect("few"),
             checkpointed: true,
+            replaces: None,
         };
         let link = Link {
             name: name.clone(),

@@ -10,8 +10,8 @@ use std::process::{Command, Stdio};
 
 use nix::unistd::{Gid, Uid, User};
 
-use super::isolation::{Entry, Isolation, IsolationError, Subject};
-use super::protocol::{ContainerId, LaunchSpec, Process};
+use super::isolation::{Entry, Isolation, IsolationError};
+use super::protocol::{LaunchSpec, Process};
 use super::records::Records;
 use super::{process, sys};
 
@@ -54,25 +54,17 @@ pub(crate) struct Beginning {
 }
 
 /// Begins to start `spec`: when this returns, the process is on record, and about to enter its cgroups and execute the program.
-/// After an error nothing of it is left, or soon will be.
-pub(crate) fn begin(isolation: &dyn Isolation, records: &Records, spec: &LaunchSpec) -> Result<Beginning, LaunchError> {
+/// After an error its cgroups and its record may be left.
+pub(crate) fn begin(
+    isolation: &dyn Isolation,
+    records: &mut Records,
+    spec: &LaunchSpec,
+) -> Result<Beginning, LaunchError> {
     let identity = spec.user.as_deref().map(identity_of).transpose()?;
-    let begun = isolation.create(&spec.container, &spec.limits).map_err(LaunchError::from).and_then(|()| {
-        let (command, entry) = (command(spec, identity.as_ref())?, isolation.entry(&spec.container, &spec.limits));
-        let forked = sys::fork(|| become_task(command, &entry, identity.as_ref())).map_err(LaunchError::Fork)?;
-        admit(records, spec, forked)
-    });
-    begun.inspect_err(|_| discard(isolation, records, &spec.container))
-}
-
-/// Removes what [`begin`] made.
-pub(crate) fn discard(isolation: &dyn Isolation, records: &Records, container: &ContainerId) {
-    if let Err(error) = isolation.remove(Subject { container, leader: None }) {
-        tracing::warn!(%container, error = &error as &dyn std::error::Error, "a failed launch leaves a cgroup behind");
-    }
-    if let Err(error) = records.remove(container) {
-        tracing::warn!(%container, %error, "a failed launch leaves a record behind");
-    }
+    isolation.create(&spec.container, &spec.limits)?;
+    let (command, entry) = (command(spec, identity.as_ref())?, isolation.entry(&spec.container, &spec.limits));
+    let forked = sys::fork(|| become_task(command, &entry, identity.as_ref())).map_err(LaunchError::Fork)?;
+    admit(records, spec, forked)
 }
 
 fn command(spec: &LaunchSpec, identity: Option<&Identity>) -> Result<Command, LaunchError> {
@@ -91,7 +83,7 @@ fn command(spec: &LaunchSpec, identity: Option<&Identity>) -> Result<Command, La
 }
 
 /// Puts the waiting child on record, then lets it go on.
-fn admit(records: &Records, spec: &LaunchSpec, forked: sys::Forked) -> Result<Beginning, LaunchError> {
+fn admit(records: &mut Records, spec: &LaunchSpec, forked: sys::Forked) -> Result<Beginning, LaunchError> {
     // Nobody but this process waits for the child, so it is in /proc, at least as a zombie.
     let stat = process::stat(forked.pid).ok_or(LaunchError::Vanished)?;
     let process = Process { pid: forked.pid, start_ticks: stat.start_ticks };

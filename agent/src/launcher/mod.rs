@@ -10,6 +10,7 @@
 
 mod child;
 pub(crate) mod isolation;
+pub(crate) mod log;
 pub(crate) mod process;
 pub mod protocol;
 mod records;
@@ -82,13 +83,10 @@ pub fn run(args: &Args) -> Result<(), Error> {
     nix::sys::prctl::set_child_subreaper(true)
         .map_err(|error| Error::System { action: "adopt orphans", source: error.into() })?;
     let isolation = isolation::detect(&args.cgroup_parent);
-    // Absolute: children write there from their own working directory.
     let boot_id =
         crate::machine::boot_id().map_err(|source| Error::System { action: "read the machine's boot id", source })?;
-    let records = std::env::current_dir()
-        .and_then(|current| records::Records::open(current.join("containers"), boot_id))
-        .map_err(directory)?;
-    let mut server = server::Server::start(isolation, records, args.linger_ms)?;
+    let (records, found) = records::Records::open("containers.journal".into(), boot_id).map_err(directory)?;
+    let mut server = server::Server::start(isolation, records, found, args.linger_ms)?;
     let outcome = server.serve();
     server.close();
     outcome

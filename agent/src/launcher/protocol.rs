@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 /// The protocol this build speaks.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// The longest record either side accepts, in bytes.
 pub const MAX_RECORD_BYTES: usize = 64 << 20;
@@ -173,8 +173,20 @@ pub struct ContainerReport {
     pub container: ContainerId,
     /// Its first process.
     pub process: Process,
-    /// How it ended, once nothing of it is left.
-    pub ending: Option<Ending>,
+    /// How far it has come.
+    pub stage: Stage,
+}
+
+/// How far a container has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Its program is about to be executed: `Started` or `LaunchFailed` follows.
+    Starting,
+    /// Its program runs, or what it has left behind is being ended: `Ended` follows.
+    Running,
+    /// Nothing of it is left.
+    Ended(Ending),
 }
 
 /// How a container's program ended.

@@ -1,137 +1,154 @@
 //! What the launcher writes down about each container: who its first process is and how it ended.
 //!
-//! A record is a file with a line for each. The first is written before the child is allowed to execute the task's program: no
-//! program runs that a later launcher would not find. The second is written before anybody is told of it. A last line without its
-//! line feed was never finished, does not count and is removed. Nothing is synced: a killed process loses nothing, and a reboot
-//! ends the tasks anyhow: a record of an earlier boot is none, because its process id and start time may be a stranger's by now. (Lines are appended rather than files replaced because making files where others were just removed is
-//! slow on ext4.)
+//! The line that begins a container is written before its child is allowed to execute the task's program: no program runs that a later
+//! launcher would not find. The line of its end is written before anybody is told of it. A record of an earlier boot of the machine is
+//! none: the reboot has ended the task, and its process id and start time may be a stranger's by now.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::protocol::{ContainerId, Ending, Process};
-use crate::checkpoint::cut_torn_line;
+use crate::journal::{self, Journal};
 
 /// One container's record.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Record {
-    /// The container.
-    pub(crate) container: ContainerId,
     /// Its first process.
     pub(crate) process: Process,
     /// How the first process ended.
     pub(crate) ending: Option<Ending>,
 }
 
-/// The first line of a record.
+/// A line about a container.
 #[derive(Serialize, Deserialize)]
-struct Birth {
-    container: ContainerId,
-    boot_id: String,
-    process: Process,
+#[serde(rename_all = "snake_case")]
+enum Told {
+    Begun { boot_id: String, process: Process },
+    Ended(Ending),
+    Forgotten,
 }
 
-/// A record that could not be read.
+/// A record that cannot be trusted.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RecordError {
-    #[error("cannot read the container record {path}")]
-    Unreadable {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    #[error("the container record {path} is torn: it has no whole line")]
-    Torn { path: PathBuf },
-    #[error("the container record {path} is corrupt")]
+    #[error("line {line} of {path} is corrupt")]
     Corrupt {
         path: PathBuf,
+        line: usize,
         #[source]
         source: serde_json::Error,
     },
-    #[error("the container record {path} tells of another container, {found}")]
-    Misplaced { path: PathBuf, found: ContainerId },
-    #[error("the container record {path} is of an earlier boot of the machine")]
-    EarlierBoot { path: PathBuf },
+    #[error("line {line} of {path} does not follow from what stands before it")]
+    Disorder { path: PathBuf, line: usize },
+    #[error("line {line} of {path} is of an earlier boot of the machine")]
+    EarlierBoot { path: PathBuf, line: usize },
 }
 
-/// The directory of the records.
-#[derive(Clone, Debug)]
+/// What the records tell of a container, as far as they can be trusted.
+pub(crate) type Loaded = BTreeMap<ContainerId, Result<Record, RecordError>>;
+
+/// The records of all containers that are not forgotten.
+#[derive(Debug)]
 pub(crate) struct Records {
-    directory: PathBuf,
+    journal: Journal,
     /// Names this boot of the machine.
     boot_id: String,
+    records: BTreeMap<ContainerId, Record>,
 }
 
 impl Records {
-    /// Opens the directory, making it when needed.
-    pub(crate) fn open(directory: PathBuf, boot_id: String) -> io::Result<Records> {
-        std::fs::create_dir_all(&directory)?;
-        Ok(Records { directory, boot_id })
+    /// Opens the journal at `path`, making it when needed, and returns what it tells.
+    pub(crate) fn open(path: PathBuf, boot_id: String) -> io::Result<(Records, Loaded)> {
+        let (journal, text) = Journal::open(path)?;
+        let mut records = Records { journal, boot_id, records: BTreeMap::new() };
+        let loaded = records.fold(&text);
+        let trusted = loaded.iter().filter_map(|(container, record)| Some((container.clone(), *record.as_ref().ok()?)));
+        records.records = trusted.collect();
+        records.write_anew();
+        Ok((records, loaded))
     }
 
-    fn path(&self, container: &ContainerId) -> PathBuf {
-        self.directory.join(container.as_str())
+    /// Lines that name no container are left out: what they told of has no record, and is ended for that.
+    fn fold(&self, text: &[u8]) -> Loaded {
+        let mut loaded = Loaded::new();
+        for line in journal::lines(text) {
+            let Some((container, json)) = line.parts() else { continue };
+            let path = || self.journal.path().to_owned();
+            let disorder = || RecordError::Disorder { path: path(), line: line.number };
+            let corrupt = |source| RecordError::Corrupt { path: path(), line: line.number, source };
+            match (serde_json::from_slice(json).map_err(corrupt), loaded.get_mut(&container)) {
+                (Ok(Told::Forgotten), _) => drop(loaded.remove(&container)),
+                (_, Some(Err(_))) => {}
+                (Ok(Told::Ended(ending)), Some(Ok(record))) if record.ending.is_none() => record.ending = Some(ending),
+                (Ok(Told::Begun { boot_id, .. }), None) if boot_id != self.boot_id => {
+                    loaded.insert(container, Err(RecordError::EarlierBoot { path: path(), line: line.number }));
+                }
+                (Ok(Told::Begun { process, .. }), None) => {
+                    loaded.insert(container, Ok(Record { process, ending: None }));
+                }
+                (Ok(Told::Begun { .. } | Told::Ended(_)), _) => drop(loaded.insert(container, Err(disorder()))),
+                (Err(error), _) => drop(loaded.insert(container, Err(error))),
+            }
+        }
+        loaded
     }
 
     /// Begins the record of a container that has none.
-    pub(crate) fn begin(&self, container: &ContainerId, process: Process) -> io::Result<()> {
-        let file = File::options().write(true).create_new(true).open(self.path(container))?;
-        write_line(file, &Birth { container: container.clone(), boot_id: self.boot_id.clone(), process })
+    pub(crate) fn begin(&mut self, container: &ContainerId, process: Process) -> io::Result<()> {
+        if self.records.contains_key(container) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.tell(container, &Told::Begun { boot_id: self.boot_id.clone(), process })?;
+        self.records.insert(container.clone(), Record { process, ending: None });
+        Ok(())
     }
 
     /// Completes a record.
-    pub(crate) fn complete(&self, container: &ContainerId, ending: Ending) -> io::Result<()> {
-        write_line(File::options().append(true).open(self.path(container))?, &ending)
+    pub(crate) fn complete(&mut self, container: &ContainerId, ending: Ending) -> io::Result<()> {
+        match self.records.get_mut(container) {
+            Some(record) if record.ending.is_none() => record.ending = Some(ending),
+            Some(_) | None => return Err(io::ErrorKind::NotFound.into()),
+        }
+        self.tell(container, &Told::Ended(ending))
     }
 
     /// Removes the record; that it is missing already is no error.
-    pub(crate) fn remove(&self, container: &ContainerId) -> io::Result<()> {
-        match std::fs::remove_file(self.path(container)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            Ok(()) | Err(_) => Ok(()),
+    pub(crate) fn remove(&mut self, container: &ContainerId) -> io::Result<()> {
+        match self.records.remove(container) {
+            Some(_) => self.tell(container, &Told::Forgotten),
+            None => Ok(()),
         }
     }
 
-    /// Every record; one that cannot be trusted comes as an error, with the name of the container it should be about.
-    pub(crate) fn load(&self) -> io::Result<Vec<(ContainerId, Result<Record, RecordError>)>> {
-        let mut records = Vec::new();
-        for entry in std::fs::read_dir(&self.directory)? {
-            let name = entry?.file_name();
-            // Whatever else people put there is not ours.
-            let Some(container) = name.to_str().and_then(|name| ContainerId::new(name).ok()) else { continue };
-            let record = self.read(&container);
-            records.push((container, record));
+    fn tell(&mut self, container: &ContainerId, told: &Told) -> io::Result<()> {
+        let mut line = Vec::new();
+        journal::push_line(container, told, &mut line)?;
+        self.journal.append(&line)?;
+        if self.journal.is_long() {
+            self.write_anew();
         }
-        Ok(records)
+        Ok(())
     }
 
-    fn read(&self, container: &ContainerId) -> Result<Record, RecordError> {
-        let path = self.path(container);
-        let unreadable = |source| RecordError::Unreadable { path: path.clone(), source };
-        let corrupt = |source| RecordError::Corrupt { path: path.clone(), source };
-        let text = std::fs::read(&path).map_err(unreadable)?;
-        let mut lines = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
-        let first = lines.next().ok_or_else(|| RecordError::Torn { path: path.clone() })?;
-        let birth: Birth = serde_json::from_slice(first).map_err(corrupt)?;
-        if birth.container != *container {
-            return Err(RecordError::Misplaced { path, found: birth.container });
+    /// Only makes it shorter: it goes on as it is where that fails.
+    fn write_anew(&mut self) {
+        let mut lines = Vec::new();
+        for (container, record) in &self.records {
+            let begun = Told::Begun { boot_id: self.boot_id.clone(), process: record.process };
+            let ended = record.ending.map(Told::Ended);
+            for told in [Some(begun), ended].iter().flatten() {
+                if let Err(error) = journal::push_line(container, told, &mut lines) {
+                    return tracing::error!(%error, "the records cannot be put into words");
+                }
+            }
         }
-        if birth.boot_id != self.boot_id {
-            return Err(RecordError::EarlierBoot { path });
+        if let Err(error) = self.journal.replace(&lines) {
+            tracing::warn!(%error, "the records are not written anew");
         }
-        let ending = lines.next().map(serde_json::from_slice).transpose().map_err(corrupt)?;
-        cut_torn_line(&path, &text).map_err(unreadable)?;
-        Ok(Record { container: birth.container, process: birth.process, ending })
     }
-}
-
-fn write_line<T: Serialize>(mut file: File, value: &T) -> io::Result<()> {
-    let mut line = serde_json::to_vec(value)?;
-    line.push(b'\n');
-    file.write_all(&line)
 }
 
 #[cfg(test)]
@@ -139,42 +156,53 @@ mod tests {
     use super::*;
     use crate::launcher::protocol::{Exit, MemoryVerdict};
 
-    #[test]
-    fn a_record_is_read_as_it_was_written_and_torn_anywhere_it_is_never_another() {
-        let directory = tempfile::tempdir().unwrap();
-        let records = Records::open(directory.path().join("containers"), "boot".to_owned()).unwrap();
-        let container = ContainerId::new("c1").unwrap();
-        let process = Process { pid: 7, start_ticks: 9 };
-        records.begin(&container, process).unwrap();
-        assert!(records.begin(&container, process).is_err(), "a container has one record");
-        let ending = Ending { exit: Exit::Code(3), memory: MemoryVerdict::WithinLimit };
-        records.complete(&container, ending).unwrap();
-        let mut expected = Record { container: container.clone(), process, ending: Some(ending) };
-        let load = || records.load().unwrap().pop().unwrap().1;
-        assert_eq!(load().unwrap(), expected);
+    const ENDING: Ending = Ending { exit: Exit::Code(3), memory: MemoryVerdict::WithinLimit };
+    const PROCESS: Process = Process { pid: 7, start_ticks: 9 };
 
-        let whole = std::fs::read(records.path(&container)).unwrap();
-        let first_line = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
-        expected.ending = None;
-        for length in 0..whole.len() {
-            std::fs::write(records.path(&container), &whole[..length]).unwrap();
-            match load() {
-                Err(RecordError::Torn { .. }) => assert!(length < first_line),
-                Ok(found) => {
-                    assert_eq!((found, length >= first_line), (expected.clone(), true));
-                    records.complete(&container, ending).unwrap();
-                    assert_eq!(load().unwrap().ending, Some(ending));
-                }
-                Err(other) => panic!("{length} bytes: {other}"),
-            }
+    fn container(name: &str) -> ContainerId {
+        ContainerId::new(name).unwrap()
+    }
+
+    #[test]
+    fn records_are_read_as_they_were_written_until_they_are_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("containers");
+        let open = |boot_id: &str| Records::open(path.clone(), boot_id.to_owned()).unwrap();
+        let (mut records, _) = open("boot");
+        records.begin(&container("lives"), PROCESS).unwrap();
+        assert!(records.begin(&container("lives"), PROCESS).is_err(), "a container has one record");
+        records.begin(&container("ends"), PROCESS).unwrap();
+        records.complete(&container("ends"), ENDING).unwrap();
+        records.begin(&container("gone"), PROCESS).unwrap();
+        records.remove(&container("gone")).unwrap();
+        records.remove(&container("never")).unwrap();
+        let (_, loaded) = open("boot");
+        let found: Vec<_> = loaded.iter().map(|(id, record)| (id.as_str(), *record.as_ref().unwrap())).collect();
+        let record = |ending| Record { process: PROCESS, ending };
+        assert_eq!(found, [("ends", record(Some(ENDING))), ("lives", record(None))]);
+        let (_, loaded) = open("another");
+        assert_eq!(loaded.len(), 2);
+        assert!(loaded.values().all(|record| matches!(record, Err(RecordError::EarlierBoot { .. }))));
+        assert!(open("boot").1.is_empty(), "they are not carried on");
+    }
+
+    #[test]
+    fn what_is_spoiled_is_not_trusted_and_spoils_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("containers");
+        let (mut records, _) = Records::open(path.clone(), "boot".to_owned()).unwrap();
+        records.begin(&container("good"), PROCESS).unwrap();
+        records.begin(&container("bad"), PROCESS).unwrap();
+        records.complete(&container("bad"), ENDING).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let spoiled = text.replace("{\"ended\"", "{\"ended");
+        let twice = format!("{text}{}", text.lines().last().unwrap().to_owned() + "\n");
+        let orphan =
+            text.lines().filter(|line| !line.starts_with("bad {\"begun\"")).collect::<Vec<_>>().join("\n") + "\n";
+        for text in [spoiled, twice, orphan] {
+            std::fs::write(&path, format!("nothing\n{text}")).unwrap();
+            let (_, loaded) = Records::open(path.clone(), "boot".to_owned()).unwrap();
+            assert!(loaded[&container("good")].is_ok() && loaded[&container("bad")].is_err(), "{loaded:?}");
         }
-        std::fs::write(records.path(&container), &whole).unwrap();
-        let rebooted = Records { boot_id: "another".to_owned(), ..records.clone() };
-        assert!(matches!(rebooted.load().unwrap().pop().unwrap().1, Err(RecordError::EarlierBoot { .. })));
-        std::fs::write(records.path(&container), [b"{\n", &whole[..]].concat()).unwrap();
-        assert!(matches!(load(), Err(RecordError::Corrupt { .. })));
-        records.remove(&container).unwrap();
-        std::fs::write(directory.path().join("containers/c2"), &whole).unwrap();
-        assert!(matches!(load(), Err(RecordError::Misplaced { .. })));
     }
 }

@@ -17,11 +17,12 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use self::peer::Peer;
 use super::child::Beginning;
 use super::isolation::{self, Isolation, Removal, Subject};
+use super::log::Log;
 use super::protocol::{
     ContainerId, ContainerReport, Ending, Exit, IsolationKind, LaunchSpec, MemoryVerdict, PROTOCOL, Process, Reply,
-    Request, SOCKET,
+    Request, SOCKET, Stage,
 };
-use super::records::{Record, Records};
+use super::records::{Loaded, Record, Records};
 use super::{Error, child, process, sys};
 
 /// Tasks between fork and exec at a time: more would only wait for a processor.
@@ -46,10 +47,18 @@ enum State {
     Running,
     /// Its program runs as somebody else's child, since the launcher that started it died.
     Adopted { pidfd: OwnedFd, zombie: Option<Zombie> },
-    /// Its program has ended, which is on record; what it left behind is being killed.
-    Emptying { ending: Ending, pause_ms: u64, next: Instant },
+    /// Its program has ended, which is on record, or could not be executed; what is left of the container is being removed.
+    Emptying { outcome: Outcome, pause_ms: u64, next: Instant },
     /// Nothing of it is left; the record waits for the agent's `Forget`.
     Ended { ending: Ending },
+}
+
+/// What the agent is told once nothing is left of a container.
+#[derive(Clone, Debug)]
+enum Outcome {
+    Ended(Ending),
+    /// Why its program did not run.
+    Failed(String),
 }
 
 /// An adopted process that has ended and that its new parent has not reaped: only then its exit status can be had.
@@ -86,6 +95,7 @@ pub(super) struct Server {
     listener: UnixListener,
     children: SignalFd,
     peer: Option<Peer>,
+    log: Log,
     duty: Duty,
     linger: Duration,
     alone_since: Instant,
@@ -93,7 +103,12 @@ pub(super) struct Server {
 
 impl Server {
     /// Takes over what earlier launchers left and begins to listen.
-    pub(super) fn start(isolation: Box<dyn Isolation>, records: Records, linger_ms: u64) -> Result<Server, Error> {
+    pub(super) fn start(
+        isolation: Box<dyn Isolation>,
+        records: Records,
+        found: Loaded,
+        linger_ms: u64,
+    ) -> Result<Server, Error> {
         let system = |action| move |source: io::Error| Error::System { action, source };
         let mut mask = SigSet::empty();
         mask.add(Signal::SIGCHLD);
@@ -114,22 +129,22 @@ impl Server {
             listener,
             children,
             peer: None,
+            log: Log,
             duty: Duty::Open,
             linger: Duration::from_millis(linger_ms),
             alone_since: Instant::now(),
         };
-        server.adopt().map_err(system("read its records"))?;
+        server.adopt(found);
         Ok(server)
     }
 
     /// Adopts what the records tell of and ends what has no (readable) record.
-    fn adopt(&mut self) -> io::Result<()> {
-        for (container, record) in self.records.load()? {
+    fn adopt(&mut self, found: Loaded) {
+        for (container, record) in found {
             match record {
-                Ok(record) => self.adopt_one(record),
+                Ok(record) => self.adopt_one(container, record),
                 Err(error) => {
                     tracing::error!(%container, error = &error as &dyn std::error::Error, "what this container runs is ended: nothing tells what it is");
-                    self.records.remove(&container)?;
                 }
             }
         }
@@ -137,22 +152,22 @@ impl Server {
             if !self.containers.contains_key(&container) {
                 tracing::warn!(%container, "a cgroup without a record is emptied");
                 let ending = Ending { exit: Exit::Unknown, memory: MemoryVerdict::WithinLimit };
-                let process = Process { pid: 0, start_ticks: 0 };
-                self.containers.insert(container.clone(), Container { process, state: emptying(ending) });
-                self.empty(&container);
+                self.clear(container, Outcome::Ended(ending));
             }
         }
-        Ok(())
     }
 
-    fn adopt_one(&mut self, record: Record) {
-        let Record { container, process, ending } = record;
+    fn adopt_one(&mut self, container: ContainerId, record: Record) {
+        let Record { process, ending } = record;
         let pidfd = sys::pidfd_open(process.pid).ok().filter(|_| process::exists(process));
         let state = match (ending, pidfd) {
-            (Some(ending), _) => emptying(ending),
+            (Some(ending), _) => emptying(Outcome::Ended(ending)),
             (None, Some(pidfd)) => State::Adopted { pidfd, zombie: None },
             // The agent may hold a pidfd that tells more.
-            (None, None) => emptying(Ending { exit: Exit::Unknown, memory: self.isolation.memory_verdict(&container) }),
+            (None, None) => {
+                let memory = self.isolation.memory_verdict(&container);
+                emptying(Outcome::Ended(Ending { exit: Exit::Unknown, memory }))
+            }
         };
         self.containers.insert(container.clone(), Container { process, state });
         self.empty(&container);
@@ -178,6 +193,7 @@ impl Server {
                 tracing::info!(%error, "the agent went away");
                 self.part();
             }
+            self.log.keep_short();
         }
         Ok(())
     }
@@ -273,11 +289,11 @@ impl Server {
             return;
         };
         if let State::Failed { error } = &mut entry.state {
-            let error = std::mem::take(error);
-            return self.failed(container.clone(), error);
+            entry.state = emptying(Outcome::Failed(std::mem::take(error)));
+            return self.empty(container);
         }
         let ending = Ending { exit, memory: self.isolation.memory_verdict(container) };
-        entry.state = emptying(ending);
+        entry.state = emptying(Outcome::Ended(ending));
         if let Err(error) = self.records.complete(container, ending) {
             tracing::error!(%container, %error, "the exit status is not on record; it is lost if this launcher dies before it is told");
         }
@@ -344,12 +360,19 @@ impl Server {
         }
     }
 
+    /// Removes what there is of a container without a process of its own.
+    fn clear(&mut self, container: ContainerId, outcome: Outcome) {
+        let process = Process { pid: 0, start_ticks: 0 };
+        self.containers.insert(container.clone(), Container { process, state: emptying(outcome) });
+        self.empty(&container);
+    }
+
     /// One attempt to bring an ended container down to nothing.
     fn empty(&mut self, container: &ContainerId) {
         let Some(entry) = self.containers.get_mut(container) else {
             return;
         };
-        let State::Emptying { ending, pause_ms, next } = &mut entry.state else {
+        let State::Emptying { outcome, pause_ms, next } = &mut entry.state else {
             return;
         };
         let subject = Subject { container, leader: session_of(entry.process) };
@@ -361,11 +384,17 @@ impl Server {
             other => other,
         };
         match removal {
-            Ok(Removal::Removed) => {
-                let ending = *ending;
-                entry.state = State::Ended { ending };
-                self.tell(Reply::Ended { container: container.clone(), ending });
-            }
+            Ok(Removal::Removed) => match outcome.clone() {
+                Outcome::Ended(ending) => {
+                    entry.state = State::Ended { ending };
+                    self.tell(Reply::Ended { container: container.clone(), ending });
+                }
+                Outcome::Failed(error) => {
+                    self.containers.remove(container);
+                    self.forget_record(container);
+                    self.tell(Reply::LaunchFailed { container: container.clone(), error });
+                }
+            },
             Ok(Removal::Occupied) => {
                 *next = Instant::now() + Duration::from_millis(*pause_ms);
                 *pause_ms = (*pause_ms * 2).min(MAX_EMPTYING_PAUSE_MS);
@@ -426,7 +455,7 @@ impl Server {
         if protocol != PROTOCOL {
             tracing::error!(theirs = protocol, ours = PROTOCOL, "the agent speaks another protocol");
         }
-        let reports = self.containers.iter().filter_map(|(id, container)| container.report(id)).collect();
+        let reports = self.containers.iter().map(|(id, container)| container.report(id)).collect();
         let pid = nix::unistd::getpid().as_raw();
         let isolation: IsolationKind = self.isolation.kind();
         self.duty = Duty::Open;
@@ -449,21 +478,14 @@ impl Server {
             return;
         }
         let container = spec.container.clone();
-        match child::begin(self.isolation.as_ref(), &self.records, spec) {
+        match child::begin(self.isolation.as_ref(), &mut self.records, spec) {
             Ok(Beginning { process, outcome }) => {
                 self.starting += 1;
                 self.by_pid.insert(process.pid, container.clone());
                 self.containers.insert(container, Container { process, state: State::Starting { outcome } });
             }
-            Err(error) => self.tell(Reply::LaunchFailed { container, error: crate::error_chain(&error) }),
+            Err(error) => self.clear(container, Outcome::Failed(crate::error_chain(&error))),
         }
-    }
-
-    /// The process that could not execute its program is gone.
-    fn failed(&mut self, container: ContainerId, error: String) {
-        self.containers.remove(&container);
-        child::discard(self.isolation.as_ref(), &self.records, &container);
-        self.tell(Reply::LaunchFailed { container, error });
     }
 
     fn with_running(&self, container: &ContainerId, act: impl FnOnce(&dyn Isolation, Subject<'_>)) {
@@ -484,6 +506,10 @@ impl Server {
             return;
         }
         self.containers.remove(container);
+        self.forget_record(container);
+    }
+
+    fn forget_record(&mut self, container: &ContainerId) {
         if let Err(error) = self.records.remove(container) {
             tracing::warn!(%container, %error, "a record that is not needed any more stays");
         }
@@ -505,8 +531,8 @@ fn session_of(process: Process) -> Option<i32> {
     (process.pid > 0 && !taken).then_some(process.pid)
 }
 
-fn emptying(ending: Ending) -> State {
-    State::Emptying { ending, pause_ms: 1, next: Instant::now() }
+fn emptying(outcome: Outcome) -> State {
+    State::Emptying { outcome, pause_ms: 1, next: Instant::now() }
 }
 
 impl Container {
@@ -519,13 +545,16 @@ impl Container {
         }
     }
 
-    /// `None` for what is still starting: its outcome follows.
-    fn report(&self, id: &ContainerId) -> Option<ContainerReport> {
-        let ending = match &self.state {
-            State::Ended { ending } => Some(*ending),
-            State::Running | State::Adopted { .. } | State::Emptying { .. } => None,
-            State::Starting { .. } | State::Failed { .. } => return None,
+    fn report(&self, id: &ContainerId) -> ContainerReport {
+        let stage = match &self.state {
+            State::Starting { .. } | State::Failed { .. } | State::Emptying { outcome: Outcome::Failed(_), .. } => {
+                Stage::Starting
+            }
+            State::Running | State::Adopted { .. } | State::Emptying { outcome: Outcome::Ended(_), .. } => {
+                Stage::Running
+            }
+            State::Ended { ending } => Stage::Ended(*ending),
         };
-        Some(ContainerReport { container: id.clone(), process: self.process, ending })
+        ContainerReport { container: id.clone(), process: self.process, stage }
     }
 }

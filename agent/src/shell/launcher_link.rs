@@ -14,9 +14,10 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 
 use super::Message;
-use crate::launcher::process;
-use crate::launcher::protocol::{self, ContainerId, Exit, FrameError, PROTOCOL, Process, Reply, Request, SOCKET};
-use crate::launcher::sys;
+use crate::launcher::protocol::{
+    self, ContainerId, Exit, FrameError, PROTOCOL, Process, Reply, Request, SOCKET, Stage,
+};
+use crate::launcher::{log, process, sys};
 
 /// Pause between two attempts to connect to a launcher that is starting.
 const CONNECT_PAUSE: Duration = Duration::from_millis(5);
@@ -160,9 +161,10 @@ fn learn(reply: Reply, pidfds: &mut HashMap<ContainerId, OwnedFd>) -> Reply {
         }
         Reply::Hello { protocol, pid, isolation, mut containers } => {
             for report in &mut containers {
-                match &mut report.ending {
-                    Some(ending) => ending.exit = known_exit(&report.container, ending.exit, pidfds),
-                    None => hold(&report.container, report.process, pidfds),
+                match &mut report.stage {
+                    Stage::Starting => {}
+                    Stage::Running => hold(&report.container, report.process, pidfds),
+                    Stage::Ended(ending) => ending.exit = known_exit(&report.container, ending.exit, pidfds),
                 }
             }
             Reply::Hello { protocol, pid, isolation, containers }
@@ -217,7 +219,7 @@ async fn try_connect(place: &Place) -> io::Result<UnixStream> {
 /// Starts a launcher. If another one is there after all, the new one ends by itself.
 fn start(place: &Place) -> io::Result<()> {
     std::fs::create_dir_all(&place.directory)?;
-    let log = File::options().create(true).append(true).open(place.directory.join("launcher.log"))?;
+    let log = File::options().create(true).append(true).open(place.directory.join(log::NAME))?;
     let launcher = Command::new("/proc/self/exe")
         .arg("launcher")
         .arg("--dir")

@@ -30,7 +30,7 @@ const MAX_TEXT_BYTES: usize = 1_024;
 /// What the supervisor wants sent on the current stream.
 #[derive(Debug)]
 pub(crate) enum Outgoing {
-    Update(Box<StatusUpdate>),
+    Updates(Vec<StatusUpdate>),
     Tasks(Vec<TaskReport>),
     /// Give this stream up.
     Close {
@@ -232,7 +232,7 @@ impl Stream {
             let mut updates = Vec::new();
             for outgoing in waiting.drain(..) {
                 match outgoing {
-                    Outgoing::Update(update) => updates.push(*update),
+                    Outgoing::Updates(new) => updates.extend(new),
                     Outgoing::Tasks(tasks) => {
                         self.send_updates(agent_id, epoch, &mut updates).await?;
                         self.send_tasks(&Call::tasks(agent_id.clone(), epoch, tasks)).await?;
@@ -260,15 +260,15 @@ impl Stream {
         epoch: u64,
         updates: &mut Vec<StatusUpdate>,
     ) -> Result<(), Failure> {
-        if updates.is_empty() {
-            return Ok(());
-        }
-        let statuses = Call::statuses(agent_id.clone(), epoch, std::mem::take(updates));
-        while let Err(failure) = self.call(&statuses).await {
-            if !failure.is_busy() {
-                return Err(failure);
+        while !updates.is_empty() {
+            let rest = updates.split_off(updates.len().min(MAX_UPDATES));
+            let statuses = Call::statuses(agent_id.clone(), epoch, std::mem::replace(updates, rest));
+            while let Err(failure) = self.call(&statuses).await {
+                if !failure.is_busy() {
+                    return Err(failure);
+                }
+                tokio::time::sleep(BUSY_PAUSE).await;
             }
-            tokio::time::sleep(BUSY_PAUSE).await;
         }
         Ok(())
     }

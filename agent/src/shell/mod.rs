@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use attica_core_api::link::Register;
+use attica_core_api::link::{Register, StatusUpdate};
 use attica_core_api::{Now, Tick, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -70,6 +70,10 @@ struct Shell {
     prober: mpsc::UnboundedSender<prober::Order>,
     /// Tasks of which the checkpoint lacks something. Until the master has the end of such a task, the launcher keeps it.
     incomplete: HashSet<ContainerId>,
+    /// Tasks that were not written down and must not start.
+    unprepared: HashSet<ContainerId>,
+    /// Not sent yet.
+    updates: Vec<StatusUpdate>,
     /// What followed from doing effects.
     aftermath: Vec<Input>,
 }
@@ -101,6 +105,12 @@ impl Shell {
     fn deal_with(&mut self, batch: &mut Vec<Message>) -> Option<End> {
         let mut effects = Vec::new();
         for message in batch.drain(..) {
+            // Other messages change whom effects reach, or tell what has to be written down before.
+            if !matches!(message, Message::Input(_))
+                && let Some(end) = self.do_all(&mut effects)
+            {
+                return Some(end);
+            }
             match message {
                 Message::Input(input) => self.supervisor.apply(self.now(), input, &mut effects),
                 Message::LauncherOpened { requests, hello } => {
@@ -130,15 +140,13 @@ impl Shell {
                     let _gone = answer.send(Arc::new(view));
                 }
             }
-            if let Some(end) = self.do_all(&mut effects) {
-                return Some(end);
-            }
         }
-        None
+        self.do_all(&mut effects)
     }
 
     fn do_all(&mut self, effects: &mut Vec<Effect>) -> Option<End> {
         loop {
+            self.write_down(effects);
             for effect in effects.drain(..) {
                 if effect == Effect::Exit {
                     self.ask(Request::Stop);
@@ -146,6 +154,7 @@ impl Shell {
                 }
                 self.perform(effect);
             }
+            self.send_updates();
             if self.aftermath.is_empty() {
                 return None;
             }
@@ -155,25 +164,57 @@ impl Shell {
         }
     }
 
+    /// Writes down what the tasks are to be remembered by, all at once and before anything else is done: whatever is done may rely on it.
+    fn write_down(&mut self, effects: &[Effect]) {
+        let (mut begun, mut changed) = (Vec::new(), Vec::new());
+        for effect in effects {
+            match effect {
+                Effect::CreateTask(record) => {
+                    self.checkpoints.begin(record);
+                    begun.push(&record.container);
+                }
+                Effect::AppendTask(container, entry) => {
+                    self.checkpoints.add(container, entry);
+                    changed.push(container);
+                }
+                Effect::RemoveTask(container) => {
+                    self.checkpoints.forget(container);
+                    changed.push(container);
+                }
+                Effect::StoreAgent(_)
+                | Effect::RemoveAgent
+                | Effect::Launch(_)
+                | Effect::Ask(_)
+                | Effect::Send(_)
+                | Effect::ListTasks(_)
+                | Effect::Watch(..)
+                | Effect::Unwatch(_)
+                | Effect::CloseLink { .. }
+                | Effect::Exit => {}
+            }
+        }
+        if begun.is_empty() && changed.is_empty() {
+            return;
+        }
+        let outcome = self.checkpoints.write(self.supervisor.histories());
+        if let Err(error) = &outcome {
+            let error = crate::error_chain(error);
+            let unprepared =
+                |container: &ContainerId| Input::NotPrepared { container: container.clone(), error: error.clone() };
+            self.aftermath.extend(begun.iter().copied().map(unprepared));
+            self.unprepared.extend(begun.into_iter().cloned());
+            self.incomplete.extend(changed.into_iter().cloned());
+        }
+        complain(outcome);
+    }
+
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::StoreAgent(record) => complain(self.checkpoints.store_agent(&record)),
             Effect::RemoveAgent => complain(self.checkpoints.remove_agent()),
-            Effect::CreateTask(record) => {
-                if let Err(error) = self.checkpoints.create_task(&record) {
-                    let error = crate::error_chain(&error);
-                    self.aftermath.push(Input::NotPrepared { container: record.container, error });
-                }
-            }
-            Effect::AppendTask(container, entry) => {
-                let outcome = self.checkpoints.append(&container, &entry);
-                if outcome.is_err() {
-                    self.incomplete.insert(container);
-                }
-                complain(outcome);
-            }
+            // See `write_down`.
+            Effect::CreateTask(_) | Effect::AppendTask(..) => {}
             Effect::RemoveTask(container) => {
-                complain(self.checkpoints.remove_task(&container));
                 if self.incomplete.remove(&container) {
                     self.ask(Request::Forget(vec![container]));
                 }
@@ -182,9 +223,15 @@ impl Shell {
             Effect::Ask(Request::Forget(ended))
                 if ended.iter().any(|container| self.incomplete.contains(container)) => {}
             Effect::Ask(request) => self.ask(request),
-            Effect::Send(update) => self.tell_master(Outgoing::Update(update)),
-            Effect::ListTasks(tasks) => self.tell_master(Outgoing::Tasks(tasks)),
-            Effect::CloseLink { reason } => self.tell_master(Outgoing::Close { reason }),
+            Effect::Send(update) => self.updates.push(*update),
+            Effect::ListTasks(tasks) => {
+                self.send_updates();
+                self.tell_master(Outgoing::Tasks(tasks));
+            }
+            Effect::CloseLink { reason } => {
+                self.send_updates();
+                self.tell_master(Outgoing::Close { reason });
+            }
             Effect::Watch(container, probes) => self.order(prober::Order::Watch(container, probes)),
             Effect::Unwatch(container) => self.order(prober::Order::Unwatch(container)),
             Effect::Exit => {}
@@ -192,9 +239,7 @@ impl Shell {
     }
 
     fn launch(&mut self, spec: LaunchSpec) {
-        let unprepared =
-            |input: &Input| matches!(input, Input::NotPrepared { container, .. } if *container == spec.container);
-        if self.aftermath.iter().any(unprepared) {
+        if self.unprepared.remove(&spec.container) {
             return;
         }
         match sandbox::make(&spec.directory, spec.user.as_deref()) {
@@ -211,6 +256,14 @@ impl Shell {
     fn ask(&self, request: Request) {
         if let Some(launcher) = &self.launcher {
             let _ended = launcher.send(request);
+        }
+    }
+
+    /// Sends what is new together: the master commits it together.
+    fn send_updates(&mut self) {
+        if !self.updates.is_empty() {
+            let updates = std::mem::take(&mut self.updates);
+            self.tell_master(Outgoing::Updates(updates));
         }
     }
 

@@ -77,15 +77,8 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The agent is not what it was, and still has tasks.
-    #[error(
-        "this agent's {what} differs from what its {tasks} checkpointed tasks were started with: give it the flags it had, or drain it first (SIGUSR1)"
-    )]
-    Incompatible {
-        /// What differs.
-        what: &'static str,
-        /// How many tasks there are.
-        tasks: usize,
-    },
+    #[error("{0}")]
+    Incompatible(String),
     /// The system refuses something basic.
     #[error("the agent cannot {action}")]
     System {
@@ -112,7 +105,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let server = Server::bind(address, limits).await.map_err(listen)?;
     let bound = server.local_address().map_err(listen)?;
     let config = config(&args, &work_dir, bound)?;
-    let (checkpoints, agent, tasks) = recover_files(&work_dir, &config)?;
+    let (checkpoints, agent, tasks) = recover_files(&work_dir)?;
     reaper::start().map_err(|source| Error::System { action: "watch its children", source })?;
 
     let started = Instant::now();
@@ -123,7 +116,8 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let mut effects = Vec::new();
     let entropy = Entropy::new(uuid::Uuid::new_v4().as_u128());
     let now = Now { tick: Tick(0), wall: started_at };
-    let supervisor = Supervisor::recover(now, config, entropy, agent, tasks, &mut effects);
+    let supervisor = Supervisor::recover(now, config, entropy, agent, tasks, &mut effects)
+        .map_err(|incompatible| Error::Incompatible(incompatible.to_string()))?;
     let mut shell = Shell {
         supervisor,
         checkpoints,
@@ -137,6 +131,8 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         master: None,
         prober: probes,
         incomplete: HashSet::new(),
+        unprepared: HashSet::new(),
+        updates: Vec::new(),
         aftermath: Vec::new(),
     };
     let _never_an_end = shell.do_all(&mut effects);
@@ -225,18 +221,15 @@ fn own_user() -> String {
     nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }
 
-fn recover_files(
-    work_dir: &Path,
-    config: &Config,
-) -> Result<(Checkpoints, Option<AgentRecord>, Vec<TaskHistory>), Error> {
+fn recover_files(work_dir: &Path) -> Result<(Checkpoints, Option<AgentRecord>, Vec<TaskHistory>), Error> {
     let failed = |source: crate::checkpoint::CheckpointError| Error::Recovery {
         work_dir: work_dir.to_owned(),
         source: Box::new(source),
     };
-    let checkpoints = Checkpoints::open(work_dir).map_err(failed)?;
+    let (checkpoints, found) = Checkpoints::open(work_dir).map_err(failed)?;
     let agent = checkpoints.load_agent().map_err(failed)?;
     let mut tasks = Vec::new();
-    for task in checkpoints.load_tasks().map_err(failed)? {
+    for task in found {
         match task {
             Ok(task) => tasks.push(task),
             Err(error) => tracing::error!(
@@ -245,29 +238,7 @@ fn recover_files(
             ),
         }
     }
-    match agent {
-        Some(record) => match difference(&record.info, &config.info) {
-            None => Ok((checkpoints, Some(record), tasks)),
-            Some(what) if !tasks.is_empty() => Err(Error::Incompatible { what, tasks: tasks.len() }),
-            Some(what) => {
-                tracing::warn!(agent = %record.agent_id, what, "the agent is not what it was, and has no tasks: it registers as a new one");
-                Ok((checkpoints, None, tasks))
-            }
-        },
-        None => Ok((checkpoints, None, tasks)),
-    }
-}
-
-/// What the master would not accept to change; the port may.
-fn difference(earlier: &AgentInfo, now: &AgentInfo) -> Option<&'static str> {
-    [
-        (earlier.hostname != now.hostname, "hostname"),
-        (earlier.resources != now.resources, "resources"),
-        (earlier.attributes != now.attributes, "attributes"),
-        (earlier.domain != now.domain, "domain"),
-    ]
-    .into_iter()
-    .find_map(|(differs, what)| differs.then_some(what))
+    Ok((checkpoints, agent, tasks))
 }
 
 fn drain_on_signal(messages: mpsc::Sender<Message>) -> Result<impl Future<Output = ()>, Error> {

@@ -11,7 +11,7 @@ use attica_core_api::{Now, Tick};
 
 use super::task::{News, Phase};
 use super::{Effect, Supervisor};
-use crate::checkpoint::{KillCause, TaskEntry};
+use crate::checkpoint::{CheckStanding, KillCause, TaskEntry};
 use crate::launcher::protocol::ContainerId;
 
 /// A time-out of zero means none, as in Mesos. This one lets a probe end nevertheless: each holds one of the prober's places.
@@ -73,13 +73,8 @@ struct Check {
     consequence: Consequence,
     grace_ms: u64,
     grace_until: Tick,
-    /// Since the last success.
-    failures: u32,
-    healthy: Option<bool>,
-    /// A success ends the grace period.
-    succeeded: bool,
-    message: Option<String>,
-    seconds: f64,
+    /// Durable.
+    standing: CheckStanding,
 }
 
 /// The checks of one task.
@@ -164,11 +159,7 @@ impl Health {
                 consequence,
                 grace_ms,
                 grace_until: now.tick.after(grace_ms),
-                failures: 0,
-                healthy: None,
-                succeeded: false,
-                message: None,
-                seconds: now.wall.seconds(),
+                standing: CheckStanding { seconds: now.wall.seconds(), ..CheckStanding::default() },
             })
         };
         Health { checks: killing.chain(reporting).filter_map(check).collect() }
@@ -176,23 +167,35 @@ impl Health {
 
     /// Takes over what an earlier status said.
     pub(super) fn restore(&mut self, status: &TaskStatus) {
-        for check in &mut self.checks {
-            match check.consequence {
+        for Check { consequence, standing, .. } in &mut self.checks {
+            match *consequence {
                 Consequence::Kill { .. } => {
-                    check.healthy = status.healthy.or(check.healthy);
-                    check.succeeded |= status.healthy == Some(true);
-                    check.failures = if status.healthy == Some(false) { check.failures + 1 } else { 0 };
+                    standing.healthy = status.healthy.or(standing.healthy);
+                    standing.succeeded |= status.healthy == Some(true);
+                    standing.failures = if status.healthy == Some(false) { standing.failures + 1 } else { 0 };
                 }
                 Consequence::Report { index } => {
                     if let Some(result) = status.health_results.iter().find(|result| result.index == index) {
-                        check.healthy = Some(result.healthy);
-                        check.succeeded |= result.healthy;
-                        check.failures = result.consecutive_failures;
-                        check.message = result.message.clone();
-                        check.seconds = result.timestamp;
+                        standing.healthy = Some(result.healthy);
+                        standing.succeeded |= result.healthy;
+                        standing.failures = result.consecutive_failures;
+                        standing.message = result.message.clone();
+                        standing.seconds = result.timestamp;
                     }
                 }
             }
+        }
+    }
+
+    /// What each check has found so far.
+    pub(super) fn standings(&self) -> Vec<CheckStanding> {
+        self.checks.iter().map(|check| check.standing.clone()).collect()
+    }
+
+    /// Takes over what [`Health::standings`] said.
+    pub(super) fn stand(&mut self, standings: Vec<CheckStanding>) {
+        for (check, standing) in self.checks.iter_mut().zip(standings) {
+            check.standing = standing;
         }
     }
 
@@ -212,7 +215,7 @@ impl Health {
 
     /// `TaskStatus.healthy`: the verdict of the check that kills.
     pub(super) fn verdict(&self) -> Option<bool> {
-        self.checks.iter().find(|check| matches!(check.consequence, Consequence::Kill { .. }))?.healthy
+        self.checks.iter().find(|check| matches!(check.consequence, Consequence::Kill { .. }))?.standing.healthy
     }
 
     /// `TaskStatus.health_results`: the latest of each check that has one.
@@ -221,10 +224,10 @@ impl Health {
             Consequence::Kill { .. } => None,
             Consequence::Report { index } => Some(HealthResult {
                 index,
-                healthy: check.healthy?,
-                consecutive_failures: check.failures,
-                message: check.message.clone(),
-                timestamp: check.seconds,
+                healthy: check.standing.healthy?,
+                consecutive_failures: check.standing.failures,
+                message: check.standing.message.clone(),
+                timestamp: check.standing.seconds,
             }),
         };
         self.checks.iter().filter_map(result).collect()
@@ -234,34 +237,29 @@ impl Health {
     pub(super) fn condemn(&mut self) {
         for check in &mut self.checks {
             match check.consequence {
-                Consequence::Kill { .. } => check.healthy = Some(false),
+                Consequence::Kill { .. } => check.standing.healthy = Some(false),
                 Consequence::Report { .. } => {}
             }
         }
     }
 
     fn conclude(&mut self, now: Now, index: usize, outcome: Result<(), String>) -> Option<Conclusion> {
-        let check = self.checks.get_mut(index)?;
+        let Check { consequence, grace_until, standing, .. } = self.checks.get_mut(index)?;
+        let seconds = now.wall.seconds();
         match outcome {
             Ok(()) => {
-                let report = check.healthy != Some(true);
-                check.healthy = Some(true);
-                check.succeeded = true;
-                check.failures = 0;
-                check.message = None;
-                check.seconds = now.wall.seconds();
+                let report = standing.healthy != Some(true);
+                *standing = CheckStanding { failures: 0, healthy: Some(true), succeeded: true, message: None, seconds };
                 Some(Conclusion { report, kill: false })
             }
-            Err(_) if !check.succeeded && now.tick < check.grace_until => {
-                Some(Conclusion { report: false, kill: false })
-            }
+            Err(_) if !standing.succeeded && now.tick < *grace_until => Some(Conclusion { report: false, kill: false }),
             Err(message) => {
-                check.healthy = Some(false);
-                check.failures = check.failures.saturating_add(1);
-                check.message = Some(message);
-                check.seconds = now.wall.seconds();
-                let kill = match check.consequence {
-                    Consequence::Kill { failures } => check.failures >= failures,
+                standing.healthy = Some(false);
+                standing.failures = standing.failures.saturating_add(1);
+                standing.message = Some(message);
+                standing.seconds = seconds;
+                let kill = match *consequence {
+                    Consequence::Kill { failures } => standing.failures >= failures,
                     Consequence::Report { .. } => false,
                 };
                 Some(Conclusion { report: true, kill })

@@ -37,6 +37,11 @@ impl Kill {
         Kill { cause, grace_ms, step: Step::Waiting }
     }
 
+    /// For the checkpoint.
+    pub(super) fn entry(&self) -> TaskEntry {
+        TaskEntry::Killing { cause: self.cause, grace_ms: self.grace_ms }
+    }
+
     pub(super) fn deadline(&self) -> Option<Tick> {
         match self.step {
             Step::Terminating { deadline, .. } => Some(deadline),
@@ -115,8 +120,9 @@ impl Supervisor {
         if task.kill.is_some() || task.phase == Phase::Ended {
             return;
         }
-        task.kill = Some(Kill { cause, grace_ms, step: Step::Waiting });
-        out.push(Effect::AppendTask(task.container.clone(), TaskEntry::Killing { cause, grace_ms }));
+        let kill = Kill { cause, grace_ms, step: Step::Waiting };
+        task.kill = Some(kill);
+        out.push(Effect::AppendTask(task.container.clone(), kill.entry()));
         if task.has_capability(FrameworkCapabilityType::TaskKillingState) && matches!(task.phase, Phase::Running) {
             self.update(now, key, News::of(TaskState::Killing), out);
         }

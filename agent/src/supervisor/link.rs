@@ -64,6 +64,7 @@ impl Supervisor {
                 self.kill_all(now, out);
             }
             self.agent_id = Some(registered.agent_id);
+            self.replaces = None;
             self.store_identity(out);
         }
         self.link = Link::Up;

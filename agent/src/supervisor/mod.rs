@@ -6,6 +6,7 @@
 mod accept;
 mod ending;
 mod health;
+mod identity;
 mod kill;
 mod link;
 mod recovery;
@@ -25,7 +26,7 @@ use attica_core_api::{Entropy, Now, Tick};
 
 pub(crate) use self::health::{ProbeSpec, Target};
 pub(crate) use self::task::{Phase, Task};
-use crate::checkpoint::{AgentRecord, TaskEntry, TaskRecord};
+use crate::checkpoint::{AgentRecord, TaskEntry, TaskHistory, TaskRecord};
 use crate::launcher::protocol::{ContainerId, LaunchSpec, Reply, Request};
 
 /// Ended tasks that are remembered for people to look at.
@@ -152,6 +153,8 @@ pub(crate) struct Supervisor {
     config: Config,
     /// Durable.
     agent_id: Option<AgentId>,
+    /// Durable, until it has an id of its own: the agent it was before.
+    replaces: Option<AgentId>,
     /// Durable: the highest epoch seen.
     epoch: u64,
     link: Link,
@@ -159,7 +162,7 @@ pub(crate) struct Supervisor {
     duty: Duty,
     /// When an agent that is to end waits no longer.
     last_words: Option<Tick>,
-    /// Durable, each in a file of its own.
+    /// Durable.
     tasks: BTreeMap<TaskKey, Task>,
     by_container: HashMap<ContainerId, TaskKey>,
     /// Of the tasks' `wake`s.
@@ -239,6 +242,11 @@ impl Supervisor {
         self.agent_id.as_ref()
     }
 
+    /// What is to be known of the tasks after a restart.
+    pub(crate) fn histories(&self) -> impl Iterator<Item = TaskHistory> {
+        self.tasks.values().map(Task::history)
+    }
+
     /// The tasks that are not terminal and acknowledged.
     pub(crate) fn tasks(&self) -> impl Iterator<Item = &Task> {
         self.tasks.values()
@@ -266,6 +274,7 @@ impl Supervisor {
             task_digest: self.digest.to_bytes(),
             task_count: u32::try_from(self.tasks.len()).unwrap_or(u32::MAX),
             checkpointed: self.agent_id.is_some(),
+            replaces: self.replaces.clone(),
         }
     }
 }

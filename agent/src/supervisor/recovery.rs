@@ -8,15 +8,17 @@ use attica_core_api::v1::TaskState;
 use attica_core_api::{Entropy, Now};
 
 use super::health::Health;
+use super::identity::{Identity, Incompatible, identify};
 use super::kill::Kill;
 use super::task::{Phase, Task};
 use super::updates::{Updates, is_final};
 use super::{Config, Duty, Effect, LauncherState, Link, Supervisor, TaskKey};
 use crate::checkpoint::{AgentRecord, TaskEntry, TaskHistory};
-use crate::launcher::protocol::{ContainerId, ContainerReport, Ending, Exit, MemoryVerdict, Request};
+use crate::launcher::protocol::{ContainerId, ContainerReport, Ending, Exit, MemoryVerdict, Request, Stage};
 
 impl Supervisor {
-    /// Begins with what was written down. After a restart of the machine nothing of it runs, which is said of each task.
+    /// Begins with what was written down. After a restart of the machine nothing of it runs, which is said of each task; by the master
+    /// if the agent is another one for it from now on.
     pub(crate) fn recover(
         now: Now,
         config: Config,
@@ -24,12 +26,18 @@ impl Supervisor {
         agent: Option<AgentRecord>,
         tasks: Vec<TaskHistory>,
         out: &mut Vec<Effect>,
-    ) -> Supervisor {
+    ) -> Result<Supervisor, Incompatible> {
+        let identity = identify(agent.as_ref(), &config, tasks.len())?;
         let rebooted = agent.as_ref().is_some_and(|agent| agent.boot_id != config.boot_id);
+        let (agent_id, replaces) = match &identity {
+            Identity::Same(agent_id) => (agent_id.clone(), None),
+            Identity::New { replaces } => (None, Some(replaces.clone())),
+        };
         let mut supervisor = Supervisor {
             config,
             epoch: agent.as_ref().map_or(0, |agent| agent.epoch),
-            agent_id: agent.map(|agent| agent.agent_id),
+            agent_id,
+            replaces,
             link: Link::Down,
             launcher: LauncherState::Unknown,
             duty: Duty::Serve,
@@ -41,8 +49,11 @@ impl Supervisor {
             completed: VecDeque::new(),
             entropy,
         };
-        for history in tasks {
-            supervisor.restore(now, history, out);
+        match identity {
+            Identity::Same(_) => tasks.into_iter().for_each(|history| supervisor.restore(now, history, out)),
+            Identity::New { .. } => {
+                out.extend(tasks.into_iter().map(|history| Effect::RemoveTask(history.record.container)));
+            }
         }
         if rebooted {
             let alive = |task: &&Task| task.phase != Phase::Ended;
@@ -51,7 +62,7 @@ impl Supervisor {
                 supervisor.lost_by_reboot(now, &key, out);
             }
         }
-        supervisor
+        Ok(supervisor)
     }
 
     fn restore(&mut self, now: Now, history: TaskHistory, out: &mut Vec<Effect>) {
@@ -82,6 +93,12 @@ impl Supervisor {
                 }
                 TaskEntry::Acknowledged(uuid) => drop(task.updates.acknowledge(&uuid)),
                 TaskEntry::Killing { cause, grace_ms } => task.kill = Some(Kill::restored(cause, grace_ms)),
+                TaskEntry::Standing(standing) => {
+                    task.state = standing.state;
+                    task.running_since = standing.running_since;
+                    task.health.stand(standing.checks);
+                    task.updates.stand(standing.updates);
+                }
             }
         }
         if is_final(task.state) {
@@ -120,19 +137,26 @@ impl Supervisor {
 
     fn reunite(&mut self, now: Now, key: &TaskKey, report: ContainerReport, out: &mut Vec<Effect>) {
         let Some(task) = self.tasks.get_mut(key) else { return };
-        match (task.phase, task.running_since) {
-            (Phase::Ended, _) => return disown(report, out),
-            (Phase::Launching, None) => self.started(now, &report.container, report.process, out),
-            (Phase::Launching | Phase::Running, _) => {
+        match (task.phase, task.running_since, report.stage) {
+            (Phase::Ended, _, _) => disown(report, out),
+            // It may have to be killed, and counts as killed only when nothing is left of it.
+            (Phase::Launching | Phase::Running, _, Stage::Starting) => {}
+            (Phase::Launching | Phase::Running, None, Stage::Running) => {
+                self.started(now, &report.container, report.process, out);
+            }
+            (Phase::Launching | Phase::Running, Some(_), Stage::Running) => {
                 task.phase = Phase::Running;
                 task.process = Some(report.process);
-                if report.ending.is_none() {
-                    self.oversee(now, key, out);
-                }
+                self.oversee(now, key, out);
             }
-        }
-        if let Some(ending) = report.ending {
-            self.ended(now, &report.container, ending, out);
+            (Phase::Launching | Phase::Running, None, Stage::Ended(ending)) => {
+                self.started(now, &report.container, report.process, out);
+                self.ended(now, &report.container, ending, out);
+            }
+            (Phase::Launching | Phase::Running, Some(_), Stage::Ended(ending)) => {
+                task.process = Some(report.process);
+                self.ended(now, &report.container, ending, out);
+            }
         }
     }
 
@@ -152,8 +176,8 @@ impl Supervisor {
 
 /// A container of no task ends.
 fn disown(report: ContainerReport, out: &mut Vec<Effect>) {
-    out.push(Effect::Ask(match report.ending {
-        Some(_) => Request::Forget(vec![report.container]),
-        None => Request::Destroy(report.container),
+    out.push(Effect::Ask(match report.stage {
+        Stage::Ended(_) => Request::Forget(vec![report.container]),
+        Stage::Starting | Stage::Running => Request::Destroy(report.container),
     }));
 }

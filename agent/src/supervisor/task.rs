@@ -14,6 +14,7 @@ use super::health::Health;
 use super::kill::Kill;
 use super::updates::Updates;
 use super::{Config, Link, TaskKey};
+use crate::checkpoint::{TaskEntry, TaskHistory, TaskRecord, TaskStanding};
 use crate::launcher::protocol::{ContainerId, Process};
 
 /// How far a task has come. It moves downwards only.
@@ -71,6 +72,26 @@ impl Task {
     /// Where its files are.
     pub(crate) fn sandbox(&self, work_dir: &Path) -> PathBuf {
         sandbox(work_dir, &self.info.agent_id, &self.key, &self.container)
+    }
+
+    /// All that is to be known of it after a restart.
+    pub(crate) fn history(&self) -> TaskHistory {
+        let framework = self.framework.as_ref().clone();
+        let record = TaskRecord::new(
+            self.container.clone(),
+            self.key.framework_id.clone(),
+            framework,
+            self.info.as_ref().clone(),
+        );
+        let standing = TaskStanding {
+            state: self.state,
+            updates: self.updates.made(),
+            running_since: self.running_since,
+            checks: self.health.standings(),
+        };
+        let pending = self.updates.pending().cloned().map(|update| TaskEntry::Update(Box::new(update)));
+        let standing = TaskEntry::Standing(Box::new(standing));
+        TaskHistory { record, entries: pending.chain(self.kill.as_ref().map(Kill::entry)).chain([standing]).collect() }
     }
 
     /// When something is due.

@@ -50,6 +50,16 @@ impl Updates {
         self.pending.iter()
     }
 
+    /// Updates made so far.
+    pub(super) fn made(&self) -> u64 {
+        self.made
+    }
+
+    /// As found in a checkpoint: so many were made.
+    pub(super) fn stand(&mut self, made: u64) {
+        self.made = made;
+    }
+
     /// As found in a checkpoint.
     pub(super) fn restore(&mut self, update: StatusUpdate) {
         self.made = self.made.max(update.sequence);

@@ -1,6 +1,6 @@
 //! The launcher by itself.
 
-use attica_agent::launcher::protocol::{Exit, IsolationKind, MemoryVerdict, Reply, Request};
+use attica_agent::launcher::protocol::{ContainerId, Exit, IsolationKind, MemoryVerdict, Reply, Request, Stage};
 
 use crate::support::{Launcher, can_isolate, cgroups_beneath, eventually, is_alive, kernel_keeps_exit_codes};
 
@@ -53,7 +53,8 @@ fn a_command_that_cannot_be_started_leaves_nothing() {
         assert!(error.contains(message), "{error}");
     }
     assert!(cgroups_beneath(&launcher.cgroup_parent).is_empty());
-    assert_eq!(std::fs::read_dir(launcher.directory.path().join("containers")).unwrap().count(), 0);
+    let launcher = launcher.replace();
+    assert!(launcher.reports.is_empty(), "{:?}", launcher.reports);
     launcher.finish();
 }
 
@@ -199,19 +200,26 @@ fn an_agent_that_was_away_learns_what_ended_meanwhile() {
     launcher.started(short.clone());
     let launcher = launcher.reconnect();
     let mut launcher = eventually_ended(launcher, &short.container);
-    assert_eq!(launcher.reports[&short.container].ending.unwrap().exit, Exit::Code(5));
-    assert_eq!(launcher.reports[&long.container].ending, None);
+    assert_eq!(exit_of(&launcher, &short.container), Some(Exit::Code(5)));
+    assert_eq!(launcher.reports[&long.container].stage, Stage::Running);
     launcher.send(&Request::Destroy(long.container.clone()));
     assert_eq!(launcher.ending().exit, Exit::Signal(9));
     launcher.send(&Request::Forget(vec![short.container, long.container]));
     launcher.finish();
 }
 
-fn eventually_ended(launcher: Launcher, container: &attica_agent::launcher::protocol::ContainerId) -> Launcher {
+fn exit_of(launcher: &Launcher, container: &ContainerId) -> Option<Exit> {
+    match launcher.reports.get(container)?.stage {
+        Stage::Starting | Stage::Running => None,
+        Stage::Ended(ending) => Some(ending.exit),
+    }
+}
+
+fn eventually_ended(launcher: Launcher, container: &ContainerId) -> Launcher {
     let mut current = Some(launcher);
     eventually("the short command ends", || {
         let launcher = current.take().unwrap().reconnect();
-        if launcher.reports.get(container).is_some_and(|report| report.ending.is_some()) {
+        if exit_of(&launcher, container).is_some() {
             return Some(launcher);
         }
         current = Some(launcher);
@@ -229,7 +237,7 @@ fn a_new_launcher_adopts_the_living_and_learns_how_they_end() {
     let mut launcher = launcher.replace();
     for spec in &specs {
         let report = &launcher.reports[&spec.container];
-        assert!(report.ending.is_none() && is_alive(report.process.pid), "{report:?}");
+        assert!(report.stage == Stage::Running && is_alive(report.process.pid), "{report:?}");
     }
     std::fs::write(specs[0].directory.join("go"), "").unwrap();
     let expected = |exit| {
@@ -250,7 +258,7 @@ fn a_torn_record_ends_its_container_and_is_not_adopted() {
     let mut launcher = Launcher::start();
     let spec = launcher.shell("exec sleep 1000");
     let process = launcher.started(spec.clone());
-    let record = launcher.directory.path().join("containers").join(spec.container.as_str());
+    let record = launcher.directory.path().join("containers.journal");
     std::fs::write(&record, &std::fs::read(&record).unwrap()[..20]).unwrap();
     let launcher = launcher.replace();
     eventually("the process is ended", || (!is_alive(process.pid)).then_some(()));
@@ -264,5 +272,99 @@ fn a_launcher_that_is_to_end_does_not_wait_for_what_has_ended_to_be_forgotten() 
     launcher.started(spec.clone());
     launcher.send(&Request::Destroy(spec.container));
     assert_eq!(launcher.ending().exit, Exit::Signal(9));
+    launcher.finish();
+}
+
+#[test]
+fn cgroups_that_a_task_has_made_itself_end_with_it() {
+    if !can_isolate() {
+        return;
+    }
+    let mut launcher = Launcher::start();
+    let version_1 = launcher.isolation == IsolationKind::CgroupsV1;
+    let roots = if version_1 { "/sys/fs/cgroup/*/" } else { "/sys/fs/cgroup/" };
+    // One child moves into a cgroup in a cgroup, and what it is in freezes itself, as far as that can be done.
+    let script = format!(
+        "trap '' TERM; sleep 1000 & for own in {roots}{}/*; do mkdir -p $own/inner/most; echo $! > $own/inner/most/cgroup.procs; done; \
+         echo FROZEN | tee {roots}{}/*/inner/freezer.state; echo $! > child; wait",
+        launcher.cgroup_parent, launcher.cgroup_parent
+    );
+    let mut spec = launcher.shell(&script);
+    spec.limits.pids = 100;
+    launcher.started(spec.clone());
+    let child: i32 = eventually("the child has moved", || {
+        std::fs::read_to_string(spec.directory.join("child")).ok()?.trim().parse().ok()
+    });
+    assert!(is_alive(child));
+    assert!(cgroups_beneath(&launcher.cgroup_parent).iter().any(|cgroup| cgroup.ends_with("inner/most")));
+    launcher.send(&Request::Destroy(spec.container.clone()));
+    assert_eq!(launcher.ending().exit, Exit::Signal(9));
+    assert!(!is_alive(child));
+    assert!(cgroups_beneath(&launcher.cgroup_parent).is_empty());
+    launcher.send(&Request::Forget(vec![spec.container]));
+    launcher.finish();
+}
+
+#[test]
+fn a_task_that_cannot_enter_its_cgroups_leaves_none() {
+    if !can_isolate() {
+        return;
+    }
+    let mut launcher = Launcher::start();
+    let controller = if launcher.isolation == IsolationKind::CgroupsV1 { "freezer/" } else { "" };
+    let parent = format!("/sys/fs/cgroup/{controller}{}", launcher.cgroup_parent);
+    // One of its cgroups disappears between the moment it is made and the one it is entered.
+    let thief = Stealing::begin(parent);
+    let error = eventually("a task comes too late", || {
+        let spec = launcher.shell("exec sleep 1000");
+        launcher.send(&Request::Launch(vec![spec.clone()]));
+        match launcher.receive() {
+            Reply::LaunchFailed { error, .. } => Some(error).filter(|error| error.contains("cannot enter the cgroup")),
+            _started => {
+                launcher.send(&Request::Destroy(spec.container.clone()));
+                launcher.ending();
+                launcher.send(&Request::Forget(vec![spec.container]));
+                None
+            }
+        }
+    });
+    thief.end();
+    assert!(error.contains("No such file or directory"), "{error}");
+    assert!(cgroups_beneath(&launcher.cgroup_parent).is_empty());
+    launcher.finish();
+}
+
+/// Removes every cgroup beneath a directory as soon as it is there.
+struct Stealing {
+    enough: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Stealing {
+    fn begin(parent: String) -> Stealing {
+        let enough = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let told = enough.clone();
+        let thread = std::thread::spawn(move || {
+            while !told.load(std::sync::atomic::Ordering::Relaxed) {
+                for entry in std::fs::read_dir(&parent).unwrap().filter_map(Result::ok) {
+                    let _entered_already = std::fs::remove_dir(entry.path());
+                }
+            }
+        });
+        Stealing { enough, thread }
+    }
+
+    fn end(self) {
+        self.enough.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.thread.join().unwrap();
+    }
+}
+
+#[test]
+fn a_long_log_is_begun_anew() {
+    let launcher = Launcher::start_with_log(&vec![b'\n'; 2 << 20]);
+    let log = |name: &str| std::fs::metadata(launcher.directory.path().join(name)).ok();
+    eventually("the long one is put aside", || log("launcher.log.1"));
+    assert!(log("launcher.log").unwrap().len() < 1 << 20);
     launcher.finish();
 }

@@ -42,6 +42,8 @@ pub struct Heard {
     pub acknowledging: Acknowledging,
     pub epoch: u64,
     pub registrations: Vec<Register>,
+    /// The epoch in which each registration was answered.
+    pub leads: Vec<u64>,
     pub updates: Vec<StatusUpdate>,
     pub tasks: Vec<Vec<TaskReport>>,
     pub heartbeats: usize,
@@ -66,6 +68,7 @@ impl Master {
             acknowledging: Acknowledging::AtOnce,
             epoch: 1,
             registrations: Vec::new(),
+            leads: Vec::new(),
             updates: Vec::new(),
             tasks: Vec::new(),
             heartbeats: 0,
@@ -187,6 +190,7 @@ impl Heard {
         };
         self.send(|epoch| Event::registered(epoch, registered));
         self.registrations.push(register);
+        self.leads.push(self.epoch);
         ([(STREAM_ID_HEADER, stream_id)], Body::new(body)).into_response()
     }
 }

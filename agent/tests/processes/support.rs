@@ -136,7 +136,13 @@ pub struct Launcher {
 
 impl Launcher {
     pub fn start() -> Launcher {
+        Launcher::start_with_log(b"")
+    }
+
+    /// With a log that says this already.
+    pub fn start_with_log(log: &[u8]) -> Launcher {
         let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("launcher.log"), log).unwrap();
         let cgroup_parent = format!("attica-test/{}", uuid::Uuid::new_v4());
         let guard = Guard::new(directory.path(), &cgroup_parent);
         Launcher::start_in(guard, directory, cgroup_parent)

@@ -41,7 +41,7 @@ impl Kernel {
         }
     }
 
-    fn lose_agent(&mut self, now: Now, id: &AgentId, out: &mut Effects) {
+    pub(super) fn lose_agent(&mut self, now: Now, id: &AgentId, out: &mut Effects) {
         self.withdraw_agent(id, out);
         self.recovering.remove(id);
         let agent = self.agent_mut(id);

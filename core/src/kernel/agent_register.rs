@@ -66,7 +66,10 @@ impl Kernel {
                 return;
             }
         };
-        let Register { mut agent_info, version, boot_id, .. } = register;
+        let Register { mut agent_info, version, boot_id, replaces, .. } = register;
+        if let Some(earlier) = replaces {
+            self.replace_agent(now, &earlier, out);
+        }
         let id = match agent_info.id.take().filter(|id| !id.as_str().is_empty()) {
             Some(id) => id,
             None => self.new_agent_id(),

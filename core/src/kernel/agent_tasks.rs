@@ -28,10 +28,10 @@ enum Settlement {
 }
 
 /// How the master ends a task that cannot report any more.
-struct Ending {
-    state: TaskState,
-    reason: TaskStatusReason,
-    message: &'static str,
+pub(super) struct Ending {
+    pub(super) state: TaskState,
+    pub(super) reason: TaskStatusReason,
+    pub(super) message: &'static str,
 }
 
 impl Kernel {
@@ -130,7 +130,7 @@ impl Kernel {
         self.update_reach(now, framework, status, Reach::Reachable, out);
     }
 
-    fn end_task(&mut self, now: Now, framework: &FrameworkId, id: &TaskId, ending: Ending, out: &mut Effects) {
+    pub(super) fn end_task(&mut self, now: Now, framework: &FrameworkId, id: &TaskId, ending: Ending, out: &mut Effects) {
         let state = self.framework_mut(framework).told(ending.state);
         let agent = self.task_mut(framework, id).agent.clone();
         let status = from_master(now, id.clone(), Some(agent), state, ending.reason, ending.message);

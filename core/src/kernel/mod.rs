@@ -14,6 +14,7 @@ mod agent;
 mod agent_closed;
 mod agent_lost;
 mod agent_register;
+mod agent_replaced;
 mod agent_statuses;
 mod agent_tasks;
 mod command;

@@ -8,6 +8,7 @@ mod v1;
 mod v2;
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::protocol::{ContainerId, IsolationKind, Limits, MemoryVerdict};
@@ -151,8 +152,22 @@ fn make_directory(path: &Path) -> Result<(), IsolationError> {
     }
 }
 
-/// Removes a cgroup; a missing one counts as removed.
+/// Removes a cgroup and those that its processes have made beneath it; a missing one counts as removed.
 fn remove_cgroup(path: &Path) -> Result<Removal, IsolationError> {
+    match remove_one(path)? {
+        Removal::Occupied if inner_cgroups(path).is_empty() => return Ok(Removal::Occupied),
+        Removal::Occupied => {}
+        Removal::Removed => return Ok(Removal::Removed),
+    }
+    for cgroup in cgroup_tree(path).iter().rev() {
+        if remove_one(cgroup)? == Removal::Occupied {
+            return Ok(Removal::Occupied);
+        }
+    }
+    Ok(Removal::Removed)
+}
+
+fn remove_one(path: &Path) -> Result<Removal, IsolationError> {
     match std::fs::remove_dir(path) {
         Ok(()) => Ok(Removal::Removed),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Removal::Removed),
@@ -161,8 +176,32 @@ fn remove_cgroup(path: &Path) -> Result<Removal, IsolationError> {
     }
 }
 
-fn pids_in(procs: &Path) -> Vec<i32> {
-    std::fs::read_to_string(procs).unwrap_or_default().lines().filter_map(|line| line.parse().ok()).collect()
+/// The cgroup and all beneath it, which a task that runs as root can make; outer ones first.
+fn cgroup_tree(path: &Path) -> Vec<PathBuf> {
+    let mut tree = vec![path.to_owned()];
+    let mut looked_into = 0;
+    while let Some(cgroup) = tree.get(looked_into) {
+        let inner = inner_cgroups(cgroup);
+        tree.extend(inner);
+        looked_into += 1;
+    }
+    tree
+}
+
+fn inner_cgroups(path: &Path) -> Vec<PathBuf> {
+    // A directory without directories has two links, its name and its `.`: that costs less to ask than its many files.
+    if std::fs::metadata(path).map_or(true, |metadata| metadata.nlink() == 2) {
+        return Vec::new();
+    }
+    let entries = std::fs::read_dir(path).into_iter().flatten().filter_map(Result::ok);
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
+}
+
+/// The processes of a cgroup and of those beneath it.
+fn pids_in(cgroup: &Path) -> Vec<i32> {
+    let procs = |cgroup: PathBuf| std::fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
+    let pids = |text: String| text.lines().filter_map(|line| line.parse().ok()).collect::<Vec<i32>>();
+    cgroup_tree(cgroup).into_iter().map(procs).flat_map(pids).collect()
 }
 
 fn read_number(path: &Path) -> Option<u64> {

@@ -12,13 +12,15 @@ use cgroups_rs::{Controllers, MaxValue};
 use nix::sys::signal::Signal;
 
 use super::{
-    Entry, Isolation, IsolationError, Removal, Subject, Usage, containers_in, make_directory, pids_in, read_key,
-    read_number, remove_cgroup, send_signal,
+    Entry, Isolation, IsolationError, Removal, Subject, Usage, cgroup_tree, containers_in, make_directory, pids_in,
+    read_key, read_number, remove_cgroup, send_signal,
 };
 use crate::launcher::protocol::{ContainerId, IsolationKind, Limits, MemoryVerdict};
 
 /// Times the freezer is asked whether it is done, a tenth of a millisecond apart, before the kill goes on without.
 const FREEZE_ATTEMPTS: u32 = 20;
+/// Rounds of a kill before the container is frozen: only one that forks all the time has to be, and it stops the machine for a moment.
+const ROUNDS_UNFROZEN: u32 = 2;
 
 /// The directories that hold the containers' cgroups, one per controller.
 #[derive(Debug)]
@@ -69,6 +71,17 @@ impl CgroupsV1 {
     }
 }
 
+/// In a frozen cgroup SIGKILL waits; a task that runs as root may have frozen itself.
+fn thaw(freezer: &Path) {
+    for cgroup in cgroup_tree(freezer) {
+        if let Err(error) = std::fs::write(cgroup.join("freezer.state"), "THAWED")
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(cgroup = %cgroup.display(), %error, "a cgroup cannot be thawed");
+        }
+    }
+}
+
 impl Isolation for CgroupsV1 {
     fn kind(&self) -> IsolationKind {
         IsolationKind::CgroupsV1
@@ -97,20 +110,31 @@ impl Isolation for CgroupsV1 {
         Entry { membership, limits: Vec::new() }
     }
 
+    /// Of all controllers: a process that runs as root may have left some of its cgroups.
     fn processes(&self, subject: Subject<'_>) -> Vec<i32> {
-        pids_in(&self.freezer.join(subject.container.as_str()).join("cgroup.procs"))
+        let mut pids: Vec<i32> =
+            self.parents().flat_map(|parent| pids_in(&parent.join(subject.container.as_str()))).collect();
+        pids.sort_unstable();
+        pids.dedup();
+        pids
     }
 
     fn kill(&self, subject: Subject<'_>) {
         let freezer = self.freezer.join(subject.container.as_str());
-        let frozen = self.freeze(&freezer);
-        send_signal(&self.processes(subject), Signal::SIGKILL);
-        // Frozen or on the way there: SIGKILL takes effect once it thaws.
-        if let Err(error) = std::fs::write(freezer.join("freezer.state"), "THAWED")
-            && frozen
-        {
-            tracing::warn!(container = %subject.container, %error, "a frozen container cannot be thawed");
+        let mut killed = Vec::new();
+        for _ in 0..ROUNDS_UNFROZEN {
+            // What was killed forks no more.
+            let found = self.processes(subject);
+            let survivors: Vec<i32> = found.iter().filter(|pid| !killed.contains(*pid)).copied().collect();
+            if survivors.is_empty() {
+                return thaw(&freezer);
+            }
+            send_signal(&survivors, Signal::SIGKILL);
+            killed = found;
         }
+        self.freeze(&freezer);
+        send_signal(&self.processes(subject), Signal::SIGKILL);
+        thaw(&freezer);
     }
 
     fn remove(&self, subject: Subject<'_>) -> Result<Removal, IsolationError> {
@@ -124,9 +148,12 @@ impl Isolation for CgroupsV1 {
 
     fn memory_verdict(&self, container: &ContainerId) -> MemoryVerdict {
         let directory = self.memory.join(container.as_str());
-        match read_key(&directory.join("memory.oom_control"), "oom_kill") {
-            None | Some(0) => MemoryVerdict::WithinLimit,
-            Some(_) => MemoryVerdict::OutOfMemory {
+        // Counted where the process was, if that was in a cgroup of the task's own.
+        let killed =
+            |cgroup: PathBuf| read_key(&cgroup.join("memory.oom_control"), "oom_kill").is_some_and(|count| count > 0);
+        match cgroup_tree(&directory).into_iter().any(killed) {
+            false => MemoryVerdict::WithinLimit,
+            true => MemoryVerdict::OutOfMemory {
                 limit_bytes: read_number(&directory.join("memory.limit_in_bytes")).unwrap_or(0),
                 peak_bytes: read_number(&directory.join("memory.max_usage_in_bytes")).unwrap_or(0),
             },

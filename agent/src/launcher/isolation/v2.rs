@@ -79,7 +79,7 @@ impl Isolation for CgroupsV2 {
     }
 
     fn processes(&self, subject: Subject<'_>) -> Vec<i32> {
-        pids_in(&self.directory(subject.container).join("cgroup.procs"))
+        pids_in(&self.directory(subject.container))
     }
 
     fn kill(&self, subject: Subject<'_>) {

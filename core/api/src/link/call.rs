@@ -36,6 +36,8 @@ message! {
         task_count: required u32 = 6,
         /// Whether it kept its checkpoints: without them it knows nothing of earlier tasks.
         checkpointed: required bool = 7,
+        /// The agent it was before, of which nothing runs any more: its machine was restarted, and it is no longer what it was.
+        replaces: optional AgentId = 8,
     }
     /// A task's new status. The agent sends it again until ACKNOWLEDGE.
     pub struct StatusUpdate {

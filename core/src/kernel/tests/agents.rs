@@ -188,6 +188,29 @@ fn registrations_that_make_no_sense_end_the_link() {
 }
 
 #[test]
+fn of_an_agent_that_is_replaced_every_task_ends_at_once_and_once() {
+    let mut scene = running();
+    let register = link::Register {
+        agent_info: agent_info(None),
+        task_digest: link::TaskDigest::default().to_bytes(),
+        replaces: Some(AgentId::new("m1-S0")),
+        ..link::Register::default()
+    };
+    scene.agent_call("l2", link::Call::register(register.clone()));
+    expect![[r#"
+        s1 UPDATE t1 TASK_GONE REASON_AGENT_RESTARTED The agent's machine was restarted, and the agent has registered as a new one (to be acknowledged)
+        l1 (closed: the agent missed its heartbeats)
+        s1 FAILURE m1-S0
+        l2 REGISTERED m1-S1 matches: true
+        s1 OFFERS m1-O1"#]].assert_eq(&scene.said());
+    // Its answer was lost.
+    scene.agent_call("l3", link::Call::register(register));
+    expect![[r#"
+        l3 REGISTERED m1-S2 matches: true
+        s1 OFFERS m1-O2"#]].assert_eq(&scene.said());
+}
+
+#[test]
 fn an_agent_whose_names_the_database_would_not_take_is_turned_away() {
     let long = "x".repeat(10_000);
     for (id, version, boot_id) in

@@ -154,6 +154,7 @@ impl Scene {
             task_digest: digest.to_bytes(),
             task_count: u32::try_from(tasks.len()).expect("few"),
             checkpointed: true,
+            replaces: None,
         };
         self.agent_call(link, link::Call::register(register))
     }

@@ -255,6 +255,7 @@ impl TestAgent {
             task_digest: digest.to_bytes(),
             task_count: 0,
             checkpointed: true,
+            replaces: None,
         });
         let uri = master.uri("/api/v1/agent");
         let response = post_link(&uri, None, &call).await;

@@ -1,0 +1,248 @@
+//! The supervisor alone, in a world that is made of values.
+
+mod accept;
+mod durability;
+mod health;
+mod kill;
+mod link;
+mod recovery;
+mod updates;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use attica_core_api::link::{Acknowledge, Event, Kill, Registered, Run, StatusUpdate};
+use attica_core_api::v1::*;
+use attica_core_api::{Entropy, Now, Tick, Timestamp};
+
+use super::identity::Incompatible;
+use super::{Config, Effect, Input, Supervisor, Users};
+use crate::checkpoint::{AgentRecord, TaskEntry, TaskHistory};
+use crate::launcher::protocol::{
+    ContainerId, ContainerReport, Ending, Exit, IsolationKind, MemoryVerdict, PROTOCOL, Process, Reply, Request, Stage,
+};
+
+const BOOT: &str = "boot-1";
+
+fn config(boot_id: &str) -> Config {
+    Config {
+        info: AgentInfo { hostname: "host".to_owned(), ..AgentInfo::default() },
+        ip: IpAddr::from([127, 0, 0, 1]),
+        work_dir: "/work".into(),
+        users: Users::Own("me".to_owned()),
+        pids_limit: 100,
+        boot_id: boot_id.to_owned(),
+    }
+}
+
+/// What the disk holds, as the effects write it.
+#[derive(Clone, Default)]
+struct Disk {
+    agent: Option<AgentRecord>,
+    tasks: BTreeMap<ContainerId, TaskHistory>,
+}
+
+/// A supervisor with its clock and everything that came out of it.
+struct World {
+    supervisor: Supervisor,
+    now_ms: u64,
+    disk: Disk,
+    sent: Vec<StatusUpdate>,
+    asked: Vec<Request>,
+    launched: Vec<ContainerId>,
+    closed: Vec<String>,
+    watched: usize,
+    over: bool,
+}
+
+impl World {
+    fn new() -> World {
+        World::recovered(Disk::default(), BOOT, 0)
+    }
+
+    fn recovered(disk: Disk, boot_id: &str, now_ms: u64) -> World {
+        World::recovered_as(disk, config(boot_id), now_ms).unwrap()
+    }
+
+    fn recovered_as(disk: Disk, config: Config, now_ms: u64) -> Result<World, Incompatible> {
+        let mut effects = Vec::new();
+        let now = Now { tick: Tick(now_ms), wall: Timestamp(i64::try_from(now_ms).unwrap()) };
+        let tasks = disk.tasks.values().cloned().collect();
+        let entropy = Entropy::new(u128::from(now_ms) + 7);
+        let supervisor = Supervisor::recover(now, config, entropy, disk.agent.clone(), tasks, &mut effects)?;
+        let mut world = World {
+            supervisor,
+            now_ms,
+            disk,
+            sent: Vec::new(),
+            asked: Vec::new(),
+            launched: Vec::new(),
+            closed: Vec::new(),
+            watched: 0,
+            over: false,
+        };
+        world.perform(effects);
+        Ok(world)
+    }
+
+    fn apply(&mut self, input: Input) {
+        let mut effects = Vec::new();
+        let now = Now { tick: Tick(self.now_ms), wall: Timestamp(i64::try_from(self.now_ms).unwrap()) };
+        self.supervisor.apply(now, input, &mut effects);
+        self.perform(effects);
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::StoreAgent(record) => self.disk.agent = Some(record),
+                Effect::RemoveAgent => self.disk.agent = None,
+                Effect::CreateTask(record) => {
+                    self.disk
+                        .tasks
+                        .insert(record.container.clone(), TaskHistory { record: *record, entries: Vec::new() });
+                }
+                Effect::AppendTask(container, entry) => {
+                    self.disk.tasks.get_mut(&container).unwrap().entries.push(entry)
+                }
+                Effect::RemoveTask(container) => drop(self.disk.tasks.remove(&container).unwrap()),
+                Effect::Launch(spec) => {
+                    assert!(self.disk.tasks.contains_key(&spec.container), "launched before it was written down");
+                    self.launched.push(spec.container);
+                }
+                Effect::Send(update) => {
+                    let written = self
+                        .disk
+                        .tasks
+                        .values()
+                        .flat_map(|task| &task.entries)
+                        .any(|entry| *entry == TaskEntry::Update(update.clone()));
+                    assert!(written, "sent before it was written down");
+                    self.sent.push(*update);
+                }
+                Effect::Ask(request) => self.asked.push(request),
+                Effect::CloseLink { reason } => self.closed.push(reason),
+                Effect::Watch(..) => self.watched += 1,
+                Effect::Exit => self.over = true,
+                Effect::ListTasks(_) | Effect::Unwatch(_) => {}
+            }
+        }
+    }
+
+    fn advance(&mut self, ms: u64) {
+        self.now_ms += ms;
+        self.apply(Input::Tick);
+    }
+
+    fn register(&mut self) {
+        self.register_as("m-S0");
+    }
+
+    fn register_as(&mut self, id: &str) {
+        let registered = Registered { agent_id: id.into(), ..Registered::default() };
+        self.apply(Input::Link(Box::new(Event::registered(1, registered))));
+    }
+
+    fn greet(&mut self, containers: Vec<ContainerReport>) {
+        self.apply(Input::Launcher(Reply::Hello {
+            protocol: PROTOCOL,
+            pid: 1,
+            isolation: IsolationKind::Posix,
+            containers,
+        }));
+    }
+
+    fn ready() -> World {
+        let mut world = World::new();
+        world.register();
+        world.greet(Vec::new());
+        world
+    }
+
+    fn run(&mut self, task: TaskInfo) {
+        self.run_for(FrameworkInfo::default(), task);
+    }
+
+    fn run_for(&mut self, framework_info: FrameworkInfo, task: TaskInfo) {
+        self.apply(Input::Link(Box::new(Event::run(
+            1,
+            Run { framework_id: "f".into(), framework_info, tasks: vec![task] },
+        ))));
+    }
+
+    fn start(&mut self, task: TaskInfo) -> ContainerId {
+        self.run(task);
+        let container = self.launched.last().unwrap().clone();
+        self.started(&container);
+        container
+    }
+
+    fn started(&mut self, container: &ContainerId) {
+        self.apply(Input::Launcher(Reply::Started { container: container.clone(), process: process() }));
+    }
+
+    fn ended(&mut self, container: &ContainerId, exit: Exit) {
+        let ending = Ending { exit, memory: MemoryVerdict::WithinLimit };
+        self.apply(Input::Launcher(Reply::Ended { container: container.clone(), ending }));
+    }
+
+    fn kill(&mut self, task: &str, grace_ms: Option<u64>) {
+        let kill_policy = grace_ms.map(|ms| KillPolicy { grace_period: Some(DurationInfo::from_milliseconds(ms)) });
+        self.apply(Input::Link(Box::new(Event::kill(
+            1,
+            Kill { framework_id: "f".into(), task_id: task.into(), kill_policy },
+        ))));
+    }
+
+    fn acknowledge(&mut self, update: &StatusUpdate) {
+        let acknowledge = Acknowledge {
+            framework_id: update.framework_id.clone(),
+            task_id: update.status.task_id.clone(),
+            uuid: update.status.uuid.clone().unwrap(),
+        };
+        self.apply(Input::Link(Box::new(Event::acknowledge(1, acknowledge))));
+    }
+
+    fn states(&self) -> Vec<&'static str> {
+        self.sent.iter().map(|update| update.status.state.name()).collect()
+    }
+
+    fn probed(&mut self, container: &ContainerId, outcome: Result<(), &str>) {
+        let outcome = outcome.map_err(str::to_owned);
+        self.apply(Input::Probed { container: container.clone(), check: 0, outcome });
+    }
+}
+
+fn report(container: &ContainerId, stage: Stage) -> ContainerReport {
+    ContainerReport { container: container.clone(), process: process(), stage }
+}
+
+fn process() -> Process {
+    Process { pid: 42, start_ticks: 4 }
+}
+
+fn task(id: &str) -> TaskInfo {
+    let mem = Resource {
+        name: "mem".to_owned(),
+        r#type: ValueType::Scalar,
+        scalar: Some(Scalar { value: 64.0 }),
+        ..Resource::default()
+    };
+    TaskInfo {
+        task_id: id.into(),
+        agent_id: "m-S0".into(),
+        resources: vec![mem],
+        command: Some(CommandInfo { value: Some("true".to_owned()), ..CommandInfo::default() }),
+        ..TaskInfo::default()
+    }
+}
+
+fn http_check() -> HealthCheck {
+    HealthCheck {
+        r#type: Some(HealthCheckType::Http),
+        http: Some(HttpCheckInfo { port: 80, ..HttpCheckInfo::default() }),
+        grace_period_seconds: 10.0,
+        consecutive_failures: 2,
+        ..HealthCheck::default()
+    }
+}
