@@ -6,6 +6,7 @@
 //! offers. [`deployment`] plans the way from one set of definitions to another, and says what may be started and killed now.
 //! Around them lies the border: [`http`] takes requests, [`validate`] reads definitions and [`normalise`] writes them, [`read_model`]
 //! and [`events`] show what is committed, [`tables`] keeps it. [`run`] is the role that holds all of it together.
+//! [`lb`] is a role of its own, the load balancer: a client of the event stream that uses nothing of the above but the names of things.
 //!
 //! **Architecture invariants.** The engine is synchronous and has no clock, no randomness and no IO: time and entropy come in. It
 //! changes its durable state only by recording a [`Fact`](engine::Fact) and folding it into its [`Snapshot`](engine::Snapshot), so
@@ -20,6 +21,7 @@ pub mod deployment;
 pub mod engine;
 pub mod events;
 pub mod http;
+pub mod lb;
 pub mod model;
 pub mod normalise;
 pub mod placement;

@@ -43,6 +43,12 @@ impl EventId {
         Position(self.0 / Self::FRAMES_PER_FACT)
     }
 
+    /// As a number, the way clients name it.
+    #[must_use]
+    pub fn number(self) -> i64 {
+        self.0
+    }
+
     /// The id that a client names by this number; none when it is not one.
     #[must_use]
     pub fn from_number(number: i64) -> Option<Self> {

@@ -92,12 +92,12 @@ pub(super) struct Kept {
     pub(super) backends: Vec<Arc<Backend>>,
 }
 
-/// Whether an instance may still be given requests.
+/// Whether the kill of an instance waits until it has no more requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Drain {
-    /// It may.
+    /// Yes, or its kill is under way already.
     Open,
-    /// It is about to be killed; everything up to this event was before that was said.
+    /// No: it is about to be killed. Everything up to this event came before that was said.
     Since(EventId),
 }
 
@@ -110,11 +110,14 @@ impl Kept {
         Self { instance, checks, drain: Drain::Open, backends }
     }
 
-    /// Takes over what was known of the same task before: its drain, backends that did not move, and the checks of a version that is
-    /// not `current`.
+    /// Takes over what was known of the same task before: its drain, that it is being killed, backends that did not move, and the checks
+    /// of a version that is not `current`.
     pub(super) fn succeed(mut self, former: Option<&Kept>, current: &str) -> Self {
         let Some(former) = former.filter(|former| former.instance.task == self.instance.task) else { return self };
         self.drain = former.drain;
+        if former.instance.state == TaskState::Killing && is_up(self.instance.state) {
+            self.instance.state = TaskState::Killing;
+        }
         if former.instance.host == self.instance.host && former.instance.ports == self.instance.ports {
             self.backends.clone_from(&former.backends);
         }
@@ -136,24 +139,30 @@ impl Kept {
         self.instance.healthy = healthy;
     }
 
-    pub(super) fn start_draining(&mut self, after: EventId) {
+    pub(super) fn start_draining(&mut self, before: EventId) {
+        self.instance.state = TaskState::Killing;
         if self.drain == Drain::Open {
-            self.drain = Drain::Since(after);
+            self.drain = Drain::Since(before);
         }
     }
 
-    /// Since when it is to be left alone, while it can still be used.
+    /// Its kill is under way: nobody waits for a drain any more.
+    pub(super) fn end_drain(&mut self) {
+        self.drain = Drain::Open;
+    }
+
+    /// What may be acknowledged while it has requests in progress.
     pub(super) fn draining(&self) -> Option<EventId> {
         match self.drain {
-            Drain::Since(after) if is_up(self.instance.state) => Some(after),
-            Drain::Since(_) | Drain::Open => None,
+            Drain::Since(before) => Some(before),
+            Drain::Open => None,
         }
     }
 
     /// Whether it gets requests.
     pub(super) fn serves(&self) -> bool {
         let is_fit = self.instance.healthy.unwrap_or(self.checks == Checks::None);
-        is_fit && self.drain == Drain::Open && is_up(self.instance.state)
+        is_fit && is_up(self.instance.state)
     }
 }
 

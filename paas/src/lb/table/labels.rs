@@ -103,8 +103,7 @@ const RESTRICTIONS: &[(&str, &str)] = &[
 ];
 
 /// What is obeyed, per port.
-const OBEYED: &[&str] =
-    &["GROUP", "ENABLED", "VHOST", "PATH", "PORT", "MODE", "BALANCE", "STICKY", "BACKEND_WEIGHT"];
+const OBEYED: &[&str] = &["GROUP", "ENABLED", "VHOST", "PATH", "PORT", "MODE", "BALANCE", "STICKY", "BACKEND_WEIGHT"];
 
 /// The rules of an app, one for each port that is served, and what it does not get.
 pub(super) fn rules(app: &App, groups: &Groups) -> (Vec<Rule>, Vec<Remark>) {
@@ -195,7 +194,8 @@ impl<'a> Labels<'a> {
 
     fn membership(&self, groups: &Groups) -> Membership {
         let label = self.get("GROUP").or_else(|| self.app.labels.get("HAPROXY_GROUP").map(|label| label.trim()));
-        let mut named = label.into_iter().flat_map(|label| label.split(',')).map(str::trim).filter(|name| !name.is_empty());
+        let mut named =
+            label.into_iter().flat_map(|label| label.split(',')).map(str::trim).filter(|name| !name.is_empty());
         match groups {
             Groups::All if named.next().is_some() => Membership::In,
             Groups::All => Membership::Unlabelled,

@@ -25,6 +25,7 @@ pub use labels::{Balance, Groups, Mode, Remark, Session};
 pub use route::{Backend, Names, PathRoute, PortRoute, RouteTable, Service, ServiceId, ServiceIndex};
 
 use app::{Kept, is_over};
+use attica_core_api::v1::TaskState;
 use labels::{Rule, rules};
 
 use crate::events::EventId;
@@ -207,7 +208,11 @@ impl Table {
         if let Some(entry) = entry {
             self.apps.insert(id.clone(), entry);
         }
-        if asks == asked { self.touch(&id) } else { self.pending = Pending::Names }
+        if asks == asked {
+            self.touch(&id)
+        } else {
+            self.pending = Pending::Names
+        }
         self.collect_drains();
     }
 
@@ -344,7 +349,11 @@ impl Entry {
         task.healthy = same.and_then(Kept::healthy);
         // Of a version other than the current one only those can be told apart whose first event was seen.
         let checks = if task.version == self.version { self.checks } else { Checks::Some };
-        let kept = Kept::new(task, checks).succeed(same, &self.version);
+        let is_killed = task.state == TaskState::Killing;
+        let mut kept = Kept::new(task, checks).succeed(same, &self.version);
+        if is_killed {
+            kept.end_drain();
+        }
         self.instances.insert(id.clone(), kept);
     }
 

@@ -1,3 +1,4 @@
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
@@ -132,11 +133,14 @@ impl Names {
                 self.hosts.entry(host.clone()).or_default().push(route);
             }
             let Some(port) = rule.listens_on else { continue };
-            if self.ports.contains_key(&port) {
-                let text = format!("service port {port} belongs to another app already");
-                self.remarks.push(Remark { app: app.clone(), text });
-            } else {
-                self.ports.insert(port, PortRoute { mode: rule.mode, service });
+            match self.ports.entry(port) {
+                Entry::Vacant(free) => {
+                    free.insert(PortRoute { mode: rule.mode, service });
+                }
+                Entry::Occupied(_) => {
+                    let text = format!("service port {port} belongs to another app already");
+                    self.remarks.push(Remark { app: app.clone(), text });
+                }
             }
         }
     }
@@ -144,7 +148,9 @@ impl Names {
     /// Puts paths into the order in which they are tried: by weight, then the longest first, then in the order of the apps.
     pub(super) fn arrange(&mut self) {
         for routes in self.hosts.values_mut() {
-            routes.sort_by_key(|route| std::cmp::Reverse((route.weight, route.prefix.as_ref().map_or(0, |path| path.len()))));
+            routes.sort_by_key(|route| {
+                std::cmp::Reverse((route.weight, route.prefix.as_ref().map_or(0, |path| path.len())))
+            });
         }
     }
 }
