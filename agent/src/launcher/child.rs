@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use nix::unistd::{Gid, Uid, User};
 
@@ -62,46 +62,87 @@ pub(crate) fn begin(
 ) -> Result<Beginning, LaunchError> {
     let identity = spec.user.as_deref().map(identity_of).transpose()?;
     isolation.create(&spec.container, &spec.limits)?;
-    let (command, entry) = (command(spec, identity.as_ref())?, isolation.entry(&spec.container, &spec.limits));
-    let forked = sys::fork(|| become_task(command, &entry, identity.as_ref())).map_err(LaunchError::Fork)?;
-    admit(records, spec, forked)
+    let output = Output::open(&spec.directory, identity.as_ref())?;
+    let mut commands = Vec::new();
+    if let Some(words) = &spec.shortcut {
+        let program = words.first().ok_or(LaunchError::NoProgram)?;
+        let mut shortcut = command(program, words, spec)?;
+        if spec.environment.iter().all(|(name, _)| name != "PWD") {
+            // As the shell would.
+            shortcut.env("PWD", &spec.directory);
+        }
+        commands.push(shortcut);
+    }
+    commands.push(command(&spec.program, &spec.argv, spec)?);
+    let entry = isolation.entry(&spec.container, &spec.limits);
+    let earliest = process::clock_ticks();
+    let become_task = || become_task(&spec.directory, output, commands, &entry, identity.as_ref());
+    let forked = sys::fork(become_task).map_err(LaunchError::Fork)?;
+    admit(records, spec, forked, earliest)
 }
 
-fn command(spec: &LaunchSpec, identity: Option<&Identity>) -> Result<Command, LaunchError> {
-    let (first, arguments) = spec.argv.split_first().ok_or(LaunchError::NoProgram)?;
-    let mut command = Command::new(&spec.program);
-    command
-        .arg0(first)
-        .args(arguments)
-        .env_clear()
-        .envs(spec.environment.iter().map(|(name, value)| (name, value)))
-        .current_dir(&spec.directory)
-        .stdin(Stdio::null())
-        .stdout(open_output(&spec.directory, "stdout", identity)?)
-        .stderr(open_output(&spec.directory, "stderr", identity)?);
+/// Where the task's output goes.
+struct Output {
+    out: File,
+    err: File,
+}
+
+impl Output {
+    fn open(directory: &Path, identity: Option<&Identity>) -> Result<Output, LaunchError> {
+        Ok(Output {
+            out: open_output(directory, "stdout", identity)?,
+            err: open_output(directory, "stderr", identity)?,
+        })
+    }
+}
+
+fn command(program: &str, argv: &[String], spec: &LaunchSpec) -> Result<Command, LaunchError> {
+    let (first, arguments) = argv.split_first().ok_or(LaunchError::NoProgram)?;
+    let mut command = Command::new(program);
+    let environment = spec.environment.iter().map(|(name, value)| (name, value));
+    command.arg0(first).args(arguments).env_clear().envs(environment);
     Ok(command)
 }
 
 /// Puts the waiting child on record, then lets it go on.
-fn admit(records: &mut Records, spec: &LaunchSpec, forked: sys::Forked) -> Result<Beginning, LaunchError> {
-    // Nobody but this process waits for the child, so it is in /proc, at least as a zombie.
-    let stat = process::stat(forked.pid).ok_or(LaunchError::Vanished)?;
-    let process = Process { pid: forked.pid, start_ticks: stat.start_ticks };
+fn admit(
+    records: &mut Records,
+    spec: &LaunchSpec,
+    forked: sys::Forked,
+    earliest: u64,
+) -> Result<Beginning, LaunchError> {
+    // Nobody but this process waits for the child, so it is in /proc, at least as a zombie. Reading there costs more than all else here.
+    let start_ticks = match process::clock_ticks() {
+        latest if latest == earliest => latest,
+        _between => process::stat(forked.pid).ok_or(LaunchError::Vanished)?.start_ticks,
+    };
+    let process = Process { pid: forked.pid, start_ticks };
     records.begin(&spec.container, process).map_err(LaunchError::Record)?;
     Ok(Beginning { process, outcome: forked.release().map_err(LaunchError::Fork)? })
 }
 
 /// In the child; returns only if it fails.
-fn become_task(mut command: Command, entry: &Entry, identity: Option<&Identity>) -> io::Error {
+fn become_task(
+    directory: &Path,
+    output: Output,
+    commands: Vec<Command>,
+    entry: &Entry,
+    identity: Option<&Identity>,
+) -> io::Error {
     let prepare = || {
         entry.membership.iter().try_for_each(|path| enter(path))?;
         for (resource, value) in &entry.limits {
             nix::sys::resource::setrlimit(*resource, *value, *value)?;
         }
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
-        identity.map_or(Ok(()), become_user)
+        nix::unistd::dup2_stdin(File::open("/dev/null")?)?;
+        nix::unistd::dup2_stdout(output.out)?;
+        nix::unistd::dup2_stderr(output.err)?;
+        identity.map_or(Ok(()), become_user)?;
+        std::env::set_current_dir(directory)
     };
-    prepare().map_or_else(|error: io::Error| error, |()| command.exec())
+    let execute = |()| commands.into_iter().map(|mut command| command.exec()).last();
+    prepare().map_or_else(Some, execute).unwrap_or_else(|| io::ErrorKind::InvalidInput.into())
 }
 
 /// In the child, which moves itself: see the isolation for why that is quick.
@@ -124,7 +165,7 @@ fn open_output(directory: &Path, name: &str, identity: Option<&Identity>) -> Res
     };
     // The task's own, so that it can also open them by way of /dev/stdout.
     let give = |file: File| {
-        if let Some(Identity { user, group, .. }) = identity {
+        if let Some(Identity { user, group, .. }) = identity.filter(|identity| !identity.user.is_root()) {
             nix::unistd::fchown(&file, Some(*user), Some(*group))?;
         }
         Ok(file)

@@ -80,6 +80,8 @@ pub fn run(args: &Args) -> Result<(), Error> {
     let lock = std::fs::OpenOptions::new().create(true).append(true).open("launcher.lock").map_err(directory)?;
     let _lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock)
         .map_err(|_| Error::Occupied { directory: args.dir.clone() })?;
+    sys::assert_single_thread().map_err(|source| Error::System { action: "count its threads", source })?;
+    sys::reset_signals();
     nix::sys::prctl::set_child_subreaper(true)
         .map_err(|error| Error::System { action: "adopt orphans", source: error.into() })?;
     let isolation = isolation::detect(&args.cgroup_parent);

@@ -27,6 +27,15 @@ fn parse_stat(text: &str) -> Option<Stat> {
     Some(Stat { zombie: matches!(state, "Z" | "X"), session, start_ticks })
 }
 
+/// The time since boot, in the unit of [`Stat::start_ticks`].
+pub(crate) fn clock_ticks() -> u64 {
+    // The kernel's USER_HZ, which is the same everywhere and for ever.
+    const PER_SECOND: u64 = 100;
+    let now =
+        nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).map(std::time::Duration::from).unwrap_or_default();
+    now.as_secs() * PER_SECOND + u64::from(now.subsec_nanos()) / (1_000_000_000 / PER_SECOND)
+}
+
 /// Whether `process` exists still (a zombie counts: its status can be had), and the number was not given to another one.
 pub(crate) fn exists(process: Process) -> bool {
     stat(process.pid).is_some_and(|stat| stat.start_ticks == process.start_ticks)

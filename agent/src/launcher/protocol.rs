@@ -98,6 +98,8 @@ pub struct LaunchSpec {
     pub argv: Vec<String>,
     /// The program, when it differs from `argv[0]`.
     pub program: String,
+    /// Another program and its arguments, which does what this one would do: it is executed in its place if that is possible.
+    pub shortcut: Option<Vec<String>>,
     /// The whole environment: nothing of the launcher's own is added.
     pub environment: Vec<(String, String)>,
     /// Drop privileges to this user; `None` keeps the launcher's own.

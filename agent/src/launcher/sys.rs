@@ -31,14 +31,13 @@ impl Forked {
 
 /// Forks a child that waits for [`Forked::release`] and then runs `execute`, which returns only if it fails.
 ///
-/// The child is in a session of its own with default signal dispositions, an empty signal mask and, once it executes, no
-/// descriptor beyond the three standard ones. The caller must be a process with a single thread, which is asserted.
+/// The child is in a session of its own with an empty signal mask and, once it executes, no descriptor beyond the three standard ones.
+/// The caller must be a process with a single thread.
 pub(crate) fn fork(execute: impl FnOnce() -> io::Error) -> io::Result<Forked> {
-    assert_eq!(thread_count()?, 1, "only a process with a single thread may go on in a forked child");
     let (may_go, go) = pipe2(OFlag::O_CLOEXEC)?;
     let (outcome, report) = pipe2(OFlag::O_CLOEXEC)?;
-    // SAFETY: this process has a single thread (asserted above), so no lock can be held by a thread that does not exist in
-    // the child: allocating and file operations are sound there. The child never returns from here.
+    // SAFETY: this process has a single thread (`assert_single_thread` at its start; it begins none), so no lock can be held by a
+    // thread that does not exist in the child: allocating and file operations are sound there. The child never returns from here.
     match unsafe { nix::unistd::fork() }? {
         ForkResult::Parent { child } => {
             nix::fcntl::fcntl(&outcome, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
@@ -57,24 +56,28 @@ pub(crate) fn fork(execute: impl FnOnce() -> io::Error) -> io::Result<Forked> {
 
 /// In the child.
 fn wait_to_go(mut may_go: File) -> io::Result<()> {
-    reset_signals()?;
+    nix::sys::signal::SigSet::empty().thread_set_mask()?;
     nix::unistd::setsid()?;
     may_go.read_exact(&mut [0])?;
     close_descriptors_on_exec()
 }
 
-fn thread_count() -> io::Result<usize> {
-    Ok(std::fs::read_dir("/proc/self/task")?.count())
+/// What [`fork`] relies on: only a process with a single thread may go on in a forked child.
+pub(crate) fn assert_single_thread() -> io::Result<()> {
+    assert_eq!(std::fs::read_dir("/proc/self/task")?.count(), 1, "the launcher has a single thread");
+    Ok(())
 }
 
 /// The kernel's `struct sigaction` of all-default: no handler, no flags, an empty mask.
 const DEFAULT_ACTION: [u64; 4] = [0; 4];
 const KERNEL_SIGNALS: i32 = 64;
 
+/// Sets all signals to their default, which programs inherit, except SIGPIPE, which a program gets as its default by exec.
+///
 /// Asks the kernel itself: the C library refuses to touch the two signals that it uses internally, which an ancestor may
 /// have left ignored.
-fn reset_signals() -> io::Result<()> {
-    for signal in 1..=KERNEL_SIGNALS {
+pub(crate) fn reset_signals() {
+    for signal in (1..=KERNEL_SIGNALS).filter(|signal| *signal != libc::SIGPIPE) {
         // SAFETY: the kernel reads 32 bytes of action (its handler is SIG_DFL, so no code address is involved) and writes
         // nothing. KILL and STOP are refused with EINVAL, and their disposition is the default anyway.
         unsafe {
@@ -87,8 +90,6 @@ fn reset_signals() -> io::Result<()> {
             )
         };
     }
-    nix::sys::signal::SigSet::empty().thread_set_mask()?;
-    Ok(())
 }
 
 /// Marks every descriptor above the standard three to be closed by exec (closing them now would close the pipe on which a failed

@@ -6,7 +6,7 @@ use attica_core_api::resources::{InvalidResource, from_wire};
 use attica_core_api::v1::{CommandInfo, FrameworkInfo, TaskInfo, VariableType};
 
 use super::health::{self, CheckError};
-use super::{Config, Users};
+use super::{Config, Users, shortcut};
 use crate::launcher::protocol::Limits;
 
 /// Mesos gives each cpu so many shares, and a task at least two.
@@ -23,6 +23,7 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 pub(super) struct Plan {
     pub(super) program: String,
     pub(super) argv: Vec<String>,
+    pub(super) shortcut: Option<Vec<String>>,
     pub(super) user: Option<String>,
     pub(super) limits: Limits,
 }
@@ -59,7 +60,8 @@ pub(super) fn plan(config: &Config, framework: &FrameworkInfo, task: &TaskInfo) 
     }
     refuse_bad_variables(command)?;
     let (program, argv) = program(command)?;
-    Ok(Plan { program, argv, user: user(config, framework, command)?, limits: limits(config, task)? })
+    let shortcut = command.value.as_deref().filter(|_| command.shell).and_then(shortcut::words);
+    Ok(Plan { program, argv, shortcut, user: user(config, framework, command)?, limits: limits(config, task)? })
 }
 
 fn refuse_unsupported(task: &TaskInfo) -> Result<(), Refusal> {

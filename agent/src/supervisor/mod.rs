@@ -11,6 +11,7 @@ mod kill;
 mod link;
 mod recovery;
 mod run;
+mod shortcut;
 mod task;
 #[cfg(test)]
 mod tests;

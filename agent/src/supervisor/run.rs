@@ -105,6 +105,7 @@ impl Supervisor {
             container: task.container.clone(),
             argv: plan.argv,
             program: plan.program,
+            shortcut: plan.shortcut,
             environment,
             user: plan.user,
             directory,

@@ -59,6 +59,35 @@ fn a_command_that_cannot_be_started_leaves_nothing() {
 }
 
 #[test]
+fn a_program_takes_the_place_of_the_shell_where_it_can_be_executed() {
+    let mut launcher = Launcher::start();
+    let words = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect());
+    let mut found = launcher.shell("exit 9");
+    found.shortcut = words(&["cat", "/proc/self/comm", "/proc/self/environ"]);
+    let mut missing = launcher.shell("no-such-program --at all");
+    missing.shortcut = words(&["no-such-program", "--at", "all"]);
+    let mut script = launcher.shell("./script");
+    std::fs::write(script.directory.join("script"), "exit 7").unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(script.directory.join("script"), executable).unwrap();
+    script.shortcut = words(&["./script"]);
+    let mut exits = Vec::new();
+    for spec in [&found, &missing, &script] {
+        launcher.started(spec.clone());
+        exits.push(launcher.ending().exit);
+        launcher.send(&Request::Forget(vec![spec.container.clone()]));
+    }
+    assert_eq!(exits, [Exit::Code(0), Exit::Code(127), Exit::Code(7)]);
+    let told = std::fs::read_to_string(found.directory.join("stdout")).unwrap();
+    let told: Vec<&str> = told.split(['\n', '\0']).filter(|part| !part.is_empty()).collect();
+    let directory = format!("PWD={}", found.directory.display());
+    assert_eq!(told, ["cat", "PATH=/usr/bin:/bin", &directory]);
+    let said = std::fs::read_to_string(missing.directory.join("stderr")).unwrap();
+    assert!(said.starts_with("sh: ") && said.contains("not found"), "the shell's own words: {said}");
+    launcher.finish();
+}
+
+#[test]
 fn what_is_planted_for_the_output_neither_holds_the_launcher_up_nor_is_given_away() {
     let mut launcher = Launcher::start();
     let target = launcher.directory.path().join("somebody-elses");

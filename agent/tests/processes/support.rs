@@ -217,6 +217,7 @@ impl Launcher {
         LaunchSpec {
             container,
             program: "/bin/sh".to_owned(),
+            shortcut: None,
             argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
             environment: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
             user: None,
