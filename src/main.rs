@@ -35,6 +35,8 @@ enum Command {
     Launcher(attica_agent::launcher::Args),
     /// Keep services running: apps, deployments, events
     Paas(attica_paas::Args),
+    /// Route traffic to the instances of apps
+    Lb(attica_paas::lb::Args),
     #[command(flatten)]
     Client(client::Command),
 }
@@ -51,7 +53,8 @@ fn main() -> ExitCode {
         | Command::Master(_)
         | Command::Agent(AgentCommand::Role(_))
         | Command::Launcher(_)
-        | Command::Paas(_)) => role,
+        | Command::Paas(_)
+        | Command::Lb(_)) => role,
     };
     if !options.is_empty() {
         let text = "--addr, --cluster and --json go with client commands; this one starts a role";
@@ -78,6 +81,7 @@ fn run(role: Command) -> Result<(), AnyError> {
         Command::Paas(args) => {
             block_on(async { Ok(attica_paas::run(args, attica_web::router(), terminated()).await?) })
         }
+        Command::Lb(args) => block_on(async { Ok(attica_paas::lb::run(args, terminated()).await?) }),
         Command::Agent(AgentCommand::Client(_)) | Command::Client(_) => unreachable!("client commands are no roles"),
     }
 }

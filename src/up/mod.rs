@@ -1,8 +1,8 @@
 //! `attica up`: a whole cluster on this machine.
 //!
-//! Postgres, master, agents and paas are children of this process, each in its own process group, so that a Ctrl-C in the terminal
-//! reaches `up` alone and everything ends in order: paas, agents with their tasks, master, Postgres. A role that dies is started
-//! again. Everything that must survive lives below the data directory:
+//! Postgres, master, agents, paas and load balancer are children of this process, each in its own process group, so that a Ctrl-C in
+//! the terminal reaches `up` alone and everything ends in order: load balancer, paas, agents with their tasks, master, Postgres. A
+//! role that dies is started again. Everything that must survive lives below the data directory:
 //!
 //! ```text
 //! .attica/lock           held while `up` runs
@@ -40,7 +40,7 @@ const READY_TIMEOUT: Duration = Duration::from_secs(120);
 const ROLE_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 const AGENT_STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Start a whole cluster on this machine: Postgres, a master, agents and the service layer.
+/// Start a whole cluster on this machine: Postgres, a master, agents, the service layer and a load balancer.
 #[derive(clap::Args)]
 pub struct Args {
     /// Where everything that must survive is kept
@@ -62,6 +62,12 @@ pub struct Args {
     /// Port of the service layer (0: any free one)
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     paas_port: u16,
+    /// Port at which the load balancer takes HTTP by host name (0: any free one)
+    #[arg(long, value_name = "PORT", default_value_t = 9080)]
+    lb_port: u16,
+    /// Port of the load balancer's statistics (0: any free one)
+    #[arg(long, value_name = "PORT", default_value_t = 9090)]
+    lb_stats_port: u16,
     /// Use this Postgres server instead of a private one
     #[arg(long, value_name = "URL", env = "ATTICA_POSTGRES_URL")]
     postgres_url: Option<String>,
@@ -135,6 +141,8 @@ fn announce(plan: &Plan) {
 struct Plan {
     master: SocketAddr,
     paas: SocketAddr,
+    lb: SocketAddr,
+    lb_statistics: SocketAddr,
     agents: Vec<AgentPlan>,
 }
 
@@ -148,6 +156,8 @@ impl Plan {
     fn new(args: &Args, data_dir: &DataDir) -> Result<Plan, AnyError> {
         let master = free_address(args.listen, args.master_port, "--master-port")?;
         let paas = free_address(args.listen, args.paas_port, "--paas-port")?;
+        let lb = free_address(args.listen, args.lb_port, "--lb-port")?;
+        let lb_statistics = free_address(args.listen, args.lb_stats_port, "--lb-stats-port")?;
         let mut addresses = Vec::new();
         for index in 0..args.agents {
             let port = match args.agent_port {
@@ -167,7 +177,7 @@ impl Plan {
             resources,
             attributes: format!("rack:rack-{};zone:zone-{}", index + 1, index % 2 + 1),
         });
-        Ok(Plan { master, paas, agents: agents.collect() })
+        Ok(Plan { master, paas, lb, lb_statistics, agents: agents.collect() })
     }
 }
 
@@ -194,6 +204,7 @@ struct Cluster {
     master: Child,
     agents: Vec<Child>,
     paas: Child,
+    lb: Child,
 }
 
 impl Cluster {
@@ -204,6 +215,11 @@ impl Cluster {
             .arg("--listen", plan.paas)
             .arg("--master", plan.master)
             .secret("ATTICA_POSTGRES_URL", postgres_url);
+        let lb_program = Program::role("lb")
+            .arg("--paas-url", format!("http://{}", plan.paas))
+            .arg("--listen", plan.lb.ip())
+            .arg("--http-port", plan.lb.port())
+            .arg("--stats-port", plan.lb_statistics.port());
         let mut agents = Vec::new();
         for (index, agent) in plan.agents.iter().enumerate() {
             let number = index + 1;
@@ -220,6 +236,7 @@ impl Cluster {
             master: Child::spawn("master".into(), master_program, data_dir)?,
             agents,
             paas: Child::spawn("paas".into(), paas_program, data_dir)?,
+            lb: Child::spawn("lb".into(), lb_program, data_dir)?,
         })
     }
 
@@ -232,13 +249,16 @@ impl Cluster {
             }
             probe::until_agents_active(plan.master, plan.agents.len()).await;
             probe::until_ok(plan.paas, "/ping").await;
+            probe::until_ok(plan.lb_statistics, "/_haproxy_health_check").await;
         };
         let timely = tokio::time::timeout(READY_TIMEOUT, all).await;
         timely.map_err(|_| UpError::NotReady("the cluster".into(), READY_TIMEOUT))
     }
 
-    /// The paas first, so that it does not replace the tasks that end next; the master last, so that it commits how they ended.
+    /// The paas before the agents, so that it does not replace the tasks that end next; the master last, so that it commits how they
+    /// ended.
     async fn stop(self) {
+        self.lb.stop(Signal::SIGTERM, ROLE_STOP_TIMEOUT).await;
         self.paas.stop(Signal::SIGTERM, ROLE_STOP_TIMEOUT).await;
         let agents = self.agents.into_iter().map(|agent| agent.stop(Signal::SIGUSR1, AGENT_STOP_TIMEOUT));
         futures_util::future::join_all(agents).await;

@@ -8,3 +8,5 @@ mod harness;
 mod kill_each_role;
 mod partition;
 mod paused_leader;
+mod under_fire;
+mod victims;

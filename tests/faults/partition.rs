@@ -1,14 +1,13 @@
 //! A machine that is cut off: its instances are replaced as their apps ask for, and once it is back nothing runs twice.
 
-use std::collections::BTreeSet;
-use std::fs;
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::harness::{Cluster, attica, processes_of};
+use crate::harness::{Cluster, attica, ids};
+use crate::victims::processes_with;
 
 #[test]
 fn a_machine_cut_off_is_replaced_and_nothing_runs_twice_when_it_is_back() {
@@ -33,6 +32,7 @@ fn a_machine_cut_off_is_replaced_and_nothing_runs_twice_when_it_is_back() {
         let tasks = cluster.until_settled(id, 1);
         assert_eq!(tasks[0]["host"], first.address.as_str());
     }
+    let sleepers = |id: &str| processes_with(&cluster, &format!("APP={id}"), "sleep");
     let before = apps.map(|(id, _)| ids(&cluster.tasks(id)));
 
     let second_agent = second.start_agent(&cluster);
@@ -45,16 +45,16 @@ fn a_machine_cut_off_is_replaced_and_nothing_runs_twice_when_it_is_back() {
                 .any(|task| task["host"] == second.address.as_str() && task["state"] == "TASK_RUNNING")
                 .then_some(())
         });
-        assert_eq!(sleepers(&cluster, id), 2, "{id}: nobody can reach the old one");
+        assert_eq!(sleepers(id), 2, "{id}: nobody can reach the old one");
     }
     let unreachable = cluster.tasks("/inactive");
     assert!(unreachable.iter().any(|task| task["state"] == "TASK_UNREACHABLE"), "{unreachable:?}");
 
     first.mend();
     for ((id, _), before) in apps.iter().zip(before) {
-        cluster.until(&format!("{id} to run once"), || (sleepers(&cluster, id) == 1).then_some(()));
+        cluster.until(&format!("{id} to run once"), || (sleepers(id) == 1).then_some(()));
         let now = ids(&cluster.until_settled(id, 1));
-        assert_eq!(sleepers(&cluster, id), 1, "{id}: what is shown is what runs");
+        assert_eq!(sleepers(id), 1, "{id}: what is shown is what runs");
         if *id == "/expunged" {
             assert!(now.is_disjoint(&before), "{id}: what was given up does not come back");
         }
@@ -63,21 +63,6 @@ fn a_machine_cut_off_is_replaced_and_nothing_runs_twice_when_it_is_back() {
     first_agent.stop();
     second_agent.stop();
     cluster.stop_up();
-}
-
-fn ids(tasks: &[Value]) -> BTreeSet<String> {
-    tasks.iter().filter_map(|task| task["id"].as_str()).map(str::to_owned).collect()
-}
-
-/// How many processes of the app there are on this machine, whatever anybody believes.
-fn sleepers(cluster: &Cluster, id: &str) -> usize {
-    let needle = format!("APP={id}\0");
-    let of_app = |pid: &i32| {
-        let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        let cmdline = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        cmdline.starts_with(b"sleep\0") && environ.windows(needle.len()).any(|window| window == needle.as_bytes())
-    };
-    processes_of(&cluster.data_dir()).iter().filter(|pid| of_app(pid)).count()
 }
 
 /// A host of its own: a network namespace behind a cable (a veth pair) that can be cut.

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every tier uses a part of it")]
 #![allow(clippy::print_stderr, reason = "why a test was skipped goes where the runner shows it")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -50,7 +51,20 @@ impl Cluster {
     pub fn start_up(&mut self) {
         let log = fs::File::options().create(true).append(true).open(self.log_path()).expect("a log file");
         let mut up = attica()
-            .args(["up", "--master-port", "0", "--agent-port", "0", "--paas-port", "0", "--data-dir"])
+            .args([
+                "up",
+                "--master-port",
+                "0",
+                "--agent-port",
+                "0",
+                "--paas-port",
+                "0",
+                "--lb-port",
+                "0",
+                "--lb-stats-port",
+                "0",
+                "--data-dir",
+            ])
             .arg(self.data_dir())
             .args(&self.options)
             .stdout(Stdio::piped())
@@ -92,10 +106,20 @@ impl Cluster {
 
     /// `host:port` of a role, as its command line says.
     pub fn address(&self, role: &str) -> String {
+        self.flag(role, "--listen")
+    }
+
+    /// `host:port` where the load balancer takes HTTP by name.
+    pub fn lb_address(&self) -> String {
+        format!("{}:{}", self.flag("lb", "--listen"), self.flag("lb", "--http-port"))
+    }
+
+    /// What a role's command line says behind a flag.
+    fn flag(&self, role: &str, flag: &str) -> String {
         let cmdline = fs::read(format!("/proc/{}/cmdline", self.pid(role))).expect("the role runs");
         let words: Vec<&[u8]> = cmdline.split(|byte| *byte == 0).collect();
-        let at = words.iter().position(|word| *word == b"--listen").expect("--listen is given");
-        String::from_utf8(words[at + 1].to_vec()).expect("an address")
+        let at = words.iter().position(|word| *word == flag.as_bytes()).expect("the flag is given");
+        String::from_utf8(words[at + 1].to_vec()).expect("text")
     }
 
     /// The pid of a role (`master`, `agent-1`, `paas`): whoever has it right now.
@@ -237,6 +261,11 @@ pub fn request(method: &str, url: &str, body: Option<&Value>) -> (u16, Value) {
         }
         Err(_) => (0, Value::Null),
     }
+}
+
+/// The ids of tasks as the API shows them.
+pub fn ids(tasks: &[Value]) -> BTreeSet<String> {
+    tasks.iter().filter_map(|task| task["id"].as_str()).map(str::to_owned).collect()
 }
 
 /// Every process that has the directory in its command line, environment or working directory.

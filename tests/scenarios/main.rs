@@ -6,6 +6,7 @@
 mod harness;
 
 mod bad_input;
+mod client;
 mod newcomer;
 mod preflight;
 mod restart;

@@ -13,6 +13,7 @@ fn from_post_to_three_healthy_tasks_and_back_to_nothing() {
         "id": "/web", "cmd": "python3 -m http.server $PORT0", "instances": 3, "cpus": 0.1, "mem": 32,
         "constraints": [["hostname", "UNIQUE"]],
         "healthChecks": [{"protocol": "HTTP", "path": "/", "portIndex": 0, "gracePeriodSeconds": 5, "intervalSeconds": 2}],
+        "labels": {"HAPROXY_GROUP": "external", "HAPROXY_0_VHOST": "web.localhost"},
     });
     let (status, created) = cluster.request("POST", "/v2/apps", Some(&web));
     assert_eq!(status, 201, "{created}");
@@ -27,9 +28,16 @@ fn from_post_to_three_healthy_tasks_and_back_to_nothing() {
             request("GET", &format!("http://{}:{}/", task["host"].as_str().expect("host"), task["ports"][0]), None);
         assert_eq!(status, 200, "the task answers on its port: {task}");
     }
+    let by_name = format!("http://{}/", cluster.lb_address());
+    cluster.until("the load balancer to route to it", || {
+        let answer = ureq::get(&by_name).header("host", "web.localhost").call();
+        answer.is_ok_and(|answer| answer.status() == 200).then_some(())
+    });
 
     let (status, _) = cluster.request("POST", "/v2/apps", Some(&web));
     assert_eq!(status, 409, "the app is there already");
+    let (status, _) = request("GET", &format!("{}/ui/", cluster.url()), None);
+    assert_eq!(status, 200, "the console is there");
     let (status, deleted) = cluster.request("DELETE", "/v2/apps//web", None);
     assert_eq!(status, 200, "{deleted}");
     cluster.until("the app to be gone", || (cluster.get("/v2/apps//web").0 == 404).then_some(()));
