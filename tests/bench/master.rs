@@ -1,5 +1,5 @@
-//! Status updates per second through one master: tasks launched on simulated agents, each reported running, told to the
-//! framework, and acknowledged, everything durable.
+//! One master with simulated agents, everything durable. Row m1: status updates per second: tasks launched, each reported running,
+//! told to the framework, and acknowledged. Row g: what an agent and a running task cost in memory.
 
 #![allow(clippy::expect_used, reason = "a benchmark that cannot go on ends")]
 
@@ -8,6 +8,7 @@ mod report;
 mod roles;
 mod simulated;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,98 +20,143 @@ use attica_core_api::scheduler::EventType;
 use attica_core_api::v1::{
     CommandInfo, FrameworkInfo, LaunchOperation, Offer, OfferOperation, OfferOperationType, TaskId, TaskInfo, TaskState,
 };
+use fsync::Disk;
 use http::HeaderMap;
 use http_body_util::BodyExt;
 use report::{Better, Figure};
 use simulated::SimulatedAgents;
 use tokio::sync::Semaphore;
 
-const AGENTS: usize = 100;
-const TASKS: usize = 20_000;
+/// Agents and tasks of m1.
+const UPDATES: (usize, usize) = (100, 20_000);
+/// Agents and tasks of g.
+const MEMORY: (usize, usize) = (5_000, 100_000);
+const RESOURCES: &str = "cpus:1000;mem:1000000";
 /// Acknowledgements under way at the same time: each waits for its commit, so that few of them would measure the disk.
 const ACKNOWLEDGEMENTS: usize = 512;
 
 #[tokio::main]
 async fn main() {
-    if !report::is_wanted("m1") {
-        return;
-    }
     let directory = roles::directory();
-    let mut figures = Vec::new();
-    for disk in fsync::disks(directory.path()) {
-        let place = tempfile::tempdir_in(directory.path()).expect("a directory");
-        let site = roles::Site::new(place.path(), &disk).await;
-        let master = site.start("master", "master", &["--listen", "127.0.0.1:0"]);
-        let agents = SimulatedAgents::register(&master.address, AGENTS, "cpus:1000;mem:1000000").await;
-        let Measured { seconds, state_ms } = run(&master.address).await;
-        figures.push(Figure {
+    let disks = fsync::disks(directory.path());
+    if report::is_wanted("m1") {
+        let mut figures = Vec::new();
+        for disk in &disks {
+            figures.extend(m1(directory.path(), disk).await);
+        }
+        report::print(&figures);
+    }
+    if report::is_wanted("g") {
+        // Memory has nothing to do with the disk: the quicker one will do.
+        let [_slowed, plain] = &disks;
+        report::print(&g(directory.path(), plain).await);
+    }
+}
+
+async fn m1(directory: &Path, disk: &Disk) -> [Figure; 2] {
+    let place = tempfile::tempdir_in(directory).expect("a directory");
+    let site = roles::Site::new(place.path(), disk).await;
+    let master = site.start("master", "master", &["--listen", "127.0.0.1:0"]);
+    let (agents, tasks) = UPDATES;
+    let _agents = SimulatedAgents::register(&master.address, agents, RESOURCES).await;
+    let framework = Framework::run(&master.address, agents, tasks).await;
+    let state_ms = state_ms(&master.address, tasks).await;
+    framework.calls.teardown().await.expect("torn down");
+    [
+        Figure {
             bench: format!("m1.updates{}", disk.suffix),
-            value: TASKS as f64 / seconds,
+            value: tasks as f64 / framework.seconds,
             unit: "updates/s",
             reach: Some(5_000.0),
             better: Better::Higher,
             fsync_ms: Some(disk.fsync_ms),
-        });
-        figures.push(Figure {
+        },
+        Figure {
             bench: format!("m1.state{}", disk.suffix),
             value: state_ms,
             unit: "ms",
             reach: None,
             better: Better::Lower,
             fsync_ms: None,
-        });
-        drop(agents);
-    }
-    report::print(&figures);
+        },
+    ]
 }
 
-struct Measured {
+/// How much the master's memory grows by agents and by their tasks.
+async fn g(directory: &Path, disk: &Disk) -> [Figure; 2] {
+    let place = tempfile::tempdir_in(directory).expect("a directory");
+    let site = roles::Site::new(place.path(), disk).await;
+    let master = site.start("master", "master", &["--listen", "127.0.0.1:0"]);
+    let (agents, tasks) = MEMORY;
+    let empty_kib = master.memory_kib();
+    let _agents = SimulatedAgents::register(&master.address, agents, RESOURCES).await;
+    let registered_kib = master.memory_kib();
+    let framework = Framework::run(&master.address, agents, tasks).await;
+    let running_kib = master.memory_kib();
+    framework.calls.teardown().await.expect("torn down");
+    let figure = |bench: &str, value, reach| Figure {
+        bench: bench.to_owned(),
+        value,
+        unit: "KiB",
+        reach: Some(reach),
+        better: Better::Lower,
+        fsync_ms: None,
+    };
+    [
+        figure("g.task", (running_kib - registered_kib) / tasks as f64, 1.0),
+        figure("g.agent", (registered_kib - empty_kib) / agents as f64, 4.0),
+    ]
+}
+
+/// A framework all of whose tasks run.
+struct Framework {
+    calls: Calls,
     /// From the first launch to the last acknowledgement.
     seconds: f64,
-    /// Reading the whole `/state` with all tasks running; the median.
-    state_ms: f64,
 }
 
-async fn run(master: &str) -> Measured {
-    let framework = FrameworkInfo { user: "root".into(), name: "updates".into(), ..FrameworkInfo::default() };
-    let (calls, mut signals) = connect(Config::new(vec![master.to_owned()], framework));
-    let mut started = None;
-    let (mut launched, mut running) = (0, 0);
-    let acknowledging = Arc::new(Semaphore::new(ACKNOWLEDGEMENTS));
-    while running < TASKS {
-        let event = event(&mut signals).await;
-        match event.r#type {
-            Some(EventType::Offers) => {
-                started.get_or_insert_with(Instant::now);
-                for offer in event.offers.unwrap_or_default().offers {
-                    let count = (TASKS / AGENTS).min(TASKS - launched);
-                    launch(&calls, offer, launched..launched + count).await;
-                    launched += count;
+impl Framework {
+    /// Spreads the tasks over the agents, and returns once all of them run and have been acknowledged.
+    async fn run(master: &str, agents: usize, tasks: usize) -> Framework {
+        let framework = FrameworkInfo { user: "root".into(), name: "updates".into(), ..FrameworkInfo::default() };
+        let (calls, mut signals) = connect(Config::new(vec![master.to_owned()], framework));
+        let mut started = None;
+        let (mut launched, mut running) = (0, 0);
+        let acknowledging = Arc::new(Semaphore::new(ACKNOWLEDGEMENTS));
+        while running < tasks {
+            let event = event(&mut signals).await;
+            match event.r#type {
+                Some(EventType::Offers) => {
+                    started.get_or_insert_with(Instant::now);
+                    for offer in event.offers.unwrap_or_default().offers {
+                        let count = (tasks / agents).min(tasks - launched);
+                        launch(&calls, offer, launched..launched + count).await;
+                        launched += count;
+                    }
                 }
+                Some(EventType::Update) => {
+                    let status = event.update.unwrap_or_default().status;
+                    assert_eq!(status.state, TaskState::Running, "{status:?}");
+                    running += 1;
+                    let permit = acknowledging.clone().acquire_owned().await.expect("never closed");
+                    let calls = calls.clone();
+                    tokio::spawn(async move {
+                        calls.acknowledge(&status).await.expect("acknowledged");
+                        drop(permit);
+                    });
+                }
+                _ => {}
             }
-            Some(EventType::Update) => {
-                let status = event.update.unwrap_or_default().status;
-                assert_eq!(status.state, TaskState::Running, "{status:?}");
-                running += 1;
-                let permit = acknowledging.clone().acquire_owned().await.expect("never closed");
-                let calls = calls.clone();
-                tokio::spawn(async move {
-                    calls.acknowledge(&status).await.expect("acknowledged");
-                    drop(permit);
-                });
-            }
-            _ => {}
         }
+        let all = u32::try_from(ACKNOWLEDGEMENTS).expect("few");
+        let _idle = acknowledging.acquire_many(all).await.expect("never closed");
+        let seconds = started.expect("offers came").elapsed().as_secs_f64();
+        Framework { calls, seconds }
     }
-    let all = u32::try_from(ACKNOWLEDGEMENTS).expect("few");
-    let _idle = acknowledging.acquire_many(all).await.expect("never closed");
-    let seconds = started.expect("offers came").elapsed().as_secs_f64();
-    let state_ms = state_ms(master).await;
-    calls.teardown().await.expect("torn down");
-    Measured { seconds, state_ms }
 }
 
-async fn state_ms(master: &str) -> f64 {
+/// Reading the whole `/state` with all tasks running, in milliseconds; the median.
+async fn state_ms(master: &str, tasks: usize) -> f64 {
     let client = Client::new(Protocol::Http1, Duration::from_secs(60));
     let uri = format!("http://{master}/state").parse().expect("an address");
     let mut samples = Vec::new();
@@ -118,7 +164,7 @@ async fn state_ms(master: &str) -> f64 {
         let started = Instant::now();
         let response = client.get(&uri, HeaderMap::new()).await.expect("an answer");
         let body = response.into_body().collect().await.expect("a whole body").to_bytes();
-        assert!(body.len() > TASKS * 100, "{} bytes are too few for all tasks", body.len());
+        assert!(body.len() > tasks * 100, "{} bytes are too few for all tasks", body.len());
         samples.push(started.elapsed().as_secs_f64() * 1e3);
     }
     report::median(samples)

@@ -83,6 +83,13 @@ impl Role {
         }
     }
 
+    /// The memory that the process holds, in KiB.
+    pub(crate) fn memory_kib(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the role runs");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a resident set");
+        line.split_ascii_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
+    }
+
     /// SIGKILL.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
