@@ -6,6 +6,8 @@
 //! layer is away the latest table stays in use.
 
 mod args;
+#[cfg(test)]
+mod fixtures;
 mod follow;
 mod proxy;
 mod stats;
