@@ -1,6 +1,6 @@
 /** The calls of `/v2`. Each returns what the server sent, with the position in the event stream that the answer contains. */
-import type { Agent, TaskLog, Traffic } from './pending';
 import type {
+  Agent,
   App,
   AppInfo,
   AppUpdate,
@@ -9,8 +9,10 @@ import type {
   ErrorBody,
   Fault,
   Info,
+  LogPiece,
   QueueItem,
   Task,
+  Traffic,
 } from './schema';
 
 /** An answer, and the id of the last event that it contains; null when the server did not say. */
@@ -129,7 +131,7 @@ export const api = {
     (await call<App>('GET', `/v2/apps${idPath(id)}/versions/${encodeURIComponent(version)}`)).value,
   log: async (task: string, file: 'stdout' | 'stderr', offset: number, length: number, signal?: AbortSignal) => {
     const path = withQuery(`/v2/tasks/${encodeURIComponent(task)}/log`, { file, offset, length });
-    return (await call<TaskLog>('GET', path, undefined, signal)).value;
+    return (await call<LogPiece>('GET', path, undefined, signal)).value;
   },
   traffic: async (app: string) => (await call<Traffic>('GET', withQuery('/v2/traffic', { app }))).value,
 

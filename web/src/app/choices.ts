@@ -10,6 +10,8 @@ export interface Choice {
   run: () => void;
   app?: AppRecord;
   keys?: string;
+  /** It is about the app on the page: what is meant most often. */
+  here?: boolean;
 }
 
 export function choices(apps: readonly AppRecord[]): Choice[] {
@@ -17,7 +19,7 @@ export function choices(apps: readonly AppRecord[]): Choice[] {
   const here = screen === 'app' ? apps.filter((app) => app.id === id) : [];
   const rest = here.length > 0 ? apps.filter((app) => app.id !== id) : apps;
   return [
-    ...here.flatMap(verbs),
+    ...here.flatMap(verbs).map((choice) => ({ ...choice, here: true })),
     { kind: 'Screen', text: 'Overview', run: () => router.go(links.overview), keys: 'g o' },
     { kind: 'Screen', text: 'Apps', run: () => router.go(links.apps), keys: 'g a' },
     { kind: 'Screen', text: 'Deployments', run: () => router.go(links.deployments), keys: 'g d' },

@@ -1,14 +1,21 @@
 /** Finds by letters in their order: what begins a word and what stands together counts more, shorter texts first. */
 
-const NOT_FOUND = -1;
+const NOT_FOUND = Number.NEGATIVE_INFINITY;
+/** What is about the present page counts more than a shorter name. */
+const HERE = 100;
 
-export function rank<T>(items: readonly T[], text: string, textOf: (item: T) => string): T[] {
+export function rank<T>(
+  items: readonly T[],
+  text: string,
+  textOf: (item: T) => string,
+  isHere: (item: T) => boolean,
+): T[] {
   const wanted = text.trim().toLowerCase();
   if (wanted === '') return [...items];
   const scored: { item: T; score: number }[] = [];
   for (const item of items) {
     const score = scoreOf(textOf(item).toLowerCase(), wanted);
-    if (score !== NOT_FOUND) scored.push({ item, score });
+    if (score !== NOT_FOUND) scored.push({ item, score: score + (isHere(item) ? HERE : 0) });
   }
   return scored.sort((one, other) => other.score - one.score).map(({ item }) => item);
 }

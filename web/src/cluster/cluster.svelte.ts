@@ -3,7 +3,7 @@
  * read again while something shows it or depends on it.
  */
 import { api, ApiError } from '../api/client';
-import type { Agent } from '../api/pending';
+import type { Agent } from '../api/schema';
 import type { AppInfo, Deployment, Info } from '../api/schema';
 import { AppRecord } from './app-record.svelte';
 import { appsOfPlan, type ClusterEvent, type Recorded, type StatusUpdate } from './events';

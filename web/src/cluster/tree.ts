@@ -1,6 +1,6 @@
 /** Apps in a list, as a tree of their groups, narrowed by filters. */
 import { addCounts, noCounts, type Counts } from './instance';
-import type { AppHealth, Status } from './status';
+import { needsAttention, type AppHealth, type Status } from './status';
 
 /** What the tree needs to know of an app. */
 export interface Leaf {
@@ -18,6 +18,8 @@ export interface Filter {
   healths: readonly string[];
   /** A group's path; empty: everywhere. */
   group: string;
+  /** Only those that a person should look at. */
+  troubled: boolean;
 }
 
 export type Row<L extends Leaf> =
@@ -37,6 +39,7 @@ export function passes(leaf: Leaf, filter: Filter): boolean {
   if (filter.group !== '' && !leaf.id.startsWith(`${filter.group}/`)) return false;
   if (filter.statuses.length > 0 && !filter.statuses.includes(leaf.status)) return false;
   if (filter.healths.length > 0 && !filter.healths.includes(leaf.health)) return false;
+  if (filter.troubled && !needsAttention(leaf.status, leaf.counts)) return false;
   return matches(leaf, filter.text);
 }
 

@@ -51,8 +51,17 @@ export function shortInstance(id: string): string {
   return match[2] && match[2] !== '1' ? `${match[1]}·${match[2]}` : (match[1] ?? id);
 }
 
+export function count(value: number): string {
+  return value.toLocaleString('en');
+}
+
 export function amount(value: number): string {
   return value.toLocaleString('en', { maximumFractionDigits: value < 10 ? 2 : 1 });
+}
+
+/** A time that may not have been measured. */
+export function milliseconds(value: number | null): string {
+  return value === null ? '–' : `${amount(value)} ms`;
 }
 
 /** Mebibytes as people say them. */

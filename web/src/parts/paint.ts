@@ -3,7 +3,6 @@ import { TILES, type Tile } from '../cluster/instance';
 
 export interface Paints {
   tiles: Record<Tile, string>;
-  accent: string;
   dark: boolean;
 }
 
@@ -17,8 +16,16 @@ const TOKENS: Record<Tile, string> = {
   missing: '--line-strong',
 };
 
-/** The colours now in effect. A canvas knows no custom properties: an element that wears them tells. */
-export function paints(): Paints {
+let known: { revision: number; paints: Paints } | null = null;
+
+/** The colours in effect since the last change of them, `revision`. */
+export function paintsOf(revision: number): Paints {
+  if (known?.revision !== revision) known = { revision, paints: paints() };
+  return known.paints;
+}
+
+/** A canvas knows no custom properties: an element that wears them tells. */
+function paints(): Paints {
   const probe = document.createElement('i');
   document.body.append(probe);
   const resolve = (token: string) => {
@@ -26,10 +33,9 @@ export function paints(): Paints {
     return getComputedStyle(probe).color;
   };
   const tiles = Object.fromEntries(TILES.map((tile) => [tile, resolve(TOKENS[tile])])) as Record<Tile, string>;
-  const accent = resolve('--accent');
   const paper = resolve('--paper');
   probe.remove();
-  return { tiles, accent, dark: Number(/\d+/.exec(paper)?.[0] ?? 255) < 128 };
+  return { tiles, dark: Number(/\d+/.exec(paper)?.[0] ?? 255) < 128 };
 }
 
 /** A hue per app, the same on every machine and at every visit. */

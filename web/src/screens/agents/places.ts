@@ -1,5 +1,5 @@
 /** Machines by where they stand. */
-import type { Agent } from '../../api/pending';
+import type { Agent } from '../../api/schema';
 import type { Instance } from '../../cluster/instance';
 
 export interface MachineView {
