@@ -75,6 +75,18 @@ mod tests {
         .into_iter()
         .map(|text| text.parse::<Address>().map_or_else(|error| error.to_string(), |address| address.to_string()))
         .collect();
-        expect_test::expect![[r#""#]].assert_eq(&shown.join("\n"));
+        expect_test::expect![[r#"
+            http://127.0.0.1:8080
+            http://host/attica
+            http://host:80
+            http://[::1]:8080
+            'https://host': https is not supported yet: use http, through a tunnel where the network is not yours
+            'http://me:secret@host': names and passwords in addresses are not supported yet
+            'ftp://host' is not an address: expected http://HOST:PORT
+            'http://' is not an address: expected http://HOST:PORT
+            'http://host?x' is not an address: expected http://HOST:PORT
+            'a b' is not an address: expected http://HOST:PORT
+            '' is not an address: expected http://HOST:PORT"#]]
+        .assert_eq(&shown.join("\n"));
     }
 }

@@ -69,8 +69,13 @@ fn compare_arrays(path: &str, from: &[Value], to: &[Value], found: &mut Vec<Diff
     let end = from.iter().rev().zip(to.iter().rev()).take_while(|(from, to)| from == to).count();
     let (from, to) = (&from[..from.len() - end], &to[..to.len() - end]);
     for index in 0..from.len().max(to.len()) {
-        let value = |array: &[Value]| array.get(index).cloned().unwrap_or_default();
-        compare(&format!("{path}[{}]", begin + index), &value(from), &value(to), found);
+        let path = format!("{path}[{}]", begin + index);
+        match (from.get(index), to.get(index)) {
+            (Some(from), Some(to)) => compare(&path, from, to, found),
+            (None, Some(added)) => push(&path, Change::Added(added.clone()), found),
+            (Some(removed), None) => push(&path, Change::Removed(removed.clone()), found),
+            (None, None) => unreachable!("the longer one has an element"),
+        }
     }
 }
 
@@ -139,7 +144,21 @@ mod tests {
             "constraints": [["rack", "GROUP_BY"]],
             "healthChecks": [{"path": "/health", "portIndex": 0}, {"path": "/"}],
         });
-        check(&from, &to, &expect![[r#""#]]);
+        check(
+            &from,
+            &to,
+            &expect![[r#"
+              ~ instances: 3 → 5
+              ~ cmd
+                  - "serve"
+                  + "serve --with a --very long --command line --that does --not fit"
+              - env.B: "2"
+              + env.C: "\u001b[31m"
+              ~ labels["a.b"]: "x" → "y"
+              - constraints[0]: ["hostname","UNIQUE"]
+              ~ healthChecks[0].path: "/" → "/health"
+              + healthChecks[1]: {"path":"/"}"#]],
+        );
     }
 
     #[test]

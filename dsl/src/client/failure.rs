@@ -82,8 +82,9 @@ impl Failure {
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return Vec::new(),
             Failure::Refused { body: Some(body), status, .. } => (refusal(*status, body), faults(body)),
             Failure::Unreadable { source, .. } => (self.to_string(), vec![Line::plain(format!("  {source}"))]),
-            Failure::File { source, .. } => (format!("{self}: {source}"), Vec::new()),
-            Failure::Output(source) => (format!("{self}: {source}"), Vec::new()),
+            Failure::File { source, .. } | Failure::Output(source) => {
+                (format!("{self}: {}", in_words(source)), Vec::new())
+            }
             Failure::Usage(_)
             | Failure::Failed { .. }
             | Failure::Unreachable { .. }
@@ -133,6 +134,12 @@ impl Failure {
             | Failure::Output(_) => None,
         }
     }
+}
+
+/// Without the operating system's number for it.
+pub(super) fn in_words(error: &dyn std::error::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error ").next().unwrap_or_default().to_lowercase()
 }
 
 fn refusal(status: StatusCode, body: &ErrorBody) -> String {

@@ -63,7 +63,7 @@ const FIELDS: [&str; 16] = [
 ];
 
 /// `12:03:11  status_update_event  /web  TASK_RUNNING …`
-fn line(frame: &Frame) -> Line {
+pub(super) fn line(frame: &Frame) -> Line {
     const TYPE_WIDTH: usize = 29;
     let data: Value = serde_json::from_str(&frame.data).unwrap_or_default();
     let timestamp = data["timestamp"].as_str().unwrap_or_default();

@@ -59,6 +59,8 @@ pub(super) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str
 /// [`Failure::Usage`] when several contain it.
 pub(super) fn only_match(typed: &str, ids: &[&str], what: &str) -> Result<Option<usize>, Failure> {
     const SHOWN_MAX: usize = 10;
+    // Copied out of a narrow table.
+    let typed = typed.trim_end_matches('…');
     if let Some(exact) = ids.iter().position(|id| *id == typed) {
         return Ok(Some(exact));
     }
@@ -74,4 +76,13 @@ pub(super) fn only_match(typed: &str, ids: &[&str], what: &str) -> Result<Option
             Err(Failure::Usage(text))
         }
     }
+}
+
+/// So many characters tell these ids apart, when each is cut to them and an ellipsis.
+pub(super) fn telling_length<'a>(ids: impl IntoIterator<Item = &'a str>) -> usize {
+    let mut ids: Vec<&str> = ids.into_iter().collect();
+    ids.sort_unstable();
+    let common = |pair: &[&str]| pair[0].chars().zip(pair[1].chars()).take_while(|(one, other)| one == other).count();
+    // One more tells apart, the next is the ellipsis.
+    ids.windows(2).map(common).max().unwrap_or(0) + 2
 }

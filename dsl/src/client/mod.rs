@@ -19,6 +19,8 @@ mod server;
 mod session;
 mod task;
 mod terminal;
+#[cfg(test)]
+mod tests;
 
 use std::process::ExitCode;
 use std::rc::Rc;

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::config::Target;
 use super::events::EventId;
-use super::failure::Failure;
+use super::failure::{Failure, in_words};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The server gives up on a write after 10 s.
@@ -237,8 +237,7 @@ fn cause(error: &legacy::Error) -> String {
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    let text = innermost.to_string();
-    text.split(" (os error ").next().unwrap_or_default().to_lowercase()
+    in_words(innermost)
 }
 
 fn no_answer(request: &Request, address: String, cause: String) -> Failure {

@@ -29,7 +29,9 @@ pub(super) fn health(info: &AppInfo) -> Line {
         return Line::toned(Tone::Faint, "–");
     }
     let (healthy, running) = (info.tasks_healthy.unwrap_or_default(), info.tasks_running.unwrap_or_default());
-    let tone = if info.tasks_unhealthy.unwrap_or_default() > 0 {
+    let tone = if running == 0 {
+        Tone::Faint
+    } else if info.tasks_unhealthy.unwrap_or_default() > 0 {
         Tone::Bad
     } else if healthy < running {
         Tone::Warning

@@ -31,7 +31,7 @@ impl Add {
         let request = Request::new(Method::POST, format!("/v2/apps{}", self.deploying.query()));
         let ongoing = Ongoing::begin(session, self.deploying.waiting.patience()).await?;
         let answer = session.server.call(&request.with_document(&Value::Object(definition))).await?;
-        ongoing.conclude(session, &answer, &format!("{id} is added")).await
+        ongoing.conclude(session, &answer, &format!("{id} is being added")).await
     }
 }
 

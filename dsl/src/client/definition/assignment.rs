@@ -118,14 +118,16 @@ impl Assignment {
                 if place.is_null() {
                     *place = Value::Object(Map::new());
                 }
-                let object = place.as_object_mut().ok_or_else(|| self.mistake("an object"))?;
+                let kind = kind(place);
+                let object = place.as_object_mut().ok_or_else(|| self.mistake(&format!("{kind} has no members")))?;
                 return self.apply_at(object.entry(key.as_str()).or_insert(Value::Null), rest);
             }
             ([Segment::Index(index), rest @ ..], _) => {
                 if place.is_null() {
                     *place = Value::Array(Vec::new());
                 }
-                let array = place.as_array_mut().ok_or_else(|| self.mistake("a list"))?;
+                let kind = kind(place);
+                let array = place.as_array_mut().ok_or_else(|| self.mistake(&format!("{kind} has no elements")))?;
                 let length = array.len();
                 if *index == length && self.value.is_some() {
                     array.push(Value::Null);
@@ -138,28 +140,24 @@ impl Assignment {
     }
 
     fn remove(&self, place: &mut Value, last: &Segment) -> Result<(), Failure> {
-        match last {
-            Segment::Key(key) => {
-                let removed = place.as_object_mut().and_then(|object| object.shift_remove(key));
-                removed.map(drop).ok_or_else(|| Failure::failed(format!("{} has no entry '{key}'", self.field())))
-            }
-            Segment::Index(index) => {
-                let array = place.as_array_mut().ok_or_else(|| self.mistake("a list"))?;
-                if *index >= array.len() {
-                    return Err(self.missing(*index, array.len()));
-                }
-                array.remove(*index);
-                Ok(())
-            }
+        match (last, place) {
+            (Segment::Key(key), Value::Object(object)) if object.contains_key(key) => drop(object.shift_remove(key)),
+            (Segment::Index(index), Value::Array(array)) if *index < array.len() => drop(array.remove(*index)),
+            (Segment::Key(key), _) => return Err(self.mistake(&format!("there is no '{key}'"))),
+            (Segment::Index(index), _) => return Err(self.mistake(&format!("there is no element {index}"))),
         }
+        Ok(())
     }
 
-    fn mistake(&self, expected: &str) -> Failure {
-        Failure::failed(format!("{}: there is no such place in the app: not {expected}", self.written()))
+    fn mistake(&self, reason: &str) -> Failure {
+        Failure::failed(format!("{}: no such place in the app: {reason}", self.written()))
     }
 
     fn missing(&self, index: usize, length: usize) -> Failure {
-        Failure::failed(format!("{}: there are {length} elements, and none with the index {index}", self.written()))
+        match length.checked_sub(1) {
+            None => self.mistake(&format!("there is no element {index}: the list is empty")),
+            Some(last) => self.mistake(&format!("there is no element {index}: the last one is {last}")),
+        }
     }
 
     fn written(&self) -> String {
@@ -172,5 +170,16 @@ impl Assignment {
             }
         }
         written
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
     }
 }

@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,14 @@ use crate::client::failure::Failure;
 const BYTES_MAX: u64 = 8 << 20;
 
 pub(super) fn of_file(path: &str) -> Result<Map<String, Value>, Failure> {
-    let cannot = |source| Failure::File { path: path.into(), source };
+    let cannot = |source: std::io::Error| match source.kind() {
+        // One word alone was perhaps meant to be a field.
+        ErrorKind::NotFound if !path.contains(['/', '.']) => Failure::Failed {
+            message: format!("there is no file called {path}"),
+            hint: Some(format!("the value of a field is given as {path}=VALUE")),
+        },
+        _ => Failure::File { path: path.into(), source },
+    };
     let file = File::open(path).map_err(cannot)?;
     let text = text(file).map_err(cannot)?;
     parse(path, &text)

@@ -3,6 +3,8 @@
 mod list;
 mod progress;
 mod roll_back;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use clap::Subcommand;

@@ -146,7 +146,6 @@ impl Follower {
         loop {
             let tick = Instant::now() + Duration::from_secs(1);
             let step = tokio::select! {
-                biased;
                 () = &mut session.interrupt => return Err(self.interrupted(session)),
                 step = stream.next() => Some(step?),
                 () = tokio::time::sleep_until(look_at) => {
@@ -160,7 +159,7 @@ impl Follower {
             };
             if let Some(step) = step {
                 if let Some(ending) = self.take(session, step)? {
-                    return self.end(session, ending).await;
+                    return self.end(session, ending);
                 }
                 look_at = look_at.min(looked_at + LOOK_AGAIN_MIN);
             }
@@ -250,25 +249,20 @@ impl Follower {
         lines
     }
 
-    async fn end(mut self, session: &mut Session<'_>, ending: Ending) -> Result<(), Failure> {
+    fn end(self, session: &mut Session<'_>, ending: Ending) -> Result<(), Failure> {
         let elapsed = short(session.now().duration_since(self.began).unwrap_or_default());
-        let (outcome, line) = match ending {
+        match ending {
+            // What was drawn stays: it shows how far it came.
+            Ending::Failed { reason } => Err(Failure::DeploymentFailed { id: self.id, reason }),
             Ending::Done => {
-                let line = Line::toned(Tone::Good, "done")
-                    .then(Tone::Plain, format!(": deployment {}, after {elapsed}", self.id));
-                (Ok(()), vec![line])
+                if let (Form::Text, Reader::Terminal { .. }) = (session.form, session.screen.err.reader()) {
+                    session.screen.err.redraw(self.drawn, &[])?;
+                }
+                let deployment = format!(": deployment {}, after {elapsed}", self.id);
+                session.remark(Line::toned(Tone::Good, "done").then(Tone::Plain, deployment));
+                Ok(())
             }
-            Ending::Failed { reason } => (Err(Failure::DeploymentFailed { id: self.id.clone(), reason }), Vec::new()),
-        };
-        match (session.form, session.screen.err.reader()) {
-            (Form::Json, _) => {}
-            (Form::Text, Reader::Terminal { .. }) => {
-                session.screen.err.redraw(self.drawn, &line)?;
-                self.drawn = 0;
-            }
-            (Form::Text, Reader::Program | Reader::Printer { .. }) => session.screen.err.lines(&line)?,
         }
-        outcome
     }
 
     fn ended_unseen(&self) -> Failure {

@@ -5,12 +5,13 @@ use std::time::SystemTime;
 use attica_paas_api::task::Task;
 
 use crate::client::age::age;
+use crate::client::ids::telling_length;
 use crate::client::terminal::{Column, Line, Table, Tone};
 
 /// Tasks of any apps.
 pub(super) fn of_all(tasks: &[Task], now: SystemTime) -> Table {
     let columns = [
-        Column::text("TASK"),
+        id_column(tasks),
         Column::text("APP"),
         Column::text("STATE"),
         Column::text("HEALTH"),
@@ -28,7 +29,7 @@ pub(super) fn of_all(tasks: &[Task], now: SystemTime) -> Table {
 /// Tasks of one app; `changed_at` is when its configuration last changed, RFC 3339.
 pub(in crate::client) fn of_app(tasks: &[Task], changed_at: &str, now: SystemTime) -> Table {
     let columns = [
-        Column::text("TASK"),
+        id_column(tasks),
         Column::text("STATE"),
         Column::text("HEALTH"),
         Column::text("WHERE"),
@@ -45,6 +46,12 @@ pub(in crate::client) fn of_app(tasks: &[Task], changed_at: &str, now: SystemTim
         table.row([id, state, health, place, started, version]);
     }
     table
+}
+
+/// Ids are long: on a narrow terminal as much is shown as commands need.
+fn id_column(tasks: &[Task]) -> Column {
+    const LEAST: usize = 16;
+    Column::beginning("TASK", telling_length(tasks.iter().map(|task| task.id.as_str())).max(LEAST))
 }
 
 fn cells(task: &Task, now: SystemTime) -> [Line; 5] {

@@ -93,6 +93,37 @@ impl Line {
         Self(pieces)
     }
 
+    /// The same text in lines of at most `width` columns, broken between words; a word that is longer is cut.
+    pub(in crate::client) fn wrapped(self, width: usize) -> Vec<Self> {
+        if self.width() <= width {
+            return vec![self];
+        }
+        let mut lines = vec![Self::new()];
+        for (tone, text) in &self.0 {
+            for word in text.split_inclusive(' ') {
+                let mut last = lines.pop().unwrap_or_default();
+                if !last.is_empty() && last.width() + word.trim_end().width() > width {
+                    lines.push(last.trimmed());
+                    last = Self::new();
+                }
+                lines.push(last.then(*tone, word));
+            }
+        }
+        lines.into_iter().map(|line| line.trimmed().cut(width)).collect()
+    }
+
+    /// The same line without spaces at its end.
+    pub(in crate::client) fn trimmed(mut self) -> Self {
+        while let Some((_, last)) = self.0.last_mut() {
+            last.truncate(last.trim_end().len());
+            if !last.is_empty() {
+                break;
+            }
+            self.0.pop();
+        }
+        self
+    }
+
     pub(in crate::client) fn render(&self, colour: Colour) -> String {
         self.0.iter().map(|(tone, text)| paint(*tone, text, colour)).collect()
     }

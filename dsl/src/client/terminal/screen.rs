@@ -46,8 +46,7 @@ impl Sink {
     }
 
     pub(in crate::client) fn line(&mut self, line: &Line) -> Result<(), Failure> {
-        let text = line.render(self.colour);
-        Ok(writeln!(self.writer, "{}", text.trim_end())?)
+        Ok(writeln!(self.writer, "{}", line.render(self.colour))?)
     }
 
     pub(in crate::client) fn lines(&mut self, lines: &[Line]) -> Result<(), Failure> {
