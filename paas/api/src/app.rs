@@ -27,7 +27,8 @@ pub struct App {
     pub args: Option<Vec<String>>,
     /// The account that the task runs as; null: the agent's.
     pub user: Option<String>,
-    /// Always null: containers are not built yet.
+    /// Always null: containers are not built yet. Lists with their tasks leave it out.
+    #[serde(default)]
     pub container: (),
     /// Environment of the task. Wins over generated variables.
     pub env: BTreeMap<String, String>,

@@ -55,7 +55,8 @@ pub(super) fn with_deployment(mut response: Response, deployment: DeploymentId) 
 
 /// The headers that every answer carries, unless it says otherwise itself.
 pub(super) fn add_standard_headers(headers: &mut HeaderMap) {
-    const STANDARD: [(HeaderName, &str); 5] = [
+    const STANDARD: [(HeaderName, &str); 6] = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::X_XSS_PROTECTION, "1; mode=block"),
         (header::CACHE_CONTROL, "no-cache, no-store, must-revalidate"),

@@ -11,20 +11,35 @@ pub struct AppParts {
     pub tasks: bool,
     /// Its latest failure.
     pub last_task_failure: bool,
+    /// The container of an app that has none.
+    pub no_container: NoContainer,
+}
+
+/// How an app without a container is shown. Clients of Marathon disagree: some index the member without looking, as its early versions
+/// allowed, and some look into whatever is there, as its late versions allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoContainer {
+    /// `"container":null`, as in Marathon up to 1.4: for people's tools (dcoscli).
+    Null,
+    /// No member, as in Marathon from 1.5: for lists with their tasks, which load balancers read (marathon-lb).
+    Absent,
 }
 
 impl AppParts {
     /// What a list shows, with what `embed` adds. Unknown values are passed over.
     pub fn list<'a>(embed: impl Iterator<Item = &'a str>) -> Self {
-        let mut parts = Self { counts: true, deployments: true, tasks: false, last_task_failure: false };
+        let mut parts = Self { tasks: false, last_task_failure: false, ..Self::single() };
         embed.for_each(|value| parts.add(value));
+        if parts.tasks {
+            parts.no_container = NoContainer::Absent;
+        }
         parts
     }
 
     /// What the view of one app shows: everything, whatever is asked for.
     #[must_use]
     pub fn single() -> Self {
-        Self { counts: true, deployments: true, tasks: true, last_task_failure: true }
+        Self { counts: true, deployments: true, tasks: true, last_task_failure: true, no_container: NoContainer::Null }
     }
 
     /// Adds a part, named with or without the place at which it is embedded.
@@ -62,7 +77,13 @@ impl GroupParts {
     /// Everything, unless `embed` names parts of groups: then only those.
     pub fn new<'a>(embed: impl Iterator<Item = &'a str>) -> Self {
         let named: Vec<&str> = embed.filter(|value| value.starts_with("group.")).collect();
-        let none = AppParts { counts: false, deployments: false, tasks: false, last_task_failure: false };
+        let none = AppParts {
+            counts: false,
+            deployments: false,
+            tasks: false,
+            last_task_failure: false,
+            no_container: NoContainer::Null,
+        };
         if named.is_empty() {
             return Self { groups: true, apps: Some(none) };
         }

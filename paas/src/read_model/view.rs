@@ -6,7 +6,7 @@ use std::sync::Arc;
 use attica_core_api::v1::{AgentId, TaskId};
 use bytes::Bytes;
 
-use super::embed::AppParts;
+use super::embed::{AppParts, NoContainer};
 use super::parts::Parts;
 use crate::model::{Condition, Instance, InstanceId, RunSpec, TaskFailure, Version};
 use crate::normalise;
@@ -27,16 +27,35 @@ pub(super) struct AppView {
 #[derive(Clone, Debug)]
 pub(super) struct DefinitionView {
     pub(super) spec: Arc<RunSpec>,
-    /// The JSON object of the definition without its closing brace.
-    pub(super) open: Bytes,
+    /// The JSON object of the definition without its closing brace, up to the null container …
+    before_container: Bytes,
+    /// … and after it.
+    after_container: Bytes,
 }
+
+/// No text can hold this: quotes in texts are escaped.
+const NULL_CONTAINER: &str = r#""container":null,"#;
 
 impl DefinitionView {
     pub(super) fn new(spec: Arc<RunSpec>) -> Self {
         let mut json = normalise::json(&normalise::app(&spec));
         let brace = json.pop();
         assert_eq!(brace, Some('}'), "a definition is an object");
-        Self { spec, open: Bytes::from(json) }
+        let at = json.find(NULL_CONTAINER);
+        let Some(at) = at else { unreachable!("a definition names its container: {json}") };
+        let json = Bytes::from(json);
+        let after_container = json.slice(at + NULL_CONTAINER.len()..);
+        Self { spec, before_container: json.slice(..at), after_container }
+    }
+
+    /// Appends the object without its closing brace.
+    fn render_open(&self, no_container: NoContainer, out: &mut Parts) {
+        out.part(&self.before_container);
+        match no_container {
+            NoContainer::Null => out.text(NULL_CONTAINER),
+            NoContainer::Absent => {}
+        }
+        out.part(&self.after_container);
     }
 }
 
@@ -187,7 +206,7 @@ impl AppView {
     /// Appends the app with the parts asked for; nothing for a removed app.
     pub(super) fn render(&self, shown: AppParts, out: &mut Parts) {
         let Some(definition) = &self.definition else { return };
-        out.part(&definition.open);
+        definition.render_open(shown.no_container, out);
         if shown.counts {
             let Counts { staged, running, healthy, unhealthy } = self.counts;
             out.made(format!(

@@ -22,13 +22,13 @@ use crate::tables::PaasTables;
 use crate::tables::tests::{history, recorded};
 
 /// What runs in the history that the tests of the tables have.
-fn running_task() -> String {
+pub(super) fn running_task() -> String {
     let run_spec = RunSpecId::parse("/shop/web").unwrap();
     format!("{}._app.1", InstanceId { run_spec, uuid: uuid::Uuid::from_u128(4) })
 }
 
 /// A database in which somebody has led before.
-async fn with_history() -> Database {
+pub(super) async fn with_history() -> Database {
     let database = Database::start().await;
     let url = database.postgres.database().clone();
     migrations::migrate(&url).await.unwrap();
