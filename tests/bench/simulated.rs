@@ -1,8 +1,8 @@
 //! Agents that run nothing: they speak the real link, all over one HTTP/2 connection, and report every task as running at once.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use attica_allocator::Role;
 use attica_core_api::client::Records;
@@ -20,6 +20,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Registered agents; they are gone when this is dropped.
 pub(crate) struct SimulatedAgents {
     _tasks: JoinSet<()>,
+    reports: Arc<Mutex<Reports>>,
+}
+
+/// The latest tasks that were reported running, with the moment just before that was sent.
+#[derive(Default)]
+struct Reports {
+    latest: Vec<(TaskId, Instant)>,
 }
 
 impl SimulatedAgents {
@@ -27,10 +34,16 @@ impl SimulatedAgents {
     pub(crate) async fn register(master: &str, count: usize, resources: &str) -> SimulatedAgents {
         let client = Client::new(Protocol::Http2, PATIENCE);
         let uri: Uri = format!("http://{master}/api/v1/agent").parse().expect("an address");
+        let reports = Arc::<Mutex<Reports>>::default();
         let mut tasks = JoinSet::new();
         let mut registered = JoinSet::new();
         for number in 0..count {
-            let agent = Agent { client: client.clone(), uri: uri.clone(), info: info(number, resources) };
+            let agent = Agent {
+                client: client.clone(),
+                uri: uri.clone(),
+                info: info(number, resources),
+                reports: Arc::clone(&reports),
+            };
             let (ready, is_ready) = tokio::sync::oneshot::channel();
             tasks.spawn(agent.run(ready));
             registered.spawn(is_ready);
@@ -38,7 +51,14 @@ impl SimulatedAgents {
         while let Some(ready) = registered.join_next().await {
             ready.expect("no panic").expect("every agent is taken in");
         }
-        SimulatedAgents { _tasks: tasks }
+        SimulatedAgents { _tasks: tasks, reports }
+    }
+
+    /// When the only task of this name was reported running, if it was among the latest report.
+    pub(crate) fn reported(&self, name: &str) -> Option<Instant> {
+        let reports = self.reports.lock().expect("no panic");
+        let of_name = |(task, _): &&(TaskId, Instant)| task.as_str().split(".instance-").next() == Some(name);
+        reports.latest.iter().find(of_name).map(|(_, at)| *at)
     }
 }
 
@@ -54,6 +74,7 @@ struct Agent {
     client: Client,
     uri: Uri,
     info: AgentInfo,
+    reports: Arc<Mutex<Reports>>,
 }
 
 /// What calls after REGISTER carry.
@@ -105,6 +126,8 @@ impl Agent {
 
     async fn report(&self, link: &Link, framework: &FrameworkId, tasks: &[TaskInfo]) {
         let running = |task: &TaskInfo| self.update(link, framework, &task.task_id, TaskState::Running);
+        let now = Instant::now();
+        self.reports.lock().expect("no panic").latest = tasks.iter().map(|task| (task.task_id.clone(), now)).collect();
         self.send(link, tasks.iter().map(running).collect()).await;
     }
 
