@@ -208,12 +208,15 @@ impl Agent {
             updates.extend(task.pending.iter().cloned());
         }
         let (name, master, epoch) = (link.name.clone(), link.master, link.epoch);
+        let silent = link.said_at + HEARTBEAT_MS <= now;
+        if silent {
+            link.said_at = now;
+        }
         if !updates.is_empty() {
-            link.said_at = now;
             link.repeated_at = now;
-            self.call(&name, master, link::Call::statuses(id, epoch, updates), out);
-        } else if link.said_at + HEARTBEAT_MS <= now {
-            link.said_at = now;
+            self.call(&name, master, link::Call::statuses(id.clone(), epoch, updates), out);
+        }
+        if silent {
             self.call(&name, master, link::Call::heartbeat(id, epoch), out);
         }
     }

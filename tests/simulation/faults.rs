@@ -28,7 +28,31 @@ pub(crate) enum Fault {
     Cut { one: Node, other: Node },
     /// All cuts are mended.
     Heal,
+    /// Nothing gets through to the databases.
+    LoseStores { down_ms: u64 },
+    /// The connection of an agent or a scheduler to its master ends.
+    BreakStream { node: Node },
 }
+
+/// What goes wrong in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scenario {
+    /// Whatever can.
+    Everything,
+    /// The databases go away again and again, and connections break meanwhile. Everybody is well and tries to come back: nobody may
+    /// be given up.
+    Outages,
+}
+
+/// A time without databases.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Outage {
+    pub(crate) since: u64,
+    pub(crate) until: u64,
+}
+
+/// By then a master has noticed that its database is away.
+const NOTICED_MS: u64 = 6_000;
 
 /// The sizes of the cluster.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +67,12 @@ pub(crate) struct Size {
 
 impl Size {
     /// Every third run has the service layer in it, and more room for what it runs.
-    pub(crate) fn any(seed: u64, random: &mut Random) -> Self {
+    pub(crate) fn any(seed: u64, scenario: Scenario, random: &mut Random) -> Self {
+        if scenario == Scenario::Outages {
+            // Where there is no other master, the leader is never deposed.
+            let masters = if random.percent(50) { 1 } else { 3 };
+            return Self { masters, agents: 4, schedulers: 3, paas: 0, clients: 0 };
+        }
         let masters = 3;
         if seed.is_multiple_of(3) {
             return Self { masters, agents: 3 + random.index(3), schedulers: random.index(2), paas: 2, clients: 2 };
@@ -75,12 +104,23 @@ impl Fault {
                 let (from, to) = pair(size, random);
                 Self::CutOneWay { from, to }
             }
-            64..78 => {
+            64..76 => {
                 let (one, other) = pair(size, random);
                 Self::Cut { one, other }
             }
+            76..79 => Self::LoseStores { down_ms },
+            79..83 => Self::BreakStream { node: any_peer(size, random) },
             _ => Self::Heal,
         }
+    }
+
+    /// What happens at this moment of the scenario [`Scenario::Outages`], if anything.
+    pub(crate) fn of_outage(now: u64, outage: Outage, size: Size, random: &mut Random) -> Option<Self> {
+        if now >= outage.until {
+            return random.percent(40).then(|| Self::LoseStores { down_ms: random.within(1_000..25_000) });
+        }
+        let noticed = now >= outage.since + NOTICED_MS;
+        noticed.then(|| Self::BreakStream { node: any_peer(size, random) })
     }
 
     fn of_paas(size: Size, random: &mut Random) -> Self {
@@ -97,6 +137,15 @@ impl Fault {
                 Self::Cut { one, other }
             }
         }
+    }
+}
+
+/// An agent, or a scheduler.
+fn any_peer(size: Size, random: &mut Random) -> Node {
+    if size.schedulers > 0 && random.percent(40) {
+        Node::Scheduler(random.index(size.schedulers))
+    } else {
+        Node::Agent(random.index(size.agents))
     }
 }
 

@@ -13,11 +13,13 @@ use bytes::Bytes;
 use crate::lead::LEASE_MS;
 use crate::network::{Body, Message, Node};
 use crate::random::Random;
-use crate::rules::{Outbox, Release, Rules};
+use crate::rules::{Deadlines, Doubt, Outbox, Release, Rules};
 use crate::world::{Out, Timer};
 
 /// How long the writer waits for the answer to a commit before it connects again and asks.
 const ANSWER_MS: u64 = 1_500;
+/// A commit that takes longer is a stall: then nothing new is begun. One whose answer is lost is resolved before.
+const STALL_MS: u64 = 3_500;
 /// How often a master looks after its lease and its streams.
 pub(crate) const TICK_MS: u64 = 700;
 /// Where simulated wall clocks begin.
@@ -51,6 +53,10 @@ pub(crate) struct Leader {
     inputs: VecDeque<Input>,
     waiting: VecDeque<Batch>,
     in_flight: Option<InFlight>,
+    /// What is committed and waits until nobody else can lead.
+    durable: VecDeque<Batch>,
+    /// Whether the kernel was told that the store is away.
+    store_away: bool,
     streams: BTreeMap<String, Node>,
     pub(crate) links: BTreeMap<String, usize>,
     tickets: BTreeMap<u64, (Node, Body)>,
@@ -59,6 +65,8 @@ pub(crate) struct Leader {
     wake: Option<Tick>,
     /// Statuses that a broken rule never lets out.
     withheld: BTreeSet<Bytes>,
+    /// What it does when its lease has run out.
+    doubt: Doubt,
 }
 
 struct Batch {
@@ -117,12 +125,16 @@ impl Master {
                 self.campaign_sent_at = now;
                 out.ask_store(node, Body::Campaign);
             }
-            Role::Leading(leader) if leader.lease_until <= now => self.step_down(out),
             Role::Leading(leader) => {
                 let epoch = leader.epoch;
                 out.ask_store(node, Body::Renew { epoch, sent_at: now });
                 if leader.in_flight.as_ref().is_some_and(|in_flight| in_flight.sent_at + ANSWER_MS <= now) {
                     out.ask_store(node, Body::Resolve { epoch });
+                }
+                out.timers.push((0, Timer::Work { epoch }));
+                // Who listens to a leader that may be deposed is free to look for another.
+                if leader.is_in_doubt(now) {
+                    return;
                 }
                 for (stream, scheduler) in &leader.streams {
                     let body = Body::Event { stream: stream.clone(), event: Event::heartbeat() };
@@ -132,7 +144,6 @@ impl Master {
                     let body = Body::LinkEvent { link: link.clone(), event: Box::new(link::Event::heartbeat(epoch)) };
                     out.send(node, Node::Agent(*agent), link, body);
                 }
-                out.timers.push((0, Timer::Work { epoch }));
             }
         }
     }
@@ -152,6 +163,7 @@ impl Master {
             (Role::Leading(_), Body::Lost) => self.step_down(out),
             (Role::Leading(leader), Body::Renewed { epoch, sent_at }) if epoch == leader.epoch => {
                 leader.lease_until = leader.lease_until.max(sent_at + LEASE_MS);
+                leader.release_durable(Node::Master(self.index), now, out);
                 out.timers.push((0, Timer::Work { epoch }));
             }
             (Role::Leading(leader), Body::Committed { epoch, seq }) if epoch == leader.epoch => {
@@ -198,12 +210,15 @@ impl Master {
             inputs: VecDeque::new(),
             waiting: VecDeque::new(),
             in_flight: None,
+            durable: VecDeque::new(),
+            store_away: false,
             streams: BTreeMap::new(),
             links: BTreeMap::new(),
             tickets: BTreeMap::new(),
             next_ticket: 0,
             wake: None,
             withheld,
+            doubt: rules.doubt,
         }));
         out.timers.push((1, Timer::Work { epoch }));
     }
@@ -228,13 +243,21 @@ impl Master {
     }
 
     /// A message of a scheduler or an agent.
-    pub(crate) fn receive(&mut self, message: Message, random: &mut Random, out: &mut Out) {
+    pub(crate) fn receive(&mut self, now: u64, message: Message, random: &mut Random, out: &mut Out) {
         let Role::Leading(leader) = &mut self.role else {
             if !matches!(message.body, Body::Closed { .. }) {
                 out.close(Node::Master(self.index), message.from, &message.connection);
             }
             return;
         };
+        if leader.is_stalled(now) {
+            match demand(&message.body) {
+                Demand::Nothing => {}
+                // 503: nothing new is begun.
+                Demand::Stream => return out.close(Node::Master(self.index), message.from, &message.connection),
+                Demand::Change => return,
+            }
+        }
         if let Some(input) = leader.input_of(message) {
             if leader.inputs.is_empty() {
                 out.timers.push((random.within(0..4), Timer::Work { epoch: leader.epoch }));
@@ -251,6 +274,9 @@ impl Master {
         let mut effects = Effects::default();
         for input in leader.inputs.drain(..) {
             leader.kernel.apply(at, input, &mut effects);
+        }
+        if rules.deadlines == Deadlines::Held {
+            leader.tell_of_store(now, at, &mut effects);
         }
         leader.kernel.settle(at, &mut effects);
         leader.kernel.assert_consistent();
@@ -281,9 +307,8 @@ impl Master {
             return;
         }
         leader.seq = seq;
-        for batch in in_flight.batches {
-            leader.release(node, batch, out);
-        }
+        leader.durable.extend(in_flight.batches);
+        leader.release_durable(node, now, out);
         leader.write(node, now, out);
     }
 }
@@ -330,6 +355,27 @@ impl Leader {
         }
     }
 
+    /// Whether somebody else may lead by now.
+    fn is_in_doubt(&self, now: u64) -> bool {
+        self.lease_until <= now && self.doubt == Doubt::Heeded
+    }
+
+    /// Whether writes do not get through, or this leader may be deposed.
+    pub(crate) fn is_stalled(&self, now: u64) -> bool {
+        let late = |in_flight: &InFlight| in_flight.sent_at + STALL_MS <= now;
+        self.is_in_doubt(now) || self.in_flight.as_ref().is_some_and(late)
+    }
+
+    fn tell_of_store(&mut self, now: u64, at: Now, effects: &mut Effects) {
+        let away = self.is_stalled(now);
+        let news = match (std::mem::replace(&mut self.store_away, away), away) {
+            (false, true) => Input::StoreAway,
+            (true, false) => Input::StoreBack,
+            (false, false) | (true, true) => return,
+        };
+        self.kernel.apply(at, news, effects);
+    }
+
     fn is_withheld(&self, event: &Event) -> bool {
         let uuid = event.update.as_ref().and_then(|update| update.status.uuid.as_ref());
         uuid.is_some_and(|uuid| self.withheld.contains(uuid))
@@ -348,17 +394,20 @@ impl Leader {
         }
         let facts: Vec<Fact> = self.waiting.iter().flat_map(|batch| batch.facts.iter().cloned()).collect();
         if facts.is_empty() {
-            // Nothing to commit: but whoever may have been deposed says nothing.
-            if self.lease_until > now {
-                for batch in std::mem::take(&mut self.waiting) {
-                    self.release(node, batch, out);
-                }
-            }
+            self.durable.append(&mut self.waiting);
+            self.release_durable(node, now, out);
             return;
         }
         out.ask_store(node, Body::Commit { epoch: self.epoch, seq: self.seq, facts: facts.clone() });
         let batches = self.waiting.drain(..).collect();
         self.in_flight = Some(InFlight { facts, batches, sent_at: now });
+    }
+
+    /// Lets out what is durable; but whoever may have been deposed says nothing.
+    fn release_durable(&mut self, node: Node, now: u64, out: &mut Out) {
+        if !self.is_in_doubt(now) {
+            std::mem::take(&mut self.durable).into_iter().for_each(|batch| self.release(node, batch, out));
+        }
     }
 
     fn release(&mut self, node: Node, batch: Batch, out: &mut Out) {
@@ -396,6 +445,27 @@ impl Leader {
             };
             out.send(node, to, &connection, body);
         }
+    }
+}
+
+/// What somebody wants of a master.
+enum Demand {
+    /// To be noticed: that changes nothing durable.
+    Nothing,
+    Stream,
+    Change,
+}
+
+fn demand(body: &Body) -> Demand {
+    match body {
+        Body::Subscribe { .. } => Demand::Stream,
+        Body::AgentCall { call, .. } => match call.r#type {
+            link::CallType::Register => Demand::Stream,
+            link::CallType::Heartbeat => Demand::Nothing,
+            link::CallType::Statuses | link::CallType::Tasks => Demand::Change,
+        },
+        Body::Call { .. } => Demand::Change,
+        _ => Demand::Nothing,
     }
 }
 

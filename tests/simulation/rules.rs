@@ -13,6 +13,8 @@ pub(crate) struct Rules {
     pub(crate) ends: Ends,
     pub(crate) resume: Resume,
     pub(crate) tables: Tables,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) doubt: Doubt,
 }
 
 /// When a shell lets out what its core said.
@@ -97,4 +99,24 @@ pub(crate) enum Tables {
     WithoutUnreachableAgents,
     /// Not how failures slow a run spec down.
     WithoutDelays,
+}
+
+/// What becomes of a master's deadlines while nobody can come back to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Deadlines {
+    /// They do not pass.
+    #[default]
+    Held,
+    /// They do: the kernel is not told that its store is away.
+    Passing,
+}
+
+/// What a master does whose lease has run out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// It says nothing and begins nothing.
+    #[default]
+    Heeded,
+    /// It goes on.
+    Ignored,
 }

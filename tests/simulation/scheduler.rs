@@ -13,6 +13,7 @@ use attica_core_api::v1::{
     ValueType,
 };
 
+use crate::faults::Scenario;
 use crate::network::{Body, Node};
 use crate::random::Random;
 use crate::world::{Out, Timer};
@@ -27,6 +28,7 @@ pub(crate) struct Scheduler {
     pub(crate) id: Option<FrameworkId>,
     partition_aware: bool,
     failover_timeout: f64,
+    scenario: Scenario,
     pub(crate) stream: Option<Stream>,
     streams: u64,
     target: usize,
@@ -56,12 +58,17 @@ pub(crate) struct Asked {
 }
 
 impl Scheduler {
-    pub(crate) fn new(index: usize, random: &mut Random) -> Self {
+    pub(crate) fn new(index: usize, scenario: Scenario, random: &mut Random) -> Self {
+        let failover_timeout = match scenario {
+            Scenario::Everything => [3.0, 40.0, 40.0, 40.0, 40.0][random.index(5)],
+            Scenario::Outages => [0.0, 3.0, 40.0][random.index(3)],
+        };
         Self {
             index,
             id: None,
             partition_aware: random.percent(70),
-            failover_timeout: if random.percent(20) { 3.0 } else { 40.0 },
+            failover_timeout,
+            scenario,
             stream: None,
             streams: 0,
             target: index,
@@ -112,7 +119,7 @@ impl Scheduler {
 
     /// What a scheduler does of its own accord.
     fn act(&mut self, now: u64, masters: usize, random: &mut Random, calm: bool, out: &mut Out) {
-        if calm {
+        if calm || self.scenario == Scenario::Outages {
             return;
         }
         let some_task = self.tasks.keys().nth(random.index(self.tasks.len().max(1))).cloned();
@@ -162,8 +169,8 @@ impl Scheduler {
         if let Some(stream) = self.stream.take() {
             out.close(self.node(), Node::Master(stream.master), &stream.name);
             // Mostly back soon; sometimes later than its failover timeout allows.
-            self.retry_at =
-                now + if random.percent(10) { random.within(5_000..40_000) } else { random.within(50..2_000) };
+            let long = self.scenario == Scenario::Everything && random.percent(10);
+            self.retry_at = now + if long { random.within(5_000..40_000) } else { random.within(50..2_000) };
         }
     }
 

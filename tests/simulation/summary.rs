@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 pub(crate) struct Summary(BTreeMap<&'static str, u64>);
 
 /// What has to happen in the runs together: one in which nothing happens proves nothing.
-const EXPECTED: [&str; 17] = [
+const EXPECTED: [&str; 18] = [
     "steps",
     "epochs",
     "facts",
@@ -15,6 +15,7 @@ const EXPECTED: [&str; 17] = [
     "tasks unreachable",
     "tasks returned",
     "updates acknowledged",
+    "stores lost",
     "updates repeated",
     "commits fenced",
     "frameworks removed",

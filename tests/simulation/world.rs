@@ -7,7 +7,7 @@ use attica_core_api::scheduler::{Command, Event as SchedulerEvent};
 
 use crate::agent::Agent;
 use crate::checks::Checks;
-use crate::faults::{Fault, Size};
+use crate::faults::{Fault, Outage, Scenario, Size};
 use crate::master::{Master, Role};
 use crate::network::{Arrival, Body, Channel, Message, Network, Node};
 use crate::paas::Service;
@@ -81,7 +81,10 @@ pub(crate) struct World {
     random: Random,
     rules: Rules,
     trace: Trace,
+    scenario: Scenario,
     size: Size,
+    /// Until then both databases are out of everybody's reach.
+    stores_away: Outage,
     /// What is to come, by time and then by the order of being planned.
     agenda: BTreeMap<(u64, u64), Event>,
     planned: u64,
@@ -95,16 +98,18 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, rules: Rules, trace: Trace) -> Self {
+    pub(crate) fn new(seed: u64, scenario: Scenario, rules: Rules, trace: Trace) -> Self {
         let mut random = Random::new(seed);
-        let size = Size::any(seed, &mut random);
-        let schedulers = (0..size.schedulers).map(|index| Scheduler::new(index, &mut random)).collect();
+        let size = Size::any(seed, scenario, &mut random);
+        let schedulers = (0..size.schedulers).map(|index| Scheduler::new(index, scenario, &mut random)).collect();
         let mut world = Self {
             now: 0,
             random,
             rules,
             trace,
+            scenario,
             size,
+            stores_away: Outage::default(),
             agenda: BTreeMap::new(),
             planned: 0,
             network: Network::default(),
@@ -113,7 +118,7 @@ impl World {
             agents: (0..size.agents).map(Agent::new).collect(),
             schedulers,
             service: Service::new(size.paas, size.clients),
-            checks: Checks::default(),
+            checks: Checks::new(scenario),
         };
         let masters = (0..size.masters).map(Node::Master);
         let agents = (0..size.agents).map(Node::Agent);
@@ -178,7 +183,8 @@ impl World {
             Event::Survey => {
                 self.plan(SURVEY_MS, Event::Survey);
                 self.service.survey(&self.agents)?;
-                self.checks.survey(self.now, &self.store, &self.masters, &self.agents)
+                let away = self.now < self.stores_away.until;
+                self.checks.survey(self.now, &self.store, away, &self.masters, &self.agents)
             }
         }
     }
@@ -283,7 +289,7 @@ impl World {
             Body::Paas(ref body) => body.is_single(),
             _ => false,
         };
-        single && !self.is_calm() && self.random.percent(2)
+        single && !self.is_calm() && self.scenario == Scenario::Everything && self.random.percent(2)
     }
 
     /// A client may repeat a request whose answer it did not get. Offers are answered once: a scheduler that repeats ACCEPT is
@@ -318,12 +324,13 @@ impl World {
             self.tell(|| describe(&message));
         }
         match (node, message.from) {
+            (Node::Store | Node::PaasStore, _) if now < self.stores_away.until => {}
             (Node::Store, Node::Master(master)) => return self.serve(master, message.body),
             (Node::Master(index), Node::Store) => {
                 let snapshot = &self.store.snapshot;
                 self.masters[index].answered(now, message.body, snapshot, &mut self.random, self.rules, &mut out);
             }
-            (Node::Master(index), _) => self.masters[index].receive(message, &mut self.random, &mut out),
+            (Node::Master(index), _) => self.masters[index].receive(now, message, &mut self.random, &mut out),
             (Node::Agent(index), _) => self.agent_arrived(index, message, &mut out)?,
             (Node::Scheduler(index), _) => self.scheduler_arrived(index, message, &mut out)?,
             (Node::Store, _) => {}
@@ -351,6 +358,7 @@ impl World {
             Some(Outcome::Committed(answer, facts)) => {
                 let (epoch, _) = commit.unwrap_or_default();
                 self.checks.committed(epoch, &facts, &self.store)?;
+                self.checks.given_up(&facts, &self.agents, &self.schedulers)?;
                 answer
             }
         };
@@ -405,9 +413,14 @@ impl World {
         }
         let next_ms = self.random.within(100..3_500);
         self.plan(next_ms, Event::Fault);
-        let fault = Fault::any(self.size, &mut self.random);
-        self.tell(|| format!("fault: {fault:?}"));
-        self.strike(fault);
+        let fault = match self.scenario {
+            Scenario::Everything => Some(Fault::any(self.size, &mut self.random)),
+            Scenario::Outages => Fault::of_outage(self.now, self.stores_away, self.size, &mut self.random),
+        };
+        if let Some(fault) = fault {
+            self.tell(|| format!("fault: {fault:?}"));
+            self.strike(fault);
+        }
     }
 
     fn strike(&mut self, fault: Fault) {
@@ -462,12 +475,43 @@ impl World {
                 return self.network.block(other, one);
             }
             Fault::Heal => return self.network.heal(),
+            Fault::LoseStores { down_ms } => {
+                self.stores_away = Outage { since: self.now, until: self.now + down_ms };
+                self.checks.count_outage();
+                return;
+            }
+            Fault::BreakStream { node } => return self.break_stream(node),
         };
         self.network.lose_from(struck, &mut self.random);
         // The operating system closes the connections of a process that died; those of a machine that lost power stay open.
         if self.random.percent(70) {
             out.messages.into_iter().for_each(|message| self.put(message));
         }
+    }
+
+    /// A connection to a master ends, and both sides notice.
+    fn break_stream(&mut self, node: Node) {
+        let now = self.now;
+        let broken = match node {
+            Node::Agent(index) => {
+                let link = self.agents[index].link.as_ref();
+                link.map(|link| (link.name.clone(), link.master))
+            }
+            Node::Scheduler(index) => {
+                let stream = self.schedulers[index].stream.as_ref();
+                stream.map(|stream| (stream.name.clone(), stream.master))
+            }
+            Node::Master(_) | Node::Store | Node::Paas(_) | Node::PaasStore | Node::Client(_) => None,
+        };
+        let Some((connection, master)) = broken else { return };
+        match node {
+            Node::Agent(index) => self.agents[index].closed(now, &connection, &mut self.random),
+            Node::Scheduler(index) => self.schedulers[index].closed(now, &connection, &mut self.random),
+            Node::Master(_) | Node::Store | Node::Paas(_) | Node::PaasStore | Node::Client(_) => {}
+        }
+        let mut out = Out::default();
+        out.close(node, Node::Master(master), &connection);
+        out.messages.into_iter().for_each(|message| self.put(message));
     }
 
     fn up(&mut self, node: Node) {

@@ -24,6 +24,9 @@ impl Kernel {
 
     /// Declares silent agents unreachable, as fast as the rate limit lets it.
     pub(super) fn declare_unreachable(&mut self, now: Now, out: &mut Effects) {
+        if self.is_store_away() {
+            return;
+        }
         while let Some(id) = self.silent.front().cloned() {
             let agent = self.agent_mut(&id);
             if agent.contact != Contact::Unreachable && agent.silent_at() <= now.tick {

@@ -80,8 +80,9 @@ impl Kernel {
         // Its next heartbeat comes too late to prove that it hears us: it is made to say something now.
         let heartbeat_at = now.tick.after(2 * self.config.agent_heartbeat_ms);
         let agent = self.agent_mut(&id);
-        let doubtful = before == Contact::Unreachable || agent.silent_at() <= heartbeat_at;
-        let matches = agent.digest == digest && (!doubtful || agent.tasks.is_empty());
+        let late = agent.silent_at() <= heartbeat_at;
+        let doubtful = late || (before == Contact::Unreachable && !agent.tasks.is_empty());
+        let matches = agent.digest == digest && !doubtful;
         let registered = link::Registered {
             agent_id: id.clone(),
             master_id: self.config.master_info.id.clone(),

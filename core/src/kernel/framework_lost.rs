@@ -14,6 +14,9 @@ use crate::fact::Fact;
 impl Kernel {
     /// The deadline of a framework that is away may have passed.
     pub(super) fn framework_away_due(&mut self, now: Now, id: &FrameworkId, out: &mut Effects) {
+        if self.is_store_away() {
+            return;
+        }
         let presence = self.frameworks.get(id).map(|framework| framework.presence.clone());
         if let Some(Presence::Away(deadline)) = presence
             && deadline <= now.tick

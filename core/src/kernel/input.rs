@@ -86,4 +86,8 @@ pub enum Input {
         /// The stream.
         link: LinkId,
     },
+    /// The store takes no writes, or this leader may be deposed: registrations and subscriptions are refused until [`Self::StoreBack`].
+    StoreAway,
+    /// The store takes writes again, and this leader still leads.
+    StoreBack,
 }

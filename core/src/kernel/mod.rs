@@ -35,6 +35,7 @@ mod revive;
 mod scheduler_closed;
 mod settle;
 mod status;
+mod store_contact;
 mod subscribe;
 mod suppress;
 mod task;
@@ -59,6 +60,7 @@ pub use input::{Input, LinkId, ReplyTo, StreamId};
 use agent::Agent;
 use framework::Framework;
 use permits::Permits;
+use store_contact::StoreContact;
 use task::Task;
 use timers::Timers;
 
@@ -88,6 +90,10 @@ pub struct Kernel {
     permits: Permits,
     /// Agents that are silent for too long and wait for a permit, oldest first.
     silent: VecDeque<AgentId>,
+    /// Whether anybody can come back at the moment.
+    store: StoreContact,
+    /// Before then no framework is removed for being away.
+    lenient_until: Tick,
     /// When the shell was asked to wake the kernel, to tell a late call from a quiet time.
     wake: Option<Tick>,
 }
@@ -113,6 +119,8 @@ impl Kernel {
                 out.replies.extend(reply.map(|reply| (reply, answer)));
             }
             Input::LinkClosed { link } => self.agent_closed(&link, out),
+            Input::StoreAway => self.store_away(now),
+            Input::StoreBack => self.store_back(now),
         }
     }
 

@@ -12,6 +12,7 @@ use super::agent::{Agent, Contact};
 use super::framework::{Framework, History, Presence};
 use super::offers::capabilities_of;
 use super::permits::Permits;
+use super::store_contact::StoreContact;
 use super::subscribe::{failover_ms, partitions_of, roles_of};
 use super::task::{Details, Outbox, Task};
 use super::timers::{Timer, Timers};
@@ -40,6 +41,8 @@ impl Kernel {
             timers: Timers::default(),
             permits: Permits::new(config.unreachable_limit),
             silent: VecDeque::new(),
+            store: StoreContact::Reachable,
+            lenient_until: now.tick.after(config.agent_silence_ms()),
             wake: None,
             config,
         };
@@ -117,7 +120,7 @@ impl Kernel {
                 left_ms.min(full_ms).max(full_ms.min(grace_ms))
             }
         };
-        let deadline = now.tick.after(patience_ms);
+        let deadline = now.tick.after(patience_ms).max(self.lenient_until);
         self.timers.set(deadline, Timer::FrameworkAway(id.clone()));
         Presence::Away(deadline)
     }

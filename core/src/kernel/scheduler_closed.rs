@@ -13,9 +13,10 @@ impl Kernel {
         let Some(id) = self.streams.remove(stream) else { return };
         self.stop_resends(&id);
         self.deactivate_framework(&id, out);
+        let lenient_until = self.lenient_until;
         let framework = self.framework_mut(&id);
         let patience_ms = failover_ms(&framework.info);
-        let deadline = now.tick.after(patience_ms);
+        let deadline = now.tick.after(patience_ms).max(lenient_until);
         framework.presence = Presence::Away(deadline);
         self.timers.set(deadline, Timer::FrameworkAway(id.clone()));
         out.view.push(View::FrameworkDisconnected { framework: id.clone() });

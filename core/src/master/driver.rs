@@ -3,16 +3,20 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use attica_core_api::{Tick, Timestamp};
+use attica_core_store::election::Lease;
 use attica_core_store::{Batch, WriterHandle};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::inbox::Inputs;
+use super::store_contact::StoreContact;
 use crate::fact::Fact;
 use crate::kernel::{Effects, Kernel, Now, Reply, ReplyTo, Send, View};
 
 /// Inputs that go into one batch at most. The writer puts batches together anyway; this bounds how long the first waits.
 const MAX_INPUTS_PER_BATCH: usize = 512;
+/// How often the kernel's thread looks whether a store that is away is back.
+const STORE_LOOK_MS: u64 = 250;
 
 /// What waits for a batch's facts to be durable.
 #[derive(Debug, Default)]
@@ -51,13 +55,14 @@ pub(super) fn spawn(
     kernel: Kernel,
     inputs: Inputs,
     writer: WriterHandle<Fact, After>,
+    lease: Lease,
     clock: Clock,
     stop: CancellationToken,
 ) -> std::io::Result<oneshot::Receiver<()>> {
     let (ended, end) = oneshot::channel();
     let runtime = tokio::runtime::Handle::current();
     std::thread::Builder::new().name("kernel".to_owned()).spawn(move || {
-        runtime.block_on(drive(kernel, inputs, writer, clock, stop));
+        runtime.block_on(drive(kernel, inputs, writer, lease, clock, stop));
         // Nobody may be waiting any more.
         let _ = ended.send(());
     })?;
@@ -68,9 +73,11 @@ async fn drive(
     mut kernel: Kernel,
     mut inputs: Inputs,
     writer: WriterHandle<Fact, After>,
+    lease: Lease,
     clock: Clock,
     stop: CancellationToken,
 ) {
+    let mut store = StoreContact::new(writer.watch(), lease);
     // The first turn has no input: what was recovered may be waiting already.
     let mut wake = Some(Tick(0));
     loop {
@@ -87,8 +94,11 @@ async fn drive(
             },
             () = alarm(&clock, wake) => {}
         }
-        kernel.settle(clock.now(), &mut effects);
-        wake = effects.wake;
+        let now = clock.now();
+        store.news().into_iter().for_each(|news| kernel.apply(now, news, &mut effects));
+        kernel.settle(now, &mut effects);
+        let look = store.is_away().then(|| now.tick.after(STORE_LOOK_MS));
+        wake = effects.wake.into_iter().chain(look).min();
         let Some(batch) = batch(effects) else { continue };
         if writer.submit(batch).await.is_err() {
             return;

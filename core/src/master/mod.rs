@@ -3,8 +3,8 @@
 //! It campaigns for the lead; while it leads, it feeds the kernel from HTTP, commits what the kernel decides, and then, and only
 //! then, shows, sends and answers (`leader` has the picture). While it does not, it redirects to whoever leads.
 //!
-//! Code map: `args` what an operator sets; `endpoint` and `routes` what is served; `inbox`, `driver`, `delivery`, `streams`,
-//! `waiting` the way of an input through kernel and writer and back; `view` the read model; `metrics` what is counted.
+//! Code map: `args` what an operator sets; `endpoint` and `routes` what is served; `inbox`, `driver`, `store_contact`,
+//! `delivery`, `streams`, `waiting` the way of an input through kernel and writer and back; `view` the read model; `metrics` what is counted.
 //!
 //! A master that was deposed does not go back to waiting: its memory may hold what was never written, its sockets what was
 //! never true. The process ends with an error, and whoever supervises it starts it again, as a standby. A graceful stop writes what is
@@ -20,6 +20,7 @@ mod inbox;
 mod leader;
 mod metrics;
 mod routes;
+mod store_contact;
 mod streams;
 #[cfg(test)]
 mod tests;

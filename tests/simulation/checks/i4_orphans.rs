@@ -12,23 +12,30 @@ const LIMIT_MS: u64 = 30_000;
 
 /// Processes that nobody wants, and since when.
 #[derive(Default)]
-pub(super) struct Orphans(BTreeMap<(usize, TaskName), u64>);
+pub(super) struct Orphans {
+    since: BTreeMap<(usize, TaskName), u64>,
+    /// When the store was there again: before, nobody could be told to kill them.
+    store_since: u64,
+}
 
 impl Orphans {
-    pub(super) fn survey(&mut self, now: u64, store: &Store, agents: &[Agent]) -> Result<(), String> {
+    pub(super) fn survey(&mut self, now: u64, store: &Store, store_away: bool, agents: &[Agent]) -> Result<(), String> {
+        if store_away {
+            self.store_since = now;
+        }
         let mut orphans = BTreeMap::new();
         for (index, agent) in agents.iter().enumerate() {
             for (name, _) in agent.disk.tasks.iter().filter(|(name, task)| is_orphan(agent, name, task, store)) {
                 let key = (index, name.clone());
-                let since = self.0.get(&key).copied().unwrap_or(now);
+                let since = self.since.get(&key).copied().unwrap_or(now);
                 let contact = agent.link.as_ref().filter(|_| agent.up).and_then(|link| link.registered_at);
-                if contact.is_some_and(|contact| since.max(contact) + LIMIT_MS < now) {
+                if contact.is_some_and(|contact| since.max(contact).max(self.store_since) + LIMIT_MS < now) {
                     return Err(format!("I4: {name:?} runs on agent {index}, but is not wanted since {since} ms"));
                 }
                 orphans.insert(key, since);
             }
         }
-        self.0 = orphans;
+        self.since = orphans;
         Ok(())
     }
 }

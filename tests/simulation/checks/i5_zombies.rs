@@ -1,12 +1,15 @@
-//! I5: a task that is shown as running is confirmed by its agent, or becomes unreachable in the configured time.
+//! I5: a task that is shown as running is confirmed by its agent, or becomes unreachable in the configured time; and
+//! that time passes for nobody who could not come back.
 
 use std::collections::BTreeMap;
 
+use attica_core::fact::Fact;
 use attica_core::snapshot::{Reach, TaskRecord};
 use attica_core_api::v1::TaskState;
 
 use crate::agent::{Agent, TaskName};
 use crate::master::Master;
+use crate::scheduler::Scheduler;
 use crate::store::Store;
 
 /// The time to come back to a new leader, five heartbeats, the rate limit, and the commit.
@@ -25,11 +28,14 @@ impl Zombies {
         &mut self,
         now: u64,
         store: &Store,
+        store_away: bool,
         masters: &[Master],
         agents: &[Agent],
     ) -> Result<(), String> {
-        let leads = masters.iter().filter_map(Master::leader).any(|leader| leader.epoch == store.lead.epoch);
-        if store.lead.epoch != self.epoch || !leads {
+        let mut leaders = masters.iter().filter_map(Master::leader);
+        let leads = leaders.any(|leader| leader.epoch == store.lead.epoch && !leader.is_stalled(now));
+        // Without a leader that can decide, time does not count.
+        if store.lead.epoch != self.epoch || !leads || store_away {
             self.epoch = store.lead.epoch;
             self.epoch_since = now;
         }
@@ -53,6 +59,19 @@ impl Zombies {
         }
         self.since = zombies;
         Ok(())
+    }
+}
+
+/// Nobody is given up in a run in which everybody tries to be there all the time. (An id whose owner was never told is nobody's.)
+pub(super) fn given_up(fact: &Fact, agents: &[Agent], schedulers: &[Scheduler]) -> Result<(), String> {
+    match fact {
+        Fact::AgentUnreachable { agent, .. } if agents.iter().any(|one| one.disk.id.as_ref() == Some(agent)) => {
+            Err(format!("I5: {agent} is declared unreachable, but only the store was away"))
+        }
+        Fact::FrameworkRemoved { framework, .. } if schedulers.iter().any(|one| one.id.as_ref() == Some(framework)) => {
+            Err(format!("I5: {framework} is removed, but only the store was away"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -20,6 +20,7 @@ use attica_core_api::link;
 use attica_core_api::v1::{FrameworkId, TaskStatus};
 
 use crate::agent::{Agent, Obeyed, TaskName};
+use crate::faults::Scenario;
 use crate::master::Master;
 use crate::network::Message;
 use crate::scheduler::{Asked, Scheduler};
@@ -29,8 +30,8 @@ use crate::summary::Summary;
 pub(crate) use paas::PaasChecks;
 
 /// All checks. An error begins with the name of the invariant that was violated.
-#[derive(Default)]
 pub(crate) struct Checks {
+    scenario: Scenario,
     one_writer: i8_one_writer::OneWriter,
     forward: i6_forward::Forward,
     delivery: i14_delivery::Delivery,
@@ -40,6 +41,18 @@ pub(crate) struct Checks {
 }
 
 impl Checks {
+    pub(crate) fn new(scenario: Scenario) -> Self {
+        Self {
+            scenario,
+            one_writer: i8_one_writer::OneWriter::default(),
+            forward: i6_forward::Forward::default(),
+            delivery: i14_delivery::Delivery::default(),
+            orphans: i4_orphans::Orphans::default(),
+            zombies: i5_zombies::Zombies::default(),
+            counts: Summary::default(),
+        }
+    }
+
     /// Facts went into the store.
     pub(crate) fn committed(&mut self, epoch: u64, facts: &[Fact], store: &Store) -> Result<(), String> {
         self.one_writer.committed(epoch)?;
@@ -52,9 +65,22 @@ impl Checks {
         Ok(())
     }
 
+    /// Facts went into the store that somebody may be hurt by.
+    pub(crate) fn given_up(&self, facts: &[Fact], agents: &[Agent], schedulers: &[Scheduler]) -> Result<(), String> {
+        match self.scenario {
+            Scenario::Everything => Ok(()),
+            Scenario::Outages => facts.iter().try_for_each(|fact| i5_zombies::given_up(fact, agents, schedulers)),
+        }
+    }
+
     /// The fence held a commit back.
     pub(crate) fn fenced(&mut self, _epoch: u64, _facts: usize) {
         self.counts.count("commits fenced");
+    }
+
+    /// The databases went away.
+    pub(crate) fn count_outage(&mut self) {
+        self.counts.count("stores lost");
     }
 
     /// Somebody sends something.
@@ -96,12 +122,13 @@ impl Checks {
         &mut self,
         now: u64,
         store: &Store,
+        store_away: bool,
         masters: &[Master],
         agents: &[Agent],
     ) -> Result<(), String> {
         self.counts.add("folds compared", i10_fold::kernel(now, masters, store)?);
-        self.orphans.survey(now, store, agents)?;
-        self.zombies.survey(now, store, masters, agents)
+        self.orphans.survey(now, store, store_away, agents)?;
+        self.zombies.survey(now, store, store_away, masters, agents)
     }
 
     /// Long after the last fault.

@@ -9,6 +9,7 @@ mod frameworks;
 mod launches;
 mod reconciliation;
 mod recovery;
+mod store;
 
 use attica_core_api::link::{self, TaskReport};
 use attica_core_api::scheduler::{Accept, Acknowledgement, Call, Command, Event, Subscribe};
