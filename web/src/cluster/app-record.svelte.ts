@@ -12,7 +12,7 @@ export class AppRecord {
   /** Its place in the launch queue. */
   queued: QueueItem | null = $state.raw(null);
   /** Instances by task id. Plain, because there are many: `revision` moves when they change. */
-  readonly instances = new Map<string, Instance>();
+  readonly instances: Map<string, Instance>;
   revision = $state(0);
   /** Tasks that ended while we watched, newest first: their logs are still there. */
   ended: readonly Instance[] = $state.raw([]);
@@ -21,8 +21,9 @@ export class AppRecord {
     statusOf(this.definition.instances, this.counts, this.deployments.length > 0, this.queued),
   );
 
-  constructor(definition: AppInfo) {
+  constructor(definition: AppInfo, instances: Map<string, Instance>) {
     this.id = definition.id;
+    this.instances = instances;
     this.definition = definition;
     this.counts = countsOf(definition);
   }

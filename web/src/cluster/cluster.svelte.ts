@@ -40,6 +40,8 @@ export class Cluster {
   readonly feed = new Feed();
 
   #stream: EventStream | null = null;
+  /** By app and task; also of apps that are not read yet, whose instances may be heard of first. */
+  #instances = new Map<string, Map<string, Instance>>();
   #byInstance = new Map<string, Instance>();
   #dirtyApps = new Set<string>();
   #deploymentsRead = new Later(100, () => this.#readDeployments());
@@ -143,7 +145,7 @@ export class Cluster {
       known.recount(this.instancesKnown);
       return;
     }
-    const record = new AppRecord(definition);
+    const record = new AppRecord(definition, this.#instancesOf(definition.id));
     record.deployments = this.#deploymentsOf(definition.id);
     record.recount(this.instancesKnown);
     this.apps.set(definition.id, record);
@@ -151,16 +153,15 @@ export class Cluster {
   }
 
   #forget(id: string): void {
-    const record = this.apps.get(id);
-    if (!record) return;
-    for (const instance of record.instances.values()) this.#byInstance.delete(instance.instanceId);
-    this.apps.delete(id);
+    for (const instance of this.#instancesOf(id).values()) this.#byInstance.delete(instance.instanceId);
+    this.#instances.delete(id);
+    if (!this.apps.delete(id)) return;
     this.appsRevision += 1;
     this.instancesRevision += 1;
   }
 
   #takeTasks(instances: readonly Instance[]): void {
-    for (const record of this.apps.values()) record.instances.clear();
+    for (const instances of this.#instances.values()) instances.clear();
     this.#byInstance.clear();
     for (const instance of instances) this.#put(instance);
     this.instancesKnown = true;
@@ -172,10 +173,15 @@ export class Cluster {
   }
 
   #put(instance: Instance): AppRecord | undefined {
-    const record = this.apps.get(instance.appId);
-    record?.instances.set(instance.taskId, instance);
+    this.#instancesOf(instance.appId).set(instance.taskId, instance);
     this.#byInstance.set(instance.instanceId, instance);
-    return record;
+    return this.apps.get(instance.appId);
+  }
+
+  #instancesOf(app: string): Map<string, Instance> {
+    let instances = this.#instances.get(app);
+    if (!instances) this.#instances.set(app, (instances = new Map()));
+    return instances;
   }
 
   #takeDeployments(deployments: readonly Deployment[]): void {
@@ -258,14 +264,13 @@ export class Cluster {
 
   #update(update: StatusUpdate): AppRecord | undefined {
     const record = this.apps.get(update.appId);
-    if (!record) {
-      this.#readAppSoon(update.appId);
-      return undefined;
-    }
-    const next = fromUpdate(update, record.instances.get(update.taskId));
+    if (!record) this.#readAppSoon(update.appId);
+    const instances = this.#instancesOf(update.appId);
+    const next = fromUpdate(update, instances.get(update.taskId));
     if (!hasEnded(update.taskStatus)) return this.#put(next);
-    record.instances.delete(update.taskId);
+    instances.delete(update.taskId);
     if (this.#byInstance.get(next.instanceId)?.taskId === update.taskId) this.#byInstance.delete(next.instanceId);
+    if (!record) return undefined;
     record.ended = [next, ...record.ended.filter((one) => one.taskId !== next.taskId)].slice(0, ENDED_KEPT);
     if (update.taskStatus === 'TASK_FAILED') this.#readAppSoon(update.appId);
     return record;

@@ -1,5 +1,5 @@
 /** The row that j and k move and Enter opens. */
-import { useShortcuts } from '../app/keyboard.svelte';
+import { useShortcuts } from '../app/keyboard';
 
 export class ListCursor {
   index = $state(-1);

@@ -11,12 +11,16 @@ export interface Shortcut {
 const SEQUENCE_MS = 1_200;
 
 class Keyboard {
-  #layers: Shortcut[][] = $state.raw([]);
+  #layers: Shortcut[][] = [];
   #first: { key: string; at: number } | null = null;
-  readonly active = $derived(this.#layers.flat());
 
   constructor() {
     window.addEventListener('keydown', (event) => this.#press(event));
+  }
+
+  /** All that act now; of equal keys the last one does. */
+  get active(): Shortcut[] {
+    return this.#layers.flat();
   }
 
   add(layer: Shortcut[]): () => void {
@@ -32,12 +36,13 @@ class Keyboard {
     if (document.querySelector('dialog[open]')) return;
     const first = this.#first && Date.now() - this.#first.at < SEQUENCE_MS ? `${this.#first.key} ` : '';
     this.#first = null;
+    const active = this.active;
     // What was added last lies on top.
-    const found = this.active.findLast((shortcut) => shortcut.keys === first + event.key);
+    const found = active.findLast((shortcut) => shortcut.keys === first + event.key);
     if (found) {
       event.preventDefault();
       found.run();
-    } else if (first === '' && this.active.some((shortcut) => shortcut.keys.startsWith(`${event.key} `))) {
+    } else if (first === '' && active.some((shortcut) => shortcut.keys.startsWith(`${event.key} `))) {
       this.#first = { key: event.key, at: Date.now() };
     }
   }

@@ -1,0 +1,406 @@
+/** A tour through the console on a real cluster, whose address is ATTICA_URL. */
+import { AxeBuilder } from '@axe-core/playwright';
+import { expect, type Page } from '@playwright/test';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { app, call, make, remove, settled } from './cluster';
+import { HOSTILE } from './hostile';
+import { expectClean, HIT, test } from './watch';
+
+/** Where screenshots go. */
+const PICTURES = process.env.ATTICA_SCREENSHOTS ?? join(import.meta.dirname, 'results', 'screens');
+
+const WEB = {
+  id: '/tour/web',
+  cmd: 'python3 -m http.server $PORT0',
+  instances: 3,
+  cpus: 0.1,
+  mem: 32,
+  labels: { HAPROXY_GROUP: 'external', HAPROXY_0_VHOST: 'tour.localhost' },
+  healthChecks: [{ protocol: 'HTTP', path: '/', portIndex: 0, gracePeriodSeconds: 5, intervalSeconds: 2 }],
+};
+const WORKER = {
+  id: '/tour/jobs/worker',
+  cmd: 'while true; do date; echo oops >&2; sleep 1; done',
+  instances: 6,
+  cpus: 0.05,
+  mem: 16,
+  portDefinitions: [],
+};
+const HUGE = { id: '/tour/huge', cmd: 'sleep 600', instances: 2, cpus: 900, mem: 32 };
+const CRASH = {
+  id: '/tour/crash',
+  cmd: 'echo I give up; sleep 1; exit 3',
+  instances: 1,
+  cpus: 0.05,
+  mem: 16,
+  maxLaunchDelaySeconds: 5,
+};
+const TOURED = [WEB, WORKER, HUGE, CRASH];
+
+async function write(page: Page, text: string): Promise<void> {
+  await page.getByLabel('Definition, as JSON').fill(text);
+}
+
+test.afterAll(async () => {
+  for (const { id } of TOURED) await remove(id);
+});
+
+test('an app from its creation to its end', async ({ watched }) => {
+  const { page } = watched;
+  const id = '/tour/life';
+  await remove(id);
+
+  // Created; what the server refuses stands at its line.
+  await page.goto('/ui/apps');
+  await page.getByRole('link', { name: 'Create', exact: true }).click();
+  await write(
+    page,
+    JSON.stringify(
+      { id, cmd: 'echo begun; sleep 600', instances: 1, cpus: -1, mem: 16, constraints: [['hostname', 'NEAR']] },
+      null,
+      2,
+    ),
+  );
+  await page.getByRole('button', { name: 'Create', exact: true }).click();
+  await expect(page.locator('.faults')).toContainText('/cpus');
+  await expect(page.locator('.faults')).toContainText('/constraints(0)');
+  await expect(page.locator('.line.wrong').filter({ hasText: '"cpus"' })).toHaveCount(1);
+  await expect(page.locator('.line.wrong')).toHaveCount(2);
+  // What is no JSON is said while it is typed.
+  await write(page, '{"id": "/x",}');
+  await expect(page.locator('.line.wrong')).toHaveCount(1);
+  await expect(page.getByRole('button', { name: 'Create', exact: true })).toBeDisabled();
+  await write(page, JSON.stringify({ id, cmd: 'echo begun; sleep 600', instances: 1, cpus: 0.05, mem: 16 }, null, 2));
+  await page.getByLabel('Definition, as JSON').press('Control+Enter');
+  await expect(page).toHaveURL(`/ui/apps${id}`);
+  await expect(page.getByRole('table', { name: 'Instances' }).getByRole('row')).toHaveCount(2);
+  await settled(id, 1);
+  await expect(page.getByText('1 of 1 running')).toBeVisible();
+
+  // Its output.
+  await page.getByRole('link', { name: 'Log', exact: true }).first().click();
+  await expect(page.getByRole('region', { name: 'Log' })).toContainText('begun');
+
+  // Scaled with the keyboard; the page follows.
+  await page.keyboard.press('1');
+  await page.keyboard.press('s');
+  await page.getByRole('spinbutton', { name: 'Instances' }).fill('3');
+  await page.keyboard.press('Enter');
+  await expect(page.getByText('3 of 3 running')).toBeVisible();
+  expect((await app(id))?.instances).toBe(3);
+
+  // Edited; the two versions compared, and the first brought back.
+  await settled(id, 3);
+  await page.keyboard.press('e');
+  const editor = page.getByLabel('Definition, as JSON');
+  await editor.fill((await editor.inputValue()).replace('echo begun', 'echo changed'));
+  await page.getByRole('button', { name: 'Save and deploy' }).click();
+  await expect(page).toHaveURL(`/ui/apps${id}`);
+  await settled(id, 3);
+  await page.getByRole('link', { name: 'Versions' }).click();
+  const diff = page.getByRole('region', { name: 'What changed' });
+  await expect(diff.locator('.gone')).toContainText('echo begun');
+  await expect(diff.locator('.new')).toContainText('echo changed');
+  await page
+    .getByRole('button', { name: /^Roll back to/ })
+    .first()
+    .click();
+  await page.getByRole('button', { name: 'Roll back', exact: true }).click();
+  await expect.poll(async () => (await app(id))?.cmd).toContain('echo begun');
+  await settled(id, 3);
+
+  // One instance ended; another one takes its place.
+  await page.getByRole('link', { name: 'Instances' }).click();
+  const first = page.getByRole('button', { name: /^End instance/ }).first();
+  const ended = (await first.getAttribute('aria-label')) ?? '';
+  await first.click();
+  await page.getByRole('button', { name: 'End', exact: true }).click();
+  await expect(page.getByRole('button', { name: ended, exact: true })).toHaveCount(0);
+  await settled(id, 3);
+
+  // Restarted through the palette.
+  const before = await call('GET', `/v2/apps/${id}/tasks`);
+  await page.keyboard.press('Control+k');
+  await page.getByRole('combobox', { name: 'Find or do' }).fill('restart');
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'Restart' }).last().click();
+  await expect
+    .poll(
+      async () => {
+        const after = await call('GET', `/v2/apps/${id}/tasks`);
+        const ids = (answer: typeof after) => (answer.body.tasks as { id: string }[]).map((task) => task.id);
+        return ids(after).some((task) => ids(before).includes(task));
+      },
+      { timeout: 60_000 },
+    )
+    .toBe(false);
+  await settled(id, 3);
+
+  // Destroyed, when its id is typed.
+  await page.getByRole('button', { name: 'Destroy' }).click();
+  const confirm = page.getByRole('dialog').getByRole('button', { name: 'Destroy' });
+  await expect(confirm).toBeDisabled();
+  await page.getByRole('dialog').getByRole('textbox').fill(id);
+  await confirm.click();
+  await expect(page).toHaveURL('/ui/apps');
+  await expect.poll(() => app(id), { timeout: 60_000 }).toBeNull();
+  await expect(page.locator(`a[href="/ui/apps${id}"]`)).toHaveCount(0);
+});
+
+test('a deployment is followed and ended', async ({ watched }) => {
+  const { page } = watched;
+  await make(HUGE);
+  await page.goto('/ui/deployments');
+  const card = page.locator('li.card').filter({ hasText: HUGE.id });
+  await expect(card).toContainText(`Scale ${HUGE.id}`);
+  await card.getByRole('button', { name: 'Roll back or stop' }).click();
+  await page.getByText('Stop where it stands').click();
+  await page.getByRole('button', { name: 'Stop', exact: true }).click();
+  await expect(card).toHaveCount(0);
+});
+
+test('places, filters and keys', async ({ watched }) => {
+  const { page } = watched;
+  await make(WORKER);
+  await make(WEB);
+  await settled(WORKER.id, 6);
+
+  // What narrows the list is in the address, and back undoes it.
+  await page.goto('/ui/apps');
+  await page.keyboard.press('/');
+  await page.keyboard.type('worker');
+  await expect(page).toHaveURL('/ui/apps?q=worker');
+  await expect(page.locator(`a[href="/ui/apps${WORKER.id}"]`)).toHaveCount(1);
+  await expect(page.locator(`a[href="/ui/apps${WEB.id}"]`)).toHaveCount(0);
+  await page.keyboard.press('Escape');
+  await expect(page).toHaveURL('/ui/apps');
+  await page.getByRole('button', { name: /^Running/ }).click();
+  await expect(page).toHaveURL('/ui/apps?status=running');
+  await page.goBack();
+  await expect(page).toHaveURL('/ui/apps');
+
+  // By keys alone to an app, its log, and away.
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('jobs/worker');
+  await page.keyboard.press('Enter');
+  await expect(page).toHaveURL(`/ui/apps${WORKER.id}`);
+  await page.keyboard.press('2');
+  await expect(page).toHaveURL(`/ui/apps${WORKER.id}?tab=log`);
+  await page.keyboard.press('o');
+  await expect(page.getByRole('region', { name: 'Log' })).toContainText('oops');
+  await page.keyboard.press('g');
+  await page.keyboard.press('m');
+  await expect(page).toHaveURL('/ui/agents');
+  await page.keyboard.press('?');
+  await expect(page.getByRole('dialog')).toContainText('Go to Overview');
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('dialog')).toHaveCount(0);
+  await page.goBack();
+  await expect(page).toHaveURL(new RegExp(`^[^?]*/ui/apps${WORKER.id}\\?tab=log`));
+
+  // The map says the same as the list does.
+  await page.goto('/ui/agents');
+  await expect(page.getByRole('img', { name: /^On / }).first()).toBeVisible();
+  await page.keyboard.press('v');
+  await expect(page).toHaveURL('/ui/agents?colour=app');
+});
+
+test('what is out of touch says so', async ({ watched }) => {
+  const { page, findings } = watched;
+  await page.goto('/ui/apps');
+  await expect(page.getByText('Live', { exact: true })).toBeVisible();
+  await page.route('**/v2/**', (route) => route.abort());
+  await page.evaluate(() => dispatchEvent(new Event('offline')));
+  await page.goto('/ui/');
+  await expect(page.getByText('Nothing could be read from the cluster.')).toBeVisible();
+  await page.unroute('**/v2/**');
+  await expect(page.getByText('Live', { exact: true })).toBeVisible();
+  // Calls that were cut off are what this test is about.
+  findings.splice(0, findings.length, ...findings.filter((finding) => !finding.includes('net::ERR_FAILED')));
+});
+
+test('every screen, in both themes and three widths, without serious faults of accessibility', async ({
+  watched,
+  page,
+}) => {
+  for (const definition of TOURED) await make(definition);
+  await settled(WEB.id, 3);
+  await settled(WORKER.id, 6);
+  await expect.poll(async () => (await app(WEB.id))?.tasksHealthy).toBe(3);
+  await call('PUT', `/v2/apps/${WEB.id}`, { env: { COLOUR: 'blue' }, instances: 4 });
+  await settled(WEB.id, 4);
+  mkdirSync(PICTURES, { recursive: true });
+
+  const SCREENS: readonly { name: string; path: string; ready: string; act?: () => Promise<void> }[] = [
+    { name: 'overview', path: '/ui/', ready: 'text=Needs a look' },
+    { name: 'apps', path: '/ui/apps', ready: `a[href="/ui/apps${WEB.id}"]` },
+    { name: 'apps-empty', path: '/ui/apps?q=nothing-is-called-so', ready: 'text=No app matches' },
+    { name: 'instances', path: `/ui/apps${WEB.id}`, ready: 'role=table[name="Instances"]' },
+    { name: 'log', path: `/ui/apps${WORKER.id}?tab=log`, ready: '.chunk' },
+    { name: 'why', path: `/ui/apps${HUGE.id}?tab=why`, ready: 'text=too little cpu' },
+    { name: 'configuration', path: `/ui/apps${WEB.id}?tab=configuration`, ready: 'text="http.server' },
+    { name: 'versions', path: `/ui/apps${WEB.id}?tab=versions`, ready: '.diff' },
+    { name: 'traffic', path: `/ui/apps${WEB.id}?tab=traffic`, ready: 'text=/Requests|No load balancer/' },
+    { name: 'create', path: '/ui/new', ready: 'textarea' },
+    {
+      name: 'edit',
+      path: `/ui/edit${WEB.id}`,
+      ready: 'textarea',
+      act: async () => {
+        await page
+          .getByLabel('Definition, as JSON')
+          .fill('{\n  "id": "/tour/web",\n  "cmd": "x",\n  "instances": -1,\n  "mem": "much"\n}');
+        await page.getByRole('button', { name: 'Save and deploy' }).click();
+        await page.locator('.line.wrong').first().waitFor();
+      },
+    },
+    { name: 'deployments', path: '/ui/deployments', ready: `text=Scale ${HUGE.id}` },
+    { name: 'machines', path: '/ui/agents', ready: 'canvas' },
+    { name: 'events', path: '/ui/events', ready: 'role=listitem' },
+    { name: 'missing', path: '/ui/apps/nothing/here', ready: 'text=There is no app' },
+    { name: 'palette', path: `/ui/apps${WEB.id}`, ready: 'role=table', act: () => page.keyboard.press('Control+k') },
+    { name: 'keys', path: '/ui/apps', ready: `a[href="/ui/apps${WEB.id}"]`, act: () => page.keyboard.press('?') },
+    {
+      name: 'destroy',
+      path: `/ui/apps${WEB.id}`,
+      ready: 'role=table',
+      act: () => page.getByRole('button', { name: 'Destroy' }).click(),
+    },
+  ];
+  const problems: string[] = [];
+  for (const colorScheme of ['light', 'dark'] as const) {
+    for (const [width, height] of [
+      [390, 844],
+      [1024, 768],
+      [1600, 1000],
+    ] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.setViewportSize({ width, height });
+      for (const { name, path, ready, act } of SCREENS) {
+        await page.goto(path);
+        await page.locator(ready).first().waitFor();
+        await act?.();
+        const where = `${name}-${width}-${colorScheme}`;
+        await page.evaluate(() => document.fonts.ready);
+        await page.screenshot({ path: join(PICTURES, `${where}.png`), animations: 'disabled' });
+        const overflow = await page.evaluate(
+          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        );
+        if (overflow > 0) problems.push(`${where}: ${overflow} px wider than the window`);
+        const { violations } = await new AxeBuilder({ page }).analyze();
+        for (const { id, impact, nodes } of violations) {
+          if (impact !== 'serious' && impact !== 'critical') continue;
+          problems.push(
+            `${where}: ${id} (${impact}): ${nodes
+              .slice(0, 2)
+              .map((node) => node.html.slice(0, 160))
+              .join(' | ')}`,
+          );
+        }
+      }
+    }
+  }
+  expect(problems).toEqual([]);
+  await expectClean(watched);
+});
+
+test('three hundred hostile strings stay text', async ({ watched }) => {
+  const { page } = watched;
+  expect(HOSTILE).toHaveLength(300);
+
+  // As ids: refused in words that are shown as words.
+  await page.goto('/ui/new');
+  for (const text of HOSTILE.filter((_, index) => index % 10 === 0)) {
+    await write(page, JSON.stringify({ id: text, cmd: 'true' }));
+    await page.getByRole('button', { name: 'Create', exact: true }).click();
+    await expect(page.locator('.faults')).not.toBeEmpty();
+  }
+  await expectClean(watched);
+  const made = await Promise.all(
+    HOSTILE.map(async (text) => (await call('POST', '/v2/apps', { id: text, cmd: 'true', instances: 0 })).status),
+  );
+  expect(
+    made.filter((status) => status === 201),
+    'no hostile string is an id',
+  ).toEqual([]);
+
+  // In addresses, as ids, filters and tabs.
+  for (const text of HOSTILE.filter((_, index) => index % 6 === 0)) {
+    const part = encodeURIComponent(text);
+    for (const path of [
+      `/ui/apps/${part}`,
+      `/ui/edit/${part}`,
+      `/ui/apps?q=${part}&in=${part}&status=${part}`,
+      `/ui/agents?q=${part}&by=${part}`,
+      `/ui/events?q=${part}`,
+      `/ui/new?from=${part}`,
+      `/ui/${part}`,
+    ]) {
+      await page.evaluate((to) => {
+        history.pushState(null, '', to);
+        dispatchEvent(new PopStateEvent('popstate'));
+      }, path);
+    }
+  }
+  await expectClean(watched);
+
+  // As names and values of labels and variables, as output, and in what all of these are shown by.
+  const GROUPS = 10;
+  const made_ids: string[] = [];
+  const escaped = (text: string) => text.replaceAll('\\', '\\\\').replaceAll("'", "'\\''");
+  for (let group = 0; group < GROUPS; group += 1) {
+    const mine = HOSTILE.filter((_, index) => index % GROUPS === group);
+    const id = `/tour/hostile-${group}`;
+    const printed = mine
+      .map((text) => `printf '%b\\n' '${escaped(text)}'; printf '%b\\n' '${escaped(text)}' >&2`)
+      .join('; ');
+    const [labels, env] = [
+      Object.fromEntries(mine.map((text, index) => [`${index} ${text}`, text])),
+      Object.fromEntries(mine.map((text, index) => [`HOSTILE_${index}`, text])),
+    ];
+    await make({
+      id,
+      cmd: `${printed}; sleep 600`,
+      instances: 1,
+      cpus: 0.02,
+      mem: 16,
+      labels,
+      env,
+      portDefinitions: [],
+    });
+    made_ids.push(id);
+  }
+  for (const [group, id] of made_ids.entries()) {
+    await settled(id, 1);
+    await call('PUT', `/v2/apps/${id}`, { labels: { other: HOSTILE[group] } });
+  }
+  for (const id of made_ids) await settled(id, 1);
+  for (const [group, id] of made_ids.entries()) {
+    for (const tab of ['', '?tab=configuration', '?tab=versions', '?tab=log', '?tab=log&file=stderr']) {
+      await page.goto(`/ui/apps${id}${tab}`);
+      await page
+        .locator(tab.includes('log') ? '.chunk' : tab.includes('versions') ? '.diff' : 'h1')
+        .first()
+        .waitFor();
+      if (tab.includes('log')) await expect(page.getByRole('region', { name: 'Log' })).toContainText(HIT);
+      if (tab.includes('versions')) {
+        await expect(page.locator('.diff')).toContainText((HOSTILE[group] ?? '').slice(0, 12));
+      }
+      await expectClean(watched);
+    }
+    await page.goto(`/ui/edit${id}`);
+    await page.locator('textarea').waitFor();
+    await expectClean(watched);
+  }
+  for (const path of ['/ui/', '/ui/apps', '/ui/events', '/ui/agents?colour=app', '/ui/deployments']) {
+    await page.goto(path);
+    await page.locator('h1').waitFor();
+    await expect(page.getByText('Live', { exact: true })).toBeVisible();
+    await page.keyboard.press('Control+k');
+    await page.getByRole('combobox').fill(HOSTILE[2] ?? '');
+    await page.keyboard.press('Escape');
+    await expectClean(watched);
+  }
+  for (const id of made_ids) await remove(id);
+});
