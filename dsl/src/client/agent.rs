@@ -40,7 +40,8 @@ async fn list(session: &mut Session<'_>) -> Result<(), Failure> {
     match session.form {
         Form::Json => session.show_document(&answer),
         Form::Text => {
-            let AgentList { agents } = answer.read()?;
+            let AgentList { mut agents } = answer.read()?;
+            agents.sort_by(|one, other| (&one.hostname, &one.id).cmp(&(&other.hostname, &other.id)));
             if agents.is_empty() {
                 session.remark("no agent has registered yet");
                 return Ok(());

@@ -22,10 +22,13 @@ const VARIABLE: &str = "ATTICA_COMPLETE";
 const PATIENCE: Duration = Duration::from_millis(800);
 const CANDIDATES_MAX: usize = 500;
 
-/// Prints a script that completes commands, options and ids:
-/// source <(attica completion bash), likewise zsh; for fish: attica completion fish | source
+/// Prints a script that completes commands, options and ids.
 #[derive(Clone, Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = "\
+For the shell that is open, or in its start-up file:
+  source <(attica completion bash)
+  source <(attica completion zsh)
+  attica completion fish | source")]
 pub struct CompletionCommand {
     /// The shell that reads the script
     shell: Shell,

@@ -148,16 +148,16 @@ mod tests {
             &from,
             &to,
             &expect![[r#"
-              ~ instances: 3 → 5
-              ~ cmd
-                  - "serve"
-                  + "serve --with a --very long --command line --that does --not fit"
-              - env.B: "2"
-              + env.C: "\u001b[31m"
-              ~ labels["a.b"]: "x" → "y"
-              - constraints[0]: ["hostname","UNIQUE"]
-              ~ healthChecks[0].path: "/" → "/health"
-              + healthChecks[1]: {"path":"/"}"#]],
+                  ~ instances: 3 → 5
+                  ~ cmd
+                      - "serve"
+                      + "serve --with a --very long --command line --that does --not fit"
+                  - env.B: "2"
+                  + env.C: "\u001b[31m"
+                  ~ labels["a.b"]: "x" → "y"
+                  - constraints[0]: ["hostname","UNIQUE"]
+                  ~ healthChecks[0].path: "/" → "/health"
+                  + healthChecks[1]: {"path":"/"}"#]],
         );
     }
 

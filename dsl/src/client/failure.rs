@@ -126,10 +126,14 @@ impl Failure {
             Failure::Unreadable { .. } => {
                 Some("is this the address of a service layer, and of the same version as this program?".to_owned())
             }
+            // The server's sentence about a deployment that another one took the place of.
+            Failure::DeploymentFailed { reason, .. } => {
+                let by = reason.strip_prefix("Replaced by deployment ")?;
+                Some(format!("attica deployment watch {by}"))
+            }
             Failure::Usage(_)
             | Failure::Refused { .. }
             | Failure::File { .. }
-            | Failure::DeploymentFailed { .. }
             | Failure::Interrupted
             | Failure::Output(_) => None,
         }

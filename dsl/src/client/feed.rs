@@ -43,7 +43,7 @@ impl EventsCommand {
 }
 
 /// What an event is about, then what it says, then the rest that is short.
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 18] = [
     "appId",
     "runSpecId",
     "groupId",
@@ -60,6 +60,8 @@ const FIELDS: [&str; 16] = [
     "uri",
     "clientIp",
     "remoteAddress",
+    "frameworkId",
+    "master",
 ];
 
 /// `12:03:11  status_update_event  /web  TASK_RUNNING …`
@@ -83,10 +85,11 @@ pub(super) fn line(frame: &Frame) -> Line {
         line = line.then(Tone::Plain, format!("  {id}"));
     }
     let actions = data["currentStep"]["actions"].as_array().into_iter().flatten();
-    actions.fold(line, |line, action| {
+    let with_action = |line: Line, action: &Value| {
         let words = ["action", "app"].map(|name| action[name].as_str().unwrap_or_default());
         line.then(Tone::Plain, format!("  {}", words.join(" ")))
-    })
+    };
+    actions.fold(line, with_action).trimmed()
 }
 
 fn tone(event_type: &str) -> Tone {

@@ -5,11 +5,16 @@ use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Client options")]
 pub struct GlobalOptions {
-    /// Address of the cluster's service layer; several, repeated or separated by commas, are tried in turn
-    /// [default: ATTICA_ADDR, the configuration file's, or http://127.0.0.1:8080]
+    /// Address of the cluster; several are tried in turn [default: http://127.0.0.1:8080]
+    ///
+    /// Where its service layer answers, as http://HOST:PORT. Several, repeated or separated by commas, are tried in turn. Without
+    /// this option: ATTICA_ADDR, then addr in $XDG_CONFIG_HOME/attica/config.toml, then http://127.0.0.1:8080.
     #[arg(long, value_name = "URL", value_delimiter = ',')]
     pub(super) addr: Vec<String>,
-    /// Cluster that the configuration file names [default: ATTICA_CLUSTER]
+    /// Cluster by its name in the configuration file
+    ///
+    /// The file is $XDG_CONFIG_HOME/attica/config.toml, and the cluster is [cluster.NAME] with an addr. Without this option:
+    /// ATTICA_CLUSTER.
     #[arg(long, value_name = "NAME", conflicts_with = "addr")]
     pub(super) cluster: Option<String>,
     /// Show what the server said, as JSON; streams as one object per line

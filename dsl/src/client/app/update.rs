@@ -63,7 +63,9 @@ impl Update {
         }
         let request = Request::new(Method::PATCH, self.id.path(&self.deploying.query()));
         let request = request.with_document(&Value::Object(update));
-        write::write(session, &self.id, &request, self.deploying, &format!("{} is being changed", self.id)).await
+        let written =
+            write::write(session, &self.id, &request, self.deploying, &format!("{} is being changed", self.id)).await;
+        written.map_err(|failure| handed_in.located(failure))
     }
 
     /// The definition that comes out of it.

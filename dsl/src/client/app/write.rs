@@ -14,8 +14,11 @@ use crate::client::session::Session;
 
 /// Adds an app.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+  attica app add web.json
+  attica app add id=/shop/web cmd='python3 -m http.server $PORT0' instances=3 cpus=0.1 mem=32")]
 pub struct Add {
-    /// A JSON file, - for standard input, or fields: id=/web cmd='serve $PORT0' instances=3 env.NAME=value
+    /// A JSON file, - for standard input, or fields
     #[arg(value_name = "FILE|-|KEY=VALUE", required = true)]
     definition: Vec<String>,
     #[command(flatten)]
@@ -24,13 +27,15 @@ pub struct Add {
 
 impl Add {
     pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
-        let definition = Definition::read(&self.definition, &mut session.input)?.applied_to(&Map::new())?;
+        let handed_in = Definition::read(&self.definition, &mut session.input)?;
+        let definition = handed_in.applied_to(&Map::new())?;
         let Some(id) = definition.get("id").and_then(Value::as_str).and_then(|id| id.parse::<AppId>().ok()) else {
             return Err(Failure::Usage("the app has no id: give it one, as in id=/shop/web".to_owned()));
         };
         let request = Request::new(Method::POST, format!("/v2/apps{}", self.deploying.query()));
         let ongoing = Ongoing::begin(session, self.deploying.waiting.patience()).await?;
-        let answer = session.server.call(&request.with_document(&Value::Object(definition))).await?;
+        let answer = session.server.call(&request.with_document(&Value::Object(definition))).await;
+        let answer = answer.map_err(|failure| handed_in.located(failure))?;
         ongoing.conclude(session, &answer, &format!("{id} is being added")).await
     }
 }
@@ -51,7 +56,8 @@ impl Scale {
     pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let document = json!({"instances": self.instances});
         let request = Request::new(Method::PATCH, self.id.path(&self.deploying.query())).with_document(&document);
-        let said = format!("{} is set to {} instances", self.id, self.instances);
+        let plural = if self.instances == 1 { "" } else { "s" };
+        let said = format!("{} is set to {} instance{plural}", self.id, self.instances);
         write(session, &self.id, &request, self.deploying, &said).await
     }
 }

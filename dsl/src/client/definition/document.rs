@@ -8,7 +8,16 @@ use crate::client::failure::Failure;
 /// The server takes no larger body.
 const BYTES_MAX: u64 = 8 << 20;
 
-pub(super) fn of_file(path: &str) -> Result<Map<String, Value>, Failure> {
+/// A JSON object and where it comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::client) struct Document {
+    /// The file, as the user named it.
+    pub(super) name: String,
+    pub(super) text: String,
+    pub(super) object: Map<String, Value>,
+}
+
+pub(super) fn of_file(path: &str) -> Result<Document, Failure> {
     let cannot = |source: std::io::Error| match source.kind() {
         // One word alone was perhaps meant to be a field.
         ErrorKind::NotFound if !path.contains(['/', '.']) => Failure::Failed {
@@ -19,13 +28,13 @@ pub(super) fn of_file(path: &str) -> Result<Map<String, Value>, Failure> {
     };
     let file = File::open(path).map_err(cannot)?;
     let text = text(file).map_err(cannot)?;
-    parse(path, &text)
+    parse(path, text)
 }
 
-pub(super) fn of_stream(input: &mut dyn Read) -> Result<Map<String, Value>, Failure> {
+pub(super) fn of_stream(input: &mut dyn Read) -> Result<Document, Failure> {
     const NAME: &str = "standard input";
     let text = text(input).map_err(|source| Failure::File { path: NAME.into(), source })?;
-    parse(NAME, &text)
+    parse(NAME, text)
 }
 
 fn text(reader: impl Read) -> std::io::Result<String> {
@@ -37,16 +46,19 @@ fn text(reader: impl Read) -> std::io::Result<String> {
     }
 }
 
-fn parse(name: &str, text: &str) -> Result<Map<String, Value>, Failure> {
-    match serde_json::from_str(text) {
-        Ok(Value::Object(object)) => Ok(object),
+fn parse(name: &str, text: String) -> Result<Document, Failure> {
+    if text.trim().is_empty() {
+        return Err(Failure::failed(format!("{name} is empty")));
+    }
+    match serde_json::from_str(&text) {
+        Ok(Value::Object(object)) => Ok(Document { name: name.to_owned(), text, object }),
         Ok(Value::Array(_)) => {
             Err(Failure::failed(format!("{name}: a list: hand in one app at a time, as an object {{ … }}")))
         }
         Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
             Err(Failure::failed(format!("{name}: not an app: expected an object {{ … }}")))
         }
-        Err(error) => Err(Failure::failed(mistake(name, text, &error))),
+        Err(error) => Err(Failure::failed(mistake(name, &text, &error))),
     }
 }
 

@@ -114,8 +114,10 @@ struct Follower {
     began: SystemTime,
     progress: Option<Progress>,
     contact: Contact,
-    /// Lines that stand above the cursor of the terminal.
-    drawn: usize,
+    /// Whether every event since the beginning was seen; if not, the end may be among the missing ones.
+    seen: Continuity,
+    /// What stands above the cursor of the terminal.
+    drawn: Vec<Line>,
     /// What a log was told last.
     told: Vec<String>,
 }
@@ -125,8 +127,6 @@ struct Follower {
 enum Contact {
     Good,
     Lost,
-    /// Events are missing: the end may be among them.
-    Doubtful,
 }
 
 /// How a deployment ended.
@@ -137,7 +137,15 @@ enum Ending {
 
 impl Follower {
     fn new(id: String, began: SystemTime) -> Self {
-        Self { id, began, progress: None, contact: Contact::Good, drawn: 0, told: Vec::new() }
+        Self {
+            id,
+            began,
+            progress: None,
+            contact: Contact::Good,
+            seen: Continuity::Whole,
+            drawn: Vec::new(),
+            told: Vec::new(),
+        }
     }
 
     async fn run(mut self, session: &mut Session<'_>, mut stream: EventStream) -> Result<(), Failure> {
@@ -170,11 +178,15 @@ impl Follower {
     /// What a step of the stream means.
     fn take(&mut self, session: &mut Session<'_>, step: Step) -> Result<Option<Ending>, Failure> {
         match step {
-            Step::Event(frame) if frame.event_type == "event_stream_reset" => self.contact = Contact::Doubtful,
+            Step::Event(frame) if frame.event_type == "event_stream_reset" => self.seen = Continuity::Broken,
             Step::Event(frame) => return self.event(session, &frame),
             Step::Lost { .. } => self.contact = Contact::Lost,
-            Step::Resumed(Continuity::Whole) => self.contact = Contact::Good,
-            Step::Resumed(Continuity::Broken) => self.contact = Contact::Doubtful,
+            Step::Resumed(continuity) => {
+                self.contact = Contact::Good;
+                if continuity == Continuity::Broken {
+                    self.seen = Continuity::Broken;
+                }
+            }
         }
         Ok(None)
     }
@@ -200,7 +212,7 @@ impl Follower {
     async fn look(&mut self, session: &Session<'_>) -> Result<(), Failure> {
         match read(&session.server, &self.id).await {
             Ok(Some(progress)) => self.progress = Some(progress),
-            Ok(None) if self.contact == Contact::Doubtful => return Err(self.ended_unseen()),
+            Ok(None) if self.seen == Continuity::Broken => return Err(self.ended_unseen()),
             Ok(None) | Err(Failure::Unreachable { .. } | Failure::NoAnswer { .. }) => {}
             Err(Failure::Refused { status, .. }) if status.is_server_error() => {}
             Err(failure) => return Err(failure),
@@ -216,8 +228,10 @@ impl Follower {
             Reader::Terminal { columns } => {
                 let lines: Vec<Line> =
                     self.lines(session.now()).into_iter().map(|line| line.cut(columns - 1)).collect();
-                session.screen.err.redraw(self.drawn, &lines)?;
-                self.drawn = lines.len();
+                if lines != self.drawn {
+                    session.screen.err.redraw(self.drawn.len(), &lines)?;
+                    self.drawn = lines;
+                }
             }
             Reader::Program | Reader::Printer { .. } => {
                 let sentences = self.sentences();
@@ -256,7 +270,7 @@ impl Follower {
             Ending::Failed { reason } => Err(Failure::DeploymentFailed { id: self.id, reason }),
             Ending::Done => {
                 if let (Form::Text, Reader::Terminal { .. }) = (session.form, session.screen.err.reader()) {
-                    session.screen.err.redraw(self.drawn, &[])?;
+                    session.screen.err.redraw(self.drawn.len(), &[])?;
                 }
                 let deployment = format!(": deployment {}, after {elapsed}", self.id);
                 session.remark(Line::toned(Tone::Good, "done").then(Tone::Plain, deployment));

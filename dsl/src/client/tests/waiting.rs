@@ -40,6 +40,7 @@ fn a_write_waits_until_its_deployment_has_ended() {
         with(deployment_event("deployment_failed", json!({"reason": "another"})), json!({"plan": {"id": "other"}}));
     let endings = [
         ("done", vec![other.clone(), deployment_event("deployment_success", json!({}))]),
+        ("superseded", vec![deployment_event("deployment_failed", json!({"reason": "Replaced by deployment 6"}))]),
         ("failed", vec![deployment_event("deployment_failed", json!({"reason": "The deployment was cancelled"}))]),
     ];
     block_on(async {
@@ -133,7 +134,7 @@ fn a_terminal_gets_bars_in_place() {
         let run = Run { reader: Reader::Terminal { columns: 50 }, ..Run::default() };
         let text = shown(&transcript(run, &server, &[SCALE]).await);
         // How often it is drawn depends on the time that reading takes: the last drawing counts.
-        let (_, last) = text.rsplit_once("\u{1b}[4A").unwrap();
+        let (_, last) = text.rsplit_once("\rdeployment").unwrap();
         expect_file!["snapshots/bars.txt"].assert_eq(&last.replace('\u{1b}', "␛").replace('\r', "␍"));
     });
 }

@@ -172,6 +172,11 @@ fn refusals_say_what_was_wrong_where_and_what_to_do() {
             ("GET /v2/deployments", Recording::ok(json!([]))),
         ])
         .await;
-        expect_file!["snapshots/refusals.txt"].assert_eq(&transcript(Run::default(), &server, lines).await);
+        let mut text = transcript(Run::default(), &server, lines).await;
+        let input = "{\n  \"id\": \"/bad\",\n  \"healthChecks\": [\n    {\"portIndex\": 7}\n  ],\n  \"cpus\": -1\n}\n";
+        let run = Run { input, ..Run::default() };
+        text.push_str(&format!("<<< {input}"));
+        text.push_str(&transcript(run, &server, &[&["app", "add", "-", "--no-wait"]]).await);
+        expect_file!["snapshots/refusals.txt"].assert_eq(&text);
     });
 }
