@@ -30,10 +30,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 async fn main() {
     let directory = roles::directory();
     if report::is_wanted("h1") {
+        let first_port = answering_ports();
         let mut figures = Vec::new();
         for disk in fsync::disks(directory.path()) {
             let place = tempfile::tempdir_in(directory.path()).expect("a directory");
-            figures.push(h1(place.path(), &disk).await);
+            figures.push(h1(place.path(), &disk, first_port).await);
         }
         report::print(&figures);
     }
@@ -115,20 +116,19 @@ impl Asker {
 // h1 -----------------------------------------------------------------------------------------------------------------
 
 const AGENTS: usize = 190;
-const AGENT_RESOURCES: &str = "cpus:16;mem:65536;disk:100000;ports:[21000-21199]";
-const PORTS: std::ops::RangeInclusive<u16> = 21_000..=21_199;
+/// Ports of each agent.
+const PORTS: u16 = 200;
 const BACKENDS: u64 = 10_000;
 const BACKEND_APPS: u64 = 20;
 const LAUNCHES: usize = 100;
 const ASKING_INTERVAL: Duration = Duration::from_micros(500);
 
 /// From the moment an agent sends that a task runs to the first answer of that task through the load balancer, p99.
-async fn h1(directory: &Path, disk: &Disk) -> Figure {
+async fn h1(directory: &Path, disk: &Disk, first_port: u16) -> Figure {
     let site = Site::new(directory, disk).await;
-    let cluster = Cluster::start(&site, AGENTS, AGENT_RESOURCES).await;
-    for port in PORTS {
-        answer_at(port);
-    }
+    let last_port = first_port + PORTS - 1;
+    let resources = format!("cpus:16;mem:65536;disk:100000;ports:[{first_port}-{last_port}]");
+    let cluster = Cluster::start(&site, AGENTS, &resources).await;
     // The client blocks, as clients do; the agents go on meanwhile.
     let took_ms = tokio::task::spawn_blocking(move || {
         for number in 0..BACKEND_APPS {
@@ -170,21 +170,32 @@ fn first_answer_ms(cluster: &Cluster, id: &str) -> f64 {
     answered.duration_since(reported).as_secs_f64() * 1e3
 }
 
-/// Answers every request to this port of the machine, for ever.
-fn answer_at(port: u16) {
-    let listener = TcpListener::bind((MACHINE, port)).expect("a free port");
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().map_while(Result::ok) {
-            std::thread::spawn(move || {
-                let mut request = [0; 4096];
-                while stream.read(&mut request).is_ok_and(|length| length > 0) {
-                    if stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n").is_err() {
-                        return;
-                    }
+/// Answers every request to some [`PORTS`] of the machine in a row, for ever; tells the first of them.
+fn answering_ports() -> u16 {
+    let in_a_row = |first: u16| {
+        (first..first + PORTS).map(|port| TcpListener::bind((MACHINE, port))).collect::<Result<Vec<_>, _>>()
+    };
+    let (first, listeners) = (20_000..32_000)
+        .step_by(usize::from(PORTS))
+        .find_map(|first| Some((first, in_a_row(first).ok()?)))
+        .expect("free ports in a row");
+    for listener in listeners {
+        std::thread::spawn(move || answer(&listener));
+    }
+    first
+}
+
+fn answer(listener: &TcpListener) {
+    for mut stream in listener.incoming().map_while(Result::ok) {
+        std::thread::spawn(move || {
+            let mut request = [0; 4096];
+            while stream.read(&mut request).is_ok_and(|length| length > 0) {
+                if stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n").is_err() {
+                    return;
                 }
-            });
-        }
-    });
+            }
+        });
+    }
 }
 
 // h3 -----------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 //! layer is away the latest table stays in use.
 
 mod args;
+mod files;
 #[cfg(test)]
 mod fixtures;
 mod follow;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use args::Args;
 
+use files::Shares;
 use follow::Follower;
 use proxy::{Doors, Entrance, Ports, Switch, bind};
 use table::{Groups, Mode};
@@ -77,8 +79,9 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
 
     let stop = CancellationToken::new();
     let _stop_on_return = stop.clone().drop_guard();
-    let switch = Arc::new(Switch::new());
-    let doors = Doors::new(Arc::clone(&switch));
+    let shares = Shares::take();
+    let switch = Arc::new(Switch::new(shares.idle));
+    let doors = Doors::new(Arc::clone(&switch), shares.clients);
     let ports = Ports::new(doors.clone(), args.listen, vec![bound.port(), stats_bound.port()], stop.clone());
     let follower = Follower::new(&args.paas_url, &name, Groups::of(&args.group), Arc::clone(&switch), ports);
     let loaded = follower.loaded();

@@ -118,6 +118,7 @@ impl Follower {
         let (body, service) = address.events(&self.name, after).await?;
         let mut stream = Stream { body, parser: Parser::default(), heard: Instant::now() };
         let mut posting = None;
+        let mut ports_tried = Instant::now();
         loop {
             if self.knowledge == Knowledge::None {
                 let (position, apps) = service.apps().await?;
@@ -131,7 +132,10 @@ impl Follower {
             for frame in stream.next(pending).await? {
                 self.fold(&frame);
             }
-            self.ports.open_missing().await;
+            if ports_tried.elapsed() > IDLE_INTERVAL {
+                self.ports.open_missing().await;
+                ports_tried = Instant::now();
+            }
         }
     }
 

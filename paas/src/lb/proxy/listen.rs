@@ -21,8 +21,6 @@ use super::request::{self, Origin};
 use super::{Entrance, tunnel};
 use crate::lb::table::Mode;
 
-/// Clients that are connected at once, over all ports; each may cost two open files, of usually 20,000.
-const CONNECTIONS_MAX: usize = 8_192;
 /// A head has to be complete so long after its connection was opened, or after the answer before: this ends clients that send slowly,
 /// and those that send nothing.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -45,8 +43,9 @@ pub(crate) struct Doors {
 }
 
 impl Doors {
-    pub(crate) fn new(switch: Arc<Switch>) -> Self {
-        Self { switch, slots: Arc::new(Semaphore::new(CONNECTIONS_MAX)), connections: TaskTracker::new() }
+    /// So many clients may be connected at once, over all ports.
+    pub(crate) fn new(switch: Arc<Switch>, clients_max: usize) -> Self {
+        Self { switch, slots: Arc::new(Semaphore::new(clients_max)), connections: TaskTracker::new() }
     }
 
     /// Resolves when all connections have ended. Nothing may be accepted any more.

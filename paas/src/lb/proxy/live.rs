@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use tokio::sync::Semaphore;
+
 use super::upstream::Upstream;
-use crate::lb::table::{RouteTable, Service, ServiceId};
+use crate::lb::table::{Backend, RouteTable, Service, ServiceId};
 use crate::lb::traffic::{AppTraffic, Traffic};
 use crate::model::InstanceId;
 
@@ -16,6 +18,8 @@ pub(crate) struct Switch {
     /// Upstreams that left the table with requests in progress.
     leaving: Mutex<Vec<Arc<Upstream>>>,
     traffic: Traffic,
+    /// Connections that wait for use, with all upstreams together, take one each.
+    idle_slots: Arc<Semaphore>,
 }
 
 /// A route table with the use that is made of it.
@@ -38,9 +42,10 @@ pub(crate) struct LiveService {
 }
 
 impl Switch {
-    /// Nothing is known yet.
-    pub(crate) fn new() -> Self {
-        Self { current: RwLock::new(None), leaving: Mutex::default(), traffic: Traffic::default() }
+    /// Nothing is known yet. With all upstreams together, so many connections may wait for use.
+    pub(crate) fn new(idle_max: usize) -> Self {
+        let idle_slots = Arc::new(Semaphore::new(idle_max));
+        Self { current: RwLock::new(None), leaving: Mutex::default(), traffic: Traffic::default(), idle_slots }
     }
 
     /// The table in use; none before the first.
@@ -115,14 +120,10 @@ impl Switch {
     ) -> Arc<LiveService> {
         match former {
             Some(former) if Arc::ptr_eq(&former.service, service) => Arc::clone(former),
-            Some(former) => Arc::new(former.succeeded_by(service, gone)),
+            Some(former) => Arc::new(former.succeeded_by(service, &self.idle_slots, gone)),
             None => Arc::new(LiveService {
                 service: Arc::clone(service),
-                upstreams: service
-                    .backends
-                    .iter()
-                    .map(|backend| Arc::new(Upstream::new(Arc::clone(backend))))
-                    .collect(),
+                upstreams: service.backends.iter().map(|backend| upstream(backend, &self.idle_slots)).collect(),
                 turn: Arc::default(),
                 traffic: self.traffic.of(&service.id.app),
             }),
@@ -143,7 +144,12 @@ impl Live {
 
 impl LiveService {
     /// The same service with other backends: both lists are ordered by task, so that one pass tells who stays.
-    fn succeeded_by(&self, service: &Arc<Service>, gone: &mut Vec<Arc<Upstream>>) -> LiveService {
+    fn succeeded_by(
+        &self,
+        service: &Arc<Service>,
+        idle_slots: &Arc<Semaphore>,
+        gone: &mut Vec<Arc<Upstream>>,
+    ) -> LiveService {
         let mut former = self.upstreams.iter().peekable();
         let mut upstreams = Vec::with_capacity(service.backends.len());
         for backend in &service.backends {
@@ -151,10 +157,14 @@ impl LiveService {
                 gone.push(Arc::clone(left));
             }
             let same = former.next_if(|upstream| upstream.backend == *backend);
-            upstreams.push(same.map_or_else(|| Arc::new(Upstream::new(Arc::clone(backend))), Arc::clone));
+            upstreams.push(same.map_or_else(|| upstream(backend, idle_slots), Arc::clone));
         }
         gone.extend(former.cloned());
         let (turn, traffic) = (Arc::clone(&self.turn), Arc::clone(&self.traffic));
         LiveService { service: Arc::clone(service), upstreams, turn, traffic }
     }
+}
+
+fn upstream(backend: &Arc<Backend>, idle_slots: &Arc<Semaphore>) -> Arc<Upstream> {
+    Arc::new(Upstream::new(Arc::clone(backend), Arc::clone(idle_slots)))
 }

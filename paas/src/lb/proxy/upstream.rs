@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::body::RequestBody;
 use crate::lb::table::Backend;
@@ -37,6 +38,7 @@ pub(crate) struct Upstream {
     suspended_until_ms: AtomicU64,
     epoch: Instant,
     idle: Mutex<Vec<Idle>>,
+    idle_slots: Arc<Semaphore>,
     pub(crate) count: Count,
 }
 
@@ -54,6 +56,7 @@ pub(crate) struct Count {
 struct Idle {
     sender: SendRequest<RequestBody>,
     since: Instant,
+    _slot: OwnedSemaphorePermit,
 }
 
 /// A connection that is to carry one request.
@@ -81,7 +84,8 @@ pub(super) enum ConnectError {
 }
 
 impl Upstream {
-    pub(super) fn new(backend: Arc<Backend>) -> Self {
+    /// A connection that waits for use takes one of the slots.
+    pub(super) fn new(backend: Arc<Backend>, idle_slots: Arc<Semaphore>) -> Self {
         Self {
             mark: mark(&backend.task.to_string()),
             backend,
@@ -90,6 +94,7 @@ impl Upstream {
             suspended_until_ms: AtomicU64::new(0),
             epoch: Instant::now(),
             idle: Mutex::default(),
+            idle_slots,
             count: Count::default(),
         }
     }
@@ -178,10 +183,11 @@ impl Upstream {
 
     /// Takes back a connection whose response was read to its end.
     pub(super) fn keep(&self, sender: SendRequest<RequestBody>) {
+        let Ok(slot) = Arc::clone(&self.idle_slots).try_acquire_owned() else { return };
         let mut idle = self.idle();
         // Under the lock: whoever retires it empties the list afterwards.
         if !self.retired.load(Ordering::SeqCst) && !sender.is_closed() && idle.len() < IDLE_MAX {
-            idle.push(Idle { sender, since: Instant::now() });
+            idle.push(Idle { sender, since: Instant::now(), _slot: slot });
         }
     }
 

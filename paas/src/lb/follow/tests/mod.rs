@@ -22,8 +22,8 @@ struct Site {
 
 impl Site {
     fn follow(addresses: &[String]) -> Self {
-        let switch = Arc::new(Switch::new());
-        let doors = Doors::new(Arc::clone(&switch));
+        let switch = Arc::new(Switch::new(100));
+        let doors = Doors::new(Arc::clone(&switch), 100);
         let ports = Ports::new(doors, [127, 0, 0, 1].into(), Vec::new(), CancellationToken::new());
         let follower = Follower::new(addresses, "test", Groups::All, Arc::clone(&switch), ports);
         Self { switch, task: tokio::spawn(follower.run()) }

@@ -88,6 +88,30 @@ async fn connections_are_kept_on_both_sides() {
 }
 
 #[tokio::test]
+async fn answers_without_a_body_keep_the_connection() {
+    for (method, answer) in [
+        ("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"),
+        ("GET", "HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\nContent-Length: 5\r\n\r\n"),
+        ("GET", "HTTP/1.1 204 No Content\r\nX: y\r\n\r\n"),
+        ("GET", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: y\r\n\r\n"),
+        ("GET", "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No Content\r\nX: y\r\n\r\n"),
+    ] {
+        let backend = Backend::start(Manner::Answer(answer)).await;
+        let site = Site::new(&[], &[&backend]).await;
+        let mut client = Client::connect(site.port).await;
+        for _ in 0..3 {
+            client.write(format!("{method} / HTTP/1.1\r\nHost: web.test\r\n\r\n").as_bytes()).await;
+            let seen = client.read_until(|text| text.ends_with("\r\n\r\n")).await.to_ascii_lowercase();
+            let expected = answer.rsplit("HTTP/1.1 ").next().unwrap().to_ascii_lowercase();
+            for line in expected.lines().filter(|line| !line.is_empty()) {
+                assert!(seen.contains(line), "{line} in {seen}");
+            }
+        }
+        assert_eq!(*backend.accepted.lock().unwrap(), 1, "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_reached_nobody_goes_to_another_instance() {
     let backend = Backend::start(Manner::Answer(HELLO)).await;
     let mut site = Site::empty().await;

@@ -124,8 +124,8 @@ pub(super) struct Site {
 impl Site {
     /// A data path that knows of no app yet.
     pub(super) async fn empty() -> Self {
-        let switch = Arc::new(Switch::new());
-        let doors = Doors::new(Arc::clone(&switch));
+        let switch = Arc::new(Switch::new(100));
+        let doors = Doors::new(Arc::clone(&switch), 100);
         let stop = CancellationToken::new();
         let mut site = Self { switch, table: Table::new(Groups::All), doors, stop, port: 0 };
         site.port = site.listen(Entrance::Names, Mode::Http).await;
