@@ -14,6 +14,13 @@ use super::terminal::{Line, Tone};
 pub struct EventsCommand {
     #[command(flatten)]
     pub(super) options: GlobalOptions,
+    #[command(flatten)]
+    pub(super) feed: Feed,
+}
+
+/// Which events are shown.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Feed {
     /// Only events of this type; may be repeated
     #[arg(long = "type", short, value_name = "TYPE")]
     types: Vec<String>,
@@ -22,7 +29,7 @@ pub struct EventsCommand {
     after: Option<u64>,
 }
 
-impl EventsCommand {
+impl Feed {
     pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let types: Vec<&str> = self.types.iter().map(String::as_str).collect();
         let mut stream = EventStream::open(&session.server, &types, self.after.map(EventId)).await?;

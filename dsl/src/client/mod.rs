@@ -99,33 +99,28 @@ async fn execute(
     surroundings: Surroundings,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
-    let options = match &command {
-        Command::App(app) => &app.options.0,
-        Command::Deployment(deployment) => &deployment.options.0,
-        Command::Task(task) => &task.options.0,
-        Command::Queue(queue) => &queue.options,
-        Command::Events(events) => &events.options,
-        Command::Agent(agent) => &agent.options.0,
-        Command::Completion(completion) => return completion.run(screen),
-    };
-    let options = options.clone().or(before);
-    let mut session = Session {
+    let open = |options: GlobalOptions, screen| open(options.or(before), surroundings, screen);
+    match command {
+        Command::App(app) => app.command.run(&mut open(app.options.0, screen)?).await,
+        Command::Deployment(deployment) => deployment.command.run(&mut open(deployment.options.0, screen)?).await,
+        Command::Task(task) => task.command.run(&mut open(task.options.0, screen)?).await,
+        Command::Queue(queue) => queue::show(&mut open(queue.options, screen)?).await,
+        Command::Events(events) => events.feed.run(&mut open(events.options, screen)?).await,
+        Command::Agent(agent) => agent.command.run(&mut open(agent.options.0, screen)?).await,
+        Command::Completion(completion) => completion.run(screen),
+    }
+}
+
+/// What a command that talks to a cluster has to work with.
+fn open(options: GlobalOptions, surroundings: Surroundings, screen: &mut Screen) -> Result<Session<'_>, Failure> {
+    Ok(Session {
         server: Rc::new(Server::new(config::target(&options, surroundings.variable)?)),
         screen,
         form: if options.json { Form::Json } else { Form::Text },
         input: surroundings.input,
         clock: surroundings.clock,
         interrupt: surroundings.interrupt,
-    };
-    match command {
-        Command::App(app) => app.command.run(&mut session).await,
-        Command::Deployment(deployment) => deployment.command.run(&mut session).await,
-        Command::Task(task) => task.command.run(&mut session).await,
-        Command::Queue(queue) => queue.run(&mut session).await,
-        Command::Events(events) => events.run(&mut session).await,
-        Command::Agent(agent) => agent.command.run(&mut session).await,
-        Command::Completion(_) => unreachable!("it needs no session, and was run"),
-    }
+    })
 }
 
 /// Says what went wrong, and returns the exit status.

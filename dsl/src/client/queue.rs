@@ -19,31 +19,29 @@ pub struct QueueCommand {
     pub(super) options: GlobalOptions,
 }
 
-impl QueueCommand {
-    pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
-        let answer = session.server.call(&Request::get("/v2/queue")).await?;
-        match session.form {
-            Form::Json => session.show_document(&answer),
-            Form::Text => {
-                let Queue { queue } = answer.read()?;
-                if queue.is_empty() {
-                    session.remark("nothing waits");
-                    return Ok(());
-                }
-                let columns =
-                    [Column::text("APP"), Column::number("WAITING"), Column::number("SINCE"), Column::prose("WHY")];
-                let mut table = Table::new(&columns);
-                let now = session.now();
-                for item in &queue {
-                    table.row([
-                        Line::toned(Tone::Strong, &item.app.id),
-                        Line::plain(item.count.to_string()),
-                        Line::toned(Tone::Faint, age(&item.since, now)),
-                        Line::plain(why_and_how_long(item)),
-                    ]);
-                }
-                session.show_table(&table)
+pub(super) async fn show(session: &mut Session<'_>) -> Result<(), Failure> {
+    let answer = session.server.call(&Request::get("/v2/queue")).await?;
+    match session.form {
+        Form::Json => session.show_document(&answer),
+        Form::Text => {
+            let Queue { queue } = answer.read()?;
+            if queue.is_empty() {
+                session.remark("nothing waits");
+                return Ok(());
             }
+            let columns =
+                [Column::text("APP"), Column::number("WAITING"), Column::number("SINCE"), Column::prose("WHY")];
+            let mut table = Table::new(&columns);
+            let now = session.now();
+            for item in &queue {
+                table.row([
+                    Line::toned(Tone::Strong, &item.app.id),
+                    Line::plain(item.count.to_string()),
+                    Line::toned(Tone::Faint, age(&item.since, now)),
+                    Line::plain(why_and_how_long(item)),
+                ]);
+            }
+            session.show_table(&table)
         }
     }
 }

@@ -132,7 +132,7 @@ impl Count {
             (0, 0) => "none left".to_owned(),
             (0, to_end) => format!("{to_end} to end"),
             (wanted, 0) => format!("{} of {wanted} {good}", self.ready),
-            (wanted, to_end) => format!("{} of {wanted} {good}, {to_end} old to end", self.ready),
+            (wanted, to_end) => format!("{} of {wanted} {good}, {to_end} to end", self.ready),
         }
     }
 

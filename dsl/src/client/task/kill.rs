@@ -38,7 +38,7 @@ impl Kill {
         let ongoing = Ongoing::begin(session, patience).await?;
         let answer = session.server.call(&request).await?;
         if self.scale {
-            return ongoing.conclude(session, &answer, &format!("{} tasks are being killed", ids.len())).await;
+            return ongoing.conclude(session, &answer, &format!("killing {}", ids.join(", "))).await;
         }
         match session.form {
             Form::Json => session.show_document(&answer),

@@ -7,7 +7,7 @@ use clap_complete::engine::ArgValueCompleter;
 use http::StatusCode;
 
 use super::piece::take;
-use super::{known, meant, missing};
+use super::{known, meant};
 use crate::client::completion::task_ids;
 use crate::client::failure::Failure;
 use crate::client::server::{Request, encode};
@@ -19,7 +19,7 @@ const PIECE_BYTES: u64 = 256 << 10;
 /// How often a followed file is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// So many looks without anything new, and it is asked whether the task still runs.
-const QUIET_LOOKS: u32 = 4;
+const QUIET_LOOKS: u32 = 2;
 
 /// Shows what a task writes.
 #[derive(Clone, Debug, Args)]
@@ -92,10 +92,13 @@ impl Log {
         // A task that has ended is no longer listed, and its files may still be there.
         let tasks = known(&session.server).await?;
         let task = meant(&self.task, &tasks)?.unwrap_or(&self.task).to_owned();
-        let size = match self.size(session, &task).await {
-            Err(Failure::Refused { status: StatusCode::NOT_FOUND, body: None, .. }) => return Err(missing(&task)),
-            other => other?,
-        };
+        let size = self.size(session, &task).await.map_err(|failure| match failure {
+            Failure::Refused { request, status: StatusCode::NOT_FOUND, body, hint: None } => {
+                let hint = Some("attica task list shows what there is".to_owned());
+                Failure::Refused { request, status: StatusCode::NOT_FOUND, body, hint }
+            }
+            failure => failure,
+        })?;
         let begin = match self.lines {
             Lines::All => 0,
             Lines::Last(lines) => self.begin_of_last(session, &task, size, lines).await?,

@@ -133,9 +133,9 @@ fn the_output_of_a_task_is_passed_on_raw_only_where_that_is_wanted() {
     let log = |offset: &str, length: usize| format!("GET /v2/tasks/t/log?file=stdout&offset={offset}&length={length}");
     block_on(async {
         let server = Recorded::start([
-            ("GET /v2/tasks", Recording::ok(json!({"tasks": []}))),
-            (log("-1", 0).leak() as &str, Recording::ok(json!({"data": "", "offset": length}))),
-            (log("0", length).leak() as &str, Recording::ok(json!({"data": OUTPUT, "offset": 0}))),
+            ("GET /v2/tasks".to_owned(), Recording::ok(json!({"tasks": []}))),
+            (log("-1", 0), Recording::ok(json!({"data": "", "offset": length}))),
+            (log("0", length), Recording::ok(json!({"data": OUTPUT, "offset": 0}))),
         ])
         .await;
         let terminal = Reader::Terminal { columns: 80 };

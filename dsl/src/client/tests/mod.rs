@@ -3,6 +3,7 @@
 mod addresses;
 pub(super) mod answers;
 mod hostile;
+mod logs;
 mod reads;
 mod recorded;
 mod waiting;

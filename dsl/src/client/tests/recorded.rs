@@ -64,9 +64,9 @@ pub(super) struct Recorded {
 }
 
 impl Recorded {
-    pub(super) async fn start(recordings: impl IntoIterator<Item = (&'static str, Recording)>) -> Self {
+    pub(super) async fn start(recordings: impl IntoIterator<Item = (impl Into<String>, Recording)>) -> Self {
         let shelf = Arc::new(Shelf::default());
-        let recordings = recordings.into_iter().map(|(line, recording)| (line.to_owned(), recording)).collect();
+        let recordings = recordings.into_iter().map(|(line, recording)| (line.into(), recording)).collect();
         *shelf.recordings.lock().unwrap() = recordings;
         let router = Router::new().fallback(answer).with_state(Arc::clone(&shelf));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
