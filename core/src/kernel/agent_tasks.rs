@@ -130,7 +130,14 @@ impl Kernel {
         self.update_reach(now, framework, status, Reach::Reachable, out);
     }
 
-    pub(super) fn end_task(&mut self, now: Now, framework: &FrameworkId, id: &TaskId, ending: Ending, out: &mut Effects) {
+    pub(super) fn end_task(
+        &mut self,
+        now: Now,
+        framework: &FrameworkId,
+        id: &TaskId,
+        ending: Ending,
+        out: &mut Effects,
+    ) {
         let state = self.framework_mut(framework).told(ending.state);
         let agent = self.task_mut(framework, id).agent.clone();
         let status = from_master(now, id.clone(), Some(agent), state, ending.reason, ending.message);

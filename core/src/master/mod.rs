@@ -200,6 +200,7 @@ fn setup(args: &Args, identity: &Identity, leadership: &Leadership) -> Setup {
     // Epochs count up from 1.
     let epoch = leadership.lead().epoch.0.unsigned_abs();
     let rate = args.agent_removal_rate_limit;
+    let lease = leadership.lease();
     let config = Config {
         agent_heartbeat_ms: args.agent_ping_timeout.0,
         agent_missed_limit: args.max_agent_ping_timeouts,
@@ -220,6 +221,7 @@ fn setup(args: &Args, identity: &Identity, leadership: &Leadership) -> Setup {
             scheduler: args.scheduler_heartbeat.duration(),
             link: args.agent_ping_timeout.duration(),
             epoch,
+            leads: Arc::new(move || lease.is_current()),
         },
         config,
         elected_at: Timestamp::from(SystemTime::now()),

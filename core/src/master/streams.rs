@@ -36,12 +36,17 @@ pub(super) struct Streams {
 }
 
 /// How often idle streams carry a heartbeat, and of which epoch.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Heartbeats {
     pub(super) scheduler: Duration,
     pub(super) link: Duration,
     pub(super) epoch: u64,
+    /// Whether nobody else can lead at this moment. Who hears nothing from a leader that may be deposed is free to look for another.
+    pub(super) leads: Leads,
 }
+
+/// Asks whether this leader is one for certain.
+pub(super) type Leads = Arc<dyn Fn() -> bool + std::marker::Send + Sync>;
 
 #[derive(Clone)]
 struct SchedulerStream {
@@ -122,7 +127,12 @@ impl Streams {
         if event.r#type == Some(scheduler::EventType::Subscribed) {
             let heartbeat = record(&scheduler::Event::heartbeat(), open.media);
             let _ = open.sender.send(heartbeat.clone());
-            tokio::spawn(beat(open.sender.clone(), heartbeat, self.heartbeats.scheduler));
+            tokio::spawn(beat(
+                open.sender.clone(),
+                heartbeat,
+                self.heartbeats.scheduler,
+                self.heartbeats.leads.clone(),
+            ));
         }
     }
 
@@ -130,16 +140,16 @@ impl Streams {
         let _ = open.send(record(event, MediaType::Protobuf));
         if event.r#type == link::EventType::Registered {
             let heartbeat = record(&link::Event::heartbeat(self.heartbeats.epoch), MediaType::Protobuf);
-            tokio::spawn(beat(open.clone(), heartbeat, self.heartbeats.link));
+            tokio::spawn(beat(open.clone(), heartbeat, self.heartbeats.link, self.heartbeats.leads.clone()));
         }
     }
 }
 
-/// Sends the same record again and again, until the stream has ended.
-async fn beat(sender: StreamSender, heartbeat: Bytes, interval: Duration) {
+/// Sends the same record again and again while it `leads`, until the stream has ended.
+async fn beat(sender: StreamSender, heartbeat: Bytes, interval: Duration, leads: Leads) {
     loop {
         tokio::time::sleep(interval).await;
-        if sender.send(heartbeat.clone()).is_err() {
+        if leads() && sender.send(heartbeat.clone()).is_err() {
             return;
         }
     }
@@ -165,17 +175,42 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use attica_core_api::http::stream::StreamEnd;
     use http_body_util::BodyExt;
 
     use super::super::inbox::inbox;
     use super::*;
 
+    fn heartbeats(interval: Duration, leads: impl Fn() -> bool + std::marker::Send + Sync + 'static) -> Heartbeats {
+        Heartbeats { scheduler: interval, link: interval, epoch: 1, leads: Arc::new(leads) }
+    }
+
+    #[tokio::test]
+    async fn a_leader_in_doubt_gives_no_sign_of_life() {
+        let (inbox, _inputs) = inbox();
+        let certain = Arc::new(AtomicBool::new(false));
+        let (asked, mut asks) = tokio::sync::mpsc::unbounded_channel();
+        let answer = certain.clone();
+        let leads = move || asked.send(()).is_ok() && answer.load(Ordering::SeqCst);
+        let streams = Arc::new(Streams::new(inbox, heartbeats(Duration::from_millis(1), leads)));
+        let (link, mut read) = streams.open_link(None);
+        let registered = Box::new(link::Event::registered(1, link::Registered::default()));
+        streams.send(&Send::Agent { link, event: registered });
+        assert!(read.frame().await.unwrap().is_ok(), "registered");
+        for _ in 0..3 {
+            asks.recv().await.unwrap();
+        }
+        assert!(tokio::time::timeout(Duration::ZERO, read.frame()).await.is_err(), "nothing more");
+        certain.store(true, Ordering::SeqCst);
+        assert!(read.frame().await.unwrap().is_ok(), "a heartbeat");
+    }
+
     #[tokio::test]
     async fn a_stream_that_nobody_reads_is_cut_and_the_kernel_is_told() {
         let (inbox, mut inputs) = inbox();
-        let interval = Duration::from_secs(15);
-        let streams = Arc::new(Streams::new(inbox, Heartbeats { scheduler: interval, link: interval, epoch: 1 }));
+        let streams = Arc::new(Streams::new(inbox, heartbeats(Duration::from_secs(15), || true)));
         let (stalled, unread) = streams.open_scheduler(MediaType::Protobuf, None);
         let (other, mut read) = streams.open_scheduler(MediaType::Protobuf, None);
         let large = scheduler::Event::error("x".repeat(8 << 20));
@@ -195,8 +230,7 @@ mod tests {
     #[tokio::test]
     async fn a_closed_link_is_forgotten_at_once() {
         let (inbox, mut inputs) = inbox();
-        let interval = Duration::from_secs(15);
-        let streams = Arc::new(Streams::new(inbox, Heartbeats { scheduler: interval, link: interval, epoch: 1 }));
+        let streams = Arc::new(Streams::new(inbox, heartbeats(Duration::from_secs(15), || true)));
         let (link, body) = streams.open_link(None);
         assert!(streams.has_link(&link));
         drop(body);

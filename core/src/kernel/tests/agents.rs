@@ -207,7 +207,8 @@ fn of_an_agent_that_is_replaced_every_task_ends_at_once_and_once() {
     scene.agent_call("l3", link::Call::register(register));
     expect![[r#"
         l3 REGISTERED m1-S2 matches: true
-        s1 OFFERS m1-O2"#]].assert_eq(&scene.said());
+        s1 OFFERS m1-O2"#]]
+    .assert_eq(&scene.said());
 }
 
 #[test]

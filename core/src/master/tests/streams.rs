@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode, header};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::harness::{Cluster, PATIENCE, TestFramework, client, framework_info, soon};
+use super::harness::{Cluster, PATIENCE, TestFramework, client, eventually, framework_info, soon};
 
 #[tokio::test]
 async fn a_task_from_offer_to_acknowledged_end() {
@@ -119,7 +119,7 @@ async fn a_framework_that_goes_is_shown_as_gone_and_comes_back() {
         let state = master.json("/frameworks").await;
         state["frameworks"][0]["connected"].as_bool()
     };
-    super::harness::eventually(async || (!connected().await?).then_some(())).await;
+    eventually(async || (!connected().await?).then_some(())).await;
     let info = attica_core_api::v1::FrameworkInfo { id: Some(id.clone()), ..framework_info("web") };
     let back = TestFramework::subscribe(vec![master.authority()], info).await;
     assert_eq!(back.id, id);
@@ -184,7 +184,7 @@ async fn a_master_stops_although_postgres_is_down() {
     let calls = framework.calls.clone();
     let waiting = tokio::spawn(async move { calls.teardown().await });
     let arrived = async || master.json("/metrics/snapshot").await["master/messages_unregister_framework"] == 1.0;
-    super::harness::eventually(async || arrived().await.then_some(())).await;
+    eventually(async || arrived().await.then_some(())).await;
     master.stop().await;
     assert!(waiting.await.unwrap().is_err(), "what was not written is not answered");
     lock.rollback().await.unwrap();
@@ -229,5 +229,36 @@ async fn while_postgres_is_down_writes_are_refused_and_reads_go_on() {
     // What waited is done now: exactly once.
     tokio::time::timeout(PATIENCE, first).await.unwrap().unwrap().unwrap();
     assert_eq!(master.json("/frameworks").await["completed_frameworks"][0]["name"], "web");
+    master.stop().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_cannot_come_back_because_postgres_is_down_is_waited_for() {
+    let cluster = Cluster::start().await;
+    let master = cluster.master(&["--agent-ping-timeout=100ms", "--max-agent-ping-timeouts=5"]).await;
+    let agent = master.agent("cpus:1;mem:64").await;
+    let framework = master.framework("web").await;
+    let pool = cluster.postgres.database().pool("test", 1);
+    let mut lock = pool.begin().await.unwrap();
+    sqlx::query("lock table journal in access exclusive mode").execute(&mut *lock).await.unwrap();
+    let waiting = framework.calls.clone();
+    let first = tokio::spawn(async move { waiting.teardown().await });
+    let noticed = async || {
+        agent.post(link::Call::heartbeat(agent.id.clone(), agent.epoch)).await;
+        let statuses = link::Call::statuses(agent.id.clone(), agent.epoch, Vec::new());
+        let answer = tokio::time::timeout(Duration::from_millis(100), agent.post(statuses)).await;
+        (answer == Ok(StatusCode::SERVICE_UNAVAILABLE)).then_some(())
+    };
+    eventually(noticed).await;
+    // Three times as long as it may be silent.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    lock.rollback().await.unwrap();
+    soon(first).await.unwrap().unwrap();
+    let back = agent.register_again(&master).await;
+    assert_eq!(back.post(link::Call::heartbeat(back.id.clone(), back.epoch)).await, StatusCode::ACCEPTED);
+    assert_eq!(master.json("/metrics/snapshot").await["master/slave_unreachable_completed"], 0.0);
+    // The clocks run again: it is silent from now on.
+    let lost = async || master.json("/metrics/snapshot").await["master/slave_unreachable_completed"] == 1.0;
+    eventually(async || lost().await.then_some(())).await;
     master.stop().await;
 }
