@@ -9,6 +9,8 @@ use crate::client::queue::why;
 use crate::client::terminal::{Line, Tone};
 
 const BAR_CELLS: u32 = 20;
+/// So many apps of one deployment are looked at and shown: each costs a request and a line.
+pub(super) const APPS_MAX: usize = 10;
 
 /// How far a deployment is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub(super) struct Progress {
     step: u32,
     steps: u32,
     apps: Vec<AppProgress>,
+    /// Apps that are not shown.
+    others: usize,
 }
 
 /// How far an app is.
@@ -55,21 +59,26 @@ enum Good {
 }
 
 impl Progress {
-    /// Of a running deployment. `apps` are the ones that it touches, as far as they exist.
-    pub(super) fn new(deployment: &Deployment, apps: &[AppInfo], queue: &[QueueItem]) -> Self {
-        let progress = |id: &String| {
-            let info = apps.iter().find(|info| info.app.id == *id);
+    /// Of a running deployment. `seen` are the apps that were looked at, as far as they exist; where they are few, all that the current
+    /// step changes.
+    pub(super) fn new(deployment: &Deployment, seen: &[(String, Option<AppInfo>)], queue: &[QueueItem]) -> Self {
+        let all = &deployment.affected_apps;
+        let seen_ids = seen.iter().map(|(id, _)| id);
+        let shown: Vec<&String> = if all.len() <= APPS_MAX { all.iter().collect() } else { seen_ids.collect() };
+        let progress = |id: &&String| {
+            let info = seen.iter().find(|(seen, _)| seen == *id).and_then(|(_, info)| info.as_ref());
             let turn = turn(deployment, id, info);
             let remarks = match turn {
-                Turn::Now { .. } => remarks(deployment, info, queue.iter().find(|item| item.app.id == *id)),
+                Turn::Now { .. } => remarks(deployment, info, queue.iter().find(|item| item.app.id == **id)),
                 Turn::Later | Turn::Over => Vec::new(),
             };
-            AppProgress { id: id.clone(), turn, remarks }
+            AppProgress { id: (*id).clone(), turn, remarks }
         };
         Self {
             step: deployment.current_step,
             steps: deployment.total_steps,
-            apps: deployment.affected_apps.iter().map(progress).collect(),
+            apps: shown.iter().map(progress).collect(),
+            others: all.len().saturating_sub(shown.len()),
         }
     }
 
@@ -81,7 +90,8 @@ impl Progress {
     /// A bar for each app, for a terminal.
     pub(super) fn bars(&self) -> Vec<Line> {
         let width = self.apps.iter().map(|app| Line::plain(&app.id).width()).max().unwrap_or(0);
-        self.apps.iter().flat_map(|app| app.bar(width)).collect()
+        let others = (self.others > 0).then(|| Line::toned(Tone::Faint, format!("  and {} other apps", self.others)));
+        self.apps.iter().flat_map(|app| app.bar(width)).chain(others).collect()
     }
 
     /// A sentence for each app, for a log.

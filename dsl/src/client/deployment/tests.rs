@@ -7,9 +7,9 @@ use crate::client::tests::answers::{BEFORE, at_rest, deployment, half_way, queue
 
 /// The bars and the sentences.
 fn progress(deployment: Value, app: Option<Value>, queue: Value) -> String {
-    let apps: Vec<_> = app.map(|app| from_value(app).unwrap()).into_iter().collect();
+    let seen = [("/shop/web".to_owned(), app.map(|app| from_value(app).unwrap()))];
     let queue: attica_paas_api::queue::Queue = from_value(queue).unwrap();
-    let progress = Progress::new(&from_value(deployment).unwrap(), &apps, &queue.queue);
+    let progress = Progress::new(&from_value(deployment).unwrap(), &seen, &queue.queue);
     let bars = progress.bars().into_iter().map(|line| line.render(Colour::Hidden) + "\n").collect::<String>();
     let sentences = progress.sentences().into_iter().map(|sentence| sentence + "\n").collect::<String>();
     format!("{}\n{bars}{sentences}", progress.step())
@@ -34,6 +34,11 @@ fn how_far_it_is_is_told_for_every_action() {
         ),
         ("stopped", json!({"currentActions": current("StopApplication")}), Some(at_rest("/shop/web", 2, BEFORE))),
         ("gone", json!({"currentActions": current("StopApplication")}), None),
+        (
+            "one of many",
+            json!({"affectedApps": (0..40).map(|n| format!("/{n}")).chain(["/shop/web".to_owned()]).collect::<Vec<_>>()}),
+            Some(app(json!({}))),
+        ),
         (
             "later and over",
             json!({

@@ -8,7 +8,7 @@ use clap_complete::engine::ArgValueCompleter;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::progress::Progress;
+use super::progress::{APPS_MAX, Progress};
 use super::{Patience, list};
 use crate::client::age::short;
 use crate::client::completion::deployment_ids;
@@ -30,8 +30,6 @@ const EVENT_TYPES: [&str; 8] = [
     "status_update_event",
     "event_stream_reset",
 ];
-/// So many apps of one deployment are looked at in detail.
-const APPS_MAX: usize = 10;
 const LOOK_AGAIN_MIN: Duration = Duration::from_millis(200);
 /// What waits for time, or for what other apps do, changes without an event.
 const LOOK_AGAIN_MAX: Duration = Duration::from_secs(2);
@@ -302,16 +300,17 @@ const LOST: &str = "the connection is lost; waiting until the cluster answers ag
 async fn read(server: &Server, id: &str) -> Result<Option<Progress>, Failure> {
     let running: Vec<Deployment> = server.get(list::PATH).await?;
     let Some(deployment) = running.into_iter().find(|deployment| deployment.id == id) else { return Ok(None) };
-    let mut apps: Vec<AppInfo> = Vec::new();
+    let mut seen: Vec<(String, Option<AppInfo>)> = Vec::new();
     for current in deployment.current_actions.iter().take(APPS_MAX) {
         let Ok(app) = current.app.parse::<AppId>() else { continue };
-        match server.get::<AppWrapper>(&app.path("")).await {
-            Ok(AppWrapper { app }) => apps.push(app),
+        let info = match server.get::<AppWrapper>(&app.path("")).await {
+            Ok(AppWrapper { app }) => Some(app),
             // It is being removed.
-            Err(Failure::Refused { status: http::StatusCode::NOT_FOUND, .. }) => {}
+            Err(Failure::Refused { status: http::StatusCode::NOT_FOUND, .. }) => None,
             Err(failure) => return Err(failure),
-        }
+        };
+        seen.push((current.app.clone(), info));
     }
     let Queue { queue } = server.get("/v2/queue").await?;
-    Ok(Some(Progress::new(&deployment, &apps, &queue)))
+    Ok(Some(Progress::new(&deployment, &seen, &queue)))
 }

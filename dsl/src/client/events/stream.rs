@@ -1,3 +1,4 @@
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -54,13 +55,16 @@ enum State {
         decoder: Decoder,
         heard_at: Instant,
     },
-    /// Since `lost_at`; the next attempt is at `retry_at`, the one after it `pause` later.
+    /// Since `lost_at`. Whoever waits may stop waiting and come back: the attempt goes on where it was.
     Lost {
         lost_at: Instant,
-        retry_at: Instant,
         pause: Duration,
+        attempt: Attempt,
     },
 }
+
+/// A new subscription, after a pause.
+type Attempt = Pin<Box<dyn Future<Output = Result<Incoming, Failure>>>>;
 
 impl EventStream {
     /// Subscribes to events of these types, all when there are none, after an event or from now on. Nothing that happens after
@@ -104,29 +108,32 @@ impl EventStream {
                         },
                         Err(_too_long) => "an event is too long".to_owned(),
                     };
-                    let now = Instant::now();
-                    self.state = State::Lost { lost_at: now, retry_at: now + RETRY_FIRST, pause: RETRY_FIRST };
+                    self.state =
+                        State::Lost { lost_at: Instant::now(), pause: RETRY_FIRST, attempt: self.attempt(RETRY_FIRST) };
                     return Ok(Step::Lost { cause });
                 }
-                State::Lost { lost_at, retry_at, pause } => {
-                    tokio::time::sleep_until(*retry_at).await;
-                    match subscribe(&self.server, &self.path, self.after).await {
-                        Ok(body) => {
-                            self.state = State::open(body);
-                            let continuity = if self.after.is_some() { Continuity::Whole } else { Continuity::Broken };
-                            return Ok(Step::Resumed(continuity));
-                        }
-                        Err(failure) if lost_at.elapsed() > ABSENCE_MAX || !is_passing(&failure) => {
-                            return Err(failure);
-                        }
-                        Err(_passing) => {
-                            *pause = (*pause * 2).min(RETRY_LAST);
-                            *retry_at = Instant::now() + *pause;
-                        }
+                State::Lost { lost_at, pause, attempt } => match attempt.await {
+                    Ok(body) => {
+                        self.state = State::open(body);
+                        let continuity = if self.after.is_some() { Continuity::Whole } else { Continuity::Broken };
+                        return Ok(Step::Resumed(continuity));
                     }
-                }
+                    Err(failure) if lost_at.elapsed() > ABSENCE_MAX || !is_passing(&failure) => return Err(failure),
+                    Err(_passing) => {
+                        let (lost_at, pause) = (*lost_at, (*pause * 2).min(RETRY_LAST));
+                        self.state = State::Lost { lost_at, pause, attempt: self.attempt(pause) };
+                    }
+                },
             }
         }
+    }
+
+    fn attempt(&self, pause: Duration) -> Attempt {
+        let (server, path, after) = (Rc::clone(&self.server), self.path.clone(), self.after);
+        Box::pin(async move {
+            tokio::time::sleep(pause).await;
+            subscribe(&server, &path, after).await
+        })
     }
 }
 
