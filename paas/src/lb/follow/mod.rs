@@ -37,6 +37,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const PENDING_INTERVAL: Duration = Duration::from_millis(20);
 /// Else, so often is looked whether a service port that was taken is free.
 const IDLE_INTERVAL: Duration = Duration::from_secs(2);
+/// More apps than this are read all together.
+const SINGLE_READS_MAX: usize = 32;
 /// An acknowledgement is repeated so often: it is a lease of 15 s.
 const LEASE_INTERVAL: Duration = Duration::from_secs(4);
 /// Traffic is reported so often.
@@ -121,14 +123,16 @@ impl Follower {
         let mut ports_tried = Instant::now();
         loop {
             if self.knowledge == Knowledge::None {
-                let (position, apps) = service.apps().await?;
-                self.table.apply(Input::Listed { position, apps });
+                self.read_all(&service).await?;
                 self.knowledge = Knowledge::Complete;
             }
-            self.read_outdated(&service).await?;
-            self.publish().await;
             let posting = posting.get_or_insert_with(|| self.post(service.clone()));
-            let pending = self.acknowledge(posting);
+            // What is taken away is so at once, and not only when the service layer has answered.
+            let mut pending = self.publish(posting).await;
+            if !self.table.outdated().is_empty() {
+                self.read_outdated(&service).await?;
+                pending = self.publish(posting).await;
+            }
             for frame in stream.next(pending).await? {
                 self.fold(&frame);
             }
@@ -151,6 +155,9 @@ impl Follower {
 
     /// Reads the apps again whose definitions have changed.
     async fn read_outdated(&mut self, service: &ServiceLayer) -> Result<(), FollowError> {
+        if self.table.outdated().len() > SINGLE_READS_MAX {
+            return self.read_all(service).await;
+        }
         let outdated: Vec<RunSpecId> = self.table.outdated().keys().cloned().collect();
         for id in outdated {
             let (position, app) = service.app(&id).await?;
@@ -159,15 +166,18 @@ impl Follower {
         Ok(())
     }
 
-    async fn publish(&mut self) {
+    async fn read_all(&mut self, service: &ServiceLayer) -> Result<(), FollowError> {
+        let (position, apps) = service.apps().await?;
+        self.table.apply(Input::Listed { position, apps });
+        Ok(())
+    }
+
+    /// Puts the routes into use and acknowledges them. Something is pending when that is not everything.
+    async fn publish(&mut self, posting: &Posting) -> Pending {
         let routes = self.table.routes();
         self.switch.publish(Arc::clone(&routes));
         self.ports.follow(&routes.names).await;
         self.loaded.send_replace(true);
-    }
-
-    /// Acknowledges what is in use. Something is pending when that is not everything.
-    fn acknowledge(&self, posting: &Posting) -> Pending {
         let position = self.table.acknowledgeable(|instance| self.switch.is_busy(instance));
         posting.position.send_if_modified(|known| std::mem::replace(known, position) != position);
         if position < self.table.position() || !self.table.outdated().is_empty() {

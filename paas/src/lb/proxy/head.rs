@@ -5,7 +5,6 @@
 //! understood here. What is left to do against smuggling is done here: one host, and no second request on a connection whose last one
 //! was chunked ([`Framing`]), since a length beside that may have meant something else to whoever is in front of us.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
@@ -161,8 +160,8 @@ fn add_forwarded_for(headers: &mut HeaderMap, client: IpAddr) {
     let before = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
     let before: Vec<&str> = before.filter(|value| value.len() < FORWARDED_FOR_BYTES_MAX).collect();
     let chain = match before.as_slice() {
-        [] => Cow::Owned(client.to_string()),
-        some => Cow::Owned(format!("{}, {client}", some.join(", "))),
+        [] => client.to_string(),
+        some => format!("{}, {client}", some.join(", ")),
     };
     if let Ok(chain) = HeaderValue::from_str(&chain) {
         headers.insert(FORWARDED_FOR, chain);

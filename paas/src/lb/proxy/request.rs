@@ -7,9 +7,9 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -24,8 +24,15 @@ use super::{Entrance, cookie, tunnel};
 use crate::lb::table::{ServiceIndex, Session};
 use crate::lb::traffic::OpenRequest;
 
-/// Backends that one request is tried on.
-const BACKENDS_MAX: usize = 4;
+/// Backends that one request is tried on in a row.
+const BACKENDS_MAX: usize = 16;
+/// A request that may be repeated is, so often: one that makes backends break should not reach all of them.
+const REPEATS_MAX: usize = 3;
+/// As long as there are backends but none can be connected to, a request waits so long for one: a program that has just started may
+/// not listen yet.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// While it waits, they are tried again so often.
+const PATIENCE_INTERVAL: Duration = Duration::from_millis(50);
 /// A backend has so long to begin its answer.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -73,8 +80,18 @@ async fn routed(
     };
     let upgrading = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
     let protocol = head::forwarded(&mut parts, &body, origin.client, origin.port);
-    let journey = Journey { switch, origin, host: host.as_deref(), path: parts.uri.clone(), wanted };
-    let sent = journey.send(Arc::clone(service), parts, body).await;
+    let journey = Journey {
+        switch,
+        origin,
+        host: host.as_deref(),
+        path: parts.uri.clone(),
+        wanted,
+        begun: Instant::now(),
+        tried: Vec::new(),
+        age: Age::Used,
+        repeats: 0,
+    };
+    let sent = journey.send(Arc::clone(service), Request::from_parts(parts, body)).await;
     let Sent { response, connection, permit } = sent.inspect_err(|_| open.failed())?;
     open.answered();
     if response.status().is_server_error() {
@@ -130,7 +147,15 @@ struct Journey<'a> {
     origin: Origin,
     host: Option<&'a str>,
     path: Uri,
+    /// The upstream that a cookie names.
     wanted: Option<u64>,
+    begun: Instant,
+    /// Where it was tried since it last waited.
+    tried: Vec<Arc<Upstream>>,
+    /// Which connections are used: once one of the used ones turned out to be closed, others may be as well.
+    age: Age,
+    /// How often it was sent again without knowing what became of it.
+    repeats: usize,
 }
 
 /// Enough to send a request a second time.
@@ -163,68 +188,90 @@ impl Copy {
 /// What came of sending a request on one connection.
 enum Outcome {
     Answered(Box<Response<Incoming>>),
-    /// It may be sent again.
+    /// No backend has seen it.
     Unsent(Box<Request<RequestBody>>),
-    /// Nobody can tell what became of it.
+    /// A backend may have acted on it, and another one may do so again.
+    Repeatable(Box<Request<RequestBody>>),
+    /// A backend may have acted on it.
     Lost,
     /// The backend took too long.
     Late,
 }
 
 impl Journey<'_> {
-    async fn send(&self, mut service: Arc<LiveService>, parts: Parts, body: RequestBody) -> Result<Sent, Refusal> {
-        let mut request = Request::from_parts(parts, body);
-        let mut tried: Vec<Arc<Upstream>> = Vec::new();
-        // Once a used connection turned out to be closed, others may be as well.
-        let mut age = Age::Used;
-        while tried.len() < BACKENDS_MAX {
-            let chooser = Chooser { client: self.origin.client, wanted: self.wanted, tried: &tried };
-            let Some(upstream) = chooser.choose(&service) else { break };
+    async fn send(mut self, mut service: Arc<LiveService>, mut request: Request<RequestBody>) -> Result<Sent, Refusal> {
+        loop {
+            let Some(upstream) = self.next(&service) else {
+                self.wait().await?;
+                service = self.service_now()?;
+                continue;
+            };
             let Some(permit) = upstream.admit() else {
                 // It was retired since the table was taken: there is another table.
                 service = self.service_now()?;
                 continue;
             };
-            let idle = if age == Age::Used { upstream.idle_connection() } else { None };
-            let connection = match idle {
-                Some(connection) => Ok(connection),
-                None => upstream.new_connection().await,
-            };
-            let mut connection = match connection {
-                Ok(connection) => connection,
-                Err(error) => {
-                    tracing::debug!(error = &error as &dyn std::error::Error, task = %upstream.backend.task, "no connection");
-                    tried.push(Arc::clone(upstream));
-                    continue;
-                }
-            };
-            upstream.count.requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            request.body_mut().goes_to(upstream);
-            match outcome(&mut connection, request).await {
+            let Some(mut connection) = self.connection(&upstream).await else { continue };
+            upstream.count.requests.fetch_add(1, Ordering::Relaxed);
+            request.body_mut().goes_to(&upstream);
+            request = match outcome(&mut connection, request).await {
                 Outcome::Answered(response) => return Ok(Sent { response: *response, connection, permit }),
-                Outcome::Unsent(again) => {
-                    match connection.age {
-                        Age::Used => age = Age::New,
-                        Age::New => tried.push(Arc::clone(upstream)),
-                    }
-                    request = *again;
+                Outcome::Unsent(request) => *request,
+                Outcome::Repeatable(request) if self.repeats < REPEATS_MAX => {
+                    self.repeats += 1;
+                    *request
                 }
-                Outcome::Lost => {
-                    return Err(Refusal::new(
-                        StatusCode::BAD_GATEWAY,
-                        "The instance closed the connection before it answered",
-                    ));
+                Outcome::Repeatable(_) | Outcome::Lost => {
+                    let sentence = "The instance closed the connection before it answered";
+                    return Err(Refusal::new(StatusCode::BAD_GATEWAY, sentence));
                 }
                 Outcome::Late => {
                     return Err(Refusal::new(StatusCode::GATEWAY_TIMEOUT, "The instance did not answer in time"));
                 }
+            };
+            match connection.age {
+                Age::Used => self.age = Age::New,
+                Age::New => self.tried.push(upstream),
             }
         }
-        Err(unavailable(if tried.is_empty() {
-            "No instance of this app can take requests now"
-        } else {
-            "No instance of this app can be reached now"
-        }))
+    }
+
+    /// Where it is tried next.
+    fn next(&self, service: &LiveService) -> Option<Arc<Upstream>> {
+        let chooser = Chooser { client: self.origin.client, wanted: self.wanted, tried: &self.tried };
+        chooser.choose(service).filter(|_| self.tried.len() < BACKENDS_MAX).map(Arc::clone)
+    }
+
+    /// Waits a moment after all backends were tried in vain.
+    async fn wait(&mut self) -> Result<(), Refusal> {
+        if self.tried.is_empty() {
+            return Err(unavailable("No instance of this app can take requests now"));
+        }
+        if self.begun.elapsed() > PATIENCE {
+            return Err(unavailable("No instance of this app can be reached now"));
+        }
+        tokio::time::sleep(PATIENCE_INTERVAL).await;
+        self.tried.clear();
+        Ok(())
+    }
+
+    /// A connection, unless the upstream is one more that was tried in vain.
+    async fn connection(&mut self, upstream: &Arc<Upstream>) -> Option<Connection> {
+        let idle = match self.age {
+            Age::Used => upstream.idle_connection(),
+            Age::New => None,
+        };
+        if idle.is_some() {
+            return idle;
+        }
+        upstream
+            .new_connection()
+            .await
+            .inspect_err(|error| {
+                tracing::debug!(error = error as &dyn std::error::Error, task = %upstream.backend.task, "no connection");
+                self.tried.push(Arc::clone(upstream));
+            })
+            .ok()
     }
 
     /// The service as the table of this moment has it.
@@ -243,7 +290,7 @@ async fn outcome(connection: &mut Connection, request: Request<RequestBody>) -> 
         Ok(Err(mut error)) => match (error.take_message(), copy) {
             (Some(unsent), _) => Outcome::Unsent(Box::new(unsent)),
             // After a part of an answer that makes no sense the next backend's would not either.
-            (None, Some(copy)) if !error.error().is_parse() => Outcome::Unsent(Box::new(copy.into_request())),
+            (None, Some(copy)) if !error.error().is_parse() => Outcome::Repeatable(Box::new(copy.into_request())),
             (None, _) => Outcome::Lost,
         },
         Err(_elapsed) => Outcome::Late,

@@ -185,7 +185,7 @@ impl Table {
     fn replace_all(&mut self, position: EventId, apps: Vec<App>) {
         let mut former = std::mem::take(&mut self.apps);
         self.position = position;
-        self.outdated.clear();
+        self.outdated.retain(|_, wanted| *wanted > position);
         for app in apps {
             let former = former.remove(&app.id);
             self.apps.insert(app.id.clone(), entry(position, app, former, &self.groups));

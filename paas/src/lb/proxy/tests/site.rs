@@ -42,7 +42,11 @@ pub(super) struct Backend {
 
 impl Backend {
     pub(super) async fn start(manner: Manner) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::at(0, manner).await
+    }
+
+    pub(super) async fn at(port: u16, manner: Manner) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let read: Arc<Mutex<Vec<u8>>> = Arc::default();
         let (accepted, closed) = (Arc::<Mutex<usize>>::default(), Arc::<Mutex<usize>>::default());
