@@ -9,10 +9,10 @@ use futures_util::stream;
 use tokio::time::Instant;
 
 use super::filter::write_frame;
-use super::subscription::{Subscription, SubscriptionError};
+use super::subscription::{Pace, Subscription, SubscriptionError};
 use crate::model::rfc3339;
 
-/// The shortest time between two writes: at most 50 a second.
+/// The shortest time between two writes to a subscriber that has caught up: at most 50 a second.
 const WRITE_INTERVAL: Duration = Duration::from_millis(20);
 /// A silent stream gets a comment so often: proxies and clients close what says nothing.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -58,7 +58,11 @@ impl Stage {
                 Ok(Some((first, Self::Streaming { subscription, remote_address, last_write })))
             }
             Self::Streaming { mut subscription, remote_address, last_write } => {
-                tokio::time::sleep_until(last_write + WRITE_INTERVAL).await;
+                match subscription.pace() {
+                    // What comes meanwhile is written together.
+                    Pace::Live => tokio::time::sleep_until(last_write + WRITE_INTERVAL).await,
+                    Pace::CatchingUp => {}
+                }
                 let bytes = match tokio::time::timeout_at(last_write + KEEP_ALIVE, subscription.next()).await {
                     Ok(next) => match next? {
                         Some(frames) => Bytes::from(frames),

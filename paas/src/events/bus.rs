@@ -4,7 +4,7 @@ use std::sync::{PoisonError, RwLock};
 use attica_core_store::Position;
 use tokio::sync::watch;
 
-use super::{Event, EventId};
+use super::{Event, EventFilter, EventId};
 use crate::engine::Recorded;
 
 /// How much a bus remembers.
@@ -56,10 +56,19 @@ struct Ring {
 
 /// What the bus has for a position.
 pub(super) enum Remembered {
-    /// These events; the stream has then come as far as this.
-    Events { events: Vec<Event>, upto: EventId },
+    /// The events that were given out; the stream has then come as far as this.
+    Events { upto: EventId, more: More },
     /// The position is older than the bus's memory.
     Forgotten,
+}
+
+/// Whether the bus has further events behind those that it gave out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum More {
+    /// It has.
+    Waiting,
+    /// That was all at this moment.
+    Nothing,
 }
 
 impl Bus {
@@ -112,8 +121,9 @@ impl Bus {
         self.head.receiver_count()
     }
 
-    /// The events after `position`, as many as `bytes` hold but at least one.
-    pub(super) fn after(&self, position: EventId, bytes: usize) -> Remembered {
+    /// Gives out the events after `position` that are wanted, as many as `bytes` hold but at least one. They are copied from where they
+    /// lie while nothing can be published, which takes microseconds.
+    pub(super) fn after(&self, position: EventId, filter: &EventFilter, bytes: usize, out: &mut Vec<u8>) -> Remembered {
         // Taken first: everything up to it is in the ring already.
         let head = self.head();
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
@@ -121,16 +131,23 @@ impl Bus {
             return Remembered::Forgotten;
         }
         let from = ring.events.partition_point(|event| event.id <= position);
-        let mut taken = 0;
-        let fits = |event: &&Event| {
-            let is_first = taken == 0;
-            taken += event.bytes();
-            is_first || taken <= bytes
-        };
-        let events: Vec<Event> = ring.events.range(from..).take_while(fits).cloned().collect();
-        let is_all = from + events.len() == ring.events.len();
-        let last = events.last().map_or(position, |event| event.id);
-        Remembered::Events { events, upto: if is_all { last.max(head) } else { last } }
+        let pending = || ring.events.range(from..);
+        let (mut needed, mut taken, mut last) = (0, 0, position);
+        for event in pending() {
+            let length = if filter.wants(&event.event_type) { event.wire.len() } else { 0 };
+            if needed > 0 && needed + length > bytes {
+                break;
+            }
+            needed += length;
+            taken += 1;
+            last = event.id;
+        }
+        out.reserve_exact(needed);
+        pending().take(taken).for_each(|event| filter.write(event, out));
+        match from + taken == ring.events.len() {
+            true => Remembered::Events { upto: last.max(head), more: More::Nothing },
+            false => Remembered::Events { upto: last, more: More::Waiting },
+        }
     }
 }
 

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use attica_core_store::Position;
 
+use super::filter::{FRAME_END, write_frame};
 use crate::engine::Recorded;
 use crate::tables::decode_frames;
 
@@ -72,25 +73,36 @@ impl fmt::Display for EventId {
     }
 }
 
-/// One event, rendered.
+/// One event, rendered once for all subscribers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// Its place.
     pub id: EventId,
-    /// The `event:` line.
+    /// Its type.
     pub event_type: Arc<str>,
-    /// The `data:` line.
-    pub data: Arc<str>,
+    /// The whole frame as streams carry it.
+    pub wire: Arc<[u8]>,
+    data_at: usize,
 }
 
 impl Event {
+    fn new(id: EventId, event_type: &str, data: &str) -> Self {
+        let mut wire = Vec::new();
+        write_frame(event_type, data, Some(&id.to_string()), &mut wire);
+        let data_at = wire.len() - FRAME_END.len() - data.len();
+        Self { id, event_type: event_type.into(), wire: wire.into(), data_at }
+    }
+
+    /// The `data:` line.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        &self.wire[self.data_at..self.wire.len() - FRAME_END.len()]
+    }
+
     /// The events of a fact that was committed at `position`.
     pub fn of(position: Position, recorded: &Recorded) -> impl Iterator<Item = Self> {
-        recorded.frames.iter().enumerate().map(move |(index, frame)| Self {
-            id: EventId::new(position, index),
-            event_type: frame.event_type.into(),
-            data: frame.data.as_str().into(),
-        })
+        let frames = recorded.frames.iter().enumerate();
+        frames.map(move |(index, frame)| Self::new(EventId::new(position, index), frame.event_type, &frame.data))
     }
 
     /// The events of a journal entry.
@@ -99,16 +111,14 @@ impl Event {
     /// When another program wrote its frames.
     pub fn of_stored(position: Position, frames: &[u8]) -> Result<Vec<Self>, serde_json::Error> {
         let frames = decode_frames(frames)?.into_iter().enumerate();
-        let event = |(index, frame): (usize, crate::tables::StoredFrame)| Self {
-            id: EventId::new(position, index),
-            event_type: frame.event_type.into(),
-            data: frame.data.into(),
+        let event = |(index, frame): (usize, crate::tables::StoredFrame)| {
+            Self::new(EventId::new(position, index), &frame.event_type, &frame.data)
         };
         Ok(frames.map(event).collect())
     }
 
     /// What it occupies.
     pub(super) fn bytes(&self) -> usize {
-        self.data.len() + size_of::<Self>()
+        self.wire.len() + size_of::<Self>()
     }
 }

@@ -33,12 +33,14 @@ impl EventFilter {
 
     /// Appends the event as the stream carries it, if it is wanted.
     pub(super) fn write(&self, event: &Event, out: &mut Vec<u8>) {
-        if !self.wants(&event.event_type) {
-            return;
+        if self.wants(&event.event_type) {
+            out.extend_from_slice(&event.wire);
         }
-        write_frame(&event.event_type, &event.data, Some(&event.id.to_string()), out);
     }
 }
+
+/// Ends a frame.
+pub(super) const FRAME_END: &[u8] = b"\n\n";
 
 /// Appends one frame. Neither text holds a line end: they are names of ours and JSON of one line.
 pub(super) fn write_frame(event_type: &str, data: &str, id: Option<&str>, out: &mut Vec<u8>) {
@@ -51,5 +53,5 @@ pub(super) fn write_frame(event_type: &str, data: &str, id: Option<&str>, out: &
     out.extend_from_slice(event_type.as_bytes());
     out.extend_from_slice(b"\ndata: ");
     out.extend_from_slice(data.as_bytes());
-    out.extend_from_slice(b"\n\n");
+    out.extend_from_slice(FRAME_END);
 }

@@ -6,15 +6,15 @@ use attica_core_store::Position;
 use attica_core_store::journal::{Journal, JournalError};
 use tokio::sync::watch;
 
-use super::bus::{Flow, Head, Remembered};
+use super::bus::{Flow, Head, More, Remembered};
 use super::filter::write_frame;
 use super::{Bus, Event, EventFilter, EventId};
 use crate::model::rfc3339;
 
-/// Bytes that are written together at most, frames of one event aside.
-const CHUNK_BYTES: usize = 256 << 10;
-/// Journal entries that are read together.
-const PAGE_ENTRIES: u32 = 500;
+/// Bytes that are written together at most, frames of one event aside: what a subscriber that stalls keeps of ours.
+const CHUNK_BYTES: usize = 32 << 10;
+/// Journal entries that are read together: about a chunk.
+const PAGE_ENTRIES: u32 = 100;
 
 /// Where a subscription begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,17 @@ pub struct Subscription {
     filter: EventFilter,
     head: watch::Receiver<Head>,
     position: EventId,
+    pace: Pace,
     reset: bool,
+}
+
+/// Whether a subscriber has caught up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// More was there when the last frames were taken.
+    CatchingUp,
+    /// It had everything.
+    Live,
 }
 
 impl Subscription {
@@ -75,13 +85,18 @@ impl Subscription {
             // An id that this history has not reached yet is from another one.
             Start::After(_) | Start::Unknown => (now, true),
         };
-        Self { bus, history, filter, head, position, reset }
+        Self { bus, history, filter, head, position, pace: Pace::CatchingUp, reset }
     }
 
     /// Everything up to here was sent, or is known to the subscriber.
     #[must_use]
     pub fn position(&self) -> EventId {
         self.position
+    }
+
+    /// Whether it had caught up when it was last asked.
+    pub(super) fn pace(&self) -> Pace {
+        self.pace
     }
 
     /// What the subscriber wants to see.
@@ -106,11 +121,14 @@ impl Subscription {
             if self.head.borrow_and_update().flow == Flow::Closed {
                 return Ok(None);
             }
-            match self.bus.after(self.position, CHUNK_BYTES) {
-                Remembered::Events { events, upto } => {
-                    events.iter().for_each(|event| self.filter.write(event, &mut out));
+            match self.bus.after(self.position, &self.filter, CHUNK_BYTES, &mut out) {
+                Remembered::Events { upto, more } => {
                     let moved = upto > self.position;
                     self.position = upto;
+                    self.pace = match more {
+                        More::Waiting => Pace::CatchingUp,
+                        More::Nothing => Pace::Live,
+                    };
                     if !out.is_empty() {
                         return Ok(Some(out));
                     }
@@ -119,6 +137,7 @@ impl Subscription {
                     }
                 }
                 Remembered::Forgotten => {
+                    self.pace = Pace::CatchingUp;
                     self.read_page(&mut out).await?;
                     if !out.is_empty() {
                         return Ok(Some(out));

@@ -134,7 +134,7 @@ impl Client {
         stream.heard_at = now;
         let wanted: Vec<Event> = events.into_iter().filter(|event| self.filter.wants(&event.event_type)).collect();
         for event in &wanted {
-            let data: serde_json::Value = serde_json::from_str(&event.data).expect("events are JSON");
+            let data: serde_json::Value = serde_json::from_slice(event.data()).expect("events are JSON");
             if let Some(task) = data["taskId"].as_str().filter(|task| TaskIdentity::parse(task).is_ok()) {
                 let task = TaskId::new(task);
                 match data["taskStatus"].as_str() {
