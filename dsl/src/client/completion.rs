@@ -122,3 +122,42 @@ fn options_in(words: &[String]) -> GlobalOptions {
     let addr = values("--addr").flat_map(|value| value.split(',').map(str::to_owned).collect::<Vec<_>>()).collect();
     GlobalOptions { addr, cluster: values("--cluster").next(), json: false }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{GlobalOptions, Shell, options_in};
+    use crate::client::CompletionCommand;
+    use crate::client::terminal::{Colour, Reader, Screen, Sink};
+    use crate::client::tests::Paper;
+
+    #[test]
+    fn a_cluster_is_found_in_a_command_line_that_is_not_complete() {
+        let options = |addr: &[&str], cluster: Option<&str>| GlobalOptions {
+            addr: addr.iter().map(|addr| (*addr).to_owned()).collect(),
+            cluster: cluster.map(str::to_owned),
+            json: false,
+        };
+        for (line, expected) in [
+            ("attica app show", options(&[], None)),
+            ("attica --addr a,b app --addr=c show", options(&["a", "b", "c"], None)),
+            ("attica app show --cluster prod --addresses x", options(&[], Some("prod"))),
+            ("attica app show --addr", options(&[], None)),
+        ] {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            assert_eq!(options_in(&words), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn each_shell_gets_a_script_that_asks_this_program() {
+        let program = std::env::current_exe().unwrap();
+        for (shell, sign) in [(Shell::Bash, "complete "), (Shell::Zsh, "#compdef attica"), (Shell::Fish, "complete ")] {
+            let paper = Paper::default();
+            let sink = || Sink::new(paper.clone(), Reader::Program, Colour::Hidden);
+            CompletionCommand { shell }.run(&mut Screen { out: sink(), err: sink() }).unwrap();
+            let script = paper.text();
+            assert!(script.contains(sign) && script.contains("ATTICA_COMPLETE"), "{shell:?}: {script}");
+            assert!(script.contains(program.to_str().unwrap()), "{shell:?}: {script}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! `attica deployment …`, and waiting for the deployment that a write began.
 
 mod list;
+mod look;
 mod progress;
 mod roll_back;
 #[cfg(test)]

@@ -1,21 +1,18 @@
 use std::time::{Duration, SystemTime};
 
-use attica_paas_api::app::{AppInfo, AppWrapper};
-use attica_paas_api::deployment::{Deployment, DeploymentResult};
-use attica_paas_api::queue::Queue;
+use attica_paas_api::deployment::DeploymentResult;
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use serde_json::Value;
-use tokio::time::Instant;
 
-use super::progress::{APPS_MAX, Progress};
+use super::look::Lookout;
+use super::progress::Progress;
 use super::{Patience, list};
 use crate::client::age::short;
 use crate::client::completion::deployment_ids;
 use crate::client::events::{Continuity, EventStream, Frame, Step};
 use crate::client::failure::Failure;
-use crate::client::ids::AppId;
-use crate::client::server::{Answer, Request, Server};
+use crate::client::server::{Answer, Request};
 use crate::client::session::{Form, Session};
 use crate::client::terminal::{Line, Reader, Tone};
 
@@ -30,11 +27,9 @@ const EVENT_TYPES: [&str; 8] = [
     "status_update_event",
     "event_stream_reset",
 ];
-const LOOK_AGAIN_MIN: Duration = Duration::from_millis(200);
-/// What waits for time, or for what other apps do, changes without an event.
-const LOOK_AGAIN_MAX: Duration = Duration::from_secs(2);
-/// Looking may take this part of the time.
-const LOOK_SHARE: u32 = 5;
+
+/// How often the time is shown.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Watches a running deployment.
 #[derive(Clone, Debug, Args)]
@@ -112,8 +107,8 @@ struct Follower {
     began: SystemTime,
     progress: Option<Progress>,
     contact: Contact,
-    /// Whether every event since the beginning was seen; if not, the end may be among the missing ones.
-    seen: Continuity,
+    /// Whether every event since the beginning has come; if not, the end may be among the missing ones.
+    history: Continuity,
     /// What stands above the cursor of the terminal.
     drawn: Vec<Line>,
     /// What a log was told last.
@@ -140,34 +135,23 @@ impl Follower {
             began,
             progress: None,
             contact: Contact::Good,
-            seen: Continuity::Whole,
+            history: Continuity::Whole,
             drawn: Vec::new(),
             told: Vec::new(),
         }
     }
 
     async fn run(mut self, session: &mut Session<'_>, mut stream: EventStream) -> Result<(), Failure> {
-        let mut look_at = Instant::now();
-        let mut looked_at = look_at;
+        let mut lookout = Lookout::new(&session.server, &self.id);
         loop {
-            let tick = Instant::now() + Duration::from_secs(1);
-            let step = tokio::select! {
+            tokio::select! {
                 () = &mut session.interrupt => return Err(self.interrupted(session)),
-                step = stream.next() => Some(step?),
-                () = tokio::time::sleep_until(look_at) => {
-                    let begun = Instant::now();
-                    self.look(session).await?;
-                    looked_at = Instant::now();
-                    look_at = looked_at + LOOK_AGAIN_MAX.max(begun.elapsed() * LOOK_SHARE);
-                    None
-                }
-                () = tokio::time::sleep_until(tick) => None,
-            };
-            if let Some(step) = step {
-                if let Some(ending) = self.take(session, step)? {
-                    return self.end(session, ending);
-                }
-                look_at = look_at.min(looked_at + LOOK_AGAIN_MIN);
+                step = stream.next() => match self.take(session, step?)? {
+                    Some(ending) => return self.end(session, ending),
+                    None => lookout.alert(),
+                },
+                seen = lookout.next() => self.see(seen)?,
+                () = tokio::time::sleep(CLOCK_INTERVAL) => {}
             }
             self.draw(session)?;
         }
@@ -176,13 +160,13 @@ impl Follower {
     /// What a step of the stream means.
     fn take(&mut self, session: &mut Session<'_>, step: Step) -> Result<Option<Ending>, Failure> {
         match step {
-            Step::Event(frame) if frame.event_type == "event_stream_reset" => self.seen = Continuity::Broken,
+            Step::Event(frame) if frame.event_type == "event_stream_reset" => self.history = Continuity::Broken,
             Step::Event(frame) => return self.event(session, &frame),
             Step::Lost { .. } => self.contact = Contact::Lost,
             Step::Resumed(continuity) => {
                 self.contact = Contact::Good;
                 if continuity == Continuity::Broken {
-                    self.seen = Continuity::Broken;
+                    self.history = Continuity::Broken;
                 }
             }
         }
@@ -206,11 +190,11 @@ impl Follower {
         })
     }
 
-    /// Looks how far it is. A cluster that does not answer now will answer later.
-    async fn look(&mut self, session: &Session<'_>) -> Result<(), Failure> {
-        match read(&session.server, &self.id).await {
+    /// How far it is. A cluster that does not answer now will answer later.
+    fn see(&mut self, seen: Result<Option<Progress>, Failure>) -> Result<(), Failure> {
+        match seen {
             Ok(Some(progress)) => self.progress = Some(progress),
-            Ok(None) if self.seen == Continuity::Broken => return Err(self.ended_unseen()),
+            Ok(None) if self.history == Continuity::Broken => return Err(self.ended_unseen()),
             Ok(None) | Err(Failure::Unreachable { .. } | Failure::NoAnswer { .. }) => {}
             Err(Failure::Refused { status, .. }) if status.is_server_error() => {}
             Err(failure) => return Err(failure),
@@ -295,22 +279,3 @@ impl Follower {
 }
 
 const LOST: &str = "the connection is lost; waiting until the cluster answers again";
-
-/// How far a deployment is; none when it is not running.
-async fn read(server: &Server, id: &str) -> Result<Option<Progress>, Failure> {
-    let running: Vec<Deployment> = server.get(list::PATH).await?;
-    let Some(deployment) = running.into_iter().find(|deployment| deployment.id == id) else { return Ok(None) };
-    let mut seen: Vec<(String, Option<AppInfo>)> = Vec::new();
-    for current in deployment.current_actions.iter().take(APPS_MAX) {
-        let Ok(app) = current.app.parse::<AppId>() else { continue };
-        let info = match server.get::<AppWrapper>(&app.path("")).await {
-            Ok(AppWrapper { app }) => Some(app),
-            // It is being removed.
-            Err(Failure::Refused { status: http::StatusCode::NOT_FOUND, .. }) => None,
-            Err(failure) => return Err(failure),
-        };
-        seen.push((current.app.clone(), info));
-    }
-    let Queue { queue } = server.get("/v2/queue").await?;
-    Ok(Some(Progress::new(&deployment, &seen, &queue)))
-}

@@ -122,3 +122,26 @@ fn the_address_comes_from_the_nearest_place_that_names_one() {
         expect_file!["snapshots/addresses.txt"].assert_eq(&text);
     });
 }
+
+#[test]
+fn a_write_whose_answer_is_lost_is_not_called_undone() {
+    block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                connection.readable().await.unwrap();
+            }
+        });
+        let mut text = String::new();
+        for words in [&["app", "restart", "web", "--no-wait"][..], &["app", "list"]] {
+            let outcome = Run::default().command(&[words, &["--addr", &address]].concat(), |_| None).await;
+            text.push_str(&format!(
+                "{}exit status {}\n",
+                outcome.err.replace(&address, "http://server"),
+                outcome.status
+            ));
+        }
+        expect_file!["snapshots/lost_answers.txt"].assert_eq(&text);
+    });
+}
