@@ -25,8 +25,9 @@ use super::protocol::{
 use super::records::{Loaded, Record, Records};
 use super::{Error, child, process, sys};
 
-/// Tasks between fork and exec at a time: more would only wait for a processor.
-const MAX_STARTING: usize = 3;
+/// Tasks between fork and exec at a time. They compete for processors with the little that their cgroups give them: with only a few, the
+/// launcher would wait for them on a busy machine.
+const MAX_STARTING: usize = 64;
 /// Longest pause between two attempts to empty a container, in milliseconds.
 const MAX_EMPTYING_PAUSE_MS: u64 = 200;
 /// As much of the reason why a program was not executed is kept.
