@@ -1,13 +1,31 @@
-//! What a person types to look at a cluster and to change it: the client commands of the `attica` binary.
+//! The config language of `.aurora` files with its tools, and what a person types to look at a cluster and to change it.
 //!
-//! Code map: [`client`] is the command tree and everything behind it. A command reads or writes through `client::server` (HTTP
-//! under `/v2`, event streams), and shows what came back through `client::terminal` (lines, tables, progress).
+//! Code map. The language, in the order a file goes through it: [`source`] and `text` keep every byte's place; `syntax` makes a
+//! tree (layout, pest grammar, lowering); `evaluate` runs it within bounds; `schema` knows the structs, their fields and defaults;
+//! `template` resolves `{{…}}` in scopes; [`job`] turns a job into plans, ports and update settings and says what is wrong with it;
+//! [`diagnostic`] tells it. [`load`] is the way through all of them, [`config`] the commands. [`client`] is the command tree for
+//! clusters: a command reads or writes through `client::server` (HTTP under `/v2`, event streams), and shows what came back through
+//! `client::terminal`.
 //!
-//! Architecture invariants: only the JSON types of `/v2` are known here, nothing of the server: what these commands can do, anybody's
-//! program can. Text that came from a server reaches a terminal only as a `Line`, which holds no control character; a task's output is
-//! the one exception, and only where the user asked for it or no terminal reads it. What is shown is a pure function of what was
-//! read, the time and the width.
+//! Architecture invariants: reading a configuration needs no server, and its outcome is a function of the files, the options and a
+//! documented table of the environment (`evaluate::host`); no outcome depends on the order of a hash map; every loop of the
+//! evaluator is counted by its budget. Every message points into the user's text. Of our other crates only the JSON types of `/v2`
+//! are known here. Text that came from a server reaches a terminal only as a `Line`, which holds no control character; a task's
+//! output is the one exception, and only where the user asked for it or no terminal reads it.
 //!
 //! Durable: nothing. A deployment goes on when the command that waits for it ends.
 
 pub mod client;
+pub mod config;
+pub mod diagnostic;
+mod evaluate;
+pub mod job;
+pub mod load;
+mod schema;
+pub mod source;
+mod syntax;
+mod template;
+mod text;
+
+pub use evaluate::Host;
+pub use syntax::recognise;

@@ -1,0 +1,182 @@
+//! The commands on configuration files: what they mean, what is wrong with them. None of them needs a server.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::Value as Json;
+
+use crate::diagnostic::Severity;
+use crate::evaluate::Host;
+use crate::job::{Digests, inspect};
+use crate::load::{self, Configuration, Options};
+
+/// The exit code for a configuration that is wrong, as Aurora's client has it.
+const INVALID: u8 = 3;
+
+/// Read configuration files
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show what each job of a file comes to
+    Eval {
+        /// How and what to read
+        #[command(flatten)]
+        reading: Reading,
+        /// Print JSON: an array of one object per job
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the keys of a file's jobs
+    List {
+        /// How and what to read
+        #[command(flatten)]
+        reading: Reading,
+    },
+    /// Show a job with everything resolved
+    Inspect {
+        /// How and what to read
+        #[command(flatten)]
+        reading: Reading,
+        /// Print the job as JSON
+        #[arg(long, visible_alias = "write-json")]
+        raw: bool,
+    },
+}
+
+/// Which file is read, and how.
+#[derive(Debug, Args)]
+pub struct Reading {
+    /// The file
+    file: PathBuf,
+    /// Bind a value to a template's name; may be repeated
+    #[arg(long = "bind", value_name = "NAME=VALUE", value_parser = pair)]
+    binds: Vec<(String, String)>,
+    /// Only this job
+    #[arg(long, value_name = "CLUSTER/ROLE/ENVIRONMENT/NAME")]
+    job: Option<String>,
+    /// The file is JSON
+    #[arg(long)]
+    read_json: bool,
+    /// Let a directory stand for a path of the file; may be repeated
+    #[arg(long = "map", value_name = "PATH=DIRECTORY", value_parser = pair)]
+    maps: Vec<(String, String)>,
+    /// What a reference to a docker tag becomes
+    #[arg(long, value_enum, default_value_t)]
+    image_digests: Digests,
+}
+
+/// `NAME=VALUE`; the value may contain more of the signs.
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+/// Runs a command.
+pub fn run(command: Command) -> ExitCode {
+    match command {
+        Command::Eval { reading, json } => with(&reading, |configuration| eval(configuration, json)),
+        Command::List { reading } => with(&reading, list),
+        Command::Inspect { reading, raw } => with(&reading, |configuration| inspect_jobs(configuration, raw)),
+    }
+}
+
+/// What a command prints, and whether the findings are printed beside it.
+struct Answer {
+    text: String,
+    is_alone: bool,
+}
+
+fn with(reading: &Reading, answer: impl FnOnce(&Configuration) -> Answer) -> ExitCode {
+    let maps = reading.maps.iter().map(|(path, directory)| (path.into(), directory.into())).collect();
+    let options = Options {
+        binds: reading.binds.clone(),
+        is_json: reading.read_json,
+        digests: reading.image_digests,
+        host: Host::of_process(maps),
+        job: reading.job.clone(),
+    };
+    let configuration = match load::file(&reading.file, &options) {
+        Ok(configuration) => configuration,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            return ExitCode::from(INVALID);
+        }
+    };
+    let Answer { text, is_alone } = answer(&configuration);
+    if !is_alone {
+        let _ = std::io::stderr().write_all(findings(&configuration).as_bytes());
+    }
+    let written = std::io::stdout().write_all(text.as_bytes());
+    if configuration.has_errors() {
+        return ExitCode::from(INVALID);
+    }
+    if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Every finding as text, with their number at the end.
+pub fn findings(configuration: &Configuration) -> String {
+    let mut out = String::new();
+    let mut errors = 0;
+    for diagnostic in configuration.all_diagnostics() {
+        out.push_str(&diagnostic.render(&configuration.sources));
+        out.push('\n');
+        errors += usize::from(diagnostic.severity == Severity::Error);
+    }
+    if errors > 0 {
+        out.push_str(&format!("{errors} {}\n", if errors == 1 { "error" } else { "errors" }));
+    }
+    out
+}
+
+/// The jobs as JSON; a file that is wrong as a whole is one element.
+pub fn to_json(configuration: &Configuration) -> Json {
+    let Configuration { sources, jobs, diagnostics } = configuration;
+    let of_file = |severity| -> Json {
+        diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.severity == severity)
+            .map(|diagnostic| diagnostic.to_json(sources))
+            .collect()
+    };
+    let errors = of_file(Severity::Error);
+    if errors.as_array().is_some_and(|errors| !errors.is_empty()) {
+        return serde_json::json!([{"status": "error", "errors": errors, "warnings": of_file(Severity::Warning)}]);
+    }
+    let mut elements: Vec<Json> = jobs.iter().map(|job| job.to_json(sources)).collect();
+    for (element, warnings) in elements.iter_mut().take(1).zip(std::iter::once(of_file(Severity::Warning))) {
+        if let (Some(known), Json::Array(more)) = (element["warnings"].as_array_mut(), warnings) {
+            known.extend(more);
+        }
+    }
+    Json::Array(elements)
+}
+
+fn eval(configuration: &Configuration, is_json: bool) -> Answer {
+    if is_json {
+        return Answer { text: format!("{:#}\n", to_json(configuration)), is_alone: true };
+    }
+    let mut text = String::new();
+    for job in &configuration.jobs {
+        let key = job.key.as_deref().unwrap_or("a job without a key");
+        text.push_str(&format!("{key}: {}\n", if job.meaning.is_some() { "ok" } else { "wrong" }));
+    }
+    Answer { text, is_alone: false }
+}
+
+fn list(configuration: &Configuration) -> Answer {
+    let keys: Vec<&str> = configuration.jobs.iter().filter_map(|job| job.key.as_deref()).collect();
+    Answer { text: format!("jobs=[{}]\n", keys.join(", ")), is_alone: false }
+}
+
+fn inspect_jobs(configuration: &Configuration, is_raw: bool) -> Answer {
+    let configs = configuration.jobs.iter().filter_map(|job| Some(&job.meaning.as_ref()?.config));
+    let text = if is_raw {
+        configs.map(|config| format!("{:#}\n", config.to_json())).collect()
+    } else {
+        configs.map(|config| inspect(config)).collect()
+    };
+    Answer { text, is_alone: false }
+}

@@ -1,0 +1,363 @@
+//! The functions every configuration has.
+
+use std::rc::Rc;
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::schema::{Helper, Shape, Type};
+use crate::source::Span;
+
+use super::value::{Argument, Arguments, Dict, Key, Module, TypeMaker, Value};
+use super::{At, Evaluator, Failure, Result, fail};
+
+/// A builtin function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Builtin {
+    Abs,
+    All,
+    Any,
+    BaseName,
+    Bool,
+    Chr,
+    Dict,
+    DirectoryName,
+    Enumerate,
+    Filter,
+    Float,
+    GetEnvironment,
+    GetUser,
+    Include,
+    Int,
+    IsInstance,
+    JoinPath,
+    Len,
+    List,
+    Map,
+    Max,
+    Md5,
+    Min,
+    Object,
+    Open,
+    Ord,
+    Range,
+    Reduce,
+    Repr,
+    Reversed,
+    Round,
+    Set,
+    Sha256,
+    Sorted,
+    Str,
+    Sum,
+    Tuple,
+    Zip,
+}
+
+const NAMES: &[(&str, Builtin)] = &[
+    ("abs", Builtin::Abs),
+    ("all", Builtin::All),
+    ("any", Builtin::Any),
+    ("basestring", Builtin::Str),
+    ("bool", Builtin::Bool),
+    ("chr", Builtin::Chr),
+    ("dict", Builtin::Dict),
+    ("enumerate", Builtin::Enumerate),
+    ("filter", Builtin::Filter),
+    ("float", Builtin::Float),
+    ("include", Builtin::Include),
+    ("int", Builtin::Int),
+    ("isinstance", Builtin::IsInstance),
+    ("len", Builtin::Len),
+    ("list", Builtin::List),
+    ("long", Builtin::Int),
+    ("map", Builtin::Map),
+    ("max", Builtin::Max),
+    ("min", Builtin::Min),
+    ("object", Builtin::Object),
+    ("open", Builtin::Open),
+    ("ord", Builtin::Ord),
+    ("range", Builtin::Range),
+    ("reduce", Builtin::Reduce),
+    ("repr", Builtin::Repr),
+    ("reversed", Builtin::Reversed),
+    ("round", Builtin::Round),
+    ("set", Builtin::Set),
+    ("sorted", Builtin::Sorted),
+    ("str", Builtin::Str),
+    ("sum", Builtin::Sum),
+    ("tuple", Builtin::Tuple),
+    ("unicode", Builtin::Str),
+    ("xrange", Builtin::Range),
+    ("zip", Builtin::Zip),
+];
+
+const OTHERS: &[(&str, fn() -> Value)] = &[
+    ("String", || Value::Type(Type::String)),
+    ("Integer", || Value::Type(Type::Integer)),
+    ("Float", || Value::Type(Type::Float)),
+    ("Boolean", || Value::Type(Type::Boolean)),
+    ("Struct", || Value::TypeMaker(TypeMaker::Struct)),
+    ("List", || Value::TypeMaker(TypeMaker::List)),
+    ("Map", || Value::TypeMaker(TypeMaker::Map)),
+    ("Enum", || Value::TypeMaker(TypeMaker::Enum)),
+    ("Choice", || Value::TypeMaker(TypeMaker::Choice)),
+    ("Required", || Value::TypeMaker(TypeMaker::Required)),
+    ("Default", || Value::TypeMaker(TypeMaker::Default)),
+    ("Environment", || Value::TypeMaker(TypeMaker::Environment)),
+    ("Empty", || Value::Empty),
+    ("Options", || Value::Module(Module::Options)),
+    ("Processes", || Value::Module(Module::Processes)),
+    ("Tasks", || Value::Module(Module::Tasks)),
+    ("order", || Value::Helper(Helper::Order)),
+    ("SequentialTask", || Value::Helper(Helper::Sequential)),
+    ("SimpleTask", || Value::Helper(Helper::Simple)),
+    ("combine_tasks", || Value::Helper(Helper::Combine)),
+    ("concat_tasks", || Value::Helper(Helper::Concatenate)),
+    ("java_options", || Value::Helper(Helper::JavaOptions)),
+    ("python_options", || Value::Helper(Helper::PythonOptions)),
+];
+
+/// What a name of the language means.
+pub(super) fn named(name: &str) -> Option<Value> {
+    if let Ok(at) = NAMES.binary_search_by(|(known, _)| (*known).cmp(name)) {
+        return Some(Value::Builtin(NAMES[at].1));
+    }
+    OTHERS.iter().find(|(known, _)| *known == name).map(|(_, value)| value())
+}
+
+/// The names of the language.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().map(|(name, _)| *name).chain(OTHERS.iter().map(|(name, _)| *name))
+}
+
+impl Evaluator<'_> {
+    pub(super) fn call_builtin(&mut self, builtin: Builtin, arguments: Arguments, span: Span) -> Result<Value> {
+        let given = |index: usize| arguments.plain.get(index).map(|argument| argument.value.clone());
+        let needed =
+            |index: usize| given(index).map_or_else(|| fail(Code::Type, span, "a value is missing in this call"), Ok);
+        if arguments.plain.iter().any(|argument| matches!(argument.value, Value::Unknown)) {
+            return Err(Failure::Reported);
+        }
+        Ok(match builtin {
+            Builtin::Include => return self.include(&arguments, span),
+            Builtin::Open => return self.open(&arguments, span),
+            Builtin::BaseName
+            | Builtin::DirectoryName
+            | Builtin::GetEnvironment
+            | Builtin::GetUser
+            | Builtin::JoinPath
+            | Builtin::Md5
+            | Builtin::Sha256 => return self.call_module(builtin, &arguments, span),
+            Builtin::Object => return fail(Code::Unsupported, span, "plain objects are of no use in config files"),
+            Builtin::Str => {
+                let value = given(0).unwrap_or_else(|| Value::text(""));
+                let text = match value {
+                    Value::Text(text) => return Ok(Value::Text(text)),
+                    other => self.shown(&other),
+                };
+                self.budget.text(text.len()).at(span)?;
+                Value::text(text)
+            }
+            Builtin::Repr => {
+                let text = self.repr(&needed(0)?);
+                self.budget.text(text.len()).at(span)?;
+                Value::text(text)
+            }
+            Builtin::Int => {
+                if let (Some(Value::Text(text)), Some(Value::Integer(base))) = (given(0), given(1)) {
+                    let base = u32::try_from(base).ok().filter(|base| (2..=36).contains(base));
+                    let parsed =
+                        base.and_then(|base| i64::from_str_radix(text.as_str().trim_start_matches("0x"), base).ok());
+                    return parsed.map_or_else(
+                        || fail(Code::Type, span, "this is no number of that base"),
+                        |value| Ok(Value::Integer(value)),
+                    );
+                }
+                return self.to_number(&given(0).unwrap_or(Value::Integer(0)), false, span);
+            }
+            Builtin::Float => return self.to_number(&given(0).unwrap_or(Value::Integer(0)), true, span),
+            Builtin::Bool => Value::Boolean(given(0).is_some_and(|value| value.is_true())),
+            Builtin::Len => match needed(0)? {
+                Value::Text(text) => Value::Integer(text.as_str().chars().count() as i64),
+                other => Value::Integer(self.iterate(&other, span)?.len() as i64),
+            },
+            Builtin::Range => return self.range(&arguments, span),
+            Builtin::List => Value::list(given(0).map_or(Ok(Vec::new()), |value| self.iterate(&value, span))?),
+            Builtin::Tuple => Value::Tuple(given(0).map_or(Ok(Vec::new()), |value| self.iterate(&value, span))?.into()),
+            Builtin::Set => {
+                let items = given(0).map_or(Ok(Vec::new()), |value| self.iterate(&value, span))?;
+                let keys = items.iter().map(|item| Ok((self.key(item, span)?, Value::None)));
+                Value::Set(Rc::new(keys.collect::<Result<_>>()?))
+            }
+            Builtin::Dict => {
+                let mut dict = given(0).map_or(Ok(Dict::default()), |value| self.dict_of(&value, span))?;
+                dict.extend(
+                    arguments.named.iter().map(|(name, _, argument)| (Key::Text(name.clone()), argument.value.clone())),
+                );
+                Value::dict(dict)
+            }
+            Builtin::Enumerate => {
+                let start = match given(1) {
+                    Some(Value::Integer(start)) => start,
+                    _ => 0,
+                };
+                let items = self.iterate(&needed(0)?, span)?;
+                let pair =
+                    |(index, item)| Value::Tuple(Rc::new([Value::Integer(start.saturating_add(index as i64)), item]));
+                Value::list(items.into_iter().enumerate().map(pair).collect())
+            }
+            Builtin::Zip => {
+                let columns = arguments
+                    .plain
+                    .iter()
+                    .map(|Argument { value, span }| self.iterate(value, *span))
+                    .collect::<Result<Vec<_>>>()?;
+                let rows = columns.iter().map(Vec::len).min().unwrap_or(0);
+                let row = |index: usize| Value::Tuple(columns.iter().map(|column| column[index].clone()).collect());
+                Value::list((0..rows).map(row).collect())
+            }
+            Builtin::Map => {
+                let function = needed(0)?;
+                let columns = arguments
+                    .plain
+                    .iter()
+                    .skip(1)
+                    .map(|Argument { value, span }| self.iterate(value, *span))
+                    .collect::<Result<Vec<_>>>()?;
+                let rows = columns.iter().map(Vec::len).min().unwrap_or(0);
+                let mut out = Vec::with_capacity(rows);
+                for index in 0..rows {
+                    let row = columns.iter().map(|column| column[index].clone()).collect();
+                    out.push(self.call_with(&function, row, span)?);
+                }
+                Value::list(out)
+            }
+            Builtin::Filter => {
+                let (function, items) = (needed(0)?, self.iterate(&needed(1)?, span)?);
+                let mut out = Vec::new();
+                for item in items {
+                    let is_kept = match &function {
+                        Value::None => item.is_true(),
+                        function => self.call_with(function, vec![item.clone()], span)?.is_true(),
+                    };
+                    if is_kept {
+                        out.push(item);
+                    }
+                }
+                Value::list(out)
+            }
+            Builtin::Reduce => {
+                let function = needed(0)?;
+                let mut items = self.iterate(&needed(1)?, span)?.into_iter();
+                let Some(mut value) = given(2).or_else(|| items.next()) else {
+                    return fail(Code::Type, span, "`reduce` of nothing needs a first value");
+                };
+                for item in items {
+                    value = self.call_with(&function, vec![value, item], span)?;
+                }
+                value
+            }
+            Builtin::Sorted => {
+                let items = self.iterate(&needed(0)?, span)?;
+                Value::list(self.sorted(items, &arguments, 1, span)?)
+            }
+            Builtin::Reversed => Value::list(self.iterate(&needed(0)?, span)?.into_iter().rev().collect()),
+            Builtin::Sum => {
+                let items = self.iterate(&needed(0)?, span)?;
+                let start = given(1).unwrap_or(Value::Integer(0));
+                items.into_iter().try_fold(start, |sum, item| {
+                    self.binary(sum, crate::syntax::ast::BinaryOperator::Add, item, span)
+                })?
+            }
+            Builtin::Min | Builtin::Max => {
+                let items = match arguments.plain.as_slice() {
+                    [only] => self.iterate(&only.value, span)?,
+                    several => several.iter().map(|argument| argument.value.clone()).collect(),
+                };
+                let sorted = self.sorted(items, &Arguments { plain: Vec::new(), named: arguments.named }, 0, span)?;
+                let chosen =
+                    if builtin == Builtin::Min { sorted.into_iter().next() } else { sorted.into_iter().last() };
+                return chosen.map_or_else(|| fail(Code::Type, span, "there is nothing to choose from"), Ok);
+            }
+            Builtin::All => Value::Boolean(self.iterate(&needed(0)?, span)?.iter().all(Value::is_true)),
+            Builtin::Any => Value::Boolean(self.iterate(&needed(0)?, span)?.iter().any(Value::is_true)),
+            Builtin::Abs => match needed(0)? {
+                Value::Integer(value) => Value::Integer(value.saturating_abs()),
+                Value::Float(value) => Value::Float(value.abs()),
+                other => return fail(Code::Type, span, format!("{} is no number", other.described())),
+            },
+            Builtin::Round => {
+                let Value::Float(value) = self.to_number(&needed(0)?, true, span)? else {
+                    return Err(Failure::Reported);
+                };
+                let digits = match given(1) {
+                    Some(Value::Integer(digits)) => i32::try_from(digits.clamp(-20, 20)).unwrap_or(0),
+                    _ => 0,
+                };
+                let scale = 10_f64.powi(digits);
+                Value::Float((value * scale).round() / scale)
+            }
+            Builtin::Chr => match needed(0)? {
+                Value::Integer(code @ 0..=127) => Value::text(char::from(code as u8).to_string()),
+                other => return fail(Code::Type, span, format!("{} is no character", other.described())),
+            },
+            Builtin::Ord => match needed(0)? {
+                Value::Text(text) if text.as_str().chars().count() == 1 => {
+                    Value::Integer(text.as_str().chars().next().map_or(0, |c| i64::from(u32::from(c))))
+                }
+                other => return fail(Code::Type, span, format!("{} is no single character", other.described())),
+            },
+            Builtin::IsInstance => {
+                let (value, kinds) = (needed(0)?, needed(1)?);
+                let kinds = kinds.listed().unwrap_or_else(|| vec![kinds]);
+                let mut is_one = false;
+                for kind in &kinds {
+                    is_one |= is_instance(&value, kind)
+                        .ok_or_else(|| Failure::from(Diagnostic::error(Code::Type, span, "this is no type")))?;
+                }
+                Value::Boolean(is_one)
+            }
+        })
+    }
+
+    fn range(&mut self, arguments: &Arguments, span: Span) -> Result<Value> {
+        let mut numbers = Vec::new();
+        for argument in &arguments.plain {
+            match self.to_number(&argument.value, false, argument.span)? {
+                Value::Integer(number) => numbers.push(number),
+                _ => return Err(Failure::Reported),
+            }
+        }
+        let (start, end, step) = match numbers[..] {
+            [end] => (0, end, 1),
+            [start, end] => (start, end, 1),
+            [start, end, step] if step != 0 => (start, end, step),
+            _ => return fail(Code::Type, span, "`range` takes an end, or a start, an end and a step that is not 0"),
+        };
+        let distance = if step > 0 { i128::from(end) - i128::from(start) } else { i128::from(start) - i128::from(end) };
+        let width = i128::from(step.unsigned_abs());
+        let count = if distance <= 0 { 0 } else { (distance + width - 1) / width };
+        self.budget.elements(usize::try_from(count).unwrap_or(usize::MAX)).at(span)?;
+        Ok(Value::list((0..count as i64).map(|index| Value::Integer(start + index * step)).collect()))
+    }
+}
+
+fn is_instance(value: &Value, kind: &Value) -> Option<bool> {
+    Some(match kind {
+        Value::Builtin(Builtin::Str) => matches!(value, Value::Text(_)),
+        Value::Builtin(Builtin::Int) => matches!(value, Value::Integer(_) | Value::Boolean(_)),
+        Value::Builtin(Builtin::Float) => matches!(value, Value::Float(_)),
+        Value::Builtin(Builtin::Bool) => matches!(value, Value::Boolean(_)),
+        Value::Builtin(Builtin::List) => matches!(value, Value::List(_)),
+        Value::Builtin(Builtin::Tuple) => matches!(value, Value::Tuple(_)),
+        Value::Builtin(Builtin::Dict) => matches!(value, Value::Dict(_)),
+        Value::Builtin(Builtin::Set) => matches!(value, Value::Set(_)),
+        Value::Type(Type::Struct(kind)) => {
+            matches!(value, Value::Object(object) if object.struct_type().is_some_and(|known| std::sync::Arc::ptr_eq(known, kind)))
+        }
+        Value::Type(kind) => {
+            matches!(value, Value::Object(object) if matches!(&object.shape, Shape::Scalar(known, _) if known.to_string() == kind.to_string()))
+        }
+        Value::Class(name) => matches!(value, Value::Instance(class) if class == name),
+        _ => return None,
+    })
+}

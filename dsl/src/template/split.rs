@@ -1,0 +1,86 @@
+//! Splits a text into its references and what stands between, and makes a template of it.
+
+use handlebars::template::TemplateElement;
+use handlebars::{Template, TemplateError};
+use pest::Parser as _;
+
+use super::literal;
+
+#[allow(missing_docs, reason = "the rules are described in the grammar")]
+mod grammar {
+    /// Splits a text at its references.
+    #[derive(pest_derive::Parser)]
+    #[grammar = "template/mustache.pest"]
+    pub(super) struct Grammar;
+}
+
+use grammar::{Grammar, Rule};
+
+/// A text ready to be rendered: what stands between the references as it is, and a call of the helper `ref` for each.
+pub(super) struct Split {
+    pub(super) template: Template,
+    /// The addresses, each once, in the order of their first appearance.
+    pub(super) references: Vec<String>,
+    /// The text with its escaped references as literals.
+    pub(super) plain: String,
+}
+
+/// What is wrong with a text: something in braces that is no reference.
+pub(super) struct Wrong {
+    pub(super) inside: String,
+}
+
+/// Whether there is anything to split.
+pub(super) fn has_references(text: &str) -> bool {
+    text.contains("{{")
+}
+
+/// Splits a text.
+pub(super) fn split(text: &str) -> Result<Split, Wrong> {
+    let unreadable = || Wrong { inside: text.chars().take(40).collect() };
+    let pairs = Grammar::parse(Rule::template, text).map_err(|_| unreadable())?;
+    let mut split =
+        Split { template: Template::new(), references: Vec::new(), plain: String::with_capacity(text.len()) };
+    let mut raw = String::new();
+    for pair in pairs {
+        let written = pair.as_str();
+        match pair.as_rule() {
+            Rule::plain | Rule::brace => raw.push_str(written),
+            Rule::escaped => {
+                let inside = written.trim_start_matches('\\').trim_start_matches("{{").trim_end_matches("}}");
+                let inside =
+                    inside.strip_prefix('&').map_or(inside, |inside| inside.strip_suffix('&').unwrap_or(inside));
+                literal::veil(&mut raw, inside);
+            }
+            Rule::mustache => {
+                let Some(inner) = pair.into_inner().next() else { return Err(unreadable()) };
+                if inner.as_rule() == Rule::wrong {
+                    return Err(Wrong { inside: inner.as_str().to_owned() });
+                }
+                flush(&mut split, &mut raw);
+                let address = inner.as_str();
+                split.template.elements.push(reference(address).map_err(|_| unreadable())?);
+                split.plain.push_str(written);
+                if !split.references.iter().any(|known| known == address) {
+                    split.references.push(address.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    flush(&mut split, &mut raw);
+    Ok(split)
+}
+
+fn flush(split: &mut Split, raw: &mut String) {
+    if !raw.is_empty() {
+        split.plain.push_str(raw);
+        split.template.elements.push(TemplateElement::RawString(std::mem::take(raw)));
+    }
+}
+
+/// The call of the helper for one address, which contains nothing that would need quoting.
+fn reference(address: &str) -> Result<TemplateElement, Box<TemplateError>> {
+    let compiled = Template::compile(&format!("{{{{{{ref \"{address}\"}}}}}}")).map_err(Box::new)?;
+    Ok(compiled.elements.into_iter().next().unwrap_or_else(|| unreachable!("the call is one element")))
+}

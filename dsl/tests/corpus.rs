@@ -1,0 +1,63 @@
+//! Public configurations with their known meaning: every job of every file means what it meant in Aurora.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use attica_dsl::Host;
+use attica_dsl::config::to_json;
+use attica_dsl::job::Digests;
+use attica_dsl::load::{self, Options};
+use serde_json::Value as Json;
+
+/// The shared data, if this machine has it.
+fn shared() -> Option<PathBuf> {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    let shared = std::env::var_os("ATTICA_SHARED").map_or(default, PathBuf::from);
+    let found = shared.join("data/aurora").is_dir();
+    if !found {
+        println!("skipped: no data/aurora below {} (set ATTICA_SHARED)", shared.display());
+    }
+    found.then_some(shared)
+}
+
+fn texts(case: &Json, name: &str) -> Vec<String> {
+    let values = case[name].as_array().map(Vec::as_slice).unwrap_or_default();
+    values.iter().filter_map(Json::as_str).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_case_means_what_it_meant() {
+    let Some(shared) = shared() else { return };
+    let data = shared.join("data/aurora");
+    let cases: Vec<Json> = serde_json::from_slice(&std::fs::read(data.join("cases.json")).unwrap()).unwrap();
+    let actual = tempfile::tempdir().unwrap();
+    for case in &cases {
+        let id = case["id"].as_str().unwrap();
+        let binds = texts(case, "bindings")
+            .iter()
+            .map(|bind| bind.split_once('=').unwrap())
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let maps = vec![("/vagrant".into(), data.join("files/_fixtures/vagrant"))];
+        let options = Options {
+            binds,
+            is_json: case["json_config"].as_bool().unwrap_or(false),
+            digests: Digests::TagHash,
+            host: Host::new(vec![("USER".to_owned(), "vagrant".to_owned())], maps),
+            job: case["job"].as_str().map(str::to_owned),
+        };
+        let configuration = load::file(&data.join("files").join(case["file"].as_str().unwrap()), &options).unwrap();
+        for (index, job) in to_json(&configuration).as_array().unwrap().iter().enumerate() {
+            std::fs::write(actual.path().join(format!("{id}.{index:02}.json")), job.to_string()).unwrap();
+        }
+    }
+    let mut score = Command::new("python3");
+    score.arg(shared.join("tools/aurora_compare.py")).arg(data.join("expected")).arg(actual.path()).arg("-v");
+    match score.output() {
+        Ok(output) => {
+            println!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            assert!(output.status.success(), "some cases mean something else");
+        }
+        Err(error) => println!("skipped: no python3 to score with: {error}"),
+    }
+}
