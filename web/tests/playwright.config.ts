@@ -10,6 +10,8 @@ export default defineConfig({
   reporter: [['list']],
   use: {
     baseURL: process.env.ATTICA_URL,
+    actionTimeout: 20_000,
+    navigationTimeout: 20_000,
     launchOptions: {
       executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
       args: [

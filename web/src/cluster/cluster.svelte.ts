@@ -8,6 +8,7 @@ import type { AppInfo, Deployment, Info } from '../api/schema';
 import { AppRecord } from './app-record.svelte';
 import { appsOfPlan, type ClusterEvent, type Recorded, type StatusUpdate } from './events';
 import { Feed } from './feed.svelte';
+import { OnMachine } from './on-machine.svelte';
 import { addCounts, fromTask, fromUpdate, hasEnded, noCounts, type Health, type Instance } from './instance';
 import { EventStream } from './stream';
 import { Later } from './later';
@@ -18,6 +19,9 @@ export type Phase = 'loading' | 'live' | 'stale' | 'failed';
 const QUEUE_EVERY_MS = 3_000;
 const AGENTS_EVERY_MS = 3_000;
 const ENDED_KEPT = 20;
+/** Long enough to gather what belongs together, short enough to look immediate; longer where there is more to draw. */
+const BATCH_MS = 80;
+const BATCH_MAX_MS = 400;
 /** Above so many changed apps the whole list is cheaper than one call each. */
 const SINGLE_READS_MAX = 8;
 
@@ -43,6 +47,8 @@ export class Cluster {
   /** By app and task; also of apps that are not read yet, whose instances may be heard of first. */
   #instances = new Map<string, Map<string, Instance>>();
   #byInstance = new Map<string, Instance>();
+  #machines = new Map<string, OnMachine>();
+  #changedMachines = new Set<OnMachine>();
   #dirtyApps = new Set<string>();
   #deploymentsRead = new Later(100, () => this.#readDeployments());
   #appsRead = new Later(100, () => this.#readDirtyApps());
@@ -94,15 +100,14 @@ export class Cluster {
     if (this.#loading) return;
     this.#loading = true;
     try {
-      const tasks = api.tasks();
-      tasks.catch(() => undefined);
       const [apps, deployments] = await Promise.all([api.apps(), api.deployments()]);
       this.#takeApps(apps.value.apps);
       this.#takeDeployments(deployments.value);
       if (this.phase !== 'stale') this.phase = 'live';
-      const read = await tasks;
-      this.#takeTasks(read.value.tasks.map((task) => fromTask(task, this.#checksOf(task.appId))));
-      const positions = [apps.position, deployments.position, read.position].filter((position) => position !== null);
+      // The long answer comes last: with the short ones the page says something already.
+      const tasks = await api.tasks();
+      this.#takeTasks(tasks.value.tasks.map((task) => fromTask(task, this.#checksOf(task.appId))));
+      const positions = [apps.position, deployments.position, tasks.position].filter((position) => position !== null);
       this.#follow(positions.length > 0 ? Math.min(...positions) : null);
       this.#queueRead.now();
       this.info = await api.info();
@@ -119,6 +124,7 @@ export class Cluster {
   #follow(position: number | null): void {
     this.#stream?.close();
     this.#stream = new EventStream(position, {
+      batchMs: () => Math.min(BATCH_MAX_MS, BATCH_MS + this.#byInstance.size / 40),
       events: (batch) => this.#apply(batch),
       live: () => {
         this.phase = 'live';
@@ -153,18 +159,19 @@ export class Cluster {
   }
 
   #forget(id: string): void {
-    for (const instance of this.#instancesOf(id).values()) this.#byInstance.delete(instance.instanceId);
+    for (const instance of [...this.#instancesOf(id).values()]) this.#remove(instance);
     this.#instances.delete(id);
+    this.#wakeMachines();
     if (!this.apps.delete(id)) return;
     this.appsRevision += 1;
     this.instancesRevision += 1;
   }
 
   #takeTasks(instances: readonly Instance[]): void {
-    for (const instances of this.#instances.values()) instances.clear();
-    this.#byInstance.clear();
+    for (const known of this.#instances.values()) for (const instance of [...known.values()]) this.#remove(instance);
     for (const instance of instances) this.#put(instance);
     this.instancesKnown = true;
+    this.#wakeMachines();
     for (const record of this.apps.values()) {
       record.revision += 1;
       record.recount(true);
@@ -175,7 +182,39 @@ export class Cluster {
   #put(instance: Instance): AppRecord | undefined {
     this.#instancesOf(instance.appId).set(instance.taskId, instance);
     this.#byInstance.set(instance.instanceId, instance);
+    const machine = this.onMachine(instance.agentId);
+    machine.instances.set(instance.taskId, instance);
+    this.#changedMachines.add(machine);
     return this.apps.get(instance.appId);
+  }
+
+  #remove(instance: Instance): void {
+    this.#instances.get(instance.appId)?.delete(instance.taskId);
+    const machine = this.onMachine(instance.agentId);
+    machine.instances.delete(instance.taskId);
+    this.#changedMachines.add(machine);
+    // The instance may have a new task by now.
+    if (this.#byInstance.get(instance.instanceId)?.taskId === instance.taskId) {
+      this.#byInstance.delete(instance.instanceId);
+    }
+  }
+
+  /** What runs on a machine, by the id of its agent. */
+  onMachine(agent: string): OnMachine {
+    let machine = this.#machines.get(agent);
+    if (!machine) this.#machines.set(agent, (machine = new OnMachine()));
+    return machine;
+  }
+
+  /** Machines that hold instances. */
+  *occupied(): Iterable<[agent: string, machine: OnMachine]> {
+    void this.instancesRevision;
+    for (const entry of this.#machines) if (entry[1].instances.size > 0) yield entry;
+  }
+
+  #wakeMachines(): void {
+    for (const machine of this.#changedMachines) machine.revision += 1;
+    this.#changedMachines.clear();
   }
 
   #instancesOf(app: string): Map<string, Instance> {
@@ -208,6 +247,7 @@ export class Cluster {
       record.recount(true);
     }
     if (changed.size > 0) this.instancesRevision += 1;
+    this.#wakeMachines();
     if (changed.size > 0 || this.#somethingWaits()) this.#queueRead.soon();
     this.feed.add(batch);
   }
@@ -268,8 +308,7 @@ export class Cluster {
     const instances = this.#instancesOf(update.appId);
     const next = fromUpdate(update, instances.get(update.taskId));
     if (!hasEnded(update.taskStatus)) return this.#put(next);
-    instances.delete(update.taskId);
-    if (this.#byInstance.get(next.instanceId)?.taskId === update.taskId) this.#byInstance.delete(next.instanceId);
+    this.#remove(next);
     if (!record) return undefined;
     record.ended = [next, ...record.ended.filter((one) => one.taskId !== next.taskId)].slice(0, ENDED_KEPT);
     if (update.taskStatus === 'TASK_FAILED') this.#readAppSoon(update.appId);

@@ -5,8 +5,9 @@ import { EVENT_TYPES, type ClusterEvent, type Recorded } from './events';
 const KEPT = 5_000;
 /** How far back the stretch from before goes, as a distance of ids: about three hundred facts. */
 const BEFORE = 3_000_000;
-/** A stretch that does not end by itself is taken as it is after this time. */
-const PATIENCE_MS = 2_000;
+/** The stretch is over when nothing more comes for so long: its last event may be one that is not kept for us. */
+const QUIET_MS = 300;
+const FIRST_MS = 3_000;
 
 export class Feed {
   /** Oldest first. Plain, because there are many: `revision` moves when it changes. */
@@ -43,16 +44,18 @@ export class Feed {
       this.events.unshift(...earlier);
       this.revision += 1;
     };
-    const patience = setTimeout(done, PATIENCE_MS);
+    let patience = setTimeout(done, FIRST_MS);
     source.onerror = () => {
       if (source.readyState === EventSource.CLOSED) done();
     };
     for (const type of EVENT_TYPES) {
       source.addEventListener(type, (message: MessageEvent<string>) => {
+        clearTimeout(patience);
+        patience = setTimeout(done, QUIET_MS);
         const id = Number(message.lastEventId);
         if (message.lastEventId === '' || type === 'event_stream_reset') return;
         if (id <= end) earlier.push({ id, event: JSON.parse(message.data) as ClusterEvent });
-        if (id >= end) done();
+        else done();
       });
     }
   }

@@ -3,6 +3,8 @@ import { withQuery } from '../api/client';
 import { EVENT_TYPES, type ClusterEvent, type Recorded } from './events';
 
 export interface StreamListener {
+  /** How long events are gathered before they are handed over. */
+  batchMs(): number;
   /** Events in their order. */
   events(batch: Recorded[]): void;
   live(): void;
@@ -10,8 +12,6 @@ export interface StreamListener {
   away(): void;
 }
 
-/** Long enough to gather what belongs together, short enough to look immediate. */
-const BATCH_MS = 80;
 const RETRY_FIRST_MS = 1_000;
 const RETRY_MAX_MS = 15_000;
 
@@ -66,6 +66,6 @@ export class EventStream {
     this.#flush ??= setTimeout(() => {
       this.#flush = undefined;
       this.listener.events(this.#batch.splice(0));
-    }, BATCH_MS);
+    }, this.listener.batchMs());
   }
 }

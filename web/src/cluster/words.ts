@@ -129,7 +129,9 @@ export function sentence(event: ClusterEvent): string {
     case 'app_terminated_event':
       return 'Removed';
     case 'instance_changed_event':
-      return `${shortInstance(event.instanceId)} is now ${event.condition.toLowerCase()}`;
+      return event.condition === 'Scheduled'
+        ? `${shortInstance(event.instanceId)} waits to be placed`
+        : `${shortInstance(event.instanceId)} is now ${event.condition.toLowerCase()}`;
     case 'instance_health_changed_event':
       return `${shortInstance(event.instanceId)} is ${healthWord(event.healthy)}`;
     case 'unknown_instance_terminated_event':
