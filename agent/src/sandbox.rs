@@ -34,7 +34,8 @@ pub(crate) enum SandboxError {
 pub(crate) fn make(path: &Path, user: Option<&str>) -> Result<(), SandboxError> {
     let failed = |source| SandboxError::Make { path: path.to_owned(), source };
     std::fs::create_dir_all(path).map_err(failed)?;
-    if let Some(user) = user {
+    // What the agent makes as root is root's already.
+    if let Some(user) = user.filter(|user| *user != "root") {
         let owner = |source: io::Error| SandboxError::Owner { path: path.to_owned(), user: user.to_owned(), source };
         let found = User::from_name(user)
             .map_err(|error| owner(error.into()))?

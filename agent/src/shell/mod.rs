@@ -84,8 +84,12 @@ impl Shell {
         Now { tick, wall: Timestamp::from(std::time::SystemTime::now()) }
     }
 
-    /// Works until the agent is to end.
-    async fn run(mut self, mut messages: mpsc::Receiver<Message>) -> (End, Option<mpsc::Receiver<Message>>) {
+    /// Works until the agent is to end, or until `stop` is dropped. Writes files: it wants a thread of its own.
+    async fn run(
+        mut self,
+        mut messages: mpsc::Receiver<Message>,
+        mut stop: oneshot::Receiver<std::convert::Infallible>,
+    ) -> (End, Option<mpsc::Receiver<Message>>) {
         let mut batch = Vec::new();
         let mut collect = tokio::time::interval(COLLECT_INTERVAL);
         loop {
@@ -94,9 +98,9 @@ impl Shell {
                 count = messages.recv_many(&mut batch, MAX_BATCH) => if count == 0 { return (End::Stopped, None) },
                 () = sleep_until(wake) => batch.push(Message::Input(Input::Tick)),
                 _ = collect.tick() => self.collect_sandboxes(),
+                Err(_dropped) = &mut stop => return (End::Stopped, None),
             }
-            // Files are written here: other tasks of this thread may go on elsewhere.
-            if let Some(end) = tokio::task::block_in_place(|| self.deal_with(&mut batch)) {
+            if let Some(end) = self.deal_with(&mut batch) {
                 return (end, Some(messages));
             }
         }

@@ -150,10 +150,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     tasks.spawn(drain_on_signal(messages.clone())?);
     announce(&args, bound)?;
 
-    let end = tokio::select! {
-        end = shell.run(inbox) => end,
-        () = shutdown => (End::Stopped, None),
-    };
+    let end = run_shell(shell, inbox, shutdown).await?;
     if let (End::Finished, Some(inbox)) = end {
         await_launcher_end(inbox).await;
     }
@@ -162,6 +159,33 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     // The server ends by itself once its requests are done.
     let _ended = serving.await;
     Ok(())
+}
+
+/// On a thread of its own, until it ends or `shutdown` says so.
+async fn run_shell(
+    shell: Shell,
+    inbox: mpsc::Receiver<Message>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(End, Option<mpsc::Receiver<Message>>), Error> {
+    let (stop, stopped) = oneshot::channel();
+    let (end, mut ended) = oneshot::channel();
+    let runtime = tokio::runtime::Handle::current();
+    let work = move || {
+        // Nobody waits for the end of an agent that has failed.
+        let _failed = end.send(runtime.block_on(shell.run(inbox, stopped)));
+    };
+    let failed = |action| move |source| Error::System { action, source };
+    std::thread::Builder::new().name("supervisor".to_owned()).spawn(work).map_err(failed("begin a thread"))?;
+    let early = tokio::select! {
+        end = &mut ended => Some(end),
+        () = shutdown => None,
+    };
+    drop(stop);
+    let end = match early {
+        Some(end) => end,
+        None => ended.await,
+    };
+    end.map_err(|_| failed("go on")(io::Error::other("its supervisor has failed")))
 }
 
 fn usable_directory(path: &Path) -> Result<PathBuf, Error> {
