@@ -69,6 +69,11 @@ pub enum Fact {
         #[serde(with = "milliseconds")]
         at: Timestamp,
     },
+    /// An agent was unreachable for too long, and all its tasks are history.
+    AgentForgotten {
+        /// The agent.
+        agent: AgentId,
+    },
     /// A framework launched a task. The task is TASK_STAGING.
     TaskLaunched {
         /// The framework.
@@ -153,6 +158,7 @@ impl store::Fact for Fact {
             Self::FrameworkForgotten { .. } => "framework_forgotten",
             Self::AgentRegistered { .. } => "agent_registered",
             Self::AgentUnreachable { .. } => "agent_unreachable",
+            Self::AgentForgotten { .. } => "agent_forgotten",
             Self::TaskLaunched { .. } => "task_launched",
             Self::TaskUpdated { .. } => "task_updated",
             Self::TaskUnreachable { .. } => "task_unreachable",

@@ -18,7 +18,7 @@ use crate::fact::Fact;
 pub struct Snapshot {
     /// All frameworks that are not forgotten, the removed ones as well.
     pub frameworks: BTreeMap<FrameworkId, FrameworkRecord>,
-    /// All agents.
+    /// All agents that are not forgotten.
     pub agents: BTreeMap<AgentId, AgentRecord>,
 }
 
@@ -142,6 +142,9 @@ impl Snapshot {
             }
             Fact::AgentRegistered { info, version, boot_id, at } => self.register(info, version, boot_id, *at),
             Fact::AgentUnreachable { agent, at } => self.agent(agent).unreachable_at = Some(*at),
+            Fact::AgentForgotten { agent } => {
+                self.agents.remove(agent);
+            }
             Fact::TaskLaunched { framework, role, task, at } => {
                 let record = TaskRecord {
                     role: role.clone(),

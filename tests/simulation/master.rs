@@ -474,6 +474,8 @@ fn config(epoch: u64) -> Config {
     let master_info = MasterInfo { id: format!("m{epoch}"), port: 5050, ..MasterInfo::default() };
     Config {
         reregister_ms: 15_000,
+        forget_unreachable_ms: 20_000,
+        unreachable_agents_limit: 3,
         unreachable_limit: RateLimit { burst: 2, interval_ms: 500 },
         offer_timeout_ms: Some(9_000),
         resend_first_ms: 1_000,

@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 pub(crate) struct Summary(BTreeMap<&'static str, u64>);
 
 /// What has to happen in the runs together: one in which nothing happens proves nothing.
-const EXPECTED: [&str; 18] = [
+const EXPECTED: [&str; 19] = [
     "steps",
     "epochs",
     "facts",
     "tasks launched",
     "tasks unreachable",
     "tasks returned",
+    "agents forgotten",
     "updates acknowledged",
     "stores lost",
     "updates repeated",

@@ -20,7 +20,8 @@ use super::input::LinkId;
 ///                          └── Away ◄──────────────────────────────────┘
 ///                          ▲   │
 ///                 REGISTER │   ▼ silent for too long, and the rate limit lets it pass (from Comparing and Connected as well)
-///                          └── Unreachable
+///                          └── Unreachable ──────────► (nobody)
+///                                           for too long
 /// ```
 #[derive(Debug)]
 pub(super) struct Agent {
@@ -34,6 +35,8 @@ pub(super) struct Agent {
     pub heard: Tick,
     /// Not durable. How long it may be silent.
     pub patience_ms: u64,
+    /// From the time since when it is unreachable. When it is forgotten if it stays so.
+    pub forget_at: Tick,
     /// Not durable. `None` while it is unreachable: the allocator only knows what may come back to use.
     pub key: Option<AgentKey>,
     /// Durable (by way of the tasks). Its tasks, as far as they are not history.

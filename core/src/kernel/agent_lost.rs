@@ -3,7 +3,7 @@
 use attica_core_api::scheduler::Event;
 use attica_core_api::v1::{AgentId, TaskState, TaskStatusReason};
 
-use super::agent::Contact;
+use super::agent::{Agent, Contact};
 use super::status::from_master;
 use super::timers::Timer;
 use super::{CloseReason, Effects, Kernel, Now, Send, View};
@@ -28,17 +28,19 @@ impl Kernel {
             return;
         }
         while let Some(id) = self.silent.front().cloned() {
-            let agent = self.agent_mut(&id);
-            if agent.contact != Contact::Unreachable && agent.silent_at() <= now.tick {
-                if let Err(permit_at) = self.permits.take(now.tick) {
-                    self.timers.set(permit_at, Timer::UnreachablePermit);
-                    return;
+            let reachable = self.agents.get(&id).filter(|agent| agent.contact != Contact::Unreachable);
+            match reachable.map(Agent::silent_at) {
+                // It was replaced while it waited.
+                None => {}
+                Some(deadline) if deadline <= now.tick => {
+                    if let Err(permit_at) = self.permits.take(now.tick) {
+                        self.timers.set(permit_at, Timer::UnreachablePermit);
+                        return;
+                    }
+                    self.lose_agent(now, &id, out);
                 }
-                self.lose_agent(now, &id, out);
-            } else {
                 // It was heard while it waited: the limit did what it is for.
-                let deadline = agent.silent_at();
-                self.timers.set(deadline, Timer::AgentSilent(id));
+                Some(deadline) => self.timers.set(deadline, Timer::AgentSilent(id)),
             }
             self.silent.pop_front();
         }
@@ -64,6 +66,8 @@ impl Kernel {
         }
         out.facts.push(Fact::AgentUnreachable { agent: id.clone(), at: now.wall });
         self.lose_tasks(now, id, out);
+        self.forget_later(now.tick.after(self.config.forget_unreachable_ms), id);
+        self.bound_unreachable(now, out);
         let connected = self.frameworks.values().filter_map(|framework| framework.stream());
         let failure = |stream| Send::scheduler(stream, Event::agent_lost(id.clone()));
         out.sends.extend(connected.cloned().map(failure));

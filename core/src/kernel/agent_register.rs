@@ -41,7 +41,7 @@ impl Kernel {
         let comparing = matches!(agent.contact, Contact::Comparing(_));
         match call.r#type {
             CallType::Register => {}
-            // The list was asked for and has not come: it may have got lost.
+            // The list was asked for and has not come: it may have got lost. Or there was something in it that had to go.
             CallType::Heartbeat if comparing => self.tell(&link, link::Event::list_tasks(self.config.epoch), out),
             CallType::Heartbeat => {}
             CallType::Statuses => {
@@ -92,7 +92,10 @@ impl Kernel {
         };
         self.tell(&link, link::Event::registered(self.config.epoch, registered), out);
         match matches {
-            true => self.compared(now, &id, &link, None, out),
+            true => {
+                self.settle_tasks(now, &id, &link, None, out);
+                self.admit_agent(&id, &link, out);
+            }
             false => self.tell(&link, link::Event::list_tasks(self.config.epoch), out),
         }
     }
@@ -156,6 +159,7 @@ impl Kernel {
             contact: Contact::Unreachable,
             heard: Tick::default(),
             patience_ms,
+            forget_at: Tick::default(),
             key: None,
             tasks: BTreeSet::new(),
             digest: TaskDigest::default(),
@@ -164,6 +168,8 @@ impl Kernel {
         agent.info = info;
         let before = std::mem::replace(&mut agent.contact, Contact::Comparing(link.clone()));
         if before == Contact::Unreachable {
+            self.forget_no_more(id);
+            let agent = self.agent_mut(id);
             agent.heard = now.tick;
             agent.patience_ms = patience_ms;
             self.timers.set(now.tick.after(patience_ms), Timer::AgentSilent(id.clone()));

@@ -44,14 +44,19 @@ impl Kernel {
         out: &mut Effects,
     ) {
         let reported = reports.iter().map(|report| (report.framework_id.clone(), report.task_id.clone())).collect();
-        self.compared(now, id, link, Some(&reported), out);
-        for report in reports.iter().filter(|report| !is_terminal(report.state)) {
-            self.disown(id, link, &report.framework_id, &report.task_id, out);
+        self.settle_tasks(now, id, link, Some(&reported), out);
+        let foreign = reports
+            .iter()
+            .filter(|report| !is_terminal(report.state) && self.is_foreign(id, &report.framework_id, &report.task_id));
+        // While they run they use what would be offered. The agent is asked again until they are gone.
+        if foreign.clone().next().is_none() {
+            return self.admit_agent(id, link, out);
         }
+        foreign.for_each(|report| self.disown(id, link, &report.framework_id, &report.task_id, out));
     }
 
     /// Settles every task of the agent. `reported` are those that the agent has; `None`: exactly ours.
-    pub(super) fn compared(
+    pub(super) fn settle_tasks(
         &mut self,
         now: Now,
         id: &AgentId,
@@ -81,7 +86,6 @@ impl Kernel {
         for (framework, tasks) in runs {
             self.send_run(&framework, link, tasks, out);
         }
-        self.admit_agent(id, link, out);
     }
 
     fn settlement(&self, (framework, task): &TaskName, known: bool) -> Settlement {
@@ -144,7 +148,13 @@ impl Kernel {
         self.update_task(now, framework, status, None, out);
     }
 
-    /// An agent has a task that it should not have: it is to kill it.
+    /// Whether an agent should not have a task.
+    fn is_foreign(&self, agent: &AgentId, framework: &FrameworkId, task: &TaskId) -> bool {
+        let ours = self.frameworks.get(framework).and_then(|framework| framework.tasks.get(task));
+        ours.is_none_or(|task| task.agent != *agent || task.is_terminal())
+    }
+
+    /// An agent may have a task that it should not have: that one it is to kill.
     pub(super) fn disown(
         &self,
         agent: &AgentId,
@@ -153,8 +163,7 @@ impl Kernel {
         task: &TaskId,
         out: &mut Effects,
     ) {
-        let ours = self.frameworks.get(framework).and_then(|framework| framework.tasks.get(task));
-        if ours.is_some_and(|task| task.agent == *agent && !task.is_terminal()) {
+        if !self.is_foreign(agent, framework, task) {
             return;
         }
         let kill = link::Kill { framework_id: framework.clone(), task_id: task.clone(), kill_policy: None };

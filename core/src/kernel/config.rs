@@ -20,6 +20,10 @@ pub struct Config {
     pub reregister_ms: u64,
     /// How fast agents may be declared unreachable.
     pub unreachable_limit: RateLimit,
+    /// How long an unreachable agent is remembered, and with it what ran there.
+    pub forget_unreachable_ms: u64,
+    /// How many unreachable agents are remembered.
+    pub unreachable_agents_limit: usize,
     /// How long an offer may stay unanswered before it is rescinded; `None`: for ever.
     pub offer_timeout_ms: Option<u64>,
     /// The heartbeat that schedulers are told to expect.
@@ -53,6 +57,8 @@ impl Config {
             agent_missed_limit: 5,
             reregister_ms: 600_000,
             unreachable_limit: RateLimit { burst: 20, interval_ms: 1_000 },
+            forget_unreachable_ms: 14 * 86_400_000,
+            unreachable_agents_limit: 102_400,
             offer_timeout_ms: Some(60_000),
             scheduler_heartbeat_ms: 15_000,
             resend_first_ms: 10_000,

@@ -12,6 +12,7 @@ mod accept;
 mod acknowledge;
 mod agent;
 mod agent_closed;
+mod agent_forgotten;
 mod agent_lost;
 mod agent_register;
 mod agent_replaced;
@@ -90,6 +91,8 @@ pub struct Kernel {
     permits: Permits,
     /// Agents that are silent for too long and wait for a permit, oldest first.
     silent: VecDeque<AgentId>,
+    /// Unreachable agents, by when they are forgotten.
+    unreachable: BTreeSet<(Tick, AgentId)>,
     /// Whether anybody can come back at the moment.
     store: StoreContact,
     /// Before then no framework is removed for being away.
@@ -159,7 +162,7 @@ impl Kernel {
     fn agent_mut(&mut self, id: &AgentId) -> &mut Agent {
         match self.agents.get_mut(id) {
             Some(agent) => agent,
-            None => unreachable!("an agent stays: {id} was registered"),
+            None => unreachable!("an agent stays while it has tasks or a link: {id} was looked up before"),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use attica_allocator::{self as allocator, Allocator, Resources, Role};
 use attica_core_api::link::TaskDigest;
 use attica_core_api::v1::{AgentId, FrameworkId, TaskId, TaskInfo, TaskState};
-use attica_core_api::{Entropy, resources};
+use attica_core_api::{Entropy, Tick, resources};
 
 use super::agent::{Agent, Contact};
 use super::framework::{Framework, History, Presence};
@@ -41,6 +41,7 @@ impl Kernel {
             timers: Timers::default(),
             permits: Permits::new(config.unreachable_limit),
             silent: VecDeque::new(),
+            unreachable: BTreeSet::new(),
             store: StoreContact::Reachable,
             lenient_until: now.tick.after(config.agent_silence_ms()),
             wake: None,
@@ -74,12 +75,18 @@ impl Kernel {
             contact,
             heard: now.tick,
             patience_ms: self.config.reregister_ms,
+            forget_at: Tick::default(),
             key: None,
             tasks: BTreeSet::new(),
             digest: TaskDigest::default(),
         };
         self.timers.set(agent.silent_at(), Timer::AgentSilent(id.clone()));
         self.agents.insert(id.clone(), agent);
+        if let Some(since) = record.unreachable_at {
+            let whole_ms = self.config.forget_unreachable_ms;
+            let passed_ms = u64::try_from(now.wall.0.saturating_sub(since.0)).unwrap_or(0);
+            self.forget_later(now.tick.after(whole_ms.saturating_sub(passed_ms)), id);
+        }
     }
 
     fn recover_framework(&mut self, now: Now, id: &FrameworkId, record: &FrameworkRecord) {

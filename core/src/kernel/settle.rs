@@ -16,10 +16,12 @@ impl Kernel {
             }
         }
         self.declare_unreachable(now, out);
+        self.forget_old_agents(now, out);
         let expired = self.allocator.expire(now.tick);
         self.rescind(expired, out);
         self.make_offers(now, out);
-        self.wake = self.timers.next().into_iter().chain(self.allocator.next_wake()).min();
+        let forget_at = self.unreachable.first().map(|(forget_at, _)| *forget_at);
+        self.wake = self.timers.next().into_iter().chain(self.allocator.next_wake()).chain(forget_at).min();
         out.wake = self.wake;
     }
 

@@ -50,6 +50,20 @@ pub struct Args {
     #[arg(long, alias = "agent_removal_rate_limit", env = "MESOS_AGENT_REMOVAL_RATE_LIMIT", value_name = "N/DURATION", default_value = "20/20secs", value_parser = parse_rate)]
     pub agent_removal_rate_limit: Rate,
 
+    /// How long an unreachable agent is remembered
+    #[arg(long, alias = "registry_max_agent_age", env = "MESOS_REGISTRY_MAX_AGENT_AGE", value_name = "DURATION", default_value = "2weeks", value_parser = parse_duration)]
+    pub registry_max_agent_age: Milliseconds,
+
+    /// How many unreachable agents are remembered
+    #[arg(
+        long,
+        alias = "registry_max_agent_count",
+        env = "MESOS_REGISTRY_MAX_AGENT_COUNT",
+        value_name = "N",
+        default_value_t = 102_400
+    )]
+    pub registry_max_agent_count: u32,
+
     /// How long an offer may stay unanswered before it is rescinded
     #[arg(long, alias = "offer_timeout", env = "MESOS_OFFER_TIMEOUT", value_name = "DURATION", default_value = "30secs", value_parser = parse_duration)]
     pub offer_timeout: Milliseconds,

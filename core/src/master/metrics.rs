@@ -133,6 +133,7 @@ impl Counters {
             | Fact::TaskReachable { .. }
             | Fact::KillRequested { .. }
             | Fact::TaskCompleted { .. }
+            | Fact::AgentForgotten { .. }
             | Fact::TaskForgotten { .. } => {}
         }
     }

@@ -209,6 +209,8 @@ fn setup(args: &Args, identity: &Identity, leadership: &Leadership) -> Setup {
             burst: rate.count,
             interval_ms: (rate.interval.0 / u64::from(rate.count)).max(1),
         },
+        forget_unreachable_ms: args.registry_max_agent_age.0,
+        unreachable_agents_limit: args.registry_max_agent_count as usize,
         offer_timeout_ms: Some(args.offer_timeout.0),
         scheduler_heartbeat_ms: args.scheduler_heartbeat.0,
         completed_tasks_limit: args.max_completed_tasks_per_framework as usize,

@@ -24,6 +24,7 @@ pub(super) struct Rows<'a> {
     pub subscribed: BTreeMap<FrameworkId, Subscription<'a>>,
     /// The last change of a framework's presence, unless that was a subscription.
     pub presence: BTreeMap<FrameworkId, Presence>,
+    pub forgotten_agents: BTreeSet<AgentId>,
     pub registered: BTreeMap<AgentId, Registration<'a>>,
     pub unreachable: BTreeMap<AgentId, Timestamp>,
     pub launched: BTreeMap<TaskName, Launch<'a>>,
@@ -113,6 +114,11 @@ impl<'a> Rows<'a> {
             }
             Fact::AgentUnreachable { agent, at } => {
                 self.unreachable.insert(agent.clone(), *at);
+            }
+            Fact::AgentForgotten { agent } => {
+                self.registered.remove(agent);
+                self.unreachable.remove(agent);
+                self.forgotten_agents.insert(agent.clone());
             }
             Fact::TaskLaunched { framework, role, task, at } => {
                 let name = (framework.clone(), task.task_id.clone());

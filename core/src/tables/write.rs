@@ -9,6 +9,7 @@ use crate::fact::Fact;
 
 const FORGET_FRAMEWORKS: &str = "delete from framework where framework_id = any($1::text[])";
 const FORGET_THEIR_TASKS: &str = "delete from task where framework_id = any($1::text[])";
+const FORGET_AGENTS: &str = "delete from agent where agent_id = any($1::text[])";
 const FORGET_TASKS: &str =
     "delete from task where (framework_id, task_id) in (select * from unnest($1::text[], $2::text[]))";
 const SUBSCRIBE: &str = "insert into framework (framework_id, info, registered_at, reregistered_at)
@@ -52,6 +53,7 @@ pub struct Statements {
     forget_frameworks: Statement,
     forget_their_tasks: Statement,
     forget_tasks: Statement,
+    forget_agents: Statement,
     subscribe: Statement,
     move_frameworks: Statement,
     register: Statement,
@@ -71,6 +73,7 @@ impl Tables<Fact> for KernelTables {
             forget_frameworks: client.prepare(FORGET_FRAMEWORKS).await?,
             forget_their_tasks: client.prepare(FORGET_THEIR_TASKS).await?,
             forget_tasks: client.prepare(FORGET_TASKS).await?,
+            forget_agents: client.prepare(FORGET_AGENTS).await?,
             subscribe: client.prepare(SUBSCRIBE).await?,
             move_frameworks: client.prepare(MOVE_FRAMEWORKS).await?,
             register: client.prepare(REGISTER).await?,
@@ -105,6 +108,9 @@ fn forget<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, row
         let ids = texts(&rows.forgotten_frameworks);
         transaction.execute(&statements.forget_frameworks, [Box::new(ids.clone())]);
         transaction.execute(&statements.forget_their_tasks, [Box::new(ids)]);
+    }
+    if !rows.forgotten_agents.is_empty() {
+        transaction.execute(&statements.forget_agents, [Box::new(texts(&rows.forgotten_agents))]);
     }
     if !rows.forgotten_tasks.is_empty() {
         let (frameworks, tasks) = names(rows.forgotten_tasks.iter());

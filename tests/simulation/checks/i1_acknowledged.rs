@@ -6,7 +6,7 @@ use attica_core_api::link;
 use attica_core_api::scheduler::Command;
 use attica_core_api::v1::TaskState;
 
-use super::i6_forward::Forward;
+use super::i6_forward::{Forward, is_over};
 use crate::agent::Obeyed;
 use crate::scheduler::Asked;
 use crate::store::Store;
@@ -24,7 +24,7 @@ pub(super) fn obeyed(event: &link::Event, obeyed: &Obeyed, forward: &Forward, st
     let framework = store.snapshot.frameworks.get(&name.0);
     let present = framework.filter(|framework| !matches!(framework.presence, FrameworkPresence::Removed { .. }));
     let wanted = present.and_then(|framework| framework.tasks.get(&name.1));
-    let live = wanted.is_some_and(|task| !task.state.is_terminal() && task.completed_at.is_none());
+    let live = wanted.is_some_and(|task| !is_over(task.state) && task.completed_at.is_none());
     if live && !forward.is_reported(&name, &acknowledge.uuid) {
         return Err(format!("I1: an update of {name:?} was acknowledged to its agent, but it is not committed"));
     }
@@ -41,7 +41,7 @@ pub(super) fn accepted(asked: &Asked, store: &Store) -> Result<(), String> {
                 let elsewhere = kill.agent_id.as_ref().is_some_and(|agent| *agent != task.info.agent_id);
                 // A kill that overtook the launch found nothing to kill.
                 let overtaking = task.state == TaskState::Staging;
-                task.kill.is_none() && !task.state.is_terminal() && !elsewhere && !overtaking
+                task.kill.is_none() && !is_over(task.state) && !elsewhere && !overtaking
             });
             if lost { Err(format!("I1: the accepted kill of {} is not committed", kill.task_id)) } else { Ok(()) }
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use attica_core::snapshot::FrameworkPresence;
 
+use super::i6_forward::is_over;
 use crate::agent::{Agent, AgentTask, TaskName};
 use crate::store::Store;
 
@@ -45,9 +46,7 @@ fn is_orphan(agent: &Agent, name: &TaskName, task: &AgentTask, store: &Store) ->
     let removed = framework.is_none_or(|framework| matches!(framework.presence, FrameworkPresence::Removed { .. }));
     let known = framework.and_then(|framework| framework.tasks.get(&name.1));
     let wanted = known.is_some_and(|known| {
-        !known.state.is_terminal()
-            && known.completed_at.is_none()
-            && Some(&known.info.agent_id) == agent.disk.id.as_ref()
+        !is_over(known.state) && known.completed_at.is_none() && Some(&known.info.agent_id) == agent.disk.id.as_ref()
     });
     task.alive && (removed || !wanted)
 }

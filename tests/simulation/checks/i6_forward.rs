@@ -76,6 +76,11 @@ impl Forward {
     }
 }
 
+/// Whether a task that is kept in this state is over: that TASK_LOST can mean out of sight is for frameworks alone.
+pub(super) fn is_over(state: TaskState) -> bool {
+    rank(state) == 4
+}
+
 fn rank(state: TaskState) -> u8 {
     match state {
         TaskState::Staging | TaskState::Unreachable | TaskState::Unknown => 0,

@@ -152,6 +152,7 @@ impl Checks {
         match fact {
             Fact::TaskLaunched { .. } => counts.count("tasks launched"),
             Fact::TaskUnreachable { .. } => counts.count("tasks unreachable"),
+            Fact::AgentForgotten { .. } => counts.count("agents forgotten"),
             Fact::TaskReachable { .. } => counts.count("tasks returned"),
             Fact::UpdateAcknowledged { .. } => counts.count("updates acknowledged"),
             Fact::FrameworkRemoved { .. } => counts.count("frameworks removed"),

@@ -112,13 +112,20 @@ fn the_difference_is_settled_when_the_digest_differs() {
         l2 KILL kept
         s1 UPDATE killed TASK_KILLED REASON_TASK_KILLED_DURING_LAUNCH Task was killed before it was delivered to the agent (to be acknowledged)
         l2 RUN new
-        l2 KILL foreign
-        s1 OFFERS m1-O1"#]].assert_eq(&scene.said());
+        l2 KILL foreign"#]].assert_eq(&scene.said());
     scene.report("l2", "foreign", 1, TaskState::Running).report("l2", "over", 2, TaskState::Finished);
     expect![[r#"
         l2 KILL foreign
         l2 ACKNOWLEDGE foreign 01
         l2 ACKNOWLEDGE over 02"#]]
+    .assert_eq(&scene.said());
+    // Its resources are not offered before it is gone.
+    scene.agent_call("l2", link::Call::heartbeat(AgentId::new("m1-S0"), 1));
+    scene.list("l2", &[("kept", TaskState::Running), ("new", TaskState::Staging), ("foreign", TaskState::Finished)]);
+    expect![[r#"
+        l2 LIST_TASKS
+        l2 KILL kept
+        s1 OFFERS m1-O1"#]]
     .assert_eq(&scene.said());
 }
 
@@ -230,4 +237,67 @@ fn an_agent_whose_names_the_database_would_not_take_is_turned_away() {
         assert!(scene.said().starts_with("l2 (closed: the registration is not valid: its id, version or boot id: "));
         assert_eq!(scene.facts.len(), facts);
     }
+}
+
+/// The agents that are forgotten, in order.
+fn forgotten(scene: &Scene) -> Vec<&str> {
+    let mut forgotten = Vec::new();
+    for fact in &scene.facts {
+        if let Fact::AgentForgotten { agent } = fact {
+            forgotten.push(agent.as_str());
+        }
+    }
+    forgotten
+}
+
+#[test]
+fn an_agent_that_stays_away_for_two_weeks_is_forgotten_with_what_ran_there() {
+    let mut scene = running();
+    scene.pass(10_000);
+    let lost = scene.statuses("s1");
+    scene.acknowledge("s1", &lost[0]);
+    scene.pass(7 * 86_400_000).fail_over();
+    scene.subscribe("s2", with_id("m1-0000")).pass(7 * 86_400_000 - 1);
+    scene.said();
+    scene.pass(1);
+    expect!["s2 UPDATE t1 TASK_GONE REASON_AGENT_REMOVED The agent was unreachable for too long (to be acknowledged)"]
+        .assert_eq(&scene.said());
+    assert!(forgotten(&scene).is_empty(), "the framework does not know yet");
+    scene.pass(900_000);
+    let gone = scene.statuses("s2");
+    scene.acknowledge("s2", &gone[0]);
+    scene.pass(900_000);
+    assert_eq!(forgotten(&scene), ["m1-S0"]);
+    assert!(scene.snapshot.agents.is_empty());
+    // What it still has is not wanted any more.
+    let tasks = [("t1", TaskState::Running)];
+    scene.register("l2", Some("m1-S0"), &tasks).list("l2", &tasks);
+    expect![[r#"
+        l2 REGISTERED m1-S0 matches: false
+        l2 LIST_TASKS
+        l2 KILL t1"#]]
+    .assert_eq(&scene.said());
+    scene.list("l2", &[]);
+    expect!["s2 OFFERS m2-O0"].assert_eq(&scene.said());
+}
+
+#[test]
+fn an_agent_that_came_back_is_not_forgotten() {
+    let mut scene = running();
+    scene.pass(10_000).register("l2", Some("m1-S0"), &[]).list("l2", &[]).pass(10_000);
+    scene.pass(14 * 86_400_000 - 10_000);
+    assert!(forgotten(&scene).is_empty(), "its time counts from when it was unreachable last");
+    scene.pass(10_000);
+    assert!(forgotten(&scene).is_empty(), "the framework has not acknowledged the end of its task");
+}
+
+#[test]
+fn of_too_many_unreachable_agents_the_first_is_forgotten() {
+    let mut scene = Scene::new();
+    scene.kernel.config.unreachable_agents_limit = 2;
+    for number in 0..4 {
+        scene.register(&format!("l{number}"), None, &[]).pass(100);
+    }
+    scene.pass(10_000);
+    assert_eq!(forgotten(&scene), ["m1-S0", "m1-S1"]);
 }

@@ -269,6 +269,9 @@ impl Model {
                     agent.set_contact(Contact::Unreachable);
                 }
             }
+            Fact::AgentForgotten { agent } => {
+                self.agents.remove(agent);
+            }
             Fact::TaskLaunched { framework, role, task, .. } => self.launch(framework, role, task),
             Fact::TaskUpdated { framework, status, .. } => {
                 self.update(framework, status, status.state, Reach::Reachable);
