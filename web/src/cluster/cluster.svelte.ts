@@ -127,6 +127,8 @@ export class Cluster {
       batchMs: () => Math.min(BATCH_MAX_MS, BATCH_MS + this.#byInstance.size / 40),
       events: (batch) => this.#apply(batch),
       live: () => {
+        // The stream brings what was missed; reads that failed meanwhile are made good here.
+        if (this.phase === 'stale') this.#appsRead.now();
         this.phase = 'live';
         this.staleSince = null;
       },
@@ -323,7 +325,11 @@ export class Cluster {
   async #readDirtyApps(): Promise<void> {
     const ids = [...this.#dirtyApps];
     this.#dirtyApps.clear();
-    if (ids.length > SINGLE_READS_MAX) return this.#takeApps((await api.apps()).value.apps);
+    // None named: all may have changed.
+    if (ids.length === 0 || ids.length > SINGLE_READS_MAX) {
+      this.#takeApps((await api.apps()).value.apps);
+      return this.#readDeployments();
+    }
     for (const id of ids) {
       const definition = await api.app(id);
       if (definition) this.#takeApp(definition);

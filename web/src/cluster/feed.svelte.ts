@@ -13,6 +13,8 @@ export class Feed {
   /** Oldest first. Plain, because there are many: `revision` moves when it changes. */
   readonly events: Recorded[] = [];
   revision = $state(0);
+  /** Whether what happened before is in, or as much of it as there is. */
+  complete = $state(false);
   #begin: number | null = null;
   #earlierRead = false;
 
@@ -41,6 +43,7 @@ export class Feed {
     const done = () => {
       clearTimeout(patience);
       source.close();
+      this.complete = true;
       this.events.unshift(...earlier);
       this.revision += 1;
     };

@@ -21,7 +21,7 @@ export class Later {
       return;
     }
     this.#running = true;
-    // A failed read is made good by the next event or by the next reading of everything.
+    // What fails, fails because the server is away; when it is back, everything is read anew.
     void this.read()
       .catch(() => undefined)
       .finally(() => {
