@@ -27,15 +27,27 @@ export class EventStream {
     private position: number | null,
     private readonly listener: StreamListener,
   ) {
+    // A connection that a sleeping machine or a lost network left behind looks open for long: the browser knows better.
+    addEventListener('offline', this.#lost);
+    addEventListener('online', this.#found);
     this.#open();
   }
 
   close(): void {
+    removeEventListener('offline', this.#lost);
+    removeEventListener('online', this.#found);
     clearTimeout(this.#flush);
     clearTimeout(this.#retry);
     this.#source?.close();
     this.#source = null;
   }
+
+  readonly #lost = () => this.listener.away();
+  readonly #found = () => {
+    clearTimeout(this.#retry);
+    this.#source?.close();
+    this.#open();
+  };
 
   #open(): void {
     const source = new EventSource(withQuery('/v2/events', { lastEventId: this.position ?? undefined }));
