@@ -120,9 +120,12 @@ fn read(name: &str, path: Option<PathBuf>, text: &str, options: &Options) -> Con
             Arc::new(Environment::option())
         }
     };
-    if is_whole {
+    // Jobs that are whole are read even where others are not, so that everything wrong is told at once.
+    if !diagnostics.iter().any(|diagnostic| diagnostic.code == Code::Limit) {
         read.extend(objects.iter().map(|object| Job::read(object, &environment, options.digests, &budget, &mut cache)));
         same_keys(&objects, &mut read);
+    }
+    if is_whole {
         diagnostics.extend(unused_options(&environment, &read));
         choose(&mut read, options.job.as_deref(), &mut diagnostics);
     }

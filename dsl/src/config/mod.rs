@@ -1,5 +1,6 @@
 //! The commands on configuration files: what they mean, what is wrong with them. None of them needs a server.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -120,7 +121,12 @@ fn with(reading: &Reading, answer: impl FnOnce(&Configuration) -> Answer) -> Exi
 pub fn findings(configuration: &Configuration) -> String {
     let mut out = String::new();
     let mut errors = 0;
+    // What several jobs share is told once.
+    let mut told = BTreeSet::new();
     for diagnostic in configuration.all_diagnostics() {
+        if diagnostic.span.is_some() && !told.insert((diagnostic.span, &diagnostic.message)) {
+            continue;
+        }
         out.push_str(&diagnostic.render(&configuration.sources));
         out.push('\n');
         errors += usize::from(diagnostic.severity == Severity::Error);

@@ -116,23 +116,22 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Every element, and every error in them: only then it fails.
+    /// Every element; one that fails is reported and unknown from then on.
     fn all(&mut self, items: &[Expression]) -> Result<Vec<Value>> {
         let mut values = Vec::with_capacity(items.len());
-        let mut failed = None;
         for item in items {
             match self.expression(item) {
                 Ok(value) => values.push(value),
                 Err(failure) => {
                     self.report(failure);
-                    failed = Some(Failure::Reported);
                     if self.is_exceeded {
-                        break;
+                        return Err(Failure::Reported);
                     }
+                    values.push(Value::Unknown);
                 }
             }
         }
-        failed.map_or(Ok(values), Err)
+        Ok(values)
     }
 
     fn shortcut(&mut self, items: &[Expression], until: bool) -> Result<Value> {

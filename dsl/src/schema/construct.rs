@@ -20,8 +20,12 @@ pub(crate) struct Constructor {
 
 type Findings = Vec<Diagnostic>;
 
-/// The value as an object of that type. Everything that is wrong is reported, not only the first.
+/// The value as an object of that type. Everything that is wrong is reported, not only the first; nothing for a value that is
+/// unknown, as that was reported.
 pub(crate) fn coerce(kind: &Type, value: &Value, span: Span) -> Result<Arc<Object>, Findings> {
+    if matches!(value, Value::Unknown) {
+        return Err(Vec::new());
+    }
     match kind {
         Type::String | Type::Integer | Type::Float | Type::Boolean | Type::Enum(_) => scalar(kind, value, span),
         Type::List(element) => list(element, value, span),
@@ -78,14 +82,14 @@ fn list(element: &Arc<Type>, value: &Value, span: Span) -> Result<Arc<Object>, F
         let help = |finding: Diagnostic| finding.help("write a list: [...]");
         return Err(findings.into_iter().map(help).collect());
     };
-    let (mut objects, mut findings) = (Vec::with_capacity(items.len()), Vec::new());
+    let (mut objects, mut failed) = (Vec::with_capacity(items.len()), None);
     for item in items {
         match coerce(element, &item, span) {
             Ok(object) => objects.push(object),
-            Err(more) => findings.extend(more),
+            Err(more) => failed.get_or_insert_with(Findings::new).extend(more),
         }
     }
-    finish(findings, || Object::new(Shape::List(Arc::clone(element), objects), span))
+    finish(failed, || Object::new(Shape::List(Arc::clone(element), objects), span))
 }
 
 fn map(key: &Arc<Type>, item: &Arc<Type>, value: &Value, span: Span) -> Result<Arc<Object>, Findings> {
@@ -97,14 +101,17 @@ fn map(key: &Arc<Type>, item: &Arc<Type>, value: &Value, span: Span) -> Result<A
     let Value::Dict(dict) = value else {
         return Err(mismatch(&Type::Map(Arc::clone(key), Arc::clone(item)), value, span));
     };
-    let (mut entries, mut findings) = (Vec::new(), Vec::new());
+    let (mut entries, mut failed) = (Vec::new(), None);
     for (name, value) in dict.borrow().iter() {
         match (coerce(key, &name.to_value(), span), coerce(item, value, span)) {
             (Ok(key), Ok(value)) => entries.push((key, value)),
-            (key, value) => findings.extend(key.err().into_iter().chain(value.err()).flatten()),
+            (key, value) => {
+                let more = key.err().into_iter().chain(value.err()).flatten();
+                failed.get_or_insert_with(Findings::new).extend(more);
+            }
         }
     }
-    finish(findings, || Object::new(Shape::Map(Arc::clone(key), Arc::clone(item), entries), span))
+    finish(failed, || Object::new(Shape::Map(Arc::clone(key), Arc::clone(item), entries), span))
 }
 
 fn structure(wanted: &Arc<StructType>, value: &Value, span: Span) -> Result<Arc<Object>, Findings> {
@@ -150,8 +157,8 @@ fn choice(kinds: &Arc<[Type]>, value: &Value, span: Span) -> Result<Arc<Object>,
     Ok(Arc::new(Object { fits_also: fitting.next().cloned(), ..(*object).clone() }))
 }
 
-fn finish(findings: Findings, object: impl FnOnce() -> Object) -> Result<Arc<Object>, Findings> {
-    if findings.is_empty() { Ok(Arc::new(object())) } else { Err(findings) }
+fn finish(failed: Option<Findings>, object: impl FnOnce() -> Object) -> Result<Arc<Object>, Findings> {
+    failed.map_or_else(|| Ok(Arc::new(object())), Err)
 }
 
 impl Constructor {
@@ -165,27 +172,27 @@ impl Constructor {
     fn apply(&self, object: &mut Object) -> Result<(), Findings> {
         let Shape::Struct(kind, values) = &mut object.shape else { return Ok(()) };
         let kind = Arc::clone(kind);
-        let mut findings = Vec::new();
+        let mut failed = None;
         for (value, span) in &self.plain {
             let Value::Dict(dict) = value else {
                 let message = format!("{} takes its fields by name, and {} is none", kind.name, value.described());
-                findings
+                failed.get_or_insert_with(Findings::new)
                     .push(Diagnostic::error(Code::Type, *span, message).help("write field = value, or give a dict"));
                 continue;
             };
             for (name, value) in dict.borrow().iter() {
                 let Some(name) = name.as_str() else {
                     let message = format!("a field of {} is named by a string", kind.name);
-                    findings.push(Diagnostic::error(Code::Type, *span, message));
+                    failed.get_or_insert_with(Findings::new).push(Diagnostic::error(Code::Type, *span, message));
                     continue;
                 };
-                set(&kind, values, name, value, (*span, *span), &mut findings);
+                set(&kind, values, name, value, (*span, *span), &mut failed);
             }
         }
         for (name, value, name_span, value_span) in &self.named {
-            set(&kind, values, name, value, (*name_span, *value_span), &mut findings);
+            set(&kind, values, name, value, (*name_span, *value_span), &mut failed);
         }
-        if findings.is_empty() { Ok(()) } else { Err(findings) }
+        failed.map_or(Ok(()), Err)
     }
 }
 
@@ -195,7 +202,7 @@ fn set(
     name: &str,
     value: &Value,
     spans: (Span, Span),
-    findings: &mut Findings,
+    failed: &mut Option<Findings>,
 ) {
     let (name_span, value_span) = spans;
     let Some(position) = kind.position(name) else {
@@ -203,7 +210,7 @@ fn set(
         let fields: Vec<&str> = kind.field_names().collect();
         let help = did_you_mean(name, fields.iter().copied())
             .unwrap_or_else(|| format!("its fields are {}", fields.join(", ")));
-        findings.push(error.help(help));
+        failed.get_or_insert_with(Findings::new).push(error.help(help));
         return;
     };
     if matches!(value, Value::Empty) {
@@ -220,7 +227,7 @@ fn set(
                 }
                 _ => finding,
             };
-            findings.extend(more.into_iter().map(named));
+            failed.get_or_insert_with(Findings::new).extend(more.into_iter().map(named));
         }
     }
 }

@@ -146,7 +146,7 @@ impl<'b> Interpolation<'b> {
         let mut current: Arc<str> = text.as_str().into();
         let mut trail: Vec<String> = Vec::new();
         for _ in 0..PASSES_LIMIT {
-            if self.is_exceeded || self.is_spent(1 + current.len() as u64 / 256, text.span_of(0, text.as_str().len())) {
+            if self.is_exceeded || self.is_spent(cost(&current), text.span_of(0, text.as_str().len())) {
                 return None;
             }
             let split = self.split(&current, text)?;
@@ -197,12 +197,14 @@ impl<'b> Interpolation<'b> {
                 Some(split)
             }
             Err(wrong) => {
-                let written = format!("{{{{{}}}}}", wrong.inside);
-                let pasted = self.pasted.iter().find_map(|text| text.span_of_part(&written));
-                let span =
-                    origin.span_of_part(&written).or(pasted).or_else(|| origin.span_of(0, origin.as_str().len()));
-                let error = Diagnostic::error(Code::Template, span, format!("`{written}` is no reference"));
-                self.diagnostics.push(error.help(advice(&wrong.inside)));
+                for inside in wrong.insides {
+                    let written = format!("{{{{{inside}}}}}");
+                    let pasted = self.pasted.iter().find_map(|text| text.span_of_part(&written));
+                    let whole = || origin.span_of(0, origin.as_str().len());
+                    let span = origin.span_of_part(&written).or(pasted).or_else(whole);
+                    let error = Diagnostic::error(Code::Template, span, format!("`{written}` is no reference"));
+                    self.diagnostics.push(error.help(advice(&inside)));
+                }
                 None
             }
         }
@@ -236,6 +238,12 @@ impl<'b> Interpolation<'b> {
         }
         self.is_exceeded = true;
     }
+}
+
+/// What a pass over a text costs, in steps: a reference takes far longer than a step of the evaluator.
+fn cost(text: &str) -> u64 {
+    let references = text.matches("{{").count() as u64;
+    1 + text.len() as u64 / 256 + references * 8
 }
 
 fn advice(inside: &str) -> String {

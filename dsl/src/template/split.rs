@@ -25,9 +25,9 @@ pub(super) struct Split {
     pub(super) plain: String,
 }
 
-/// What is wrong with a text: something in braces that is no reference.
+/// What is wrong with a text: what stands in braces and is no reference.
 pub(super) struct Wrong {
-    pub(super) inside: String,
+    pub(super) insides: Vec<String>,
 }
 
 /// Whether there is anything to split.
@@ -37,11 +37,13 @@ pub(super) fn has_references(text: &str) -> bool {
 
 /// Splits a text.
 pub(super) fn split(text: &str) -> Result<Split, Wrong> {
-    let unreadable = || Wrong { inside: text.chars().take(40).collect() };
+    let unreadable = || Wrong { insides: vec![text.chars().take(40).collect()] };
     let pairs = Grammar::parse(Rule::template, text).map_err(|_| unreadable())?;
     let mut split =
         Split { template: Template::new(), references: Vec::new(), plain: String::with_capacity(text.len()) };
     let mut raw = String::new();
+    let mut wrong = Vec::new();
+    let mut calls: Vec<TemplateElement> = Vec::new();
     for pair in pairs {
         let written = pair.as_str();
         match pair.as_rule() {
@@ -55,21 +57,28 @@ pub(super) fn split(text: &str) -> Result<Split, Wrong> {
             Rule::mustache => {
                 let Some(inner) = pair.into_inner().next() else { return Err(unreadable()) };
                 if inner.as_rule() == Rule::wrong {
-                    return Err(Wrong { inside: inner.as_str().to_owned() });
+                    wrong.push(inner.as_str().to_owned());
+                    continue;
                 }
                 flush(&mut split, &mut raw);
                 let address = inner.as_str();
-                split.template.elements.push(reference(address).map_err(|_| unreadable())?);
+                let element = match split.references.iter().position(|known| known == address) {
+                    Some(known) => calls[known].clone(),
+                    None => {
+                        let call = call(address).map_err(|_| unreadable())?;
+                        split.references.push(address.to_owned());
+                        calls.push(call.clone());
+                        call
+                    }
+                };
+                split.template.elements.push(element);
                 split.plain.push_str(written);
-                if !split.references.iter().any(|known| known == address) {
-                    split.references.push(address.to_owned());
-                }
             }
             _ => {}
         }
     }
     flush(&mut split, &mut raw);
-    Ok(split)
+    if wrong.is_empty() { Ok(split) } else { Err(Wrong { insides: wrong }) }
 }
 
 fn flush(split: &mut Split, raw: &mut String) {
@@ -80,7 +89,7 @@ fn flush(split: &mut Split, raw: &mut String) {
 }
 
 /// The call of the helper for one address, which contains nothing that would need quoting.
-fn reference(address: &str) -> Result<TemplateElement, Box<TemplateError>> {
+fn call(address: &str) -> Result<TemplateElement, Box<TemplateError>> {
     let compiled = Template::compile(&format!("{{{{{{ref \"{address}\"}}}}}}")).map_err(Box::new)?;
     Ok(compiled.elements.into_iter().next().unwrap_or_else(|| unreachable!("the call is one element")))
 }
