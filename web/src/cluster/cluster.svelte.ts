@@ -3,8 +3,7 @@
  * read again while something shows it or depends on it.
  */
 import { api, ApiError } from '../api/client';
-import type { Agent } from '../api/schema';
-import type { AppInfo, Deployment, Info } from '../api/schema';
+import type { Agent, AppInfo, Deployment } from '../api/schema';
 import { AppRecord } from './app-record.svelte';
 import { appsOfPlan, type ClusterEvent, type Recorded, type StatusUpdate } from './events';
 import { Feed } from './feed.svelte';
@@ -13,8 +12,8 @@ import { addCounts, fromTask, fromUpdate, hasEnded, noCounts, type Health, type 
 import { EventStream } from './stream';
 import { Later } from './later';
 
-/** `loading`: nothing to show yet. `stale`: what is shown may be old. `failed`: nothing could be read. */
-export type Phase = 'loading' | 'live' | 'stale' | 'failed';
+/** `loading`: nothing to show yet. `reading`: there is something, the rest comes. `live`: the stream is open. `stale`: what is shown may be old. `failed`: nothing could be read. */
+export type Phase = 'loading' | 'reading' | 'live' | 'stale' | 'failed';
 
 const QUEUE_EVERY_MS = 3_000;
 const AGENTS_EVERY_MS = 3_000;
@@ -40,7 +39,6 @@ export class Cluster {
   deployments: readonly Deployment[] = $state.raw([]);
   agents: readonly Agent[] | null = $state.raw(null);
   agentsProblem = $state('');
-  info: Info | null = $state.raw(null);
   readonly feed = new Feed();
 
   #stream: EventStream | null = null;
@@ -103,14 +101,13 @@ export class Cluster {
       const [apps, deployments] = await Promise.all([api.apps(), api.deployments()]);
       this.#takeApps(apps.value.apps);
       this.#takeDeployments(deployments.value);
-      if (this.phase !== 'stale') this.phase = 'live';
+      if (this.phase !== 'stale') this.phase = 'reading';
       // The long answer comes last: with the short ones the page says something already.
       const tasks = await api.tasks();
       this.#takeTasks(tasks.value.tasks.map((task) => fromTask(task, this.#checksOf(task.appId))));
       const positions = [apps.position, deployments.position, tasks.position].filter((position) => position !== null);
       this.#follow(positions.length > 0 ? Math.min(...positions) : null);
       this.#queueRead.now();
-      this.info = await api.info();
     } catch (error) {
       this.problem = error instanceof ApiError ? error.message : String(error);
       this.phase = this.apps.size > 0 ? 'stale' : 'failed';
