@@ -19,6 +19,7 @@ pub mod client;
 pub mod config;
 pub mod diagnostic;
 mod evaluate;
+pub mod format;
 pub mod job;
 pub mod load;
 mod schema;

@@ -6,7 +6,7 @@ use std::process::Command;
 use attica_dsl::Host;
 use attica_dsl::config::to_json;
 use attica_dsl::job::Digests;
-use attica_dsl::load::{self, Options};
+use attica_dsl::load::{self, Configuration, Options};
 use serde_json::Value as Json;
 
 /// The shared data, if this machine has it.
@@ -27,6 +27,20 @@ fn texts(case: &Json, name: &str) -> Vec<String> {
 
 #[test]
 fn every_case_means_what_it_meant() {
+    score(|path, _, options| load::file(path, options).unwrap());
+}
+
+#[test]
+fn formatted_files_mean_the_same() {
+    score(|path, name, options| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let text = if options.is_json { text } else { attica_dsl::format::format(name, &text).unwrap_or(text) };
+        load::text_of(name, Some(path.canonicalize().unwrap()), &text, options)
+    });
+}
+
+/// Reads every case and has the results scored.
+fn score(read: impl Fn(&Path, &str, &Options) -> Configuration) {
     let Some(shared) = shared() else { return };
     let data = shared.join("data/aurora");
     let cases: Vec<Json> = serde_json::from_slice(&std::fs::read(data.join("cases.json")).unwrap()).unwrap();
@@ -46,7 +60,8 @@ fn every_case_means_what_it_meant() {
             host: Host::new(vec![("USER".to_owned(), "vagrant".to_owned())], maps),
             job: case["job"].as_str().map(str::to_owned),
         };
-        let configuration = load::file(&data.join("files").join(case["file"].as_str().unwrap()), &options).unwrap();
+        let name = case["file"].as_str().unwrap();
+        let configuration = read(&data.join("files").join(name), name, &options);
         for (index, job) in to_json(&configuration).as_array().unwrap().iter().enumerate() {
             std::fs::write(actual.path().join(format!("{id}.{index:02}.json")), job.to_string()).unwrap();
         }

@@ -1,5 +1,7 @@
 //! The commands on configuration files: what they mean, what is wrong with them. None of them needs a server.
 
+mod fmt;
+
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -33,6 +35,15 @@ pub enum Command {
         /// How and what to read
         #[command(flatten)]
         reading: Reading,
+    },
+    /// Format files: indentation and blanks; comments stay
+    Fmt {
+        /// The files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Change nothing, only say which files would change (exit 1)
+        #[arg(long)]
+        check: bool,
     },
     /// Show a job with everything resolved
     Inspect {
@@ -79,6 +90,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 pub fn run(command: Command) -> ExitCode {
     match command {
         Command::Eval { reading, json } => with(&reading, |configuration| eval(configuration, json)),
+        Command::Fmt { files, check } => fmt::run(&files, check),
         Command::List { reading } => with(&reading, list),
         Command::Inspect { reading, raw } => with(&reading, |configuration| inspect_jobs(configuration, raw)),
     }

@@ -183,23 +183,20 @@ impl Line<'_> {
 
     fn operator(&self, node: &Node<'_>) -> Result<Operator> {
         let span = self.span(node);
-        let Some(inner) = node.clone().into_inner().next() else { return Err(self.unreadable(span)) };
-        let sign = inner.as_str();
-        Ok(match inner.as_rule() {
-            Rule::or => Operator::Or,
-            Rule::and => Operator::And,
-            Rule::in_ => Operator::Compare(Comparison::In),
-            Rule::not_in => Operator::Compare(Comparison::NotIn),
-            Rule::is if sign.contains("not") => Operator::Compare(Comparison::IsNot),
-            Rule::is => Operator::Compare(Comparison::Is),
-            Rule::comparison => Operator::Compare(match sign {
-                "==" => Comparison::Equal,
-                "<=" => Comparison::LessOrEqual,
-                ">=" => Comparison::GreaterOrEqual,
-                "<" => Comparison::Less,
-                ">" => Comparison::Greater,
-                _ => Comparison::NotEqual,
-            }),
+        let sign = node.as_str();
+        Ok(match sign {
+            "or" => Operator::Or,
+            "and" => Operator::And,
+            "in" => Operator::Compare(Comparison::In),
+            "is" => Operator::Compare(Comparison::Is),
+            "==" => Operator::Compare(Comparison::Equal),
+            "!=" | "<>" => Operator::Compare(Comparison::NotEqual),
+            "<" => Operator::Compare(Comparison::Less),
+            "<=" => Operator::Compare(Comparison::LessOrEqual),
+            ">" => Operator::Compare(Comparison::Greater),
+            ">=" => Operator::Compare(Comparison::GreaterOrEqual),
+            _ if sign.starts_with("not") => Operator::Compare(Comparison::NotIn),
+            _ if sign.starts_with("is") => Operator::Compare(Comparison::IsNot),
             _ => Operator::Binary(BinaryOperator::of(sign).ok_or_else(|| self.unreadable(span))?),
         })
     }

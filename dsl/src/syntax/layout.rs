@@ -100,7 +100,8 @@ impl Cutter<'_> {
                     return Ok((end > start).then_some(Line { start, end, indent }));
                 }
                 b'\n' | b'\r' => self.blank(1),
-                b' ' | b'\t' | b'\x0c' => self.at += 1,
+                b' ' => self.at += 1,
+                b'\t' | b'\x0c' => self.blank(1),
                 b'#' => self.comment(),
                 b'\\' if self.byte(1) == b'\n' => self.blank(2),
                 b'\\' if self.byte(1) == b'\r' && self.byte(2) == b'\n' => self.blank(3),

@@ -22,7 +22,7 @@ use crate::source::Span;
 use crate::text::Text;
 
 pub(crate) use lookup::Chain;
-use split::Split;
+use split::{Calls, Split};
 
 /// How often the references of one text are replaced before it counts as a cycle.
 const PASSES_LIMIT: usize = 100;
@@ -60,6 +60,7 @@ pub(crate) struct Interpolation<'b> {
 #[derive(Default)]
 pub(crate) struct Cache {
     splits: FxHashMap<Arc<str>, Rc<Split>>,
+    calls: Calls,
 }
 
 impl<'b> Interpolation<'b> {
@@ -187,11 +188,12 @@ impl<'b> Interpolation<'b> {
         if let Some(known) = self.cache.splits.get(current) {
             return Some(Rc::clone(known));
         }
-        match split::split(current) {
+        match split::split(current, &mut self.cache.calls) {
             Ok(split) => {
                 let split = Rc::new(split);
                 if self.cache.splits.len() >= CACHE_LIMIT {
                     self.cache.splits.clear();
+                    self.cache.calls.clear();
                 }
                 self.cache.splits.insert(Arc::clone(current), Rc::clone(&split));
                 Some(split)

@@ -3,6 +3,7 @@
 use handlebars::template::TemplateElement;
 use handlebars::{Template, TemplateError};
 use pest::Parser as _;
+use rustc_hash::FxHashMap;
 
 use super::literal;
 
@@ -25,6 +26,9 @@ pub(super) struct Split {
     pub(super) plain: String,
 }
 
+/// The compiled calls of the helper, by address.
+pub(super) type Calls = FxHashMap<String, TemplateElement>;
+
 /// What is wrong with a text: what stands in braces and is no reference.
 pub(super) struct Wrong {
     pub(super) insides: Vec<String>,
@@ -36,14 +40,13 @@ pub(super) fn has_references(text: &str) -> bool {
 }
 
 /// Splits a text.
-pub(super) fn split(text: &str) -> Result<Split, Wrong> {
+pub(super) fn split(text: &str, calls: &mut Calls) -> Result<Split, Wrong> {
     let unreadable = || Wrong { insides: vec![text.chars().take(40).collect()] };
     let pairs = Grammar::parse(Rule::template, text).map_err(|_| unreadable())?;
     let mut split =
         Split { template: Template::new(), references: Vec::new(), plain: String::with_capacity(text.len()) };
     let mut raw = String::new();
     let mut wrong = Vec::new();
-    let mut calls: Vec<TemplateElement> = Vec::new();
     for pair in pairs {
         let written = pair.as_str();
         match pair.as_rule() {
@@ -62,15 +65,17 @@ pub(super) fn split(text: &str) -> Result<Split, Wrong> {
                 }
                 flush(&mut split, &mut raw);
                 let address = inner.as_str();
-                let element = match split.references.iter().position(|known| known == address) {
-                    Some(known) => calls[known].clone(),
+                let element = match calls.get(address) {
+                    Some(known) => known.clone(),
                     None => {
                         let call = call(address).map_err(|_| unreadable())?;
-                        split.references.push(address.to_owned());
-                        calls.push(call.clone());
+                        calls.insert(address.to_owned(), call.clone());
                         call
                     }
                 };
+                if !split.references.iter().any(|known| known == address) {
+                    split.references.push(address.to_owned());
+                }
                 split.template.elements.push(element);
                 split.plain.push_str(written);
             }
