@@ -59,6 +59,11 @@ export function amount(value: number): string {
   return value.toLocaleString('en', { maximumFractionDigits: value < 10 ? 2 : 1 });
 }
 
+/** Why a check failed, without what the row says already: whom it asked. */
+export function causeWords(cause: string): string {
+  return cause.replace(/^(?:GET )?https?:\/\/[^/\s]+/, '');
+}
+
 /** A time that may not have been measured. */
 export function milliseconds(value: number | null): string {
   return value === null ? '–' : `${amount(value)} ms`;
