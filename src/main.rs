@@ -7,6 +7,7 @@ mod up;
 use std::process::ExitCode;
 
 use attica_dsl::client::{self, GlobalOptions};
+use attica_dsl::config;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -37,6 +38,9 @@ enum Command {
     Paas(attica_paas::Args),
     /// Route traffic to the instances of apps
     Lb(attica_paas::lb::Args),
+    /// Read configuration files: what they mean, what is wrong with them
+    #[command(subcommand)]
+    Config(config::Command),
     #[command(flatten)]
     Client(client::Command),
 }
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
     let Cli { options, command } = Cli::parse();
     let role = match command {
         Command::Client(command) => return client::run(command, options),
+        Command::Config(command) => return config::run(command),
         Command::Agent(AgentCommand::Client(command)) => return client::run(client::Command::Agent(command), options),
         role @ (Command::Up(_)
         | Command::Master(_)
@@ -82,7 +87,9 @@ fn run(role: Command) -> Result<(), AnyError> {
             block_on(async { Ok(attica_paas::run(args, attica_web::router(), terminated()).await?) })
         }
         Command::Lb(args) => block_on(async { Ok(attica_paas::lb::run(args, terminated()).await?) }),
-        Command::Agent(AgentCommand::Client(_)) | Command::Client(_) => unreachable!("client commands are no roles"),
+        Command::Agent(AgentCommand::Client(_)) | Command::Client(_) | Command::Config(_) => {
+            unreachable!("client commands are no roles")
+        }
     }
 }
 
