@@ -66,7 +66,7 @@ async fn main() {
 
 /// 1,000 subscribers, 1,000 events a second: from the answer to the write that made an event to its arrival.
 fn d1(paas: &Role, disk: &Disk) -> Vec<Figure> {
-    write_all(paas, APPS, CONNECTIONS, "");
+    write_all(paas, APPS, CONNECTIONS, "first");
     let mut subscribers: Vec<Subscriber> = Vec::with_capacity(SUBSCRIBERS);
     for number in 0..SUBSCRIBERS {
         let note = if number % NOTING == 0 { Note::Arrivals } else { Note::Nothing };
@@ -96,7 +96,7 @@ fn d1(paas: &Role, disk: &Disk) -> Vec<Figure> {
 
 /// What idle and stalled subscribers cost, and whether anybody notices the stalled ones.
 fn d2(paas: &Role, disk: &Disk) -> Vec<Figure> {
-    write_all(paas, APPS, CONNECTIONS, "");
+    write_all(paas, APPS, CONNECTIONS, "first");
     let before_kib = paas.memory_kib();
     let idle: Vec<Subscriber> =
         (0..IDLE).map(|_| Subscriber::open(paas, "?event_type=nothing", Note::Nothing)).collect();
@@ -127,7 +127,7 @@ fn d2(paas: &Role, disk: &Disk) -> Vec<Figure> {
 
 /// 100,000 events that a subscriber has missed, until it has them.
 fn d3(paas: &Role, disk: &Disk) -> Vec<Figure> {
-    write_all(paas, APPS, CONNECTIONS, "");
+    write_all(paas, APPS, CONNECTIONS, "first");
     let answer = ureq::get(format!("http://{}/v2/apps", paas.address)).call().expect("an answer");
     let id = answer.headers()["attica-event-id"].to_str().expect("a number").to_owned();
     write_all(paas, MISSED / EVENTS_PER_WRITE, CONNECTIONS, "");

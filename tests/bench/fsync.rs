@@ -1,5 +1,7 @@
 //! What an fdatasync costs, and how to make it cost the same on every disk.
 
+#![allow(dead_code, reason = "every benchmark uses a part of it")]
+
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
