@@ -21,6 +21,7 @@ pub mod diagnostic;
 mod evaluate;
 pub mod format;
 pub mod job;
+pub mod lint;
 pub mod load;
 mod schema;
 pub mod source;

@@ -97,7 +97,7 @@ impl Sources {
     }
 
     /// All files, in the order of reading.
-    pub fn files(&self) -> impl Iterator<Item = &SourceFile> {
-        self.files.iter()
+    pub fn files(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
+        (0..).map(FileId).zip(&self.files)
     }
 }

@@ -52,7 +52,8 @@ errors! {
 
 #[test]
 fn options_that_fit_nothing() {
-    let binds = [("greeting", "hi"), ("greting", "hi"), ("instances", "3")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let binds = [("greeting", "hi"), ("greting", "hi"), ("instances", "3")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let options = Options { binds: binds.to_vec(), job: Some("c/r/test/hallo".to_owned()), ..Options::default() };
     expected("options.txt").assert_eq(&findings(&read("options", &options)));
 }

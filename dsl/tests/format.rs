@@ -54,7 +54,10 @@ fn public_files() -> Vec<PathBuf> {
     let shared = std::env::var_os("ATTICA_SHARED").map_or(default, PathBuf::from);
     let files = ["apache__aurora/head", "docs", "synthetic"].map(|part| shared.join("data/aurora/files").join(part));
     let entries = files.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
-    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|kind| kind == "aurora")).collect();
+    let mut found: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|kind| kind == "aurora"))
+        .collect();
     found.sort();
     if found.is_empty() {
         println!("skipped: no data/aurora below {} (set ATTICA_SHARED)", shared.display());

@@ -80,7 +80,9 @@ fn templates_that_laugh() {
     assert_bounded(&job("'{{l0}}'", &format!(".bind({laughs}l30 = 'ha')")));
     let structs = "class L(Struct):\n  a = String\n  b = List(String)\n";
     let shared: String = (0..40).map(|n| format!("x{} = [x{n}, x{n}]\n", n + 1)).collect();
-    assert_bounded(&format!("{structs}x0 = 'ha'\n{shared}y = str(x40)\nz = [str(x40) for i in range(1000)]\njobs = []\n"));
+    assert_bounded(&format!(
+        "{structs}x0 = 'ha'\n{shared}y = str(x40)\nz = [str(x40) for i in range(1000)]\njobs = []\n"
+    ));
 }
 
 #[test]

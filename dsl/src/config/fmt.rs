@@ -31,7 +31,8 @@ pub(super) fn run(files: &[PathBuf], is_check: bool) -> ExitCode {
 fn one(file: &Path, is_check: bool) -> Result<bool, String> {
     let name = file.display().to_string();
     let text = host::read_text(file, &name).map_err(|error| format!("error: {error}\n"))?;
-    let formatted = format::format(&name, &text).map_err(|(sources, wrong)| wrong.iter().map(|wrong| wrong.render(&sources)).collect::<String>())?;
+    let formatted = format::format(&name, &text)
+        .map_err(|(sources, wrong)| wrong.iter().map(|wrong| wrong.render(&sources)).collect::<String>())?;
     let changes = formatted != text;
     if changes && !is_check {
         replace(file, &formatted).map_err(|error| format!("error: {name} cannot be written: {error}\n"))?;

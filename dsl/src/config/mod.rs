@@ -13,6 +13,7 @@ use serde_json::Value as Json;
 use crate::diagnostic::Severity;
 use crate::evaluate::Host;
 use crate::job::{Digests, inspect};
+use crate::lint::lint;
 use crate::load::{self, Configuration, Options};
 
 /// The exit code for a configuration that is wrong, as Aurora's client has it.
@@ -44,6 +45,12 @@ pub enum Command {
         /// Change nothing, only say which files would change (exit 1)
         #[arg(long)]
         check: bool,
+    },
+    /// Warn of what is allowed and rarely meant
+    Lint {
+        /// How and what to read
+        #[command(flatten)]
+        reading: Reading,
     },
     /// Show a job with everything resolved
     Inspect {
@@ -91,6 +98,7 @@ pub fn run(command: Command) -> ExitCode {
     match command {
         Command::Eval { reading, json } => with(&reading, |configuration| eval(configuration, json)),
         Command::Fmt { files, check } => fmt::run(&files, check),
+        Command::Lint { reading } => with(&reading, lint_jobs),
         Command::List { reading } => with(&reading, list),
         Command::Inspect { reading, raw } => with(&reading, |configuration| inspect_jobs(configuration, raw)),
     }
@@ -182,6 +190,14 @@ fn eval(configuration: &Configuration, is_json: bool) -> Answer {
         text.push_str(&format!("{key}: {}\n", if job.meaning.is_some() { "ok" } else { "wrong" }));
     }
     Answer { text, is_alone: false }
+}
+
+fn lint_jobs(configuration: &Configuration) -> Answer {
+    let found = lint(configuration);
+    Answer {
+        text: found.iter().map(|warning| warning.render(&configuration.sources) + "\n").collect(),
+        is_alone: false,
+    }
 }
 
 fn list(configuration: &Configuration) -> Answer {

@@ -59,7 +59,8 @@ impl Blocks {
     /// The level of a comment: that of the block it is indented like, or else of the line below it.
     fn of_comment(&self, columns: u32, below: Option<u32>) -> usize {
         let known = self.columns.iter().position(|open| *open == columns);
-        let deeper = below.filter(|below| self.columns.last().is_none_or(|last| below > last)).map(|_| self.columns.len());
+        let deeper =
+            below.filter(|below| self.columns.last().is_none_or(|last| below > last)).map(|_| self.columns.len());
         match (known, deeper) {
             (_, Some(deeper)) if Some(columns) >= below => deeper,
             (Some(known), _) => known,
@@ -76,7 +77,10 @@ fn lines(text: &str, layout: &layout::Layout) -> String {
         let start = text[..line.start].rfind('\n').map_or(0, |end| end + 1);
         comments(&mut out, &text[at..start.max(at)], &blocks, Some(line.indent));
         let level = blocks.enter(line.indent);
-        let next = layout.lines.get(index + 1).map_or(text.len(), |next| text[..next.start].rfind('\n').map_or(0, |end| end + 1));
+        let next = layout
+            .lines
+            .get(index + 1)
+            .map_or(text.len(), |next| text[..next.start].rfind('\n').map_or(0, |end| end + 1));
         let end = text[line.end..next.max(line.end)].find('\n').map_or(next.max(line.end), |end| line.end + end);
         let tokens: Vec<Token<'_>> = tokens::of(&text[line.start..end]);
         let mut shaped = Line::new(level * STEP);
@@ -128,8 +132,8 @@ impl Output {
 /// Whether a token is one of the language's words that stand before a value.
 fn is_word_operator(token: &Token<'_>) -> bool {
     const WORDS: &[&str] = &[
-        "and", "as", "assert", "del", "elif", "else", "for", "from", "if", "import", "in", "is", "lambda", "not", "or", "raise", "return",
-        "while", "with",
+        "and", "as", "assert", "del", "elif", "else", "for", "from", "if", "import", "in", "is", "lambda", "not", "or",
+        "raise", "return", "while", "with",
     ];
     token.kind == TokenKind::Word && WORDS.contains(&token.text)
 }

@@ -29,7 +29,15 @@ pub(super) struct Line<'a> {
 
 impl<'a> Line<'a> {
     pub(super) fn new(indent: usize) -> Self {
-        Self { out: " ".repeat(indent), first: indent, indent, brackets: Vec::new(), before: None, is_prefixed: false, is_close: false }
+        Self {
+            out: " ".repeat(indent),
+            first: indent,
+            indent,
+            brackets: Vec::new(),
+            before: None,
+            is_prefixed: false,
+            is_close: false,
+        }
     }
 
     pub(super) fn finish(self) -> String {
@@ -101,7 +109,9 @@ impl<'a> Line<'a> {
 
     /// Whether an operator between two values stood close to both: `64*MB` stays as it is.
     fn stands_close(&self, token: &Token<'_>, next: Option<&Token<'_>>, is_prefix: bool) -> bool {
-        let may = matches!(token.text, "*" | "/" | "//" | "%" | "**" | "+" | "-") && token.kind == TokenKind::Operator && !is_prefix;
+        let may = matches!(token.text, "*" | "/" | "//" | "%" | "**" | "+" | "-")
+            && token.kind == TokenKind::Operator
+            && !is_prefix;
         may && !token.is_apart && next.is_some_and(|next| !next.is_apart && next.lines_before == 0)
     }
 
@@ -115,7 +125,8 @@ impl<'a> Line<'a> {
             return false;
         }
         if token.kind == TokenKind::Operator && matches!(token.text, "," | ";" | ":" | ".") {
-            return token.text == "." && (is_word_operator(before) || before.kind == TokenKind::Operator && before.text != ".");
+            return token.text == "."
+                && (is_word_operator(before) || before.kind == TokenKind::Operator && before.text != ".");
         }
         if before.kind == TokenKind::Operator && before.text == "." {
             return before.text == "." && is_word_operator(token) && token.text == "import";

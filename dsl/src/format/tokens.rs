@@ -25,7 +25,8 @@ pub(super) struct Token<'a> {
 }
 
 const OPERATORS: &[&str] = &[
-    "**=", "//=", ">>=", "<<=", "**", "//", ">>", "<<", "==", "!=", "<>", "<=", ">=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=",
+    "**=", "//=", ">>=", "<<=", "**", "//", ">>", "<<", "==", "!=", "<>", "<=", ">=", "+=", "-=", "*=", "/=", "%=",
+    "&=", "|=", "^=",
 ];
 
 /// The tokens of a text.
@@ -69,7 +70,10 @@ fn token(rest: &str, c: char) -> (TokenKind, usize) {
             let mut length = 0;
             let mut before = ' ';
             for c in rest.chars() {
-                let is_exponent_sign = matches!(c, '+' | '-') && matches!(before, 'e' | 'E') && !rest.starts_with("0x") && !rest.starts_with("0X");
+                let is_exponent_sign = matches!(c, '+' | '-')
+                    && matches!(before, 'e' | 'E')
+                    && !rest.starts_with("0x")
+                    && !rest.starts_with("0X");
                 if !(is_word(c) || c == '.' || is_exponent_sign) {
                     break;
                 }
@@ -80,7 +84,11 @@ fn token(rest: &str, c: char) -> (TokenKind, usize) {
         }
         _ if is_word(c) => {
             let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-            if length <= 2 && rest[length..].starts_with(['\'', '"']) { (TokenKind::Text, string(rest, length)) } else { (TokenKind::Word, length) }
+            if length <= 2 && rest[length..].starts_with(['\'', '"']) {
+                (TokenKind::Text, string(rest, length))
+            } else {
+                (TokenKind::Word, length)
+            }
         }
         _ => {
             let operator = OPERATORS.iter().find(|operator| rest.starts_with(**operator));

@@ -48,7 +48,7 @@ pub struct Meaning {
     ports: Ports,
     plan: Plan,
     runtime: Runtime,
-    update: Result<Json, String>,
+    pub(crate) update: Result<Json, String>,
 }
 
 impl Job {

@@ -176,7 +176,8 @@ impl Constructor {
         for (value, span) in &self.plain {
             let Value::Dict(dict) = value else {
                 let message = format!("{} takes its fields by name, and {} is none", kind.name, value.described());
-                failed.get_or_insert_with(Findings::new)
+                failed
+                    .get_or_insert_with(Findings::new)
                     .push(Diagnostic::error(Code::Type, *span, message).help("write field = value, or give a dict"));
                 continue;
             };

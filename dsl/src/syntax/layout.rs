@@ -27,8 +27,6 @@ pub(crate) struct Layout {
     /// As long as the file, with everything blanked that is not language.
     pub(crate) text: String,
     pub(crate) lines: Vec<Line>,
-    /// Where comments stand, `#` to the end of the line.
-    pub(crate) comments: Vec<(usize, usize)>,
     /// What stopped the cutting, where something did: the lines before it are whole.
     pub(crate) failure: Option<Diagnostic>,
 }
@@ -39,7 +37,6 @@ struct Cutter<'a> {
     out: Vec<u8>,
     at: usize,
     brackets: Vec<(u8, usize)>,
-    comments: Vec<(usize, usize)>,
 }
 
 /// Cuts a file into logical lines.
@@ -50,7 +47,6 @@ pub(crate) fn cut(file: FileId, text: &str) -> Layout {
         out: text.as_bytes().to_vec(),
         at: if text.starts_with('\u{feff}') { 3 } else { 0 },
         brackets: Vec::new(),
-        comments: Vec::new(),
     };
     let mut lines = Vec::new();
     let mut failure = None;
@@ -66,7 +62,7 @@ pub(crate) fn cut(file: FileId, text: &str) -> Layout {
     }
     let text = String::from_utf8(cutter.out)
         .unwrap_or_else(|_| unreachable!("only whole ASCII characters and comments are blanked"));
-    Layout { text, lines, comments: cutter.comments, failure }
+    Layout { text, lines, failure }
 }
 
 impl Cutter<'_> {
@@ -142,8 +138,6 @@ impl Cutter<'_> {
     fn comment(&mut self) {
         let rest = &self.bytes[self.at..];
         let length = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
-        let shown = if rest[..length].ends_with(b"\r") { length - 1 } else { length };
-        self.comments.push((self.at, self.at + shown));
         self.blank(length);
     }
 

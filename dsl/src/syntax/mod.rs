@@ -10,6 +10,7 @@ mod literal;
 mod python;
 mod statement;
 mod unexpected;
+pub(crate) mod visit;
 
 use crate::diagnostic::Diagnostic;
 use crate::source::{FileId, Sources};
