@@ -285,6 +285,11 @@ impl Master {
             leader.wake = Some(wake);
             out.timers.push((wake.since(at.tick).max(1), Timer::Work { epoch: leader.epoch }));
         }
+        if leader.is_in_doubt(now) {
+            effects.sends.splice(..0, effects.at_once.drain(..));
+        }
+        let known = Batch { facts: Vec::new(), sends: effects.at_once, replies: Vec::new() };
+        leader.release(node, known, out);
         let mut batch = Batch { facts: effects.facts, sends: effects.sends, replies: effects.replies };
         if rules.release == Release::BeforeCommit {
             let early = Batch {

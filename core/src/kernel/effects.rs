@@ -15,6 +15,8 @@ pub struct Effects {
     pub facts: Vec<Fact>,
     /// What goes out on event streams, in order per stream.
     pub sends: Vec<Send>,
+    /// What may go out before the batch is durable: it tells only what was durable before.
+    pub at_once: Vec<Send>,
     /// The answers to calls.
     pub replies: Vec<(ReplyTo, Reply)>,
     /// Visible changes that are in no fact because they are not durable. They apply after the facts of the same batch.

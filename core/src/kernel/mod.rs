@@ -97,6 +97,8 @@ pub struct Kernel {
     store: StoreContact,
     /// Before then no framework is removed for being away.
     lenient_until: Tick,
+    /// Counts the calls of `settle`: what is decided between two of them is in one batch. What was recovered is of turn 0.
+    turn: u64,
     /// When the shell was asked to wake the kernel, to tell a late call from a quiet time.
     wake: Option<Tick>,
 }

@@ -1,7 +1,9 @@
 //! Status updates on their way to the scheduler: each is delivered until acknowledged, in order per task, and never again after.
 //!
 //! Only the oldest unacknowledged status of a task is in flight, as Mesos's agents do it. It is sent again on every new stream, and
-//! after 10 s, 20 s, … up to 10 min on the same one.
+//! after 10 s, 20 s, … up to 10 min on the same one. When it is acknowledged, the next follows; at once, without waiting for the
+//! acknowledgement to be durable, if it became durable together with the one before. (Should that acknowledgement get lost, the
+//! scheduler hears both again.)
 
 use std::mem;
 
@@ -18,10 +20,17 @@ impl Kernel {
         assert!(status.uuid.is_some(), "only what can be acknowledged is waited for");
         let id = status.task_id.clone();
         self.framework_mut(framework).undelivered.insert(id.clone());
+        let turn = self.turn;
         let outbox = self.task_mut(framework, &id).outbox.get_or_insert_default();
+        if outbox.statuses.is_empty() {
+            outbox.turn = turn;
+        }
+        if outbox.turn == turn && outbox.together == outbox.statuses.len() {
+            outbox.together += 1;
+        }
         outbox.statuses.push_back(status);
         if outbox.statuses.len() == 1 {
-            self.send_oldest(now, framework, &id, self.config.resend_first_ms, out);
+            self.send_oldest(now, framework, &id, self.config.resend_first_ms, &mut out.sends);
         }
     }
 
@@ -31,8 +40,10 @@ impl Kernel {
         let entry = self.task_mut(framework, task);
         if let Some(outbox) = &mut entry.outbox {
             outbox.statuses.pop_front();
+            outbox.together = outbox.together.saturating_sub(1);
             if !outbox.statuses.is_empty() {
-                self.send_oldest(now, framework, task, self.config.resend_first_ms, out);
+                let sends = if outbox.together > 0 { &mut out.at_once } else { &mut out.sends };
+                self.send_oldest(now, framework, task, self.config.resend_first_ms, sends);
                 return false;
             }
         }
@@ -53,7 +64,7 @@ impl Kernel {
         let tasks = self.framework_mut(framework).undelivered.clone();
         for task in &tasks {
             self.cancel_resend(framework, task);
-            self.send_oldest(now, framework, task, self.config.resend_first_ms, out);
+            self.send_oldest(now, framework, task, self.config.resend_first_ms, &mut out.sends);
         }
     }
 
@@ -77,16 +88,16 @@ impl Kernel {
             && at <= now.tick
         {
             let wait_ms = wait_ms.saturating_mul(2).min(self.config.resend_longest_ms);
-            self.send_oldest(now, framework, task, wait_ms, out);
+            self.send_oldest(now, framework, task, wait_ms, &mut out.sends);
         }
     }
 
-    fn send_oldest(&mut self, now: Now, framework: &FrameworkId, task: &TaskId, wait_ms: u64, out: &mut Effects) {
+    fn send_oldest(&mut self, now: Now, framework: &FrameworkId, task: &TaskId, wait_ms: u64, sends: &mut Vec<Send>) {
         let Some(stream) = self.framework_mut(framework).stream().cloned() else { return };
         let Some(outbox) = &mut self.task_mut(framework, task).outbox else { return };
         let Some(status) = outbox.statuses.front() else { unreachable!("an outbox is not empty") };
         let resend = Resend { at: now.tick.after(wait_ms), wait_ms };
-        out.sends.push(Send::scheduler(stream, Event::update(status.clone())));
+        sends.push(Send::scheduler(stream, Event::update(status.clone())));
         outbox.resend = Some(resend);
         self.timers.set(resend.at, Timer::Resend(framework.clone(), task.clone()));
     }

@@ -44,6 +44,7 @@ impl Kernel {
             unreachable: BTreeSet::new(),
             store: StoreContact::Reachable,
             lenient_until: now.tick.after(config.agent_silence_ms()),
+            turn: 1,
             wake: None,
             config,
         };
@@ -147,7 +148,12 @@ impl Kernel {
         }
         let over = task.is_terminal();
         if !record.outbox.is_empty() {
-            task.outbox = Some(Box::new(Outbox { statuses: record.outbox.clone(), resend: None }));
+            task.outbox = Some(Box::new(Outbox {
+                together: record.outbox.len(),
+                statuses: record.outbox.clone(),
+                resend: None,
+                turn: 0,
+            }));
             self.framework_mut(framework).undelivered.insert(id.clone());
         }
         let digest = &mut self.agent_mut(&agent_id).digest;

@@ -23,6 +23,7 @@ impl Kernel {
         let forget_at = self.unreachable.first().map(|(forget_at, _)| *forget_at);
         self.wake = self.timers.next().into_iter().chain(self.allocator.next_wake()).chain(forget_at).min();
         out.wake = self.wake;
+        self.turn += 1;
     }
 
     /// When this process was not running on time, the silence of agents proves nothing: what they said may be waiting still. They get

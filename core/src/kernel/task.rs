@@ -40,6 +40,11 @@ pub(super) struct Outbox {
     pub statuses: VecDeque<TaskStatus>,
     /// When the oldest is sent again, and after what wait; `None` while it has not been sent on the present stream.
     pub resend: Option<Resend>,
+    /// So many of them, from the oldest on, became known in the same turn and are durable by the same commit: when the oldest was
+    /// delivered, all of these are durable.
+    pub together: usize,
+    /// That turn.
+    pub turn: u64,
 }
 
 /// The next repetition of a status.

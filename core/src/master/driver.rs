@@ -1,5 +1,6 @@
 //! The kernel's own thread: takes what waits, lets the kernel decide, hands the result to the writer.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use attica_core_api::{Tick, Timestamp};
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::inbox::Inputs;
 use super::store_contact::StoreContact;
+use super::streams::Streams;
 use crate::fact::Fact;
 use crate::kernel::{Effects, Kernel, Now, Reply, ReplyTo, Send, View};
 
@@ -56,13 +58,14 @@ pub(super) fn spawn(
     inputs: Inputs,
     writer: WriterHandle<Fact, After>,
     lease: Lease,
+    streams: Arc<Streams>,
     clock: Clock,
     stop: CancellationToken,
 ) -> std::io::Result<oneshot::Receiver<()>> {
     let (ended, end) = oneshot::channel();
     let runtime = tokio::runtime::Handle::current();
     std::thread::Builder::new().name("kernel".to_owned()).spawn(move || {
-        runtime.block_on(drive(kernel, inputs, writer, lease, clock, stop));
+        runtime.block_on(drive(kernel, inputs, writer, lease, streams, clock, stop));
         // Nobody may be waiting any more.
         let _ = ended.send(());
     })?;
@@ -74,10 +77,11 @@ async fn drive(
     mut inputs: Inputs,
     writer: WriterHandle<Fact, After>,
     lease: Lease,
+    streams: Arc<Streams>,
     clock: Clock,
     stop: CancellationToken,
 ) {
-    let mut store = StoreContact::new(writer.watch(), lease);
+    let mut store = StoreContact::new(writer.watch(), lease.clone());
     // The first turn has no input: what was recovered may be waiting already.
     let mut wake = Some(Tick(0));
     loop {
@@ -99,6 +103,11 @@ async fn drive(
         kernel.settle(now, &mut effects);
         let look = store.is_away().then(|| now.tick.after(STORE_LOOK_MS));
         wake = effects.wake.into_iter().chain(look).min();
+        match lease.is_current() {
+            true => effects.at_once.drain(..).for_each(|send| streams.send(&send)),
+            // In doubt nothing is said: the writer holds it back with the rest.
+            false => drop(effects.sends.splice(..0, effects.at_once.drain(..))),
+        }
         let Some(batch) = batch(effects) else { continue };
         if writer.submit(batch).await.is_err() {
             return;
@@ -115,7 +124,7 @@ async fn alarm(clock: &Clock, wake: Option<Tick>) {
 
 /// The batch of these effects, unless there are none.
 fn batch(effects: Effects) -> Option<Batch<Fact, After>> {
-    let Effects { facts, sends, replies, view, wake: _ } = effects;
+    let Effects { facts, sends, at_once: _, replies, view, wake: _ } = effects;
     let is_empty = facts.is_empty() && sends.is_empty() && replies.is_empty() && view.is_empty();
     (!is_empty).then(|| Batch { facts, after: After { view, sends, replies } })
 }

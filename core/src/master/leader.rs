@@ -124,7 +124,7 @@ impl Reign {
         };
         let delivery = tokio::spawn(delivery.run(committed));
         let stop = CancellationToken::new();
-        let kernel = driver::spawn(kernel, inputs, writer, leadership.lease(), clock, stop.clone())
+        let kernel = driver::spawn(kernel, inputs, writer, leadership.lease(), streams.clone(), clock, stop.clone())
             .map_err(LeaderError::Thread)?;
         let leader = Arc::new(Leader {
             master_info,

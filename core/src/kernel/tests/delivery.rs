@@ -32,6 +32,34 @@ fn one_status_at_a_time_in_order_until_the_task_is_history() {
 }
 
 #[test]
+fn what_became_durable_with_the_status_before_waits_for_no_other_commit() {
+    let mut scene = stage();
+    scene.launch("s1", "m1-0000", &["m1-O0"], vec![task("t1")]);
+    let update = |sequence, state| link::StatusUpdate {
+        framework_id: FrameworkId::new("m1-0000"),
+        status: reported("t1", sequence, state),
+        sequence,
+    };
+    let acknowledge = |scene: &mut Scene, sequence| {
+        let agent_id = Some(AgentId::new("m1-S0"));
+        scene.acknowledge("s1", &TaskStatus { agent_id, ..reported("t1", sequence, TaskState::Running) });
+        scene.at_once
+    };
+    let together = vec![update(1, TaskState::Starting), update(2, TaskState::Running)];
+    scene.agent_call("l1", link::Call::statuses(AgentId::new("m1-S0"), 1, together));
+    scene.report("l1", "t1", 3, TaskState::Running).report("l1", "t1", 4, TaskState::Finished);
+    assert_eq!(scene.at_once, 0);
+    assert_eq!([1, 2, 3].map(|sequence| acknowledge(&mut scene, sequence)), [1, 1, 1]);
+
+    let mut scene = stage();
+    scene.launch("s1", "m1-0000", &["m1-O0"], vec![task("t1")]);
+    scene.report("l1", "t1", 1, TaskState::Starting).report("l1", "t1", 2, TaskState::Running);
+    scene.fail_over();
+    scene.subscribe("s1", with_id("m1-0000"));
+    assert_eq!(acknowledge(&mut scene, 1), 1, "what the next leader has read is durable");
+}
+
+#[test]
 fn what_an_agent_repeats_is_acknowledged_again_and_changes_nothing() {
     let mut scene = stage();
     scene.launch("s1", "m1-0000", &["m1-O0"], vec![task("t1")]);

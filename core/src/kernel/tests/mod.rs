@@ -35,6 +35,8 @@ pub(super) struct Scene {
     now: Now,
     epoch: u64,
     said: Vec<Send>,
+    /// How much was said without waiting for a commit.
+    pub(super) at_once: usize,
     last_reply: Option<Reply>,
 }
 
@@ -42,7 +44,16 @@ impl Scene {
     pub(super) fn new() -> Self {
         let snapshot = Snapshot::default();
         let kernel = Kernel::recover(config(1), Entropy::new(1), &snapshot, START);
-        Self { kernel, snapshot, facts: Vec::new(), now: START, epoch: 1, said: Vec::new(), last_reply: None }
+        Self {
+            kernel,
+            snapshot,
+            facts: Vec::new(),
+            now: START,
+            epoch: 1,
+            said: Vec::new(),
+            at_once: 0,
+            last_reply: None,
+        }
     }
 
     /// The scene's leader dies, and the next one starts from what is durable.
@@ -90,6 +101,8 @@ impl Scene {
             self.snapshot.apply(fact);
         }
         self.facts.extend(out.facts);
+        self.at_once += out.at_once.len();
+        self.said.extend(out.at_once);
         self.said.extend(out.sends);
         self.last_reply = out.replies.into_iter().map(|(_, reply)| reply).next_back().or(self.last_reply.take());
         self.kernel.assert_consistent();
