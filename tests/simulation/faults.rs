@@ -166,6 +166,7 @@ fn paas_pair(size: Size, random: &mut Random) -> (Node, Node) {
     let other = match random.within(0..10) {
         0..5 => Node::Master(random.index(size.masters)),
         5..8 => Node::PaasStore,
+        8 => Node::Balancer,
         _ => Node::Client(random.index(size.clients)),
     };
     if random.percent(50) { (paas, other) } else { (other, paas) }

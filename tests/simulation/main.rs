@@ -209,3 +209,8 @@ fn finds_deadlines_that_pass_while_nobody_can_come_back() {
     let rules = Rules { deadlines: rules::Deadlines::Passing, ..Rules::default() };
     must_find_in(Scenario::Outages, rules, "I5:", &[]);
 }
+
+#[test]
+fn finds_a_load_balancer_that_acknowledges_what_it_has_not_done() {
+    must_find(Rules { removals: rules::Removals::Promised, ..Rules::default() }, "I11:");
+}

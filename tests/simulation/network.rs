@@ -24,6 +24,8 @@ pub(crate) enum Node {
     PaasStore,
     /// A client of the service layer.
     Client(usize),
+    /// Its load balancer.
+    Balancer,
 }
 
 /// What travels. Connections are named by the text of their stream id.

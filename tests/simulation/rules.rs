@@ -15,6 +15,7 @@ pub(crate) struct Rules {
     pub(crate) tables: Tables,
     pub(crate) deadlines: Deadlines,
     pub(crate) doubt: Doubt,
+    pub(crate) removals: Removals,
 }
 
 /// When a shell lets out what its core said.
@@ -119,4 +120,14 @@ pub(crate) enum Doubt {
     Heeded,
     /// It goes on.
     Ignored,
+}
+
+/// What the load balancer acknowledges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Removals {
+    /// What its routes in use show.
+    #[default]
+    Done,
+    /// What it has heard of.
+    Promised,
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 pub(crate) struct Summary(BTreeMap<&'static str, u64>);
 
 /// What has to happen in the runs together: one in which nothing happens proves nothing.
-const EXPECTED: [&str; 19] = [
+const EXPECTED: [&str; 20] = [
     "steps",
     "epochs",
     "facts",
@@ -27,6 +27,7 @@ const EXPECTED: [&str; 19] = [
     "deployments interrupted",
     "instances killed as unhealthy",
     "events received",
+    "removals acknowledged",
 ];
 
 impl Summary {

@@ -124,6 +124,7 @@ impl World {
         let agents = (0..size.agents).map(Node::Agent);
         let schedulers = (0..size.schedulers).map(Node::Scheduler);
         let service = (0..size.paas).map(Node::Paas).chain((0..size.clients).map(Node::Client));
+        let service = service.chain((size.paas > 0).then_some(Node::Balancer));
         let nodes: Vec<Node> = masters.chain(agents).chain(schedulers).chain(service).collect();
         for node in nodes {
             let start = world.random.within(0..500);
@@ -215,7 +216,9 @@ impl World {
         let paused_until = match node {
             Node::Master(index) => self.masters[index].paused_until,
             Node::Paas(index) => self.service.processes[index].paused_until,
-            Node::Agent(_) | Node::Scheduler(_) | Node::Store | Node::PaasStore | Node::Client(_) => return None,
+            Node::Agent(_) | Node::Scheduler(_) | Node::Store | Node::PaasStore | Node::Client(_) | Node::Balancer => {
+                return None;
+            }
         };
         paused_until.checked_sub(self.now).filter(|pause_ms| *pause_ms > 0)
     }
@@ -238,7 +241,7 @@ impl World {
             Node::Scheduler(index) => {
                 self.schedulers[index].tick(now, self.size.masters, &mut self.random, calm, &mut out)
             }
-            Node::Paas(_) | Node::Client(_) => {
+            Node::Paas(_) | Node::Client(_) | Node::Balancer => {
                 self.service.timer(now, node, timer, masters, calm, &mut self.random, rules, &mut out);
             }
             Node::Store | Node::PaasStore => {}
@@ -334,7 +337,7 @@ impl World {
             (Node::Agent(index), _) => self.agent_arrived(index, message, &mut out)?,
             (Node::Scheduler(index), _) => self.scheduler_arrived(index, message, &mut out)?,
             (Node::Store, _) => {}
-            (Node::Paas(_) | Node::PaasStore | Node::Client(_), _) => {
+            (Node::Paas(_) | Node::PaasStore | Node::Client(_) | Node::Balancer, _) => {
                 let (random, checks) = (&mut self.random, &mut self.checks);
                 self.service.arrived(now, message, random, self.rules, checks, &mut out)?;
             }
@@ -501,13 +504,13 @@ impl World {
                 let stream = self.schedulers[index].stream.as_ref();
                 stream.map(|stream| (stream.name.clone(), stream.master))
             }
-            Node::Master(_) | Node::Store | Node::Paas(_) | Node::PaasStore | Node::Client(_) => None,
+            Node::Master(_) | Node::Store | Node::Paas(_) | Node::PaasStore | Node::Client(_) | Node::Balancer => None,
         };
         let Some((connection, master)) = broken else { return };
         match node {
             Node::Agent(index) => self.agents[index].closed(now, &connection, &mut self.random),
             Node::Scheduler(index) => self.schedulers[index].closed(now, &connection, &mut self.random),
-            Node::Master(_) | Node::Store | Node::Paas(_) | Node::PaasStore | Node::Client(_) => {}
+            Node::Master(_) | Node::Store | Node::Paas(_) | Node::PaasStore | Node::Client(_) | Node::Balancer => {}
         }
         let mut out = Out::default();
         out.close(node, Node::Master(master), &connection);
@@ -519,7 +522,7 @@ impl World {
             Node::Master(master) => self.masters[master].role = Role::Standby,
             Node::Agent(agent) => self.agents[agent].restart(),
             Node::Paas(paas) => self.service.processes[paas].restart(),
-            Node::Scheduler(_) | Node::Store | Node::PaasStore | Node::Client(_) => {}
+            Node::Scheduler(_) | Node::Store | Node::PaasStore | Node::Client(_) | Node::Balancer => {}
         }
     }
 }

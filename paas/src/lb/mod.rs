@@ -27,6 +27,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use args::Args;
+pub use follow::{EVENT_TYPES, app, meaning};
 
 use files::Shares;
 use follow::Follower;

@@ -13,15 +13,17 @@ pub(super) struct Events {
 }
 
 impl Events {
-    pub(super) fn committed(&mut self, entry: &Entry) -> Result<(), String> {
+    /// Returns the events of the entry.
+    pub(super) fn committed(&mut self, entry: &Entry) -> Result<&[Event], String> {
         self.facts += 1;
+        let known = self.all.len();
         for event in Event::of(attica_core_store::Position(self.facts), &entry.recorded) {
             if self.all.last().is_some_and(|last| last.id >= event.id) {
                 return Err(format!("I9: event {} does not come after the one before it", event.id));
             }
             self.all.push(event);
         }
-        Ok(())
+        Ok(&self.all[known..])
     }
 
     fn after<'a>(&'a self, position: EventId, filter: &'a EventFilter) -> impl Iterator<Item = &'a Event> {

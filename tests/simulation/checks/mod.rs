@@ -1,6 +1,7 @@
 //! The invariants, one file each, and what they have to remember.
 
 mod i10_fold;
+mod i11_removals;
 mod i12_deployments;
 mod i14_delivery;
 mod i1_acknowledged;

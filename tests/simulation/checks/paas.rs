@@ -8,9 +8,10 @@ use attica_paas::model::Ending;
 use super::i1_writes::Written;
 use super::i8_one_writer::OneWriter;
 use super::i9_events::Events;
+use super::i11_removals::Removals;
 use super::{i2_plan, i3_capacity, i10_fold, i12_deployments};
 use crate::agent::Agent;
-use crate::paas::{Answer, Client, Entry, Paas, Store};
+use crate::paas::{Answer, Balancer, Client, Entry, Paas, Store};
 use crate::summary::Summary;
 
 /// What the checks have to remember.
@@ -19,8 +20,11 @@ pub(crate) struct PaasChecks {
     one_writer: OneWriter,
     written: Written,
     events: Events,
+    removals: Removals,
     /// The fold of all facts, one at a time.
     state: Snapshot,
+    /// Removals that the load balancer acknowledged.
+    acknowledged: usize,
     counts: Summary,
 }
 
@@ -34,7 +38,9 @@ impl PaasChecks {
             self.state.apply(fact);
             i2_plan::committed(fact, &self.state)?;
             self.written.committed(fact);
-            self.events.committed(entry)?;
+            for event in self.events.committed(entry)? {
+                self.removals.committed(event);
+            }
             self.count(fact);
         }
         Ok(())
@@ -49,6 +55,12 @@ impl PaasChecks {
     pub(crate) fn answered(&mut self, answer: &Answer) -> Result<(), String> {
         self.counts.count(if answer.answer.is_ok() { "writes done" } else { "writes refused" });
         self.written.answered(answer)
+    }
+
+    /// The load balancer has done something.
+    pub(crate) fn routed(&mut self, balancer: &Balancer) -> Result<(), String> {
+        self.acknowledged = self.removals.check(balancer)?;
+        Ok(())
     }
 
     /// A client received events.
@@ -81,6 +93,7 @@ impl PaasChecks {
 
     pub(crate) fn summarise(&self, summary: &mut Summary) {
         summary.merge(&self.counts);
+        summary.add("removals acknowledged", u64::try_from(self.acknowledged).expect("few"));
     }
 
     fn count(&mut self, fact: &Fact) {

@@ -1,6 +1,8 @@
 //! The service layer in the simulation: the real engine in a simulated shell ([`process`]) over its own database ([`store`]), a
-//! framework of the simulated masters ([`link`]), asked for things and watched by [`client`]s.
+//! framework of the simulated masters ([`link`]), asked for things and watched by [`client`]s, and followed by a
+//! load balancer ([`balancer`]).
 
+mod balancer;
 mod broken;
 mod client;
 mod link;
@@ -10,7 +12,9 @@ mod store;
 
 use attica_paas::engine::{Recorded, Refusal, Reply, Write};
 use attica_paas::events::{Event, EventId};
+use attica_paas::model::RunSpecId;
 
+pub(crate) use balancer::Balancer;
 pub(crate) use client::{Answer, CAPACITY_LABEL, Client};
 pub(crate) use process::{Leader, Paas, moment};
 pub(crate) use service::Service;
@@ -27,6 +31,16 @@ pub(crate) enum Body {
     Follow { after: EventId },
     /// The next events of a stream; none: the stream is alive.
     Events { events: Vec<Event> },
+    /// The load balancer follows the events, and wants to be waited for.
+    Join { after: Option<EventId> },
+    /// Events are missing before the next ones.
+    Reset,
+    /// The load balancer wants to see an app, or all of them.
+    Read { ticket: u64, only: Option<RunSpecId> },
+    /// The answer to a read.
+    Answered(Answered),
+    /// The load balancer has come so far.
+    Acknowledge { position: EventId },
     /// A transaction.
     Commit { epoch: u64, seq: usize, entries: Vec<Entry> },
 }
@@ -36,9 +50,21 @@ impl Body {
     pub(crate) fn is_single(&self) -> bool {
         match self {
             Self::Write { .. } | Self::Written { .. } | Self::Commit { .. } => true,
-            Self::Follow { .. } | Self::Events { .. } => false,
+            Self::Read { .. } | Self::Answered(_) | Self::Acknowledge { .. } => true,
+            Self::Follow { .. } | Self::Events { .. } | Self::Join { .. } | Self::Reset => false,
         }
     }
+}
+
+/// What was read, as of an event.
+#[derive(Clone, Debug)]
+pub(crate) struct Answered {
+    pub(crate) ticket: u64,
+    pub(crate) position: EventId,
+    /// What was asked for; none: everything.
+    pub(crate) only: Option<RunSpecId>,
+    /// As JSON.
+    pub(crate) apps: Vec<String>,
 }
 
 /// A fact, and what led to it.

@@ -5,13 +5,17 @@ use std::collections::{BTreeMap, VecDeque};
 use attica_core_api::scheduler::Call;
 use attica_core_api::v1::FrameworkId;
 use attica_core_api::{Entropy, Now, Tick, Timestamp};
-use attica_paas::engine::{Border, Config, Effects, Engine, Input, Origin, Recorded, Refusal, Reply, ReplyTo};
+use attica_core_store::Position;
+use attica_paas::engine::{
+    Border, Config, Effects, Engine, Input, Origin, Recorded, Refusal, Reply, ReplyTo, RunSpecState, Snapshot, Write,
+};
 use attica_paas::events::EventId;
+use attica_paas::model::{ConsumerName, RunSpecId};
 use attica_paas::{normalise, validate};
 
 use super::broken::{self, Hearing};
 use super::link::Link;
-use super::{Body, Entry, Source, Store};
+use super::{Answered, Body, Entry, Source, Store};
 use crate::lead::LEASE_MS;
 use crate::network::{self, Message, Node};
 use crate::random::Random;
@@ -52,6 +56,12 @@ pub(crate) struct Leader {
     wake_at: Option<u64>,
     link: Link,
     followers: BTreeMap<String, Follower>,
+    /// Those who begin to follow once kills wait for them.
+    joining: BTreeMap<ReplyTo, (String, Follower)>,
+    /// What reads show: the fold of the committed facts.
+    model: Snapshot,
+    /// The number of facts before this leader's first.
+    began_at: usize,
     /// Who waits for the answer to a write, and its ticket there.
     tickets: BTreeMap<ReplyTo, (Node, u64)>,
     next_reply: u64,
@@ -72,6 +82,8 @@ struct InFlight {
 struct Follower {
     node: Node,
     position: EventId,
+    /// Whether it has to be told first that events are missing.
+    gap: bool,
 }
 
 impl Paas {
@@ -186,6 +198,7 @@ impl Paas {
     fn lead(&mut self, now: u64, epoch: u64, seq: usize, store: &Store, random: &mut Random, out: &mut Out) {
         let snapshot = store.snapshot.clone();
         let link = Link::new(self.node(), epoch, snapshot.framework_id.clone());
+        let model = snapshot.clone();
         let engine = Engine::recover(config(), snapshot, Entropy::new(random.seed()), moment(now));
         self.role = Role::Leading(Box::new(Leader {
             engine,
@@ -198,6 +211,9 @@ impl Paas {
             wake_at: None,
             link,
             followers: BTreeMap::new(),
+            joining: BTreeMap::new(),
+            model,
+            began_at: seq,
             tickets: BTreeMap::new(),
             next_reply: 0,
         }));
@@ -320,13 +336,54 @@ impl Leader {
                 }
                 Body::Follow { after } => {
                     let position = broken::resume(after, rules);
-                    self.followers.insert(message.connection, Follower { node: message.from, position });
+                    self.followers.insert(message.connection, Follower { node: message.from, position, gap: false });
                     None
                 }
-                Body::Written { .. } | Body::Events { .. } | Body::Commit { .. } => None,
+                Body::Join { after } => Some(self.join(message.from, message.connection, after, random)),
+                Body::Acknowledge { position } if position <= self.reached() => Some(self.acknowledge(position).1),
+                Body::Acknowledge { .. } => None,
+                Body::Read { ticket, only } => {
+                    let answered = Answered { ticket, position: self.reached(), apps: self.shown(only.as_ref()), only };
+                    let body = network::Body::Paas(Box::new(Body::Answered(answered)));
+                    out.send(message.to, message.from, &format!("answered-{ticket}"), body);
+                    None
+                }
+                Body::Written { .. } | Body::Events { .. } | Body::Reset | Body::Answered(_) | Body::Commit { .. } => {
+                    None
+                }
             },
             _ => None,
         }
+    }
+
+    /// The end of the last committed fact.
+    fn reached(&self) -> EventId {
+        end_of(self.seq)
+    }
+
+    /// Somebody wants to be waited for from here on.
+    fn join(&mut self, node: Node, connection: String, after: Option<EventId>, random: &mut Random) -> Input {
+        // Sometimes as if the journal did not reach back so far.
+        let gap = after.is_some() && random.percent(20);
+        let position = after.filter(|_| !gap).unwrap_or_else(|| self.reached());
+        let (reply, input) = self.acknowledge(position);
+        self.joining.insert(reply, (connection, Follower { node, position, gap }));
+        input
+    }
+
+    fn acknowledge(&mut self, position: EventId) -> (ReplyTo, Input) {
+        self.next_reply += 1;
+        let reply = ReplyTo(self.next_reply);
+        let consumer = ConsumerName::parse("balancer").expect("a name");
+        let seen = position.fact().0 - i64::try_from(self.began_at).expect("few facts");
+        (reply, Input::Write { write: Write::Acknowledge { consumer, seen }, origin: Origin::default(), reply })
+    }
+
+    /// Apps as clients read them.
+    fn shown(&self, only: Option<&RunSpecId>) -> Vec<String> {
+        let wanted = |id: &RunSpecId| only.is_none_or(|only| only == id);
+        let run_specs = self.model.run_specs.iter().filter(|(id, _)| wanted(id));
+        run_specs.filter_map(|(_, run_spec)| shown(run_spec)).collect()
     }
 
     /// Puts what waits into the next transaction, when none is in flight.
@@ -354,6 +411,7 @@ impl Leader {
             return;
         };
         self.seq = seq;
+        in_flight.entries.iter().for_each(|entry| self.model.apply(&entry.recorded.fact));
         self.tell_followers(node, store, out);
         for batch in in_flight.batches {
             self.release(node, now, batch, out);
@@ -363,6 +421,9 @@ impl Leader {
 
     fn release(&mut self, node: Node, now: u64, batch: Batch, out: &mut Out) {
         for (reply, answer) in batch.replies {
+            if let Some((connection, follower)) = self.joining.remove(&reply).filter(|_| answer.is_ok()) {
+                self.followers.insert(connection, follower);
+            }
             let Some((client, ticket)) = self.tickets.remove(&reply) else { continue };
             let body = network::Body::Paas(Box::new(Body::Written { ticket, answer }));
             out.send(node, client, &format!("written-{ticket}"), body);
@@ -373,11 +434,30 @@ impl Leader {
     /// Events that are committed go to those who follow them; to those who have them all, a sign of life.
     fn tell_followers(&mut self, node: Node, store: &Store, out: &mut Out) {
         for (stream, follower) in &mut self.followers {
+            if std::mem::take(&mut follower.gap) {
+                out.send(node, follower.node, stream, network::Body::Paas(Box::new(Body::Reset)));
+            }
             let events = store.events(follower.position, self.seq);
             follower.position = events.last().map_or(follower.position, |event| event.id);
             out.send(node, follower.node, stream, network::Body::Paas(Box::new(Body::Events { events })));
         }
     }
+}
+
+fn end_of(facts: usize) -> EventId {
+    EventId::end_of(Position(i64::try_from(facts).expect("few facts")))
+}
+
+/// A run spec with its tasks, as clients read them; none when it is removed.
+fn shown(run_spec: &RunSpecState) -> Option<String> {
+    let definition = run_spec.definition()?;
+    let mut app = serde_json::to_value(normalise::app(definition)).expect("apps are JSON");
+    let tasks = run_spec
+        .instances
+        .values()
+        .filter_map(|instance| normalise::task(instance, run_spec.versions.get(&instance.version).map(AsRef::as_ref)));
+    app["tasks"] = serde_json::to_value(tasks.collect::<Vec<_>>()).expect("tasks are JSON");
+    Some(app.to_string())
 }
 
 /// All machines of the service layer have the same time.
@@ -398,6 +478,7 @@ fn config() -> Config {
         kill_retry_ms: 2_500,
         reconcile_interval_ms: 8_000,
         kills_in_flight_max: 3,
+        consumer_lease_ms: 5_000,
         versions_max: 4,
         ..Config::new(border)
     }

@@ -1,7 +1,7 @@
 //! The service layer as a whole: its processes, its database, its clients, and what must hold of them.
 
 use super::store::Outcome;
-use super::{Body, Client, Paas, Store};
+use super::{Balancer, Body, Client, Paas, Store};
 use crate::agent::Agent;
 use crate::checks::{Checks, PaasChecks};
 use crate::network::{self, Message, Node};
@@ -15,6 +15,7 @@ pub(crate) struct Service {
     pub(crate) processes: Vec<Paas>,
     store: Store,
     clients: Vec<Client>,
+    balancer: Balancer,
     checks: PaasChecks,
 }
 
@@ -24,6 +25,7 @@ impl Service {
             processes: (0..processes).map(Paas::new).collect(),
             store: Store::default(),
             clients: (0..clients).map(Client::new).collect(),
+            balancer: Balancer::new(),
             checks: PaasChecks::default(),
         }
     }
@@ -46,6 +48,7 @@ impl Service {
                 self.processes[index].timer(now, timer, masters, &self.store, random, rules, out);
             }
             Node::Client(index) => self.clients[index].tick(now, processes, random, calm, out),
+            Node::Balancer => self.balancer.tick(now, processes, random, rules, calm, out),
             Node::Master(_) | Node::Agent(_) | Node::Scheduler(_) | Node::Store | Node::PaasStore => {}
         }
     }
@@ -77,6 +80,17 @@ impl Service {
             }
             (Node::PaasStore, Node::Paas(paas)) => self.serve(now, paas, message.body, rules, out),
             (Node::Client(index), _) => self.client_arrived(now, index, message),
+            (Node::Balancer, _) => {
+                match message.body {
+                    network::Body::Closed { connection } => self.balancer.closed(&connection),
+                    network::Body::Paas(body) => match *body {
+                        Body::Answered(answered) => self.balancer.answered(now, answered, random, rules, out),
+                        body => self.balancer.hear(now, &message.connection, body, random, rules, out),
+                    },
+                    _ => {}
+                }
+                self.checks.routed(&self.balancer)
+            }
             _ => Ok(()),
         }
     }
@@ -116,7 +130,7 @@ impl Service {
                     self.checks.received(client, &events)?;
                     events.last().into_iter().for_each(|last| client.accept(last.id));
                 }
-                Body::Write { .. } | Body::Follow { .. } | Body::Commit { .. } => {}
+                _ => {}
             },
             _ => {}
         }

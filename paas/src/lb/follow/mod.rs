@@ -22,12 +22,13 @@ use http_body_util::BodyExt;
 use tokio::sync::watch;
 
 use super::proxy::{Ports, Switch};
-use super::table::{Groups, Input, Table};
+use super::table::{self, App, Groups, Input, Table};
 use super::traffic::Reporter;
 use crate::events::EventId;
 use crate::model::RunSpecId;
 use service::{FollowError, ServiceLayer};
 use sse::Parser;
+pub use wire::EVENT_TYPES;
 
 /// A stream without a word for so long is dead: the service layer says something every 10 s.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
@@ -43,6 +44,18 @@ const SINGLE_READS_MAX: usize = 32;
 const LEASE_INTERVAL: Duration = Duration::from_secs(4);
 /// Traffic is reported so often.
 const REPORT_INTERVAL: Duration = Duration::from_secs(2);
+
+/// What an event of this type, with these data, means to the table.
+#[must_use]
+pub fn meaning(event_type: &str, data: &str) -> table::Event {
+    wire::event(&sse::Frame { id: String::new(), event_type: event_type.to_owned(), data: data.to_owned() })
+}
+
+/// The app that the service layer shows as this JSON; none when it is not one.
+#[must_use]
+pub fn app(json: &str) -> Option<App> {
+    serde_json::from_str::<wire::WireApp>(json).ok()?.into_app().ok()
+}
 
 /// Follows the service layer.
 pub(super) struct Follower {

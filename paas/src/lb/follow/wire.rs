@@ -11,7 +11,7 @@ use crate::lb::table::{App, Checks, Event, HostPorts, Instance, ServicePort, Tra
 use crate::model::{InstanceId, RunSpecId, TaskIdentity};
 
 /// The events that the table is made of.
-pub(super) const EVENT_TYPES: [&str; 9] = [
+pub const EVENT_TYPES: [&str; 9] = [
     STATUS,
     "instance_changed_event",
     "instance_health_changed_event",

@@ -115,7 +115,8 @@ impl Kept {
     pub(super) fn succeed(mut self, former: Option<&Kept>, current: &str) -> Self {
         let Some(former) = former.filter(|former| former.instance.task == self.instance.task) else { return self };
         self.drain = former.drain;
-        if former.instance.state == TaskState::Killing && is_up(self.instance.state) {
+        // It may have been on its way up when its kill was decided.
+        if former.instance.state == TaskState::Killing && !is_over(self.instance.state) {
             self.instance.state = TaskState::Killing;
         }
         if former.instance.host == self.instance.host && former.instance.ports == self.instance.ports {

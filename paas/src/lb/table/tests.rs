@@ -304,6 +304,16 @@ fn a_drain_ends_routes_at_once_and_is_acknowledged_when_nothing_is_in_progress()
 }
 
 #[test]
+fn a_drain_before_the_task_was_up_holds_when_it_comes_up() {
+    let mut table = with_instance(Checks::None, TaskState::Staging, None);
+    event(&mut table, 7, Event::Draining(instance_id("/a", 1)));
+    for (position, state) in [(8, TaskState::Starting), (9, TaskState::Running)] {
+        event(&mut table, position, Event::Task(Instance { state, ..instance("/a", 1, &[31_000]) }));
+        assert!(!serves(&mut table), "{state:?}");
+    }
+}
+
+#[test]
 fn what_a_list_contains_is_not_folded_again() {
     let mut table = with_instance(Checks::None, TaskState::Running, None);
     let read = app("/a", &[], &[10_001], vec![instance("/a", 1, &[31_000])]);
