@@ -8,12 +8,14 @@ use futures_util::Stream;
 use futures_util::stream;
 use tokio::time::Instant;
 
-use super::filter::write_frame;
+use super::filter::{Reader, write_frame};
 use super::subscription::{Pace, Subscription, SubscriptionError};
 use crate::model::rfc3339;
 
 /// The shortest time between two writes to a subscriber that has caught up: at most 50 a second.
 const WRITE_INTERVAL: Duration = Duration::from_millis(20);
+/// The same for one who is waited for: those are few, and route requests by what they read.
+const AWAITED_WRITE_INTERVAL: Duration = Duration::from_millis(2);
 /// A silent stream gets a comment so often: proxies and clients close what says nothing.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const COMMENT: &[u8] = b":\n\n";
@@ -60,7 +62,7 @@ impl Stage {
             Self::Streaming { mut subscription, remote_address, last_write } => {
                 match subscription.pace() {
                     // What comes meanwhile is written together.
-                    Pace::Live => tokio::time::sleep_until(last_write + WRITE_INTERVAL).await,
+                    Pace::Live => tokio::time::sleep_until(last_write + write_interval(&subscription)).await,
                     Pace::CatchingUp => {}
                 }
                 let bytes = match tokio::time::timeout_at(last_write + KEEP_ALIVE, subscription.next()).await {
@@ -77,6 +79,13 @@ impl Stage {
             }
             Self::Ended => Ok(None),
         }
+    }
+}
+
+fn write_interval(subscription: &Subscription) -> Duration {
+    match subscription.filter().reader {
+        Reader::Watching => WRITE_INTERVAL,
+        Reader::Acknowledging => AWAITED_WRITE_INTERVAL,
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::Semaphore;
 
 use super::upstream::Upstream;
-use crate::lb::table::{Backend, RouteTable, Service, ServiceId};
+use crate::lb::table::{Backend, RouteTable, Service, ServiceId, ServiceIndex};
 use crate::lb::traffic::{AppTraffic, Traffic};
 use crate::model::InstanceId;
 
@@ -137,7 +137,7 @@ impl Switch {
 
 impl Live {
     /// A service of this table.
-    pub(super) fn service(&self, index: crate::lb::table::ServiceIndex) -> &Arc<LiveService> {
+    pub(super) fn service(&self, index: ServiceIndex) -> &Arc<LiveService> {
         &self.services[index.get()]
     }
 }

@@ -199,7 +199,7 @@ impl<'a> Labels<'a> {
         match groups {
             Groups::All if named.next().is_some() => Membership::In,
             Groups::All => Membership::Unlabelled,
-            Groups::Only(ours) if named.any(|name| name == "*" || ours.contains(name)) => Membership::In,
+            Groups::Only(ours) if named.any(|name| ours.contains(name)) => Membership::In,
             Groups::Only(_) => Membership::Out,
         }
     }

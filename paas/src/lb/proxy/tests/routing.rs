@@ -7,9 +7,9 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use super::site::{Backend, Client, HELLO, Manner, Site, status, until};
-use crate::lb::fixtures::instance_id;
+use crate::lb::fixtures::{at, instance_id};
 use crate::lb::proxy::{Entrance, Ports};
-use crate::lb::table::Mode;
+use crate::lb::table::{Event, Input, Mode};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: web.test\r\n\r\n";
 
@@ -132,7 +132,7 @@ async fn a_request_waits_for_an_instance_that_does_not_listen_yet() {
     site.route(&[], 1, &[late]);
     let mut client = Client::connect(site.port).await;
     client.write(GET).await;
-    let upstream = std::sync::Arc::clone(&site.switch.current().unwrap().services[0].upstreams[0]);
+    let upstream = Arc::clone(&site.switch.current().unwrap().services[0].upstreams[0]);
     until(|| upstream.is_suspended()).await;
     let backend = Backend::at(late, Manner::Answer(HELLO)).await;
     assert_eq!(status(&client.hello().await), 200);
@@ -179,10 +179,7 @@ async fn a_drained_instance_ends_what_it_has_and_gets_nothing_new() {
 
     // Instance 0 leaves; instance 1 is there.
     site.route(&[], 1, &[slow.port, other.port]);
-    site.table.apply(crate::lb::table::Input::Event {
-        position: crate::lb::fixtures::at(2),
-        event: crate::lb::table::Event::Draining(instance_id("/web", 0)),
-    });
+    site.table.apply(Input::Event { position: at(2), event: Event::Draining(instance_id("/web", 0)) });
     site.switch.publish(site.table.routes());
     assert!(site.switch.is_busy(&instance_id("/web", 0)));
     for _ in 0..4 {
