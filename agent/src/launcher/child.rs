@@ -1,5 +1,6 @@
 //! Starting one task: room for it, the fork, what the child does to itself, the exec.
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -7,6 +8,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use nix::unistd::{Gid, Uid, User};
 
@@ -14,6 +16,9 @@ use super::isolation::{Entry, Isolation, IsolationError};
 use super::protocol::{LaunchSpec, Process};
 use super::records::Records;
 use super::{process, sys};
+
+/// How long what the system tells of a user is taken for true.
+const IDENTITY_AGE: Duration = Duration::from_secs(1);
 
 /// Why a task was not started.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +49,24 @@ struct Identity {
     supplementary: Vec<Gid>,
 }
 
+/// Users, as the system told of them a moment ago: it reads files, or asks the network, for each answer.
+#[derive(Debug, Default)]
+pub(crate) struct Identities {
+    told: BTreeMap<String, (Instant, Identity)>,
+}
+
+impl Identities {
+    fn of(&mut self, user: &str) -> Result<Identity, LaunchError> {
+        self.told.retain(|_, (told, _)| told.elapsed() < IDENTITY_AGE);
+        if let Some((_, identity)) = self.told.get(user) {
+            return Ok(identity.clone());
+        }
+        let identity = identity_of(user)?;
+        self.told.insert(user.to_owned(), (Instant::now(), identity.clone()));
+        Ok(identity)
+    }
+}
+
 /// A task between fork and exec.
 #[derive(Debug)]
 pub(crate) struct Beginning {
@@ -58,9 +81,10 @@ pub(crate) struct Beginning {
 pub(crate) fn begin(
     isolation: &dyn Isolation,
     records: &mut Records,
+    identities: &mut Identities,
     spec: &LaunchSpec,
 ) -> Result<Beginning, LaunchError> {
-    let identity = spec.user.as_deref().map(identity_of).transpose()?;
+    let identity = spec.user.as_deref().map(|user| identities.of(user)).transpose()?;
     isolation.create(&spec.container, &spec.limits)?;
     let output = Output::open(&spec.directory, identity.as_ref())?;
     let mut commands = Vec::new();

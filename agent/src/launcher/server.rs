@@ -15,7 +15,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 
 use self::peer::Peer;
-use super::child::Beginning;
+use super::child::{Beginning, Identities};
 use super::isolation::{self, Isolation, Removal, Subject};
 use super::log::Log;
 use super::protocol::{
@@ -88,6 +88,7 @@ enum Duty {
 pub(super) struct Server {
     isolation: Box<dyn Isolation>,
     records: Records,
+    identities: Identities,
     containers: BTreeMap<ContainerId, Container>,
     by_pid: BTreeMap<i32, ContainerId>,
     /// Still to be begun. Belongs to the conversation with one agent: the next one asks again.
@@ -123,6 +124,7 @@ impl Server {
         let mut server = Server {
             isolation,
             records,
+            identities: Identities::default(),
             containers: BTreeMap::new(),
             by_pid: BTreeMap::new(),
             queue: VecDeque::new(),
@@ -479,7 +481,7 @@ impl Server {
             return;
         }
         let container = spec.container.clone();
-        match child::begin(self.isolation.as_ref(), &mut self.records, spec) {
+        match child::begin(self.isolation.as_ref(), &mut self.records, &mut self.identities, spec) {
             Ok(Beginning { process, outcome }) => {
                 self.starting += 1;
                 self.by_pid.insert(process.pid, container.clone());
