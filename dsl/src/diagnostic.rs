@@ -1,6 +1,7 @@
 //! What is wrong with a configuration, where, and what to do about it: for people and for editors.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
@@ -99,11 +100,11 @@ pub struct Diagnostic {
     /// Further places that explain it.
     pub notes: Vec<(String, Option<Span>)>,
     /// What to do.
-    pub help: Option<String>,
+    pub help: Option<Box<str>>,
     /// The `include` calls on the way to the file, outermost first.
-    pub includes: Vec<Span>,
+    pub includes: Arc<[Span]>,
     /// The job it was found in, where it belongs to one.
-    pub job: Option<String>,
+    pub job: Option<Arc<str>>,
 }
 
 impl Diagnostic {
@@ -116,7 +117,7 @@ impl Diagnostic {
             span: span.into(),
             notes: Vec::new(),
             help: None,
-            includes: Vec::new(),
+            includes: Arc::default(),
             job: None,
         }
     }
@@ -129,14 +130,14 @@ impl Diagnostic {
     /// The same with advice.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(help.into().into_boxed_str());
         self
     }
 
     /// The same with a suggestion, where there is one.
     #[must_use]
     pub fn help_if(mut self, help: Option<String>) -> Self {
-        self.help = help.or(self.help);
+        self.help = help.map(String::into_boxed_str).or(self.help);
         self
     }
 

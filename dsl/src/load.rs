@@ -261,7 +261,7 @@ fn same_keys(objects: &[Arc<Object>], jobs: &mut [Job]) {
             let mut error = error
                 .note("the first one is here", *first)
                 .help("give one of them another name, environment or cluster");
-            error.job = Some(key);
+            error.job = Some(key.into());
             job.diagnostics.push(error);
             job.meaning = None;
         } else {

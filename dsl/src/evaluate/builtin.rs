@@ -90,7 +90,10 @@ const NAMES: &[(&str, Builtin)] = &[
     ("zip", Builtin::Zip),
 ];
 
-const OTHERS: &[(&str, fn() -> Value)] = &[
+/// Makes what a name means: a value may hold what is no constant.
+type Maker = fn() -> Value;
+
+const OTHERS: &[(&str, Maker)] = &[
     ("String", || Value::Type(Type::String)),
     ("Integer", || Value::Type(Type::Integer)),
     ("Float", || Value::Type(Type::Float)),

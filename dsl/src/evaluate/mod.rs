@@ -86,7 +86,7 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) includes: Vec<Included>,
     /// Every file's way in: the `include` calls, outermost first.
-    pub(crate) ways: FxHashMap<FileId, Vec<Span>>,
+    pub(crate) ways: FxHashMap<FileId, Arc<[Span]>>,
     /// The local names of the call being evaluated.
     frame: Option<Rc<Frame>>,
     depth: usize,

@@ -55,7 +55,7 @@ impl Evaluator<'_> {
                 return Err(error.help("write String, Required(Integer) or Default(Float, 1.5)").into());
             }
         };
-        Ok(Field { name: Arc::clone(&definition.name.text), kind, is_required, default, span: definition.name.span })
+        Ok(Field { name: Arc::clone(&definition.name.text), kind, is_required, default })
     }
 
     fn kind_of(argument: &Argument) -> Result<Type> {

@@ -140,7 +140,7 @@ impl<'a> Line<'a> {
                 TokenKind::Close | TokenKind::Text => true,
                 TokenKind::Operator | TokenKind::Open | TokenKind::Comment => false,
             };
-            return !(is_call && token.text != "{") && !self.is_close;
+            return !(self.is_close || is_call && token.text != "{");
         }
         if is_prefix {
             return !self.is_close;

@@ -74,8 +74,9 @@ impl Job {
         let key = key(&config);
         let is_whole = diagnostics.is_empty();
         let meaning = is_whole.then(|| meaning(config, &unbound, budget, cache, &mut diagnostics)).flatten();
+        let shared: Option<Arc<str>> = key.as_deref().map(Arc::from);
         for diagnostic in &mut diagnostics {
-            diagnostic.job.clone_from(&key);
+            diagnostic.job.clone_from(&shared);
         }
         let has_errors = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
         Self { key, diagnostics, meaning: meaning.filter(|_| !has_errors), used_options }

@@ -3,6 +3,8 @@
 mod jobs;
 mod text;
 
+use std::sync::Arc;
+
 use crate::diagnostic::Diagnostic;
 use crate::load::Configuration;
 use crate::schema::prelude;
@@ -21,7 +23,7 @@ pub fn lint(configuration: &Configuration) -> Vec<Diagnostic> {
             let before = found.len();
             jobs::check(meaning, &mut found);
             for finding in &mut found[before..] {
-                finding.job.clone_from(&job.key);
+                finding.job = job.key.as_deref().map(Arc::from);
             }
         }
     }

@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::source::Span;
-
 use super::object::Object;
 
 /// The type of a field.
@@ -44,8 +42,6 @@ pub(crate) struct Field {
     pub(crate) kind: Type,
     pub(crate) is_required: bool,
     pub(crate) default: Option<Arc<Object>>,
-    /// Where it is defined.
-    pub(crate) span: Span,
 }
 
 impl StructType {

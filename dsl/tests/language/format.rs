@@ -1,6 +1,6 @@
 //! Formatting: one way, once, without changing what a file means.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use attica_dsl::format::format;
 use expect_test::expect;
@@ -50,19 +50,11 @@ fn what_is_no_configuration_stays_alone() {
 
 /// The public files, if this machine has them.
 fn public_files() -> Vec<PathBuf> {
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    let shared = std::env::var_os("ATTICA_SHARED").map_or(default, PathBuf::from);
-    let files = ["apache__aurora/head", "docs", "synthetic"].map(|part| shared.join("data/aurora/files").join(part));
-    let entries = files.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
-    let mut found: Vec<PathBuf> = entries
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|kind| kind == "aurora"))
-        .collect();
-    found.sort();
-    if found.is_empty() {
-        println!("skipped: no data/aurora below {} (set ATTICA_SHARED)", shared.display());
-    }
-    found
+    let Some(data) = crate::public_data() else { return Vec::new() };
+    let directories = ["apache__aurora/head", "docs", "synthetic"].map(|part| data.join("files").join(part));
+    let entries = directories.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
+    let is_text = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "aurora");
+    entries.map(|entry| entry.path()).filter(is_text).collect()
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Public configurations with their known meaning: every job of every file means what it meant in Aurora.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use attica_dsl::Host;
@@ -8,17 +8,6 @@ use attica_dsl::config::to_json;
 use attica_dsl::job::Digests;
 use attica_dsl::load::{self, Configuration, Options};
 use serde_json::Value as Json;
-
-/// The shared data, if this machine has it.
-fn shared() -> Option<PathBuf> {
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    let shared = std::env::var_os("ATTICA_SHARED").map_or(default, PathBuf::from);
-    let found = shared.join("data/aurora").is_dir();
-    if !found {
-        println!("skipped: no data/aurora below {} (set ATTICA_SHARED)", shared.display());
-    }
-    found.then_some(shared)
-}
 
 fn texts(case: &Json, name: &str) -> Vec<String> {
     let values = case[name].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -41,8 +30,7 @@ fn formatted_files_mean_the_same() {
 
 /// Reads every case and has the results scored.
 fn score(read: impl Fn(&Path, &str, &Options) -> Configuration) {
-    let Some(shared) = shared() else { return };
-    let data = shared.join("data/aurora");
+    let Some(data) = crate::public_data() else { return };
     let cases: Vec<Json> = serde_json::from_slice(&std::fs::read(data.join("cases.json")).unwrap()).unwrap();
     let actual = tempfile::tempdir().unwrap();
     for case in &cases {
@@ -67,7 +55,7 @@ fn score(read: impl Fn(&Path, &str, &Options) -> Configuration) {
         }
     }
     let mut score = Command::new("python3");
-    score.arg(shared.join("tools/aurora_compare.py")).arg(data.join("expected")).arg(actual.path()).arg("-v");
+    score.arg(data.join("../../tools/aurora_compare.py")).arg(data.join("expected")).arg(actual.path()).arg("-v");
     match score.output() {
         Ok(output) => {
             println!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
