@@ -53,9 +53,6 @@ use leader::{Reign, Setup};
 use routes::{Master, Standing};
 use streams::Heartbeats;
 
-/// Between two attempts to reach a database that is not there yet.
-const DATABASE_RETRY_DELAY: Duration = Duration::from_millis(500);
-
 /// How long a graceful stop waits for the database.
 const RESIGN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -180,18 +177,8 @@ impl Candidate {
 
     /// Waits for the database, brings its schema up to date, and waits for the lead.
     async fn win(&mut self) -> Result<Leadership, Error> {
-        loop {
-            match migrations::migrate(&self.args.postgres_url).await {
-                Ok(()) => return Ok(self.election.campaign().await?),
-                Err(MigrationError::Connect(error)) => {
-                    tracing::warn!(%error, "waiting for Postgres");
-                    tokio::time::sleep(DATABASE_RETRY_DELAY).await;
-                }
-                Err(error @ (MigrationError::Newer(_) | MigrationError::Migrate(_))) => {
-                    return Err(Error::Migration(error));
-                }
-            }
-        }
+        migrations::migrate_when_reachable(&self.args.postgres_url).await.map_err(Error::Migration)?;
+        Ok(self.election.campaign().await?)
     }
 }
 

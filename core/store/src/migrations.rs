@@ -1,8 +1,13 @@
 //! The schema: forward-only SQL files of all rooms, embedded, applied in order by whichever role starts first.
 
+use std::time::Duration;
+
 use sqlx::migrate::{MigrateError, Migrator};
 
 use crate::Database;
+
+/// Between two attempts to reach a database that is not there yet.
+const RETRY_DELAY: Duration = Duration::from_millis(500);
 
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
@@ -18,6 +23,22 @@ pub enum MigrationError {
     /// A migration failed; each is a transaction of its own, so that nothing of it is left.
     #[error("cannot migrate the database")]
     Migrate(#[source] MigrateError),
+}
+
+/// Waits for a database that is not there yet, and applies what is missing.
+///
+/// # Errors
+/// Those that time does not cure: never [`MigrationError::Connect`].
+pub async fn migrate_when_reachable(database: &Database) -> Result<(), MigrationError> {
+    loop {
+        match migrate(database).await {
+            Err(MigrationError::Connect(error)) => {
+                tracing::warn!(%error, "waiting for Postgres");
+                tokio::time::sleep(RETRY_DELAY).await;
+            }
+            outcome @ (Ok(()) | Err(MigrationError::Newer(_) | MigrationError::Migrate(_))) => return outcome,
+        }
+    }
 }
 
 /// Applies what is missing. Roles that start together wait for each other.

@@ -36,8 +36,6 @@ use crate::http::{Agents, Leading, Metrics, Service, router};
 use crate::validate::Rules;
 use leader::Reign;
 
-/// Between two attempts to reach a database that is not there yet.
-const DATABASE_RETRY_DELAY: Duration = Duration::from_millis(500);
 /// A leader that a standby hands a request to has so long to answer: longer than a write may take there.
 const PROXY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Between the answer to the one who asked for it and the end of the leader.
@@ -175,18 +173,7 @@ async fn reign(
 
 /// Waits for the database, brings its schema up to date, and waits for the lead.
 async fn win(database: &Database, candidate: &mut impl Election) -> Result<election::Leadership, Error> {
-    loop {
-        match migrations::migrate(database).await {
-            Ok(()) => break,
-            Err(MigrationError::Connect(error)) => {
-                tracing::warn!(%error, "waiting for Postgres");
-                tokio::time::sleep(DATABASE_RETRY_DELAY).await;
-            }
-            Err(error @ (MigrationError::Newer(_) | MigrationError::Migrate(_))) => {
-                return Err(Error::Migration(error));
-            }
-        }
-    }
+    migrations::migrate_when_reachable(database).await.map_err(Error::Migration)?;
     Ok(candidate.campaign().await?)
 }
 
