@@ -96,6 +96,10 @@ impl Line<'_> {
 
     pub(super) fn expression(&self, node: Node<'_>) -> Result<Expression> {
         let span = self.span(&node);
+        if node.as_rule() == Rule::plain {
+            let atom = node.into_inner().next().ok_or_else(|| self.unreadable(span))?;
+            return self.atom(atom);
+        }
         let parts: Vec<Node<'_>> = children(node).collect();
         if parts.len() > CHAIN_LIMIT {
             return Err(Diagnostic::error(
