@@ -7,6 +7,7 @@ mod harness;
 
 mod bad_input;
 mod client;
+mod console;
 mod newcomer;
 mod preflight;
 mod restart;
