@@ -30,4 +30,5 @@ mod template;
 mod text;
 
 pub use evaluate::Host;
+pub use schema::schema_json;
 pub use syntax::recognise;

@@ -11,4 +11,5 @@ pub(crate) mod types;
 pub(crate) use construct::{Constructor, coerce, rebind};
 pub(crate) use helper::{Helper, call as call_helper};
 pub(crate) use object::{Bound, Environment, Object, Raw, Shape};
+pub use prelude::schema_json;
 pub(crate) use types::{EnumType, Field, StructType, Type};

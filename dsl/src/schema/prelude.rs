@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
+use serde_json::{Value as Json, json};
+
 use crate::evaluate::budget::Budget;
 use crate::evaluate::value::Value;
 use crate::evaluate::{Evaluator, Host};
@@ -67,4 +69,24 @@ pub(crate) fn structure(name: &str) -> Arc<StructType> {
             unreachable!("the schema defines {name}")
         }
     }
+}
+
+/// The schema as JSON: struct → field → `type`, `required`, `default`.
+pub fn schema_json() -> Json {
+    let structs = DEFINITIONS.iter().filter_map(|(name, definition)| match definition {
+        Definition::Type(Type::Struct(kind)) => Some((name.to_string(), fields_json(kind))),
+        Definition::Type(_) | Definition::Object(_) | Definition::Integer(_) => None,
+    });
+    Json::Object(structs.collect())
+}
+
+fn fields_json(kind: &StructType) -> Json {
+    let fields = kind.fields.iter().map(|field| {
+        let mut json = json!({"type": field.kind.to_string(), "required": field.is_required});
+        if let Some(default) = &field.default {
+            json["default"] = default.to_json();
+        }
+        (field.name.to_string(), json)
+    });
+    Json::Object(fields.collect())
 }

@@ -5,9 +5,11 @@
 mod corpus;
 mod errors;
 mod examples;
+mod fixes;
 mod format;
 mod hostile;
 mod lint;
+mod schema;
 
 use std::path::{Path, PathBuf};
 
