@@ -2,7 +2,7 @@
 //!
 //! Code map. The language, in the order a file goes through it: [`source`] and `text` keep every byte's place; `syntax` makes a
 //! tree (layout, pest grammar, lowering); `evaluate` runs it within bounds; `schema` knows the structs, their fields and defaults;
-//! `template` resolves `{{…}}` in scopes; [`job`] turns a job into plans, ports and update settings and says what is wrong with it;
+//! `template` resolves `{{…}}` in scopes; `format`, `lint` and `editor` are the tools on the same parser; [`job`] turns a job into plans, ports and update settings and says what is wrong with it;
 //! [`diagnostic`] tells it. [`load`] is the way through all of them, [`config`] the commands. [`client`] is the command tree for
 //! clusters: a command reads or writes through `client::server` (HTTP under `/v2`, event streams), and shows what came back through
 //! `client::terminal`.
@@ -18,6 +18,7 @@
 pub mod client;
 pub mod config;
 pub mod diagnostic;
+pub mod editor;
 mod evaluate;
 pub mod format;
 pub mod job;

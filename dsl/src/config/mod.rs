@@ -52,6 +52,8 @@ pub enum Command {
         #[command(flatten)]
         reading: Reading,
     },
+    /// Serve an editor: findings, hover, completion, definitions, formatting, over standard input and output
+    Lsp,
     /// Show a job with everything resolved
     Inspect {
         /// How and what to read
@@ -99,6 +101,13 @@ pub fn run(command: Command) -> ExitCode {
         Command::Eval { reading, json } => with(&reading, |configuration| eval(configuration, json)),
         Command::Fmt { files, check } => fmt::run(&files, check),
         Command::Lint { reading } => with(&reading, lint_jobs),
+        Command::Lsp => match crate::editor::serve(std::io::stdin().lock(), std::io::stdout().lock()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let _ = writeln!(std::io::stderr(), "error: {error}");
+                ExitCode::FAILURE
+            }
+        },
         Command::List { reading } => with(&reading, list),
         Command::Inspect { reading, raw } => with(&reading, |configuration| inspect_jobs(configuration, raw)),
     }

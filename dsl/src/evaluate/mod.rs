@@ -29,6 +29,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{FileId, Sources, Span};
 use crate::template::{Cache, Interpolation};
 use budget::{Budget, Exceeded};
+pub(crate) use builtin::names;
 pub use host::Host;
 pub(crate) use module::hexadecimal;
 use value::{Frame, Value};

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on stops, and says why it skips")]
 
 mod corpus;
+mod editor;
 mod errors;
 mod examples;
 mod fixes;
