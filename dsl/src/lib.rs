@@ -2,10 +2,10 @@
 //!
 //! Code map. The language, in the order a file goes through it: [`source`] and `text` keep every byte's place; `syntax` makes a
 //! tree (layout, pest grammar, lowering); `evaluate` runs it within bounds; `schema` knows the structs, their fields and defaults;
-//! `template` resolves `{{…}}` in scopes; `format`, `lint` and `editor` are the tools on the same parser; [`job`] turns a job into plans, ports and update settings and says what is wrong with it;
-//! [`diagnostic`] tells it. [`load`] is the way through all of them, [`config`] the commands. [`client`] is the command tree for
-//! clusters: a command reads or writes through `client::server` (HTTP under `/v2`, event streams), and shows what came back through
-//! `client::terminal`.
+//! `template` resolves `{{…}}` in scopes; [`job`] turns a job into plans, ports and update settings and says what is wrong with it;
+//! [`diagnostic`] tells it. [`load`] is the way through all of them; [`mod@format`], [`lint`] and [`editor`] are tools on the same
+//! parser, [`config`] the commands. [`client`] is the command tree for clusters: a command reads or writes through
+//! `client::server` (HTTP under `/v2`, event streams), and shows what came back through `client::terminal`.
 //!
 //! Architecture invariants: reading a configuration needs no server, and its outcome is a function of the files, the options and a
 //! documented table of the environment (`evaluate::host`); no outcome depends on the order of a hash map; every loop of the
