@@ -1,5 +1,7 @@
 //! Agents that run nothing: they speak the real link, all over one HTTP/2 connection, and report every task as running at once.
 
+#![allow(dead_code, reason = "every benchmark uses a part of it")]
+
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
