@@ -27,6 +27,7 @@ use nix::sys::signal::{Signal as UnixSignal, kill};
 use nix::unistd::Pid;
 use report::{Better, Figure};
 use roles::{Role, Site};
+use tokio::task::JoinSet;
 
 const TASKS: usize = 1000;
 /// A framework that waited for each answer would measure the disk.
@@ -105,6 +106,8 @@ async fn f2(framework: &mut Framework, disk: &Disk) -> Vec<Figure> {
         let offer = framework.offer().await;
         let name = format!("f2-{number}");
         let task = task(&name, "sleep 100000", &offer);
+        // The commit of what was acknowledged before is no part of this launch.
+        framework.acknowledged().await;
         let started = Instant::now();
         framework.launch(&offer, vec![task]).await;
         framework.until_all(TaskState::Running, [name]).await;
@@ -156,13 +159,15 @@ struct Framework {
     signals: Signals,
     offers: Vec<Offer>,
     updates: Vec<TaskStatus>,
+    /// On their way.
+    acknowledgements: JoinSet<()>,
 }
 
 impl Framework {
     async fn subscribe(master: &str) -> Framework {
         let info = FrameworkInfo { user: "root".into(), name: "bench".into(), ..FrameworkInfo::default() };
         let (calls, signals) = client::connect(Config::new(vec![master.to_owned()], info));
-        Framework { calls, signals, offers: Vec::new(), updates: Vec::new() }
+        Framework { calls, signals, offers: Vec::new(), updates: Vec::new(), acknowledgements: JoinSet::new() }
     }
 
     async fn step(&mut self) {
@@ -175,7 +180,10 @@ impl Framework {
                 }
                 if let Some(update) = event.update {
                     let (calls, status) = (self.calls.clone(), update.status.clone());
-                    tokio::spawn(async move { calls.acknowledge(&status).await });
+                    self.acknowledgements.spawn(async move {
+                        // The status comes again otherwise.
+                        let _lost = calls.acknowledge(&status).await;
+                    });
                     self.updates.push(update.status);
                 }
             }
@@ -189,6 +197,11 @@ impl Framework {
             self.step().await;
         }
         self.offers.remove(0)
+    }
+
+    /// Returns when every status so far is acknowledged for good.
+    async fn acknowledged(&mut self) {
+        while self.acknowledgements.join_next().await.is_some() {}
     }
 
     fn forget_offers(&mut self) {
