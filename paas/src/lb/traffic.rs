@@ -115,18 +115,16 @@ impl Latencies {
 struct Window([u32; Latencies::STEPS]);
 
 impl Window {
-    /// The duration, in milliseconds, that this share of all did not exceed; 0 without any.
-    fn quantile_ms(&self, share: f64) -> f64 {
+    /// The duration, in milliseconds, that this share of all did not exceed; none without any.
+    fn quantile_ms(&self, share: f64) -> Option<f64> {
         let total: u64 = self.0.iter().map(|count| u64::from(*count)).sum();
         let mut left = (total as f64 * share).ceil();
         let step = self.0.iter().position(|count| {
             left -= f64::from(*count);
             left <= 0.0
         });
-        match step {
-            Some(step) if total > 0 => Latencies::SHORTEST_US * (step as f64 / Latencies::PER_DOUBLING).exp2() / 1e3,
-            Some(_) | None => 0.0,
-        }
+        let step = step.filter(|_| total > 0)?;
+        Some(Latencies::SHORTEST_US * (step as f64 / Latencies::PER_DOUBLING).exp2() / 1e3)
     }
 }
 
@@ -147,10 +145,10 @@ pub(crate) struct AppReport {
     connections: i64,
     bytes_in: u64,
     bytes_out: u64,
-    #[serde(rename = "p50Ms")]
-    p50_ms: f64,
-    #[serde(rename = "p99Ms")]
-    p99_ms: f64,
+    #[serde(rename = "p50Ms", skip_serializing_if = "Option::is_none")]
+    p50_ms: Option<f64>,
+    #[serde(rename = "p99Ms", skip_serializing_if = "Option::is_none")]
+    p99_ms: Option<f64>,
 }
 
 /// Makes reports, each about what changed since the one before.
@@ -260,14 +258,14 @@ mod tests {
     #[test]
     fn quantiles_are_right_within_a_step() {
         let latencies = Latencies::default();
-        assert_eq!(latencies.drain().quantile_ms(0.5), 0.0);
+        assert_eq!(latencies.drain().quantile_ms(0.5), None);
         (1..=1_000).for_each(|ms| latencies.add(Duration::from_millis(ms)));
         let window = latencies.drain();
         for (share, ms) in [(0.5, 500.0), (0.99, 990.0), (1.0, 1_000.0)] {
-            let found = window.quantile_ms(share);
+            let found = window.quantile_ms(share).unwrap();
             assert!((ms..ms * 1.19).contains(&found), "{share}: {found} ms, not {ms} ms");
         }
         latencies.add(Duration::from_secs(1_000_000));
-        assert!(latencies.drain().quantile_ms(1.0) > 100_000.0);
+        assert!(latencies.drain().quantile_ms(1.0).unwrap() > 100_000.0);
     }
 }
