@@ -1,10 +1,12 @@
 //! The data directory: its lock, its layout, and the children that an earlier, killed `up` left behind.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use thiserror::Error;
@@ -23,8 +25,9 @@ pub enum DataDirError {
 
 pub struct DataDir {
     root: PathBuf,
-    /// Held, never read: the lock goes with the process.
-    _lock: File,
+    /// Held, never read. It goes with the process, and with this value: a child that was just forked and still holds the file
+    /// does not keep it.
+    _lock: Flock<File>,
 }
 
 impl DataDir {
@@ -34,10 +37,10 @@ impl DataDir {
         fs::create_dir_all(path.join("run")).map_err(unwritable)?;
         let root = path.canonicalize().map_err(unwritable)?;
         let lock = File::create(root.join("lock")).map_err(unwritable)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(DataDir { root, _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(root)),
-            Err(TryLockError::Error(error)) => Err(DataDirError::Unwritable(root, error)),
+        match Flock::lock(lock, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(DataDir { root, _lock: lock }),
+            Err((_, Errno::EWOULDBLOCK)) => Err(DataDirError::InUse(root)),
+            Err((_, error)) => Err(DataDirError::Unwritable(root, error.into())),
         }
     }
 
