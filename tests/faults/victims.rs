@@ -13,7 +13,7 @@ pub type Strike = fn(&Cluster);
 /// Every process whose death nobody may notice in what runs.
 pub const VICTIMS: [(&str, Strike); 5] = [
     ("agent", |cluster| cluster.kill("agent-1")),
-    ("launcher", |cluster| kill_pid_of(" launcher ", cluster)),
+    ("launcher", |cluster| kill_pid_of(" launcher --dir ", cluster)),
     ("paas", |cluster| cluster.kill("paas")),
     ("master", |cluster| cluster.kill("master")),
     ("postgres", |cluster| kill_pid_of("postgres -D", cluster)),

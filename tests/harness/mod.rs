@@ -174,9 +174,20 @@ impl Cluster {
             if let Some(answer) = ask() {
                 return answer;
             }
-            assert!(Instant::now() < deadline, "waited in vain for {what}; log:\n{}", self.log_tail());
+            assert!(
+                Instant::now() < deadline,
+                "waited in vain for {what}\n{}\nlog:\n{}",
+                self.state(),
+                self.log_tail()
+            );
             std::thread::sleep(POLL);
         }
+    }
+
+    /// What the service layer says about itself.
+    fn state(&self) -> String {
+        let parts = ["/v2/deployments", "/v2/queue", "/v2/tasks", "/v2/agents"];
+        parts.map(|path| format!("{path}: {}", self.get(path).1)).join("\n")
     }
 
     pub fn get(&self, path: &str) -> (u16, Value) {
