@@ -45,6 +45,7 @@ pub use snapshot::{RunSpecState, Snapshot};
 
 use crate::model::{Condition, DeploymentId, InstanceId, RunSpecId};
 use draining::Draining;
+use events::Unconfirmed;
 use kill_service::KillService;
 use service_ports::ServicePorts;
 use timers::{Timer, Timers};
@@ -75,6 +76,7 @@ pub struct Engine {
     timers: Timers,
     draining: Draining,
     kills: KillService,
+    unconfirmed: Unconfirmed,
     /// So many facts this engine has recorded: the place of the latest one.
     recorded: i64,
     entropy: Entropy,
@@ -107,6 +109,7 @@ impl Engine {
             timers: Timers::default(),
             draining: Draining::default(),
             kills: KillService::default(),
+            unconfirmed: Unconfirmed::default(),
             recorded: 0,
             entropy,
             offers: Vec::new(),
@@ -188,6 +191,7 @@ impl Engine {
             Timer::Drain(id) => self.check_drain(now, id),
             Timer::Lease(name) => self.check_lease(now, name, out),
             Timer::Reconcile => self.reconcile(now, out),
+            Timer::Unconfirmed => self.ask_again(now, out),
         }
     }
 

@@ -21,6 +21,8 @@ pub(super) enum Timer {
     Lease(ConsumerName),
     /// Tasks are compared with the master's.
     Reconcile,
+    /// Launches that may have been lost are asked for again.
+    Unconfirmed,
 }
 
 /// All timers, by time.

@@ -10,6 +10,7 @@ use attica_core_api::Now;
 use attica_core_api::scheduler::{Event, EventType};
 
 use super::{Effects, Engine};
+pub(super) use subscribed::Unconfirmed;
 
 impl Engine {
     /// Takes an event of the scheduler's stream in. One without the member of its type is ignored: it says nothing.

@@ -1,11 +1,23 @@
-use attica_core_api::Now;
 use attica_core_api::scheduler::{ReconcileTask, Subscribed};
+use attica_core_api::{Now, Tick};
 
 use super::super::timers::Timer;
 use super::super::{Effects, Engine, Fact, View, calls};
+use crate::model::{Condition, Task, TaskIdentity};
 
 /// So many tasks are asked for in one call.
 const RECONCILE_TASKS_MAX: usize = 1_000;
+/// Launches that may have been lost are asked for again after so long, and then after twice as long each time.
+const ASK_AGAIN_FIRST_MS: u64 = 1_000;
+
+/// Launches over an earlier stream that the master has not confirmed. The call may have been lost with the stream, and a new master says
+/// nothing about a task that it does not know before the task's agent is back.
+#[derive(Debug, Default)]
+pub(in super::super) struct Unconfirmed {
+    tasks: Vec<TaskIdentity>,
+    /// When they are asked for again, and how long that was waited for.
+    ask_again: Option<(Tick, u64)>,
+}
 
 impl Engine {
     /// The stream is up: whatever the last one lost is asked for again.
@@ -25,6 +37,11 @@ impl Engine {
         out.views.push(View::Connected(true));
         self.kills.forget_in_flight();
         self.reconcile(now, out);
+        let instances = self.state.run_specs.values().flat_map(|state| state.instances.values());
+        let provisioned = instances.filter(|instance| instance.condition == Condition::Provisioned);
+        let tasks = provisioned.map(|instance| instance.task_identity()).collect();
+        self.unconfirmed = Unconfirmed { tasks, ask_again: None };
+        self.ask_again_after(now, ASK_AGAIN_FIRST_MS);
         // What the master has and we do not know shows up as an unknown task.
         out.calls.push(calls::reconcile(Vec::new()));
     }
@@ -46,11 +63,40 @@ impl Engine {
             return;
         }
         let instances = self.state.run_specs.values().flat_map(|state| state.instances.values());
-        let tasks = instances.filter_map(|instance| instance.task.as_ref());
-        let tasks: Vec<ReconcileTask> = tasks
-            .map(|task| ReconcileTask { task_id: task.id.clone(), agent_id: Some(task.agent.id.clone()) })
-            .collect();
-        out.calls.extend(tasks.chunks(RECONCILE_TASKS_MAX).map(|tasks| calls::reconcile(tasks.to_vec())));
+        ask(instances.filter_map(|instance| instance.task.as_ref()), out);
         self.timers.set(now.tick.after(self.config.reconcile_interval_ms), Timer::Reconcile);
     }
+
+    /// Asks once more for the launches that are still not confirmed.
+    pub(in super::super) fn ask_again(&mut self, now: Now, out: &mut Effects) {
+        let Some((_, waited_ms)) = self.unconfirmed.ask_again.filter(|(at, _)| *at <= now.tick && self.connected)
+        else {
+            return;
+        };
+        let state = &self.state;
+        let unconfirmed = |task: &TaskIdentity| {
+            let instance = state.instance(&task.instance)?;
+            let same = instance.task_identity() == *task && instance.condition == Condition::Provisioned;
+            instance.task.as_ref().filter(|_| same)
+        };
+        self.unconfirmed.tasks.retain(|task| unconfirmed(task).is_some());
+        ask(self.unconfirmed.tasks.iter().filter_map(unconfirmed), out);
+        self.ask_again_after(now, waited_ms.saturating_mul(2));
+    }
+
+    fn ask_again_after(&mut self, now: Now, wait_ms: u64) {
+        let wait_ms = wait_ms.min(self.config.reconcile_interval_ms);
+        let at = now.tick.after(wait_ms);
+        self.unconfirmed.ask_again = (!self.unconfirmed.tasks.is_empty()).then_some((at, wait_ms));
+        if self.unconfirmed.ask_again.is_some() {
+            self.timers.set(at, Timer::Unconfirmed);
+        }
+    }
+}
+
+/// Asks for the state of these tasks.
+fn ask<'a>(tasks: impl Iterator<Item = &'a Task>, out: &mut Effects) {
+    let tasks: Vec<ReconcileTask> =
+        tasks.map(|task| ReconcileTask { task_id: task.id.clone(), agent_id: Some(task.agent.id.clone()) }).collect();
+    out.calls.extend(tasks.chunks(RECONCILE_TASKS_MAX).map(|tasks| calls::reconcile(tasks.to_vec())));
 }

@@ -193,6 +193,23 @@ fn what_the_master_never_heard_of_is_launched_anew() {
 }
 
 #[test]
+fn a_launch_that_was_lost_with_the_master_is_asked_for_until_its_agent_is_back() {
+    let mut world = World::new(1);
+    world.behaviour = Behaviour::Stall;
+    world.put("/web", update(1));
+    world.tasks.clear();
+    world.behaviour = Behaviour::Run;
+    world.recovering = true;
+    world.disconnect();
+    world.connect();
+    world.pass(5_000);
+    assert_eq!(world.ready("/web"), 0, "nobody knows yet");
+    world.recovering = false;
+    world.pass(5_000);
+    assert_eq!(world.ready("/web"), 1);
+}
+
+#[test]
 fn a_removed_framework_starts_everything_again_under_a_new_id() {
     let mut world = World::new(2);
     world.put("/web", update(3));

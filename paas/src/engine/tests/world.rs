@@ -47,6 +47,8 @@ pub(super) struct World {
     pub(super) machines: Vec<Machine>,
     pub(super) tasks: BTreeMap<TaskId, Known>,
     pub(super) behaviour: Behaviour,
+    /// The master waits for its agents to come back, and says nothing about tasks that it does not know.
+    pub(super) recovering: bool,
     pub(super) frames: Vec<Frame>,
     pub(super) facts: Vec<Fact>,
     pub(super) views: Vec<View>,
@@ -108,6 +110,7 @@ impl World {
             machines: (1..=machines).map(machine).collect(),
             tasks: BTreeMap::new(),
             behaviour: Behaviour::Run,
+            recovering: false,
             frames: Vec::new(),
             facts: Vec::new(),
             views: Vec::new(),
@@ -267,7 +270,12 @@ impl World {
             CallType::Suppress => self.wanted = false,
             CallType::Kill => self.end(&call.kill.as_ref().unwrap().task_id, TaskState::Killed),
             CallType::Reconcile => {
-                for task in &call.reconcile.as_ref().unwrap().tasks {
+                let tasks = call.reconcile.as_ref().unwrap().tasks.iter();
+                for task in tasks
+                    .filter(|task| !self.recovering || self.tasks.contains_key(&task.task_id))
+                    .cloned()
+                    .collect::<Vec<_>>()
+                {
                     let state = self.tasks.get(&task.task_id).map_or(TaskState::Gone, |known| known.state);
                     self.report(&task.task_id.clone(), state, |status| status.uuid = None);
                 }
