@@ -282,7 +282,8 @@ impl Agent {
             }
             EventType::Acknowledge => self.acknowledged(&event.acknowledge?),
             EventType::Shutdown => self.disk.tasks.values_mut().for_each(|task| task.kill = true),
-            EventType::Heartbeat => return None,
+            // No framework here has executors of its own.
+            EventType::Message | EventType::ShutdownExecutor | EventType::Heartbeat => return None,
         }
         Some(Obeyed { epoch, highest, started })
     }

@@ -467,7 +467,10 @@ fn demand(body: &Body) -> Demand {
         Body::AgentCall { call, .. } => match call.r#type {
             link::CallType::Register => Demand::Stream,
             link::CallType::Heartbeat => Demand::Nothing,
-            link::CallType::Statuses | link::CallType::Tasks => Demand::Change,
+            link::CallType::Statuses
+            | link::CallType::Tasks
+            | link::CallType::Message
+            | link::CallType::ExecutorExited => Demand::Change,
         },
         Body::Call { .. } => Demand::Change,
         _ => Demand::Nothing,

@@ -33,6 +33,12 @@ impl Supervisor {
                 tracing::error!(reason = shutdown.message, "the master does not want this agent: its tasks are killed");
                 self.leave(now, Duty::Dismissed, out);
             }),
+            EventType::Message => event.message.map(|message| {
+                tracing::warn!(executor = %message.executor_id, framework = %message.framework_id, "a message is dropped: there is no such executor");
+            }),
+            EventType::ShutdownExecutor => event.shutdown_executor.map(|shutdown| {
+                tracing::warn!(executor = %shutdown.executor_id, framework = %shutdown.framework_id, "there is no such executor to shut down");
+            }),
             EventType::Heartbeat => Some(()),
         };
         if obeyed.is_none() {

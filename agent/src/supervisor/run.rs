@@ -22,7 +22,11 @@ impl Supervisor {
         let mut info = run.framework_info;
         info.id = Some(run.framework_id.clone());
         let framework = Arc::new(info);
-        for info in run.tasks {
+        let grouped = run.task_groups.into_iter().flat_map(|group| {
+            let of_group = move |task| TaskInfo { executor: Some(Box::new(group.executor.clone())), ..task };
+            group.tasks.into_iter().map(of_group)
+        });
+        for info in run.tasks.into_iter().chain(grouped) {
             let key = TaskKey { framework_id: run.framework_id.clone(), task_id: info.task_id.clone() };
             if !self.tasks.contains_key(&key) {
                 self.take(now, key, framework.clone(), info, out);

@@ -98,7 +98,7 @@ impl Master {
     pub fn run(&self, tasks: Vec<TaskInfo>) {
         let framework_info =
             FrameworkInfo { name: "test".to_owned(), user: "root".to_owned(), ..FrameworkInfo::default() };
-        let run = Run { framework_id: FRAMEWORK.into(), framework_info, tasks };
+        let run = Run { framework_id: FRAMEWORK.into(), framework_info, tasks, ..Run::default() };
         self.send(|epoch| Event::run(epoch, run));
     }
 
@@ -222,6 +222,7 @@ async fn answer(State(heard): State<Arc<Mutex<Heard>>>, request: Request) -> Res
             }
         }
         CallType::Tasks => heard.tasks.push(call.tasks.unwrap().tasks),
+        CallType::Message | CallType::ExecutorExited => {}
     }
     StatusCode::ACCEPTED.into_response()
 }

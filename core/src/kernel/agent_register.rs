@@ -27,9 +27,11 @@ impl Kernel {
     ) -> Result<(), Refusal> {
         let registered = match call.r#type {
             CallType::Register => None,
-            CallType::Heartbeat | CallType::Statuses | CallType::Tasks => {
-                Some(self.links.get(&link).cloned().ok_or(Refusal::LinkStale)?)
-            }
+            CallType::Heartbeat
+            | CallType::Statuses
+            | CallType::Tasks
+            | CallType::Message
+            | CallType::ExecutorExited => Some(self.links.get(&link).cloned().ok_or(Refusal::LinkStale)?),
         };
         let Some(id) = registered else {
             let register = call.register.ok_or(Refusal::LinkMalformed("register"))?;
@@ -54,6 +56,8 @@ impl Kernel {
                 let tasks = call.tasks.ok_or(Refusal::LinkMalformed("tasks"))?;
                 self.tasks_listed(now, &id, &link, &tasks.tasks, out);
             }
+            CallType::Message => return Err(Refusal::NotSupported("MESSAGE of an executor")),
+            CallType::ExecutorExited => return Err(Refusal::NotSupported("EXECUTOR_EXITED")),
         }
         Ok(())
     }

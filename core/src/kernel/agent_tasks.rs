@@ -174,7 +174,7 @@ impl Kernel {
     pub(super) fn send_run(&self, framework: &FrameworkId, link: &LinkId, tasks: Vec<TaskInfo>, out: &mut Effects) {
         let Some(framework) = self.frameworks.get(framework) else { return };
         let framework_info = (*framework.info).clone();
-        let run = link::Run { framework_id: framework.id.clone(), framework_info, tasks };
+        let run = link::Run { framework_id: framework.id.clone(), framework_info, tasks, task_groups: Vec::new() };
         self.tell(link, link::Event::run(self.config.epoch, run), out);
     }
 }

@@ -109,7 +109,7 @@ impl Counters {
                 let updates = call.statuses.as_ref().map_or(0, |statuses| statuses.updates.len());
                 add(&self.messages_status_update, updates as u64);
             }
-            CallType::Heartbeat | CallType::Tasks => {}
+            CallType::Heartbeat | CallType::Tasks | CallType::Message | CallType::ExecutorExited => {}
         }
     }
 

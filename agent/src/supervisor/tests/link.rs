@@ -10,7 +10,12 @@ fn a_deposed_leader_is_not_obeyed_even_after_a_restart() {
     world.greet(Vec::new());
     world.apply(Input::Link(Box::new(Event::run(
         4,
-        Run { framework_id: "f".into(), framework_info: FrameworkInfo::default(), tasks: vec![task("t")] },
+        Run {
+            framework_id: "f".into(),
+            framework_info: FrameworkInfo::default(),
+            tasks: vec![task("t")],
+            ..Run::default()
+        },
     ))));
     assert!(world.launched.is_empty() && world.disk.tasks.is_empty());
     assert_eq!(world.closed.len(), 1);

@@ -166,7 +166,7 @@ impl World {
     fn run_for(&mut self, framework_info: FrameworkInfo, task: TaskInfo) {
         self.apply(Input::Link(Box::new(Event::run(
             1,
-            Run { framework_id: "f".into(), framework_info, tasks: vec![task] },
+            Run { framework_id: "f".into(), framework_info, tasks: vec![task], ..Run::default() },
         ))));
     }
 

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::TaskDigest;
+use super::{Message, TaskDigest};
 use crate::message::{enumeration, message};
-use crate::v1::{AgentId, AgentInfo, FrameworkId, TaskId, TaskState, TaskStatus};
+use crate::v1::{AgentId, AgentInfo, ExecutorId, FrameworkId, TaskId, TaskState, TaskStatus};
 
 enumeration! {
     /// What an agent has to say.
@@ -17,6 +17,10 @@ enumeration! {
         Statuses "STATUSES" = 3,
         /// All its tasks; answers LIST_TASKS.
         Tasks "TASKS" = 4,
+        /// An executor has data for its framework. Sent once: messages are delivered at best effort.
+        Message "MESSAGE" = 5,
+        /// An executor's process has ended. Sent once: its tasks' statuses are what counts.
+        ExecutorExited "EXECUTOR_EXITED" = 6,
     }
 }
 
@@ -63,6 +67,13 @@ message! {
     pub struct Tasks {
         tasks: repeated TaskReport = 1,
     }
+    /// An executor's process has ended.
+    pub struct ExecutorExited {
+        framework_id: required FrameworkId = 1,
+        executor_id: required ExecutorId = 2,
+        /// As wait(2) tells it: the exit status times 256, or the number of the signal. Absent when it was not learnt.
+        status: optional i32 = 3,
+    }
     /// What an agent sends: a type, and the member of that type.
     pub struct Call {
         r#type: required CallType = 1,
@@ -73,6 +84,8 @@ message! {
         register: optional Register = 4,
         statuses: optional Statuses = 5,
         tasks: optional Tasks = 6,
+        message: optional Message = 7,
+        executor_exited: optional ExecutorExited = 8,
     }
 }
 
@@ -119,6 +132,22 @@ impl Call {
             agent_id: Some(agent_id),
             epoch,
             tasks: Some(Tasks { tasks }),
+            ..Self::default()
+        }
+    }
+
+    /// MESSAGE.
+    pub fn message(agent_id: AgentId, epoch: u64, message: Message) -> Self {
+        Self { r#type: CallType::Message, agent_id: Some(agent_id), epoch, message: Some(message), ..Self::default() }
+    }
+
+    /// EXECUTOR_EXITED.
+    pub fn executor_exited(agent_id: AgentId, epoch: u64, exited: ExecutorExited) -> Self {
+        Self {
+            r#type: CallType::ExecutorExited,
+            agent_id: Some(agent_id),
+            epoch,
+            executor_exited: Some(exited),
             ..Self::default()
         }
     }

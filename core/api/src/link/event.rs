@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
+use super::Message;
 use crate::message::{enumeration, message};
-use crate::v1::{AgentId, FrameworkId, FrameworkInfo, KillPolicy, TaskId, TaskInfo};
+use crate::v1::{AgentId, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy, TaskId, TaskInfo};
 
 enumeration! {
     /// What an agent is to do.
@@ -22,6 +23,10 @@ enumeration! {
         Shutdown "SHUTDOWN" = 6,
         /// Nothing; the master is alive.
         Heartbeat "HEARTBEAT" = 7,
+        /// The framework has data for one of its executors; dropped when that is not there.
+        Message "MESSAGE" = 8,
+        /// Shut one executor down, and its tasks with it.
+        ShutdownExecutor "SHUTDOWN_EXECUTOR" = 9,
     }
 }
 
@@ -41,6 +46,14 @@ message! {
         framework_id: required FrameworkId = 1,
         framework_info: required FrameworkInfo = 2,
         tasks: repeated TaskInfo = 3,
+        /// One that it knows a task of already is left alone.
+        task_groups: repeated TaskGroup = 4,
+    }
+    /// Tasks that are started together, by one executor, or not at all.
+    pub struct TaskGroup {
+        executor: required ExecutorInfo = 1,
+        /// Without an executor of their own.
+        tasks: repeated TaskInfo = 2,
     }
     /// Kill a task.
     pub struct Kill {
@@ -60,6 +73,11 @@ message! {
         /// Why.
         message: required String = 1,
     }
+    /// Shut one executor down.
+    pub struct ShutdownExecutor {
+        framework_id: required FrameworkId = 1,
+        executor_id: required ExecutorId = 2,
+    }
     /// What the master sends: a type, and the member of that type.
     pub struct Event {
         r#type: required EventType = 1,
@@ -70,6 +88,8 @@ message! {
         kill: optional Kill = 5,
         acknowledge: optional Acknowledge = 6,
         shutdown: optional Shutdown = 7,
+        message: optional Message = 8,
+        shutdown_executor: optional ShutdownExecutor = 9,
     }
 }
 
@@ -112,5 +132,15 @@ impl Event {
     /// HEARTBEAT.
     pub fn heartbeat(epoch: u64) -> Self {
         Self::of(EventType::Heartbeat, epoch)
+    }
+
+    /// MESSAGE.
+    pub fn message(epoch: u64, message: Message) -> Self {
+        Self { message: Some(message), ..Self::of(EventType::Message, epoch) }
+    }
+
+    /// SHUTDOWN_EXECUTOR.
+    pub fn shutdown_executor(epoch: u64, shutdown: ShutdownExecutor) -> Self {
+        Self { shutdown_executor: Some(shutdown), ..Self::of(EventType::ShutdownExecutor, epoch) }
     }
 }

@@ -13,6 +13,20 @@ pub use call::*;
 pub use digest::TaskDigest;
 pub use event::*;
 
+use bytes::Bytes;
+
+use crate::message::message;
+use crate::v1::{ExecutorId, FrameworkId};
+
+message! {
+    /// Data between a framework and one of its executors, in either direction.
+    pub struct Message {
+        framework_id: required FrameworkId = 1,
+        executor_id: required ExecutorId = 2,
+        data: required Bytes = 3,
+    }
+}
+
 /// The header that names an agent's stream.
 pub const STREAM_ID_HEADER: &str = "Attica-Stream-Id";
 
@@ -55,6 +69,8 @@ mod tests {
             Call::heartbeat(agent(), 7),
             Call::statuses(agent(), 7, vec![]),
             Call::tasks(agent(), 7, vec![]),
+            Call::message(agent(), 7, Message::default()),
+            Call::executor_exited(agent(), 7, ExecutorExited::default()),
         ];
         for call in calls {
             assert_eq!((call.agent_id.clone(), call.epoch), (Some(agent()), 7));
@@ -68,6 +84,8 @@ mod tests {
             Event::acknowledge(7, Acknowledge::default()),
             Event::shutdown(7, "not wanted"),
             Event::heartbeat(7),
+            Event::message(7, Message::default()),
+            Event::shutdown_executor(7, ShutdownExecutor::default()),
         ];
         for event in events {
             assert_eq!(event.epoch, 7);
