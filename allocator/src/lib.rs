@@ -2,7 +2,8 @@
 //! framework is offered which agent's free resources.
 //!
 //! *Code map.* `scalar`, `ranges` and `resource` are what there can be of one resource, `resources` the bag of them,
-//! and `quantities` the sums that policies compare; `role` is for whom. `allocator` is the decision: `shares` ranks
+//! `shaping` what becomes of them by reservations and volumes, and `quantities` the sums that policies compare; `role` is
+//! for whom. `allocator` is the decision: `shares` ranks
 //! the clients, `refusals` remembers who declined what, `cycle` makes the offers, and `frameworks`, `agents` and
 //! `offers` take in what happens.
 //!
@@ -23,6 +24,7 @@ mod resource;
 mod resources;
 mod role;
 mod scalar;
+mod shaping;
 mod slab;
 mod tick;
 
@@ -37,4 +39,5 @@ pub use resource::{
 pub use resources::Resources;
 pub use role::{InvalidRole, Role};
 pub use scalar::{InvalidScalar, Scalar};
+pub use shaping::Conversion;
 pub use tick::Tick;

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
-use super::{Activity, Agent, Allocator, Lot, Offer, Refusals};
-use crate::{AgentKey, FrameworkKey, Resources, Role};
+use super::{Activity, Agent, Allocator, Lot, NotFree, Offer, Refusals};
+use crate::{AgentKey, Conversion, FrameworkKey, Resources, Role};
 
 /// An agent cannot be given a total that does not contain what is in use on it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +54,24 @@ impl Allocator {
         agent.free = Lot::new(free);
         self.queue(key);
         Ok(withdrawn)
+    }
+
+    /// Turns free resources of an agent into others: a reservation or a volume is made or undone.
+    ///
+    /// # Errors
+    /// When what the conversion takes is not free; nothing has changed then.
+    pub fn convert(&mut self, key: AgentKey, conversion: &Conversion) -> Result<(), NotFree> {
+        let agent = &mut self.agents[key.0];
+        let converted = agent.free.resources().converted(conversion);
+        let (Some(free), Some(total)) = (converted, agent.total.converted(conversion)) else {
+            return Err(NotFree { wanted: conversion.consumed.clone(), free: agent.free.resources().clone() });
+        };
+        self.total.subtract(&agent.total.quantities());
+        self.total.add(&total.quantities());
+        agent.total = total;
+        agent.free = Lot::new(free);
+        self.queue(key);
+        Ok(())
     }
 
     /// Removes an agent with everything that was in use there.
