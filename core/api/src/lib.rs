@@ -1,6 +1,6 @@
 //! The v1 wire types and clients, for authors of frameworks and executors and for every other part of this house.
 //!
-//! Code map: [`v1`], [`scheduler`], [`executor`] and [`link`] are the messages; [`message`] is the notation they are written
+//! Code map: [`v1`], [`scheduler`], [`executor`], [`operator`] and [`link`] are the messages; [`message`] is the notation they are written
 //! in, with both codecs; [`recordio`] frames them on a stream; [`resources`] translates resources between the wire, text and
 //! the allocator; [`http`] serves and calls, [`client`] is the library for frameworks; [`Now`], [`Timestamp`] and [`Entropy`]
 //! are what the pure cores are handed instead of clocks and randomness.
@@ -16,6 +16,7 @@ pub mod executor;
 pub mod http;
 pub mod link;
 pub mod message;
+pub mod operator;
 pub mod recordio;
 pub mod resources;
 pub mod scheduler;

@@ -96,7 +96,7 @@ pub enum CloseReason {
 /// The answer to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// 202 without a body.
+    /// Done; no body. 202 for frameworks and agents, for operators as it depends.
     Accepted,
     /// Not done, and nothing was changed.
     Refused(Refusal),
@@ -124,6 +124,15 @@ pub enum Refusal {
         /// The framework.
         framework: FrameworkId,
     },
+    /// An order that makes no sense as things are.
+    #[error("{0}")]
+    Invalid(String),
+    /// An order about something that is not there.
+    #[error("{0}")]
+    Missing(String),
+    /// An order that something else is in the way of.
+    #[error("{0}")]
+    Conflict(String),
     /// The call, or a part of it, is not built yet.
     #[error("{0} is not supported yet; nothing was changed")]
     NotSupported(&'static str),
@@ -139,9 +148,14 @@ impl Refusal {
     /// The HTTP status, as Mesos answers (our own for the agent link).
     pub fn status(&self) -> u16 {
         match self {
-            Self::FrameworkUnknown | Self::StreamMissing | Self::StreamMismatch { .. } | Self::LinkMalformed(_) => 400,
+            Self::FrameworkUnknown
+            | Self::StreamMissing
+            | Self::StreamMismatch { .. }
+            | Self::LinkMalformed(_)
+            | Self::Invalid(_) => 400,
             Self::FrameworkNotSubscribed => 403,
-            Self::LinkStale => 409,
+            Self::Missing(_) => 404,
+            Self::LinkStale | Self::Conflict(_) => 409,
             Self::NotSupported(_) => 501,
         }
     }

@@ -7,6 +7,8 @@ use attica_core_api::link;
 use attica_core_api::scheduler::{Command, Subscribe};
 use attica_core_api::v1::FrameworkId;
 
+use super::Order;
+
 /// The id of one scheduler event stream, the value of its `Mesos-Stream-Id` header. The shell makes it, unique for ever.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(Arc<str>);
@@ -63,6 +65,13 @@ pub enum Input {
         stream: Option<StreamId>,
         /// The validated call.
         command: Box<Command>,
+        /// Who waits for the answer.
+        reply: ReplyTo,
+    },
+    /// An operator wants something changed. It gets exactly one [`Reply`](crate::kernel::Reply).
+    Order {
+        /// What.
+        order: Box<Order>,
         /// Who waits for the answer.
         reply: ReplyTo,
     },

@@ -28,6 +28,7 @@ mod framework_lost;
 mod input;
 mod kill;
 mod offers;
+mod order;
 mod outbox;
 mod permits;
 mod reconcile;
@@ -57,6 +58,7 @@ use attica_core_api::{Entropy, Tick};
 pub use config::{Config, RateLimit};
 pub use effects::{CloseReason, Effects, Refusal, Reply, Send, View};
 pub use input::{Input, LinkId, ReplyTo, StreamId};
+pub use order::Order;
 
 use agent::Agent;
 use framework::Framework;
@@ -110,6 +112,13 @@ impl Kernel {
             Input::Subscribe { stream, subscribe } => self.subscribe(now, stream, *subscribe, out),
             Input::Command { framework, stream, command, reply } => {
                 let answer = match self.command(now, &framework, stream, *command, out) {
+                    Ok(()) => Reply::Accepted,
+                    Err(refusal) => Reply::Refused(refusal),
+                };
+                out.replies.push((reply, answer));
+            }
+            Input::Order { order, reply } => {
+                let answer = match self.order(now, *order, out) {
                     Ok(()) => Reply::Accepted,
                     Err(refusal) => Reply::Refused(refusal),
                 };

@@ -13,7 +13,7 @@ use super::leader::Leader;
 use super::view::members;
 
 /// The version of Mesos whose APIs are spoken; clients compare it to decide what they may use.
-const MESOS_VERSION: &str = "1.12.0";
+pub(super) const MESOS_VERSION: &str = "1.12.0";
 /// Our own version.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -70,6 +70,21 @@ impl Identity {
             capabilities: vec![MasterCapability { r#type: Some(MasterCapabilityType::AgentUpdate) }],
             ..MasterInfo::default()
         }
+    }
+
+    /// The flags, by name.
+    pub(super) fn flags(&self) -> &Map<String, Value> {
+        &self.flags
+    }
+
+    /// The members of `/flags`.
+    pub(super) fn flag_members(&self) -> String {
+        members(&json!({ "flags": self.flags }))
+    }
+
+    /// When this process started.
+    pub(super) fn started_at(&self) -> Timestamp {
+        self.started_at
     }
 
     fn pid(&self) -> String {

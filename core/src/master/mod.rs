@@ -3,7 +3,7 @@
 //! It campaigns for the lead; while it leads, it feeds the kernel from HTTP, commits what the kernel decides, and then, and only
 //! then, shows, sends and answers (`leader` has the picture). While it does not, it redirects to whoever leads.
 //!
-//! Code map: `args` what an operator sets; `endpoint` and `routes` what is served; `inbox`, `driver`, `store_contact`,
+//! Code map: `args` what an operator sets; `routes` what is served; `inbox`, `driver`, `store_contact`,
 //! `delivery`, `streams`, `waiting` the way of an input through kernel and writer and back; `view` the read model; `metrics` what is counted.
 //!
 //! A master that was deposed does not go back to waiting: its memory may hold what was never written, its sockets what was
@@ -14,7 +14,6 @@ mod args;
 mod delivery;
 mod driver;
 mod duration;
-mod endpoint;
 mod identity;
 mod inbox;
 mod leader;
@@ -22,6 +21,7 @@ mod metrics;
 mod routes;
 mod store_contact;
 mod streams;
+mod system;
 #[cfg(test)]
 mod tests;
 mod view;

@@ -54,10 +54,14 @@ pub(super) fn not_found() -> Response {
 }
 
 /// 405
-pub(super) fn method_not_allowed(allowed: &'static str, found: &Method) -> Response {
-    let text = format!("405 Method Not Allowed. Expecting one of {{ '{allowed}' }}, but received '{found}'.");
+pub(super) fn method_not_allowed(allowed: &[Method], found: &Method) -> Response {
+    let names: Vec<String> = allowed.iter().map(|method| format!("'{method}'")).collect();
+    let text = format!("405 Method Not Allowed. Expecting one of {{ {} }}, but received '{found}'.", names.join(", "));
     let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    let names: Vec<&str> = allowed.iter().map(Method::as_str).collect();
+    if let Ok(allowed) = HeaderValue::try_from(names.join(", ")) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
     response
 }
 
@@ -79,6 +83,11 @@ pub(super) enum Rejection {
 }
 
 impl Rejection {
+    /// 400
+    pub(super) fn bad(text: impl Into<String>) -> Rejection {
+        Rejection::Invalid { status: StatusCode::BAD_REQUEST, text: text.into() }
+    }
+
     pub(super) fn into_response(self) -> Response {
         let status = match &self {
             Rejection::Media(error) => error.status(),
@@ -107,7 +116,11 @@ pub(super) struct Query(HashMap<String, String>);
 
 impl Query {
     pub(super) fn of(request: &Request) -> Query {
-        let text = request.uri().query().unwrap_or_default();
+        Query::parse(request.uri().query().unwrap_or_default())
+    }
+
+    /// Also the form of a body (`application/x-www-form-urlencoded`).
+    pub(super) fn parse(text: &str) -> Query {
         let decoded = |part: &str| -> String {
             let spaced: Cow<'_, str> = if part.contains('+') { part.replace('+', " ").into() } else { part.into() };
             percent_decoded(&spaced)

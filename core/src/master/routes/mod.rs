@@ -1,13 +1,15 @@
 //! Who answers a request, and with what.
 //!
-//! The path decides the endpoint, the endpoint decides who may answer: everyone, or the leader alone, to whom the others
+//! The path decides the row of the [`table`], the row decides who may answer: everyone, or the leader alone, to whom the others
 //! redirect. All texts and their order are Mesos's.
 
 mod agent;
 mod answer;
+mod legacy;
 mod lists;
 mod operator;
 mod scheduler;
+pub(super) mod table;
 mod telemetry;
 
 use std::sync::Arc;
@@ -16,14 +18,14 @@ use attica_core_store::election;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use tokio::sync::watch;
 
-use super::endpoint::{Audience, Endpoint};
 use super::identity::Identity;
 use super::leader::Leader;
 use answer::{Query, method_not_allowed, not_found, plain, redirect};
 use lists::List;
+use table::{Audience, Endpoint, Route};
 
 /// What the routes know of this master.
 #[derive(Clone)]
@@ -51,29 +53,35 @@ pub(super) fn router(master: Master) -> Router {
 }
 
 async fn dispatch(State(master): State<Master>, request: Request) -> Response {
-    let Some(endpoint) = Endpoint::of(request.uri().path()) else { return not_found() };
+    let Some(route) = Route::of(request.uri().path()) else { return not_found() };
     let standing = master.standing.borrow().clone();
-    match (endpoint.audience(), standing) {
-        (Audience::Every, standing) => answer_myself(&master, &standing, endpoint, &request),
-        (Audience::Leader, Standing::Leading(leader)) => lead(&master, leader, endpoint, request).await,
+    match (route.audience, standing) {
+        (Audience::Leader, Standing::Standby) => to_leader(&master, route, &request),
         (Audience::Leader, Standing::Recovering) => {
             plain(StatusCode::SERVICE_UNAVAILABLE, "Master has not finished recovery")
         }
-        (Audience::Leader, Standing::Standby) => to_leader(&master, endpoint, &request),
+        (Audience::Every, _) | (Audience::Leader, Standing::Leading(_)) if !route.takes(request.method()) => {
+            method_not_allowed(route.methods, request.method())
+        }
+        (Audience::Every, standing) => answer_myself(&master, &standing, route, &request),
+        (Audience::Leader, Standing::Leading(leader)) => lead(&master, leader, route, request).await,
     }
 }
 
 /// What every master answers about itself.
-fn answer_myself(master: &Master, standing: &Standing, endpoint: Endpoint, request: &Request) -> Response {
+fn answer_myself(master: &Master, standing: &Standing, route: &Route, request: &Request) -> Response {
     let leader = match standing {
         Standing::Leading(leader) => Some(leader.as_ref()),
         Standing::Standby | Standing::Recovering => None,
     };
-    match endpoint {
+    match route.endpoint {
         Endpoint::Health => telemetry::health(),
         Endpoint::Version => telemetry::version(request),
+        Endpoint::Flags => telemetry::flags(&master.identity, request),
         Endpoint::MetricsSnapshot => telemetry::snapshot(&master.identity, leader, request),
         Endpoint::Metrics => telemetry::prometheus(&master.identity, leader),
+        Endpoint::SystemStats => telemetry::system(request),
+        Endpoint::Help => telemetry::help(),
         Endpoint::Scheduler
         | Endpoint::Agent
         | Endpoint::Operator
@@ -81,28 +89,30 @@ fn answer_myself(master: &Master, standing: &Standing, endpoint: Endpoint, reque
         | Endpoint::Slaves
         | Endpoint::Frameworks
         | Endpoint::Tasks
-        | Endpoint::Redirect => unreachable!("{endpoint:?} is the leader's"),
+        | Endpoint::Teardown
+        | Endpoint::Redirect => unreachable!("{} is the leader's", route.pattern()),
     }
 }
 
 /// What the leader answers.
-async fn lead(master: &Master, leader: Arc<Leader>, endpoint: Endpoint, request: Request) -> Response {
-    let is_post = request.method() == Method::POST;
-    match endpoint {
-        Endpoint::Scheduler | Endpoint::Agent | Endpoint::Operator if !is_post => {
-            method_not_allowed("POST", request.method())
-        }
+async fn lead(master: &Master, leader: Arc<Leader>, route: &Route, request: Request) -> Response {
+    match route.endpoint {
         Endpoint::Scheduler => scheduler::call(&leader, request).await,
         Endpoint::Agent => agent::call(&leader, request).await,
-        Endpoint::Operator => operator::call(request).await,
+        Endpoint::Operator => operator::call(master, &leader, request).await,
         Endpoint::State => list(List::State, master, leader, &request).await,
         Endpoint::Slaves => list(List::Slaves, master, leader, &request).await,
         Endpoint::Frameworks => list(List::Frameworks, master, leader, &request).await,
         Endpoint::Tasks => list(List::Tasks, master, leader, &request).await,
+        Endpoint::Teardown => legacy::teardown(&leader, request).await,
         Endpoint::Redirect => redirect(&master.identity.advertise.to_string(), ""),
-        Endpoint::Health | Endpoint::Version | Endpoint::MetricsSnapshot | Endpoint::Metrics => {
-            unreachable!("{endpoint:?} is everybody's")
-        }
+        Endpoint::Health
+        | Endpoint::Version
+        | Endpoint::Flags
+        | Endpoint::MetricsSnapshot
+        | Endpoint::Metrics
+        | Endpoint::SystemStats
+        | Endpoint::Help => unreachable!("{} is everybody's", route.pattern()),
     }
 }
 
@@ -111,12 +121,12 @@ fn list(list: List, master: &Master, leader: Arc<Leader>, request: &Request) -> 
 }
 
 /// What a standby answers to what is the leader's.
-fn to_leader(master: &Master, endpoint: Endpoint, request: &Request) -> Response {
+fn to_leader(master: &Master, route: &Route, request: &Request) -> Response {
     let leader = master.elected.borrow().as_ref().map(|leader| leader.address.clone());
     let here = master.identity.advertise.to_string();
     let path = request.uri().path_and_query().map_or("", |path| path.as_str());
     match leader.filter(|leader| *leader != here) {
-        Some(leader) if endpoint == Endpoint::Redirect => redirect(&leader, ""),
+        Some(leader) if route.endpoint == Endpoint::Redirect => redirect(&leader, ""),
         Some(leader) => redirect(&leader, path),
         None => plain(StatusCode::SERVICE_UNAVAILABLE, "No leader elected"),
     }

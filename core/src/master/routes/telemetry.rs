@@ -1,4 +1,7 @@
-//! `/health`, `/version`, `/metrics/snapshot`, `/metrics`: what every master says about itself.
+//! `/health`, `/version`, `/flags`, `/metrics/snapshot`, `/metrics`, `/system/stats.json`, `/help`: what every master says about
+//! itself.
+
+use std::fmt::Write as _;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -6,9 +9,11 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode};
 
 use super::answer::{Query, empty, json, with};
+use super::table::{Audience, Needs, ROUTES};
 use crate::master::identity::{Identity, version_members};
 use crate::master::leader::Leader;
 use crate::master::metrics::{self, Metric};
+use crate::master::system;
 use crate::master::view::Document;
 
 pub(super) fn health() -> Response {
@@ -35,4 +40,45 @@ pub(super) fn prometheus(identity: &Identity, leader: Option<&Leader>) -> Respon
     let text = metrics::prometheus_text(&metrics::collect(identity, leader));
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     with(StatusCode::OK, content_type, Body::from(text))
+}
+
+/// What this master was started with.
+pub(super) fn flags(identity: &Identity, request: &Request) -> Response {
+    let mut document = Document::new();
+    document.members(identity.flag_members());
+    json(&Query::of(request), document)
+}
+
+/// The machine that this master runs on. Not a name of Mesos's metrics: the same figures in another form.
+pub(super) fn system(request: &Request) -> Response {
+    let mut document = Document::new();
+    document.members(system::members_now());
+    json(&Query::of(request), document)
+}
+
+/// Everything there is, for people who look around.
+pub(super) fn help() -> Response {
+    let mut page = "<!DOCTYPE html><html lang=\"en\"><head><title>Help</title></head><body><h1>Endpoints</h1><table>\n\
+        <tr><th>path</th><th>methods</th><th>answered by</th><th>realm</th></tr>\n"
+        .to_owned();
+    for route in ROUTES {
+        let methods: Vec<&str> = route.methods.iter().map(http::Method::as_str).collect();
+        let methods = if methods.is_empty() { "GET".to_owned() } else { methods.join(", ") };
+        let audience = match route.audience {
+            Audience::Every => "every master",
+            Audience::Leader => "the leader",
+        };
+        let realm = match route.needs {
+            Needs::Nothing => "none",
+            Needs::ReadOnly => "mesos-master-readonly",
+            Needs::ReadWrite => "mesos-master-readwrite",
+            Needs::Scheduler => "mesos-master-scheduler",
+            Needs::Agent => "agents",
+        };
+        let path = route.pattern();
+        // Writing to a string cannot fail.
+        let _ = writeln!(page, "<tr><td>{path}</td><td>{methods}</td><td>{audience}</td><td>{realm}</td></tr>");
+    }
+    page.push_str("</table></body></html>\n");
+    with(StatusCode::OK, HeaderValue::from_static("text/html"), Body::from(page))
 }
