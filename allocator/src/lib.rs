@@ -19,6 +19,7 @@ mod allocator;
 mod bits;
 mod keys;
 mod quantities;
+mod quota;
 mod ranges;
 mod resource;
 mod resources;
@@ -31,6 +32,7 @@ mod tick;
 pub use allocator::{Allocator, Capabilities, Capability, Config, InvalidWeight, NotFree, Offer, ResourcesInUse};
 pub use keys::{AgentKey, FrameworkKey, OfferKey};
 pub use quantities::Quantities;
+pub use quota::{Limits, Quota};
 pub use ranges::{InvalidRange, Range, Ranges};
 pub use resource::{
     Disk, DiskKind, DiskSource, Guarantee, Identity, Label, Name, Persistence, Reservation, ReservationKind, Resource,

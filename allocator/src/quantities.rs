@@ -61,6 +61,14 @@ impl Quantities {
             && other.other.iter().all(|(name, theirs)| self.other.get(name).unwrap_or(&Scalar::ZERO) >= theirs)
     }
 
+    /// Both together.
+    #[must_use]
+    pub fn plus(&self, other: &Quantities) -> Quantities {
+        let mut sum = self.clone();
+        sum.add(other);
+        sum
+    }
+
     pub(crate) fn add(&mut self, other: &Quantities) {
         for (mine, theirs) in self.common.iter_mut().zip(&other.common) {
             *mine = mine.plus(*theirs);

@@ -4,7 +4,10 @@
 //! Facts are only ever added to: a stored fact must stay readable. The journal holds them as JSON, which people can read too.
 
 use attica_allocator::Role;
-use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, FrameworkInfo, KillPolicy, TaskId, TaskInfo, TaskStatus};
+use attica_core_api::operator::QuotaConfig;
+use attica_core_api::v1::{
+    AgentId, AgentInfo, FrameworkId, FrameworkInfo, KillPolicy, TaskId, TaskInfo, TaskStatus, WeightInfo,
+};
 use attica_core_api::{Timestamp, encode_json};
 use attica_core_store as store;
 use bytes::Bytes;
@@ -147,6 +150,22 @@ pub enum Fact {
         /// The task.
         task: TaskId,
     },
+    /// An operator gave roles these quotas.
+    QuotasUpdated {
+        /// By role, each once.
+        configs: Vec<QuotaConfig>,
+    },
+    /// An operator took a role's quota away.
+    QuotaRemoved {
+        /// Whose.
+        #[serde(with = "role_name")]
+        role: Role,
+    },
+    /// An operator gave roles these weights.
+    WeightsUpdated {
+        /// The role is set in each.
+        weights: Vec<WeightInfo>,
+    },
 }
 
 impl store::Fact for Fact {
@@ -167,6 +186,9 @@ impl store::Fact for Fact {
             Self::KillRequested { .. } => "kill_requested",
             Self::TaskCompleted { .. } => "task_completed",
             Self::TaskForgotten { .. } => "task_forgotten",
+            Self::QuotasUpdated { .. } => "quotas_updated",
+            Self::QuotaRemoved { .. } => "quota_removed",
+            Self::WeightsUpdated { .. } => "weights_updated",
         }
     }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use attica_allocator::Role;
 use attica_core_api::Timestamp;
+use attica_core_api::operator::QuotaConfig;
 use attica_core_api::v1::{
     AgentId, AgentInfo, FrameworkId, FrameworkInfo, KillPolicy, TaskId, TaskInfo, TaskState, TaskStatus,
 };
@@ -20,6 +21,10 @@ pub struct Snapshot {
     pub frameworks: BTreeMap<FrameworkId, FrameworkRecord>,
     /// All agents that are not forgotten.
     pub agents: BTreeMap<AgentId, AgentRecord>,
+    /// The quotas that operators set, by role.
+    pub quotas: BTreeMap<String, QuotaConfig>,
+    /// The weights that operators set, by role.
+    pub weights: BTreeMap<String, f64>,
 }
 
 /// A framework and its tasks.
@@ -186,6 +191,15 @@ impl Snapshot {
             Fact::TaskCompleted { framework, task, at } => self.task(framework, task).completed_at = Some(*at),
             Fact::TaskForgotten { framework, task } => {
                 self.framework(framework).tasks.remove(task);
+            }
+            Fact::QuotasUpdated { configs } => {
+                self.quotas.extend(configs.iter().map(|config| (config.role.clone(), config.clone())));
+            }
+            Fact::QuotaRemoved { role } => {
+                self.quotas.remove(role.as_str());
+            }
+            Fact::WeightsUpdated { weights } => {
+                self.weights.extend(weights.iter().filter_map(|info| Some((info.role.clone()?, info.weight))));
             }
         }
     }

@@ -7,6 +7,7 @@ mod cycle;
 mod frameworks;
 mod lot;
 mod offers;
+mod quotas;
 mod ranking;
 mod refusals;
 mod shares;
@@ -19,7 +20,7 @@ use smallvec::SmallVec;
 
 use crate::bits::Bits;
 use crate::slab::Slab;
-use crate::{AgentKey, FrameworkKey, OfferKey, Quantities, Resources, Role, Scalar, Tick};
+use crate::{AgentKey, FrameworkKey, OfferKey, Quantities, Quota, Resources, Role, Scalar, Tick};
 use lot::Lot;
 use refusals::Refusals;
 use shares::{ClientIndex, Shares};
@@ -98,6 +99,8 @@ pub struct Allocator {
     agents: Slab<Agent>,
     offers: BTreeMap<OfferKey, Outstanding>,
     next_offer: OfferKey,
+    /// Those that are not the default.
+    quotas: BTreeMap<Role, Quota>,
     /// The sum of all agents' resources.
     total: Quantities,
     /// Clients that want offers and may get them now.
@@ -199,6 +202,7 @@ impl Allocator {
             agents: Slab::default(),
             offers: BTreeMap::new(),
             next_offer: OfferKey(0),
+            quotas: BTreeMap::new(),
             total: Quantities::default(),
             eligible: Bits::default(),
             with_gpus: Bits::default(),

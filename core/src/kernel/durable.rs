@@ -53,7 +53,9 @@ impl Kernel {
         let folded = Self::recover(self.config.clone(), Entropy::new(0), fold, now);
         compare("framework", self.durable_frameworks(), folded.durable_frameworks())?;
         compare("agent", self.durable_agents(), folded.durable_agents())?;
-        compare("task", self.durable_tasks(), folded.durable_tasks())
+        compare("task", self.durable_tasks(), folded.durable_tasks())?;
+        compare("quota", self.quotas.iter().collect(), folded.quotas.iter().collect())?;
+        compare("weight", self.weights.iter().collect(), folded.weights.iter().collect())
     }
 
     fn durable_frameworks(&self) -> BTreeMap<&FrameworkId, DurableFramework<'_>> {

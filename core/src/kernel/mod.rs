@@ -31,6 +31,7 @@ mod offers;
 mod order;
 mod outbox;
 mod permits;
+mod quota;
 mod reconcile;
 mod recover;
 mod revive;
@@ -47,10 +48,11 @@ mod tests;
 mod timers;
 mod transition;
 mod validate;
+mod weights;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use attica_allocator::{AgentKey, Allocator, FrameworkKey};
+use attica_allocator::{AgentKey, Allocator, FrameworkKey, Quota, Role};
 pub use attica_core_api::Now;
 use attica_core_api::v1::{AgentId, FrameworkId, TaskId};
 use attica_core_api::{Entropy, Tick};
@@ -59,6 +61,7 @@ pub use config::{Config, RateLimit};
 pub use effects::{CloseReason, Effects, Refusal, Reply, Send, View};
 pub use input::{Input, LinkId, ReplyTo, StreamId};
 pub use order::Order;
+pub use quota::QuotaChange;
 
 use agent::Agent;
 use framework::Framework;
@@ -84,6 +87,9 @@ pub struct Kernel {
     /// What the allocator's numbers stand for.
     framework_keys: BTreeMap<FrameworkKey, FrameworkId>,
     agent_keys: BTreeMap<AgentKey, AgentId>,
+    /// Durable. What operators decided about roles; the allocator keeps to it.
+    quotas: BTreeMap<Role, Quota>,
+    weights: BTreeMap<String, f64>,
     /// Removed frameworks whose tasks have all ended, oldest first.
     removed: VecDeque<FrameworkId>,
     /// The numbers of the next framework and the next agent.

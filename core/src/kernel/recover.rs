@@ -12,6 +12,7 @@ use super::agent::{Agent, Contact};
 use super::framework::{Framework, History, Presence};
 use super::offers::capabilities_of;
 use super::permits::Permits;
+use super::quota;
 use super::store_contact::StoreContact;
 use super::subscribe::{failover_ms, partitions_of, roles_of};
 use super::task::{Details, Outbox, Task};
@@ -35,6 +36,8 @@ impl Kernel {
             links: BTreeMap::new(),
             framework_keys: BTreeMap::new(),
             agent_keys: BTreeMap::new(),
+            quotas: quota::recovered(snapshot.quotas.values()),
+            weights: snapshot.weights.clone(),
             removed: VecDeque::new(),
             next_framework: 0,
             next_agent: 0,
@@ -48,6 +51,7 @@ impl Kernel {
             wake: None,
             config,
         };
+        kernel.recover_roles();
         for (id, record) in &snapshot.agents {
             kernel.recover_agent(now, id, record);
         }
@@ -63,6 +67,17 @@ impl Kernel {
         }
         kernel.recover_removed(snapshot);
         kernel
+    }
+
+    /// Before there is anything to allocate.
+    fn recover_roles(&mut self) {
+        for (role, weight) in &self.weights {
+            let role = Role::new(role).ok();
+            // It was valid when it was set; should the rules have become stricter, it is as if it had not been.
+            role.map(|role| self.allocator.set_weight(&role, *weight));
+        }
+        let withdrawn = self.allocator.set_quotas(self.quotas.clone());
+        assert!(withdrawn.is_empty(), "nothing has been offered yet");
     }
 
     fn recover_agent(&mut self, now: Now, id: &AgentId, record: &AgentRecord) {

@@ -134,7 +134,10 @@ impl Counters {
             | Fact::KillRequested { .. }
             | Fact::TaskCompleted { .. }
             | Fact::AgentForgotten { .. }
-            | Fact::TaskForgotten { .. } => {}
+            | Fact::TaskForgotten { .. }
+            | Fact::QuotasUpdated { .. }
+            | Fact::QuotaRemoved { .. }
+            | Fact::WeightsUpdated { .. } => {}
         }
     }
 }

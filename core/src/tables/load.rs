@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use attica_allocator::{InvalidRole, Role};
 use attica_core_api::message::Message;
+use attica_core_api::operator::QuotaConfig;
 use attica_core_api::v1::{AgentId, FrameworkId, TaskId, TaskState, TaskStatus};
 use attica_core_api::{DecodeError, Timestamp, decode_proto};
 use sqlx::PgPool;
@@ -59,7 +60,12 @@ pub enum LoadError {
 /// # Errors
 /// See [`LoadError`].
 pub async fn load(pool: &PgPool) -> Result<Snapshot, LoadError> {
-    let mut snapshot = Snapshot { frameworks: frameworks(pool).await?, agents: agents(pool).await? };
+    let mut snapshot = Snapshot {
+        frameworks: frameworks(pool).await?,
+        agents: agents(pool).await?,
+        quotas: quotas(pool).await?,
+        weights: weights(pool).await?,
+    };
     tasks(pool, &mut snapshot).await?;
     outboxes(pool, &mut snapshot).await?;
     Ok(snapshot)
@@ -144,6 +150,16 @@ async fn outboxes(pool: &PgPool, snapshot: &mut Snapshot) -> Result<(), LoadErro
         task.ok_or(LoadError::Orphan { table: "task_update", row: name })?.outbox.push_back(status);
     }
     Ok(())
+}
+
+async fn quotas(pool: &PgPool) -> Result<BTreeMap<String, QuotaConfig>, LoadError> {
+    let rows = sqlx::query!("select role, config from quota").fetch_all(pool).await?;
+    rows.into_iter().map(|row| Ok((row.role.clone(), message("quota", &row.role, &row.config)?))).collect()
+}
+
+async fn weights(pool: &PgPool) -> Result<BTreeMap<String, f64>, LoadError> {
+    let rows = sqlx::query!("select role, weight from weight").fetch_all(pool).await?;
+    Ok(rows.into_iter().map(|row| (row.role, row.weight)).collect())
 }
 
 fn message<M: Message>(table: &'static str, row: &str, bytes: &[u8]) -> Result<M, LoadError> {

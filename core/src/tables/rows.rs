@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use attica_allocator::Role;
+use attica_core_api::operator::QuotaConfig;
 use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, FrameworkInfo, KillPolicy, TaskId, TaskInfo, TaskStatus};
 use attica_core_api::{Timestamp, encode_proto};
 use attica_core_store::Position;
@@ -32,6 +33,9 @@ pub(super) struct Rows<'a> {
     pub queued: BTreeMap<(TaskName, Bytes), (Position, &'a TaskStatus)>,
     pub acknowledged: BTreeSet<(TaskName, Bytes)>,
     pub emptied: BTreeSet<FrameworkId>,
+    /// By role; `None` where the quota was taken away.
+    pub quotas: BTreeMap<&'a str, Option<&'a QuotaConfig>>,
+    pub weights: BTreeMap<&'a str, f64>,
 }
 
 #[derive(Debug, Default)]
@@ -153,6 +157,15 @@ impl<'a> Rows<'a> {
                 self.launched.remove(&name);
                 self.changed.remove(&name);
                 self.forgotten_tasks.insert(name);
+            }
+            Fact::QuotasUpdated { configs } => {
+                self.quotas.extend(configs.iter().map(|config| (config.role.as_str(), Some(config))));
+            }
+            Fact::QuotaRemoved { role } => {
+                self.quotas.insert(role.as_str(), None);
+            }
+            Fact::WeightsUpdated { weights } => {
+                self.weights.extend(weights.iter().filter_map(|info| Some((info.role.as_deref()?, info.weight))));
             }
         }
     }

@@ -2,8 +2,10 @@
 
 use attica_allocator::Role;
 use attica_core_api::Timestamp;
+use attica_core_api::operator::QuotaConfig;
 use attica_core_api::v1::{
-    AgentId, AgentInfo, DurationInfo, FrameworkId, FrameworkInfo, KillPolicy, TaskId, TaskInfo, TaskState, TaskStatus,
+    AgentId, AgentInfo, DurationInfo, FrameworkId, FrameworkInfo, KillPolicy, Scalar, TaskId, TaskInfo, TaskState,
+    TaskStatus, WeightInfo,
 };
 use attica_core_store::election::{Election, LeaseTime, PostgresElection};
 use attica_core_store::private_postgres::{PrivatePostgres, PrivatePostgresOptions};
@@ -53,6 +55,18 @@ fn completed(owner: &str, id: &str) -> Fact {
     Fact::TaskCompleted { framework: framework(owner), task: TaskId::new(id), at: Timestamp(9) }
 }
 
+fn quota(role: &str, cpus: f64) -> QuotaConfig {
+    QuotaConfig {
+        role: role.into(),
+        limits: [("cpus".to_owned(), Scalar { value: cpus })].into(),
+        ..QuotaConfig::default()
+    }
+}
+
+fn weighted(role: &str, weight: f64) -> Fact {
+    Fact::WeightsUpdated { weights: vec![WeightInfo { weight, role: Some(role.into()) }] }
+}
+
 /// A history with everything in it, each fact once after and once together with what it builds on.
 fn history() -> Vec<Fact> {
     let kill = |grace: Option<i64>| Fact::KillRequested {
@@ -63,6 +77,16 @@ fn history() -> Vec<Fact> {
     vec![
         subscribed("f", 1),
         subscribed("g", 2),
+        Fact::QuotasUpdated { configs: vec![quota("r", 1.0), quota("s", 2.0), quota("t", 3.0)] },
+        Fact::QuotasUpdated {
+            configs: vec![quota("s", 4.0), QuotaConfig { role: "u".into(), ..QuotaConfig::default() }],
+        },
+        Fact::QuotaRemoved { role: Role::new("r").unwrap() },
+        Fact::QuotaRemoved { role: Role::new("t").unwrap() },
+        Fact::QuotasUpdated { configs: vec![quota("t", 5.0)] },
+        weighted("r", 2.0),
+        weighted("s", 0.5),
+        weighted("r", 3.0),
         registered("a", 3),
         Fact::AgentUnreachable { agent: AgentId::new("a"), at: Timestamp(4) },
         registered("a", 5),
@@ -117,7 +141,10 @@ async fn the_tables_hold_what_the_facts_add_up_to() {
     migrations::migrate(postgres.database()).await.expect("the migrations apply");
     let pool = postgres.database().pool("attica test", 2);
     for size in [1, 2, 3, 7, 100] {
-        sqlx::raw_sql("truncate framework, agent, task, task_update").execute(&pool).await.expect("empty tables");
+        sqlx::raw_sql("truncate framework, agent, task, task_update, quota, weight")
+            .execute(&pool)
+            .await
+            .expect("empty tables");
         let time = LeaseTime::default();
         let mut election =
             PostgresElection::new(postgres.database().clone(), LeaderRole::Master, "here".to_owned(), time);

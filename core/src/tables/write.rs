@@ -43,6 +43,11 @@ const ACKNOWLEDGE: &str =
     "delete from task_update using unnest($1::text[], $2::text[], $3::bytea[]) as r (framework_id, task_id, uuid)
     where task_update.framework_id = r.framework_id and task_update.task_id = r.task_id and task_update.uuid = r.uuid";
 const EMPTY_OUTBOXES: &str = "delete from task_update where framework_id = any($1::text[])";
+const REMOVE_QUOTAS: &str = "delete from quota where role = any($1::text[])";
+const SET_QUOTAS: &str = "insert into quota (role, config) select * from unnest($1::text[], $2::bytea[])
+    on conflict (role) do update set config = excluded.config";
+const SET_WEIGHTS: &str = "insert into weight (role, weight) select * from unnest($1::text[], $2::double precision[])
+    on conflict (role) do update set weight = excluded.weight";
 
 /// Writes the kernel's facts as rows.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +68,9 @@ pub struct Statements {
     queue: Statement,
     acknowledge: Statement,
     empty_outboxes: Statement,
+    remove_quotas: Statement,
+    set_quotas: Statement,
+    set_weights: Statement,
 }
 
 impl Tables<Fact> for KernelTables {
@@ -83,6 +91,9 @@ impl Tables<Fact> for KernelTables {
             queue: client.prepare(QUEUE).await?,
             acknowledge: client.prepare(ACKNOWLEDGE).await?,
             empty_outboxes: client.prepare(EMPTY_OUTBOXES).await?,
+            remove_quotas: client.prepare(REMOVE_QUOTAS).await?,
+            set_quotas: client.prepare(SET_QUOTAS).await?,
+            set_weights: client.prepare(SET_WEIGHTS).await?,
         })
     }
 
@@ -100,6 +111,7 @@ impl Tables<Fact> for KernelTables {
         launch(transaction, statements, &mut rows);
         change_tasks(transaction, statements, &rows);
         write_outboxes(transaction, statements, &rows);
+        write_roles(transaction, statements, &rows);
     }
 }
 
@@ -234,6 +246,24 @@ fn write_outboxes<'a>(transaction: &mut Transaction<'a>, statements: &'a Stateme
             &statements.queue,
             [Box::new(frameworks), Box::new(tasks), Box::new(seqs), Box::new(uuids), Box::new(statuses)],
         );
+    }
+}
+
+fn write_roles<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, rows: &Rows<'_>) {
+    let removed = rows.quotas.iter().filter(|(_, config)| config.is_none());
+    let removed: Vec<String> = removed.map(|(role, _)| (*role).to_owned()).collect();
+    if !removed.is_empty() {
+        transaction.execute(&statements.remove_quotas, [Box::new(removed)]);
+    }
+    let set = rows.quotas.iter().filter_map(|(role, config)| Some(((*role).to_owned(), encode_proto((*config)?))));
+    let (roles, configs): (Vec<String>, Vec<Vec<u8>>) = set.unzip();
+    if !roles.is_empty() {
+        transaction.execute(&statements.set_quotas, [Box::new(roles), Box::new(configs)]);
+    }
+    if !rows.weights.is_empty() {
+        let roles: Vec<String> = rows.weights.keys().map(|role| (*role).to_owned()).collect();
+        let weights: Vec<f64> = rows.weights.values().copied().collect();
+        transaction.execute(&statements.set_weights, [Box::new(roles), Box::new(weights)]);
     }
 }
 

@@ -9,6 +9,7 @@ mod frameworks;
 mod launches;
 mod reconciliation;
 mod recovery;
+mod roles;
 mod store;
 
 use attica_core_api::link::{self, TaskReport};

@@ -20,6 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use attica_allocator::Role;
 use attica_core_api::Timestamp;
+use attica_core_api::operator::QuotaConfig;
 use attica_core_api::v1::{
     AgentId, AgentInfo, FrameworkId, FrameworkInfo, OfferId, TaskId, TaskInfo, TaskState, TaskStatus,
 };
@@ -51,6 +52,9 @@ struct Model {
     offers: HashMap<OfferId, (FrameworkId, AgentId)>,
     next_task: TaskKey,
     counts: TaskCounts,
+    /// As operators set them, by role.
+    quotas: BTreeMap<String, QuotaConfig>,
+    weights: BTreeMap<String, f64>,
 }
 
 /// How many tasks are in each state now, and how many have reached each final state since this leader started.
@@ -96,7 +100,8 @@ pub(super) enum Order {
 impl ReadModel {
     /// The model of what a new leader found.
     pub(super) fn of(snapshot: &Snapshot) -> ReadModel {
-        let mut model = Model::default();
+        let mut model =
+            Model { quotas: snapshot.quotas.clone(), weights: snapshot.weights.clone(), ..Model::default() };
         for (id, agent) in &snapshot.agents {
             let contact = if agent.unreachable_at.is_some() { Contact::Unreachable } else { Contact::Recovered };
             let view = AgentView::new(&agent.info, &agent.version, agent.registered_at, agent.reregistered_at, contact);
@@ -288,6 +293,15 @@ impl Model {
             Fact::UpdateAcknowledged { .. } | Fact::KillRequested { .. } => {}
             Fact::TaskCompleted { framework, task, .. } => self.complete(framework, task),
             Fact::TaskForgotten { framework, task } => self.forget_task(framework, task),
+            Fact::QuotasUpdated { configs } => {
+                self.quotas.extend(configs.iter().map(|config| (config.role.clone(), config.clone())));
+            }
+            Fact::QuotaRemoved { role } => {
+                self.quotas.remove(role.as_str());
+            }
+            Fact::WeightsUpdated { weights } => {
+                self.weights.extend(weights.iter().filter_map(|info| Some((info.role.clone()?, info.weight))));
+            }
         }
     }
 
