@@ -1,13 +1,11 @@
-//! Starting one task: room for it, the fork, what the child does to itself, the exec.
+//! Starting one task: room for it, the new process, what that does to itself, the exec.
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::unistd::{Gid, Uid, User};
@@ -33,11 +31,11 @@ pub(crate) enum LaunchError {
     Isolation(#[from] IsolationError),
     #[error("cannot open {path}")]
     Output { path: PathBuf, source: io::Error },
-    #[error("cannot make a process")]
-    Fork(#[source] io::Error),
-    #[error("cannot write the container's record")]
-    Record(#[source] io::Error),
-    #[error("the new process cannot be found in /proc")]
+    #[error("the command cannot be told to the system")]
+    Words(#[source] io::Error),
+    #[error("cannot execute the program")]
+    Execute(#[source] io::Error),
+    #[error("the new process did not get as far as its record")]
     Vanished,
 }
 
@@ -67,42 +65,54 @@ impl Identities {
     }
 }
 
-/// A task between fork and exec.
-#[derive(Debug)]
-pub(crate) struct Beginning {
-    /// Its first process.
-    pub(crate) process: Process,
-    /// See [`sys::Forked::outcome`].
-    pub(crate) outcome: File,
-}
-
-/// Begins to start `spec`: when this returns, the process is on record, and about to enter its cgroups and execute the program.
-/// After an error its cgroups and its record may be left.
-pub(crate) fn begin(
+/// Starts `spec`: when this returns, its program runs, its first process is on record. After an error its cgroups and its record may be
+/// left.
+pub(crate) fn start(
     isolation: &dyn Isolation,
     records: &mut Records,
     identities: &mut Identities,
+    spawner: &mut sys::Spawner,
     spec: &LaunchSpec,
-) -> Result<Beginning, LaunchError> {
+) -> Result<Process, LaunchError> {
     let identity = spec.user.as_deref().map(|user| identities.of(user)).transpose()?;
     isolation.create(&spec.container, &spec.limits)?;
     let output = Output::open(&spec.directory, identity.as_ref())?;
-    let mut commands = Vec::new();
-    if let Some(words) = &spec.shortcut {
-        let program = words.first().ok_or(LaunchError::NoProgram)?;
-        let mut shortcut = command(program, words, spec)?;
-        if spec.environment.iter().all(|(name, _)| name != "PWD") {
-            // As the shell would.
-            shortcut.env("PWD", &spec.directory);
-        }
-        commands.push(shortcut);
-    }
-    commands.push(command(&spec.program, &spec.argv, spec)?);
+    let mut programs = programs(spec)?;
     let entry = isolation.entry(&spec.container, &spec.limits);
     let earliest = process::clock_ticks();
-    let become_task = || become_task(&spec.directory, output, commands, &entry, identity.as_ref());
-    let forked = sys::fork(become_task).map_err(LaunchError::Fork)?;
-    admit(records, spec, forked, earliest)
+    let mut begun = None;
+    let mut child = || {
+        let mut prepare = || {
+            confine(&entry, &output)?;
+            begun = Some(record(records, spec, earliest)?);
+            sys::detach()?;
+            identity.as_ref().map_or(Ok(()), become_user)?;
+            std::env::set_current_dir(&spec.directory)
+        };
+        let execute = |()| programs.iter_mut().map(sys::Program::execute).last();
+        prepare().map_or_else(Some, execute).unwrap_or_else(|| io::ErrorKind::InvalidInput.into())
+    };
+    spawner.spawn(&mut child).map_err(LaunchError::Execute)?;
+    begun.ok_or(LaunchError::Vanished)
+}
+
+/// What is to be executed: the first that can be.
+fn programs(spec: &LaunchSpec) -> Result<Vec<sys::Program>, LaunchError> {
+    let mut programs = Vec::new();
+    if let Some(words) = &spec.shortcut {
+        let program = words.first().ok_or(LaunchError::NoProgram)?;
+        let mut environment = spec.environment.clone();
+        if environment.iter().all(|(name, _)| name != "PWD") {
+            // As the shell would.
+            environment.push(("PWD".to_owned(), spec.directory.to_string_lossy().into_owned()));
+        }
+        programs.push(sys::Program::new(program, words, &environment).map_err(LaunchError::Words)?);
+    }
+    if spec.argv.is_empty() {
+        return Err(LaunchError::NoProgram);
+    }
+    programs.push(sys::Program::new(&spec.program, &spec.argv, &spec.environment).map_err(LaunchError::Words)?);
+    Ok(programs)
 }
 
 /// Where the task's output goes.
@@ -120,53 +130,30 @@ impl Output {
     }
 }
 
-fn command(program: &str, argv: &[String], spec: &LaunchSpec) -> Result<Command, LaunchError> {
-    let (first, arguments) = argv.split_first().ok_or(LaunchError::NoProgram)?;
-    let mut command = Command::new(program);
-    let environment = spec.environment.iter().map(|(name, value)| (name, value));
-    command.arg0(first).args(arguments).env_clear().envs(environment);
-    Ok(command)
-}
-
-/// Puts the waiting child on record, then lets it go on.
-fn admit(
-    records: &mut Records,
-    spec: &LaunchSpec,
-    forked: sys::Forked,
-    earliest: u64,
-) -> Result<Beginning, LaunchError> {
-    // Nobody but this process waits for the child, so it is in /proc, at least as a zombie. Reading there costs more than all else here.
+/// In the child: puts itself on record.
+fn record(records: &mut Records, spec: &LaunchSpec, earliest: u64) -> io::Result<Process> {
+    let pid = nix::unistd::getpid().as_raw();
+    // Reading in /proc costs more than all else here.
     let start_ticks = match process::clock_ticks() {
         latest if latest == earliest => latest,
-        _between => process::stat(forked.pid).ok_or(LaunchError::Vanished)?.start_ticks,
+        _between => process::stat(pid).ok_or(io::ErrorKind::NotFound)?.start_ticks,
     };
-    let process = Process { pid: forked.pid, start_ticks };
-    records.begin(&spec.container, process).map_err(LaunchError::Record)?;
-    Ok(Beginning { process, outcome: forked.release().map_err(LaunchError::Fork)? })
+    let process = Process { pid, start_ticks };
+    records.begin(&spec.container, process)?;
+    Ok(process)
 }
 
-/// In the child; returns only if it fails.
-fn become_task(
-    directory: &Path,
-    output: Output,
-    commands: Vec<Command>,
-    entry: &Entry,
-    identity: Option<&Identity>,
-) -> io::Error {
-    let prepare = || {
-        entry.membership.iter().try_for_each(|path| enter(path))?;
-        for (resource, value) in &entry.limits {
-            nix::sys::resource::setrlimit(*resource, *value, *value)?;
-        }
-        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
-        nix::unistd::dup2_stdin(File::open("/dev/null")?)?;
-        nix::unistd::dup2_stdout(output.out)?;
-        nix::unistd::dup2_stderr(output.err)?;
-        identity.map_or(Ok(()), become_user)?;
-        std::env::set_current_dir(directory)
-    };
-    let execute = |()| commands.into_iter().map(|mut command| command.exec()).last();
-    prepare().map_or_else(Some, execute).unwrap_or_else(|| io::ErrorKind::InvalidInput.into())
+/// In the child: its output, its cgroups, its limits.
+fn confine(entry: &Entry, output: &Output) -> io::Result<()> {
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    nix::unistd::dup2_stdin(File::open("/dev/null")?)?;
+    nix::unistd::dup2_stdout(&output.out)?;
+    nix::unistd::dup2_stderr(&output.err)?;
+    entry.membership.iter().try_for_each(|path| enter(path))?;
+    for (resource, value) in &entry.limits {
+        nix::sys::resource::setrlimit(*resource, *value, *value)?;
+    }
+    Ok(())
 }
 
 /// In the child, which moves itself: see the isolation for why that is quick.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 /// The protocol this build speaks.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// The longest record either side accepts, in bytes.
 pub const MAX_RECORD_BYTES: usize = 64 << 20;
@@ -183,8 +183,8 @@ pub struct ContainerReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// Its program is about to be executed: `Started` or `LaunchFailed` follows.
-    Starting,
+    /// Its program could not be executed, and what was made for it is being removed: `LaunchFailed` follows.
+    Failing,
     /// Its program runs, or what it has left behind is being ended: `Ended` follows.
     Running,
     /// Nothing of it is left.

@@ -3,8 +3,7 @@
 mod peer;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
@@ -15,7 +14,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 
 use self::peer::Peer;
-use super::child::{Beginning, Identities};
+use super::child::Identities;
 use super::isolation::{self, Isolation, Removal, Subject};
 use super::log::Log;
 use super::protocol::{
@@ -25,13 +24,10 @@ use super::protocol::{
 use super::records::{Loaded, Record, Records};
 use super::{Error, child, process, sys};
 
-/// Tasks between fork and exec at a time. They compete for processors with the little that their cgroups give them: with only a few, the
-/// launcher would wait for them on a busy machine.
-const MAX_STARTING: usize = 64;
+/// Tasks that are started before something else is looked at: kills do not wait for a thousand launches.
+const MAX_STARTED_AT_ONCE: usize = 16;
 /// Longest pause between two attempts to empty a container, in milliseconds.
 const MAX_EMPTYING_PAUSE_MS: u64 = 200;
-/// As much of the reason why a program was not executed is kept.
-const MAX_ERROR_BYTES: usize = 1_024;
 /// Pause between two looks at an adopted process that has ended and waits for its new parent to reap it.
 const REAP_PAUSE: Duration = Duration::from_millis(20);
 /// How long that is waited for: there are machines whose first process waits for nobody.
@@ -40,10 +36,6 @@ const REAP_PATIENCE: Duration = Duration::from_secs(5);
 /// A container's state. It moves downwards only.
 #[derive(Debug)]
 enum State {
-    /// Its process is about to execute the program.
-    Starting { outcome: File },
-    /// The program could not be executed; the process that tried is to be reaped.
-    Failed { error: String },
     /// Its program runs as our child.
     Running,
     /// Its program runs as somebody else's child, since the launcher that started it died.
@@ -93,7 +85,7 @@ pub(super) struct Server {
     by_pid: BTreeMap<i32, ContainerId>,
     /// Still to be begun. Belongs to the conversation with one agent: the next one asks again.
     queue: VecDeque<LaunchSpec>,
-    starting: usize,
+    spawner: sys::Spawner,
     listener: UnixListener,
     children: SignalFd,
     peer: Option<Peer>,
@@ -121,6 +113,7 @@ impl Server {
         let _none = std::fs::remove_file(SOCKET);
         let listener = UnixListener::bind(SOCKET).map_err(system("bind its socket"))?;
         listener.set_nonblocking(true).map_err(system("bind its socket"))?;
+        let spawner = sys::Spawner::new().map_err(system("make a stack for its children"))?;
         let mut server = Server {
             isolation,
             records,
@@ -128,7 +121,7 @@ impl Server {
             containers: BTreeMap::new(),
             by_pid: BTreeMap::new(),
             queue: VecDeque::new(),
-            starting: 0,
+            spawner,
             listener,
             children,
             peer: None,
@@ -190,7 +183,7 @@ impl Server {
                 self.welcome();
             }
             self.look_after(ready.processes);
-            self.begin_queued();
+            self.start_queued();
             self.empty_all();
             if let Some(Err(error)) = self.peer.as_mut().map(Peer::flush) {
                 tracing::info!(%error, "the agent went away");
@@ -230,13 +223,8 @@ impl Server {
         ];
         let peer = self.peer.as_ref().map(|peer| PollFd::new(peer.as_fd(), peer.interest()));
         let watched = self.containers.iter().filter_map(|(id, container)| match &container.state {
-            State::Starting { outcome } => Some((id, PollFd::new(outcome.as_fd(), PollFlags::POLLIN))),
             State::Adopted { pidfd, zombie: None } => Some((id, PollFd::new(pidfd.as_fd(), PollFlags::POLLIN))),
-            State::Adopted { .. }
-            | State::Failed { .. }
-            | State::Running
-            | State::Emptying { .. }
-            | State::Ended { .. } => None,
+            State::Adopted { .. } | State::Running | State::Emptying { .. } | State::Ended { .. } => None,
         });
         let (ids, processes): (Vec<&ContainerId>, Vec<PollFd<'_>>) = watched.unzip();
         let others = fixed.len() + usize::from(peer.is_some());
@@ -252,6 +240,9 @@ impl Server {
     }
 
     fn timeout(&self) -> PollTimeout {
+        if !self.queue.is_empty() {
+            return PollTimeout::ZERO;
+        }
         let linger_end = (self.peer.is_none() && self.containers.is_empty()).then(|| self.alone_since + self.linger);
         let next = self.containers.values().filter_map(Container::next).chain(linger_end).min();
         next.map_or(PollTimeout::NONE, |next| {
@@ -287,14 +278,9 @@ impl Server {
 
     /// The container's program has ended: write it down, then empty the container.
     fn ended(&mut self, container: &ContainerId, exit: Exit) {
-        self.settle(container);
         let Some(entry) = self.containers.get_mut(container) else {
             return;
         };
-        if let State::Failed { error } = &mut entry.state {
-            entry.state = emptying(Outcome::Failed(std::mem::take(error)));
-            return self.empty(container);
-        }
         let ending = Ending { exit, memory: self.isolation.memory_verdict(container) };
         entry.state = emptying(Outcome::Ended(ending));
         if let Err(error) = self.records.complete(container, ending) {
@@ -303,52 +289,25 @@ impl Server {
         self.empty(container);
     }
 
-    /// Looks at processes that are starting, and at adopted ones that have ended: they may not have been reaped yet.
+    /// Looks at adopted processes that have ended: they may not have been reaped yet.
     fn look_after(&mut self, mut ended: Vec<ContainerId>) {
         let now = Instant::now();
         let again = |container: &Container| matches!(container.state, State::Adopted { zombie: Some(zombie), .. } if zombie.look_again <= now);
         ended.extend(self.containers.iter().filter(|(_, container)| again(container)).map(|(id, _)| id.clone()));
         for id in ended {
-            match self.containers.get_mut(&id) {
-                Some(Container { process, state: State::Adopted { pidfd, zombie } }) => {
-                    let seen = zombie.map_or(now, |zombie| zombie.seen);
-                    // Asked first: once it is reaped, its exit is there to be read.
-                    let unreaped = process::exists(*process);
-                    match sys::pidfd_exit(pidfd.as_fd()) {
-                        Ok(Some(exit)) => self.ended(&id, exit),
-                        Ok(None) if unreaped && now < seen + REAP_PATIENCE => {
-                            *zombie = Some(Zombie { seen, look_again: now + REAP_PAUSE });
-                        }
-                        Ok(None) | Err(_) => self.ended(&id, Exit::Unknown),
-                    }
+            let Some(Container { process, state: State::Adopted { pidfd, zombie } }) = self.containers.get_mut(&id)
+            else {
+                continue;
+            };
+            let seen = zombie.map_or(now, |zombie| zombie.seen);
+            // Asked first: once it is reaped, its exit is there to be read.
+            let unreaped = process::exists(*process);
+            match sys::pidfd_exit(pidfd.as_fd()) {
+                Ok(Some(exit)) => self.ended(&id, exit),
+                Ok(None) if unreaped && now < seen + REAP_PATIENCE => {
+                    *zombie = Some(Zombie { seen, look_again: now + REAP_PAUSE });
                 }
-                Some(_) => self.settle(&id),
-                None => {}
-            }
-        }
-    }
-
-    /// Finds out whether a starting process has executed its program.
-    fn settle(&mut self, container: &ContainerId) {
-        let Some(Container { process, state: state @ State::Starting { .. } }) = self.containers.get_mut(container)
-        else {
-            return;
-        };
-        let State::Starting { outcome } = state else { return };
-        let process = *process;
-        let mut text = vec![0; MAX_ERROR_BYTES];
-        let error = match outcome.read(&mut text) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-            Ok(0) => None,
-            Ok(length) => Some(String::from_utf8_lossy(&text[..length]).into_owned()),
-            Err(error) => Some(error.to_string()),
-        };
-        self.starting -= 1;
-        match error {
-            Some(error) => *state = State::Failed { error: format!("cannot execute the program: {error}") },
-            None => {
-                *state = State::Running;
-                self.tell(Reply::Started { container: container.clone(), process });
+                Ok(None) | Err(_) => self.ended(&id, Exit::Unknown),
             }
         }
     }
@@ -468,24 +427,23 @@ impl Server {
         }
     }
 
-    fn begin_queued(&mut self) {
-        while self.starting < MAX_STARTING
-            && let Some(spec) = self.queue.pop_front()
-        {
-            self.begin(&spec);
-        }
+    fn start_queued(&mut self) {
+        let count = self.queue.len().min(MAX_STARTED_AT_ONCE);
+        let specs: Vec<LaunchSpec> = self.queue.drain(..count).collect();
+        specs.iter().for_each(|spec| self.start_one(spec));
     }
 
-    fn begin(&mut self, spec: &LaunchSpec) {
+    fn start_one(&mut self, spec: &LaunchSpec) {
         if self.containers.contains_key(&spec.container) {
             return;
         }
         let container = spec.container.clone();
-        match child::begin(self.isolation.as_ref(), &mut self.records, &mut self.identities, spec) {
-            Ok(Beginning { process, outcome }) => {
-                self.starting += 1;
+        let Server { isolation, records, identities, spawner, .. } = self;
+        match child::start(isolation.as_ref(), records, identities, spawner, spec) {
+            Ok(process) => {
                 self.by_pid.insert(process.pid, container.clone());
-                self.containers.insert(container, Container { process, state: State::Starting { outcome } });
+                self.containers.insert(container.clone(), Container { process, state: State::Running });
+                self.tell(Reply::Started { container, process });
             }
             Err(error) => self.clear(container, Outcome::Failed(crate::error_chain(&error))),
         }
@@ -499,7 +457,7 @@ impl Server {
             State::Running | State::Adopted { .. } => {
                 act(self.isolation.as_ref(), Subject { container, leader: Some(entry.process.pid) })
             }
-            State::Starting { .. } | State::Failed { .. } | State::Emptying { .. } | State::Ended { .. } => {}
+            State::Emptying { .. } | State::Ended { .. } => {}
         }
     }
 
@@ -524,7 +482,7 @@ struct Ready {
     child: bool,
     newcomer: bool,
     agent: bool,
-    /// Containers whose process has executed its program or could not; adopted ones whose process has ended.
+    /// Containers whose process was adopted and has ended.
     processes: Vec<ContainerId>,
 }
 
@@ -544,15 +502,13 @@ impl Container {
         match &self.state {
             State::Emptying { next, .. } => Some(*next),
             State::Adopted { zombie, .. } => zombie.map(|zombie| zombie.look_again),
-            State::Starting { .. } | State::Failed { .. } | State::Running | State::Ended { .. } => None,
+            State::Running | State::Ended { .. } => None,
         }
     }
 
     fn report(&self, id: &ContainerId) -> ContainerReport {
         let stage = match &self.state {
-            State::Starting { .. } | State::Failed { .. } | State::Emptying { outcome: Outcome::Failed(_), .. } => {
-                Stage::Starting
-            }
+            State::Emptying { outcome: Outcome::Failed(_), .. } => Stage::Failing,
             State::Running | State::Adopted { .. } | State::Emptying { outcome: Outcome::Ended(_), .. } => {
                 Stage::Running
             }

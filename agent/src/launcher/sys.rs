@@ -1,68 +1,15 @@
-//! The system calls that Rust cannot check: the only module of this crate with `unsafe` in it.
+//! The system calls that Rust cannot check: the only module of this crate with `unsafe` in it, `spawn` being a part of it.
 #![allow(unsafe_code)]
 
-use std::fs::File;
-use std::io::{self, Read, Write};
+mod spawn;
+
+use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use nix::fcntl::OFlag;
-use nix::unistd::{ForkResult, pipe2};
-
+pub(crate) use self::spawn::{Program, Spawner, detach};
 use super::protocol::Exit;
 
-/// A child that waits to be told to go on.
-#[derive(Debug)]
-pub(crate) struct Forked {
-    /// Its process id.
-    pub(crate) pid: i32,
-    /// Dropped without a byte, the child ends; so it does when this process dies.
-    go: File,
-    /// Readable when the child has executed its program (end of file) or could not (why, as text). Does not block.
-    pub(crate) outcome: File,
-}
-
-impl Forked {
-    /// Lets the child go on.
-    pub(crate) fn release(mut self) -> io::Result<File> {
-        self.go.write_all(&[1])?;
-        Ok(self.outcome)
-    }
-}
-
-/// Forks a child that waits for [`Forked::release`] and then runs `execute`, which returns only if it fails.
-///
-/// The child is in a session of its own with an empty signal mask and, once it executes, no descriptor beyond the three standard ones.
-/// The caller must be a process with a single thread.
-pub(crate) fn fork(execute: impl FnOnce() -> io::Error) -> io::Result<Forked> {
-    let (may_go, go) = pipe2(OFlag::O_CLOEXEC)?;
-    let (outcome, report) = pipe2(OFlag::O_CLOEXEC)?;
-    // SAFETY: this process has a single thread (`assert_single_thread` at its start; it begins none), so no lock can be held by a
-    // thread that does not exist in the child: allocating and file operations are sound there. The child never returns from here.
-    match unsafe { nix::unistd::fork() }? {
-        ForkResult::Parent { child } => {
-            nix::fcntl::fcntl(&outcome, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-            Ok(Forked { pid: child.as_raw(), go: go.into(), outcome: outcome.into() })
-        }
-        ForkResult::Child => {
-            drop((go, outcome));
-            let error = wait_to_go(may_go.into()).map_or_else(|error| error, |()| execute());
-            // Nobody is left to tell if this fails.
-            let _dead = File::from(report).write_all(error.to_string().as_bytes());
-            // SAFETY: ends the child at once, without running anything that belongs to the parent.
-            unsafe { libc::_exit(127) }
-        }
-    }
-}
-
-/// In the child.
-fn wait_to_go(mut may_go: File) -> io::Result<()> {
-    nix::sys::signal::SigSet::empty().thread_set_mask()?;
-    nix::unistd::setsid()?;
-    may_go.read_exact(&mut [0])?;
-    close_descriptors_on_exec()
-}
-
-/// What [`fork`] relies on: only a process with a single thread may go on in a forked child.
+/// What [`Spawner`] relies on: nobody else may use memory that a child shares with its parent.
 pub(crate) fn assert_single_thread() -> io::Result<()> {
     assert_eq!(std::fs::read_dir("/proc/self/task")?.count(), 1, "the launcher has a single thread");
     Ok(())
@@ -72,28 +19,30 @@ pub(crate) fn assert_single_thread() -> io::Result<()> {
 const DEFAULT_ACTION: [u64; 4] = [0; 4];
 const KERNEL_SIGNALS: i32 = 64;
 
-/// Sets all signals to their default, which programs inherit, except SIGPIPE, which a program gets as its default by exec.
+/// Sets all signals to their default, which programs inherit, except SIGPIPE, which a child sets itself: here it stays an error.
 ///
 /// Asks the kernel itself: the C library refuses to touch the two signals that it uses internally, which an ancestor may
 /// have left ignored.
 pub(crate) fn reset_signals() {
-    for signal in (1..=KERNEL_SIGNALS).filter(|signal| *signal != libc::SIGPIPE) {
-        // SAFETY: the kernel reads 32 bytes of action (its handler is SIG_DFL, so no code address is involved) and writes
-        // nothing. KILL and STOP are refused with EINVAL, and their disposition is the default anyway.
-        unsafe {
-            libc::syscall(
-                libc::SYS_rt_sigaction,
-                signal,
-                DEFAULT_ACTION.as_ptr(),
-                std::ptr::null::<u64>(),
-                size_of::<u64>(),
-            )
-        };
-    }
+    (1..=KERNEL_SIGNALS).filter(|signal| *signal != libc::SIGPIPE).for_each(reset_signal);
 }
 
-/// Marks every descriptor above the standard three to be closed by exec (closing them now would close the pipe on which a failed
-/// exec is reported).
+/// Sets one signal to its default, in this process alone.
+fn reset_signal(signal: i32) {
+    // SAFETY: the kernel reads 32 bytes of action (its handler is SIG_DFL, so no code address is involved) and writes nothing. KILL
+    // and STOP are refused with EINVAL, and their disposition is the default anyway.
+    unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            signal,
+            DEFAULT_ACTION.as_ptr(),
+            std::ptr::null::<u64>(),
+            size_of::<u64>(),
+        )
+    };
+}
+
+/// Marks every descriptor above the standard three to be closed by exec (until then the child may need them).
 fn close_descriptors_on_exec() -> io::Result<()> {
     // SAFETY: close_range with CLOEXEC only sets a flag on descriptors; it touches no memory.
     let result = unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };

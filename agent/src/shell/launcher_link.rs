@@ -162,7 +162,7 @@ fn learn(reply: Reply, pidfds: &mut HashMap<ContainerId, OwnedFd>) -> Reply {
         Reply::Hello { protocol, pid, isolation, mut containers } => {
             for report in &mut containers {
                 match &mut report.stage {
-                    Stage::Starting => {}
+                    Stage::Failing => {}
                     Stage::Running => hold(&report.container, report.process, pidfds),
                     Stage::Ended(ending) => ending.exit = known_exit(&report.container, ending.exit, pidfds),
                 }

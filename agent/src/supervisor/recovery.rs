@@ -140,7 +140,7 @@ impl Supervisor {
         match (task.phase, task.running_since, report.stage) {
             (Phase::Ended, _, _) => disown(report, out),
             // It may have to be killed, and counts as killed only when nothing is left of it.
-            (Phase::Launching | Phase::Running, _, Stage::Starting) => {}
+            (Phase::Launching | Phase::Running, _, Stage::Failing) => {}
             (Phase::Launching | Phase::Running, None, Stage::Running) => {
                 self.started(now, &report.container, report.process, out);
             }
@@ -178,6 +178,6 @@ impl Supervisor {
 fn disown(report: ContainerReport, out: &mut Vec<Effect>) {
     out.push(Effect::Ask(match report.stage {
         Stage::Ended(_) => Request::Forget(vec![report.container]),
-        Stage::Starting | Stage::Running => Request::Destroy(report.container),
+        Stage::Failing | Stage::Running => Request::Destroy(report.container),
     }));
 }

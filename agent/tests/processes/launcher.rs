@@ -239,7 +239,7 @@ fn an_agent_that_was_away_learns_what_ended_meanwhile() {
 
 fn exit_of(launcher: &Launcher, container: &ContainerId) -> Option<Exit> {
     match launcher.reports.get(container)?.stage {
-        Stage::Starting | Stage::Running => None,
+        Stage::Failing | Stage::Running => None,
         Stage::Ended(ending) => Some(ending.exit),
     }
 }

@@ -52,8 +52,10 @@ impl CgroupsV1 {
         Ok(Some(cgroups))
     }
 
+    /// The one that gives the processor last: a process that has only a small part of it begins sooner if it moves there late.
     fn parents(&self) -> impl Iterator<Item = &PathBuf> {
-        [&self.cpu, &self.memory, &self.pids, &self.freezer].into_iter().chain(self.accounting.as_ref())
+        let others = [&self.memory, &self.pids, &self.freezer].into_iter().chain(self.accounting.as_ref());
+        others.chain(std::iter::once(&self.cpu))
     }
 
     fn freeze(&self, freezer: &Path) -> bool {

@@ -62,7 +62,7 @@ fn a_task_that_is_being_started_is_killed_only_when_nothing_is_left_of_it() {
     world.kill("t", Some(1_000));
     let mut world = World::recovered(world.disk, BOOT, 10);
     world.register();
-    world.greet(vec![report(&container, Stage::Starting)]);
+    world.greet(vec![report(&container, Stage::Failing)]);
     assert!(world.sent.is_empty() && world.launched.is_empty());
     world.started(&container);
     assert_eq!(world.asked, [Request::Terminate(container.clone())]);
