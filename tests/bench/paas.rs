@@ -50,7 +50,9 @@ async fn measure((_, agents, row): Row, disk: &Disk) -> Vec<Figure> {
     let site = Site::new(directory.path(), disk).await;
     let master = site.start("master", "master", &["--listen", "127.0.0.1:0"]);
     let _agents = SimulatedAgents::register(&master.address, agents, AGENT_RESOURCES).await;
-    let paas = site.start("paas", "paas", &["--listen", "127.0.0.1:0", "--master", &master.address]);
+    let deployments = SINGLE_APPS.to_string();
+    let args = ["--listen", "127.0.0.1:0", "--master", &master.address, "--max-running-deployments", &deployments];
+    let paas = site.start("paas", "paas", &args);
     // The client blocks, as clients do; the agents go on meanwhile.
     let disk = disk.clone();
     tokio::task::spawn_blocking(move || row(&paas, &disk)).await.expect("no panic")

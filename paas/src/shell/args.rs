@@ -56,6 +56,10 @@ pub struct Args {
     #[arg(long, env = "MARATHON_LOCAL_PORT_MAX", value_name = "PORT", default_value_t = 20_000)]
     pub local_port_max: u16,
 
+    /// So many deployments may run at once; one more is refused with 403
+    #[arg(long, env = "MARATHON_MAX_RUNNING_DEPLOYMENTS", value_name = "NUMBER", default_value_t = 100)]
+    pub max_running_deployments: usize,
+
     /// Write the bound address here, as `ip:port` and a newline, once this process answers
     #[arg(long, env = "ATTICA_PAAS_READY_FILE", value_name = "PATH")]
     pub ready_file: Option<PathBuf>,

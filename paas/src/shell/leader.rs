@@ -177,6 +177,7 @@ fn config(args: &Args) -> Config {
         role: args.mesos_role.clone(),
         service_port_first: args.local_port_min,
         service_port_last: args.local_port_max,
+        running_deployments_max: args.max_running_deployments,
         ..Config::new(Border {
             validate: validate::whole,
             render_run_spec: |spec| normalise::json(&normalise::app(spec)),

@@ -13,13 +13,12 @@ use attica_core_api::v1::{FrameworkId, FrameworkInfo};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::outgoing::Outgoing;
 use crate::engine::Input;
 use crate::http::Metrics;
 
 /// Acknowledgements of different tasks do not wait for each other: so many are under way at once.
 const ACKNOWLEDGING_LANES: usize = 32;
-/// So many answers to offers, or kills, are under way at once: each waits for a commit of the master, which takes them together.
-const UNDER_WAY_MAX: usize = 64;
 /// Calls that wait in one lane. More than that means that the master takes none.
 const LANE_CALLS_MAX: usize = 16_384;
 
@@ -68,7 +67,7 @@ impl MasterLink {
         (Self { ordered, acknowledging, out_of_step, metrics, subscriber }, refusal)
     }
 
-    /// Queues a call behind all earlier ones; never waits.
+    /// Queues a call behind those that it must not overtake; never waits.
     pub(super) fn send(&self, call: Call) {
         self.count(&call);
         let lane = match &call.acknowledge {
@@ -100,41 +99,28 @@ impl Drop for MasterLink {
     }
 }
 
-/// Whose calls may overtake each other.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Order {
-    /// ACCEPT and DECLINE: each is about offers of its own.
-    Offers,
-    /// KILL: each is about a task of its own, whose ACCEPT must have arrived.
-    Kills,
-    /// Everything else keeps its place: a DECLINE that arrived behind a later REVIVE would undo it.
-    Alone,
-}
-
-impl Order {
-    fn of(call: &Call) -> Order {
-        match call.r#type {
-            Some(CallType::Accept | CallType::Decline) => Order::Offers,
-            Some(CallType::Kill) => Order::Kills,
-            Some(_) | None => Order::Alone,
-        }
-    }
-}
-
-/// Sends calls such that none arrives before an earlier one that it must not overtake.
+/// Sends calls as soon as they may leave.
 async fn send_in_order(mut calls: mpsc::Receiver<Call>, outlet: Outlet) {
+    let mut outgoing = Outgoing::default();
     let mut under_way = JoinSet::new();
-    let mut latest = Order::Alone;
-    while let Some(call) = calls.recv().await {
-        let order = Order::of(&call);
-        let may_overtake = order == latest && order != Order::Alone;
-        let room = if may_overtake { UNDER_WAY_MAX } else { 1 };
-        while under_way.len() >= room {
-            under_way.join_next().await;
+    loop {
+        while let Some((ticket, call)) = outgoing.next() {
+            let outlet = outlet.clone();
+            under_way.spawn(async move {
+                outlet.send(call).await;
+                ticket
+            });
         }
-        latest = order;
-        let outlet = outlet.clone();
-        under_way.spawn(async move { outlet.send(call).await });
+        tokio::select! {
+            call = calls.recv(), if outgoing.waiting() < LANE_CALLS_MAX => match call {
+                Some(call) => outgoing.push(call),
+                None => return,
+            },
+            answered = under_way.join_next(), if !under_way.is_empty() => match answered {
+                Some(Ok(ticket)) => outgoing.done(ticket),
+                Some(Err(_)) | None => return,
+            },
+        }
     }
 }
 

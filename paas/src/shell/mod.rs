@@ -11,6 +11,7 @@ mod delivery;
 mod driver;
 mod leader;
 mod link;
+mod outgoing;
 #[cfg(test)]
 mod tests;
 
