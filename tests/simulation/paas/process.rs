@@ -476,7 +476,7 @@ fn config() -> Config {
         decline_ms: 3_000,
         launch_timeout_ms: 12_000,
         kill_retry_ms: 2_500,
-        reconcile_interval_ms: 8_000,
+        reconcile_interval_ms: 600_000,
         kills_in_flight_max: 3,
         consumer_lease_ms: 5_000,
         versions_max: 4,
