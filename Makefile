@@ -12,7 +12,8 @@ BUILD_PACKAGES := gcc:/usr/bin/gcc mold:/usr/bin/mold nodejs:/usr/bin/node npm:/
 RUN_PACKAGES := postgresql:/usr/lib/postgresql/*/bin/initdb
 TEST_PACKAGES := chromium:/usr/bin/chromium fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf iproute2:/usr/sbin/ip python3-venv:/usr/lib/python3.*/ensurepip/__init__.py \
   python3-http-parser:/usr/lib/python3/dist-packages/http_parser golang-go:/usr/bin/go \
-  golang-github-mesos-mesos-go-dev:/usr/share/gocode/src/github.com/mesos/mesos-go
+  golang-github-mesos-mesos-go-dev:/usr/share/gocode/src/github.com/mesos/mesos-go \
+  zookeeper:/usr/share/java/zookeeper.jar default-jre-headless:/usr/bin/java
 
 CARGO_DENY_VERSION := 0.20.2
 

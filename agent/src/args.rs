@@ -3,12 +3,15 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use attica_core_api::client::Detection;
+
 /// Runs tasks on this machine for a master.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Masters, each as host:port, separated by commas; one is enough, it names the leader
-    #[arg(long, env = "ATTICA_MASTER", value_name = "HOST:PORT,…", value_delimiter = ',', required = true)]
-    pub master: Vec<String>,
+    /// Masters, each as host:port, separated by commas (one is enough, it names the leader); or the ZooKeeper that knows who leads, as
+    /// zk://user:pass@host1:2181,host2:2181/path
+    #[arg(long, env = "ATTICA_MASTER", value_name = "HOST:PORT,…|zk://…", hide_env_values = true)]
+    pub master: Detection,
     /// Address to listen at, and at which tasks are reached
     #[arg(long, env = "ATTICA_IP", value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub ip: IpAddr,

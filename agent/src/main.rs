@@ -10,7 +10,7 @@ enum Command {
     /// Starts tasks for an agent; called by agents
     Launcher(attica_agent::launcher::Args),
     /// The agent
-    Agent(attica_agent::Args),
+    Agent(Box<attica_agent::Args>),
 }
 
 type Failure = Box<dyn std::error::Error>;
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let outcome = match Command::parse() {
         Command::Launcher(args) => attica_agent::launcher::run(&args).map_err(Failure::from),
-        Command::Agent(args) => agent(args),
+        Command::Agent(args) => agent(*args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

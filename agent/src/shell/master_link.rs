@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use attica_core_api::client::{Backoff, Masters, Records, StreamError, authority, uri};
+use attica_core_api::client::{Backoff, Detection, Masters, Records, StreamError, authority, uri};
 use attica_core_api::encode_proto;
 use attica_core_api::http::{Client, ClientError, MediaType, Protocol};
 use attica_core_api::link::{
@@ -53,6 +53,8 @@ enum Failure {
     Stream(#[from] StreamError),
     #[error("the master closed the stream")]
     Closed,
+    #[error("another master leads now")]
+    Replaced,
     #[error("what comes over the stream is not to be obeyed: {0}")]
     Disobeyed(String),
     #[error("the agent is about to end")]
@@ -72,6 +74,7 @@ impl Failure {
             | Failure::NoStreamId
             | Failure::Stream(_)
             | Failure::Closed
+            | Failure::Replaced
             | Failure::Disobeyed(_)
             | Failure::Over => false,
         }
@@ -93,7 +96,7 @@ pub(super) struct MasterLink {
 }
 
 impl MasterLink {
-    pub(super) fn new(masters: Vec<String>, messages: mpsc::Sender<Message>) -> MasterLink {
+    pub(super) fn new(masters: Detection, messages: mpsc::Sender<Message>) -> MasterLink {
         MasterLink { client: Client::new(Protocol::Http1, TIMEOUT), masters: Masters::new(masters), messages }
     }
 
@@ -121,7 +124,7 @@ impl MasterLink {
             if self.messages.send(Message::Input(Input::LinkClosed)).await.is_err() {
                 return;
             }
-            tokio::time::sleep(wait).await;
+            self.masters.pause(wait).await;
         }
     }
 
@@ -163,7 +166,12 @@ impl MasterLink {
             return Attempt::Failed(Failure::NoStreamId);
         };
         let stream = Stream { client: self.client.clone(), address, stream_id };
-        match stream.serve(Records::new(response.into_body(), MediaType::Protobuf), queue, &self.messages).await {
+        let events = Records::new(response.into_body(), MediaType::Protobuf);
+        let ended = tokio::select! {
+            ended = stream.serve(events, queue, &self.messages) => ended,
+            () = self.masters.replaced() => Err(Failure::Replaced),
+        };
+        match ended {
             Ok(never) => match never {},
             Err(failure) => Attempt::Ended(failure),
         }

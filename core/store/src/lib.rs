@@ -4,7 +4,7 @@
 //! Code map: [`database`] says where Postgres is; [`election`] decides who leads; [`lead`] has the names and numbers
 //! that leadership is made of; [`writer`] commits batches of facts, many per transaction, fenced by the lead;
 //! [`journal`] reads the facts back and forgets the oldest; [`migrations`] brings the schema up to date;
-//! [`private_postgres`] runs a server of our own, for a cluster on one machine and for tests.
+//! [`private_postgres`] and [`private_zookeeper`] run servers of our own, for a cluster on one machine and for tests.
 //!
 //! Architecture invariants: nothing of an epoch is written after a later epoch began (the fence, first in every
 //! transaction). A batch is committed exactly once even when the answer to its commit is lost, and batches come out
@@ -19,6 +19,7 @@ pub mod journal;
 pub mod lead;
 pub mod migrations;
 pub mod private_postgres;
+pub mod private_zookeeper;
 #[cfg(test)]
 mod testing;
 pub mod writer;
@@ -26,4 +27,5 @@ pub mod writer;
 pub use database::Database;
 pub use lead::{Epoch, Lead, LeaderRole, Position};
 pub use private_postgres::{PrivatePostgres, PrivatePostgresError, PrivatePostgresOptions};
+pub use private_zookeeper::{PrivateZooKeeper, PrivateZooKeeperError};
 pub use writer::{Batch, Committed, Fact, Tables, Transaction, Writer, WriterHandle};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use attica_core_api::Timestamp;
-use attica_core_api::client::{Masters, authority, uri};
+use attica_core_api::client::{Detection, Masters, authority, uri};
 use attica_core_api::http::{Client, Protocol};
 use attica_paas_api::Number;
 use attica_paas_api::agent::{Agent, AgentList, AgentResources};
@@ -62,9 +62,9 @@ struct State {
 }
 
 impl Agents {
-    /// The agents of these masters, each `host:port`.
+    /// The agents of these masters.
     #[must_use]
-    pub fn new(masters: Vec<String>) -> Self {
+    pub fn new(masters: Detection) -> Self {
         let client = Client::new(Protocol::Http1, MASTER_TIMEOUT);
         Self { client, state: Mutex::new(State { masters: Masters::new(masters), known: None }) }
     }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use attica_core_api::client::Detection;
 use attica_core_api::v1::{FrameworkCapability, FrameworkCapabilityType, FrameworkId, FrameworkInfo};
 use attica_core_store::Database;
 use attica_paas_api::info::Settings;
@@ -20,9 +21,10 @@ pub struct Args {
     #[arg(long, env = "ATTICA_POSTGRES_URL", value_name = "URL", hide_env_values = true)]
     pub postgres_url: Database,
 
-    /// The masters, separated by commas; one is enough, it knows the leader
-    #[arg(long, env = "MARATHON_MASTER", value_name = "HOST:PORT", value_delimiter = ',', required = true, value_parser = parse_address)]
-    pub master: Vec<String>,
+    /// The masters, separated by commas (one is enough, it knows the leader); or the ZooKeeper that knows who leads, as
+    /// zk://user:pass@host1:2181,host2:2181/path
+    #[arg(long, env = "MARATHON_MASTER", value_name = "HOST:PORT,…|zk://…", hide_env_values = true)]
+    pub master: Detection,
 
     /// The HOST:PORT at which clients and other instances of this role reach this one [default: --hostname and the port of --listen]
     #[arg(long, env = "ATTICA_PAAS_ADVERTISE", value_name = "HOST:PORT", value_parser = parse_address)]
@@ -91,10 +93,13 @@ impl Args {
             hostname: self.shown_hostname(bound),
             local_port_min: self.local_port_min,
             local_port_max: self.local_port_max,
-            master: self.master.join(","),
+            master: self.master.to_string(),
             mesos_user: self.mesos_user.clone(),
             mesos_role: self.mesos_role.clone(),
-            mesos_leader_ui_url: self.master.first().map(|master| format!("http://{master}/")),
+            mesos_leader_ui_url: match &self.master {
+                Detection::Addresses(addresses) => addresses.first().map(|master| format!("http://{master}/")),
+                Detection::ZooKeeper(_) => None,
+            },
         }
     }
 

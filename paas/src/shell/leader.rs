@@ -15,7 +15,7 @@ use attica_core_api::Entropy;
 use attica_core_store::election::Leadership;
 use attica_core_store::journal::{Journal, Retention};
 use attica_core_store::writer::{WriterError, WriterLimits};
-use attica_core_store::{Epoch, LeaderRole, Writer};
+use attica_core_store::{LeaderRole, Writer};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -40,8 +40,6 @@ const WAITING_EVENTS_MAX: usize = 1024;
 const READING_CONNECTIONS: u32 = 4;
 /// How much of the past is kept.
 const RETENTION: Retention = Retention { entries: 2_000_000, age: Duration::from_secs(7 * 24 * 3600) };
-/// How often what is older is forgotten.
-const FORGET_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Why a leader could not begin, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +77,7 @@ pub(super) struct Reign {
     engine: oneshot::Receiver<()>,
     delivery: JoinHandle<Result<(), WriterError>>,
     refused: oneshot::Receiver<String>,
-    forgetting: JoinHandle<()>,
+    forgetting: JoinHandle<std::convert::Infallible>,
     stop: CancellationToken,
     _stop_on_drop: DropGuard,
 }
@@ -110,7 +108,10 @@ impl Reign {
         let sources = driver::Sources { writes: pending, scheduler: scheduler_inputs };
         let engine = driver::spawn(engine, sources, writer, clock, stop.clone()).map_err(LeaderError::Thread)?;
         let journal = Journal::new(pool, LeaderRole::Paas);
-        let forgetting = tokio::spawn(forget(journal.clone(), lead.epoch));
+        let forgetting = tokio::spawn({
+            let journal = journal.clone();
+            async move { journal.keep_short(lead.epoch, RETENTION).await }
+        });
         let leading = Leading {
             model,
             bus,
@@ -183,17 +184,5 @@ fn config(args: &Args) -> Config {
             render_run_spec: |spec| normalise::json(&normalise::app(spec)),
             render_health_check: |check| normalise::json(&normalise::health_check(check)),
         })
-    }
-}
-
-/// Shortens the journal now and then.
-async fn forget(journal: Journal, epoch: Epoch) {
-    loop {
-        tokio::time::sleep(FORGET_INTERVAL).await;
-        match journal.forget(epoch, RETENTION).await {
-            Ok(0) => {}
-            Ok(entries) => tracing::debug!(entries, "forgot the oldest facts"),
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "cannot forget the oldest facts"),
-        }
     }
 }

@@ -7,7 +7,7 @@
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
-use attica_core_api::client::{self, CallError, Calls, Signal};
+use attica_core_api::client::{self, CallError, Calls, Detection, Signal};
 use attica_core_api::scheduler::{Call, CallType, Event, EventType, Subscribed};
 use attica_core_api::v1::{FrameworkId, FrameworkInfo};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -38,7 +38,7 @@ pub(super) struct MasterLink {
 impl MasterLink {
     /// Subscribes, in the background. The receiver resolves with the master's words when it refuses the framework for good.
     pub(super) fn start(
-        masters: Vec<String>,
+        masters: Detection,
         framework: FrameworkInfo,
         inputs: mpsc::Sender<Input>,
         metrics: Arc<Metrics>,
@@ -162,7 +162,7 @@ impl Outlet {
 }
 
 struct Subscriber {
-    masters: Vec<String>,
+    masters: Detection,
     framework: FrameworkInfo,
     inputs: mpsc::Sender<Input>,
     current: watch::Sender<Option<Calls>>,

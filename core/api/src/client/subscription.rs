@@ -63,6 +63,12 @@ pub enum Disconnection {
         /// What it says.
         text: String,
     },
+    /// Nobody leads, as far as ZooKeeper knows; or no master was configured.
+    #[error("no master leads")]
+    NoLeader,
+    /// Another master leads, as ZooKeeper says.
+    #[error("another master leads now")]
+    Replaced,
     /// The answer is not one of a master.
     #[error("unexpected answer: {0}")]
     Protocol(&'static str),
@@ -163,7 +169,7 @@ impl Subscriber {
                 Err(why) => self.note_failure(&why),
             }
             failures += 1;
-            tokio::time::sleep(self.config.backoff.after(failures)).await;
+            self.masters.pause(self.config.backoff.after(failures)).await;
         }
     }
 
@@ -173,13 +179,14 @@ impl Subscriber {
     }
 
     fn note_failure(&mut self, why: &Disconnection) {
-        tracing::debug!(master = self.masters.current(), error = why as &dyn std::error::Error, "cannot subscribe");
+        let master = self.masters.current();
+        tracing::debug!(master, error = why as &dyn std::error::Error, "cannot subscribe");
         self.masters.failed();
     }
 
     /// Sends SUBSCRIBE to the master whose turn it is.
-    async fn ask(&self) -> Result<Answer, Disconnection> {
-        let authority = self.masters.current().ok_or(Disconnection::Protocol("no master is configured"))?.to_owned();
+    async fn ask(&mut self) -> Result<Answer, Disconnection> {
+        let authority = self.masters.current().ok_or(Disconnection::NoLeader)?.to_owned();
         let uri =
             masters::uri(&authority, PATH).ok_or(Disconnection::Protocol("a master's address is not host:port"))?;
         let media = self.config.media;
@@ -226,7 +233,11 @@ impl Subscriber {
         let mut records = Records::<Event>::new(response.into_body(), self.config.media);
         let mut patience = SUBSCRIBE_TIMEOUT;
         loop {
-            let event = match records.next(patience).await {
+            let next = tokio::select! {
+                next = records.next(patience) => next,
+                () = self.masters.replaced() => return End::Disconnected(Disconnection::Replaced),
+            };
+            let event = match next {
                 Ok(Some(event)) => event,
                 Ok(None) => return End::Disconnected(Disconnection::Closed),
                 Err(error) => return End::Disconnected(error.into()),

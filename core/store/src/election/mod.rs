@@ -9,18 +9,27 @@
 //!
 //! From doubt the way leads to either: when the database answers again and the epoch is still ours, the lease is renewed. The
 //! fence, not this clock, keeps a deposed leader from writing.
+//!
+//! There are three elections behind one trait: by a lease in Postgres ([`PostgresElection`]), by ZooKeeper as in Mesos
+//! ([`ZooKeeperElection`]), and none at all ([`NoElection`]). [`AnyElection`] is whichever an operator chose.
 
+mod none;
 mod postgres;
 #[cfg(test)]
 mod tests;
+mod zookeeper;
+#[cfg(test)]
+mod zookeeper_tests;
 
 use std::time::Instant;
 
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::{Epoch, Lead};
+use crate::Lead;
+pub use none::NoElection;
 pub use postgres::{LeaseTime, PostgresElection};
+pub use zookeeper::{Nomination, ZooKeeperElection};
 
 /// Decides who leads one role. Dropping a future of [`Election::campaign`] ends the candidacy.
 pub trait Election: Send + 'static {
@@ -34,10 +43,36 @@ pub trait Election: Send + 'static {
 /// Who leads, for those who do not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leader {
-    /// The leader's epoch.
-    pub epoch: Epoch,
     /// What it wants to be reached at, as it said when it campaigned.
     pub address: String,
+}
+
+/// The election that an operator chose.
+pub enum AnyElection {
+    /// By a lease in Postgres.
+    Postgres(Box<PostgresElection>),
+    /// By ZooKeeper.
+    ZooKeeper(Box<ZooKeeperElection>),
+    /// None: this process is alone.
+    None(NoElection),
+}
+
+impl Election for AnyElection {
+    async fn campaign(&mut self) -> Result<Leadership, ElectionError> {
+        match self {
+            AnyElection::Postgres(election) => election.campaign().await,
+            AnyElection::ZooKeeper(election) => election.campaign().await,
+            AnyElection::None(election) => election.campaign().await,
+        }
+    }
+
+    fn leader(&self) -> watch::Receiver<Option<Leader>> {
+        match self {
+            AnyElection::Postgres(election) => election.leader(),
+            AnyElection::ZooKeeper(election) => election.leader(),
+            AnyElection::None(election) => election.leader(),
+        }
+    }
 }
 
 /// Why a candidate can never lead.

@@ -43,12 +43,21 @@ pub struct PostgresElection {
 
 /// One process that wants to lead.
 #[derive(Clone)]
-struct Candidate {
-    database: Database,
-    role: LeaderRole,
-    holder: Uuid,
-    address: String,
-    time: LeaseTime,
+pub(super) struct Candidate {
+    pub(super) database: Database,
+    pub(super) role: LeaderRole,
+    pub(super) holder: Uuid,
+    pub(super) address: String,
+    pub(super) time: LeaseTime,
+}
+
+/// When a candidate takes the role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// When the lease of whoever leads has run out.
+    WhenFree,
+    /// At once: something else has decided that this candidate leads. The fence deposes whoever has led until now.
+    AtOnce,
 }
 
 impl PostgresElection {
@@ -64,9 +73,9 @@ impl Election for PostgresElection {
         let candidate = self.candidate.clone();
         let mut connection = None;
         loop {
-            match candidate.ask(&mut connection).await {
+            match candidate.ask(Claim::WhenFree, &mut connection).await {
                 Ok(Answer::Won { lead, until }) => {
-                    let leader = Leader { epoch: lead.epoch, address: candidate.address.clone() };
+                    let leader = Leader { address: candidate.address.clone() };
                     self.leader.send_replace(Some(leader));
                     return Ok(candidate.lead(lead, until, connection));
                 }
@@ -92,7 +101,7 @@ impl Election for PostgresElection {
     }
 }
 
-enum Answer {
+pub(super) enum Answer {
     Won { lead: Lead, until: Instant },
     Taken { leader: Option<Leader>, free_in: Duration },
 }
@@ -115,19 +124,20 @@ impl Candidate {
         }
     }
 
-    /// Takes the role if it is free.
-    async fn ask(&self, connection: &mut Option<PgConnection>) -> Result<Answer, sqlx::Error> {
+    /// Takes the role if the claim allows it.
+    pub(super) async fn ask(&self, claim: Claim, connection: &mut Option<PgConnection>) -> Result<Answer, sqlx::Error> {
         let connection = self.connect(connection).await?;
         let until = Instant::now() + self.time.ttl;
         let won = sqlx::query!(
             "update lead
              set epoch = epoch + 1, holder = $2, address = $3, expires_at = clock_timestamp() + make_interval(secs => $4)
-             where role = $1 and expires_at <= clock_timestamp()
+             where role = $1 and (expires_at <= clock_timestamp() or $5)
              returning epoch, seq",
             self.role.as_str(),
             self.holder,
             self.address,
             self.time.ttl_seconds(),
+            claim == Claim::AtOnce,
         )
         .fetch_optional(&mut *connection)
         .await?;
@@ -136,19 +146,19 @@ impl Candidate {
             return Ok(Answer::Won { lead, until });
         }
         let row = sqlx::query!(
-            r#"select epoch, address,
+            r#"select address,
                    greatest(0, extract(epoch from expires_at - clock_timestamp()))::float8 as "free_in_seconds!"
                from lead where role = $1"#,
             self.role.as_str(),
         )
         .fetch_one(connection)
         .await?;
-        let leader = row.address.map(|address| Leader { epoch: Epoch(row.epoch), address });
+        let leader = row.address.map(|address| Leader { address });
         Ok(Answer::Taken { leader, free_in: Duration::try_from_secs_f64(row.free_in_seconds).unwrap_or_default() })
     }
 
     /// Starts renewing what was won.
-    fn lead(self, lead: Lead, until: Instant, connection: Option<PgConnection>) -> Leadership {
+    pub(super) fn lead(self, lead: Lead, until: Instant, connection: Option<PgConnection>) -> Leadership {
         let (standing, seen) = watch::channel(Standing::Until(until));
         let (resign, resigned) = oneshot::channel();
         let renewal = tokio::spawn(self.keep(lead, connection, standing, resigned));
@@ -241,7 +251,7 @@ impl Candidate {
 }
 
 /// Whether asking again cannot help: the schema, the permissions or the address are wrong.
-fn is_final(error: &sqlx::Error) -> bool {
+pub(super) fn is_final(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(error) => {
             error.code().is_some_and(|code| ["28", "3D", "42"].iter().any(|class| code.starts_with(class)))

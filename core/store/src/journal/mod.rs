@@ -6,7 +6,7 @@ mod tests;
 use std::time::Duration;
 
 use attica_core_api::Timestamp;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use crate::{Epoch, LeaderRole, Position};
 
@@ -62,8 +62,18 @@ pub struct JournalError {
     source: sqlx::Error,
 }
 
+/// How often [`Journal::keep_short`] forgets.
+const FORGET_INTERVAL: Duration = Duration::from_secs(60);
 /// One deletion stays short, so that it holds no lock and makes no replica wait for long.
 const DELETE_AT_ONCE: i64 = 10_000;
+
+/// Up to where the facts of `role` go in the transaction of this connection: what its tables hold in a repeatable read is
+/// the fold of the facts up to there.
+pub async fn head_within(connection: &mut PgConnection, role: LeaderRole) -> Result<Position, JournalError> {
+    let row = sqlx::query!("select seq from lead where role = $1", role.as_str());
+    let row = row.fetch_one(connection).await;
+    row.map(|row| Position(row.seq)).map_err(|source| JournalError { what: "find the end of", role, source })
+}
 
 impl Journal {
     /// The journal of `role`.
@@ -139,6 +149,20 @@ impl Journal {
             forgotten += deleted;
             if deleted == 0 {
                 return Ok(forgotten);
+            }
+        }
+    }
+
+    /// Shortens the journal now and then while `epoch` leads; never returns. Dropping the future ends it.
+    pub async fn keep_short(&self, epoch: Epoch, retention: Retention) -> ! {
+        loop {
+            tokio::time::sleep(FORGET_INTERVAL).await;
+            match self.forget(epoch, retention).await {
+                Ok(0) => {}
+                Ok(entries) => tracing::debug!(entries, role = %self.role, "forgot the oldest facts"),
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "cannot forget the oldest facts");
+                }
             }
         }
     }

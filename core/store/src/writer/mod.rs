@@ -178,6 +178,30 @@ impl Writer {
     }
 }
 
+impl Writer {
+    /// Starts a writer that writes nothing: every batch counts as durable as soon as its turn has come. For a leader whose state
+    /// ends with its process, as its operator wishes.
+    pub fn spawn_volatile<F: Fact, A: Send + 'static>(
+        lead: Lead,
+        lease: Lease,
+        limits: WriterLimits,
+    ) -> (WriterHandle<F, A>, CommittedBatches<F, A>) {
+        let (submissions, waiting) = mpsc::channel(limits.queue_batches);
+        let (committed, batches) = mpsc::channel(limits.queue_batches);
+        let (state, state_seen) = watch::channel(WriterState::Healthy);
+        let room = Arc::new(Semaphore::new(limits.queue_bytes as usize));
+        let queue = Queue::new(waiting, limits.transaction_facts);
+        tokio::spawn(async move {
+            pass_all(queue, lead, lease, committed).await;
+            state.send_replace(WriterState::Ended);
+        });
+        (
+            WriterHandle { submissions, room, room_bytes: limits.queue_bytes, state: state_seen },
+            CommittedBatches { batches },
+        )
+    }
+}
+
 /// Submits batches to a writer.
 pub struct WriterHandle<F, A> {
     submissions: mpsc::Sender<Submission<F, A>>,
@@ -230,6 +254,34 @@ impl<F, A> CommittedBatches<F, A> {
     /// The next durable batch. After an error, or when all handles are dropped and everything is committed: `None`.
     pub async fn recv(&mut self) -> Option<Result<Committed<F, A>, WriterError>> {
         self.batches.recv().await
+    }
+}
+
+/// Hands every batch back in its turn.
+async fn pass_all<F: Fact, A: Send>(
+    mut queue: Queue<F, A>,
+    lead: Lead,
+    lease: Lease,
+    committed: mpsc::Sender<Result<Committed<F, A>, WriterError>>,
+) {
+    let mut at = lead.seq;
+    loop {
+        let group = tokio::select! {
+            biased;
+            () = lease.lost() => {
+                let _ = committed.send(Err(WriterError::Deposed { lead })).await; // nobody may want to know any more
+                return;
+            }
+            group = queue.next() => group,
+        };
+        let Some(group) = group else { return };
+        let first = at.after(1);
+        at = at.after(group.rows.facts.len());
+        for batch in group.into_committed(first) {
+            if committed.send(Ok(batch)).await.is_err() {
+                return; // nobody waits for the answers: the leader is gone
+            }
+        }
     }
 }
 

@@ -69,7 +69,7 @@ async fn a_call_that_may_be_lost_begins_a_new_subscription() {
     let (address, mut calls) = start_master().await;
     let framework = FrameworkInfo { name: "test".into(), ..FrameworkInfo::default() };
     let (inputs, mut seen) = mpsc::channel(16);
-    let (link, _refused) = MasterLink::start(vec![address], framework, inputs, Arc::new(Metrics::default()));
+    let (link, _refused) = MasterLink::start(vec![address].into(), framework, inputs, Arc::new(Metrics::default()));
     let mut next_call = async || tokio::time::timeout(PATIENCE, calls.recv()).await.unwrap().unwrap();
     let mut next_input = async || tokio::time::timeout(PATIENCE, seen.recv()).await.unwrap().unwrap();
     let is_subscribed =
@@ -110,7 +110,7 @@ async fn a_framework_that_was_removed_registers_anew() {
     let id = Some(FrameworkId::from("removed"));
     let framework = FrameworkInfo { name: "test".into(), id, ..FrameworkInfo::default() };
     let (inputs, mut seen) = mpsc::channel(16);
-    let (_link, _refused) = MasterLink::start(vec![address], framework, inputs, Arc::new(Metrics::default()));
+    let (_link, _refused) = MasterLink::start(vec![address].into(), framework, inputs, Arc::new(Metrics::default()));
     let mut next_input = async || tokio::time::timeout(PATIENCE, seen.recv()).await.unwrap().unwrap();
     assert!(matches!(next_input().await, Input::FrameworkRemoved));
     assert!(matches!(next_input().await, Input::Disconnected));
