@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use attica_core_api::zookeeper::Ensemble;
 use attica_core_store::Database;
 
 use super::duration::{Milliseconds, parse_duration};
@@ -20,7 +21,19 @@ pub struct Args {
 
     /// Where everything durable is: a libpq URL or key/value string; unix sockets work
     #[arg(long, env = "ATTICA_POSTGRES_URL", value_name = "URL", hide_env_values = true)]
-    pub postgres_url: Database,
+    pub postgres_url: Option<Database>,
+
+    /// Whether anything is durable: postgres, or in_memory (one master, which forgets everything when it ends)
+    #[arg(long, env = "MESOS_REGISTRY", value_name = "KIND", default_value = "postgres", value_parser = parse_registry)]
+    pub registry: Registry,
+
+    /// Elect the leader through this ZooKeeper, as Mesos does: zk://user:pass@host1:2181,host2:2181/path [default: through Postgres]
+    #[arg(long, env = "MESOS_ZK", value_name = "URL", hide_env_values = true)]
+    pub zk: Option<Ensemble>,
+
+    /// How long a master's session with ZooKeeper outlives its last sign of life
+    #[arg(long, alias = "zk_session_timeout", env = "MESOS_ZK_SESSION_TIMEOUT", value_name = "DURATION", default_value = "10secs", value_parser = parse_duration)]
+    pub zk_session_timeout: Milliseconds,
 
     /// The HOST:PORT at which frameworks, agents and other masters reach this master [default: the listen address]
     #[arg(long, env = "ATTICA_MASTER_ADVERTISE", value_name = "HOST:PORT", value_parser = parse_advertise)]
@@ -97,6 +110,15 @@ pub struct Args {
     pub ready_file: Option<PathBuf>,
 }
 
+/// Where a master keeps what it must not forget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registry {
+    /// In Postgres. `replicated_log`, Mesos's own, means the same here.
+    Postgres,
+    /// Nowhere.
+    InMemory,
+}
+
 /// How others reach this master.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advertise {
@@ -143,6 +165,14 @@ pub(super) fn parse_advertise(text: &str) -> Result<Advertise, String> {
     }
     let port = port.parse().map_err(|_| expected())?;
     Ok(Advertise { host: host.to_owned(), port })
+}
+
+fn parse_registry(text: &str) -> Result<Registry, String> {
+    match text {
+        "postgres" | "replicated_log" => Ok(Registry::Postgres),
+        "in_memory" => Ok(Registry::InMemory),
+        _ => Err(format!("expected postgres (or replicated_log) or in_memory, found `{text}`")),
+    }
 }
 
 fn parse_rate(text: &str) -> Result<Rate, String> {

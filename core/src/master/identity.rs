@@ -7,18 +7,21 @@ use attica_core_api::Timestamp;
 use attica_core_api::v1::{Address, MasterCapability, MasterCapabilityType, MasterInfo};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::args::{Advertise, Args};
 use super::leader::Leader;
 use super::view::members;
 
 /// The version of Mesos whose APIs are spoken; clients compare it to decide what they may use.
-pub(super) const MESOS_VERSION: &str = "1.12.0";
+pub const MESOS_VERSION: &str = "1.12.0";
 /// Our own version.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What does not change while this process lives.
 pub(super) struct Identity {
+    /// New for each process, which leads at most once: the ids that a leader makes begin with it.
+    id: String,
     /// How others reach it.
     pub(super) advertise: Advertise,
     ip: IpAddr,
@@ -34,6 +37,7 @@ impl Identity {
     pub(super) async fn new(args: &Args, bound: SocketAddr) -> Identity {
         let advertise = args.advertise.clone().unwrap_or_else(|| Advertise::of(bound));
         Identity {
+            id: Uuid::new_v4().to_string(),
             ip: address_of(&advertise, bound).await,
             hostname: args.hostname.clone().unwrap_or_else(|| advertise.host.clone()),
             advertise,
@@ -48,11 +52,11 @@ impl Identity {
         self.started.elapsed()
     }
 
-    /// The description of this master as the winner of an election; `id` is new for each.
-    pub(super) fn master_info(&self, id: String) -> MasterInfo {
+    /// The description of this master, as it stands for election and leads.
+    pub(super) fn master_info(&self) -> MasterInfo {
         let port = u32::from(self.advertise.port);
         MasterInfo {
-            id,
+            id: self.id.clone(),
             // The address in network byte order, as a number that was read on a little-endian machine.
             ip: match self.ip {
                 IpAddr::V4(ip) => u32::from_le_bytes(ip.octets()),

@@ -7,12 +7,14 @@
 //! Nothing flows back from the read model, and nothing reaches it that is not durable.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use attica_core_api::v1::MasterInfo;
 use attica_core_api::{Entropy, Timestamp};
 use attica_core_store::election::Leadership;
+use attica_core_store::journal::{Journal, Retention};
 use attica_core_store::writer::{WriterError, WriterLimits, WriterState};
-use attica_core_store::{Database, Writer};
+use attica_core_store::{Database, LeaderRole, Writer};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -22,14 +24,19 @@ use super::delivery::Delivery;
 use super::driver::{self, Clock};
 use super::inbox::{Inbox, inbox};
 use super::metrics::Counters;
+use super::standby::{FollowError, Standby};
 use super::streams::{Heartbeats, Streams};
 use super::view::ReadModel;
 use super::waiting::Waiting;
 use crate::kernel::{Config, Input, Kernel, Reply, ReplyTo};
-use crate::tables::{self, KernelTables};
+use crate::snapshot::Snapshot;
+use crate::tables::KernelTables;
 
 /// Lists that are read at the same time; further readers wait. One of 200,000 tasks takes some 15 MB while it is read.
 const MAX_LIST_READERS: usize = 64;
+
+/// How much of the past standbys may lack before they have to read the tables.
+const RETENTION: Retention = Retention { entries: 1_000_000, age: Duration::from_secs(7 * 24 * 3600) };
 
 /// A leading master, as the routes use it.
 pub(super) struct Leader {
@@ -61,7 +68,7 @@ pub(super) enum Unavailable {
 pub enum LeaderError {
     /// What the predecessors left cannot be read.
     #[error("cannot read the state of the cluster from Postgres")]
-    Load(#[source] tables::LoadError),
+    Load(#[source] FollowError),
     /// The kernel's thread could not be started.
     #[error("cannot start the kernel's thread")]
     Thread(#[source] std::io::Error),
@@ -85,13 +92,21 @@ pub(super) struct Reign {
     leadership: Leadership,
     kernel: tokio::sync::oneshot::Receiver<()>,
     delivery: JoinHandle<Result<(), WriterError>>,
+    forgetting: JoinHandle<std::convert::Infallible>,
     stop: CancellationToken,
     _stop_on_drop: DropGuard,
 }
 
+/// Where what a leader decides is kept, with the copy that this master has made of it while it was a standby.
+pub(super) struct Durable {
+    pub(super) database: Database,
+    pub(super) standby: Standby,
+}
+
 /// What a leader is told about itself.
 pub(super) struct Setup {
-    pub(super) database: Database,
+    /// Nothing: what is decided ends with this process.
+    pub(super) durable: Option<Durable>,
     pub(super) config: Config,
     pub(super) heartbeats: Heartbeats,
     pub(super) elected_at: Timestamp,
@@ -100,17 +115,24 @@ pub(super) struct Setup {
 impl Reign {
     /// Reads what the predecessors left, and starts everything.
     pub(super) async fn begin(setup: Setup, leadership: Leadership) -> Result<Reign, LeaderError> {
-        let Setup { database, config, heartbeats, elected_at } = setup;
-        let pool = database.pool("attica master recovery", 1);
-        let snapshot = tables::load(&pool).await.map_err(LeaderError::Load)?;
-        pool.close().await;
+        let Setup { durable, config, heartbeats, elected_at } = setup;
+        let (lead, lease) = (leadership.lead(), leadership.lease());
+        let (database, snapshot) = match durable {
+            Some(Durable { database, standby }) => {
+                (Some(database), standby.promote(lead.seq).await.map_err(LeaderError::Load)?)
+            }
+            None => (None, Snapshot::default()),
+        };
         let clock = Clock::start();
         let master_info = config.master_info.clone();
         let kernel = Kernel::recover(config, Entropy::new(Uuid::new_v4().as_u128()), &snapshot, clock.now());
         let model = Arc::new(ReadModel::of(&snapshot));
         drop(snapshot);
-        let (writer, committed) =
-            Writer::spawn(database, leadership.lead(), leadership.lease(), KernelTables, WriterLimits::default());
+        let limits = WriterLimits::default();
+        let (writer, committed) = match &database {
+            Some(database) => Writer::spawn(database.clone(), lead, lease, KernelTables, limits),
+            None => Writer::spawn_volatile(lead, lease, limits),
+        };
         let writer_state = writer.watch();
         let (inbox, inputs) = inbox();
         let streams = Arc::new(Streams::new(inbox.clone(), heartbeats));
@@ -126,6 +148,13 @@ impl Reign {
         let stop = CancellationToken::new();
         let kernel = driver::spawn(kernel, inputs, writer, leadership.lease(), streams.clone(), clock, stop.clone())
             .map_err(LeaderError::Thread)?;
+        let journal = database.map(|database| Journal::new(database.pool("attica master", 1), LeaderRole::Master));
+        let forgetting = tokio::spawn(async move {
+            match journal {
+                Some(journal) => journal.keep_short(lead.epoch, RETENTION).await,
+                None => std::future::pending().await,
+            }
+        });
         let leader = Arc::new(Leader {
             master_info,
             elected_at,
@@ -137,7 +166,7 @@ impl Reign {
             inbox,
             writer: writer_state,
         });
-        Ok(Reign { leader, leadership, kernel, delivery, _stop_on_drop: stop.clone().drop_guard(), stop })
+        Ok(Reign { leader, leadership, kernel, delivery, forgetting, _stop_on_drop: stop.clone().drop_guard(), stop })
     }
 
     /// Returns when the leader must end, with the reason.
@@ -154,9 +183,11 @@ impl Reign {
         }
     }
 
-    /// Ends in order: no more inputs, what was decided is written and delivered, the lead is handed over.
+    /// Ends in order: no more inputs, what was decided is written and delivered, the lead is handed over, and everybody who
+    /// listens is let go to look for the next leader.
     pub(super) async fn resign(self) {
         self.stop.cancel();
+        self.forgetting.abort();
         let _ = self.kernel.await; // the thread has ended, one way or the other
         match self.delivery.await {
             Ok(Ok(())) => {}
@@ -166,6 +197,7 @@ impl Reign {
             Err(error) => tracing::error!(%error, "delivery failed"),
         }
         self.leadership.resign().await;
+        self.leader.streams.finish_all();
     }
 }
 

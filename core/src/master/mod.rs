@@ -3,7 +3,8 @@
 //! It campaigns for the lead; while it leads, it feeds the kernel from HTTP, commits what the kernel decides, and then, and only
 //! then, shows, sends and answers (`leader` has the picture). While it does not, it redirects to whoever leads.
 //!
-//! Code map: `args` what an operator sets; `routes` what is served; `inbox`, `driver`, `store_contact`,
+//! Code map: `args` what an operator sets; `candidacy` how it comes to lead, `standby` what it knows before; `routes` what is served;
+//! `inbox`, `driver`, `store_contact`,
 //! `delivery`, `streams`, `waiting` the way of an input through kernel and writer and back; `view` the read model; `metrics` what is counted.
 //!
 //! A master that was deposed does not go back to waiting: its memory may hold what was never written, its sockets what was
@@ -11,6 +12,7 @@
 //! decided, hands the lead over, and exits with success.
 
 mod args;
+mod candidacy;
 mod delivery;
 mod driver;
 mod duration;
@@ -19,6 +21,7 @@ mod inbox;
 mod leader;
 mod metrics;
 mod routes;
+mod standby;
 mod store_contact;
 mod streams;
 mod system;
@@ -36,25 +39,29 @@ use std::time::{Duration, SystemTime};
 
 use attica_core_api::Timestamp;
 use attica_core_api::http::{Limits, Server};
-use attica_core_store::LeaderRole;
-use attica_core_store::election::{self, Election, ElectionError, Leadership, LeaseTime, PostgresElection};
+use attica_core_store::Database;
+use attica_core_store::election::{self, AnyElection, Election, ElectionError, Leadership};
 use attica_core_store::migrations::{self, MigrationError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-pub use args::{Advertise, Args, Rate};
+pub use args::{Advertise, Args, Rate, Registry};
 pub use duration::Milliseconds;
+pub use identity::MESOS_VERSION;
 pub use leader::LeaderError;
+pub use standby::FollowError;
 
 use crate::kernel::{Config, RateLimit};
 use identity::Identity;
-use leader::{Reign, Setup};
+use leader::{Durable, Reign, Setup};
 use routes::{Master, Standing};
+use standby::Standby;
 use streams::Heartbeats;
 
-/// How long a graceful stop waits for the database.
-const RESIGN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a graceful stop waits for the database and the election: a master that is asked to end is gone within a second.
+const RESIGN_TIMEOUT: Duration = Duration::from_millis(500);
+/// And then for requests in flight, of which no event stream is one: those have been ended.
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(200);
 
 /// Why a master ended.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +83,14 @@ pub enum Error {
         /// The address.
         address: SocketAddr,
     },
+    /// Nothing says where what must not be forgotten is kept.
+    #[error(
+        "a master needs --postgres-url (or ATTICA_POSTGRES_URL), where everything durable is kept; or --registry=in_memory, which keeps nothing"
+    )]
+    NoDatabase,
+    /// An election among masters that have nothing in common.
+    #[error("--registry=in_memory is for one master alone: it cannot be elected with --zk; leave one of them out")]
+    ElectionInMemory,
     /// The ready file cannot be written.
     #[error("cannot write the ready file {}", path.display())]
     ReadyFile {
@@ -104,13 +119,14 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     if args.listen.ip().is_unspecified() && args.advertise.is_none() {
         return Err(Error::NoAdvertise { address: args.listen });
     }
+    let database = candidacy::database(&args)?;
     let listen_error = |source| Error::Listen { address: args.listen, source };
-    let server = Server::bind(args.listen, Limits::default()).await.map_err(listen_error)?;
+    let limits = Limits { shutdown_grace: SHUTDOWN_GRACE, ..Limits::default() };
+    let server = Server::bind(args.listen, limits).await.map_err(listen_error)?;
     let bound = server.local_address().map_err(listen_error)?;
     let identity = Arc::new(Identity::new(&args, bound).await);
     let address = identity.advertise.to_string();
-    let database = args.postgres_url.clone();
-    let election = PostgresElection::new(database, LeaderRole::Master, address.clone(), LeaseTime::default());
+    let election = candidacy::election(&args, database.as_ref(), &identity);
     let (standing, standing_seen) = watch::channel(Standing::Standby);
     let master = Master { identity: identity.clone(), standing: standing_seen.clone(), elected: election.leader() };
     tracing::info!(%bound, advertise = %address, "master listens");
@@ -126,7 +142,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         standing: standing_seen,
         elected: election.leader(),
     };
-    let candidate = Candidate { args, identity, election, standing };
+    let candidate = Candidate { args, identity, database, election, standing };
     let shutdown = pin!(shutdown);
     tokio::select! {
         outcome = candidate.reign(shutdown) => outcome?,
@@ -143,20 +159,22 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
 struct Candidate {
     args: Args,
     identity: Arc<Identity>,
-    election: PostgresElection,
+    database: Option<Database>,
+    election: AnyElection,
     standing: watch::Sender<Standing>,
 }
 
 impl Candidate {
     /// Campaigns and leads; returns without an error only after `shutdown`.
     async fn reign(mut self, mut shutdown: Pin<&mut impl Future<Output = ()>>) -> Result<(), Error> {
-        let leadership = tokio::select! {
+        let (leadership, durable) = tokio::select! {
             () = &mut shutdown => return Ok(()),
             won = self.win() => won?,
         };
         tracing::info!(epoch = %leadership.lead().epoch, "this master leads");
         self.standing.send_replace(Standing::Recovering);
-        let mut reign = Reign::begin(setup(&self.args, &self.identity, &leadership), leadership).await?;
+        let setup = setup(&self.args, &self.identity, &leadership, durable);
+        let mut reign = Reign::begin(setup, leadership).await?;
         self.standing.send_replace(Standing::Leading(reign.leader.clone()));
         let ended = tokio::select! {
             () = &mut shutdown => None,
@@ -175,15 +193,18 @@ impl Candidate {
         }
     }
 
-    /// Waits for the database, brings its schema up to date, and waits for the lead.
-    async fn win(&mut self) -> Result<Leadership, Error> {
-        migrations::migrate_when_reachable(&self.args.postgres_url).await.map_err(Error::Migration)?;
-        Ok(self.election.campaign().await?)
+    /// Waits for the database, brings its schema up to date, and waits for the lead, with an eye on what the leader does.
+    async fn win(&mut self) -> Result<(Leadership, Option<Durable>), Error> {
+        let Some(database) = self.database.clone() else { return Ok((self.election.campaign().await?, None)) };
+        migrations::migrate_when_reachable(&database).await.map_err(Error::Migration)?;
+        let standby = Standby::start(&database);
+        let leadership = self.election.campaign().await?;
+        Ok((leadership, Some(Durable { database, standby })))
     }
 }
 
 /// What the winner of this election is told.
-fn setup(args: &Args, identity: &Identity, leadership: &Leadership) -> Setup {
+fn setup(args: &Args, identity: &Identity, leadership: &Leadership, durable: Option<Durable>) -> Setup {
     // Epochs count up from 1.
     let epoch = leadership.lead().epoch.0.unsigned_abs();
     let rate = args.agent_removal_rate_limit;
@@ -202,10 +223,10 @@ fn setup(args: &Args, identity: &Identity, leadership: &Leadership) -> Setup {
         scheduler_heartbeat_ms: args.scheduler_heartbeat.0,
         completed_tasks_limit: args.max_completed_tasks_per_framework as usize,
         completed_frameworks_limit: args.max_completed_frameworks as usize,
-        ..Config::new(identity.master_info(Uuid::new_v4().to_string()), epoch)
+        ..Config::new(identity.master_info(), epoch)
     };
     Setup {
-        database: args.postgres_url.clone(),
+        durable,
         heartbeats: Heartbeats {
             scheduler: args.scheduler_heartbeat.duration(),
             link: args.agent_ping_timeout.duration(),

@@ -94,6 +94,14 @@ impl Streams {
         lock(&self.links).contains_key(link)
     }
 
+    /// Ends every stream, after what is pending.
+    pub(super) fn finish_all(&self) {
+        // Collected first: finishing a stream takes it out of the map.
+        let schedulers: Vec<_> = lock(&self.schedulers).values().map(|open| open.sender.clone()).collect();
+        let links: Vec<_> = lock(&self.links).values().cloned().collect();
+        schedulers.iter().chain(&links).for_each(StreamSender::finish);
+    }
+
     /// Sends one event, or ends a stream. A stream that is gone, or goes with this, has told the kernel already.
     pub(super) fn send(&self, send: &Send) {
         match send {

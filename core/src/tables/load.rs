@@ -7,7 +7,7 @@ use attica_core_api::message::Message;
 use attica_core_api::operator::QuotaConfig;
 use attica_core_api::v1::{AgentId, FrameworkId, TaskId, TaskState, TaskStatus};
 use attica_core_api::{DecodeError, Timestamp, decode_proto};
-use sqlx::PgPool;
+use sqlx::PgConnection;
 
 use crate::snapshot::{AgentRecord, FrameworkPresence, FrameworkRecord, KillRequest, Reach, Snapshot, TaskRecord};
 
@@ -55,25 +55,26 @@ pub enum LoadError {
     },
 }
 
-/// Reads everything durable. Only a leader that nobody else can overtake reads a state that stays true.
+/// Reads everything durable. Only a leader that nobody else can overtake reads a state that stays true; anybody else reads one of
+/// some moment, in a transaction of repeatable reads.
 ///
 /// # Errors
 /// See [`LoadError`].
-pub async fn load(pool: &PgPool) -> Result<Snapshot, LoadError> {
+pub async fn load(connection: &mut PgConnection) -> Result<Snapshot, LoadError> {
     let mut snapshot = Snapshot {
-        frameworks: frameworks(pool).await?,
-        agents: agents(pool).await?,
-        quotas: quotas(pool).await?,
-        weights: weights(pool).await?,
+        frameworks: frameworks(&mut *connection).await?,
+        agents: agents(&mut *connection).await?,
+        quotas: quotas(&mut *connection).await?,
+        weights: weights(&mut *connection).await?,
     };
-    tasks(pool, &mut snapshot).await?;
-    outboxes(pool, &mut snapshot).await?;
+    tasks(&mut *connection, &mut snapshot).await?;
+    outboxes(&mut *connection, &mut snapshot).await?;
     Ok(snapshot)
 }
 
-async fn frameworks(pool: &PgPool) -> Result<BTreeMap<FrameworkId, FrameworkRecord>, LoadError> {
+async fn frameworks(connection: &mut PgConnection) -> Result<BTreeMap<FrameworkId, FrameworkRecord>, LoadError> {
     let mut frameworks = BTreeMap::new();
-    for row in sqlx::query!("select * from framework").fetch_all(pool).await? {
+    for row in sqlx::query!("select * from framework").fetch_all(connection).await? {
         let presence = match (row.disconnected_at, row.deadline, row.removed_at) {
             (_, _, Some(at)) => FrameworkPresence::Removed { at: Timestamp(at) },
             (Some(at), Some(deadline), None) => {
@@ -93,9 +94,9 @@ async fn frameworks(pool: &PgPool) -> Result<BTreeMap<FrameworkId, FrameworkReco
     Ok(frameworks)
 }
 
-async fn agents(pool: &PgPool) -> Result<BTreeMap<AgentId, AgentRecord>, LoadError> {
+async fn agents(connection: &mut PgConnection) -> Result<BTreeMap<AgentId, AgentRecord>, LoadError> {
     let mut agents = BTreeMap::new();
-    for row in sqlx::query!("select * from agent").fetch_all(pool).await? {
+    for row in sqlx::query!("select * from agent").fetch_all(connection).await? {
         let record = AgentRecord {
             info: message("agent", &row.agent_id, &row.info)?,
             version: row.version,
@@ -109,8 +110,8 @@ async fn agents(pool: &PgPool) -> Result<BTreeMap<AgentId, AgentRecord>, LoadErr
     Ok(agents)
 }
 
-async fn tasks(pool: &PgPool, snapshot: &mut Snapshot) -> Result<(), LoadError> {
-    for row in sqlx::query!("select * from task").fetch_all(pool).await? {
+async fn tasks(connection: &mut PgConnection, snapshot: &mut Snapshot) -> Result<(), LoadError> {
+    for row in sqlx::query!("select * from task").fetch_all(connection).await? {
         let name = format!("{} of {}", row.task_id, row.framework_id);
         let Some(state) = TaskState::from_number(row.state) else {
             return Err(LoadError::State { row: name, state: row.state });
@@ -139,10 +140,10 @@ async fn tasks(pool: &PgPool, snapshot: &mut Snapshot) -> Result<(), LoadError> 
     Ok(())
 }
 
-async fn outboxes(pool: &PgPool, snapshot: &mut Snapshot) -> Result<(), LoadError> {
+async fn outboxes(connection: &mut PgConnection, snapshot: &mut Snapshot) -> Result<(), LoadError> {
     let query =
         sqlx::query!("select framework_id, task_id, status from task_update order by framework_id, task_id, seq");
-    for row in query.fetch_all(pool).await? {
+    for row in query.fetch_all(connection).await? {
         let name = format!("{} of {}", row.task_id, row.framework_id);
         let status: TaskStatus = message("task_update", &name, &row.status)?;
         let framework = snapshot.frameworks.get_mut(row.framework_id.as_str());
@@ -152,13 +153,13 @@ async fn outboxes(pool: &PgPool, snapshot: &mut Snapshot) -> Result<(), LoadErro
     Ok(())
 }
 
-async fn quotas(pool: &PgPool) -> Result<BTreeMap<String, QuotaConfig>, LoadError> {
-    let rows = sqlx::query!("select role, config from quota").fetch_all(pool).await?;
+async fn quotas(connection: &mut PgConnection) -> Result<BTreeMap<String, QuotaConfig>, LoadError> {
+    let rows = sqlx::query!("select role, config from quota").fetch_all(connection).await?;
     rows.into_iter().map(|row| Ok((row.role.clone(), message("quota", &row.role, &row.config)?))).collect()
 }
 
-async fn weights(pool: &PgPool) -> Result<BTreeMap<String, f64>, LoadError> {
-    let rows = sqlx::query!("select role, weight from weight").fetch_all(pool).await?;
+async fn weights(connection: &mut PgConnection) -> Result<BTreeMap<String, f64>, LoadError> {
+    let rows = sqlx::query!("select role, weight from weight").fetch_all(connection).await?;
     Ok(rows.into_iter().map(|row| (row.role, row.weight)).collect())
 }
 

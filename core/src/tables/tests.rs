@@ -161,7 +161,8 @@ async fn the_tables_hold_what_the_facts_add_up_to() {
             handle.submit(Batch { facts: facts.to_vec(), after: () }).await.expect("the writer runs");
             committed.recv().await.expect("a batch").expect("committed");
             facts.iter().for_each(|fact| snapshot.apply(fact));
-            assert_eq!(load(&pool).await.expect("the tables can be read"), snapshot, "in steps of {size}");
+            let mut connection = pool.acquire().await.expect("a connection");
+            assert_eq!(load(&mut connection).await.expect("the tables can be read"), snapshot, "in steps of {size}");
         }
         drop(handle);
         leadership.resign().await;

@@ -3,5 +3,6 @@
 mod harness;
 mod lists;
 mod recordings;
+mod standby;
 mod streams;
 mod takeover;
