@@ -11,9 +11,12 @@ use super::masters::uri;
 use super::{Backoff, STREAM_ID_HEADER};
 use crate::http::{Client, ClientError, MediaType};
 use crate::scheduler::{
-    Accept, Acknowledge, Call, CallType, Decline, Kill, Reconcile, ReconcileTask, Revive, Suppress,
+    Accept, Acknowledge, AcknowledgeOperationStatus, Call, CallType, Decline, Kill, Message, Reconcile,
+    ReconcileOperation, ReconcileOperations, ReconcileTask, Revive, Shutdown, Suppress,
 };
-use crate::v1::{AgentId, Filters, FrameworkId, OfferId, OfferOperation, TaskId, TaskStatus};
+use crate::v1::{
+    AgentId, ExecutorId, Filters, FrameworkId, OfferId, OfferOperation, OperationStatus, TaskId, TaskStatus,
+};
 use crate::{encode_json, encode_proto};
 
 pub(super) const PATH: &str = "/api/v1/scheduler";
@@ -158,6 +161,44 @@ impl Calls {
     /// RECONCILE: asks for the state of these tasks or, when there are none, of all.
     pub async fn reconcile(&self, tasks: Vec<ReconcileTask>) -> Result<(), CallError> {
         self.send(Call { reconcile: Some(Reconcile { tasks }), ..of(CallType::Reconcile) }).await
+    }
+
+    /// ACKNOWLEDGE_OPERATION_STATUS: this status of an operation has been dealt with. Does nothing for one that needs no acknowledgement.
+    pub async fn acknowledge_operation(&self, status: &OperationStatus) -> Result<(), CallError> {
+        let (Some(operation_id), Some(uuid)) = (status.operation_id.clone(), status.uuid.clone()) else {
+            return Ok(());
+        };
+        let acknowledge = AcknowledgeOperationStatus {
+            agent_id: status.agent_id.clone(),
+            resource_provider_id: status.resource_provider_id.clone(),
+            uuid: uuid.value,
+            operation_id,
+        };
+        let kind = CallType::AcknowledgeOperationStatus;
+        self.send(Call { acknowledge_operation_status: Some(acknowledge), ..of(kind) }).await
+    }
+
+    /// RECONCILE_OPERATIONS: asks for the state of these operations or, when there are none, of all.
+    pub async fn reconcile_operations(&self, operations: Vec<ReconcileOperation>) -> Result<(), CallError> {
+        let reconcile = ReconcileOperations { operations };
+        self.send(Call { reconcile_operations: Some(reconcile), ..of(CallType::ReconcileOperations) }).await
+    }
+
+    /// MESSAGE: data for an executor, once, at best effort.
+    pub async fn message(
+        &self,
+        agent_id: AgentId,
+        executor_id: ExecutorId,
+        data: impl Into<Bytes>,
+    ) -> Result<(), CallError> {
+        let message = Message { agent_id, executor_id, data: data.into() };
+        self.send(Call { message: Some(message), ..of(CallType::Message) }).await
+    }
+
+    /// SHUTDOWN: ends an executor and its tasks.
+    pub async fn shutdown(&self, agent_id: AgentId, executor_id: ExecutorId) -> Result<(), CallError> {
+        let shutdown = Shutdown { executor_id, agent_id };
+        self.send(Call { shutdown: Some(shutdown), ..of(CallType::Shutdown) }).await
     }
 
     /// TEARDOWN: kills every task and ends the framework for good.

@@ -1,8 +1,17 @@
-//! The scheduler API from a framework's side.
+//! The library for authors of frameworks: the scheduler API from a framework's side, and in [`executor`] the executor API.
 //!
 //! [`connect`] keeps a framework subscribed to whichever master leads: it follows redirects, tries the masters in turn,
 //! waits longer after each failure, and subscribes again under the same id when a stream breaks or falls silent. What happens
 //! comes as [`Signal`]s; [`Calls`] sends calls on connections of their own, bound to the current stream.
+//!
+//! What is left to the framework:
+//!
+//! * *Detection*: say where the masters are, by addresses or by ZooKeeper ([`Detection`]); the rest is done here.
+//! * *Failover*: keep the id that [`Signal::Subscribed`] brings; a successor that sets it in `framework.id` takes over, and
+//!   the master keeps the tasks meanwhile for `framework.failover_timeout` seconds, which are none unless they are set.
+//! * *Acknowledgements*: [`Calls::acknowledge`] each status once it is dealt with. Until then it is delivered again and again.
+//! * *Reconciliation*: statuses are never lost, but a framework that has lost its own memory asks: [`Reconciler`].
+//! * *Calls of unknown effect* ([`CallError::Unknown`]): for a launch, wait for the task's status or reconcile; the rest may be repeated.
 //!
 //! ```text
 //!   Seeking ──200──► Subscribed ──stream broke, silent, or ended──► Seeking      (Signal::Subscribed, …, Signal::Disconnected)
@@ -27,7 +36,9 @@
 
 mod backoff;
 mod calls;
+pub mod executor;
 mod masters;
+mod reconciler;
 mod records;
 mod subscription;
 #[cfg(test)]
@@ -37,7 +48,8 @@ use std::time::Duration;
 
 pub use backoff::Backoff;
 pub use calls::{CallError, Calls};
-pub use masters::{Masters, authority, uri};
+pub use masters::{Detection, InvalidDetection, Masters, authority, uri};
+pub use reconciler::Reconciler;
 pub use records::{Records, StreamError};
 pub use subscription::{Disconnection, Signal, Signals};
 
@@ -50,8 +62,8 @@ pub const STREAM_ID_HEADER: &str = "Mesos-Stream-Id";
 /// How a framework wants to be connected.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The masters, each as `host:port`. One is enough: it knows the leader.
-    pub masters: Vec<String>,
+    /// Where the masters are.
+    pub masters: Detection,
     /// The framework. With an `id` it takes over from an earlier subscription of that id.
     pub framework: FrameworkInfo,
     /// Roles that are not to be offered anything at first.
@@ -68,13 +80,14 @@ pub struct Config {
 
 impl Config {
     /// Protobuf, and otherwise what suits most frameworks.
-    pub fn new(masters: Vec<String>, framework: FrameworkInfo) -> Config {
+    pub fn new(masters: impl Into<Detection>, framework: FrameworkInfo) -> Config {
         Config {
-            masters,
+            masters: masters.into(),
             framework,
             suppressed_roles: Vec::new(),
             media: MediaType::Protobuf,
-            backoff: Backoff::default(),
+            // There are few frameworks, and nothing moves while one waits.
+            backoff: Backoff { longest: Duration::from_secs(1), ..Backoff::default() },
             call_timeout: Duration::from_secs(10),
             queue_events: 1024,
         }
