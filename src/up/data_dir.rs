@@ -48,6 +48,10 @@ impl DataDir {
         self.root.join("postgres")
     }
 
+    pub fn zookeeper(&self) -> PathBuf {
+        self.root.join("zookeeper")
+    }
+
     /// The work directory of the agent with this number (from 1).
     pub fn agent(&self, number: usize) -> PathBuf {
         self.root.join("agents").join(number.to_string())

@@ -1,13 +1,14 @@
 //! `attica up`: a whole cluster on this machine.
 //!
-//! Postgres, master, agents, paas and load balancer are children of this process, each in its own process group, so that a Ctrl-C in
-//! the terminal reaches `up` alone and everything ends in order: load balancer, paas, agents with their tasks, master, Postgres. A
-//! role that dies is started again. Everything that must survive lives below the data directory:
+//! Postgres, masters, agents, paas and load balancer are children of this process, each in its own process group, so that a Ctrl-C in
+//! the terminal reaches `up` alone and everything ends in order: load balancer, paas, agents with their tasks, masters, ZooKeeper (with
+//! `--zookeeper`), Postgres. A role that dies is started again. Everything that must survive lives below the data directory:
 //!
 //! ```text
 //! .attica/lock           held while `up` runs
 //! .attica/run/           one file per child: its pid and start time, for the next `up` should this one be killed
 //! .attica/postgres/      the private Postgres (unless --postgres-url names another)
+//! .attica/zookeeper/     three private servers of ZooKeeper (with --zookeeper)
 //! .attica/agents/1/      work directory of the first agent: sandboxes, checkpoints
 //! .attica/shares         what each agent offers, until an orderly stop: agents whose tasks go on must not change
 //! ```
@@ -17,6 +18,7 @@ mod data_dir;
 mod machine;
 mod postgres;
 mod probe;
+mod zookeeper;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -31,16 +33,20 @@ use crate::AnyError;
 use children::{Child, Program};
 use data_dir::DataDir;
 use postgres::Database;
+pub use postgres::Database as PrivateDatabase;
+use zookeeper::ZooKeeper;
 
 /// How many agents one machine takes: each wants an address, a port and a range of ports.
 const MOST_AGENTS: u8 = 64;
+/// How many masters one machine takes; more than one is for show, and for trying what happens when one is killed.
+const MOST_MASTERS: u8 = 9;
 /// How long the roles may take until all of them answer.
 const READY_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long a role may take to end before it is killed. Agents wait for their tasks' grace periods.
 const ROLE_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 const AGENT_STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Start a whole cluster on this machine: Postgres, a master, agents, the service layer and a load balancer.
+/// Start a whole cluster on this machine: Postgres, masters, agents, the service layer and a load balancer.
 #[derive(clap::Args)]
 pub struct Args {
     /// Where everything that must survive is kept
@@ -49,11 +55,18 @@ pub struct Args {
     /// How many agents to run
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_AGENTS)))]
     agents: u8,
+    /// How many masters to run: one leads, the others wait
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_MASTERS)))]
+    masters: u8,
+    /// Elect the leader among the masters through ZooKeeper, three private servers of it, as Mesos does [default: through Postgres]
+    #[arg(long)]
+    zookeeper: bool,
     /// The address to listen on. On a loopback address every agent gets one of its own (127.0.0.1, .2, .3, …), which is its hostname;
     /// on any other the agents share it
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     listen: IpAddr,
-    /// Port of the master (0: any free one)
+    /// Port of the master (0: any free one). On a loopback address further masters have the same at addresses of their own, else any
+    /// free one
     #[arg(long, value_name = "PORT", default_value_t = 5050)]
     master_port: u16,
     /// Port of the first agent; the others follow (0: any free ones)
@@ -103,7 +116,12 @@ pub async fn run(args: Args) -> Result<(), AnyError> {
         None => Database::start_private(data_dir.postgres()).await?,
     };
 
-    let cluster = Cluster::start(&plan, &data_dir, database.url())?;
+    let zookeeper = match args.zookeeper {
+        true => Some(ZooKeeper::start(&data_dir).await?),
+        false => None,
+    };
+    let services = Services { postgres_url: database.url(), zookeeper_url: zookeeper.as_ref().map(ZooKeeper::url) };
+    let cluster = Cluster::start(&plan, &data_dir, &services)?;
     let outcome = tokio::select! {
         ready = cluster.ready(&plan) => match ready {
             Ok(()) => {
@@ -117,6 +135,9 @@ pub async fn run(args: Args) -> Result<(), AnyError> {
     };
     tracing::info!("stopping");
     cluster.stop().await;
+    if let Some(zookeeper) = zookeeper {
+        zookeeper.stop().await;
+    }
     database.stop().await;
     data_dir.forget_shares();
     outcome
@@ -139,7 +160,7 @@ fn announce(plan: &Plan) {
 
 /// Where every role listens, settled and found free before anything is started.
 struct Plan {
-    master: SocketAddr,
+    masters: Vec<SocketAddr>,
     paas: SocketAddr,
     lb: SocketAddr,
     lb_statistics: SocketAddr,
@@ -154,7 +175,12 @@ struct AgentPlan {
 
 impl Plan {
     fn new(args: &Args, data_dir: &DataDir) -> Result<Plan, AnyError> {
-        let master = free_address(args.listen, args.master_port, "--master-port")?;
+        let mut masters = Vec::new();
+        for index in 0..args.masters {
+            let address = own_address(args.listen, index);
+            let port = if index > 0 && address == args.listen { 0 } else { args.master_port };
+            masters.push(free_address(address, port, "--master-port")?);
+        }
         let paas = free_address(args.listen, args.paas_port, "--paas-port")?;
         let lb = free_address(args.listen, args.lb_port, "--lb-port")?;
         let lb_statistics = free_address(args.listen, args.lb_stats_port, "--lb-stats-port")?;
@@ -164,7 +190,7 @@ impl Plan {
                 0 => 0,
                 first => first.checked_add(u16::from(index)).ok_or(UpError::AgentPorts(first, args.agents))?,
             };
-            addresses.push(free_address(agent_address(args.listen, index), port, "--agent-port")?);
+            addresses.push(free_address(own_address(args.listen, index), port, "--agent-port")?);
         }
         let request = format!("{} agents, {}", args.agents, args.agent_resources.as_deref().unwrap_or("by default"));
         let shares = match data_dir.remembered_shares(&request) {
@@ -177,12 +203,12 @@ impl Plan {
             resources,
             attributes: format!("rack:rack-{};zone:zone-{}", index + 1, index % 2 + 1),
         });
-        Ok(Plan { master, paas, lb, lb_statistics, agents: agents.collect() })
+        Ok(Plan { masters, paas, lb, lb_statistics, agents: agents.collect() })
     }
 }
 
-/// On loopback every agent has an address of its own, as machines have.
-fn agent_address(listen: IpAddr, index: u8) -> IpAddr {
+/// On loopback every agent has an address of its own, as machines have; so has every master.
+fn own_address(listen: IpAddr, index: u8) -> IpAddr {
     match listen {
         IpAddr::V4(v4) if v4.is_loopback() => IpAddr::V4(Ipv4Addr::from(u32::from(v4) + u32::from(index))),
         IpAddr::V4(_) | IpAddr::V6(_) => listen,
@@ -199,21 +225,29 @@ fn free_address(ip: IpAddr, port: u16, flag: &'static str) -> Result<SocketAddr,
     }
 }
 
+/// What the roles rely on.
+struct Services<'a> {
+    postgres_url: &'a str,
+    /// Where masters are elected, if not in Postgres.
+    zookeeper_url: Option<&'a str>,
+}
+
 /// The running roles, in the order in which they are started; they are stopped in another: see [`Cluster::stop`].
 struct Cluster {
-    master: Child,
+    masters: Vec<Child>,
     agents: Vec<Child>,
     paas: Child,
     lb: Child,
 }
 
 impl Cluster {
-    fn start(plan: &Plan, data_dir: &Arc<DataDir>, postgres_url: &str) -> Result<Cluster, AnyError> {
-        let master_program =
-            Program::role("master").arg("--listen", plan.master).secret("ATTICA_POSTGRES_URL", postgres_url);
+    fn start(plan: &Plan, data_dir: &Arc<DataDir>, services: &Services<'_>) -> Result<Cluster, AnyError> {
+        let Services { postgres_url, zookeeper_url } = *services;
+        let addresses = || plan.masters.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(",");
+        let detection = zookeeper_url.map_or_else(addresses, str::to_owned);
         let paas_program = Program::role("paas")
             .arg("--listen", plan.paas)
-            .arg("--master", plan.master)
+            .arg("--master", &detection)
             .secret("ATTICA_POSTGRES_URL", postgres_url);
         let lb_program = Program::role("lb")
             .arg("--paas-url", format!("http://{}", plan.paas))
@@ -226,14 +260,24 @@ impl Cluster {
             let program = Program::role("agent")
                 .arg("--ip", agent.address.ip())
                 .arg("--port", agent.address.port())
-                .arg("--master", plan.master)
+                .arg("--master", &detection)
                 .arg("--work-dir", data_dir.agent(number).display())
                 .arg("--resources", &agent.resources)
                 .arg("--attributes", &agent.attributes);
             agents.push(Child::spawn(format!("agent-{number}"), program, data_dir)?);
         }
+        let mut masters = Vec::new();
+        for (index, address) in plan.masters.iter().enumerate() {
+            let program = Program::role("master").arg("--listen", address).secret("ATTICA_POSTGRES_URL", postgres_url);
+            let program = match zookeeper_url {
+                Some(url) => program.arg("--zk", url),
+                None => program,
+            };
+            let name = if plan.masters.len() == 1 { "master".to_owned() } else { format!("master-{}", index + 1) };
+            masters.push(Child::spawn(name, program, data_dir)?);
+        }
         Ok(Cluster {
-            master: Child::spawn("master".into(), master_program, data_dir)?,
+            masters,
             agents,
             paas: Child::spawn("paas".into(), paas_program, data_dir)?,
             lb: Child::spawn("lb".into(), lb_program, data_dir)?,
@@ -243,11 +287,13 @@ impl Cluster {
     /// Resolves once every role answers and the master knows all agents.
     async fn ready(&self, plan: &Plan) -> Result<(), UpError> {
         let all = async {
-            probe::until_ok(plan.master, "/health").await;
+            for master in &plan.masters {
+                probe::until_ok(*master, "/health").await;
+            }
             for agent in &plan.agents {
                 probe::until_ok(agent.address, "/health").await;
             }
-            probe::until_agents_active(plan.master, plan.agents.len()).await;
+            probe::until_agents_active(&plan.masters, plan.agents.len()).await;
             probe::until_ok(plan.paas, "/ping").await;
             probe::until_ok(plan.lb_statistics, "/_haproxy_health_check").await;
         };
@@ -255,13 +301,14 @@ impl Cluster {
         timely.map_err(|_| UpError::NotReady("the cluster".into(), READY_TIMEOUT))
     }
 
-    /// The paas before the agents, so that it does not replace the tasks that end next; the master last, so that it commits how they
-    /// ended.
+    /// The paas before the agents, so that it does not replace the tasks that end next; the masters last, so that one of them commits
+    /// how they ended.
     async fn stop(self) {
         self.lb.stop(Signal::SIGTERM, ROLE_STOP_TIMEOUT).await;
         self.paas.stop(Signal::SIGTERM, ROLE_STOP_TIMEOUT).await;
         let agents = self.agents.into_iter().map(|agent| agent.stop(Signal::SIGUSR1, AGENT_STOP_TIMEOUT));
         futures_util::future::join_all(agents).await;
-        self.master.stop(Signal::SIGTERM, ROLE_STOP_TIMEOUT).await;
+        let masters = self.masters.into_iter().map(|master| master.stop(Signal::SIGTERM, ROLE_STOP_TIMEOUT));
+        futures_util::future::join_all(masters).await;
     }
 }

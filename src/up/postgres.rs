@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// The server of a cluster, and who keeps it.
-pub(super) enum Database {
+pub enum Database {
     /// Somebody else's, given with `--postgres-url`.
     Given { url: String },
     /// Ours: started again when it dies, stopped last.
@@ -19,7 +19,7 @@ pub(super) enum Database {
 }
 
 impl Database {
-    pub(super) async fn start_private(directory: PathBuf) -> Result<Database, PrivatePostgresError> {
+    pub async fn start_private(directory: PathBuf) -> Result<Database, PrivatePostgresError> {
         let options = PrivatePostgresOptions::new(directory);
         let server = PrivatePostgres::start(&options).await?;
         let url = server.url().to_owned();
@@ -27,13 +27,13 @@ impl Database {
         Ok(Database::Private { url, stop, keeper: tokio::spawn(keep(server, options, stopped)) })
     }
 
-    pub(super) fn url(&self) -> &str {
+    pub fn url(&self) -> &str {
         match self {
             Database::Given { url } | Database::Private { url, .. } => url,
         }
     }
 
-    pub(super) async fn stop(self) {
+    pub async fn stop(self) {
         match self {
             Database::Given { .. } => {}
             Database::Private { stop, keeper, .. } => {

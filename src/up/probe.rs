@@ -19,15 +19,18 @@ pub async fn until_ok(address: SocketAddr, path: &str) {
     }
 }
 
-/// Returns once the master at `address` has this many active agents.
-pub async fn until_agents_active(address: SocketAddr, count: usize) {
+/// Returns once the leader among these masters has this many active agents.
+pub async fn until_agents_active(masters: &[SocketAddr], count: usize) {
     loop {
-        if let Ok(body) = get(address, "/slaves").await
-            && let Ok(answer) = serde_json::from_str::<serde_json::Value>(&body)
-            && let Some(agents) = answer["slaves"].as_array()
-            && agents.iter().filter(|agent| agent["active"] == true).count() >= count
-        {
-            return;
+        for master in masters {
+            // Only the leader answers with a list.
+            if let Ok(body) = get(*master, "/slaves").await
+                && let Ok(answer) = serde_json::from_str::<serde_json::Value>(&body)
+                && let Some(agents) = answer["slaves"].as_array()
+                && agents.iter().filter(|agent| agent["active"] == true).count() >= count
+            {
+                return;
+            }
         }
         tokio::time::sleep(PAUSE).await;
     }
