@@ -3,11 +3,17 @@
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
 /// Logs `info` and above; `ATTICA_LOG` takes another filter (`debug`, `attica_core=trace,info`, …).
 pub fn init() {
-    let filter = EnvFilter::try_from_env("ATTICA_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    init_with(LevelFilter::INFO);
+}
+
+/// The same, with another level.
+pub fn init_with(level: LevelFilter) {
+    let filter = EnvFilter::try_from_env("ATTICA_LOG").unwrap_or_else(|_| EnvFilter::new(level.to_string()));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal() || std::env::var_os("ATTICA_COLOR").is_some())

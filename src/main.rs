@@ -1,6 +1,7 @@
 //! The one binary: parses arguments, sets up logging, calls a role or a client command.
 
 mod agent_command;
+mod drop_in;
 mod logging;
 mod up;
 
@@ -46,6 +47,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(ended) = drop_in::answer(std::env::args_os().next().as_deref()) {
+        return ended;
+    }
     if let Some(answered) = client::answer_shell(Cli::command) {
         return answered;
     }

@@ -8,6 +8,7 @@ mod harness;
 mod bad_input;
 mod client;
 mod console;
+mod drop_in;
 mod newcomer;
 mod preflight;
 mod restart;

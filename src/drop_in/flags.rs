@@ -1,0 +1,184 @@
+//! The flags of a Mesos daemon: `--name=value`, `--name`, `--no-name`, and `MESOS_NAME=value` in the environment. The command line
+//! counts more than the environment. A value `file:///path` stands for what the file holds.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// One documented flag.
+pub struct Flag {
+    pub name: &'static str,
+    /// Names it had before, which still count.
+    pub aliases: &'static [&'static str],
+    pub kind: Kind,
+    pub effect: Effect,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// True or false.
+    Switch,
+    /// Anything else.
+    Value,
+}
+
+/// What becomes of a flag.
+#[derive(Clone, Copy)]
+pub enum Effect {
+    /// The role has a flag of the same name that does the same.
+    Same,
+    /// Says with others how the role is started: see `master_plan`.
+    Plan,
+    /// Accepted, and this takes its place.
+    Replaced(&'static str),
+    /// These values mean what happens anyway. Any other is refused, for this reason.
+    Only(&'static [&'static str], &'static str),
+}
+
+/// What was given, by the flags' names.
+pub struct Given {
+    values: BTreeMap<&'static str, String>,
+}
+
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum FlagError {
+    #[error("there is no flag --{0}; --help lists all")]
+    Unknown(String),
+    #[error("`{0}` is not a flag; flags are written as --name=value")]
+    NotAFlag(String),
+    #[error("--{0} needs a value: --{0}=VALUE")]
+    NoValue(&'static str),
+    #[error("--no-{0} makes no sense: --{0} is not true or false")]
+    NotASwitch(&'static str),
+    #[error("--{name}={value}: expected true or false")]
+    NotABoolean { name: &'static str, value: String },
+    #[error("--{name}: cannot read {}: {reason}", path.display())]
+    File { name: &'static str, path: PathBuf, reason: String },
+    #[error("--{name}={value} is refused: {reason}")]
+    Refused { name: &'static str, value: String, reason: &'static str },
+}
+
+impl Given {
+    /// Reads a command line (without the program's name) and an environment.
+    pub fn read(
+        flags: &'static [Flag],
+        arguments: impl IntoIterator<Item = String>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Given, FlagError> {
+        let mut values = BTreeMap::new();
+        for (variable, value) in variables {
+            let name = variable.strip_prefix("MESOS_").map(str::to_ascii_lowercase);
+            if let Some(flag) = name.and_then(|name| find(flags, &name)) {
+                values.insert(flag.name, flag.value(value)?);
+            }
+        }
+        for argument in arguments {
+            let Some(text) = argument.strip_prefix("--") else { return Err(FlagError::NotAFlag(argument)) };
+            let (name, value) = match text.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (text, None),
+            };
+            let (flag, value) = match (find(flags, name), name.strip_prefix("no-").and_then(|name| find(flags, name))) {
+                (Some(flag), _) => match (value, flag.kind) {
+                    (Some(value), _) => (flag, value.to_owned()),
+                    (None, Kind::Switch) => (flag, "true".to_owned()),
+                    (None, Kind::Value) => return Err(FlagError::NoValue(flag.name)),
+                },
+                (None, Some(flag)) if flag.kind == Kind::Switch && value.is_none() => (flag, "false".to_owned()),
+                (None, Some(flag)) => return Err(FlagError::NotASwitch(flag.name)),
+                (None, None) => return Err(FlagError::Unknown(name.to_owned())),
+            };
+            values.insert(flag.name, flag.value(value)?);
+        }
+        Ok(Given { values })
+    }
+
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
+    pub fn is_true(&self, name: &str) -> bool {
+        self.get(name) == Some("true")
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.values.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+}
+
+impl Flag {
+    /// The value as it is meant.
+    fn value(&self, text: String) -> Result<String, FlagError> {
+        let text = match text.strip_prefix("file://") {
+            Some(path) => fs::read_to_string(path).map(|text| text.trim_end().to_owned()).map_err(|error| {
+                FlagError::File { name: self.name, path: PathBuf::from(path), reason: error.to_string() }
+            })?,
+            None => text,
+        };
+        match (self.kind, text.as_str()) {
+            (Kind::Value, _) => Ok(text),
+            (Kind::Switch, "true" | "1") => Ok("true".to_owned()),
+            (Kind::Switch, "false" | "0") => Ok("false".to_owned()),
+            (Kind::Switch, _) => Err(FlagError::NotABoolean { name: self.name, value: text }),
+        }
+    }
+}
+
+/// A flag by its name, or one it had before.
+pub fn find(flags: &'static [Flag], name: &str) -> Option<&'static Flag> {
+    flags.iter().find(|flag| flag.name == name || flag.aliases.contains(&name))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+mod tests {
+    use super::*;
+
+    static FLAGS: [Flag; 3] = [
+        Flag { name: "port", aliases: &[], kind: Kind::Value, effect: Effect::Plan },
+        Flag { name: "quiet", aliases: &[], kind: Kind::Switch, effect: Effect::Plan },
+        Flag { name: "agent_ping", aliases: &["slave_ping"], kind: Kind::Value, effect: Effect::Plan },
+    ];
+
+    fn read(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Vec<(&'static str, String)>, FlagError> {
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned());
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let given = Given::read(&FLAGS, arguments, variables)?;
+        Ok(given.iter().map(|(name, value)| (name, value.to_owned())).collect())
+    }
+
+    #[test]
+    fn flags_are_read_as_mesos_reads_them() {
+        let given = read(&["--port=1", "--quiet", "--slave_ping=5secs"], &[]).unwrap();
+        assert_eq!(given, [("agent_ping", "5secs".into()), ("port", "1".into()), ("quiet", "true".into())]);
+        assert_eq!(read(&["--no-quiet"], &[]).unwrap(), [("quiet", "false".into())]);
+        assert_eq!(read(&["--quiet=0"], &[]).unwrap(), [("quiet", "false".into())]);
+        assert_eq!(read(&["--port="], &[]).unwrap(), [("port", String::new())]);
+    }
+
+    #[test]
+    fn the_command_line_counts_more_than_the_environment() {
+        let variables = [("MESOS_PORT", "1"), ("MESOS_QUIET", "1"), ("MESOS_ELSE", "x"), ("PORT", "9")];
+        assert_eq!(read(&["--port=2"], &variables).unwrap(), [("port", "2".into()), ("quiet", "true".into())]);
+    }
+
+    #[test]
+    fn a_file_stands_for_what_it_holds() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "5050\n").unwrap();
+        let argument = format!("--port=file://{}", file.path().display());
+        assert_eq!(read(&[&argument], &[]).unwrap(), [("port", "5050".into())]);
+        assert!(matches!(read(&["--port=file:///nowhere"], &[]), Err(FlagError::File { name: "port", .. })));
+    }
+
+    #[test]
+    fn what_is_no_flag_is_refused() {
+        assert_eq!(read(&["--prot=1"], &[]), Err(FlagError::Unknown("prot".into())));
+        assert_eq!(read(&["port"], &[]), Err(FlagError::NotAFlag("port".into())));
+        assert_eq!(read(&["--port"], &[]), Err(FlagError::NoValue("port")));
+        assert_eq!(read(&["--no-port"], &[]), Err(FlagError::NotASwitch("port")));
+        assert_eq!(read(&["--quiet=maybe"], &[]), Err(FlagError::NotABoolean { name: "quiet", value: "maybe".into() }));
+    }
+}

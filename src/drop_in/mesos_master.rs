@@ -1,0 +1,195 @@
+//! `mesos-master`: its documented flags, and what each means here.
+
+use std::process::ExitCode;
+
+use super::flags::{Effect, Flag, FlagError, Given, Kind};
+use super::master_plan::{MasterPlan, PlanError};
+use crate::{AnyError, logging};
+
+use Effect::{Only, Plan, Replaced, Same};
+
+const fn value(name: &'static str, effect: Effect) -> Flag {
+    Flag { name, aliases: &[], kind: Kind::Value, effect }
+}
+
+const fn switch(name: &'static str, effect: Effect) -> Flag {
+    Flag { name, aliases: &[], kind: Kind::Switch, effect }
+}
+
+const fn renamed(flag: Flag, aliases: &'static [&'static str]) -> Flag {
+    Flag { aliases, ..flag }
+}
+
+/// Its reason is the same for everything that is loaded into the process.
+const NO_MODULES: &str = "shared libraries are not loaded; what modules add is built in, or not there";
+
+/// Every flag that Mesos documents for its master. One that the master has meanwhile got itself does its job whatever is written here.
+pub static FLAGS: [Flag; 77] = [
+    // Where it listens and is reached.
+    value("ip", Plan),
+    value("port", Plan),
+    value("advertise_ip", Plan),
+    value("advertise_port", Plan),
+    value("ip_discovery_command", Only(&[""], "the address is told with --ip")),
+    value("hostname", Same),
+    switch("hostname_lookup", Plan),
+    // What is durable, and who leads.
+    value("work_dir", Plan),
+    value("registry", Same),
+    value("quorum", Replaced("what masters must not forget is in Postgres, which needs no majority of masters")),
+    value("zk", Same),
+    value("zk_session_timeout", Same),
+    switch("log_auto_initialize", Replaced("Postgres takes the place of the replicated log and is set up by itself")),
+    switch("registry_strict", Only(&["false"], "it was experimental in Mesos")),
+    value("registry_fetch_timeout", Replaced("a master that wins waits for Postgres as long as it takes")),
+    value("registry_store_timeout", Replaced("writes wait for Postgres; meanwhile calls are answered with 503")),
+    value("registry_gc_interval", Replaced("what is too old is forgotten at the moment it is")),
+    value("registry_max_agent_age", Same),
+    value("registry_max_agent_count", Same),
+    value("master_contender", Only(&[""], NO_MODULES)),
+    value("master_detector", Only(&[""], NO_MODULES)),
+    // Agents.
+    renamed(value("agent_ping_timeout", Same), &["slave_ping_timeout"]),
+    renamed(value("max_agent_ping_timeouts", Same), &["max_slave_ping_timeouts"]),
+    renamed(value("agent_reregister_timeout", Same), &["slave_reregister_timeout"]),
+    renamed(value("agent_removal_rate_limit", Same), &["slave_removal_rate_limit"]),
+    renamed(
+        value(
+            "recovery_agent_removal_limit",
+            Only(&["100%"], "agents that do not come back are limited by --agent_removal_rate_limit"),
+        ),
+        &["recovery_slave_removal_limit"],
+    ),
+    value("whitelist", Only(&["", "*"], "agents are kept out by what they must show to register")),
+    value("domain", Only(&[""], "fault domains are not known to this master")),
+    switch("require_agent_domain", Only(&["false"], "fault domains are not known to this master")),
+    // Offers.
+    value("allocator", Only(&["hierarchical", "HierarchicalDRF"], NO_MODULES)),
+    value("allocation_interval", Replaced("resources are offered at once when they become free, not at intervals")),
+    value("allocator_agent_recovery_factor", Replaced("agents that are not back yet are counted as they were left")),
+    value("allocator_recovery_timeout", Replaced("agents that are not back yet are counted as they were left")),
+    renamed(value("role_sorter", Only(&["drf"], "roles share by dominant resource")), &["user_sorter"]),
+    value("framework_sorter", Only(&["drf"], "frameworks share by dominant resource")),
+    value("fair_sharing_excluded_resource_names", Only(&[""], "every scalar resource counts for fairness")),
+    switch("filter_gpu_resources", Only(&["true"], "gpus go to frameworks that say they can use them")),
+    value("min_allocatable_resources", Only(&["cpus:0.01|mem:32"], "the least that is offered is cpus:0.01 or mem:32")),
+    value("offer_timeout", Same),
+    value("offer_constraints_re2_max_mem", Replaced("patterns are bounded by the length of their text")),
+    value("offer_constraints_re2_max_program_size", Replaced("patterns are bounded by the length of their text")),
+    value("roles", Only(&["", "*"], "any valid role may be used; there is no list of them")),
+    value("weights", Only(&[""], "weights are set while the master runs")),
+    value("rate_limits", Only(&[""], "Mesos itself did not apply them to frameworks that speak HTTP")),
+    switch("root_submissions", Only(&["true"], "whose tasks may run as root is not decided here")),
+    // Who may do what.
+    value("acls", Only(&[""], "authorization is not built in")),
+    value("credentials", Only(&[""], "authentication is not built in")),
+    renamed(switch("authenticate_frameworks", Only(&["false"], "authentication is not built in")), &["authenticate"]),
+    renamed(
+        switch("authenticate_agents", Only(&["false"], "authentication is not built in")),
+        &["authenticate_slaves"],
+    ),
+    switch("authenticate_http_frameworks", Only(&["false"], "authentication is not built in")),
+    switch("authenticate_http_readonly", Only(&["false"], "authentication is not built in")),
+    renamed(
+        switch("authenticate_http_readwrite", Only(&["false"], "authentication is not built in")),
+        &["authenticate_http"],
+    ),
+    value("authentication_v0_timeout", Replaced("the old driver protocol, which it is about, is not spoken")),
+    value("authenticators", Only(&["crammd5"], NO_MODULES)),
+    value("authorizers", Only(&["local"], NO_MODULES)),
+    value("http_authenticators", Only(&["basic"], NO_MODULES)),
+    value("http_framework_authenticators", Only(&["", "basic"], NO_MODULES)),
+    // What is shown.
+    value("cluster", Same),
+    value("max_completed_frameworks", Same),
+    value("max_completed_tasks_per_framework", Same),
+    value("max_unreachable_tasks_per_framework", Replaced("unreachable tasks are kept until their agent is forgotten")),
+    value(
+        "max_operator_event_stream_subscribers",
+        Replaced("event streams are bounded by the connections of the process"),
+    ),
+    switch("publish_per_framework_metrics", Replaced("metrics are what /metrics/snapshot lists")),
+    value("webui_dir", Replaced("the console is part of the program, at the service layer's /ui/")),
+    // The process.
+    value("log_dir", Replaced("log lines go to standard error; whoever starts this process keeps them")),
+    value("external_log_file", Replaced("log lines go to standard error; whoever starts this process keeps them")),
+    value("logging_level", Plan),
+    value("logbufsecs", Replaced("log lines are written at once")),
+    switch("initialize_driver_logging", Replaced("there is no driver in this process")),
+    switch("quiet", Plan),
+    switch("memory_profiling", Only(&["false"], "there is no jemalloc in this process")),
+    value("modules", Only(&[""], NO_MODULES)),
+    value("modules_dir", Only(&[""], NO_MODULES)),
+    value("hooks", Only(&[""], NO_MODULES)),
+    value("firewall_rules", Only(&[""], "endpoints cannot be switched off")),
+    switch("help", Plan),
+    switch("version", Plan),
+];
+
+/// Runs the daemon.
+pub fn main() -> ExitCode {
+    let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let given = match Given::read(&FLAGS, arguments, variables) {
+        Ok(given) => given,
+        Err(error) => return refuse(&error),
+    };
+    if given.is_true("help") {
+        return help();
+    }
+    if given.is_true("version") {
+        return version();
+    }
+    let plan = match MasterPlan::of(&given) {
+        Ok(plan) => plan,
+        Err(PlanError::Flag(error)) => return refuse(&error),
+        Err(PlanError::Value(error)) => error.exit(),
+    };
+    logging::init_with(plan.log_level);
+    for note in &plan.notes {
+        tracing::info!("{note}");
+    }
+    let outcome: Result<(), AnyError> = crate::block_on(plan.run());
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            logging::fatal(error.as_ref());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn refuse(error: &FlagError) -> ExitCode {
+    logging::fatal(error);
+    ExitCode::FAILURE
+}
+
+#[allow(clippy::print_stdout, reason = "what was asked for goes to standard output")]
+fn version() -> ExitCode {
+    println!("mesos {} (attica {})", attica_core::master::MESOS_VERSION, env!("CARGO_PKG_VERSION"));
+    ExitCode::SUCCESS
+}
+
+#[allow(clippy::print_stdout, reason = "what was asked for goes to standard output")]
+fn help() -> ExitCode {
+    println!(
+        "Usage: mesos-master [options]\n\nEach flag also as MESOS_FLAG=value in the environment; file:///path stands for what a file holds."
+    );
+    println!(
+        "ATTICA_POSTGRES_URL names the Postgres where everything durable is kept [default: a private one in --work_dir].\n"
+    );
+    for flag in &FLAGS {
+        let form = match flag.kind {
+            Kind::Switch => format!("--[no-]{}", flag.name),
+            Kind::Value => format!("--{}=VALUE", flag.name),
+        };
+        match flag.effect {
+            Same | Plan => println!("  {form}"),
+            Replaced(instead) => println!("  {form}\n      accepted: {instead}"),
+            Only([] | [""], reason) => println!("  {form}\n      refused: {reason}"),
+            Only(values, reason) => println!("  {form}\n      only {}: {reason}", values.join(", ")),
+        }
+    }
+    ExitCode::SUCCESS
+}

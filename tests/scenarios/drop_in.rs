@@ -1,0 +1,154 @@
+//! The binary under the name of `mesos-master`, started the way scripts start that.
+
+use std::fs;
+use std::io::Read;
+use std::net::TcpListener;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::json;
+
+use crate::harness::{PATIENCE, request};
+
+/// What an operator waits for before SIGKILL.
+const STOP_LIMIT: Duration = Duration::from_secs(1);
+
+/// A `mesos-master` in a directory of its own.
+struct MesosMaster {
+    process: Child,
+    url: String,
+    log: PathBuf,
+}
+
+fn program(directory: &tempfile::TempDir) -> Command {
+    let link = directory.path().join("mesos-master");
+    if !link.exists() {
+        symlink(env!("CARGO_BIN_EXE_attica"), &link).expect("a symlink");
+    }
+    let mut command = Command::new(link);
+    command.env_remove("ATTICA_POSTGRES_URL").stdin(Stdio::null());
+    command
+}
+
+impl MesosMaster {
+    fn start(directory: &tempfile::TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> MesosMaster {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        drop(listener);
+        let log = directory.path().join("log");
+        let output = fs::File::options().create(true).append(true).open(&log).expect("a log file");
+        let process = program(directory)
+            .args(["--ip=127.0.0.1", &format!("--port={}", address.port())])
+            .args(arguments)
+            .envs(variables.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(output)
+            .spawn()
+            .expect("it starts");
+        let mut master = MesosMaster { process, url: format!("http://{address}"), log };
+        let deadline = Instant::now() + PATIENCE;
+        while master.get("/state").0 != 200 {
+            let ended = master.process.try_wait().expect("ours");
+            assert!(ended.is_none() && Instant::now() < deadline, "{ended:?}: {}", master.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        master
+    }
+
+    fn get(&self, path: &str) -> (u16, serde_json::Value) {
+        request("GET", &format!("{}{path}", self.url), None)
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// SIGTERM; how long it took.
+    fn stop(&mut self) -> Duration {
+        let asked = Instant::now();
+        kill(Pid::from_raw(self.process.id().cast_signed()), Signal::SIGTERM).expect("it runs");
+        let status = self.process.wait().expect("ours");
+        assert!(status.success(), "{status}: {}", self.log());
+        asked.elapsed()
+    }
+}
+
+impl Drop for MesosMaster {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn without_a_database_it_leads_at_once_and_ends_within_a_second() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let arguments = ["--registry=in_memory", "--quorum=1", "--slave_ping_timeout=3secs", "--no-authenticate_agents"];
+    let variables = [("MESOS_CLUSTER", "legacy"), ("MESOS_HOSTNAME", "m1.example.org"), ("MESOS_QUIET", "0")];
+    let mut master = MesosMaster::start(&directory, &arguments, &variables);
+    let (_, state) = master.get("/master/state.json");
+    assert_eq!((&state["cluster"], &state["hostname"]), (&json!("legacy"), &json!("m1.example.org")));
+    assert_eq!(state["flags"]["agent_ping_timeout"], "3secs");
+    assert_eq!(master.get("/metrics/snapshot").1["master/elected"], 1.0);
+    assert!(master.log().contains("--quorum is accepted: "), "{}", master.log());
+
+    // With a framework's stream open as well.
+    let subscribe = json!({"type": "SUBSCRIBE", "subscribe": {"framework_info": {"user": "root", "name": "idle"}}});
+    let mut stream = ureq::post(format!("{}/api/v1/scheduler", master.url))
+        .header("content-type", "application/json")
+        .send(subscribe.to_string())
+        .expect("a stream");
+    let mut first = [0; 16];
+    stream.body_mut().as_reader().read_exact(&mut first).expect("SUBSCRIBED");
+    let took = master.stop();
+    assert!(took < STOP_LIMIT, "{took:?}");
+}
+
+#[test]
+fn with_a_work_directory_it_remembers_there() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let work_dir = format!("--work_dir={}", directory.path().join("work").display());
+    let subscribe = json!({"type": "SUBSCRIBE", "subscribe": {"framework_info":
+        {"user": "root", "name": "kept", "failover_timeout": 1000.0}}});
+    let mut master = MesosMaster::start(&directory, &[&work_dir], &[]);
+    let stream = ureq::post(format!("{}/api/v1/scheduler", master.url))
+        .header("content-type", "application/json")
+        .send(subscribe.to_string())
+        .expect("a stream");
+    let deadline = Instant::now() + PATIENCE;
+    let framework = loop {
+        let (_, frameworks) = master.get("/frameworks");
+        if let Some(id) = frameworks["frameworks"][0]["id"].as_str() {
+            break id.to_owned();
+        }
+        assert!(Instant::now() < deadline, "{frameworks}");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    drop(stream);
+    master.stop();
+    let master = MesosMaster::start(&directory, &[&work_dir], &[]);
+    assert_eq!(master.get("/frameworks").1["frameworks"][0]["id"], json!(framework), "{}", master.log());
+}
+
+#[test]
+fn what_it_cannot_do_it_refuses_by_name() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    for (arguments, says) in [
+        (&["--registry=in_memory", "--modules=file.json"][..], "--modules=file.json is refused"),
+        (&["--registry=in_memory", "--prot=5050"], "there is no flag --prot"),
+        (&["--zk=zk://127.0.0.1/mesos", "--work_dir=/nowhere"], "ATTICA_POSTGRES_URL"),
+        (&[], "--work_dir needs a value"),
+    ] {
+        let output = program(&directory).args(arguments).output().expect("it runs");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && text.contains(says), "{arguments:?}: {text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+    let output = program(&directory).arg("--help").output().expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && text.contains("--work_dir=VALUE") && text.contains("--[no-]quiet"), "{text}");
+}
