@@ -4,7 +4,10 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../takeover/mod.rs"]
+mod takeover;
 
+mod elections;
 mod kill_each_role;
 mod partition;
 mod paused_leader;
