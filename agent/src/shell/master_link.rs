@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use attica_core_api::client::{Backoff, Detection, Masters, Records, StreamError, authority, uri};
+use attica_core_api::client::{Backoff, Detection, Masters, Pause, Records, StreamError, authority, uri};
 use attica_core_api::encode_proto;
 use attica_core_api::http::{Client, ClientError, MediaType, Protocol};
 use attica_core_api::link::{
@@ -124,7 +124,9 @@ impl MasterLink {
             if self.messages.send(Message::Input(Input::LinkClosed)).await.is_err() {
                 return;
             }
-            self.masters.pause(wait).await;
+            if self.masters.pause(wait).await == Pause::CutShort {
+                failures = 0;
+            }
         }
     }
 

@@ -67,6 +67,15 @@ impl From<Vec<String>> for Detection {
     }
 }
 
+/// How a wait between two attempts ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// By itself.
+    Over,
+    /// There is another leader to ask.
+    CutShort,
+}
+
 /// The masters there are, and the leader that one of them, or ZooKeeper, has named.
 pub struct Masters {
     source: Source,
@@ -139,11 +148,11 @@ impl Masters {
         self.hops <= MAX_HOPS
     }
 
-    /// Waits before the next attempt; not to the end when ZooKeeper names another leader meanwhile.
-    pub async fn pause(&mut self, duration: Duration) {
+    /// Waits before the next attempt; not to the end when ZooKeeper names another leader meanwhile, of whom no failure is known yet.
+    pub async fn pause(&mut self, duration: Duration) -> Pause {
         tokio::select! {
-            () = tokio::time::sleep(duration) => {}
-            () = self.replaced() => {}
+            () = tokio::time::sleep(duration) => Pause::Over,
+            () = self.replaced() => Pause::CutShort,
         }
     }
 

@@ -48,7 +48,7 @@ use std::time::Duration;
 
 pub use backoff::Backoff;
 pub use calls::{CallError, Calls};
-pub use masters::{Detection, InvalidDetection, Masters, authority, uri};
+pub use masters::{Detection, InvalidDetection, Masters, Pause, authority, uri};
 pub use reconciler::Reconciler;
 pub use records::{Records, StreamError};
 pub use subscription::{Disconnection, Signal, Signals};

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::calls::{MAX_TEXT_BYTES, PATH, Subscription, encode};
-use super::masters::{self, Masters};
+use super::masters::{self, Masters, Pause};
 use super::records::{Records, StreamError};
 use super::{Calls, Config, STREAM_ID_HEADER};
 use crate::http::{Client, ClientError, Protocol, ResponseBody};
@@ -169,7 +169,9 @@ impl Subscriber {
                 Err(why) => self.note_failure(&why),
             }
             failures += 1;
-            self.masters.pause(self.config.backoff.after(failures)).await;
+            if self.masters.pause(self.config.backoff.after(failures)).await == Pause::CutShort {
+                failures = 0;
+            }
         }
     }
 
