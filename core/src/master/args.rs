@@ -119,6 +119,15 @@ pub enum Registry {
     InMemory,
 }
 
+impl std::fmt::Display for Registry {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Registry::Postgres => "postgres",
+            Registry::InMemory => "in_memory",
+        })
+    }
+}
+
 /// How others reach this master.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advertise {

@@ -168,10 +168,13 @@ fn flags(args: &Args) -> Map<String, Value> {
         ("max_completed_frameworks", args.max_completed_frameworks.to_string()),
         ("max_completed_tasks_per_framework", args.max_completed_tasks_per_framework.to_string()),
         ("offer_timeout", args.offer_timeout.to_string()),
+        ("registry", args.registry.to_string()),
+        ("zk_session_timeout", args.zk_session_timeout.to_string()),
     ];
     let mut flags: Map<String, Value> =
         pairs.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect();
-    for (name, value) in [("cluster", &args.cluster), ("hostname", &args.hostname)] {
+    let zk = args.zk.as_ref().map(ToString::to_string); // without its password
+    for (name, value) in [("cluster", &args.cluster), ("hostname", &args.hostname), ("zk", &zk)] {
         if let Some(value) = value {
             flags.insert(name.to_owned(), Value::String(value.clone()));
         }

@@ -38,7 +38,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use attica_core_api::Timestamp;
-use attica_core_api::http::{Limits, Server};
+use attica_core_api::http::{Limits, ReadyFileError, Server, write_ready_file};
 use attica_core_store::Database;
 use attica_core_store::election::{self, AnyElection, Election, ElectionError, Leadership};
 use attica_core_store::migrations::{self, MigrationError};
@@ -91,15 +91,9 @@ pub enum Error {
     /// An election among masters that have nothing in common.
     #[error("--registry=in_memory is for one master alone: it cannot be elected with --zk; leave one of them out")]
     ElectionInMemory,
-    /// The ready file cannot be written.
-    #[error("cannot write the ready file {}", path.display())]
-    ReadyFile {
-        /// Where.
-        path: PathBuf,
-        /// The reason.
-        #[source]
-        source: io::Error,
-    },
+    /// Whoever waits for this role would wait in vain.
+    #[error(transparent)]
+    ReadyFile(#[from] ReadyFileError),
     /// The database is not one that this program can use.
     #[error("cannot use the database")]
     Migration(#[source] MigrationError),
@@ -258,15 +252,9 @@ impl Announcement {
             _ = leads => {}
             _ = follows => {}
         }
-        // Written beside and renamed, so that nobody reads half an address.
-        let partial = path.with_extension("partial");
-        let written = match tokio::fs::write(&partial, format!("{}\n", self.bound)).await {
-            Ok(()) => tokio::fs::rename(&partial, &path).await,
-            Err(error) => Err(error),
-        };
-        match written {
+        match write_ready_file(&path, self.bound).await {
             Ok(()) => std::future::pending().await,
-            Err(source) => Error::ReadyFile { path, source },
+            Err(error) => error.into(),
         }
     }
 }

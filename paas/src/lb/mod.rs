@@ -17,11 +17,11 @@ mod traffic;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use attica_core_api::http::{Limits, Server};
+use attica_core_api::http::{Limits, ReadyFileError, Server, write_ready_file};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -51,15 +51,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// The ready file cannot be written.
-    #[error("cannot write the ready file {}", path.display())]
-    ReadyFile {
-        /// Where.
-        path: PathBuf,
-        /// The reason.
-        #[source]
-        source: io::Error,
-    },
+    /// Whoever waits for this role would wait in vain.
+    #[error(transparent)]
+    ReadyFile(#[from] ReadyFileError),
     /// A part of it ended by itself.
     #[error("a part of the load balancer ended")]
     PartEnded,
@@ -124,17 +118,11 @@ async fn announce(path: Option<&Path>, bound: SocketAddr, mut loaded: watch::Rec
     }
     tracing::info!("the first routes are in use");
     if let Some(path) = path
-        && let Err(source) = write_ready_file(path, bound).await
+        && let Err(error) = write_ready_file(path, bound).await
     {
-        return Error::ReadyFile { path: path.to_owned(), source };
+        return error.into();
     }
     std::future::pending().await
-}
-
-async fn write_ready_file(path: &Path, bound: SocketAddr) -> io::Result<()> {
-    let partial = path.with_extension("partial");
-    tokio::fs::write(&partial, format!("{bound}\n")).await?;
-    tokio::fs::rename(&partial, path).await
 }
 
 /// Closes what nobody uses, for ever.

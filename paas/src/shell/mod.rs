@@ -17,12 +17,12 @@ mod tests;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use attica_core_api::http::{Client, Limits, Protocol, Server};
+use attica_core_api::http::{Client, Limits, Protocol, ReadyFileError, Server, write_ready_file};
 use attica_core_store::election::{self, Election, ElectionError, LeaseTime, PostgresElection};
 use attica_core_store::migrations::{self, MigrationError};
 use attica_core_store::{Database, LeaderRole};
@@ -62,15 +62,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// The ready file cannot be written.
-    #[error("cannot write the ready file {}", path.display())]
-    ReadyFile {
-        /// Where.
-        path: PathBuf,
-        /// The reason.
-        #[source]
-        source: io::Error,
-    },
+    /// Whoever waits for this role would wait in vain.
+    #[error(transparent)]
+    ReadyFile(#[from] ReadyFileError),
     /// The database is not one that this program can use.
     #[error("cannot use the database")]
     Migration(#[source] MigrationError),
@@ -194,15 +188,9 @@ async fn announce(
             _ = leads => {}
             _ = follows => {}
         }
-        if let Err(source) = write_ready_file(path, bound).await {
-            return Error::ReadyFile { path: path.to_owned(), source };
+        if let Err(error) = write_ready_file(path, bound).await {
+            return error.into();
         }
     }
     std::future::pending().await
-}
-
-async fn write_ready_file(path: &Path, bound: SocketAddr) -> io::Result<()> {
-    let partial = path.with_extension("partial");
-    tokio::fs::write(&partial, format!("{bound}\n")).await?;
-    tokio::fs::rename(&partial, path).await
 }

@@ -11,6 +11,7 @@ mod body;
 mod client;
 mod limits;
 pub mod media;
+mod ready;
 mod server;
 pub mod stream;
 
@@ -18,6 +19,7 @@ pub use body::{BodyError, RequestBody, read_body};
 pub use client::{Client, ClientError, Protocol, ResponseBody};
 pub use limits::Limits;
 pub use media::MediaType;
+pub use ready::{ReadyFileError, write_ready_file};
 pub use server::{Connection, PeerAddress, Server};
 
 /// An error of somebody else's body or service.
