@@ -1,11 +1,12 @@
 //! A framework in fifty lines: runs a command some times, each time as a task of its own, and ends when all have finished.
 //!
-//! `cargo run -p attica-core-api --example scheduler -- 127.0.0.1:5050 10 'echo hello'`
+//! `cargo run -p attica-core-api --example scheduler -- 127.0.0.1:5050 10 'echo hello'`; masters may also be given as
+//! `host1:5050,host2:5050` or as the ZooKeeper that elects them, `zk://host1,host2/mesos`.
 
 use std::error::Error;
 
 use attica_core_api::Role;
-use attica_core_api::client::{self, Config, Signal};
+use attica_core_api::client::{self, Config, Detection, Signal};
 use attica_core_api::resources::{from_wire, parse};
 use attica_core_api::scheduler::EventType;
 use attica_core_api::v1::{
@@ -15,12 +16,12 @@ use attica_core_api::v1::{
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let master = arguments.next().unwrap_or_else(|| "127.0.0.1:5050".to_owned());
+    let masters: Detection = arguments.next().unwrap_or_else(|| "127.0.0.1:5050".to_owned()).parse()?;
     let count: u32 = arguments.next().map_or(Ok(10), |count| count.parse())?;
     let command = arguments.next().unwrap_or_else(|| "true".to_owned());
 
     let framework = FrameworkInfo { user: "root".to_owned(), name: "example".to_owned(), ..FrameworkInfo::default() };
-    let (calls, mut signals) = client::connect(Config::new(vec![master], framework));
+    let (calls, mut signals) = client::connect(Config::new(masters, framework));
     let (mut launched, mut finished) = (0, 0);
     while finished < count {
         let event = match signals.next().await {
