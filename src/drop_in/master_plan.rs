@@ -41,7 +41,7 @@ pub enum PlanError {
 impl MasterPlan {
     /// Takes every flag into account.
     pub fn of(given: &Given) -> Result<MasterPlan, PlanError> {
-        let command = master::Args::augment_args(Command::new("mesos-master").no_binary_name(true));
+        let command = own_flags().no_binary_name(true);
         let mut arguments = Vec::new();
         let mut notes = Vec::new();
         for (name, value) in given.iter() {
@@ -74,6 +74,16 @@ impl MasterPlan {
         database.stop().await;
         Ok(outcome?)
     }
+}
+
+/// The flags of our own master.
+fn own_flags() -> Command {
+    master::Args::augment_args(Command::new("mesos-master"))
+}
+
+/// Whether our master has a flag of this name.
+pub fn does_its_job(name: &str) -> bool {
+    known(&own_flags(), name).is_some()
 }
 
 /// The flag of our master with this name.
@@ -171,7 +181,6 @@ mod tests {
 
     #[test]
     fn every_flag_of_the_list_is_there_once_and_means_something() {
-        let command = master::Args::augment_args(Command::new("mesos-master"));
         for (index, flag) in FLAGS.iter().enumerate() {
             let names = || std::iter::once(&flag.name).chain(flag.aliases);
             let twice = FLAGS[..index]
@@ -179,7 +188,7 @@ mod tests {
                 .any(|other| names().any(|name| other.name == *name || other.aliases.contains(name)));
             assert!(!twice, "--{} is in the list twice", flag.name);
             match flag.effect {
-                Effect::Same => assert!(known(&command, flag.name).is_some(), "the master has no --{}", flag.name),
+                Effect::Same => assert!(does_its_job(flag.name), "the master has no --{}", flag.name),
                 Effect::Plan | Effect::Replaced(_) => {}
                 // The value that Mesos has by default must do: scripts write it out.
                 Effect::Only(values, _) => assert!(!values.is_empty() || flag.kind == Kind::Value, "--{}", flag.name),

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::flags::{Effect, Flag, FlagError, Given, Kind};
-use super::master_plan::{MasterPlan, PlanError};
+use super::master_plan::{MasterPlan, PlanError, does_its_job};
 use crate::{AnyError, logging};
 
 use Effect::{Only, Plan, Replaced, Same};
@@ -185,6 +185,7 @@ fn help() -> ExitCode {
             Kind::Value => format!("--{}=VALUE", flag.name),
         };
         match flag.effect {
+            _ if does_its_job(flag.name) => println!("  {form}"),
             Same | Plan => println!("  {form}"),
             Replaced(instead) => println!("  {form}\n      accepted: {instead}"),
             Only([] | [""], reason) => println!("  {form}\n      refused: {reason}"),

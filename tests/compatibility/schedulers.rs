@@ -25,6 +25,17 @@ fn pymesos_and_the_go_client_run_a_hundred_tasks_each() {
     cluster.stop_up();
 }
 
+#[test]
+fn pymesos_finds_the_leader_through_zookeeper() {
+    let mut cluster = Cluster::start_with(&["--masters", "3", "--zookeeper"]);
+    let zookeeper = cluster.flag("paas", "--master");
+    let tools = tempfile::tempdir().expect("a temporary directory");
+    let python = python_with(tools.path(), "pymesos==0.3.15");
+    let script = format!("{SOURCES}/pymesos_scheduler.py");
+    assert_eq!(run(Command::new(python).args([&script, &zookeeper, "10"])), "10 tasks finished\n");
+    cluster.stop_up();
+}
+
 fn go_scheduler(tools: &Path) -> String {
     let program = tools.join("scheduler");
     let gopath = format!("{}:{DEBIAN_GOPATH}", tools.join("go").display());

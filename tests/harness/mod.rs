@@ -115,7 +115,7 @@ impl Cluster {
     }
 
     /// What a role's command line says behind a flag.
-    fn flag(&self, role: &str, flag: &str) -> String {
+    pub fn flag(&self, role: &str, flag: &str) -> String {
         let cmdline = fs::read(format!("/proc/{}/cmdline", self.pid(role))).expect("the role runs");
         let words: Vec<&[u8]> = cmdline.split(|byte| *byte == 0).collect();
         let at = words.iter().position(|word| *word == flag.as_bytes()).expect("the flag is given");

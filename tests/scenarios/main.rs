@@ -9,6 +9,7 @@ mod bad_input;
 mod client;
 mod console;
 mod drop_in;
+mod masters;
 mod newcomer;
 mod preflight;
 mod restart;

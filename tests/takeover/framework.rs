@@ -13,11 +13,15 @@ use attica_core_api::v1::{
 };
 use attica_core_api::zookeeper::Ensemble;
 use bytes::Bytes;
+use tokio::task::JoinSet;
 
 use super::site::{PATIENCE, Site, until};
 
 /// Between two writes: a hundredth of what a stall may last.
 const WRITE_EVERY: Duration = Duration::from_millis(20);
+
+/// Acknowledgements under way at the same time.
+const ACKNOWLEDGEMENTS: usize = 256;
 
 pub struct Framework {
     calls: Calls,
@@ -28,8 +32,12 @@ pub struct Framework {
     killed: BTreeSet<TaskId>,
     /// Tasks that may be killed next.
     alive: Vec<TaskId>,
-    /// Statuses whose acknowledgement was acknowledged: they must not come again.
+    /// Acknowledgements under way: each waits for its commit.
+    acknowledging: JoinSet<Option<Bytes>>,
+    /// Statuses whose acknowledgement was acknowledged: what is on its way already may come once more …
     acknowledged: BTreeSet<Bytes>,
+    /// … but none that was settled before the present subscription began.
+    settled: BTreeSet<Bytes>,
     writes: usize,
     last_write: Instant,
     longest_stall: Duration,
@@ -54,7 +62,9 @@ impl Framework {
             tasks: BTreeMap::new(),
             killed: BTreeSet::new(),
             alive: Vec::new(),
+            acknowledging: JoinSet::new(),
             acknowledged: BTreeSet::new(),
+            settled: BTreeSet::new(),
             writes: 0,
             last_write: Instant::now(),
             longest_stall: Duration::ZERO,
@@ -109,7 +119,11 @@ impl Framework {
                 Some(EventType::Update) => self.hear(event.update.unwrap_or_default().status).await,
                 _ => {}
             },
-            Some(Signal::Subscribed { .. } | Signal::Disconnected(_)) => {}
+            Some(Signal::Subscribed { .. }) => {}
+            Some(Signal::Disconnected(_)) => {
+                self.settle(0).await;
+                self.settled.append(&mut self.acknowledged);
+            }
             other => panic!("the framework is refused: {other:?}"),
         }
         Vec::new()
@@ -117,7 +131,7 @@ impl Framework {
 
     async fn hear(&mut self, status: TaskStatus) {
         if let Some(uuid) = &status.uuid {
-            assert!(!self.acknowledged.contains(uuid), "acknowledged, and delivered again: {status:?}");
+            assert!(!self.settled.contains(uuid), "acknowledged, and delivered again: {status:?}");
         }
         let running = status.state == TaskState::Running;
         if let Some(state) = self.tasks.get_mut(&status.task_id) {
@@ -127,10 +141,16 @@ impl Framework {
             assert!(!is_over(*state) || *state == status.state, "{:?} was over, and is {:?}", state, status.state);
             *state = status.state;
         }
-        if self.calls.acknowledge(&status).await.is_ok()
-            && let Some(uuid) = status.uuid
-        {
-            self.acknowledged.insert(uuid);
+        let calls = self.calls.clone();
+        self.acknowledging.spawn(async move { calls.acknowledge(&status).await.ok().and(status.uuid) });
+        self.settle(ACKNOWLEDGEMENTS).await;
+    }
+
+    /// Waits until no more than so many acknowledgements are under way.
+    async fn settle(&mut self, most: usize) {
+        while self.acknowledging.len() > most {
+            let done = self.acknowledging.join_next().await.expect("there are some").expect("no panic");
+            self.acknowledged.extend(done);
         }
     }
 
