@@ -94,7 +94,7 @@ async fn the_executor_runs_what_it_is_told_and_ends_when_it_is_told() {
         assert_eq!(update(&mut calls).await, (id.to_owned(), TaskState::Running));
         assert_eq!(update(&mut calls).await, (id.to_owned(), end));
     }
-    send(&stream, launch("long", "sleep 1000"));
+    send(&stream, launch("long", "exec sleep 1000"));
     assert_eq!(update(&mut calls).await, ("long".to_owned(), TaskState::Running));
     let kill = Kill { task_id: "long".into(), kill_policy: None };
     send(&stream, Event { r#type: Some(EventType::Kill), kill: Some(kill), ..Event::default() });
