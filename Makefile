@@ -12,8 +12,9 @@ BUILD_PACKAGES := gcc:/usr/bin/gcc mold:/usr/bin/mold nodejs:/usr/bin/node npm:/
 RUN_PACKAGES := postgresql:/usr/lib/postgresql/*/bin/initdb
 TEST_PACKAGES := chromium:/usr/bin/chromium fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf iproute2:/usr/sbin/ip python3-venv:/usr/lib/python3.*/ensurepip/__init__.py \
   python3-http-parser:/usr/lib/python3/dist-packages/http_parser golang-go:/usr/bin/go \
-  golang-github-mesos-mesos-go-dev:/usr/share/gocode/src/github.com/mesos/mesos-go \
-  zookeeper:/usr/share/java/zookeeper.jar default-jre-headless:/usr/bin/java
+  golang-github-mesos-mesos-go-dev:/usr/share/gocode/src/github.com/mesos/mesos-go
+# Also for `attica up --zookeeper`, which says so when they are missing.
+ZOOKEEPER_PACKAGES := zookeeper:/usr/share/java/zookeeper.jar default-jre-headless:/usr/bin/java
 
 CARGO_DENY_VERSION := 0.20.2
 
@@ -42,7 +43,7 @@ web/node_modules/.package-lock.json: web/package-lock.json | node
 	@touch $@
 
 test: check
-	@$(MAKE) --no-print-directory packages PACKAGES="$(RUN_PACKAGES) $(TEST_PACKAGES)"
+	@$(MAKE) --no-print-directory packages PACKAGES="$(RUN_PACKAGES) $(TEST_PACKAGES) $(ZOOKEEPER_PACKAGES)"
 	cargo test --workspace --locked
 
 check: rust tools
@@ -59,7 +60,7 @@ check: rust tools
 
 # make bench B=a1 runs one row of the benchmarks, make bench all of them.
 bench: build
-	@$(MAKE) --no-print-directory packages PACKAGES="$(RUN_PACKAGES)"
+	@$(MAKE) --no-print-directory packages PACKAGES="$(RUN_PACKAGES) $(ZOOKEEPER_PACKAGES)"
 	cargo bench --locked --benches -p attica -- $(B)
 
 # After a change of a query that is checked at build time, or of a migration.
