@@ -29,6 +29,14 @@ impl Bits {
         old
     }
 
+    /// Puts `index` into the set, or takes it out.
+    pub(crate) fn set(&mut self, index: u32, member: bool) {
+        match member {
+            true => self.insert(index),
+            false => self.remove(index),
+        };
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.iter().all(|word| *word == 0)
     }
@@ -49,6 +57,11 @@ impl Bits {
         for (index, mine) in self.0.iter_mut().enumerate() {
             *mine &= other.0.get(index).copied().unwrap_or(0);
         }
+    }
+
+    /// True when some number is in both sets.
+    pub(crate) fn meets(&self, other: &Bits) -> bool {
+        self.0.iter().zip(&other.0).any(|(mine, theirs)| mine & theirs != 0)
     }
 
     /// Becomes a copy of `other` without asking for memory anew.

@@ -29,7 +29,9 @@ mod shaping;
 mod slab;
 mod tick;
 
-pub use allocator::{Allocator, Capabilities, Capability, Config, InvalidWeight, NotFree, Offer, ResourcesInUse};
+pub use allocator::{
+    Allocator, Capabilities, Capability, Config, InvalidWeight, NotFree, Offer, ResourcesInUse, Sorting,
+};
 pub use keys::{AgentKey, FrameworkKey, OfferKey};
 pub use quantities::Quantities;
 pub use quota::{Limits, Quota};

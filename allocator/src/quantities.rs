@@ -69,6 +69,17 @@ impl Quantities {
         sum
     }
 
+    /// The larger of each.
+    #[must_use]
+    pub(crate) fn max(&self, other: &Quantities) -> Quantities {
+        let mut larger = self.clone();
+        for (name, theirs) in other.iter() {
+            let mine = larger.entry(&name);
+            *mine = theirs.max(*mine);
+        }
+        larger
+    }
+
     pub(crate) fn add(&mut self, other: &Quantities) {
         for (mine, theirs) in self.common.iter_mut().zip(&other.common) {
             *mine = mine.plus(*theirs);

@@ -66,6 +66,12 @@ impl Scalar {
         self.0 == 0
     }
 
+    /// As many whole units as there are in it.
+    #[must_use]
+    pub(crate) const fn whole(self) -> Scalar {
+        Scalar(self.0 / 1000 * 1000)
+    }
+
     /// The sum; it stops at the largest integer instead of wrapping, which no sum of real machines reaches.
     #[must_use]
     pub const fn plus(self, other: Scalar) -> Scalar {

@@ -98,6 +98,14 @@ impl Resources {
         self.filter(|resource| resource.sharing() == Sharing::Exclusive)
     }
 
+    /// The same without repetitions of indivisible resources: a shared volume is in a sum as often as it is used.
+    #[must_use]
+    pub fn distinct(&self) -> Resources {
+        let mut distinct: Vec<Resource> = self.iter().cloned().collect();
+        distinct.dedup();
+        distinct.into_iter().collect()
+    }
+
     /// The part that several tasks can use at the same time.
     #[must_use]
     pub fn shared(&self) -> Resources {

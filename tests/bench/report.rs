@@ -43,11 +43,18 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
 
 /// Prints the figures, of which the first is the row's own.
 pub(crate) fn print(figures: &[Figure]) {
-    println!("{:<32} {:>14} {:<10} {:>12} {:>10}", "bench", "value", "unit", "reach", "fsync ms");
+    print_beside(figures, &[]);
+}
+
+/// Prints the figures with what another system needs for the same, by the names of the figures.
+pub(crate) fn print_beside(figures: &[Figure], others: &[(&str, f64)]) {
+    let other = |figure: &Figure| others.iter().find(|(bench, _)| *bench == figure.bench).map(|(_, value)| *value);
+    println!("{:<44} {:>12} {:<10} {:>10} {:>10} {:>10}", "bench", "value", "unit", "reach", "Mesos", "fsync ms");
     for figure in figures {
-        let reach = figure.reach.map_or("–".to_owned(), |reach| rounded(reach).to_string());
-        let fsync = figure.fsync_ms.map_or("–".to_owned(), |fsync| rounded(fsync).to_string());
-        println!("{:<32} {:>14} {:<10} {:>12} {:>10}", figure.bench, rounded(figure.value), figure.unit, reach, fsync);
+        let text = |value: Option<f64>| value.map_or("–".to_owned(), |value| rounded(value).to_string());
+        let (reach, mesos, fsync) = (text(figure.reach), text(other(figure)), text(figure.fsync_ms));
+        let value = rounded(figure.value);
+        println!("{:<44} {value:>12} {:<10} {reach:>10} {mesos:>10} {fsync:>10}", figure.bench, figure.unit);
     }
     let commit = commit();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -57,6 +64,7 @@ pub(crate) fn print(figures: &[Figure]) {
             "value": rounded(figure.value),
             "unit": figure.unit,
             "reach": figure.reach,
+            "mesos": other(figure),
             "better": match figure.better { Better::Higher => "higher", Better::Lower => "lower" },
             "commit": commit,
             "cores": cores,

@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use smallvec::SmallVec;
 
 use super::{Activity, Agent, Allocator, Lot, NotFree, Offer, Refusals};
-use crate::{AgentKey, Conversion, FrameworkKey, Resources, Role};
+use crate::bits::Bits;
+use crate::{AgentKey, Conversion, FrameworkKey, Quantities, Resources, Role};
 
 /// An agent cannot be given a total that does not contain what is in use on it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,17 +20,22 @@ impl Allocator {
     /// Adds an agent, active, of which nothing is in use.
     pub fn add_agent(&mut self, total: Resources) -> AgentKey {
         self.total.add(&total.quantities());
+        self.change_reserved(&Resources::new(), &total);
+        let free = Lot::new(total.clone());
         let key = AgentKey(self.agents.insert(Agent {
             activity: Activity::Active,
             queued: false,
             gpus: !total.gpus().is_zero(),
-            free: Lot::new(total.clone()),
+            remote: false,
+            barred: Bits::default(),
+            free: Lot::default(),
             total,
             used: BTreeMap::new(),
             offers: SmallVec::new(),
             refusals: Refusals::default(),
             refusal_end: None,
         }));
+        self.set_free(key, free);
         self.queue(key);
         key
     }
@@ -42,16 +48,17 @@ impl Allocator {
     /// Resources that do not contain what is in use; nothing has changed then.
     pub fn update_agent(&mut self, key: AgentKey, total: Resources) -> Result<Vec<Offer>, ResourcesInUse> {
         let used = self.used(key);
-        let Some(free) = total.checked_minus(&used) else {
+        let shared = used.shared().distinct();
+        let Some(free) = total.checked_minus(&used.exclusive()).filter(|_| total.contains(&shared)) else {
             return Err(ResourcesInUse { total, used });
         };
         let withdrawn = self.withdraw_from(key);
-        let agent = &mut self.agents[key.0];
-        self.total.subtract(&agent.total.quantities());
+        let before = std::mem::replace(&mut self.agents[key.0].total, total.clone());
+        self.total.subtract(&before.quantities());
         self.total.add(&total.quantities());
-        agent.gpus = !total.gpus().is_zero();
-        agent.total = total;
-        agent.free = Lot::new(free);
+        self.change_reserved(&before, &total);
+        self.agents[key.0].gpus = !total.gpus().is_zero();
+        self.set_free(key, Lot::new(free));
         self.queue(key);
         Ok(withdrawn)
     }
@@ -62,14 +69,18 @@ impl Allocator {
     /// When what the conversion takes is not free; nothing has changed then.
     pub fn convert(&mut self, key: AgentKey, conversion: &Conversion) -> Result<(), NotFree> {
         let agent = &mut self.agents[key.0];
-        let converted = agent.free.resources().converted(conversion);
+        let used = sum(agent.used.values()).shared();
+        let shared = conversion.consumed.shared();
+        let in_use = shared.iter().any(|one| used.contains(&Resources::from_iter([one.clone()])));
+        let converted = agent.free.resources().converted(conversion).filter(|_| !in_use);
         let (Some(free), Some(total)) = (converted, agent.total.converted(conversion)) else {
             return Err(NotFree { wanted: conversion.consumed.clone(), free: agent.free.resources().clone() });
         };
-        self.total.subtract(&agent.total.quantities());
-        self.total.add(&total.quantities());
         agent.total = total;
-        agent.free = Lot::new(free);
+        self.total.subtract(&conversion.consumed.quantities());
+        self.total.add(&conversion.produced.quantities());
+        self.change_reserved(&conversion.consumed, &conversion.produced);
+        self.set_free(key, Lot::new(free));
         self.queue(key);
         Ok(())
     }
@@ -81,23 +92,31 @@ impl Allocator {
         let withdrawn = self.withdraw_from(key);
         let used = std::mem::take(&mut self.agents[key.0].used);
         for (client, resources) in used {
-            self.shares.refund(client, &resources.quantities());
+            let lot = Lot::new(resources);
+            self.shares.refund(client, lot.quantities());
+            self.refund_quota(client, &lot);
             self.clients[client].used_agents -= 1;
             self.drop_unused(client);
         }
         self.forget_refusals(key);
+        self.set_free(key, Lot::default());
         self.open.remove(key.0);
+        self.rationed.remove(key.0);
+        for client in std::mem::take(&mut self.agents[key.0].barred).iter() {
+            self.clients[client].barred_agents.remove(key.0);
+        }
         let agent = self.agents.remove(key.0);
         if agent.queued {
             self.changed.retain(|changed| *changed != key);
         }
         self.total.subtract(&agent.total.quantities());
+        self.change_reserved(&agent.total, &Resources::new());
         withdrawn
     }
 
     /// Lets an agent that was deactivated be offered again.
     pub fn activate_agent(&mut self, key: AgentKey) {
-        self.agents[key.0].activity = Activity::Active;
+        self.set_activity(key, Activity::Active);
         self.queue(key);
     }
 
@@ -105,9 +124,23 @@ impl Allocator {
     ///
     /// Returns the offers that are taken back.
     pub fn deactivate_agent(&mut self, key: AgentKey) -> Vec<Offer> {
-        self.agents[key.0].activity = Activity::Inactive;
+        self.set_activity(key, Activity::Inactive);
         self.open.remove(key.0);
+        self.rationed.remove(key.0);
         self.withdraw_from(key)
+    }
+
+    /// What is free of an inactive agent is free for nobody's guarantee.
+    fn set_activity(&mut self, key: AgentKey, activity: Activity) {
+        let before = std::mem::replace(&mut self.agents[key.0].activity, activity);
+        if before == activity || !self.quotas.has_guarantees() {
+            return;
+        }
+        let free = self.agents[key.0].free.rationed();
+        match activity {
+            Activity::Active => self.quotas.change_free(&Quantities::default(), &free),
+            Activity::Inactive => self.quotas.change_free(&free, &Quantities::default()),
+        }
     }
 
     /// Forgets every refusal of an agent, because something about it changed that frameworks decide by.

@@ -11,6 +11,8 @@ pub enum Capability {
     GpuResources,
     /// It understands reservations on top of reservations.
     ReservationRefinement,
+    /// It may be offered agents of other regions than the master's.
+    RegionAware,
 }
 
 /// A set of capabilities.

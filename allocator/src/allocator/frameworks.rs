@@ -122,25 +122,6 @@ impl Allocator {
         self.member(key, role).is_some_and(|client| self.clients[client].demand == Demand::Suppressed)
     }
 
-    /// Sets the weight of a role, by which its share is divided; 1 at first. The role need not be in use.
-    ///
-    /// # Errors
-    /// A weight that is not a positive number.
-    pub fn set_weight(&mut self, role: &Role, weight: f64) -> Result<(), InvalidWeight> {
-        if !(weight.is_normal() && weight.is_sign_positive()) {
-            return Err(InvalidWeight(weight));
-        }
-        self.shares.set_weight(role, weight);
-        Ok(())
-    }
-
-    /// The dominant share of a role and those below it, used and offered, divided by its weight; 0 for a role not in
-    /// use.
-    #[must_use]
-    pub fn share(&self, role: &Role) -> f64 {
-        self.shares.share(role).unwrap_or(0.0)
-    }
-
     /// The client of a framework in `role`, made when there is none yet (tasks outlive a framework's membership).
     pub(super) fn client_for(&mut self, key: FrameworkKey, role: &Role) -> ClientIndex {
         if let Some(&client) = self.frameworks[key.0].clients.get(role) {
@@ -152,8 +133,11 @@ impl Allocator {
             demand: Demand::Left,
             used_agents: 0,
             refused_agents: Bits::default(),
+            barred_agents: Bits::default(),
+            own_minimum: None,
         });
         self.shares.join(client, role);
+        self.quotas.join(client, role);
         let framework = &mut self.frameworks[key.0];
         framework.clients.insert(role.clone(), client);
         let capabilities = framework.capabilities;
@@ -168,9 +152,13 @@ impl Allocator {
             return;
         }
         self.forget_refusals_of(index);
+        self.forget_barred(index);
         self.shares.leave(index);
+        self.quotas.leave(index);
         self.eligible.remove(index);
         self.with_gpus.remove(index);
+        self.region_aware.remove(index);
+        self.with_own_minimum.remove(index);
         let Client { framework, role, .. } = self.clients.remove(index);
         self.frameworks[framework.0].clients.remove(&role);
     }
@@ -229,11 +217,8 @@ impl Allocator {
     }
 
     fn note_capabilities(&mut self, client: ClientIndex, capabilities: Capabilities) {
-        if capabilities.contains(Capability::GpuResources) {
-            self.with_gpus.insert(client);
-        } else {
-            self.with_gpus.remove(client);
-        }
+        self.with_gpus.set(client, capabilities.contains(Capability::GpuResources));
+        self.region_aware.set(client, capabilities.contains(Capability::RegionAware));
     }
 
     fn forget_refusals_of(&mut self, client: ClientIndex) {
@@ -272,7 +257,7 @@ impl Allocator {
     }
 
     /// The client of a framework in a role that it is in.
-    fn member(&self, key: FrameworkKey, role: &Role) -> Option<ClientIndex> {
+    pub(super) fn member(&self, key: FrameworkKey, role: &Role) -> Option<ClientIndex> {
         let client = self.frameworks[key.0].clients.get(role).copied()?;
         match self.clients[client].demand {
             Demand::Offers | Demand::Suppressed => Some(client),

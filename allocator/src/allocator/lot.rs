@@ -1,4 +1,5 @@
-use crate::{Quantities, Resource, Resources};
+use super::quotas;
+use crate::{Quantities, Resource, Resources, Sharing};
 
 /// Resources together with what the policy keeps asking about them, so that a cycle need not look into the bag.
 #[derive(Clone, Debug, Default)]
@@ -24,15 +25,24 @@ impl Lot {
             true => Audience::Everybody,
             false => Audience::Depends,
         };
-        Lot { quantities: resources.quantities(), resources, audience }
+        Lot { quantities: quantities(&resources), resources, audience }
     }
 
     pub(super) fn resources(&self) -> &Resources {
         &self.resources
     }
 
+    /// What it costs others: shared resources, which others can use as well, cost nothing.
     pub(super) fn quantities(&self) -> &Quantities {
         &self.quantities
+    }
+
+    /// What of it counts against quotas.
+    pub(super) fn rationed(&self) -> Quantities {
+        match self.audience {
+            Audience::Everybody => self.quantities.clone(),
+            Audience::Depends => quotas::rationed(&self.resources),
+        }
     }
 
     pub(super) fn audience(&self) -> Audience {
@@ -46,7 +56,10 @@ impl Lot {
 
     /// The part for which `keep` holds.
     pub(super) fn part(&self, keep: impl Fn(&Resource) -> bool) -> Lot {
-        Lot::new(self.resources.filter(keep))
+        match self.resources.iter().all(&keep) {
+            true => self.clone(),
+            false => Lot::new(self.resources.filter(keep)),
+        }
     }
 
     /// Both together.
@@ -55,5 +68,13 @@ impl Lot {
             true => other.clone(),
             false => Lot::new(self.resources.plus(&other.resources)),
         }
+    }
+}
+
+/// What resources cost others.
+pub(super) fn quantities(resources: &Resources) -> Quantities {
+    match resources.iter().all(|resource| resource.sharing() == Sharing::Exclusive) {
+        true => resources.quantities(),
+        false => resources.exclusive().quantities(),
     }
 }

@@ -7,10 +7,14 @@ mod cycle;
 mod frameworks;
 mod lot;
 mod offers;
+mod policy;
 mod quotas;
 mod ranking;
 mod refusals;
+mod restrictions;
+mod roles;
 mod shares;
+mod taker;
 #[cfg(test)]
 mod tests;
 
@@ -20,15 +24,18 @@ use smallvec::SmallVec;
 
 use crate::bits::Bits;
 use crate::slab::Slab;
-use crate::{AgentKey, FrameworkKey, OfferKey, Quantities, Quota, Resources, Role, Scalar, Tick};
+use crate::{AgentKey, FrameworkKey, Name, OfferKey, Quantities, Quota, Resources, Role, Scalar, Tick};
 use lot::Lot;
+use quotas::Quotas;
 use refusals::Refusals;
 use shares::{ClientIndex, Shares};
+use taker::Scratch;
 
 pub use agents::ResourcesInUse;
 pub use capabilities::{Capabilities, Capability};
 pub use frameworks::InvalidWeight;
 pub use offers::NotFree;
+pub use policy::Sorting;
 
 /// What an allocator is told once.
 #[derive(Clone, Debug)]
@@ -37,6 +44,14 @@ pub struct Config {
     pub offer_timeout_ms: Option<u64>,
     /// An offer holds at least one of these; when the list is empty, anything is worth an offer.
     pub min_allocatable: Vec<Quantities>,
+    /// How roles take turns.
+    pub roles: Sorting,
+    /// How the frameworks of a role take turns.
+    pub frameworks: Sorting,
+    /// What does not count when shares are compared.
+    pub unshared: Vec<Name>,
+    /// Agents with graphics processors are offered only to frameworks that say they can deal with them.
+    pub gpus_for_capable_only: bool,
 }
 
 impl Default for Config {
@@ -52,6 +67,10 @@ impl Default for Config {
                 Quantities::default().with("cpus", cpus),
                 Quantities::default().with("mem", Scalar::units(32)),
             ],
+            roles: Sorting::Fair,
+            frameworks: Sorting::Fair,
+            unshared: Vec::new(),
+            gpus_for_capable_only: true,
         }
     }
 }
@@ -77,12 +96,20 @@ pub struct Offer {
 /// weighted share of the cluster is first; among the frameworks in a role likewise; among equals whoever waits
 /// longest. The first client in that order that may have something of an agent, and has not refused it, is offered all
 /// of that. A reservation is offered only to its role and those below. Shares count what is used and what is offered,
-/// and follow every single offer.
+/// and follow every single offer. [`Sorting`] puts another rule in the place of fair shares.
+///
+/// *Quotas* come before shares. Of each agent, those whose role has less than it was promised are asked first; the others may
+/// have what is free beyond what all promises still lack. Nobody is offered more than the limits of its role, and of those
+/// above, leave. Quotas cut what is offered of unreserved resources that cannot be taken back; everything else is offered
+/// whole.
+///
+/// *Shared* resources stay free while they are used, for whoever may use them as well; only an offer takes them away for its
+/// time. They count neither for shares nor as used.
 ///
 /// *Events.* Every change notes the agents it concerns, and [`allocate`](Allocator::allocate) looks at those alone.
 /// That is enough, because an agent that nobody wanted stays so until its free resources grow, one of its refusals
 /// ends, or some client becomes willing or able to take more; the last of these looks at the agents that have
-/// something free.
+/// something free, or, when quotas allow more than before, at those of which quotas had held something back.
 ///
 /// *Silence.* A framework that lets an offer expire is offered one agent at a time until it answers, and each expired
 /// offer counts as refused for another time-out. So the silent cannot starve those who answer.
@@ -99,24 +126,33 @@ pub struct Allocator {
     agents: Slab<Agent>,
     offers: BTreeMap<OfferKey, Outstanding>,
     next_offer: OfferKey,
-    /// Those that are not the default.
-    quotas: BTreeMap<Role, Quota>,
+    /// The quotas that are not the default, and what follows from them.
+    quota_of: BTreeMap<Role, Quota>,
+    quotas: Quotas,
     /// The sum of all agents' resources.
     total: Quantities,
+    /// What that was when shares were last measured against it.
+    measured: Quantities,
     /// Clients that want offers and may get them now.
     eligible: Bits,
     /// Clients that may be offered agents with graphics processors.
     with_gpus: Bits,
+    /// Clients that may be offered agents of other regions.
+    region_aware: Bits,
+    /// Clients for which other minima than the general ones hold.
+    with_own_minimum: Bits,
     /// Agents to look at in the next cycle, each once.
     changed: Vec<AgentKey>,
     /// Some client became willing or able to take more since the last cycle.
     woken: bool,
     /// Active agents that have something free which nobody took when they were last looked at.
     open: Bits,
+    /// Those of them of which somebody would have got more but for a quota.
+    rationed: Bits,
     /// When the next refusal ends, for each agent that has any.
     refusal_ends: BTreeSet<(Tick, AgentKey)>,
     /// Kept between cycles for its memory alone.
-    candidates: Bits,
+    scratch: Scratch,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +198,10 @@ struct Client {
     used_agents: usize,
     /// Agents that may have a refusal of this client; more than do have one.
     refused_agents: Bits,
+    /// Agents that it must not be offered.
+    barred_agents: Bits,
+    /// What its offers have to hold instead of the general minima.
+    own_minimum: Option<Vec<Quantities>>,
 }
 
 #[derive(Debug)]
@@ -171,6 +211,10 @@ struct Agent {
     queued: bool,
     /// Has it graphics processors?
     gpus: bool,
+    /// Is it in another region than the master?
+    remote: bool,
+    /// Clients that must not be offered it.
+    barred: Bits,
     total: Resources,
     free: Lot,
     used: BTreeMap<ClientIndex, Resources>,
@@ -195,22 +239,27 @@ impl Allocator {
     #[must_use]
     pub fn new(config: Config) -> Allocator {
         Allocator {
+            shares: Shares::new(config.roles, config.frameworks),
             config,
             frameworks: Slab::default(),
-            shares: Shares::new(),
             clients: Slab::default(),
             agents: Slab::default(),
             offers: BTreeMap::new(),
             next_offer: OfferKey(0),
-            quotas: BTreeMap::new(),
+            quota_of: BTreeMap::new(),
+            quotas: Quotas::default(),
             total: Quantities::default(),
+            measured: Quantities::default(),
             eligible: Bits::default(),
             with_gpus: Bits::default(),
+            region_aware: Bits::default(),
+            with_own_minimum: Bits::default(),
             changed: Vec::new(),
             woken: false,
             open: Bits::default(),
+            rationed: Bits::default(),
             refusal_ends: BTreeSet::new(),
-            candidates: Bits::default(),
+            scratch: Scratch::default(),
         }
     }
 

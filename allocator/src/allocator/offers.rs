@@ -30,9 +30,11 @@ impl Allocator {
     pub fn withdraw(&mut self, key: OfferKey) -> Option<Offer> {
         let outstanding = self.offers.remove(&key)?;
         self.shares.refund(outstanding.client, outstanding.lot.quantities());
+        self.refund_quota(outstanding.client, &outstanding.lot);
         let agent = &mut self.agents[outstanding.agent.0];
-        agent.free = agent.free.plus(&outstanding.lot);
         agent.offers.retain(|offer| *offer != key);
+        let free = agent.free.plus(&outstanding.lot);
+        self.set_free(outstanding.agent, free);
         self.queue(outstanding.agent);
         let client = &self.clients[outstanding.client];
         let (framework, role) = (client.framework, client.role.clone());
@@ -111,21 +113,27 @@ impl Allocator {
         agent: AgentKey,
         resources: &Resources,
     ) -> Result<(), NotFree> {
-        let place = &mut self.agents[agent.0];
-        let Some(free) = place.free.checked_minus(resources) else {
+        let place = &self.agents[agent.0];
+        let shared = resources.shared();
+        // Shared resources are there for everybody, and stay free.
+        let free =
+            place.free.checked_minus(&resources.exclusive()).filter(|_| place.total.contains(&shared.distinct()));
+        let Some(free) = free else {
             return Err(NotFree { wanted: resources.clone(), free: place.free.resources().clone() });
         };
         if resources.is_empty() {
             return Ok(());
         }
-        place.free = free;
+        self.set_free(agent, free);
         let client = self.client_for(framework, role);
         let used = self.agents[agent.0].used.entry(client).or_default();
         if used.is_empty() {
             self.clients[client].used_agents += 1;
         }
         used.add(resources);
-        self.shares.charge(client, &resources.quantities());
+        let lot = Lot::new(resources.clone());
+        self.shares.charge(client, lot.quantities());
+        self.charge_quota(client, &lot);
         Ok(())
     }
 
@@ -156,8 +164,10 @@ impl Allocator {
             Some(rest) => drop(agent.used.insert(client, rest)),
         }
         let lot = Lot::new(resources.clone());
+        let free = agent.free.plus(&Lot::new(resources.exclusive()));
         self.shares.refund(client, lot.quantities());
-        agent.free = agent.free.plus(&lot);
+        self.refund_quota(client, &lot);
+        self.set_free(key, free);
         self.queue(key);
     }
 }

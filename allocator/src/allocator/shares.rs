@@ -2,7 +2,8 @@ use std::cmp::Ordering;
 
 use rustc_hash::FxHashMap;
 
-use super::ranking::{Rank, Ranking, Share};
+use super::policy::{Policy, Sorting, Standing};
+use super::ranking::{Rank, Ranking};
 use crate::bits::Bits;
 use crate::slab::Slab;
 use crate::{Quantities, Role};
@@ -12,7 +13,7 @@ pub(super) type ClientIndex = u32;
 
 type NodeIndex = u32;
 
-/// Up to this many candidates are compared one by one; more are found sooner by walking the tree in order.
+/// Up to this many candidates are compared one by one at once.
 const FEW: u32 = 32;
 
 /// Who is next: the tree of roles, each with its share of the cluster, and the clients below their roles. Siblings are
@@ -28,6 +29,9 @@ pub(super) struct Shares {
     total: Quantities,
     /// Counts what ranks are settled by: joins and allocations.
     served: u64,
+    /// How roles take turns, and how the frameworks in a role do.
+    roles: Box<dyn Policy>,
+    frameworks: Box<dyn Policy>,
 }
 
 #[derive(Debug)]
@@ -66,10 +70,10 @@ struct Node {
 
 const ROOT: NodeIndex = 0;
 
-/// What a client has to pass to be chosen, asked in fair order.
+/// What a client has to pass to be chosen, asked in the policy's order.
 pub(super) trait Search {
-    /// Is it worth asking the clients of `role`? Asked before any of them.
-    fn enter(&mut self, role: &Role) -> bool;
+    /// Is it worth asking the clients of `role`, of which `client` is one? Asked before any of them.
+    fn enter(&mut self, role: &Role, client: ClientIndex) -> bool;
 
     /// Is it this client, of the role entered last?
     fn accept(&mut self, client: ClientIndex) -> bool;
@@ -79,7 +83,7 @@ pub(super) trait Search {
 struct Anyone;
 
 impl Search for Anyone {
-    fn enter(&mut self, _: &Role) -> bool {
+    fn enter(&mut self, _: &Role, _: ClientIndex) -> bool {
         true
     }
 
@@ -88,8 +92,11 @@ impl Search for Anyone {
     }
 }
 
+/// The walk through the tree has passed more contenders than there are candidates.
+struct TooFar;
+
 impl Shares {
-    pub(super) fn new() -> Shares {
+    pub(super) fn new(roles: Sorting, frameworks: Sorting) -> Shares {
         let mut nodes = Slab::default();
         let root = nodes.insert(Node::new(None, ROOT, 0, 1.0));
         assert!(root == ROOT, "the first number that a slab gives out is 0");
@@ -100,21 +107,24 @@ impl Shares {
             clients: Vec::new(),
             total: Quantities::default(),
             served: 0,
+            roles: roles.policy(),
+            frameworks: frameworks.policy(),
         }
     }
 
     /// Lets `client` compete in `role`, behind the others that have as little as it.
     pub(super) fn join(&mut self, client: ClientIndex, role: &Role) {
         let node = self.node_of(role);
-        let rank = |served| Rank { share: Share::default(), served };
         let (own, account) = (self.next_served(), self.next_served());
         let home = &mut self.nodes[node];
         if home.clients.is_empty() {
-            home.own = Account { allocated: Quantities::default(), rank: rank(own) };
-            home.children.insert(home.own.rank, Child::Own);
+            let rank = self.roles.join(own, 1.0, home.children.first_rank());
+            home.own = Account { allocated: Quantities::default(), rank };
+            home.children.insert(rank, Child::Own);
         }
-        home.clients.insert(rank(account), client);
-        let account = Account { allocated: Quantities::default(), rank: rank(account) };
+        let rank = self.frameworks.join(account, 1.0, home.clients.first_rank());
+        home.clients.insert(rank, client);
+        let account = Account { allocated: Quantities::default(), rank };
         if self.clients.len() <= client as usize {
             self.clients.resize_with(client as usize + 1, || None);
         }
@@ -161,7 +171,7 @@ impl Shares {
         if let Some(&index) = self.by_role.get(role) {
             let node = &mut self.nodes[index];
             node.weight = weight;
-            let (old, new) = node.subtree.change(|_| {}, &self.total, weight, None);
+            let (old, new) = node.subtree.change(|_| {}, &*self.roles, &self.total, weight, None);
             let parent = node.parent;
             self.nodes[parent].children.shift(old, new, Child::Role(index));
         }
@@ -177,15 +187,11 @@ impl Shares {
         }
     }
 
-    /// What shares are parts of.
-    pub(super) fn total(&self) -> &Quantities {
-        &self.total
-    }
-
     /// The dominant share of `role` with everything below it, divided by its weight; `None` when nobody competes
     /// there.
     pub(super) fn share(&self, role: &Role) -> Option<f64> {
-        self.by_role.get(role).map(|node| self.nodes[*node].subtree.rank.share.to_f64())
+        let node = &self.nodes[*self.by_role.get(role)?];
+        Some(node.subtree.allocated.dominant_share(&self.total) / node.weight)
     }
 
     /// What `client` has.
@@ -193,32 +199,86 @@ impl Shares {
         &self.client(client).account.allocated
     }
 
-    /// The first of `candidates` in fair order.
+    /// The first of `candidates` in the policy's order.
     pub(super) fn first(&self, candidates: &Bits) -> Option<ClientIndex> {
-        match candidates.count() {
-            0 => None,
-            1..=FEW => candidates.iter().min_by(|a, b| self.compare(*a, *b)),
-            _ => self.first_such(candidates, &mut Anyone),
+        self.first_such(candidates, &mut Anyone)
+    }
+
+    /// The first of `candidates` in the policy's order that passes the `search`.
+    ///
+    /// The tree holds that order, so where most are candidates the first is found at once. Where few are, it is quicker to
+    /// compare them with each other: the walk is given up after as many steps as there are candidates.
+    pub(super) fn first_such(&self, candidates: &Bits, search: &mut impl Search) -> Option<ClientIndex> {
+        let count = candidates.count();
+        let mut steps = if count <= FEW { 0 } else { count };
+        match self.first_below(ROOT, candidates, search, &mut steps) {
+            Ok(found) => found,
+            Err(TooFar) => self.first_compared(candidates, search),
         }
     }
 
-    /// The first of `candidates` in fair order that passes the `search`.
-    pub(super) fn first_such(&self, candidates: &Bits, search: &mut impl Search) -> Option<ClientIndex> {
-        self.first_below(ROOT, candidates, search)
-    }
-
-    fn first_below(&self, node: NodeIndex, candidates: &Bits, search: &mut impl Search) -> Option<ClientIndex> {
+    fn first_below(
+        &self,
+        node: NodeIndex,
+        candidates: &Bits,
+        search: &mut impl Search,
+        steps: &mut u32,
+    ) -> Result<Option<ClientIndex>, TooFar> {
         let node = &self.nodes[node];
-        node.children.iter().find_map(|child| match child {
-            Child::Role(below) => self.first_below(below, candidates, search),
-            Child::Own if node.role.as_ref().is_some_and(|role| search.enter(role)) => {
-                node.clients.iter().find(|client| candidates.contains(*client) && search.accept(*client))
+        for child in node.children.iter() {
+            let found = match child {
+                Child::Role(below) => {
+                    *steps = steps.checked_sub(1).ok_or(TooFar)?;
+                    self.first_below(below, candidates, search, steps)?
+                }
+                Child::Own => self.first_of_own(node, candidates, search, steps)?,
+            };
+            if found.is_some() {
+                return Ok(found);
             }
-            Child::Own => None,
-        })
+        }
+        Ok(None)
     }
 
-    /// The fair order of two clients: that of their ranks below the first role that they have in common.
+    fn first_of_own(
+        &self,
+        node: &Node,
+        candidates: &Bits,
+        search: &mut impl Search,
+        steps: &mut u32,
+    ) -> Result<Option<ClientIndex>, TooFar> {
+        let Some(role) = &node.role else { return Ok(None) };
+        let mut entered = false;
+        for client in node.clients.iter() {
+            *steps = steps.checked_sub(1).ok_or(TooFar)?;
+            if !candidates.contains(client) {
+                continue;
+            }
+            if !entered && !search.enter(role, client) {
+                return Ok(None);
+            }
+            entered = true;
+            if search.accept(client) {
+                return Ok(Some(client));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same, without the tree.
+    fn first_compared(&self, candidates: &Bits, search: &mut impl Search) -> Option<ClientIndex> {
+        let first = candidates.iter().min_by(|a, b| self.compare(*a, *b))?;
+        let role = |client: ClientIndex| self.nodes[self.client(client).node].role.as_ref();
+        let mut passes = |client, role| search.enter(role, client) && search.accept(client);
+        if passes(first, role(first)?) {
+            return Some(first);
+        }
+        let mut rest: Vec<ClientIndex> = candidates.iter().filter(|client| *client != first).collect();
+        rest.sort_unstable_by(|a, b| self.compare(*a, *b));
+        rest.into_iter().find(|client| role(*client).is_some_and(|role| passes(*client, role)))
+    }
+
+    /// The policy's order of two clients: that of their ranks below the first role that they have in common.
     fn compare(&self, a: ClientIndex, b: ClientIndex) -> Ordering {
         let (a, b) = (self.client(a), self.client(b));
         if a.node == b.node {
@@ -264,14 +324,14 @@ impl Shares {
             unreachable!("client {client} has joined")
         };
         let mut index = *node;
-        let (old, new) = account.change(&mut change, &self.total, 1.0, served);
+        let (old, new) = account.change(&mut change, &*self.frameworks, &self.total, 1.0, served);
         let node = &mut self.nodes[index];
         node.clients.shift(old, new, client);
-        let (old, new) = node.own.change(&mut change, &self.total, 1.0, served);
+        let (old, new) = node.own.change(&mut change, &*self.roles, &self.total, 1.0, served);
         node.children.shift(old, new, Child::Own);
         while index != ROOT {
             let node = &mut self.nodes[index];
-            let (old, new) = node.subtree.change(&mut change, &self.total, node.weight, served);
+            let (old, new) = node.subtree.change(&mut change, &*self.roles, &self.total, node.weight, served);
             let parent = node.parent;
             self.nodes[parent].children.shift(old, new, Child::Role(index));
             index = parent;
@@ -293,7 +353,8 @@ impl Shares {
         let parent = role.parent().map_or(ROOT, |above| self.node_of(&above));
         let depth = self.nodes[parent].depth + 1;
         let weight = self.weights.get(role).copied().unwrap_or(1.0);
-        let rank = Rank { share: Share::default(), served: self.next_served() };
+        let served = self.next_served();
+        let rank = self.roles.join(served, weight, self.nodes[parent].children.first_rank());
         let mut node = Node::new(Some(role.clone()), parent, depth, weight);
         node.subtree.rank = rank;
         let index = self.nodes.insert(node);
@@ -340,14 +401,15 @@ impl Account {
     fn change(
         &mut self,
         change: impl FnOnce(&mut Quantities),
+        policy: &dyn Policy,
         total: &Quantities,
         weight: f64,
         served: Option<u64>,
     ) -> (Rank, Rank) {
         let old = self.rank;
         change(&mut self.allocated);
-        let share = Share::new(self.allocated.dominant_share(total) / weight);
-        self.rank = Rank { share, served: served.unwrap_or(old.served) };
+        let standing = Standing { allocated: &self.allocated, total, weight, rank: old };
+        self.rank = policy.rank(&standing, served);
         (old, self.rank)
     }
 }

@@ -126,9 +126,8 @@ fn reservations_are_for_their_role_and_those_below() {
 #[test]
 fn capabilities_decide_what_is_offered() {
     let (gpus, refined) = (Capability::GpuResources, Capability::ReservationRefinement);
-    let cases: [(Resources, &[Capability]); 4] = [
+    let cases: [(Resources, &[Capability]); 3] = [
         (bag([scalar("mem", 64).with_identity(revocable())]), &[Capability::RevocableResources]),
-        (bag([scalar("mem", 64).with_identity(shared())]), &[Capability::SharedResources]),
         (bag([scalar("mem", 64), scalar("gpus", 1)]), &[gpus]),
         (bag([scalar("mem", 64).with_identity(reserved(&["eng", "eng/web"]))]), &[refined]),
     ];

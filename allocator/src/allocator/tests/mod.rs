@@ -1,10 +1,17 @@
 mod fairness;
 mod naive;
+mod naive_quotas;
 mod offers;
 mod oracle;
+mod policies;
+mod quotas;
+mod restrictions;
 
 use super::*;
-use crate::{Guarantee, Identity, Ranges, Reservation, ReservationKind, Resource, Sharing};
+use crate::{
+    Disk, Guarantee, Identity, Limits, Persistence, Ranges, Reservation, ReservationKind, Resource, Sharing, Volume,
+    VolumeMode,
+};
 
 const NOW: Tick = Tick(1_000);
 
@@ -32,6 +39,22 @@ fn revocable() -> Identity {
 
 fn shared() -> Identity {
     Identity { sharing: Sharing::Shared, ..Identity::default() }
+}
+
+/// A shared persistent volume of a role.
+fn shared_volume(name: &str, megabytes: u32) -> Resource {
+    let persistence = Some(Persistence { id: "v".into(), principal: None });
+    let volume = Some(Volume { mode: VolumeMode::ReadWrite, container_path: "data".into(), host_path: None });
+    let disk = Some(Disk { persistence, volume, source: None });
+    scalar("disk", megabytes).with_identity(Identity { disk, sharing: Sharing::Shared, ..reserved(&[name]) })
+}
+
+fn quantities(all: &[(&str, u32)]) -> Quantities {
+    all.iter().fold(Quantities::default(), |sum, (name, units)| sum.with(*name, Scalar::units(*units)))
+}
+
+fn limits(all: &[(&str, u32)]) -> Limits {
+    all.iter().fold(Limits::default(), |sum, (name, units)| sum.with(*name, Scalar::units(*units)))
 }
 
 fn scalar(name: &str, units: u32) -> Resource {

@@ -1,12 +1,14 @@
-//! A deliberately naive allocator: it loops over everything every time and keeps nothing that could be computed.
+//! A deliberately naive allocator: it loops over everything every time and keeps nothing that could be computed. What quotas
+//! allow is in [`quotas`](super::naive_quotas).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::Name;
+use crate::allocator::policy::random_wait;
 
 const TIMEOUT_MS: u64 = 60_000;
-const NAMES: [Name; 5] = [Name::Cpus, Name::Mem, Name::Disk, Name::Gpus, Name::Ports];
+pub(super) const NAMES: [Name; 5] = [Name::Cpus, Name::Mem, Name::Disk, Name::Gpus, Name::Ports];
 
 /// Whoever competes with siblings.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +28,7 @@ pub(super) struct NaiveFramework {
 
 pub(super) struct NaiveAgent {
     pub(super) active: bool,
+    pub(super) remote: bool,
     pub(super) total: Resources,
 }
 
@@ -44,14 +47,20 @@ pub(super) struct Refused {
 
 #[derive(Default)]
 pub(super) struct Naive {
+    pub(super) sorting: Sorting,
     pub(super) frameworks: BTreeMap<FrameworkKey, NaiveFramework>,
     pub(super) agents: BTreeMap<AgentKey, NaiveAgent>,
     pub(super) used: Vec<Use>,
     pub(super) offers: BTreeMap<OfferKey, (Offer, Tick)>,
     pub(super) refused: Vec<Refused>,
     pub(super) weights: BTreeMap<Role, f64>,
+    pub(super) quotas: BTreeMap<Role, Quota>,
+    pub(super) barred: BTreeSet<(FrameworkKey, Role, AgentKey)>,
+    pub(super) minima: BTreeMap<(FrameworkKey, Role), Vec<Quantities>>,
     /// When each contender was served last, or joined.
     pub(super) waiting_since: BTreeMap<Contender, u64>,
+    /// When each contender's turn is in a random race.
+    pub(super) turns: BTreeMap<Contender, f64>,
     pub(super) moments: u64,
     pub(super) next_offer: u64,
     /// What shares are measured against.
@@ -71,12 +80,49 @@ impl Naive {
     }
 
     pub(super) fn join(&mut self, framework: FrameworkKey, role: &Role) {
+        if self.waiting_since.contains_key(&Contender::Client(framework, role.clone())) {
+            return;
+        }
         let mut line: Vec<Role> = std::iter::successors(Some(role.clone()), Role::parent).collect();
         line.reverse();
         let roles = line.into_iter().map(Contender::Role);
         for contender in roles.chain([Contender::OwnOf(role.clone()), Contender::Client(framework, role.clone())]) {
+            // A turn is counted for a contender's own clients whether it was there or not.
+            let counted = !matches!(contender, Contender::Role(_));
+            if self.waiting_since.contains_key(&contender) && !counted {
+                continue;
+            }
             let moment = self.moment();
-            self.waiting_since.entry(contender).or_insert(moment);
+            if !self.waiting_since.contains_key(&contender) {
+                let siblings = self.siblings(&contender);
+                let first = siblings.iter().map(|sibling| self.turns[sibling]).fold(f64::INFINITY, f64::min);
+                let now = if first.is_finite() { first } else { 0.0 };
+                self.turns.insert(contender.clone(), now + self.wait(&contender, moment));
+                self.waiting_since.insert(contender, moment);
+            }
+        }
+    }
+
+    fn siblings(&self, of: &Contender) -> Vec<Contender> {
+        let parent = |contender: &Contender| match contender {
+            Contender::Role(role) => (0, role.parent()),
+            Contender::OwnOf(role) => (0, Some(role.clone())),
+            Contender::Client(_, role) => (1, Some(role.clone())),
+        };
+        self.waiting_since.keys().filter(|other| parent(other) == parent(of)).cloned().collect()
+    }
+
+    fn weight(&self, contender: &Contender) -> f64 {
+        match contender {
+            Contender::Role(role) => self.weights.get(role).copied().unwrap_or(1.0),
+            Contender::OwnOf(_) | Contender::Client(..) => 1.0,
+        }
+    }
+
+    fn wait(&self, contender: &Contender, moment: u64) -> f64 {
+        match self.sorting {
+            Sorting::Random { seed } => random_wait(seed, moment, self.weight(contender)),
+            Sorting::Fair | Sorting::Priority => 0.0,
         }
     }
 
@@ -87,13 +133,17 @@ impl Naive {
             Contender::OwnOf(role) => clients.iter().any(|(_, other)| other == role),
             Contender::Client(framework, role) => clients.contains(&(*framework, role.clone())),
         });
+        let there = &self.waiting_since;
+        self.turns.retain(|contender, _| there.contains_key(contender));
         self.refused.retain(|refused| clients.contains(&(refused.what.framework, refused.what.role.clone())));
+        self.barred.retain(|(framework, role, _)| clients.contains(&(*framework, role.clone())));
+        self.minima.retain(|client, _| clients.contains(client));
     }
 
     pub(super) fn free(&self, agent: AgentKey) -> Resources {
         let mut free = self.agents[&agent].total.clone();
         for used in self.used.iter().filter(|used| used.agent == agent) {
-            free = free.checked_minus(&used.resources).unwrap();
+            free = free.checked_minus(&used.resources.exclusive()).unwrap();
         }
         for (offer, _) in self.offers.values().filter(|(offer, _)| offer.agent == agent) {
             free = free.checked_minus(&offer.resources).unwrap();
@@ -101,48 +151,59 @@ impl Naive {
         free
     }
 
-    /// The dominant share of everything that the clients for whom `counts` holds use and are offered.
-    pub(super) fn share(&self, counts: impl Fn(FrameworkKey, &Role) -> bool) -> f64 {
+    /// What every client has, one use or offer at a time.
+    pub(super) fn holdings(&self) -> Vec<(FrameworkKey, &Role, &Resources)> {
         let used = self.used.iter().map(|used| (used.framework, &used.role, &used.resources));
         let offered = self.offers.values().map(|(offer, _)| (offer.framework, &offer.role, &offer.resources));
-        let theirs: Vec<_> = used.chain(offered).filter(|(framework, role, _)| counts(*framework, role)).collect();
+        used.chain(offered).collect()
+    }
+
+    /// The dominant share of everything that the clients for whom `counts` holds use and are offered.
+    pub(super) fn share(&self, counts: impl Fn(FrameworkKey, &Role) -> bool) -> f64 {
+        let mut theirs = self.holdings();
+        theirs.retain(|(framework, role, _)| counts(*framework, role));
         let mut share: f64 = 0.0;
         for name in NAMES {
-            let have: i64 = theirs.iter().map(|(_, _, resources)| resources.scalar(&name).thousandths()).sum();
+            let have: i64 =
+                theirs.iter().map(|(_, _, resources)| resources.exclusive().scalar(&name).thousandths()).sum();
             let all = self.measure.get(&name).copied().unwrap_or(0);
             share = share.max(if all == 0 { 0.0 } else { have as f64 / all as f64 });
         }
         share
     }
 
-    /// All clients below `above` (`None`: all) in fair order.
-    pub(super) fn fair_order(&self, above: Option<&Role>) -> Vec<(FrameworkKey, Role)> {
-        let waiting = |contender: &Contender| self.waiting_since[contender];
-        let mut children: Vec<(f64, u64, Contender)> = Vec::new();
-        for contender in self.waiting_since.keys() {
-            let share = match contender {
-                Contender::Role(role) if role.parent().as_ref() == above => {
-                    self.share(|_, other| other.is_within(role)) / self.weights.get(role).unwrap_or(&1.0)
-                }
-                Contender::OwnOf(role) if Some(role) == above => self.share(|_, other| other == role),
-                Contender::Role(_) | Contender::OwnOf(_) | Contender::Client(..) => continue,
-            };
-            children.push((share, waiting(contender), contender.clone()));
+    /// What decides a contender's place among its siblings, smallest first.
+    fn rank(&self, contender: &Contender) -> (f64, f64, u64) {
+        let share = match contender {
+            Contender::Role(role) => self.share(|_, other| other.is_within(role)),
+            Contender::OwnOf(role) => self.share(|_, other| other == role),
+            Contender::Client(key, role) => self.share(|framework, other| framework == *key && other == role),
+        };
+        let (weight, since) = (self.weight(contender), self.waiting_since[contender]);
+        match self.sorting {
+            Sorting::Fair => (0.0, share / weight, since),
+            Sorting::Random { .. } => (0.0, self.turns[contender], since),
+            Sorting::Priority => (-weight, f64::from(share as f32), since),
         }
-        children.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    }
+
+    /// All clients below `above` (`None`: all) in the policy's order.
+    pub(super) fn order(&self, above: Option<&Role>) -> Vec<(FrameworkKey, Role)> {
+        let mut children: Vec<_> = self.waiting_since.keys().cloned().collect();
+        children.retain(|contender| match contender {
+            Contender::Role(role) => role.parent().as_ref() == above,
+            Contender::OwnOf(role) => Some(role) == above,
+            Contender::Client(..) => false,
+        });
+        children.sort_by(|a, b| self.rank(a).partial_cmp(&self.rank(b)).unwrap());
         let mut order = Vec::new();
-        for (_, _, child) in children {
+        for child in children {
             match child {
-                Contender::Role(role) => order.extend(self.fair_order(Some(&role))),
+                Contender::Role(role) => order.extend(self.order(Some(&role))),
                 Contender::OwnOf(role) => {
                     let mut own: Vec<_> = self.clients().into_iter().filter(|(_, other)| *other == role).collect();
-                    own.sort_by(|(a, _), (b, _)| {
-                        let rank = |key: FrameworkKey| {
-                            let share = self.share(|framework, other| framework == key && *other == role);
-                            (share, waiting(&Contender::Client(key, role.clone())))
-                        };
-                        rank(*a).partial_cmp(&rank(*b)).unwrap()
-                    });
+                    let rank = |key: FrameworkKey| self.rank(&Contender::Client(key, role.clone()));
+                    own.sort_by(|(a, _), (b, _)| rank(*a).partial_cmp(&rank(*b)).unwrap());
                     order.extend(own);
                 }
                 Contender::Client(..) => unreachable!(),
@@ -158,28 +219,45 @@ impl Naive {
         {
             return None;
         }
+        let has = |capability| one.capabilities.contains(capability);
         let gpus = !self.agents[&agent].total.gpus().is_zero();
-        if gpus && !one.capabilities.contains(Capability::GpuResources) {
+        if gpus && !has(Capability::GpuResources) || self.agents[&agent].remote && !has(Capability::RegionAware) {
             return None;
         }
-        let has = |capability| one.capabilities.contains(capability);
-        let part: Resources = self
-            .free(agent)
-            .iter()
-            .filter(|resource| {
-                resource.reserved_role().is_none_or(|reserved| role.is_within(reserved))
-                    && (resource.guarantee() == Guarantee::Firm || has(Capability::RevocableResources))
-                    && (resource.sharing() == Sharing::Exclusive || has(Capability::SharedResources))
-                    && (resource.reservations().len() < 2 || has(Capability::ReservationRefinement))
-            })
-            .cloned()
-            .collect();
-        let enough = part.cpus().thousandths() >= 10 || part.mem() >= Scalar::units(32);
+        if self.barred.contains(&(framework, role.clone(), agent)) {
+            return None;
+        }
+        let for_role = self.allowed(
+            role,
+            &self
+                .free(agent)
+                .filter(|resource| resource.reserved_role().is_none_or(|reserved| role.is_within(reserved))),
+        );
+        let part = for_role.filter(|resource| {
+            (resource.guarantee() == Guarantee::Firm || has(Capability::RevocableResources))
+                && (resource.sharing() == Sharing::Exclusive || has(Capability::SharedResources))
+                && (resource.reservations().len() < 2 || has(Capability::ReservationRefinement))
+        });
+        let cost = part.exclusive();
+        let enough = match self.minima.get(&(framework, role.clone())) {
+            None => cost.cpus().thousandths() >= 10 || cost.mem() >= Scalar::units(32),
+            Some(minima) => minima.is_empty() || minima.iter().any(|minimum| cost.quantities().contains(minimum)),
+        };
         let refused = self.refused.iter().any(|refused| {
             let what = &refused.what;
             (what.framework, &what.role, what.agent) == (framework, role, agent) && what.resources.contains(&part)
         });
-        (enough && !refused).then_some(part)
+        (!part.is_empty() && enough && !refused).then_some(part)
+    }
+
+    /// Who is next of an agent: first those whose role is owed something of it, then everybody.
+    pub(super) fn next(&self, agent: AgentKey) -> Option<(FrameworkKey, Role, Resources)> {
+        let order = self.order(None);
+        let offerable = |(framework, role): &(FrameworkKey, Role)| {
+            Some((*framework, role.clone(), self.offerable(*framework, role, agent)?))
+        };
+        let owed = order.iter().filter_map(offerable).find(|(_, role, part)| self.is_owed(role, part));
+        owed.or_else(|| order.iter().find_map(offerable))
     }
 
     pub(super) fn allocate(&mut self, now: Tick) -> Vec<Offer> {
@@ -192,13 +270,7 @@ impl Naive {
         }
         let mut made = Vec::new();
         for agent in self.agents.keys().copied().collect::<Vec<_>>() {
-            let next = |naive: &Naive| {
-                let order = naive.fair_order(None).into_iter();
-                order
-                    .filter_map(|(framework, role)| Some((naive.offerable(framework, &role, agent)?, framework, role)))
-                    .next()
-            };
-            while let Some((resources, framework, role)) = next(self) {
+            while let Some((framework, role, resources)) = self.next(agent) {
                 let offer = Offer { key: OfferKey(self.next_offer), framework, role, agent, resources };
                 self.next_offer += 1;
                 let moment = self.moment();
@@ -207,6 +279,8 @@ impl Naive {
                 line.push(Contender::OwnOf(offer.role.clone()));
                 line.push(Contender::Client(framework, offer.role.clone()));
                 for contender in line {
+                    let wait = self.wait(&contender, moment);
+                    *self.turns.get_mut(&contender).unwrap() += wait;
                     self.waiting_since.insert(contender, moment);
                 }
                 self.offers.insert(offer.key, (offer.clone(), now.after(TIMEOUT_MS)));
