@@ -30,6 +30,8 @@ pub(crate) enum Fault {
     Heal,
     /// Nothing gets through to the databases.
     LoseStores { down_ms: u64 },
+    /// No fault: an operator promises a role so many processors, and limits it to so many, if to any.
+    SetQuota { role: usize, cpus: u64, limit: Option<u64> },
     /// The connection of an agent or a scheduler to its master ends.
     BreakStream { node: Node },
 }
@@ -109,6 +111,10 @@ impl Fault {
                 Self::Cut { one, other }
             }
             76..79 => Self::LoseStores { down_ms },
+            83..88 => {
+                let (cpus, limit) = (random.within(0..3), random.within(3..10));
+                Self::SetQuota { role: random.index(2), cpus, limit: (limit < 8).then_some(limit) }
+            }
             79..83 => Self::BreakStream { node: any_peer(size, random) },
             _ => Self::Heal,
         }

@@ -214,3 +214,8 @@ fn finds_deadlines_that_pass_while_nobody_can_come_back() {
 fn finds_a_load_balancer_that_acknowledges_what_it_has_not_done() {
     must_find(Rules { removals: rules::Removals::Promised, ..Rules::default() }, "I11:");
 }
+
+#[test]
+fn finds_a_leader_that_forgets_what_roles_were_promised() {
+    must_find(Rules { promises: rules::Promises::Forgotten, ..Rules::default() }, "I13:");
+}

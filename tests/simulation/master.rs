@@ -3,17 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use attica_core::fact::Fact;
-use attica_core::kernel::{Config, Effects, Input, Kernel, LinkId, Now, RateLimit, Reply, ReplyTo, Send, StreamId};
+use attica_core::kernel::{
+    Config, Effects, Input, Kernel, LinkId, Now, Order, QuotaChange, RateLimit, Reply, ReplyTo, Send, StreamId,
+};
 use attica_core::snapshot::Snapshot;
+use attica_core_api::operator::QuotaConfig;
 use attica_core_api::scheduler::Event;
-use attica_core_api::v1::MasterInfo;
+use attica_core_api::v1::{MasterInfo, Scalar};
 use attica_core_api::{Entropy, Tick, Timestamp, link};
 use bytes::Bytes;
 
+use crate::checks::i13_guarantees::{self, Quotas};
 use crate::lead::LEASE_MS;
 use crate::network::{Body, Message, Node};
 use crate::random::Random;
-use crate::rules::{Deadlines, Doubt, Outbox, Release, Rules};
+use crate::rules::{Deadlines, Doubt, Outbox, Promises, Release, Rules};
 use crate::world::{Out, Timer};
 
 /// How long the writer waits for the answer to a commit before it connects again and asks.
@@ -46,6 +50,8 @@ pub(crate) enum Role {
 /// A master that has won.
 pub(crate) struct Leader {
     pub(crate) kernel: Kernel,
+    /// What operators set, as the facts tell it.
+    quotas: Quotas,
     pub(crate) epoch: u64,
     /// The number of facts that are certainly committed.
     seq: usize,
@@ -106,14 +112,34 @@ impl Master {
         leader.kernel.check_fold(fold, self.now(now)).map(|()| true)
     }
 
-    pub(crate) fn timer(&mut self, now: u64, timer: Timer, random: &mut Random, rules: Rules, out: &mut Out) {
+    pub(crate) fn timer(
+        &mut self,
+        now: u64,
+        timer: Timer,
+        random: &mut Random,
+        rules: Rules,
+        out: &mut Out,
+    ) -> Result<(), String> {
         match timer {
-            Timer::Tick => self.tick(now, random, out),
+            Timer::Tick => {
+                self.tick(now, random, out);
+                Ok(())
+            }
             Timer::Work { epoch } if self.leader().is_some_and(|leader| leader.epoch == epoch) => {
                 self.work(now, rules, out)
             }
-            Timer::Work { .. } => {}
+            Timer::Work { .. } => Ok(()),
         }
+    }
+
+    /// An operator's order, if this master leads. The operator does not wait for the answer.
+    pub(crate) fn set_quota(&mut self, role: usize, cpus: u64, limit: Option<u64>) {
+        let Role::Leading(leader) = &mut self.role else { return };
+        let amount = |cpus: u64| BTreeMap::from([("cpus".to_owned(), Scalar { value: cpus as f64 })]);
+        let role = format!("role-{role}");
+        let config = QuotaConfig { role, guarantees: amount(cpus), limits: limit.map(amount).unwrap_or_default() };
+        let order = Box::new(Order::UpdateQuota(QuotaChange::Update { configs: vec![config], force: true }));
+        leader.inputs.push_back(Input::Order { order, reply: ReplyTo(0) });
     }
 
     fn tick(&mut self, now: u64, random: &mut Random, out: &mut Out) {
@@ -194,7 +220,11 @@ impl Master {
         rules: Rules,
         out: &mut Out,
     ) {
-        let kernel = Kernel::recover(config(epoch), Entropy::new(random.seed()), snapshot, self.now(now));
+        let known = match rules.promises {
+            Promises::Kept => snapshot.clone(),
+            Promises::Forgotten => Snapshot { quotas: Quotas::new(), ..snapshot.clone() },
+        };
+        let kernel = Kernel::recover(config(epoch), Entropy::new(random.seed()), &known, self.now(now));
         let withheld = match rules.outbox {
             Outbox::Delivered => BTreeSet::new(),
             Outbox::NewOnly => {
@@ -204,6 +234,7 @@ impl Master {
         };
         self.role = Role::Leading(Box::new(Leader {
             kernel,
+            quotas: snapshot.quotas.clone(),
             epoch,
             seq,
             lease_until: self.campaign_sent_at + LEASE_MS,
@@ -267,10 +298,10 @@ impl Master {
     }
 
     /// One turn of the shell: inputs, the passage of time, and the writer.
-    fn work(&mut self, now: u64, rules: Rules, out: &mut Out) {
+    fn work(&mut self, now: u64, rules: Rules, out: &mut Out) -> Result<(), String> {
         let node = Node::Master(self.index);
         let at = self.now(now);
-        let Role::Leading(leader) = &mut self.role else { return };
+        let Role::Leading(leader) = &mut self.role else { return Ok(()) };
         let mut effects = Effects::default();
         for input in leader.inputs.drain(..) {
             leader.kernel.apply(at, input, &mut effects);
@@ -278,8 +309,11 @@ impl Master {
         if rules.deadlines == Deadlines::Held {
             leader.tell_of_store(now, at, &mut effects);
         }
+        leader.note_quotas(&effects.facts);
+        let first = i13_guarantees::next_offer(leader.kernel.allocator());
         leader.kernel.settle(at, &mut effects);
         leader.kernel.assert_consistent();
+        i13_guarantees::offered(leader.kernel.allocator(), &leader.quotas, first)?;
         leader.wake = leader.wake.filter(|wake| *wake > at.tick);
         if let Some(wake) = effects.wake.filter(|wake| leader.wake.is_none_or(|planned| *wake < planned)) {
             leader.wake = Some(wake);
@@ -301,6 +335,7 @@ impl Master {
         }
         leader.waiting.push_back(batch);
         leader.write(node, now, out);
+        Ok(())
     }
 
     fn committed(&mut self, now: u64, seq: usize, out: &mut Out) {
@@ -369,6 +404,14 @@ impl Leader {
     pub(crate) fn is_stalled(&self, now: u64) -> bool {
         let late = |in_flight: &InFlight| in_flight.sent_at + STALL_MS <= now;
         self.is_in_doubt(now) || self.in_flight.as_ref().is_some_and(late)
+    }
+
+    fn note_quotas(&mut self, facts: &[Fact]) {
+        for fact in facts {
+            if let Fact::QuotasUpdated { configs } = fact {
+                self.quotas.extend(configs.iter().map(|config| (config.role.clone(), config.clone())));
+            }
+        }
     }
 
     fn tell_of_store(&mut self, now: u64, at: Now, effects: &mut Effects) {

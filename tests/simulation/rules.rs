@@ -16,6 +16,7 @@ pub(crate) struct Rules {
     pub(crate) deadlines: Deadlines,
     pub(crate) doubt: Doubt,
     pub(crate) removals: Removals,
+    pub(crate) promises: Promises,
 }
 
 /// When a shell lets out what its core said.
@@ -130,4 +131,14 @@ pub(crate) enum Removals {
     Done,
     /// What it has heard of.
     Promised,
+}
+
+/// What a new master knows of the quotas that operators set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Promises {
+    /// All of them.
+    #[default]
+    Kept,
+    /// None: what earlier leaders promised is forgotten.
+    Forgotten,
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 pub(crate) struct Summary(BTreeMap<&'static str, u64>);
 
 /// What has to happen in the runs together: one in which nothing happens proves nothing.
-const EXPECTED: [&str; 20] = [
+const EXPECTED: [&str; 21] = [
     "steps",
     "epochs",
     "facts",
@@ -20,6 +20,7 @@ const EXPECTED: [&str; 20] = [
     "updates repeated",
     "commits fenced",
     "frameworks removed",
+    "quotas set",
     "folds compared",
     "writes done",
     "writes refused",

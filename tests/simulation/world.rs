@@ -233,7 +233,7 @@ impl World {
         let (masters, rules) = (self.size.masters, self.rules);
         match node {
             Node::Master(index) => {
-                self.masters[index].timer(now, timer, &mut self.random, self.rules, &mut out);
+                self.masters[index].timer(now, timer, &mut self.random, self.rules, &mut out)?;
             }
             Node::Agent(index) => {
                 self.agents[index].tick(now, self.size.masters, &mut self.random, self.rules, calm, &mut out);
@@ -482,6 +482,9 @@ impl World {
                 self.stores_away = Outage { since: self.now, until: self.now + down_ms };
                 self.checks.count_outage();
                 return;
+            }
+            Fault::SetQuota { role, cpus, limit } => {
+                return self.masters.iter_mut().for_each(|master| master.set_quota(role, cpus, limit));
             }
             Fault::BreakStream { node } => return self.break_stream(node),
         };

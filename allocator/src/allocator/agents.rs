@@ -151,6 +151,12 @@ impl Allocator {
         }
     }
 
+    /// The agents that may be offered.
+    pub fn active_agents(&self) -> impl Iterator<Item = AgentKey> + '_ {
+        let active = self.agents.iter().filter(|(_, agent)| agent.activity == Activity::Active);
+        active.map(|(index, _)| AgentKey(index))
+    }
+
     /// Everything that an agent has.
     #[must_use]
     pub fn agent_total(&self, key: AgentKey) -> &Resources {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use attica_allocator as allocator;
 use attica_core_api::v1::MasterInfo;
 
 /// The settings of one leader's kernel. Times are milliseconds.
@@ -26,6 +27,8 @@ pub struct Config {
     pub unreachable_agents_limit: usize,
     /// How long an offer may stay unanswered before it is rescinded; `None`: for ever.
     pub offer_timeout_ms: Option<u64>,
+    /// By which rules resources are offered; its `offer_timeout_ms` is not looked at.
+    pub allocation: allocator::Config,
     /// The heartbeat that schedulers are told to expect.
     pub scheduler_heartbeat_ms: u64,
     /// When an unacknowledged status update is sent again for the first time. It doubles from there.
@@ -60,6 +63,7 @@ impl Config {
             forget_unreachable_ms: 14 * 86_400_000,
             unreachable_agents_limit: 102_400,
             offer_timeout_ms: Some(60_000),
+            allocation: allocator::Config::default(),
             scheduler_heartbeat_ms: 15_000,
             resend_first_ms: 10_000,
             resend_longest_ms: 600_000,

@@ -144,6 +144,11 @@ impl Kernel {
         }
     }
 
+    /// The books of who has what, to look at.
+    pub fn allocator(&self) -> &Allocator {
+        &self.allocator
+    }
+
     /// Checks what must hold whatever happens: the books of the allocator (I7), and that the kernel's indexes agree.
     ///
     /// # Panics

@@ -10,7 +10,8 @@ use attica_allocator::{self as allocator, Capabilities, Capability, OfferKey, Re
 use attica_core_api::resources::{self, ReservationFormat};
 use attica_core_api::scheduler::Event;
 use attica_core_api::v1::{
-    Address, AgentId, AllocationInfo, FrameworkCapabilityType, FrameworkId, FrameworkInfo, Offer, OfferId, Url,
+    Address, AgentId, AgentInfo, AllocationInfo, DomainInfo, FrameworkCapabilityType, FrameworkId, FrameworkInfo,
+    Offer, OfferId, Url,
 };
 
 use super::{Effects, Kernel, Now, Send, View};
@@ -79,7 +80,9 @@ impl Kernel {
         self.agent_keys.insert(key, id.clone());
         let agent = self.agent_mut(id);
         agent.key = Some(key);
-        for (framework, task) in agent.tasks.clone() {
+        let (info, tasks) = (Arc::clone(&agent.info), agent.tasks.clone());
+        self.allocator.set_remote(key, self.is_remote(&info));
+        for (framework, task) in tasks {
             let framework_key = self.framework_key(&framework);
             let task = self.task_mut(&framework, &task);
             if task.is_terminal() {
@@ -99,6 +102,18 @@ impl Kernel {
             Ok(offers) => assert!(offers.is_empty(), "the offers of an agent end before it changes"),
             Err(error) => unreachable!("an agent is admitted when it holds its tasks: {error}"),
         }
+        let info = Arc::clone(&self.agent_mut(id).info);
+        self.allocator.set_remote(key, self.is_remote(&info));
+    }
+
+    /// Whether an agent is in another region than this master. Who has no domain is where the master is.
+    fn is_remote(&self, agent: &AgentInfo) -> bool {
+        let region = |domain: &Option<DomainInfo>| {
+            let fault_domain = domain.as_ref().and_then(|domain| domain.fault_domain.as_ref());
+            fault_domain.map(|fault_domain| fault_domain.region.name.clone())
+        };
+        region(&agent.domain)
+            .is_some_and(|theirs| region(&self.config.master_info.domain).is_none_or(|ours| ours != theirs))
     }
 
     pub(super) fn offer_id(&self, key: OfferKey) -> OfferId {
@@ -186,6 +201,7 @@ pub(super) fn capabilities_of(info: &FrameworkInfo) -> Capabilities {
         (FrameworkCapabilityType::SharedResources, Capability::SharedResources),
         (FrameworkCapabilityType::GpuResources, Capability::GpuResources),
         (FrameworkCapabilityType::ReservationRefinement, Capability::ReservationRefinement),
+        (FrameworkCapabilityType::RegionAware, Capability::RegionAware),
     ];
     known.into_iter().filter(|(declared, _)| info.has_capability(*declared)).map(|(_, capability)| capability).collect()
 }

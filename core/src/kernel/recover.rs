@@ -25,7 +25,7 @@ impl Kernel {
     /// and has `config.reregister_ms` to come back. `entropy` must be seeded anew for every leader: what it makes is unique.
     pub fn recover(config: Config, entropy: Entropy, snapshot: &Snapshot, now: Now) -> Self {
         let allocator_config =
-            allocator::Config { offer_timeout_ms: config.offer_timeout_ms, ..allocator::Config::default() };
+            allocator::Config { offer_timeout_ms: config.offer_timeout_ms, ..config.allocation.clone() };
         let mut kernel = Self {
             entropy,
             allocator: Allocator::new(allocator_config),

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use attica_allocator::{Quantities, Role, Sorting, Value};
+use attica_core_api::resources;
 use attica_core_api::zookeeper::Ensemble;
 use attica_core_store::Database;
 
@@ -81,6 +83,29 @@ pub struct Args {
     #[arg(long, alias = "offer_timeout", env = "MESOS_OFFER_TIMEOUT", value_name = "DURATION", default_value = "30secs", value_parser = parse_duration)]
     pub offer_timeout: Milliseconds,
 
+    /// Whose turn it is when something is free: the roles' and frameworks' with the smallest shares (fair), by lot (fair-random), or the
+    /// roles with the largest weights (priority)
+    #[arg(long, env = "ATTICA_ALLOCATOR_POLICY", value_name = "POLICY", default_value = "fair", value_enum)]
+    pub allocator_policy: AllocatorPolicy,
+
+    /// The least that is worth an offer: quantities that must be there together, alternatives separated by |; empty: anything
+    #[arg(long, alias = "min_allocatable_resources", env = "MESOS_MIN_ALLOCATABLE_RESOURCES", value_name = "RESOURCES", default_value = "cpus:0.01|mem:32", value_parser = parse_minima)]
+    pub min_allocatable_resources: Minima,
+
+    /// Resources that do not count when shares are compared, separated by commas
+    #[arg(
+        long,
+        alias = "fair_sharing_excluded_resource_names",
+        env = "MESOS_FAIR_SHARING_EXCLUDED_RESOURCE_NAMES",
+        value_name = "NAMES",
+        value_delimiter = ','
+    )]
+    pub fair_sharing_excluded_resource_names: Vec<String>,
+
+    /// Whether agents with graphics processors are offered only to frameworks that say they can use them
+    #[arg(long, alias = "filter_gpu_resources", env = "MESOS_FILTER_GPU_RESOURCES", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub filter_gpu_resources: bool,
+
     /// How often an idle scheduler stream carries a HEARTBEAT
     #[arg(long, env = "ATTICA_SCHEDULER_HEARTBEAT", value_name = "DURATION", default_value = "15secs", value_parser = parse_duration)]
     pub scheduler_heartbeat: Milliseconds,
@@ -109,6 +134,32 @@ pub struct Args {
     #[arg(long, env = "ATTICA_MASTER_READY_FILE", value_name = "PATH")]
     pub ready_file: Option<PathBuf>,
 }
+
+/// Whose turn it is when something is free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum AllocatorPolicy {
+    /// By dominant shares.
+    Fair,
+    /// By lot.
+    FairRandom,
+    /// By weights, strictly; by dominant shares among equals.
+    Priority,
+}
+
+impl AllocatorPolicy {
+    /// The rules for roles, and for the frameworks of a role. `seed` is for the lots.
+    pub(super) fn sorting(self, seed: u64) -> (Sorting, Sorting) {
+        match self {
+            Self::Fair => (Sorting::Fair, Sorting::Fair),
+            Self::FairRandom => (Sorting::Random { seed }, Sorting::Random { seed: !seed }),
+            Self::Priority => (Sorting::Priority, Sorting::Fair),
+        }
+    }
+}
+
+/// Alternatives of quantities.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Minima(pub Vec<Quantities>);
 
 /// Where a master keeps what it must not forget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,6 +235,21 @@ fn parse_registry(text: &str) -> Result<Registry, String> {
     }
 }
 
+fn parse_minima(text: &str) -> Result<Minima, String> {
+    let alternatives = text.split('|').filter(|alternative| !alternative.trim().is_empty());
+    let quantities = |alternative: &str| {
+        let wire = resources::parse(alternative, &Role::any()).map_err(|error| error.to_string())?;
+        let bag = resources::from_wire(&wire).map_err(|error| error.to_string())?;
+        let plain = bag.iter().all(|one| one.is_plain() && matches!(one.value(), Value::Scalar(_)));
+        if plain {
+            Ok(bag.quantities())
+        } else {
+            Err(format!("expected quantities like cpus:0.01, found `{alternative}`"))
+        }
+    };
+    alternatives.map(quantities).collect::<Result<_, _>>().map(Minima)
+}
+
 fn parse_rate(text: &str) -> Result<Rate, String> {
     let expected = || format!("expected a number and a duration, like 1/10mins, found `{text}`");
     let (count, interval) = text.split_once('/').ok_or_else(expected)?;
@@ -217,6 +283,17 @@ mod tests {
         assert_eq!(parsed("[::1]:5050").as_deref(), Ok("[::1]:5050"));
         for wrong in ["", "host", "host:", ":5050", "host:65536", "ho st:1", "host/x:1"] {
             assert!(parsed(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn least_offers() {
+        let parsed =
+            |text| parse_minima(text).map(|minima| minima.0.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(parsed("cpus:0.01|mem:32;disk:1"), Ok(vec!["cpus:0.01".to_owned(), "mem:32;disk:1".to_owned()]));
+        assert_eq!(parsed(""), Ok(Vec::new()));
+        for wrong in ["cpus", "ports:[1-2]", "cpus(a):1", "cpus:-1"] {
+            assert!(parse_minima(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -214,6 +214,7 @@ fn setup(args: &Args, identity: &Identity, leadership: &Leadership, durable: Opt
         forget_unreachable_ms: args.registry_max_agent_age.0,
         unreachable_agents_limit: args.registry_max_agent_count as usize,
         offer_timeout_ms: Some(args.offer_timeout.0),
+        allocation: allocation(args, epoch),
         scheduler_heartbeat_ms: args.scheduler_heartbeat.0,
         completed_tasks_limit: args.max_completed_tasks_per_framework as usize,
         completed_frameworks_limit: args.max_completed_frameworks as usize,
@@ -229,6 +230,20 @@ fn setup(args: &Args, identity: &Identity, leadership: &Leadership, durable: Opt
         },
         config,
         elected_at: Timestamp::from(SystemTime::now()),
+    }
+}
+
+/// By which rules resources are offered.
+fn allocation(args: &Args, epoch: u64) -> attica_allocator::Config {
+    let (roles, frameworks) = args.allocator_policy.sorting(epoch);
+    let excluded = args.fair_sharing_excluded_resource_names.iter().map(|name| name.trim());
+    attica_allocator::Config {
+        roles,
+        frameworks,
+        min_allocatable: args.min_allocatable_resources.0.clone(),
+        unshared: excluded.filter(|name| !name.is_empty()).map(Into::into).collect(),
+        gpus_for_capable_only: args.filter_gpu_resources,
+        ..attica_allocator::Config::default()
     }
 }
 

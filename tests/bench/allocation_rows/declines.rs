@@ -34,7 +34,10 @@ fn decline_offers(agents: u32, frameworks: u32) -> Rounds {
         cycles.push(milliseconds(started.elapsed()));
         assert_eq!(offers.len(), agents as usize, "every agent is offered in every round");
         for offer in &offers {
-            assert!(willing[offer.agent.0 as usize].remove(&offer.framework.0), "it is offered to who did not refuse it");
+            assert!(
+                willing[offer.agent.0 as usize].remove(&offer.framework.0),
+                "it is offered to who did not refuse it"
+            );
         }
         let started = Instant::now();
         for offer in offers.drain(..) {

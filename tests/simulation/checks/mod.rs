@@ -3,6 +3,7 @@
 mod i10_fold;
 mod i11_removals;
 mod i12_deployments;
+pub(crate) mod i13_guarantees;
 mod i14_delivery;
 mod i1_acknowledged;
 mod i1_writes;
@@ -157,6 +158,7 @@ impl Checks {
             Fact::TaskReachable { .. } => counts.count("tasks returned"),
             Fact::UpdateAcknowledged { .. } => counts.count("updates acknowledged"),
             Fact::FrameworkRemoved { .. } => counts.count("frameworks removed"),
+            Fact::QuotasUpdated { .. } => counts.count("quotas set"),
             _ => {}
         }
     }
