@@ -3,9 +3,10 @@
 //!
 //! *Code map.* `scalar`, `ranges` and `resource` are what there can be of one resource, `resources` the bag of them,
 //! `shaping` what becomes of them by reservations and volumes, and `quantities` the sums that policies compare; `role` is
-//! for whom. `allocator` is the decision: `shares` ranks
-//! the clients, `refusals` remembers who declined what, `cycle` makes the offers, and `frameworks`, `agents` and
-//! `offers` take in what happens.
+//! for whom, `quota` what it is promised and may have. `allocator` is the decision: `shares` keeps the clients in the order
+//! that a `policy` gives them, `quotas` knows how much each may have, `restrictions` what frameworks and places rule out, and
+//! `refusals` who declined what; `taker` finds who is next of an agent, `cycle` makes the offers, and `frameworks`, `roles`,
+//! `agents` and `offers` take in what happens.
 //!
 //! *Architecture invariants.* A leaf: no async, no IO, no clock, no randomness; the same calls give the same offers.
 //! The cost of a cycle follows the agents that changed, never the size of the cluster. Resources are integers;

@@ -87,6 +87,39 @@ impl Resources {
         Some(Resources::from_sorted(rest))
     }
 
+    /// Takes `other`, which must be contained, out of the bag; without copying it when nobody else holds it.
+    pub(crate) fn remove(&mut self, other: &Resources) {
+        let Some(shared) = &mut self.0 else {
+            assert!(other.is_empty(), "an empty bag does not contain {other}");
+            return;
+        };
+        let resources = Arc::make_mut(shared);
+        for resource in other.iter() {
+            let first = find(resources, resource);
+            let index = first.ok().filter(|_| !resource.is_indivisible());
+            if let Some(value) = index.and_then(|index| resources[index].value().minus(resource.value()))
+                && let Some(index) = index
+            {
+                match value.is_empty() {
+                    true => drop(resources.remove(index)),
+                    false => *resources[index].value_mut() = value,
+                }
+            } else if let Some(index) = first.ok().and_then(|first| whole(resources, first, resource)) {
+                resources.remove(index);
+            } else {
+                panic!("the bag does not contain {resource}");
+            }
+        }
+        if resources.is_empty() {
+            self.0 = None;
+        }
+    }
+
+    /// True when some resource of this bag is in `other` as well.
+    pub(crate) fn meets(&self, other: &Resources) -> bool {
+        self.iter().any(|mine| other.iter().any(|theirs| mine == theirs))
+    }
+
     /// True when `other` could be taken out of this bag.
     #[must_use]
     pub fn contains(&self, other: &Resources) -> bool {

@@ -1,5 +1,6 @@
 //! One master with simulated agents, everything durable. Row m1: status updates per second: tasks launched, each reported running,
-//! told to the framework, and acknowledged. Row g: what an agent and a running task cost in memory.
+//! told to the framework, and acknowledged. Row f2b: a task ended, until its resources are offered again. Row g: what an agent and a
+//! running task cost in memory.
 
 #![allow(clippy::expect_used, reason = "a benchmark that cannot go on ends")]
 
@@ -31,6 +32,8 @@ use tokio::sync::Semaphore;
 const UPDATES: (usize, usize) = (100, 20_000);
 /// Agents and tasks of g.
 const MEMORY: (usize, usize) = (5_000, 100_000);
+/// So often f2b has a task end.
+const HAND_OVERS: usize = 100;
 const RESOURCES: &str = "cpus:1000;mem:1000000";
 /// Acknowledgements under way at the same time: each waits for its commit, so that few of them would measure the disk.
 const ACKNOWLEDGEMENTS: usize = 512;
@@ -45,6 +48,13 @@ async fn main() {
             figures.extend(m1(directory.path(), disk).await);
         }
         report::print(&figures);
+    }
+    if report::is_wanted("f2b") {
+        let mut figures = Vec::new();
+        for disk in &disks {
+            figures.push(f2b(directory.path(), disk).await);
+        }
+        report::print_beside(&figures, &[("f2b.offered_again", 712.0), ("f2b.offered_again.plain_disk", 712.0)]);
     }
     if report::is_wanted("g") {
         // Memory has nothing to do with the disk: the quicker one will do.
@@ -80,6 +90,51 @@ async fn m1(directory: &Path, disk: &Disk) -> [Figure; 2] {
             fsync_ms: None,
         },
     ]
+}
+
+/// From the agent's word that a task has ended until the framework is offered what it used, with the commit in between.
+async fn f2b(directory: &Path, disk: &Disk) -> Figure {
+    let place = tempfile::tempdir_in(directory).expect("a directory");
+    let site = roles::Site::new(place.path(), disk).await;
+    let master = site.start("master", "master", &["--listen", "127.0.0.1:0"]);
+    let agents = SimulatedAgents::register(&master.address, 1, "cpus:1;mem:32").await;
+    let framework = FrameworkInfo { user: "root".into(), name: "again".into(), ..FrameworkInfo::default() };
+    let (calls, mut signals) = connect(Config::new(vec![master.address.clone()], framework));
+    let mut times = Vec::new();
+    let mut last: Option<String> = None;
+    while times.len() < HAND_OVERS {
+        let event = event(&mut signals).await;
+        let now = Instant::now();
+        match event.r#type {
+            Some(EventType::Offers) => {
+                for offer in event.offers.unwrap_or_default().offers {
+                    if let Some(ended) = last.as_ref().and_then(|name| agents.reported(name)) {
+                        times.push(now.duration_since(ended).as_secs_f64() * 1e3);
+                    }
+                    let number = times.len();
+                    last = Some(format!("update-{number}"));
+                    launch_all(&calls, offer, number).await;
+                }
+            }
+            Some(EventType::Update) => {
+                let status = event.update.unwrap_or_default().status;
+                calls.acknowledge(&status).await.expect("acknowledged");
+                if status.state == TaskState::Running {
+                    calls.kill(status.task_id.clone(), status.agent_id.clone()).await.expect("killed");
+                }
+            }
+            _ => {}
+        }
+    }
+    calls.teardown().await.expect("torn down");
+    Figure {
+        bench: format!("f2b.offered_again{}", disk.suffix),
+        value: report::median(times),
+        unit: "ms",
+        reach: Some(10.0),
+        better: Better::Lower,
+        fsync_ms: Some(disk.fsync_ms),
+    }
 }
 
 /// How much the master's memory grows by agents and by their tasks.
@@ -180,8 +235,17 @@ async fn event(signals: &mut Signals) -> attica_core_api::scheduler::Event {
     }
 }
 
+/// Launches one task that uses all of a small agent.
+async fn launch_all(calls: &Calls, offer: Offer, number: usize) {
+    launch_each(calls, offer, number..number + 1, "cpus:1;mem:32").await;
+}
+
 async fn launch(calls: &Calls, offer: Offer, numbers: std::ops::Range<usize>) {
-    let resources = parse("cpus:0.01;mem:1", &Role::any()).expect("valid resources");
+    launch_each(calls, offer, numbers, "cpus:0.01;mem:1").await;
+}
+
+async fn launch_each(calls: &Calls, offer: Offer, numbers: std::ops::Range<usize>, each: &str) {
+    let resources = parse(each, &Role::any()).expect("valid resources");
     let task = |number| TaskInfo {
         name: "update".into(),
         task_id: TaskId::new(format!("update-{number}")),

@@ -25,7 +25,7 @@ pub(crate) struct SimulatedAgents {
     reports: Arc<Mutex<Reports>>,
 }
 
-/// The latest tasks that were reported running, with the moment just before that was sent.
+/// The latest tasks that were reported, running or killed, with the moment just before that was sent.
 #[derive(Default)]
 struct Reports {
     latest: Vec<(TaskId, Instant)>,
@@ -56,7 +56,7 @@ impl SimulatedAgents {
         SimulatedAgents { _tasks: tasks, reports }
     }
 
-    /// When the only task of this name was reported running, if it was among the latest report.
+    /// When the only task of this name was reported last, if it was among the latest report.
     pub(crate) fn reported(&self, name: &str) -> Option<Instant> {
         let reports = self.reports.lock().expect("no panic");
         let of_name = |(task, _): &&(TaskId, Instant)| task.as_str().split(".instance-").next() == Some(name);
@@ -119,6 +119,7 @@ impl Agent {
                     }
                     if let Some(kill) = event.kill {
                         let update = agent.update(&link, &kill.framework_id, &kill.task_id, TaskState::Killed);
+                        agent.reports.lock().expect("no panic").latest = vec![(kill.task_id, Instant::now())];
                         agent.send(&link, vec![update]).await;
                     }
                 }

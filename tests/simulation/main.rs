@@ -216,6 +216,6 @@ fn finds_a_load_balancer_that_acknowledges_what_it_has_not_done() {
 }
 
 #[test]
-fn finds_a_leader_that_forgets_what_roles_were_promised() {
-    must_find(Rules { promises: rules::Promises::Forgotten, ..Rules::default() }, "I13:");
+fn finds_a_kernel_that_does_not_hear_what_roles_are_promised() {
+    must_find(Rules { promises: rules::Promises::Unheard, ..Rules::default() }, "I13:");
 }

@@ -50,7 +50,7 @@ pub(crate) enum Role {
 /// A master that has won.
 pub(crate) struct Leader {
     pub(crate) kernel: Kernel,
-    /// What operators set, as the facts tell it.
+    /// What operators set.
     quotas: Quotas,
     pub(crate) epoch: u64,
     /// The number of facts that are certainly committed.
@@ -220,11 +220,7 @@ impl Master {
         rules: Rules,
         out: &mut Out,
     ) {
-        let known = match rules.promises {
-            Promises::Kept => snapshot.clone(),
-            Promises::Forgotten => Snapshot { quotas: Quotas::new(), ..snapshot.clone() },
-        };
-        let kernel = Kernel::recover(config(epoch), Entropy::new(random.seed()), &known, self.now(now));
+        let kernel = Kernel::recover(config(epoch), Entropy::new(random.seed()), snapshot, self.now(now));
         let withheld = match rules.outbox {
             Outbox::Delivered => BTreeSet::new(),
             Outbox::NewOnly => {
@@ -303,13 +299,13 @@ impl Master {
         let at = self.now(now);
         let Role::Leading(leader) = &mut self.role else { return Ok(()) };
         let mut effects = Effects::default();
-        for input in leader.inputs.drain(..) {
+        for mut input in std::mem::take(&mut leader.inputs) {
+            leader.note_quotas(&mut input, rules);
             leader.kernel.apply(at, input, &mut effects);
         }
         if rules.deadlines == Deadlines::Held {
             leader.tell_of_store(now, at, &mut effects);
         }
-        leader.note_quotas(&effects.facts);
         let first = i13_guarantees::next_offer(leader.kernel.allocator());
         leader.kernel.settle(at, &mut effects);
         leader.kernel.assert_consistent();
@@ -406,11 +402,14 @@ impl Leader {
         self.is_in_doubt(now) || self.in_flight.as_ref().is_some_and(late)
     }
 
-    fn note_quotas(&mut self, facts: &[Fact]) {
-        for fact in facts {
-            if let Fact::QuotasUpdated { configs } = fact {
-                self.quotas.extend(configs.iter().map(|config| (config.role.clone(), config.clone())));
-            }
+    /// Notes what operators want; the kernel is told as the rule says.
+    fn note_quotas(&mut self, input: &mut Input, rules: Rules) {
+        let Input::Order { order, .. } = input else { return };
+        let Order::UpdateQuota(QuotaChange::Update { configs, .. }) = &mut **order else { return };
+        self.quotas.extend(configs.iter().map(|config| (config.role.clone(), config.clone())));
+        match rules.promises {
+            Promises::Heard => {}
+            Promises::Unheard => configs.iter_mut().for_each(|config| config.guarantees.clear()),
         }
     }
 

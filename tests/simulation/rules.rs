@@ -133,12 +133,12 @@ pub(crate) enum Removals {
     Promised,
 }
 
-/// What a new master knows of the quotas that operators set.
+/// What a kernel hears of what operators promise roles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Promises {
-    /// All of them.
+    /// All of it.
     #[default]
-    Kept,
-    /// None: what earlier leaders promised is forgotten.
-    Forgotten,
+    Heard,
+    /// The limits alone.
+    Unheard,
 }

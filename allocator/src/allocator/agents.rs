@@ -68,19 +68,23 @@ impl Allocator {
     /// # Errors
     /// When what the conversion takes is not free; nothing has changed then.
     pub fn convert(&mut self, key: AgentKey, conversion: &Conversion) -> Result<(), NotFree> {
+        let Conversion { consumed, produced } = conversion;
+        let agent = &self.agents[key.0];
+        let shared = consumed.shared();
+        let in_use = !shared.is_empty() && agent.used.values().any(|used| shared.meets(used));
+        if in_use || !agent.free.resources().contains(consumed) || !agent.total.contains(consumed) {
+            return Err(NotFree { wanted: consumed.clone(), free: agent.free.resources().clone() });
+        }
+        self.total.subtract(&consumed.quantities());
+        self.total.add(&produced.quantities());
+        self.change_reserved(consumed, produced);
+        self.change_free(key, |free| {
+            free.remove(consumed);
+            free.add(produced);
+        });
         let agent = &mut self.agents[key.0];
-        let used = sum(agent.used.values()).shared();
-        let shared = conversion.consumed.shared();
-        let in_use = shared.iter().any(|one| used.contains(&Resources::from_iter([one.clone()])));
-        let converted = agent.free.resources().converted(conversion).filter(|_| !in_use);
-        let (Some(free), Some(total)) = (converted, agent.total.converted(conversion)) else {
-            return Err(NotFree { wanted: conversion.consumed.clone(), free: agent.free.resources().clone() });
-        };
-        agent.total = total;
-        self.total.subtract(&conversion.consumed.quantities());
-        self.total.add(&conversion.produced.quantities());
-        self.change_reserved(&conversion.consumed, &conversion.produced);
-        self.set_free(key, Lot::new(free));
+        agent.total.remove(consumed);
+        agent.total.add(produced);
         self.queue(key);
         Ok(())
     }

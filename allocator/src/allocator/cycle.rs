@@ -1,6 +1,6 @@
 use super::lot::Lot;
 use super::{Activity, Allocator, Attention, ClientIndex, Offer, Outstanding};
-use crate::{AgentKey, Name, OfferKey, Quantities, Scalar, Tick};
+use crate::{AgentKey, Name, OfferKey, Quantities, Resources, Scalar, Tick};
 
 /// Shares are measured against a total that is renewed when the true one departs from it by more than a hundredth in
 /// any resource, since renewing it costs a look at every client. All clients are measured alike in between.
@@ -83,12 +83,25 @@ impl Allocator {
         }
     }
 
-    /// Everything that changes what is free of an agent comes here.
+    /// Everything that changes what is free of an agent comes here, or to [`change_free`](Allocator::change_free).
     pub(super) fn set_free(&mut self, key: AgentKey, free: Lot) {
         let agent = &mut self.agents[key.0];
         let before = std::mem::replace(&mut agent.free, free);
         if self.quotas.has_guarantees() && agent.activity == Activity::Active {
             self.quotas.change_free(&before.rationed(), &agent.free.rationed());
+        }
+    }
+
+    /// Changes what is free of an agent in place: a large bag is not copied.
+    pub(super) fn change_free(&mut self, key: AgentKey, change: impl FnOnce(&mut Resources)) {
+        let agent = &mut self.agents[key.0];
+        let counts = self.quotas.has_guarantees() && agent.activity == Activity::Active;
+        let before = counts.then(|| agent.free.rationed());
+        let mut free = std::mem::take(&mut agent.free).into_resources();
+        change(&mut free);
+        agent.free = Lot::new(free);
+        if let Some(before) = before {
+            self.quotas.change_free(&before, &agent.free.rationed());
         }
     }
 }

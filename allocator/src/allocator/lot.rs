@@ -28,6 +28,10 @@ impl Lot {
         Lot { quantities: quantities(&resources), resources, audience }
     }
 
+    pub(super) fn into_resources(self) -> Resources {
+        self.resources
+    }
+
     pub(super) fn resources(&self) -> &Resources {
         &self.resources
     }

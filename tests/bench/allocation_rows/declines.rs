@@ -1,6 +1,5 @@
 //! Rows a1 and a2: every agent is offered, and every offer declined for ever, as in Mesos's `DeclineOffers`.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use attica_allocator::{AgentKey, Allocator, FrameworkKey, Offer, Tick};
@@ -8,9 +7,12 @@ use attica_allocator::{AgentKey, Allocator, FrameworkKey, Offer, Tick};
 use crate::report::Figure;
 use crate::{FOREVER_MS, decline_offers_cluster, figure, median_of_runs, milliseconds, refuse};
 
-/// So many of the rounds are measured, spread evenly from the first to the last. A whole benchmark has as many rounds as
-/// frameworks and takes minutes; in those between, the refusals are recorded without the offers.
-const ROUNDS: u32 = 50;
+/// A whole benchmark has as many rounds as frameworks and takes minutes. Measured are so many stretches of it, spread evenly from
+/// the beginning to the end; in between, the refusals are recorded without the offers.
+const STRETCHES: u32 = 10;
+/// The rounds of a stretch. The first ones bring everything back into the caches that the refusals in between pushed out.
+const ROUNDS: u32 = 10;
+const WARM_UP_ROUNDS: u32 = 3;
 
 /// How the rounds of one run went, in milliseconds per round.
 struct Rounds {
@@ -19,36 +21,69 @@ struct Rounds {
     declines: f64,
 }
 
+/// Who has not refused which agent yet: a bit for each.
+struct Willing {
+    words: Vec<u64>,
+    per_agent: usize,
+}
+
+impl Willing {
+    fn all(agents: u32, frameworks: u32) -> Willing {
+        let per_agent = frameworks.div_ceil(64) as usize;
+        let mut willing = Willing { words: vec![0; agents as usize * per_agent], per_agent };
+        for agent in 0..agents {
+            (0..frameworks).for_each(|framework| *willing.word(agent, framework) |= 1 << (framework % 64));
+        }
+        willing
+    }
+
+    fn word(&mut self, agent: u32, framework: u32) -> &mut u64 {
+        &mut self.words[agent as usize * self.per_agent + framework as usize / 64]
+    }
+
+    /// True when it had not refused before.
+    fn refuses(&mut self, agent: u32, framework: u32) -> bool {
+        let word = self.word(agent, framework);
+        let was_willing = *word >> (framework % 64) & 1 == 1;
+        *word &= !(1 << (framework % 64));
+        was_willing
+    }
+}
+
 /// Each round every agent is offered to somebody who has not refused it; at the end, everybody has refused every agent.
 fn decline_offers(agents: u32, frameworks: u32) -> Rounds {
     let mut allocator = decline_offers_cluster(agents, frameworks);
-    let mut willing: Vec<BTreeSet<u32>> = (0..agents).map(|_| (0..frameworks).collect()).collect();
+    let mut willing = Willing::all(agents, frameworks);
     let (mut cycles, mut declines) = (Vec::new(), Duration::ZERO);
     let mut offers: Vec<Offer> = Vec::new();
-    for sample in 0..ROUNDS {
-        let refused = (frameworks - 1) * sample / (ROUNDS - 1);
-        skip_to(&mut allocator, &mut willing, (frameworks - refused) as usize);
-        let now = Tick(u64::from(refused) * 1_000);
-        let started = Instant::now();
-        allocator.allocate(now, &mut offers);
-        cycles.push(milliseconds(started.elapsed()));
-        assert_eq!(offers.len(), agents as usize, "every agent is offered in every round");
-        for offer in &offers {
-            assert!(
-                willing[offer.agent.0 as usize].remove(&offer.framework.0),
-                "it is offered to who did not refuse it"
-            );
+    let mut refused = 0;
+    for stretch in 0..STRETCHES {
+        let begin = (frameworks - ROUNDS) * stretch / (STRETCHES - 1);
+        skip(&mut allocator, &mut willing, agents, frameworks, begin - refused);
+        refused = begin + ROUNDS;
+        for round in 0..ROUNDS {
+            let now = Tick(u64::from(begin + round) * 1_000);
+            let started = Instant::now();
+            allocator.allocate(now, &mut offers);
+            let cycle = started.elapsed();
+            assert_eq!(offers.len(), agents as usize, "every agent is offered in every round");
+            for offer in &offers {
+                assert!(willing.refuses(offer.agent.0, offer.framework.0), "it is offered to who did not refuse it");
+            }
+            let started = Instant::now();
+            for offer in offers.drain(..) {
+                let offer = allocator.take(offer.key).expect("an outstanding offer");
+                allocator.decline(now, &offer, &offer.resources, FOREVER_MS);
+            }
+            if round >= WARM_UP_ROUNDS {
+                cycles.push(milliseconds(cycle));
+                declines += started.elapsed();
+            }
         }
-        let started = Instant::now();
-        for offer in offers.drain(..) {
-            let offer = allocator.take(offer.key).expect("an outstanding offer");
-            allocator.decline(now, &offer, &offer.resources, FOREVER_MS);
-        }
-        declines += started.elapsed();
     }
     allocator.allocate(Tick(0), &mut offers);
     assert!(offers.is_empty(), "everybody refused everything");
-    let rounds = f64::from(ROUNDS);
+    let rounds = cycles.len() as f64;
     Rounds {
         cycle: cycles.iter().sum::<f64>() / rounds,
         slowest_cycle: cycles.iter().copied().fold(0.0, f64::max),
@@ -56,17 +91,16 @@ fn decline_offers(agents: u32, frameworks: u32) -> Rounds {
     }
 }
 
-/// Has frameworks refuse until of each agent only so many have not. Which ones differs from agent to agent.
-fn skip_to(allocator: &mut Allocator, willing: &mut [BTreeSet<u32>], left: usize) {
-    for (index, willing) in willing.iter_mut().enumerate() {
-        let agent = AgentKey(index as u32);
-        let free = allocator.free(agent).clone();
-        while willing.len() > left {
-            let start = (index as u32).wrapping_mul(2_654_435_761) % willing.len() as u32;
-            let next = willing.range(start..).next().or(willing.first()).copied();
-            let Some(framework) = next else { return };
-            willing.remove(&framework);
-            refuse(allocator, FrameworkKey(framework), agent, &free);
+/// Of each agent, has so many frameworks refuse that have not; which ones differs from agent to agent.
+fn skip(allocator: &mut Allocator, willing: &mut Willing, agents: u32, frameworks: u32, count: u32) {
+    for agent in 0..agents {
+        let free = allocator.free(AgentKey(agent)).clone();
+        let mut framework = agent.wrapping_mul(2_654_435_761) % frameworks;
+        for _ in 0..count {
+            while !willing.refuses(agent, framework) {
+                framework = (framework + 1) % frameworks;
+            }
+            refuse(allocator, FrameworkKey(framework), AgentKey(agent), &free);
         }
     }
 }

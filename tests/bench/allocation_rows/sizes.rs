@@ -12,7 +12,9 @@ const FRAMEWORKS: u32 = 1_000;
 
 /// The agents of Mesos's `AddAndUpdateSlave`: each comes with a task in use.
 pub(crate) fn a6() -> Vec<Figure> {
-    let [added, memory] = median_of_runs(|| {
+    // The first run alone gets its memory from the system; those after it use it again.
+    let mut memory = None;
+    let [added] = median_of_runs(|| {
         let mut allocator = Allocator::new(patient());
         let keys = (0..FRAMEWORKS).map(|_| allocator.add_framework([Role::any()], Capabilities::default()));
         let frameworks: Vec<_> = keys.collect();
@@ -26,11 +28,12 @@ pub(crate) fn a6() -> Vec<Figure> {
             allocator.use_resources(framework, &Role::any(), agent, &fresh(&used)).expect("the agent has that");
         }
         let took = milliseconds(started.elapsed());
-        [took, (memory_kib() - before_kib) / f64::from(AGENTS)]
+        memory.get_or_insert((memory_kib() - before_kib) / f64::from(AGENTS));
+        [took]
     });
     vec![
         figure("a6.add_50k_agents", added, "ms", Some(500.0)),
-        figure("a6.memory_of_an_agent", memory, "KiB", Some(2.0)),
+        figure("a6.memory_of_an_agent", memory.unwrap_or_default(), "KiB", Some(2.0)),
     ]
 }
 
