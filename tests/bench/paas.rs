@@ -1,4 +1,4 @@
-//! The service layer over simulated agents, everything durable: rows b1 to b5.
+//! The service layer over simulated agents, everything durable: rows b1 to b5, and ui, the console over as much.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot go on ends")]
 
@@ -8,6 +8,7 @@ mod roles;
 mod simulated;
 
 use std::io::{BufRead, BufReader};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -34,6 +35,14 @@ type Row = (&'static str, usize, fn(&Role, &Disk) -> Vec<Figure>);
 
 const ROWS: [Row; 5] = [("b1", 189, b1), ("b2", 189, b2), ("b3", 1_000, b3), ("b4", 189, b4), ("b5", 189, b5)];
 
+/// What the console shows in row ui.
+const TEAMS: [&str; 10] = ["shop", "search", "ads", "billing", "media", "maps", "mail", "ops", "data", "edge"];
+const KINDS: [&str; 10] = ["web", "api", "worker", "cache", "queue", "index", "gateway", "batch", "proxy", "stream"];
+const SHOWN_MACHINES: usize = 400;
+/// One app has many instances, the others have few.
+const SHOWN_APPS: usize = 1_000;
+const SHOWN_INSTANCES: (usize, usize) = (2_000, 8);
+
 #[tokio::main]
 async fn main() {
     for row in ROWS.into_iter().filter(|(row, ..)| report::is_wanted(row)) {
@@ -42,6 +51,10 @@ async fn main() {
             figures.extend(measure(row, &disk).await);
         }
         report::print(&figures);
+    }
+    if report::is_wanted("ui") {
+        let disks = fsync::disks(roles::directory().path());
+        report::print(&measure(("ui", SHOWN_MACHINES, ui), &disks[1]).await);
     }
 }
 
@@ -145,6 +158,49 @@ fn b5(paas: &Role, disk: &Disk) -> Vec<Figure> {
     let bench = format!("b5.put.p99{}", disk.suffix);
     let reach = 2.0 * disk.fsync_ms + 5.0;
     vec![Figure { bench, value, unit: "ms", reach: Some(reach), better: Better::Lower, fsync_ms: Some(disk.fsync_ms) }]
+}
+
+/// The console with 10,000 instances, in a real browser: what the check of its size says.
+fn ui(paas: &Role, _: &Disk) -> Vec<Figure> {
+    let running = running_tasks(paas);
+    let started = Instant::now();
+    let instances = |app| if app == 0 { SHOWN_INSTANCES.0 } else { SHOWN_INSTANCES.1 };
+    at_once(CONNECTIONS, SHOWN_APPS, |client, app| {
+        let (team, kind) = (TEAMS[app % TEAMS.len()], KINDS[app / TEAMS.len() % KINDS.len()]);
+        put(
+            client,
+            paas,
+            &format!("{team}/{kind}/{kind}-{:02}", app / (TEAMS.len() * KINDS.len()) + 1),
+            instances(app),
+        );
+    });
+    arrivals_s(&running, started, (0..SHOWN_APPS).map(instances).sum());
+    let check = Command::new("npm")
+        .args(["run", "--silent", "size"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/web"))
+        .env("ATTICA_URL", format!("http://{}", paas.address))
+        .output()
+        .expect("npm runs");
+    let said = String::from_utf8_lossy(&check.stdout);
+    assert!(check.status.success(), "{said}");
+    let times_ms = |before: &str| -> Vec<f64> {
+        let places = said.match_indices(before).map(|(at, _)| &said[at + before.len()..]);
+        places.filter_map(|rest| rest.split_whitespace().next()?.parse().ok()).collect()
+    };
+    let figure = |name: &str, value, reach| Figure {
+        bench: format!("ui.{name}"),
+        value,
+        unit: "ms",
+        reach: Some(reach),
+        better: Better::Lower,
+        fsync_ms: None,
+    };
+    let longest_ms = times_ms("the longest ").into_iter().fold(0.0, f64::max);
+    vec![
+        figure("list_of_apps", times_ms("the list of apps ")[0], 1_000.0),
+        figure("first_paint", times_ms("first paint ")[0], 1_000.0),
+        figure("longest_task", longest_ms, 100.0),
+    ]
 }
 
 fn put(client: &ureq::Agent, paas: &Role, id: &str, instances: usize) {
