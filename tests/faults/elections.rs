@@ -1,11 +1,11 @@
 //! Three masters on three servers of ZooKeeper: leaders die, hand over, sleep, and lose ZooKeeper, while a framework writes.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use nix::sys::signal::Signal;
 
+use crate::harness::turn;
 use crate::takeover::agents::Agents;
 use crate::takeover::framework::Framework;
 use crate::takeover::site::{Site, Strike, until};
@@ -15,13 +15,6 @@ const SESSION: Duration = Duration::from_secs(2);
 /// How many leaders are killed unless this variable says otherwise: as many as fit into a run of all tests.
 const KILLS: usize = 4;
 const KILLS_VARIABLE: &str = "ATTICA_LEADER_KILLS";
-
-/// One at a time: two cores carry one well.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-fn turn() -> MutexGuard<'static, ()> {
-    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 fn block_on<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime").block_on(test)

@@ -23,6 +23,11 @@ const READY: &str = "attica is ready: ";
 /// One cluster at a time: two cores carry one well.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
+/// Waits until no other test of this program has a cluster.
+pub fn turn() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 pub struct Cluster {
     up: Option<Child>,
     directory: tempfile::TempDir,
@@ -39,7 +44,7 @@ impl Cluster {
 
     /// Starts `up` with further options.
     pub fn start_with(options: &[&str]) -> Cluster {
-        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = turn();
         let directory = tempfile::Builder::new().prefix("attica-test-").tempdir().expect("a temporary directory");
         let options = options.iter().map(|option| (*option).to_owned()).collect();
         let mut cluster = Cluster { up: None, directory, options, url: String::new(), _turn: turn };
