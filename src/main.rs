@@ -39,7 +39,7 @@ enum Command {
     Paas(attica_paas::Args),
     /// Route traffic to the instances of apps
     Lb(attica_paas::lb::Args),
-    /// Read configuration files: what they mean, what is wrong with them
+    /// Configuration files: what they mean, what is wrong with them, and deploying them
     #[command(subcommand)]
     Config(config::Command),
     #[command(flatten)]
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
     let Cli { options, command } = Cli::parse();
     let role = match command {
         Command::Client(command) => return client::run(command, options),
-        Command::Config(command) => return config::run(command),
+        Command::Config(command) => return config::run(command, options),
         Command::Agent(AgentCommand::Client(command)) => return client::run(client::Command::Agent(command), options),
         role @ (Command::Up(_)
         | Command::Master(_)

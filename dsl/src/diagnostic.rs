@@ -1,11 +1,11 @@
 //! What is wrong with a configuration, where, and what to do about it: for people and for editors.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
 use crate::source::{Sources, Span};
+use crate::terminal::{Colour, Line, Tone};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -150,28 +150,34 @@ impl Diagnostic {
 
     /// The text for a terminal: message, place with a caret, include chain, notes, help.
     pub fn render(&self, sources: &Sources) -> String {
-        let mut out = format!("{}: {}\n", self.severity.name(), self.message);
+        self.lines(sources).iter().map(|line| line.render(Colour::Hidden) + "\n").collect()
+    }
+
+    /// The same, line by line.
+    pub(crate) fn lines(&self, sources: &Sources) -> Vec<Line> {
+        let tone = match self.severity {
+            Severity::Error => Tone::Bad,
+            Severity::Warning => Tone::Warning,
+        };
+        let headline = Line::toned(tone, self.severity.name()).then(Tone::Strong, format!(": {}", self.message));
+        let mut lines = vec![headline];
         if let Some(span) = self.span {
-            render_place(&mut out, sources, span, "-->");
+            lines.extend(place_lines(sources, span, tone));
         }
         for include in self.includes.iter().rev() {
             let file = sources.file(include.file);
             let position = file.position(include.start);
-            let _ = writeln!(out, "  included from {}:{}:{}", file.name, position.line, position.column);
+            lines.push(Line::plain(format!("  included from {}:{}:{}", file.name, position.line, position.column)));
         }
-        if let Some(job) = &self.job {
-            let _ = writeln!(out, "  in job {job}");
-        }
+        lines.extend(self.job.iter().map(|job| Line::plain(format!("  in job {job}"))));
         for (note, span) in &self.notes {
-            let _ = writeln!(out, "  note: {note}");
-            if let Some(span) = span {
-                render_place(&mut out, sources, *span, "-->");
-            }
+            lines.push(Line::toned(Tone::Faint, "  note").then(Tone::Plain, format!(": {note}")));
+            lines.extend(span.iter().flat_map(|span| place_lines(sources, *span, Tone::Faint)));
         }
-        if let Some(help) = &self.help {
-            let _ = writeln!(out, "  help: {help}");
-        }
-        out
+        lines.extend(
+            self.help.iter().map(|help| Line::toned(Tone::Good, "  help").then(Tone::Plain, format!(": {help}"))),
+        );
+        lines
     }
 
     /// The form for editors: lines and columns from one, the end exclusive.
@@ -210,11 +216,11 @@ fn place(sources: &Sources, span: Span) -> Json {
 /// The widest part of a line that is shown; longer ones are cut around the place.
 const SHOWN_COLUMNS: usize = 120;
 
-fn render_place(out: &mut String, sources: &Sources, span: Span, arrow: &str) {
+/// Where it is, the line, and what of it is meant.
+fn place_lines(sources: &Sources, span: Span, tone: Tone) -> [Line; 4] {
     let file = sources.file(span.file);
     let start = file.position(span.start);
     let end = file.position(span.end);
-    let _ = writeln!(out, " {arrow} {}:{}:{}", file.name, start.line, start.column);
     let line: Vec<char> = file.line(start.line).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let first = if start.column > SHOWN_COLUMNS - 20 { start.column - 40 } else { 0 };
     let shown: String = line.iter().skip(first).take(SHOWN_COLUMNS).collect();
@@ -222,11 +228,15 @@ fn render_place(out: &mut String, sources: &Sources, span: Span, arrow: &str) {
     let width = last_column
         .saturating_sub(start.column)
         .clamp(1, (first + SHOWN_COLUMNS + 1).saturating_sub(start.column).max(1));
-    let gutter = start.line.to_string();
-    let blank = " ".repeat(gutter.len());
-    let _ = writeln!(out, " {blank} |");
-    let _ = writeln!(out, " {gutter} | {}", shown.trim_end());
-    let _ = writeln!(out, " {blank} | {}{}", " ".repeat(start.column - 1 - first), "^".repeat(width));
+    let number = start.line.to_string();
+    let gutter = |text: &str| Line::toned(Tone::Faint, format!(" {text:>width$} |", width = number.len()));
+    let marked = format!(" {}{}", " ".repeat(start.column - 1 - first), "^".repeat(width));
+    [
+        Line::toned(Tone::Faint, " --> ").then(Tone::Plain, format!("{}:{}:{}", file.name, start.line, start.column)),
+        gutter(""),
+        gutter(&number).then(Tone::Plain, format!(" {}", shown.trim_end())),
+        gutter("").then(tone, marked),
+    ]
 }
 
 /// The candidate that was probably meant: the nearest by edits, if near at all.

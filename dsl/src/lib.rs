@@ -24,10 +24,12 @@ pub mod format;
 pub mod job;
 pub mod lint;
 pub mod load;
+pub mod product;
 mod schema;
 pub mod source;
 mod syntax;
 mod template;
+mod terminal;
 mod text;
 
 pub use evaluate::Host;

@@ -12,6 +12,7 @@ use crate::evaluate::budget::Budget;
 use crate::evaluate::host::{self, Host};
 use crate::evaluate::value::{Dict, Key, Value};
 use crate::job::{Digests, Job};
+use crate::product::{self, Product};
 use crate::schema::{self, Bound, Environment, Object, Type, prelude};
 use crate::source::{FileId, Sources, Span};
 use crate::template::{Cache, literal};
@@ -41,7 +42,9 @@ pub struct Configuration {
     pub sources: Sources,
     /// Its jobs, in the order of the file; none where the file as a whole is wrong.
     pub jobs: Vec<Job>,
-    /// Everything that belongs to no job alone.
+    /// Its groups, apps and pods, which are ours: no file of Aurora's has any.
+    pub products: Vec<Product>,
+    /// Everything that belongs to no job or product alone.
     pub diagnostics: Vec<Diagnostic>,
 }
 
@@ -61,7 +64,9 @@ impl Configuration {
 
     /// Every finding, those of the file first.
     pub fn all_diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.diagnostics.iter().chain(self.jobs.iter().flat_map(|job| &job.diagnostics))
+        let of_jobs = self.jobs.iter().flat_map(|job| &job.diagnostics);
+        let of_products = self.products.iter().flat_map(|product| &product.diagnostics);
+        self.diagnostics.iter().chain(of_jobs).chain(of_products)
     }
 }
 
@@ -86,7 +91,7 @@ pub fn text_of(name: &str, path: Option<PathBuf>, text: &str, options: &Options)
             Err(error) => {
                 let message = format!("no thread to read the configuration: {error}");
                 let diagnostics = vec![Diagnostic::error(Code::Limit, None, message)];
-                Configuration { sources: Sources::default(), jobs: Vec::new(), diagnostics }
+                Configuration { sources: Sources::default(), jobs: Vec::new(), products: Vec::new(), diagnostics }
             }
         }
     })
@@ -97,21 +102,22 @@ fn read(name: &str, path: Option<PathBuf>, text: &str, options: &Options) -> Con
     let budget = Budget::default();
     if text.len() > crate::source::FILE_LIMIT_BYTES {
         let diagnostics = vec![Diagnostic::error(Code::Limit, None, format!("`{name}` is longer than 4 MiB"))];
-        return Configuration { sources, jobs: Vec::new(), diagnostics };
+        return Configuration { sources, jobs: Vec::new(), products: Vec::new(), diagnostics };
     }
     let root = path.as_deref().map(host::root_of).unwrap_or_default();
     let mut cache = Cache::default();
-    let (objects, mut diagnostics, ways) = if options.is_json {
+    let (objects, ours, mut diagnostics, ways) = if options.is_json {
         let (objects, diagnostics) = json_jobs(&mut sources, name, path, text);
-        (objects, diagnostics, Default::default())
+        (objects, Vec::new(), diagnostics, Default::default())
     } else {
         let mut evaluator = Evaluator::new(&mut sources, &budget, &options.host, root);
         let main = evaluator.run(name, path, text.into());
-        let objects = jobs(&mut evaluator, main);
+        let ours = of_products(&mut evaluator, main);
+        let objects = jobs(&mut evaluator, main, ours.is_empty());
         cache = std::mem::take(&mut evaluator.cache);
-        (objects, evaluator.diagnostics, evaluator.ways)
+        (objects, ours, evaluator.diagnostics, evaluator.ways)
     };
-    let mut read = Vec::new();
+    let (mut read, mut products) = (Vec::new(), Vec::new());
     let is_whole = !diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     let environment = match bound_options(&options.binds) {
         Ok(environment) => Arc::new(environment),
@@ -124,24 +130,27 @@ fn read(name: &str, path: Option<PathBuf>, text: &str, options: &Options) -> Con
     if !diagnostics.iter().any(|diagnostic| diagnostic.code == Code::Limit) {
         read.extend(objects.iter().map(|object| Job::read(object, &environment, options.digests, &budget, &mut cache)));
         same_keys(&objects, &mut read);
+        products.extend(ours.iter().map(|object| Product::read(object, &environment, &budget, &mut cache)));
     }
     if is_whole {
-        diagnostics.extend(unused_options(&environment, &read));
-        choose(&mut read, options.job.as_deref(), &mut diagnostics);
+        diagnostics.extend(unused_options(&environment, &read, &products));
+        choose(&mut read, &mut products, options.job.as_deref(), &mut diagnostics);
     }
-    for diagnostic in diagnostics.iter_mut().chain(read.iter_mut().flat_map(|job| &mut job.diagnostics)) {
+    let of_jobs = read.iter_mut().flat_map(|job| &mut job.diagnostics);
+    let of_products = products.iter_mut().flat_map(|product| &mut product.diagnostics);
+    for diagnostic in diagnostics.iter_mut().chain(of_jobs).chain(of_products) {
         if let Some(way) = diagnostic.span.and_then(|span| ways.get(&span.file)) {
             diagnostic.includes.clone_from(way);
         }
     }
-    Configuration { sources, jobs: read, diagnostics }
+    Configuration { sources, jobs: read, products, diagnostics }
 }
 
 /// The objects of `jobs`; what is wrong with the list is reported.
-fn jobs(evaluator: &mut Evaluator<'_>, main: FileId) -> Vec<Arc<Object>> {
+fn jobs(evaluator: &mut Evaluator<'_>, main: FileId, is_needed: bool) -> Vec<Arc<Object>> {
     let start = Span { file: main, start: 0, end: 0 };
     let Some(jobs) = evaluator.globals.get("jobs").cloned() else {
-        if evaluator.diagnostics.is_empty() {
+        if is_needed && evaluator.diagnostics.is_empty() {
             let error = Diagnostic::error(Code::Job, start, "the file defines no `jobs`");
             evaluator.diagnostics.push(error.help("write jobs = [...]"));
         }
@@ -169,6 +178,33 @@ fn jobs(evaluator: &mut Evaluator<'_>, main: FileId) -> Vec<Arc<Object>> {
                 let place = if let Value::Object(object) = &other { object.span } else { None };
                 let message = format!("`jobs` contains {}, not a Job", other.kind());
                 evaluator.diagnostics.push(Diagnostic::error(Code::Job, place.unwrap_or(start), message));
+            }
+        }
+    }
+    objects
+}
+
+/// The objects of `groups`, `apps` and `pods`, where such a list contains any of ours: then it must contain nothing else.
+fn of_products(evaluator: &mut Evaluator<'_>, main: FileId) -> Vec<Arc<Object>> {
+    let start = Span { file: main, start: 0, end: 0 };
+    let is_ours = |item: &Value| matches!(item, Value::Object(object) if product::is_ours(object));
+    let mut objects = Vec::new();
+    for (list, kind) in product::LISTS {
+        let items = evaluator.globals.get(list).and_then(Value::listed).unwrap_or_default();
+        if !items.iter().any(is_ours) {
+            continue;
+        }
+        for item in items {
+            match item {
+                Value::Object(object) if object.struct_type().is_some_and(|of| *of.name == *kind) => {
+                    objects.push(object)
+                }
+                Value::Unknown => {}
+                other => {
+                    let place = if let Value::Object(object) = &other { object.span } else { None };
+                    let message = format!("`{list}` contains {}, which is no {kind}", other.kind());
+                    evaluator.diagnostics.push(Diagnostic::error(Code::Job, place.unwrap_or(start), message));
+                }
             }
         }
     }
@@ -270,10 +306,13 @@ fn same_keys(objects: &[Arc<Object>], jobs: &mut [Job]) {
     }
 }
 
-fn unused_options(environment: &Environment, jobs: &[Job]) -> Vec<Diagnostic> {
-    let used: BTreeSet<&str> = jobs.iter().flat_map(|job| job.used_options.iter().map(String::as_str)).collect();
+fn unused_options(environment: &Environment, jobs: &[Job], products: &[Product]) -> Vec<Diagnostic> {
+    let of_jobs = jobs.iter().map(|job| &job.used_options);
+    let used: BTreeSet<&String> =
+        of_jobs.chain(products.iter().map(|product| &product.used_options)).flatten().collect();
     let fields = prelude::structure("MesosJob");
-    let unused = environment.names().into_iter().filter(|name| !used.contains(name) && !jobs.is_empty());
+    let is_empty = jobs.is_empty() && products.is_empty();
+    let unused = environment.names().into_iter().filter(|name| !used.contains(&(*name).to_owned()) && !is_empty);
     let warning = |name: &str| {
         let warning = Diagnostic::warning(
             Code::Option,
@@ -290,8 +329,10 @@ fn unused_options(environment: &Environment, jobs: &[Job]) -> Vec<Diagnostic> {
     unused.map(warning).collect()
 }
 
-fn choose(jobs: &mut Vec<Job>, wanted: Option<&str>, diagnostics: &mut Vec<Diagnostic>) {
+/// With a job that is wanted, nothing else is.
+fn choose(jobs: &mut Vec<Job>, products: &mut Vec<Product>, wanted: Option<&str>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(wanted) = wanted else { return };
+    products.clear();
     let keys: Vec<String> = jobs.iter().filter_map(|job| job.key.clone()).collect();
     jobs.retain(|job| job.key.as_deref() == Some(wanted));
     if jobs.is_empty() {

@@ -7,6 +7,7 @@ mod harness;
 
 mod bad_input;
 mod client;
+mod config;
 mod console;
 mod drop_in;
 mod masters;

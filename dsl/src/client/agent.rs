@@ -7,7 +7,7 @@ use clap::Subcommand;
 use super::failure::Failure;
 use super::server::Request;
 use super::session::{Form, Session};
-use super::terminal::{Column, Line, Table, Tone};
+use crate::terminal::{Column, Line, Table, Tone};
 
 /// What can be asked about agents.
 #[derive(Clone, Debug, Subcommand)]

@@ -14,7 +14,7 @@ use super::config;
 use super::failure::Failure;
 use super::options::GlobalOptions;
 use super::server::Server;
-use super::terminal::{Screen, visible};
+use crate::terminal::{Screen, visible};
 
 /// Set by the script, which asks this program what may follow.
 const VARIABLE: &str = "ATTICA_COMPLETE";
@@ -58,7 +58,7 @@ impl CompletionCommand {
         let completer = shells.completer(name).ok_or_else(|| Failure::failed(format!("{name} is not known")))?;
         let mut script = Vec::new();
         completer.write_registration(VARIABLE, "attica", "attica", &program, &mut script)?;
-        screen.out.raw(&script)
+        Ok(screen.out.raw(&script)?)
     }
 }
 
@@ -127,8 +127,8 @@ fn options_in(words: &[String]) -> GlobalOptions {
 mod tests {
     use super::{GlobalOptions, Shell, options_in};
     use crate::client::CompletionCommand;
-    use crate::client::terminal::{Colour, Reader, Screen, Sink};
     use crate::client::tests::Paper;
+    use crate::terminal::{Colour, Reader, Screen, Sink};
 
     #[test]
     fn a_cluster_is_found_in_a_command_line_that_is_not_complete() {

@@ -1,8 +1,8 @@
 //! What a change of a document changes, place by place.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::terminal::{Line, Tone};
+use crate::terminal::{Line, Tone};
 
 /// A value is shown on one line with its former one up to this length together.
 const SHORT: usize = 60;
@@ -90,6 +90,16 @@ fn member(path: &str, key: &str) -> String {
 }
 
 impl Difference {
+    /// For programs: what is absent is null.
+    pub(super) fn to_json(&self) -> Value {
+        let (from, to) = match &self.change {
+            Change::Added(value) => (&Value::Null, value),
+            Change::Removed(value) => (value, &Value::Null),
+            Change::Replaced { from, to } => (from, to),
+        };
+        json!({"path": self.path, "from": from, "to": to})
+    }
+
     fn lines(&self) -> Vec<Line> {
         let place = |tone, sign: &str| Line::toned(tone, format!("  {sign} ")).then(Tone::Plain, &self.path);
         match &self.change {
@@ -124,7 +134,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{diff, lines};
-    use crate::client::terminal::Colour;
+    use crate::terminal::Colour;
 
     fn check(from: &Value, to: &Value, expected: &Expect) {
         let lines = lines(&diff(from, to)).into_iter().map(|line| line.render(Colour::Hidden));

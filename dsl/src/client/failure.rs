@@ -8,7 +8,7 @@ use attica_paas_api::error::Details;
 use http::StatusCode;
 
 use super::config::Origin;
-use super::terminal::{Line, Tone};
+use crate::terminal::{Line, Tone};
 
 /// What ended a command early.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,9 @@ pub(super) enum Failure {
     /// The deployment that was waited for did not do what it was to do.
     #[error("deployment {id} failed: {reason}")]
     DeploymentFailed { id: String, reason: String },
+    /// A configuration cannot be deployed: what is wrong with it, line by line.
+    #[error("the configuration cannot be deployed")]
+    Configuration(Vec<Line>),
     /// The user pressed Ctrl-C; what is to be known then has been said.
     #[error("interrupted")]
     Interrupted,
@@ -58,11 +61,12 @@ impl Failure {
         Self::Failed { message: message.into(), hint: None }
     }
 
-    /// The exit status: 1 failed, 2 usage, 3 a deployment failed, 130 interrupted. A reader that has seen enough is no failure.
+    /// The exit status: 1 failed, 2 usage, 3 a deployment failed or the configuration is wrong, 130 interrupted. A reader that has seen enough is no failure.
     pub(super) fn exit_status(&self) -> u8 {
         match self {
             Failure::Usage(_) => 2,
             Failure::DeploymentFailed { .. } => 3,
+            Failure::Configuration(_) => crate::config::INVALID,
             Failure::Interrupted => 130,
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Failure::Failed { .. }
@@ -79,6 +83,7 @@ impl Failure {
     pub(super) fn lines(&self) -> Vec<Line> {
         let (headline, faults) = match self {
             Failure::Interrupted => return Vec::new(),
+            Failure::Configuration(lines) => return lines.clone(),
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return Vec::new(),
             Failure::Refused { body: Some(body), status, .. } => (refusal(*status, body), faults(body)),
             Failure::Unreadable { source, .. } => (self.to_string(), vec![Line::plain(format!("  {source}"))]),
@@ -134,6 +139,7 @@ impl Failure {
             Failure::Usage(_)
             | Failure::Refused { .. }
             | Failure::File { .. }
+            | Failure::Configuration(_)
             | Failure::Interrupted
             | Failure::Output(_) => None,
         }

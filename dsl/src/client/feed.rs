@@ -7,7 +7,7 @@ use super::events::{Continuity, EventId, EventStream, Frame, Step};
 use super::failure::Failure;
 use super::options::GlobalOptions;
 use super::session::{Form, Session};
-use super::terminal::{Line, Tone};
+use crate::terminal::{Line, Tone};
 
 /// Shows what happens as it happens.
 #[derive(Clone, Debug, Args)]

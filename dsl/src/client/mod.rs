@@ -1,4 +1,5 @@
-//! The client commands: `attica app …`, `deployment …`, `task …`, `queue`, `events`, `agent list`, `completion`.
+//! The client commands: `attica app …`, `deployment …`, `task …`, `queue`, `events`, `agent list`, `completion`, and
+//! those of `attica config …` that deploy.
 
 mod address;
 mod age;
@@ -14,11 +15,11 @@ mod failure;
 mod feed;
 mod ids;
 mod options;
+mod product;
 mod queue;
 mod server;
 mod session;
 mod task;
-mod terminal;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ use std::time::SystemTime;
 
 use clap::Subcommand;
 
+use crate::terminal::Screen;
 pub use agent::AgentCommand;
 pub use app::AppCommand;
 pub use completion::{CompletionCommand, Shell, answer_shell};
@@ -35,11 +37,11 @@ pub use deployment::DeploymentCommand;
 use failure::Failure;
 pub use feed::EventsCommand;
 pub use options::{Addressed, GlobalOptions};
+pub use product::{Apply, Diff, Export};
 pub use queue::QueueCommand;
 use server::Server;
 use session::{Form, Session};
 pub use task::TaskCommand;
-use terminal::Screen;
 
 /// What a client can be asked to do.
 #[derive(Clone, Debug, Subcommand)]
@@ -59,12 +61,21 @@ pub enum Command {
     /// Agents. Not a subcommand by itself: `attica agent` is the role, and this is what it is with one of these commands.
     #[command(skip)]
     Agent(Addressed<AgentCommand>),
+    /// `attica config apply`
+    #[command(skip)]
+    Apply(Apply),
+    /// `attica config diff`
+    #[command(skip)]
+    Diff(Diff),
+    /// `attica config export`
+    #[command(skip)]
+    Export(Export),
 }
 
 /// Runs a command against the cluster that the options name; `before` are those that stood before the command.
 ///
-/// The exit status is 0 when it was done, 1 when not, 2 when the command makes no sense, 3 when a deployment failed, and 130 when
-/// Ctrl-C ended the waiting. Errors go to standard error.
+/// The exit status is 0 when it was done, 1 when not, 2 when the command makes no sense, 3 when a deployment failed or the file to
+/// deploy is wrong, and 130 when Ctrl-C ended the waiting. Errors go to standard error.
 #[must_use]
 pub fn run(command: Command, before: GlobalOptions) -> ExitCode {
     let mut screen = Screen::of_process();
@@ -107,6 +118,9 @@ async fn execute(
         Command::Queue(queue) => queue::show(&mut open(queue.options, screen)?).await,
         Command::Events(events) => events.feed.run(&mut open(events.options, screen)?).await,
         Command::Agent(agent) => agent.command.run(&mut open(agent.options.0, screen)?).await,
+        Command::Apply(apply) => apply.run(&mut open(apply.options.clone(), screen)?).await,
+        Command::Diff(diff) => diff.run(&mut open(diff.options.clone(), screen)?).await,
+        Command::Export(export) => export.run(&mut open(export.options.clone(), screen)?).await,
         Command::Completion(completion) => completion.run(screen),
     }
 }
@@ -126,7 +140,7 @@ fn open(options: GlobalOptions, surroundings: Surroundings, screen: &mut Screen)
 /// Says what went wrong, and returns the exit status.
 fn finish(outcome: Result<(), Failure>, screen: &mut Screen) -> u8 {
     // What was shown before a failure is worth seeing; and what cannot be written is a failure of its own.
-    let outcome = screen.out.flush().and(outcome);
+    let outcome = screen.out.flush().map_err(Failure::from).and(outcome);
     match outcome {
         Ok(()) => 0,
         Err(failure) => {

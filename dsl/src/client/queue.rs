@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::options::GlobalOptions;
 use super::server::Request;
 use super::session::{Form, Session};
-use super::terminal::{Column, Line, Table, Tone};
+use crate::terminal::{Column, Line, Table, Tone};
 
 /// Shows what waits to be started, and why.
 #[derive(Clone, Debug, Args)]

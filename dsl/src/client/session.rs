@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::server::{Answer, Server};
-use super::terminal::{Line, Screen, Table, visible};
+use crate::terminal::{Line, Screen, Table, visible};
 
 /// The form in which answers are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,24 +44,24 @@ impl Session<'_> {
     /// Says in one line what was done.
     pub(super) fn say(&mut self, line: impl Into<Line>) -> Result<(), Failure> {
         self.screen.out.line(&line.into())?;
-        self.screen.out.flush()
+        Ok(self.screen.out.flush()?)
     }
 
     /// Shows a table as wide as the terminal.
     pub(super) fn show_table(&mut self, table: &Table) -> Result<(), Failure> {
         let width = self.screen.out.width();
-        self.screen.out.lines(&table.lines(width))
+        Ok(self.screen.out.lines(&table.lines(width))?)
     }
 
     /// Shows a document, indented.
     pub(super) fn show_json(&mut self, document: &Value) -> Result<(), Failure> {
-        self.screen.out.raw(format!("{}\n", escaped(&format!("{document:#}"))).as_bytes())
+        Ok(self.screen.out.raw(format!("{}\n", escaped(&format!("{document:#}"))).as_bytes())?)
     }
 
     /// Shows one object of a stream, on one line, at once.
     pub(super) fn show_json_line(&mut self, object: &str) -> Result<(), Failure> {
         self.screen.out.raw(format!("{}\n", escaped(object)).as_bytes())?;
-        self.screen.out.flush()
+        Ok(self.screen.out.flush()?)
     }
 
     /// Says something beside the answer; in JSON form nothing is said.

@@ -1,6 +1,9 @@
-//! The commands on configuration files: what they mean, what is wrong with them. None of them needs a server.
+//! The commands on configuration files: what they mean and what is wrong with them, for which no server is needed; and deploying
+//! them, which is the client's.
 
 mod fmt;
+#[cfg(test)]
+mod picture;
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -10,14 +13,18 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::Value as Json;
 
-use crate::diagnostic::Severity;
+use crate::client::{self, GlobalOptions};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::evaluate::Host;
 use crate::job::{Digests, inspect};
 use crate::lint::lint;
 use crate::load::{self, Configuration, Options};
+use crate::product::Origin;
+use crate::source::Sources;
+use crate::terminal::{Colour, Line, Screen, Tone};
 
 /// The exit code for a configuration that is wrong, as Aurora's client has it.
-const INVALID: u8 = 3;
+pub(crate) const INVALID: u8 = 3;
 
 /// Read configuration files
 #[derive(Debug, Subcommand)]
@@ -31,6 +38,12 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Deploy what a file describes: shows what changes, asks, and follows the deployment
+    Apply(client::Apply),
+    /// Show what deploying a file would change
+    Diff(client::Diff),
+    /// Write a group that runs as a file
+    Export(client::Export),
     /// List the keys of a file's jobs
     List {
         /// How and what to read
@@ -66,7 +79,7 @@ pub enum Command {
 }
 
 /// Which file is read, and how.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Reading {
     /// The file
     file: PathBuf,
@@ -95,9 +108,12 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Runs a command.
-pub fn run(command: Command) -> ExitCode {
+/// Runs a command; `before` are the client's options that stood before it.
+pub fn run(command: Command, before: GlobalOptions) -> ExitCode {
     match command {
+        Command::Apply(apply) => client::run(client::Command::Apply(apply), before),
+        Command::Diff(diff) => client::run(client::Command::Diff(diff), before),
+        Command::Export(export) => client::run(client::Command::Export(export), before),
         Command::Eval { reading, json } => with(&reading, |configuration| eval(configuration, json)),
         Command::Fmt { files, check } => fmt::run(&files, check),
         Command::Lint { reading } => with(&reading, lint_jobs),
@@ -119,27 +135,36 @@ struct Answer {
     is_alone: bool,
 }
 
+impl Reading {
+    /// Reads the file.
+    pub(crate) fn load(&self) -> Result<Configuration, load::Error> {
+        let maps = self.maps.iter().map(|(path, directory)| (path.into(), directory.into())).collect();
+        let options = Options {
+            binds: self.binds.clone(),
+            is_json: self.read_json,
+            digests: self.image_digests,
+            host: Host::of_process(maps),
+            job: self.job.clone(),
+        };
+        load::file(&self.file, &options)
+    }
+}
+
 fn with(reading: &Reading, answer: impl FnOnce(&Configuration) -> Answer) -> ExitCode {
-    let maps = reading.maps.iter().map(|(path, directory)| (path.into(), directory.into())).collect();
-    let options = Options {
-        binds: reading.binds.clone(),
-        is_json: reading.read_json,
-        digests: reading.image_digests,
-        host: Host::of_process(maps),
-        job: reading.job.clone(),
-    };
-    let configuration = match load::file(&reading.file, &options) {
+    let mut screen = Screen::of_process();
+    let configuration = match reading.load() {
         Ok(configuration) => configuration,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "error: {error}");
+            screen.remark(&Line::toned(Tone::Bad, "error").then(Tone::Plain, format!(": {error}")));
             return ExitCode::from(INVALID);
         }
     };
     let Answer { text, is_alone } = answer(&configuration);
     if !is_alone {
-        let _ = std::io::stderr().write_all(findings(&configuration).as_bytes());
+        // Losing a remark is no reason to fail.
+        let _ = screen.err.lines(&finding_lines(&configuration));
     }
-    let written = std::io::stdout().write_all(text.as_bytes());
+    let written = screen.out.raw(text.as_bytes()).and_then(|()| screen.out.flush());
     if configuration.has_errors() {
         return ExitCode::from(INVALID);
     }
@@ -148,27 +173,35 @@ fn with(reading: &Reading, answer: impl FnOnce(&Configuration) -> Answer) -> Exi
 
 /// Every finding as text, with their number at the end.
 pub fn findings(configuration: &Configuration) -> String {
-    let mut out = String::new();
+    finding_lines(configuration).iter().map(|line| line.render(Colour::Hidden) + "\n").collect()
+}
+
+fn finding_lines(configuration: &Configuration) -> Vec<Line> {
+    lines_of(&configuration.sources, configuration.all_diagnostics())
+}
+
+/// Findings line by line, with the number of errors at the end. What several jobs share is told once.
+pub(crate) fn lines_of<'a>(sources: &Sources, diagnostics: impl Iterator<Item = &'a Diagnostic>) -> Vec<Line> {
+    let mut lines = Vec::new();
     let mut errors = 0;
-    // What several jobs share is told once.
     let mut told = BTreeSet::new();
-    for diagnostic in configuration.all_diagnostics() {
+    for diagnostic in diagnostics {
         if diagnostic.span.is_some() && !told.insert((diagnostic.span, &diagnostic.message)) {
             continue;
         }
-        out.push_str(&diagnostic.render(&configuration.sources));
-        out.push('\n');
+        lines.extend(diagnostic.lines(sources));
+        lines.push(Line::new());
         errors += usize::from(diagnostic.severity == Severity::Error);
     }
     if errors > 0 {
-        out.push_str(&format!("{errors} {}\n", if errors == 1 { "error" } else { "errors" }));
+        lines.push(Line::plain(format!("{errors} {}", if errors == 1 { "error" } else { "errors" })));
     }
-    out
+    lines
 }
 
-/// The jobs as JSON; a file that is wrong as a whole is one element.
+/// The jobs as JSON, and after them the apps and pods; a file that is wrong as a whole is one element.
 pub fn to_json(configuration: &Configuration) -> Json {
-    let Configuration { sources, jobs, diagnostics } = configuration;
+    let Configuration { sources, jobs, products, diagnostics } = configuration;
     let of_file = |severity| -> Json {
         diagnostics
             .iter()
@@ -181,6 +214,7 @@ pub fn to_json(configuration: &Configuration) -> Json {
         return serde_json::json!([{"status": "error", "errors": errors, "warnings": of_file(Severity::Warning)}]);
     }
     let mut elements: Vec<Json> = jobs.iter().map(|job| job.to_json(sources)).collect();
+    elements.extend(products.iter().flat_map(|product| product.to_json(sources)));
     for (element, warnings) in elements.iter_mut().take(1).zip(std::iter::once(of_file(Severity::Warning))) {
         if let (Some(known), Json::Array(more)) = (element["warnings"].as_array_mut(), warnings) {
             known.extend(more);
@@ -198,6 +232,9 @@ fn eval(configuration: &Configuration, is_json: bool) -> Answer {
         let key = job.key.as_deref().unwrap_or("a job without a key");
         text.push_str(&format!("{key}: {}\n", if job.meaning.is_some() { "ok" } else { "wrong" }));
     }
+    for service in configuration.products.iter().flat_map(|product| &product.services) {
+        text.push_str(&format!("{}: ok\n", service.id));
+    }
     Answer { text, is_alone: false }
 }
 
@@ -211,7 +248,18 @@ fn lint_jobs(configuration: &Configuration) -> Answer {
 
 fn list(configuration: &Configuration) -> Answer {
     let keys: Vec<&str> = configuration.jobs.iter().filter_map(|job| job.key.as_deref()).collect();
-    Answer { text: format!("jobs=[{}]\n", keys.join(", ")), is_alone: false }
+    let mut text = format!("jobs=[{}]\n", keys.join(", "));
+    for (name, is_pod) in [("apps", false), ("pods", true)] {
+        let services = configuration.products.iter().flat_map(|product| &product.services);
+        let ids: Vec<&str> = services
+            .filter(|service| (service.origin == Origin::Pod) == is_pod)
+            .map(|service| service.id.as_str())
+            .collect();
+        if !ids.is_empty() {
+            text.push_str(&format!("{name}=[{}]\n", ids.join(", ")));
+        }
+    }
+    Answer { text, is_alone: false }
 }
 
 fn inspect_jobs(configuration: &Configuration, is_raw: bool) -> Answer {

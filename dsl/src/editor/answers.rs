@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::evaluate::value::Value;
 use crate::format::format;
 use crate::load::Configuration;
-use crate::schema::{Field, StructType, Type, prelude};
+use crate::schema::{Field, StructType, Type, prelude, services};
 use crate::source::{FileId, Sources, Span};
 use crate::syntax;
 use crate::syntax::ast::{Block, Name, StatementKind, Target};
@@ -45,7 +45,7 @@ fn word(text: &str, offset: usize) -> (usize, usize) {
 }
 
 fn structure(name: &str) -> Option<Arc<StructType>> {
-    match prelude::value(name)? {
+    match prelude::value(name).or_else(|| services::value(name))? {
         Value::Type(Type::Struct(kind)) => Some(kind),
         Value::Object(object) => object.struct_type().cloned(),
         _ => None,
@@ -95,7 +95,8 @@ pub(super) fn completion(configuration: &Configuration, text: &str, offset: usiz
         let item = |field: &Field| json!({"label": &*field.name, "kind": FIELD, "detail": described(field), "insertText": format!("{} = ", field.name)});
         return kind.fields.iter().map(item).collect();
     }
-    let mut items: Vec<Json> = prelude::names().map(|name| json!({"label": name, "kind": STRUCT})).collect();
+    let mut items: Vec<Json> =
+        prelude::names().chain(services::names()).map(|name| json!({"label": name, "kind": STRUCT})).collect();
     items.extend(crate::evaluate::names().map(|name| json!({"label": name, "kind": VARIABLE})));
     let mut own: Vec<String> = definitions(configuration).into_iter().map(|name| name.text.to_string()).collect();
     own.sort();

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
-use crate::schema::prelude;
+use crate::schema::{prelude, services};
 use crate::source::Span;
 use crate::syntax::ast::{
     Clause, Comparison, Comprehension, ComprehensionKind, Expression, ExpressionKind, Subscript, UnaryOperator,
@@ -161,7 +161,8 @@ impl Evaluator<'_> {
         }
         let found = found.or_else(|| self.globals.get(name).cloned());
         let of_schema = || if self.has_schema { prelude::value(name) } else { None };
-        match found.or_else(of_schema).or_else(|| builtin::named(name)) {
+        let of_services = || if self.has_schema { services::value(name) } else { None };
+        match found.or_else(of_schema).or_else(|| builtin::named(name)).or_else(of_services) {
             Some(Value::Unknown) => Err(Failure::Reported),
             Some(value) => Ok(value),
             None => Err(self.unknown_name(name, span)),
@@ -174,7 +175,7 @@ impl Evaluator<'_> {
         }
         let mut known: Vec<&str> = self.globals.keys().map(|name| &**name).collect();
         if self.has_schema {
-            known.extend(prelude::names().map(|name| -> &str { name }));
+            known.extend(prelude::names().chain(services::names()).map(|name| -> &str { name }));
         }
         known.extend(builtin::names().map(|name| -> &str { name }));
         known.sort_unstable();

@@ -58,19 +58,30 @@ impl Host {
     /// Where a path of the configuration is read from: relative to `base`, and within the tree of `root` or a mapped directory.
     pub(crate) fn locate(&self, path: &str, base: &Path, root: &Path) -> Result<PathBuf, Refused> {
         let outside = || Refused::Outside(path.to_owned());
+        let unreadable = |source| Refused::Unreadable { path: path.to_owned(), source };
         let mapped = self.maps.iter().find_map(|(from, to)| Some((to, Path::new(path).strip_prefix(from).ok()?)));
-        let (tree, wanted) = match mapped {
-            Some((to, rest)) => (to.as_path(), to.join(rest)),
-            None => (root, base.join(path)),
-        };
-        if wanted.components().any(|part| matches!(part, Component::Prefix(_))) {
+        let tree = mapped.map_or(root, |(to, _)| to).canonicalize().map_err(unreadable)?;
+        let wanted = mapped.map_or_else(|| base.join(path), |(_, rest)| tree.join(rest));
+        // What lies outside is not even looked at: whether it exists is nobody's business. A link inside may still lead out.
+        if !normal(&wanted).starts_with(&tree) {
             return Err(outside());
         }
-        let unreadable = |source| Refused::Unreadable { path: path.to_owned(), source };
         let found = wanted.canonicalize().map_err(unreadable)?;
-        let tree = tree.canonicalize().map_err(unreadable)?;
         if found.starts_with(&tree) { Ok(found) } else { Err(outside()) }
     }
+}
+
+/// The path without `.` and `..`, links not followed.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(normal.pop()),
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => normal.push(part),
+        }
+    }
+    normal
 }
 
 /// A file's bytes, no more than a configuration may have.

@@ -4,7 +4,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::{Object, Shape};
 
 /// Reports every required field that is empty, in the object and all it contains.
-pub(super) fn required(object: &Object, diagnostics: &mut Vec<Diagnostic>) {
+pub(crate) fn required(object: &Object, diagnostics: &mut Vec<Diagnostic>) {
     match &object.shape {
         Shape::Scalar(..) => {}
         Shape::List(_, items) => items.iter().for_each(|item| required(item, diagnostics)),

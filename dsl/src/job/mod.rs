@@ -21,10 +21,12 @@ use crate::schema::{Bound, Environment, Object};
 use crate::source::Sources;
 use crate::template::{Cache, Interpolation};
 
+pub(crate) use check::required;
 pub use docker::Digests;
 pub(crate) use inspect::inspect;
 use plan::Plan;
 use ports::Ports;
+pub(crate) use references::port;
 use runtime::Runtime;
 
 /// A job of a configuration, read and checked.
@@ -45,8 +47,8 @@ pub struct Job {
 pub struct Meaning {
     pub(crate) config: Arc<Object>,
     unbound: BTreeSet<String>,
-    ports: Ports,
-    plan: Plan,
+    pub(crate) ports: Ports,
+    pub(crate) plan: Plan,
     runtime: Runtime,
     pub(crate) update: Result<Json, String>,
 }

@@ -9,7 +9,7 @@ use crate::schema::Object;
 
 /// Which processes wait for which others. Regular processes and final ones, which run when the others are done, are apart.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     regular: Stage,
     last: Stage,
 }
@@ -113,6 +113,31 @@ impl Plan {
             let stage = if before.is_final { &mut self.last } else { &mut self.regular };
             stage.after.entry(second.clone()).or_default().insert(first.clone());
         }
+    }
+
+    /// The order in which the processes of these names run if it is one after the other, as indexes; nothing where some run side by
+    /// side or at the end.
+    pub(crate) fn sequence(&self, names: &[String]) -> Option<Vec<usize>> {
+        let before = |name: &String| self.regular.after.get(name).map(BTreeSet::len).unwrap_or_default();
+        let mut order: Vec<usize> = (0..names.len()).collect();
+        // Every process waits for all before it, or, as an order says it, for the one before it.
+        let mut done: BTreeSet<&String> = BTreeSet::new();
+        let mut sequence = Vec::with_capacity(names.len());
+        while !order.is_empty() {
+            let is_free = |index: &usize| {
+                let after = self.regular.after.get(&names[*index]);
+                after.is_none_or(|after| after.iter().all(|name| done.contains(name)))
+            };
+            let free: Vec<usize> = order.iter().copied().filter(is_free).collect();
+            let [next] = free[..] else { return None };
+            if !sequence.is_empty() && before(&names[next]) == 0 {
+                return None;
+            }
+            order.retain(|index| *index != next);
+            done.insert(&names[next]);
+            sequence.push(next);
+        }
+        self.last.processes.is_empty().then_some(sequence)
     }
 
     /// The plan as `config eval` prints it.

@@ -18,9 +18,9 @@ pub(super) enum Target {
 
 /// The ports of a job.
 #[derive(Debug)]
-pub(super) struct Ports {
+pub(crate) struct Ports {
     /// The names of the ports to be asked for.
-    pub(super) requested: BTreeSet<String>,
+    pub(crate) requested: BTreeSet<String>,
     /// The names of the announce map, followed to their ends.
     pub(super) aliases: BTreeMap<String, Target>,
 }

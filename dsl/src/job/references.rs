@@ -2,18 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use crate::diagnostic::{Code, Diagnostic, did_you_mean};
+use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::schema::{Object, Raw, Shape};
 use crate::template::Unbound;
 
 /// The port a reference asks for by naming it.
-pub(super) fn port(address: &str) -> Option<&str> {
+pub(crate) fn port(address: &str) -> Option<&str> {
     address.strip_prefix("thermos.ports[")?.strip_suffix(']')
 }
 
 fn is_of_runtime(address: &str) -> bool {
     address.starts_with("thermos.") || matches!(address, "mesos.instance" | "mesos.hostname")
 }
+
+const OF_RUNTIME: [&str; 4] = ["mesos.instance", "mesos.hostname", "thermos.task_id", "thermos.user"];
 
 /// Reports every reference that must not stay open, once for each place.
 pub(super) fn check(unbound: &[Unbound], config: &Object, diagnostics: &mut Vec<Diagnostic>) {
@@ -25,8 +27,6 @@ pub(super) fn check(unbound: &[Unbound], config: &Object, diagnostics: &mut Vec<
         }
         let error =
             Diagnostic::error(Code::Unbound, open.span, format!("nothing is bound to `{{{{{}}}}}`", open.address));
-        let fields = config.struct_type().map(|kind| kind.field_names().collect::<Vec<_>>()).unwrap_or_default();
-        let known = fields.into_iter().chain(["mesos.instance", "mesos.hostname", "thermos.task_id", "thermos.user"]);
         let advice = if is_of_runtime(&open.address) {
             "this field is needed before the task runs: it cannot contain what is known only there".to_owned()
         } else {
@@ -35,7 +35,9 @@ pub(super) fn check(unbound: &[Unbound], config: &Object, diagnostics: &mut Vec<
                 open.address.split(['.', '[']).next().unwrap_or_default(),
                 open.address
             );
-            did_you_mean(&open.address, known).map_or(bind.clone(), |guess| format!("{guess} Or {bind}"))
+            let of_runtime = || nearest(&open.address, OF_RUNTIME).map(str::to_owned);
+            let guess = open.guess.clone().or_else(of_runtime);
+            guess.map_or(bind.clone(), |guess| format!("did you mean `{guess}`? Or {bind}"))
         };
         diagnostics.push(error.help(advice));
     }

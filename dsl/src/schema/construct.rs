@@ -8,6 +8,7 @@ use crate::source::Span;
 use crate::template::coerce;
 
 use super::object::{Object, Raw, Shape};
+use super::services;
 use super::types::{StructType, Type};
 
 /// The arguments of a call that makes or changes an object, each with its place.
@@ -32,6 +33,7 @@ pub(crate) fn coerce(kind: &Type, value: &Value, span: Span) -> Result<Arc<Objec
         Type::Map(key, item) => map(key, item, value, span),
         Type::Struct(wanted) => structure(wanted, value, span),
         Type::Choice(kinds) => choice(kinds, value, span),
+        Type::Named(name) => coerce(&services::kind(name), value, span),
     }
 }
 
@@ -209,8 +211,12 @@ fn set(
     let Some(position) = kind.position(name) else {
         let error = Diagnostic::error(Code::UnknownField, name_span, format!("{} has no field `{name}`", kind.name));
         let fields: Vec<&str> = kind.field_names().collect();
-        let help = did_you_mean(name, fields.iter().copied())
-            .unwrap_or_else(|| format!("its fields are {}", fields.join(", ")));
+        let help = if *kind.name == *"Constraint" && matches!(name, "field" | "operator" | "value") {
+            "the constraint of an app is AppConstraint(field = …, operator = …)".to_owned()
+        } else {
+            did_you_mean(name, fields.iter().copied())
+                .unwrap_or_else(|| format!("its fields are {}", fields.join(", ")))
+        };
         failed.get_or_insert_with(Findings::new).push(error.help(help));
         return;
     };
@@ -224,7 +230,7 @@ fn set(
         Err(more) => {
             let named = |finding: Diagnostic| match finding.code {
                 Code::Type if finding.notes.is_empty() => {
-                    finding.note(format!("{}.{name} is a {}", kind.name, field.kind), None)
+                    finding.note(format!("{}.{name} is of type {}", kind.name, field.kind), None)
                 }
                 _ => finding,
             };

@@ -6,6 +6,7 @@ mod construct;
 mod helper;
 pub(crate) mod object;
 pub(crate) mod prelude;
+pub(crate) mod services;
 pub(crate) mod types;
 
 pub(crate) use construct::{Constructor, coerce, rebind};

@@ -19,6 +19,8 @@ pub(crate) enum Type {
     Map(Arc<Type>, Arc<Type>),
     Struct(Arc<StructType>),
     Choice(Arc<[Type]>),
+    /// A struct of ours by its name: what contains itself is written so.
+    Named(&'static str),
 }
 
 /// One of a few words.
@@ -85,6 +87,7 @@ impl fmt::Display for Type {
             Self::List(element) => write!(formatter, "List({element})"),
             Self::Map(key, value) => write!(formatter, "Map({key}, {value})"),
             Self::Struct(kind) => formatter.write_str(&kind.name),
+            Self::Named(name) => formatter.write_str(name),
             Self::Choice(kinds) => {
                 let names: Vec<String> = kinds.iter().map(ToString::to_string).collect();
                 write!(formatter, "Choice({})", names.join(", "))

@@ -46,6 +46,6 @@ pub(crate) fn coerce(kind: &Type, raw: &Raw) -> Result<Raw, String> {
             let advice = advice.map(|advice| format!(" ({advice})")).unwrap_or_default();
             Err(format!("`{}` is none of {}{advice}", text.as_str(), values.values.join(", ")))
         }
-        Type::List(_) | Type::Map(..) | Type::Struct(_) | Type::Choice(_) => Err(wrong()),
+        Type::List(_) | Type::Map(..) | Type::Struct(_) | Type::Choice(_) | Type::Named(_) => Err(wrong()),
     }
 }

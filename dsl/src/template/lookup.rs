@@ -4,9 +4,10 @@
 //! struct, newest first, the scopes of what the struct stands in, and those of the last two once more as `super`. Elements of lists
 //! and maps see what is bound to these and then what they stand in.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::diagnostic::Code;
+use crate::diagnostic::{self, Code};
 use crate::schema::{Bound, Environment, Object, Raw, Shape};
 use crate::text::Text;
 
@@ -146,6 +147,30 @@ impl Interpolation<'_> {
         self.depth -= 1;
         found
     }
+}
+
+/// The name that the scopes know and that was probably meant by one that they do not.
+pub(super) fn nearest(chain: &Chain<'_>, address: &str) -> Option<String> {
+    // What is known only where a task runs is open as a rule, and no mistake.
+    if address.starts_with("thermos.") || address.starts_with("mesos.") {
+        return None;
+    }
+    let mut known = BTreeSet::new();
+    let mut level = Some(chain);
+    while let Some(Chain { object, outer }) = level {
+        known.extend(object.struct_type().iter().flat_map(|kind| kind.field_names()).map(str::to_owned));
+        for environment in &object.binds {
+            for name in environment.names() {
+                known.insert(name.to_owned());
+                if let Some((_, Bound::Object(object))) = environment.get(name) {
+                    let fields = object.struct_type().into_iter().flat_map(|kind| kind.field_names());
+                    known.extend(fields.map(|field| format!("{name}.{field}")));
+                }
+            }
+        }
+        level = *outer;
+    }
+    diagnostic::nearest(address, known.iter().map(String::as_str)).map(str::to_owned)
 }
 
 /// `a.b[c]` as `a` and `.b[c]`.

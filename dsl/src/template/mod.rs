@@ -40,6 +40,8 @@ pub(crate) struct Unbound {
     pub(crate) span: Option<Span>,
     /// Whether the field would take any text: only there a reference may stay open at all.
     pub(crate) is_string: bool,
+    /// What its scopes know that was probably meant.
+    pub(crate) guess: Option<String>,
 }
 
 /// Resolves the templates of objects, and collects what stays open and what is wrong.
@@ -123,7 +125,8 @@ impl<'b> Interpolation<'b> {
             let mustache = format!("{{{{{address}}}}}");
             let written = raw.to_text().span_of_part(&mustache);
             let span = written.or_else(|| self.pasted.iter().find_map(|text| text.span_of_part(&mustache))).or(span);
-            self.unbound.push(Unbound { address, span, is_string });
+            let guess = lookup::nearest(chain, &address);
+            self.unbound.push(Unbound { address, span, is_string, guess });
         }
         Some(Raw::Text(resolved))
     }

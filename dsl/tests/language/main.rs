@@ -10,6 +10,7 @@ mod fixes;
 mod format;
 mod hostile;
 mod lint;
+mod products;
 mod schema;
 
 use std::path::{Path, PathBuf};

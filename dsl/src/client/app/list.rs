@@ -6,7 +6,7 @@ use crate::client::age::age;
 use crate::client::failure::Failure;
 use crate::client::server::{Request, encode};
 use crate::client::session::{Form, Session};
-use crate::client::terminal::{Column, Line, Table, Tone};
+use crate::terminal::{Column, Line, Table, Tone};
 
 /// Lists apps.
 #[derive(Clone, Debug, Args)]

@@ -12,7 +12,7 @@ use crate::client::ids::AppId;
 use crate::client::server::{Request, encode};
 use crate::client::session::{Form, Session};
 use crate::client::task::table;
-use crate::client::terminal::{Line, Tone};
+use crate::terminal::{Line, Tone};
 
 /// Shows an app.
 #[derive(Clone, Debug, Args)]

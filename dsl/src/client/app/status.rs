@@ -2,7 +2,7 @@
 
 use attica_paas_api::app::AppInfo;
 
-use crate::client::terminal::{Line, Tone};
+use crate::terminal::{Line, Tone};
 
 /// What an app is doing.
 pub(super) fn status(info: &AppInfo) -> Line {

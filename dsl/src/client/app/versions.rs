@@ -12,7 +12,7 @@ use crate::client::failure::Failure;
 use crate::client::ids::AppId;
 use crate::client::server::{Request, encode};
 use crate::client::session::{Form, Session};
-use crate::client::terminal::{Column, Line, Table, Tone};
+use crate::terminal::{Column, Line, Table, Tone};
 
 /// Lists the versions of an app, or compares two.
 #[derive(Clone, Debug, Args)]
@@ -70,7 +70,7 @@ impl Versions {
             Form::Text => {
                 let title = Line::toned(Tone::Strong, self.id.as_str()).then(Tone::Faint, format!("  {from} → {to}"));
                 session.screen.out.line(&title)?;
-                session.screen.out.lines(&lines(&differences))
+                Ok(session.screen.out.lines(&lines(&differences))?)
             }
         }
     }

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use super::failure::Failure;
 use assignment::Assignment;
 use document::Document;
-pub(super) use prediction::{definition_of, predicted};
+pub(super) use prediction::{completed, definition_of, keep_ports, predicted};
 
 /// What was handed in.
 #[derive(Clone, Debug, PartialEq)]

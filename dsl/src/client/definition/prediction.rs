@@ -50,7 +50,7 @@ pub(in crate::client) fn predicted(current: &Map<String, Value>, update: &Map<St
 }
 
 /// The same document with the defaults within its fields. One that cannot be understood is left as it is: the server will say why.
-fn completed(update: &Map<String, Value>) -> Map<String, Value> {
+pub(in crate::client) fn completed(update: &Map<String, Value>) -> Map<String, Value> {
     let typed = serde_json::from_value::<AppUpdate>(Value::Object(update.clone()));
     match typed.and_then(serde_json::to_value) {
         Ok(Value::Object(completed)) => completed,
@@ -59,7 +59,7 @@ fn completed(update: &Map<String, Value>) -> Map<String, Value> {
 }
 
 /// A port that asks for any one gets one of those that are no longer named, in their order.
-fn keep_ports(former: &[Value], ports: &mut [Value]) {
+pub(in crate::client) fn keep_ports(former: &[Value], ports: &mut [Value]) {
     let named: Vec<u64> = ports.iter().filter_map(|port| port["port"].as_u64()).collect();
     let mut free = former.iter().filter_map(|port| port["port"].as_u64()).filter(|port| !named.contains(port));
     for port in ports.iter_mut().filter(|port| port["port"].as_u64() == Some(0)) {

@@ -6,7 +6,7 @@ use crate::client::failure::Failure;
 use crate::client::ids::only_match;
 use crate::client::server::{Request, Server};
 use crate::client::session::{Form, Session};
-use crate::client::terminal::{Column, Line, Table, Tone};
+use crate::terminal::{Column, Line, Table, Tone};
 
 pub(super) const PATH: &str = "/v2/deployments";
 

@@ -70,6 +70,10 @@ pub struct Deploying {
 }
 
 impl Deploying {
+    pub(super) fn patience(self) -> Patience {
+        self.waiting.patience()
+    }
+
     pub(super) fn query(self) -> String {
         format!("?force={}", self.force)
     }

@@ -6,7 +6,7 @@ use attica_paas_api::queue::QueueItem;
 
 use super::list::verb;
 use crate::client::queue::why;
-use crate::client::terminal::{Line, Tone};
+use crate::terminal::{Line, Tone};
 
 const BAR_CELLS: u32 = 20;
 /// So many apps of one deployment are looked at and shown: each costs a request and a line.

@@ -2,8 +2,8 @@ use expect_test::expect_file;
 use serde_json::{Value, from_value, json};
 
 use super::progress::Progress;
-use crate::client::terminal::Colour;
 use crate::client::tests::answers::{BEFORE, at_rest, deployment, half_way, queue, with};
+use crate::terminal::Colour;
 
 /// The bars and the sentences.
 fn progress(deployment: Value, app: Option<Value>, queue: Value) -> String {

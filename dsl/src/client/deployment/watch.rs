@@ -14,7 +14,7 @@ use crate::client::events::{Continuity, EventStream, Frame, Step};
 use crate::client::failure::Failure;
 use crate::client::server::{Answer, Request};
 use crate::client::session::{Form, Session};
-use crate::client::terminal::{Line, Reader, Tone};
+use crate::terminal::{Line, Reader, Tone};
 
 /// What tells that a deployment has ended, and what makes it worth looking how far it is.
 const EVENT_TYPES: [&str; 8] = [

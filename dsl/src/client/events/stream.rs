@@ -161,6 +161,7 @@ fn is_passing(failure: &Failure) -> bool {
         | Failure::Unreadable { .. }
         | Failure::File { .. }
         | Failure::DeploymentFailed { .. }
+        | Failure::Configuration(_)
         | Failure::Interrupted
         | Failure::Output(_) => false,
     }

@@ -12,7 +12,7 @@ use crate::client::completion::task_ids;
 use crate::client::failure::Failure;
 use crate::client::server::{Request, encode};
 use crate::client::session::{Form, Session};
-use crate::client::terminal::{Reader, visible_output};
+use crate::terminal::{Reader, visible_output};
 
 /// Read at a time; the server allows more.
 const PIECE_BYTES: u64 = 256 << 10;
@@ -161,7 +161,7 @@ impl Log {
             true => session.screen.out.raw(visible_output(text).as_bytes())?,
             false => session.screen.out.raw(text.as_bytes())?,
         }
-        session.screen.out.flush()
+        Ok(session.screen.out.flush()?)
     }
 
     /// Shows what is written from `offset` on, until the task has ended.

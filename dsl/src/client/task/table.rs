@@ -6,7 +6,7 @@ use attica_paas_api::task::Task;
 
 use crate::client::age::age;
 use crate::client::ids::telling_length;
-use crate::client::terminal::{Column, Line, Table, Tone};
+use crate::terminal::{Column, Line, Table, Tone};
 
 /// Tasks of any apps.
 pub(super) fn of_all(tasks: &[Task], now: SystemTime) -> Table {

@@ -6,7 +6,7 @@ use super::recorded::{Recorded, Recording};
 use super::{Outcome, Run, block_on};
 use crate::client::events::Frame;
 use crate::client::feed::line;
-use crate::client::terminal::{Colour, Reader, visible};
+use crate::terminal::{Colour, Reader, visible};
 
 /// What a terminal obeys, or what shows as something else: colours, a title, the clipboard, a cursor, directions, invisible text.
 const HOSTILE: [&str; 10] = [

@@ -15,8 +15,8 @@ use std::time::SystemTime;
 
 use clap::Parser;
 
-use super::terminal::{Colour, Reader, Screen, Sink};
 use super::{Addressed, AgentCommand, Command, GlobalOptions, Surroundings, execute, finish};
+use crate::terminal::{Colour, Reader, Screen, Sink};
 use recorded::Recorded;
 
 /// The program's command tree, as far as it is a client's.

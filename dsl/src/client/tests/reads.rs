@@ -4,7 +4,7 @@ use serde_json::json;
 use super::answers::{BEFORE, CHANGED_AT, at_rest, definition, deployment, half_way, queue, task, with};
 use super::recorded::{Recorded, Recording};
 use super::{Run, block_on, transcript};
-use crate::client::terminal::{Colour, Reader};
+use crate::terminal::{Colour, Reader};
 
 const LIST: &str = "GET /v2/apps?embed=apps.counts&embed=apps.deployments";
 

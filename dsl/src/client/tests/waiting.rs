@@ -4,7 +4,7 @@ use serde_json::json;
 use super::answers::{began, deployment, deployment_event, half_way, queue, with};
 use super::recorded::{Recorded, Recording};
 use super::{Interrupt, Run, block_on, transcript};
-use crate::client::terminal::Reader;
+use crate::terminal::Reader;
 
 const EVENTS: &str = "GET /v2/events?event_type=deployment_info&event_type=deployment_step_success&event_type=deployment_success\
     &event_type=deployment_failed&event_type=instance_changed_event&event_type=instance_health_changed_event\

@@ -6,7 +6,7 @@ const NARROWEST_PROSE: usize = 16;
 
 /// A column of a [`Table`].
 #[derive(Clone, Copy, Debug)]
-pub(in crate::client) struct Column {
+pub(crate) struct Column {
     title: &'static str,
     align: Align,
     fit: Fit,
@@ -42,46 +42,46 @@ impl Fit {
 
 impl Column {
     /// Aligned to the left, always whole: ids and short words.
-    pub(in crate::client) const fn text(title: &'static str) -> Self {
+    pub(crate) const fn text(title: &'static str) -> Self {
         Self { title, align: Align::Left, fit: Fit::Whole }
     }
 
     /// Aligned to the right, always whole.
-    pub(in crate::client) const fn number(title: &'static str) -> Self {
+    pub(crate) const fn number(title: &'static str) -> Self {
         Self { title, align: Align::Right, fit: Fit::Whole }
     }
 
     /// Aligned to the left; where the terminal is too narrow only a beginning is shown, of `least` columns or more.
-    pub(in crate::client) const fn beginning(title: &'static str, least: usize) -> Self {
+    pub(crate) const fn beginning(title: &'static str, least: usize) -> Self {
         Self { title, align: Align::Left, fit: Fit::Cut { least } }
     }
 
     /// Aligned to the left; where the terminal is too narrow it goes on in the next line.
-    pub(in crate::client) const fn prose(title: &'static str) -> Self {
+    pub(crate) const fn prose(title: &'static str) -> Self {
         Self { title, align: Align::Left, fit: Fit::Wrap }
     }
 }
 
 /// Rows under titles.
 #[derive(Clone, Debug)]
-pub(in crate::client) struct Table {
+pub(crate) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<Line>>,
 }
 
 impl Table {
-    pub(in crate::client) fn new(columns: &[Column]) -> Self {
+    pub(crate) fn new(columns: &[Column]) -> Self {
         Self { columns: columns.to_vec(), rows: Vec::new() }
     }
 
-    pub(in crate::client) fn row<const N: usize>(&mut self, cells: [Line; N]) {
+    pub(crate) fn row<const N: usize>(&mut self, cells: [Line; N]) {
         assert_eq!(N, self.columns.len(), "a row has a cell for each column");
         self.rows.push(cells.into());
     }
 
     /// The whole table; `width` is the terminal's, none leaves every column as wide as its widest cell. A column without any
     /// content is left out.
-    pub(in crate::client) fn lines(&self, width: Option<usize>) -> Vec<Line> {
+    pub(crate) fn lines(&self, width: Option<usize>) -> Vec<Line> {
         let used: Vec<usize> = (0..self.columns.len()).filter(|&column| self.is_used(column)).collect();
         let mut widths: Vec<usize> = used.iter().map(|&column| self.widest(column)).collect();
         if let Some(width) = width {

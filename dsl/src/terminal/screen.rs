@@ -1,18 +1,17 @@
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use super::line::Line;
-use crate::client::failure::Failure;
 
 /// Whether styles are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::client) enum Colour {
+pub(crate) enum Colour {
     Shown,
     Hidden,
 }
 
 /// What is at the other end of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::client) enum Reader {
+pub(crate) enum Reader {
     /// A file or a pipe.
     Program,
     /// A terminal that cannot move its cursor.
@@ -22,48 +21,48 @@ pub(in crate::client) enum Reader {
 }
 
 /// One of the two output streams.
-pub(in crate::client) struct Sink {
+pub(crate) struct Sink {
     writer: Box<dyn Write + Send>,
     reader: Reader,
     colour: Colour,
 }
 
 impl Sink {
-    pub(in crate::client) fn new(writer: impl Write + Send + 'static, reader: Reader, colour: Colour) -> Self {
+    pub(crate) fn new(writer: impl Write + Send + 'static, reader: Reader, colour: Colour) -> Self {
         Self { writer: Box::new(writer), reader, colour }
     }
 
-    pub(in crate::client) fn reader(&self) -> Reader {
+    pub(crate) fn reader(&self) -> Reader {
         self.reader
     }
 
     /// Columns of the terminal; none: no terminal reads this.
-    pub(in crate::client) fn width(&self) -> Option<usize> {
+    pub(crate) fn width(&self) -> Option<usize> {
         match self.reader {
             Reader::Program => None,
             Reader::Printer { columns } | Reader::Terminal { columns } => Some(columns),
         }
     }
 
-    pub(in crate::client) fn line(&mut self, line: &Line) -> Result<(), Failure> {
-        Ok(writeln!(self.writer, "{}", line.render(self.colour))?)
+    pub(crate) fn line(&mut self, line: &Line) -> io::Result<()> {
+        writeln!(self.writer, "{}", line.render(self.colour))
     }
 
-    pub(in crate::client) fn lines(&mut self, lines: &[Line]) -> Result<(), Failure> {
+    pub(crate) fn lines(&mut self, lines: &[Line]) -> io::Result<()> {
         lines.iter().try_for_each(|line| self.line(line))
     }
 
     /// Bytes as they are: for documents and for output that is wanted raw.
-    pub(in crate::client) fn raw(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        Ok(self.writer.write_all(bytes)?)
+    pub(crate) fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.writer.write_all(bytes)
     }
 
-    pub(in crate::client) fn flush(&mut self) -> Result<(), Failure> {
-        Ok(self.writer.flush()?)
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
     }
 
     /// Puts `lines` in the place of the `former` ones above the cursor. Each has to fit the terminal's width.
-    pub(in crate::client) fn redraw(&mut self, former: usize, lines: &[Line]) -> Result<(), Failure> {
+    pub(crate) fn redraw(&mut self, former: usize, lines: &[Line]) -> io::Result<()> {
         if former > 0 {
             write!(self.writer, "\x1b[{former}A")?;
         }
@@ -77,14 +76,14 @@ impl Sink {
 }
 
 /// Standard output for answers, standard error for everything else.
-pub(in crate::client) struct Screen {
-    pub(in crate::client) out: Sink,
-    pub(in crate::client) err: Sink,
+pub(crate) struct Screen {
+    pub(crate) out: Sink,
+    pub(crate) err: Sink,
 }
 
 impl Screen {
     /// This process's own streams. Colour only on a terminal that has some, and unless `NO_COLOR` says otherwise.
-    pub(in crate::client) fn of_process() -> Self {
+    pub(crate) fn of_process() -> Self {
         let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
         let colour = if dumb || is_set("NO_COLOR") { Colour::Hidden } else { Colour::Shown };
@@ -102,7 +101,7 @@ impl Screen {
     }
 
     /// A remark beside the answer. Losing it is no reason to fail.
-    pub(in crate::client) fn remark(&mut self, line: &Line) {
+    pub(crate) fn remark(&mut self, line: &Line) {
         let _ = self.err.line(line);
         let _ = self.err.flush();
     }

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 /// One line of text with every character visible: control characters are shown as signs for themselves.
-pub(in crate::client) fn visible(text: &str) -> Cow<'_, str> {
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     replace(text, is_visible)
 }
 
 /// The same for a task's output, in which tabs and line ends do their work.
-pub(in crate::client) fn visible_output(text: &str) -> Cow<'_, str> {
+pub(crate) fn visible_output(text: &str) -> Cow<'_, str> {
     let text = match text.contains("\r\n") {
         true => Cow::Owned(text.replace("\r\n", "\n")),
         false => Cow::Borrowed(text),

@@ -8,7 +8,7 @@ use super::visible::visible;
 
 /// How a piece of text stands out. Never the only carrier of a meaning: without colour the words have to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::client) enum Tone {
+pub(crate) enum Tone {
     Plain,
     Strong,
     Faint,
@@ -32,23 +32,23 @@ impl Tone {
 
 /// One line of visible text in pieces of one tone each. Whatever is put in, no control character comes out but the styles' own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::client) struct Line(Vec<(Tone, String)>);
+pub(crate) struct Line(Vec<(Tone, String)>);
 
 impl Line {
-    pub(in crate::client) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Vec::new())
     }
 
-    pub(in crate::client) fn plain(text: impl AsRef<str>) -> Self {
+    pub(crate) fn plain(text: impl AsRef<str>) -> Self {
         Self::toned(Tone::Plain, text)
     }
 
-    pub(in crate::client) fn toned(tone: Tone, text: impl AsRef<str>) -> Self {
+    pub(crate) fn toned(tone: Tone, text: impl AsRef<str>) -> Self {
         Self::new().then(tone, text)
     }
 
     /// The same line with more text at its end.
-    pub(in crate::client) fn then(mut self, tone: Tone, text: impl AsRef<str>) -> Self {
+    pub(crate) fn then(mut self, tone: Tone, text: impl AsRef<str>) -> Self {
         let text = visible(text.as_ref());
         if !text.is_empty() {
             self.0.push((tone, text.into_owned()));
@@ -57,22 +57,22 @@ impl Line {
     }
 
     /// The same line followed by another one.
-    pub(in crate::client) fn and(mut self, more: Line) -> Self {
+    pub(crate) fn and(mut self, more: Line) -> Self {
         self.0.extend(more.0);
         self
     }
 
-    pub(in crate::client) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Columns of a terminal that it takes.
-    pub(in crate::client) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.0.iter().map(|(_, text)| text.width()).sum()
     }
 
     /// The same line, cut to `width` columns; an ellipsis shows that something is missing.
-    pub(in crate::client) fn cut(self, width: usize) -> Self {
+    pub(crate) fn cut(self, width: usize) -> Self {
         if self.width() <= width {
             return self;
         }
@@ -94,7 +94,7 @@ impl Line {
     }
 
     /// The same text in lines of at most `width` columns, broken between words; a word that is longer is cut.
-    pub(in crate::client) fn wrapped(self, width: usize) -> Vec<Self> {
+    pub(crate) fn wrapped(self, width: usize) -> Vec<Self> {
         if self.width() <= width {
             return vec![self];
         }
@@ -113,7 +113,7 @@ impl Line {
     }
 
     /// The same line without spaces at its end.
-    pub(in crate::client) fn trimmed(mut self) -> Self {
+    pub(crate) fn trimmed(mut self) -> Self {
         while let Some((_, last)) = self.0.last_mut() {
             last.truncate(last.trim_end().len());
             if !last.is_empty() {
@@ -124,7 +124,7 @@ impl Line {
         self
     }
 
-    pub(in crate::client) fn render(&self, colour: Colour) -> String {
+    pub(crate) fn render(&self, colour: Colour) -> String {
         self.0.iter().map(|(tone, text)| paint(*tone, text, colour)).collect()
     }
 }
