@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
@@ -13,12 +14,34 @@ pub fn init() {
 
 /// The same, with another level.
 pub fn init_with(level: LevelFilter) {
-    let filter = EnvFilter::try_from_env("ATTICA_LOG").unwrap_or_else(|_| EnvFilter::new(level.to_string()));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let filter = move || EnvFilter::try_from_env("ATTICA_LOG").unwrap_or_else(|_| EnvFilter::new(level.to_string()));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter())
         .with_ansi(io::stderr().is_terminal() || std::env::var_os("ATTICA_COLOR").is_some())
         .with_writer(|| Lossy(io::stderr()))
-        .init();
+        .with_filter_reloading();
+    let reload = log.reload_handle();
+    let set = move |level: u32| {
+        let filter = match level {
+            0 => filter(),
+            1 => EnvFilter::new("debug"),
+            _ => EnvFilter::new("trace"),
+        };
+        // Fails only when there is no log any more.
+        let _ = reload.reload(filter);
+    };
+    let _ = SET_LEVEL.set(Box::new(set));
+    log.init();
+}
+
+/// How the level is changed, once there is a log.
+static SET_LEVEL: OnceLock<Box<dyn Fn(u32) + Send + Sync>> = OnceLock::new();
+
+/// Logs what `ATTICA_LOG` asks for (0), what helps to find a fault (1), or everything (2 and above).
+pub fn set_level(level: u32) {
+    if let Some(set) = SET_LEVEL.get() {
+        set(level);
+    }
 }
 
 /// One line to standard error: the error and what caused it.

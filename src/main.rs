@@ -82,7 +82,10 @@ fn main() -> ExitCode {
 fn run(role: Command) -> Result<(), AnyError> {
     match role {
         Command::Up(args) => block_on(up::run(args)),
-        Command::Master(args) => block_on(async { Ok(attica_core::master::run(args, terminated()).await?) }),
+        Command::Master(mut args) => {
+            args.log_control = attica_core::master::LogControl::new(logging::set_level);
+            block_on(async { Ok(attica_core::master::run(args, terminated()).await?) })
+        }
         Command::Agent(AgentCommand::Role(args)) => {
             block_on(async { Ok(attica_agent::run(*args, terminated()).await?) })
         }

@@ -4,14 +4,16 @@
 //! Facts are only ever added to: a stored fact must stay readable. The journal holds them as JSON, which people can read too.
 
 use attica_allocator::Role;
-use attica_core_api::operator::QuotaConfig;
+use attica_core_api::operator::{QuotaConfig, Schedule};
 use attica_core_api::v1::{
-    AgentId, AgentInfo, FrameworkId, FrameworkInfo, KillPolicy, TaskId, TaskInfo, TaskStatus, WeightInfo,
+    AgentId, AgentInfo, FrameworkId, FrameworkInfo, KillPolicy, MachineId, TaskId, TaskInfo, TaskStatus, WeightInfo,
 };
 use attica_core_api::{Timestamp, encode_json};
 use attica_core_store as store;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+
+use crate::snapshot::Service;
 
 /// Goes up when the meaning of a stored field changes; facts of every earlier version stay readable.
 const VERSION: i16 = 1;
@@ -76,6 +78,20 @@ pub enum Fact {
     AgentForgotten {
         /// The agent.
         agent: AgentId,
+    },
+    /// An operator decided whether an agent takes part, or a drain has come to its end.
+    AgentServiceChanged {
+        /// The agent.
+        agent: AgentId,
+        /// Whether it takes part from now on.
+        service: Service,
+    },
+    /// The maintenance of machines was planned anew, began or ended.
+    MaintenanceChanged {
+        /// All that is planned.
+        schedule: Schedule,
+        /// The machines that are down; each is in the schedule as well.
+        down: Vec<MachineId>,
     },
     /// A framework launched a task. The task is TASK_STAGING.
     TaskLaunched {
@@ -178,6 +194,8 @@ impl store::Fact for Fact {
             Self::AgentRegistered { .. } => "agent_registered",
             Self::AgentUnreachable { .. } => "agent_unreachable",
             Self::AgentForgotten { .. } => "agent_forgotten",
+            Self::AgentServiceChanged { .. } => "agent_service_changed",
+            Self::MaintenanceChanged { .. } => "maintenance_changed",
             Self::TaskLaunched { .. } => "task_launched",
             Self::TaskUpdated { .. } => "task_updated",
             Self::TaskUnreachable { .. } => "task_unreachable",
@@ -211,15 +229,15 @@ impl Fact {
     }
 }
 
-mod milliseconds {
+pub(crate) mod milliseconds {
     use attica_core_api::Timestamp;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_i64(time.0)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
         i64::deserialize(deserializer).map(Timestamp)
     }
 }

@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use attica_allocator::Role;
 use attica_core_api::Timestamp;
-use attica_core_api::operator::QuotaConfig;
+use attica_core_api::operator::{QuotaConfig, Schedule};
 use attica_core_api::v1::{
-    AgentId, AgentInfo, FrameworkId, FrameworkInfo, KillPolicy, TaskId, TaskInfo, TaskState, TaskStatus,
+    AgentId, AgentInfo, DrainConfig, FrameworkId, FrameworkInfo, KillPolicy, MachineId, TaskId, TaskInfo, TaskState,
+    TaskStatus,
 };
+use serde::{Deserialize, Serialize};
 
-use crate::fact::Fact;
+use crate::fact::{Fact, milliseconds};
 
 /// Everything durable.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,6 +27,50 @@ pub struct Snapshot {
     pub quotas: BTreeMap<String, QuotaConfig>,
     /// The weights that operators set, by role.
     pub weights: BTreeMap<String, f64>,
+    /// What is planned for machines, and which are down.
+    pub maintenance: Maintenance,
+}
+
+/// The maintenance of machines.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Maintenance {
+    /// All that is planned.
+    pub schedule: Schedule,
+    /// The machines that are down; each is in the schedule as well.
+    pub down: Vec<MachineId>,
+}
+
+/// Whether an operator lets an agent take part.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Service {
+    /// It takes part.
+    #[default]
+    Active,
+    /// Nothing new is placed on it.
+    Deactivated,
+    /// Nothing new is placed on it, and what runs there is killed.
+    Draining {
+        /// How.
+        config: DrainConfig,
+        /// Since when.
+        #[serde(with = "milliseconds")]
+        since: Timestamp,
+    },
+    /// It was drained, and nothing is left.
+    Drained {
+        /// How.
+        config: DrainConfig,
+        /// Since when it was being drained.
+        #[serde(with = "milliseconds")]
+        since: Timestamp,
+    },
+    /// It will never be back.
+    Gone {
+        /// Since when.
+        #[serde(with = "milliseconds")]
+        at: Timestamp,
+    },
 }
 
 /// A framework and its tasks.
@@ -76,6 +122,8 @@ pub struct AgentRecord {
     pub reregistered_at: Timestamp,
     /// Since when it is unreachable, if it is.
     pub unreachable_at: Option<Timestamp>,
+    /// Whether an operator lets it take part.
+    pub service: Service,
 }
 
 /// A task.
@@ -150,6 +198,10 @@ impl Snapshot {
             Fact::AgentForgotten { agent } => {
                 self.agents.remove(agent);
             }
+            Fact::AgentServiceChanged { agent, service } => self.agent(agent).service = service.clone(),
+            Fact::MaintenanceChanged { schedule, down } => {
+                self.maintenance = Maintenance { schedule: schedule.clone(), down: down.clone() };
+            }
             Fact::TaskLaunched { framework, role, task, at } => {
                 let record = TaskRecord {
                     role: role.clone(),
@@ -220,7 +272,9 @@ impl Snapshot {
 
     fn register(&mut self, info: &AgentInfo, version: &str, boot_id: &str, at: Timestamp) {
         let Some(id) = &info.id else { unreachable!("an agent without an id is never registered") };
-        let registered_at = self.agents.get(id).map_or(at, |agent| agent.registered_at);
+        let before = self.agents.get(id);
+        let registered_at = before.map_or(at, |agent| agent.registered_at);
+        let service = before.map(|agent| agent.service.clone()).unwrap_or_default();
         let record = AgentRecord {
             info: info.clone(),
             version: version.to_owned(),
@@ -228,6 +282,7 @@ impl Snapshot {
             registered_at,
             reregistered_at: at,
             unreachable_at: None,
+            service,
         };
         self.agents.insert(id.clone(), record);
     }

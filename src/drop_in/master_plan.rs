@@ -11,7 +11,7 @@ use tracing::level_filters::LevelFilter;
 use super::flags::{Effect, FlagError, Given, find};
 use super::mesos_master::FLAGS;
 use crate::up::PrivateDatabase;
-use crate::{AnyError, terminated};
+use crate::{AnyError, logging, terminated};
 
 /// Mesos's own.
 const PORT_DEFAULT: u16 = 5050;
@@ -66,6 +66,7 @@ impl MasterPlan {
 
     /// Runs the master until SIGTERM or SIGINT.
     pub async fn run(mut self) -> Result<(), AnyError> {
+        self.args.log_control = master::LogControl::new(logging::set_level);
         let Some(directory) = self.private_postgres else { return Ok(master::run(self.args, terminated()).await?) };
         tracing::info!("what is durable is kept in a private Postgres in {}", directory.display());
         let database = PrivateDatabase::start_private(directory).await?;

@@ -1,7 +1,7 @@
 //! Killing a task: SIGTERM to all of it, and SIGKILL to all of it when its grace is over.
 
 use attica_core_api::link::Kill as KillEvent;
-use attica_core_api::v1::{FrameworkCapabilityType, KillPolicy, TaskState, TaskStatusReason};
+use attica_core_api::v1::{DurationInfo, FrameworkCapabilityType, KillPolicy, TaskState, TaskStatusReason};
 use attica_core_api::{Now, Tick};
 
 use super::task::{News, Phase, Task};
@@ -97,9 +97,10 @@ impl Supervisor {
             tracing::info!(task = %key.task_id, "asked to kill a task that is not known");
             return;
         };
+        let at_most = event.max_grace_period.as_ref().and_then(DurationInfo::milliseconds).unwrap_or(u64::MAX);
         let asked = grace_of(event.kill_policy.as_ref());
         if let Some(kill) = &mut task.kill {
-            let asked = asked.unwrap_or(kill.grace_ms);
+            let asked = asked.unwrap_or(kill.grace_ms).min(at_most);
             if asked < kill.grace_ms {
                 kill.grace_ms = asked;
                 if let Step::Terminating { since, deadline } = &mut kill.step {
@@ -111,7 +112,7 @@ impl Supervisor {
             return;
         }
         let grace_ms = asked.or_else(|| grace_of(task.info.kill_policy.as_ref())).unwrap_or(GRACE_DEFAULT_MS);
-        self.kill(now, &key, KillCause::Requested, grace_ms, out);
+        self.kill(now, &key, KillCause::Requested, grace_ms.min(at_most), out);
     }
 
     /// Kills a task that is not being killed yet.

@@ -105,7 +105,7 @@ impl Master {
     pub fn kill(&self, task: &str, grace_ms: Option<u64>) {
         let grace_period = grace_ms.map(attica_core_api::v1::DurationInfo::from_milliseconds);
         let kill_policy = grace_ms.map(|_| KillPolicy { grace_period });
-        let kill = Kill { framework_id: FRAMEWORK.into(), task_id: task.into(), kill_policy };
+        let kill = Kill { framework_id: FRAMEWORK.into(), task_id: task.into(), kill_policy, max_grace_period: None };
         self.send(|epoch| Event::kill(epoch, kill));
     }
 

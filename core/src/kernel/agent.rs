@@ -9,6 +9,7 @@ use attica_core_api::link::TaskDigest;
 use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, TaskId};
 
 use super::input::LinkId;
+use crate::snapshot::Service;
 
 /// One agent.
 ///
@@ -31,6 +32,8 @@ pub(super) struct Agent {
     pub info: Arc<AgentInfo>,
     /// Only whether it is `Unreachable` is durable.
     pub contact: Contact,
+    /// Durable. Whether an operator lets it take part.
+    pub service: Service,
     /// Not durable. When it last made a call on its link, or as if: what silence is counted from.
     pub heard: Tick,
     /// Not durable. How long it may be silent.
@@ -65,6 +68,16 @@ impl Agent {
             Contact::Comparing(link) | Contact::Connected(link) => Some(link),
             Contact::Away | Contact::Unreachable => None,
         }
+    }
+
+    /// Whether everything on it is to be killed.
+    pub fn is_draining(&self) -> bool {
+        matches!(self.service, Service::Draining { .. })
+    }
+
+    /// Whether it will never be back.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.service, Service::Gone { .. })
     }
 
     /// Since when the agent counts as unreachable if it stays silent.

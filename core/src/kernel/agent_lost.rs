@@ -12,13 +12,14 @@ use crate::snapshot::Reach;
 
 impl Kernel {
     /// The time of an agent may be up. Heartbeats do not move the timer; it moves itself when it finds that there were some.
-    pub(super) fn agent_silent_due(&mut self, now: Now, id: &AgentId) {
+    pub(super) fn agent_silent_due(&mut self, now: Now, id: &AgentId, out: &mut Effects) {
         let Some(agent) = self.agents.get(id).filter(|agent| agent.contact != Contact::Unreachable) else { return };
         let deadline = agent.silent_at();
         if deadline > now.tick {
             self.timers.set(deadline, Timer::AgentSilent(id.clone()));
         } else if !self.silent.contains(id) {
             self.silent.push_back(id.clone());
+            out.view.push(View::AgentSilent { agent: id.clone() });
         }
     }
 
@@ -31,22 +32,25 @@ impl Kernel {
             let reachable = self.agents.get(&id).filter(|agent| agent.contact != Contact::Unreachable);
             match reachable.map(Agent::silent_at) {
                 // It was replaced while it waited.
-                None => {}
+                None => out.view.push(View::AgentHeard { agent: id }),
                 Some(deadline) if deadline <= now.tick => {
                     if let Err(permit_at) = self.permits.take(now.tick) {
                         self.timers.set(permit_at, Timer::UnreachablePermit);
                         return;
                     }
-                    self.lose_agent(now, &id, out);
+                    self.lose_agent(now, &id, CloseReason::Silent, out);
                 }
                 // It was heard while it waited: the limit did what it is for.
-                Some(deadline) => self.timers.set(deadline, Timer::AgentSilent(id)),
+                Some(deadline) => {
+                    self.timers.set(deadline, Timer::AgentSilent(id.clone()));
+                    out.view.push(View::AgentHeard { agent: id });
+                }
             }
             self.silent.pop_front();
         }
     }
 
-    pub(super) fn lose_agent(&mut self, now: Now, id: &AgentId, out: &mut Effects) {
+    pub(super) fn lose_agent(&mut self, now: Now, id: &AgentId, reason: CloseReason, out: &mut Effects) {
         self.withdraw_agent(id, out);
         self.recovering.remove(id);
         let agent = self.agent_mut(id);
@@ -59,7 +63,7 @@ impl Kernel {
         match before {
             Contact::Comparing(link) | Contact::Connected(link) => {
                 self.links.remove(&link);
-                out.sends.push(Send::CloseAgent { link, reason: CloseReason::Silent });
+                out.sends.push(Send::CloseAgent { link, reason });
                 out.view.push(View::AgentDisconnected { agent: id.clone() });
             }
             Contact::Away | Contact::Unreachable => {}

@@ -16,6 +16,7 @@ use super::agent::{Agent, Contact};
 use super::timers::Timer;
 use super::{CloseReason, Effects, Kernel, LinkId, Now, Refusal, Send, View};
 use crate::fact::Fact;
+use crate::snapshot::Service;
 
 impl Kernel {
     pub(super) fn agent_call(
@@ -63,6 +64,9 @@ impl Kernel {
     }
 
     fn register(&mut self, now: Now, link: LinkId, register: Register, out: &mut Effects) {
+        if let Some(why) = self.unwanted(&register.agent_info) {
+            return self.turn_away(link, why, out);
+        }
         let (total, digest) = match self.check_register(&register) {
             Ok(checked) => checked,
             Err(reason) => {
@@ -101,6 +105,17 @@ impl Kernel {
                 self.admit_agent(&id, &link, out);
             }
             false => self.tell(&link, link::Event::list_tasks(self.config.epoch), out),
+        }
+    }
+
+    /// Why an agent is not let in, whatever it says.
+    fn unwanted(&self, info: &AgentInfo) -> Option<&'static str> {
+        let known = info.id.as_ref().and_then(|id| self.agents.get(id));
+        let gone = known.is_some_and(Agent::is_gone);
+        match (gone, self.machines.is_down(info)) {
+            (true, _) => Some("Agent has been marked gone"),
+            (false, true) => Some("Machine is DOWN"),
+            (false, false) => None,
         }
     }
 
@@ -161,6 +176,7 @@ impl Kernel {
             id: id.clone(),
             info: Arc::clone(&info),
             contact: Contact::Unreachable,
+            service: Service::Active,
             heard: Tick::default(),
             patience_ms,
             forget_at: Tick::default(),
@@ -203,8 +219,12 @@ impl Kernel {
     pub(super) fn admit_agent(&mut self, id: &AgentId, link: &LinkId, out: &mut Effects) {
         let agent = self.agent_mut(id);
         agent.contact = Contact::Connected(link.clone());
-        if let Some(key) = agent.key {
+        let draining = agent.is_draining();
+        if let Some(key) = agent.key.filter(|_| agent.service == Service::Active) {
             self.allocator.activate_agent(key);
+        }
+        if draining {
+            self.perhaps_drained.insert(id.clone());
         }
         self.recovering.remove(id);
         out.view.push(View::AgentConnected { agent: id.clone() });

@@ -4,7 +4,7 @@ use attica_core_api::v1::{AgentId, TaskState, TaskStatusReason};
 
 use super::agent::Contact;
 use super::agent_tasks::Ending;
-use super::{Effects, Kernel, Now};
+use super::{CloseReason, Effects, Kernel, Now};
 
 impl Kernel {
     /// Ends the tasks of the earlier agent. It stays as an unreachable one that has none.
@@ -22,7 +22,7 @@ impl Kernel {
             self.end_task(now, &framework, &task, ending, out);
         }
         if self.agent_mut(earlier).contact != Contact::Unreachable {
-            self.lose_agent(now, earlier, out);
+            self.lose_agent(now, earlier, CloseReason::Replaced, out);
         }
     }
 }

@@ -40,6 +40,7 @@ impl Kernel {
             let task_id = status.task_id.clone();
             match self.news(agent, &framework_id, &status, sequence) {
                 News::New => {
+                    self.explain_drain(agent, &framework_id, &mut status);
                     status.state = self.framework_mut(&framework_id).told(status.state);
                     status.agent_id = Some(agent.clone());
                     let sequence = sequence.max(self.task_mut(&framework_id, &task_id).sequence);

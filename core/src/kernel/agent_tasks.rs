@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use attica_core_api::link::{self, TaskReport};
 use attica_core_api::v1::{AgentId, FrameworkId, TaskId, TaskInfo, TaskState, TaskStatusReason};
 
+use super::agent::Agent;
 use super::status::from_master;
 use super::task::is_terminal;
 use super::{Effects, Kernel, LinkId, Now};
@@ -28,6 +29,7 @@ enum Settlement {
 }
 
 /// How the master ends a task that cannot report any more.
+#[derive(Clone, Debug)]
 pub(super) struct Ending {
     pub(super) state: TaskState,
     pub(super) reason: TaskStatusReason,
@@ -91,7 +93,8 @@ impl Kernel {
     fn settlement(&self, (framework, task): &TaskName, known: bool) -> Settlement {
         let Some(framework) = self.frameworks.get(framework) else { return Settlement::None };
         let Some(task) = framework.tasks.get(task) else { return Settlement::None };
-        let unwanted = task.kill.is_some() || framework.is_removed();
+        let draining = self.agents.get(&task.agent).is_some_and(Agent::is_draining);
+        let unwanted = task.kill.is_some() || framework.is_removed() || draining;
         if task.is_terminal() {
             return Settlement::None;
         }
@@ -166,7 +169,12 @@ impl Kernel {
         if !self.is_foreign(agent, framework, task) {
             return;
         }
-        let kill = link::Kill { framework_id: framework.clone(), task_id: task.clone(), kill_policy: None };
+        let kill = link::Kill {
+            framework_id: framework.clone(),
+            task_id: task.clone(),
+            kill_policy: None,
+            max_grace_period: None,
+        };
         self.tell(link, link::Event::kill(self.config.epoch, kill), out);
     }
 

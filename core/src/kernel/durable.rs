@@ -12,7 +12,7 @@ use super::agent::{Agent, Contact};
 use super::framework::Framework;
 use super::task::{Details, Task};
 use super::{Kernel, Now};
-use crate::snapshot::{KillRequest, Reach, Snapshot};
+use crate::snapshot::{KillRequest, Reach, Service, Snapshot};
 
 #[derive(Debug, PartialEq)]
 struct DurableFramework<'k> {
@@ -26,6 +26,7 @@ struct DurableFramework<'k> {
 struct DurableAgent<'k> {
     info: &'k AgentInfo,
     unreachable: bool,
+    service: &'k Service,
     tasks: &'k BTreeSet<(FrameworkId, TaskId)>,
     digest: TaskDigest,
 }
@@ -51,6 +52,9 @@ impl Kernel {
     /// Names the first thing that differs.
     pub fn check_fold(&self, fold: &Snapshot, now: Now) -> Result<(), String> {
         let folded = Self::recover(self.config.clone(), Entropy::new(0), fold, now);
+        if self.machines.durable != fold.maintenance {
+            return Err(format!("the maintenance is {:?}, but folded {:?}", self.machines.durable, fold.maintenance));
+        }
         compare("framework", self.durable_frameworks(), folded.durable_frameworks())?;
         compare("agent", self.durable_agents(), folded.durable_agents())?;
         compare("task", self.durable_tasks(), folded.durable_tasks())?;
@@ -86,6 +90,7 @@ impl Agent {
         DurableAgent {
             info: &self.info,
             unreachable: self.contact == Contact::Unreachable,
+            service: &self.service,
             tasks: &self.tasks,
             digest: self.digest,
         }

@@ -83,6 +83,9 @@ pub enum CloseReason {
     /// What it sent with REGISTER makes no sense.
     #[error("the registration is not valid: {0}")]
     Invalid(String),
+    /// An operator does not want it.
+    #[error("the agent is not wanted: {0}")]
+    Unwanted(String),
     /// It comes back with less than its tasks use.
     #[error("the agent's resources {total} do not hold what its tasks use, {used}")]
     TooSmall {
@@ -188,6 +191,16 @@ pub enum View {
     },
     /// An agent's link is down.
     AgentDisconnected {
+        /// The agent.
+        agent: AgentId,
+    },
+    /// An agent was silent for too long, and is declared unreachable as soon as the rate limit lets it.
+    AgentSilent {
+        /// The agent.
+        agent: AgentId,
+    },
+    /// It was heard, or replaced, before that.
+    AgentHeard {
         /// The agent.
         agent: AgentId,
     },

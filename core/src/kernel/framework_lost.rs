@@ -10,6 +10,7 @@ use super::framework::Presence;
 use super::timers::Timer;
 use super::{Effects, Kernel, Now, Send, View};
 use crate::fact::Fact;
+use crate::snapshot::Service;
 
 impl Kernel {
     /// The deadline of a framework that is away may have passed.
@@ -60,7 +61,11 @@ impl Kernel {
             "only what has ended and is acknowledged is history"
         );
         let forgotten = owner.history.push(task.clone(), limit);
-        self.agent_mut(&removed.agent).tasks.remove(&(framework.clone(), task.clone()));
+        let agent = self.agent_mut(&removed.agent);
+        agent.tasks.remove(&(framework.clone(), task.clone()));
+        if agent.is_draining() && agent.tasks.is_empty() {
+            self.perhaps_drained.insert(removed.agent);
+        }
         out.facts.push(Fact::TaskCompleted { framework: framework.clone(), task: task.clone(), at: now.wall });
         out.facts.extend(forgotten.into_iter().map(|task| Fact::TaskForgotten { framework: framework.clone(), task }));
     }
@@ -88,7 +93,13 @@ impl Kernel {
         let Some(task) = self.frameworks.get(framework).and_then(|framework| framework.tasks.get(id)) else { return };
         let Some(link) = self.agents.get(&task.agent).and_then(|agent| agent.link()) else { return };
         let kill_policy = task.kill.as_ref().and_then(|kill| kill.kill_policy.clone());
-        let kill = link::Kill { framework_id: framework.clone(), task_id: id.clone(), kill_policy };
+        let max_grace_period = match self.agents.get(&task.agent).map(|agent| &agent.service) {
+            Some(Service::Draining { config, .. }) => config.max_grace_period.clone(),
+            Some(Service::Active | Service::Deactivated | Service::Drained { .. } | Service::Gone { .. }) | None => {
+                None
+            }
+        };
+        let kill = link::Kill { framework_id: framework.clone(), task_id: id.clone(), kill_policy, max_grace_period };
         let event = Box::new(link::Event::kill(self.config.epoch, kill));
         out.sends.push(Send::Agent { link: link.clone(), event });
     }

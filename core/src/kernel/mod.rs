@@ -27,6 +27,7 @@ mod framework;
 mod framework_lost;
 mod input;
 mod kill;
+mod maintenance;
 mod offers;
 mod order;
 mod outbox;
@@ -36,6 +37,7 @@ mod reconcile;
 mod recover;
 mod revive;
 mod scheduler_closed;
+mod service;
 mod settle;
 mod status;
 mod store_contact;
@@ -60,11 +62,13 @@ use attica_core_api::{Entropy, Tick};
 pub use config::{Config, RateLimit};
 pub use effects::{CloseReason, Effects, Refusal, Reply, Send, View};
 pub use input::{Input, LinkId, ReplyTo, StreamId};
+pub(crate) use offers::agent_url;
 pub use order::Order;
 pub use quota::QuotaChange;
 
 use agent::Agent;
 use framework::Framework;
+use maintenance::Machines;
 use permits::Permits;
 use store_contact::StoreContact;
 use task::Task;
@@ -99,6 +103,10 @@ pub struct Kernel {
     permits: Permits,
     /// Agents that are silent for too long and wait for a permit, oldest first.
     silent: VecDeque<AgentId>,
+    /// What is planned for machines.
+    machines: Machines,
+    /// Draining agents that may have nothing left.
+    perhaps_drained: BTreeSet<AgentId>,
     /// Unreachable agents, by when they are forgotten.
     unreachable: BTreeSet<(Tick, AgentId)>,
     /// Whether anybody can come back at the moment.

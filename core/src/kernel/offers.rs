@@ -173,10 +173,11 @@ impl Kernel {
             framework_id: framework.clone(),
             agent_id: agent.clone(),
             hostname: info.hostname.clone(),
-            url: Some(url_of(&info.hostname, info.port)),
+            url: Some(agent_url(&info.hostname, info.port)),
             domain: info.domain.clone(),
             resources: resources::to_wire(&offer.resources, Some(&offer.role), format),
             attributes: info.attributes.clone(),
+            unavailability: self.machines.unavailability(&info).cloned(),
             allocation_info: Some(AllocationInfo { role: Some(offer.role.as_str().to_owned()) }),
             ..Offer::default()
         }
@@ -184,7 +185,7 @@ impl Kernel {
 }
 
 /// Where the agent answers. The path is the one that Mesos's agents have.
-fn url_of(hostname: &str, port: i32) -> Url {
+pub(crate) fn agent_url(hostname: &str, port: i32) -> Url {
     let ip = hostname.parse::<std::net::IpAddr>().ok().map(|ip| ip.to_string());
     Url {
         scheme: "http".to_owned(),

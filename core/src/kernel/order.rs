@@ -1,6 +1,7 @@
 //! Which order it is, of an operator.
 
-use attica_core_api::v1::{FrameworkId, WeightInfo};
+use attica_core_api::operator::Schedule;
+use attica_core_api::v1::{AgentId, DrainConfig, FrameworkId, MachineId, WeightInfo};
 
 use super::{Effects, Kernel, Now, QuotaChange, Refusal};
 
@@ -16,6 +17,43 @@ pub enum Order {
     UpdateQuota(QuotaChange),
     /// Roles are to have these weights (UPDATE_WEIGHTS, `PUT /weights`): all of it is done, or nothing.
     UpdateWeights(Vec<WeightInfo>),
+    /// Nothing new is to be placed on an agent.
+    DeactivateAgent {
+        /// Which.
+        agent: AgentId,
+    },
+    /// What runs on an agent is to be killed as well.
+    DrainAgent {
+        /// Which.
+        agent: AgentId,
+        /// How.
+        config: DrainConfig,
+    },
+    /// An agent takes part again.
+    ReactivateAgent {
+        /// Which.
+        agent: AgentId,
+    },
+    /// An agent will never be back.
+    MarkAgentGone {
+        /// Which.
+        agent: AgentId,
+    },
+    /// The maintenance of machines is planned anew.
+    UpdateMaintenanceSchedule {
+        /// All of it.
+        schedule: Schedule,
+    },
+    /// Machines go down.
+    StartMaintenance {
+        /// Which.
+        machines: Vec<MachineId>,
+    },
+    /// Machines are back.
+    StopMaintenance {
+        /// Which.
+        machines: Vec<MachineId>,
+    },
 }
 
 impl Kernel {
@@ -24,6 +62,13 @@ impl Kernel {
             Order::Teardown { framework } => self.teardown_ordered(now, &framework, out),
             Order::UpdateQuota(change) => self.update_quota(change, out),
             Order::UpdateWeights(weights) => self.update_weights(weights, out),
+            Order::DeactivateAgent { agent } => self.deactivate_ordered(&agent, out),
+            Order::DrainAgent { agent, config } => self.drain_ordered(now, &agent, config, out),
+            Order::ReactivateAgent { agent } => self.reactivate_ordered(&agent, out),
+            Order::MarkAgentGone { agent } => self.gone_ordered(now, &agent, out),
+            Order::UpdateMaintenanceSchedule { schedule } => self.schedule_ordered(schedule, out),
+            Order::StartMaintenance { machines } => self.machines_down_ordered(now, &machines, out),
+            Order::StopMaintenance { machines } => self.machines_up_ordered(&machines, out),
         }
     }
 

@@ -60,6 +60,9 @@ impl Kernel {
         let (state, message) = match agent_id.map(|id| self.agents.get(id)) {
             None if !self.recovering.is_empty() => return None,
             Some(Some(agent)) if self.recovering.contains(&agent.id) => return None,
+            Some(Some(agent)) if agent.is_gone() => {
+                (TaskState::GoneByOperator, "Reconciliation: Task is gone by operator")
+            }
             Some(Some(agent)) if agent.contact == Contact::Unreachable => {
                 (TaskState::Unreachable, "Reconciliation: Task is unreachable")
             }

@@ -10,6 +10,7 @@ use attica_core_api::{Entropy, Tick, resources};
 
 use super::agent::{Agent, Contact};
 use super::framework::{Framework, History, Presence};
+use super::maintenance::Machines;
 use super::offers::capabilities_of;
 use super::permits::Permits;
 use super::quota;
@@ -44,6 +45,8 @@ impl Kernel {
             timers: Timers::default(),
             permits: Permits::new(config.unreachable_limit),
             silent: VecDeque::new(),
+            machines: Machines::of(snapshot.maintenance.clone()),
+            perhaps_drained: BTreeSet::new(),
             unreachable: BTreeSet::new(),
             store: StoreContact::Reachable,
             lenient_until: now.tick.after(config.agent_silence_ms()),
@@ -89,6 +92,7 @@ impl Kernel {
             id: id.clone(),
             info: Arc::new(record.info.clone()),
             contact,
+            service: record.service.clone(),
             heard: now.tick,
             patience_ms: self.config.reregister_ms,
             forget_at: Tick::default(),

@@ -10,13 +10,14 @@ impl Kernel {
         while let Some(timer) = self.timers.pop_due(now.tick) {
             match timer {
                 Timer::FrameworkAway(framework) => self.framework_away_due(now, &framework, out),
-                Timer::AgentSilent(agent) => self.agent_silent_due(now, &agent),
+                Timer::AgentSilent(agent) => self.agent_silent_due(now, &agent, out),
                 Timer::UnreachablePermit => {}
                 Timer::Resend(framework, task) => self.resend_due(now, &framework, &task, out),
             }
         }
         self.declare_unreachable(now, out);
         self.forget_old_agents(now, out);
+        self.finish_drains(now, out);
         let expired = self.allocator.expire(now.tick);
         self.rescind(expired, out);
         self.make_offers(now, out);

@@ -9,6 +9,7 @@ use attica_core_api::zookeeper::Ensemble;
 use attica_core_store::Database;
 
 use super::duration::{Milliseconds, parse_duration};
+use super::logging::LogControl;
 
 /// Lead the cluster: take frameworks and agents in, hand out offers, deliver status updates.
 ///
@@ -129,6 +130,25 @@ pub struct Args {
         default_value_t = 1000
     )]
     pub max_completed_tasks_per_framework: u32,
+
+    /// How many operators may watch events at the same time; of more, the oldest stream ends
+    #[arg(
+        long,
+        alias = "max_operator_event_stream_subscribers",
+        env = "MESOS_MAX_OPERATOR_EVENT_STREAM_SUBSCRIBERS",
+        value_name = "N",
+        default_value_t = 1000,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub max_operator_event_stream_subscribers: u32,
+
+    /// The file that whoever started this master puts its log in, to be shown as /master/log
+    #[arg(long, alias = "external_log_file", env = "MESOS_EXTERNAL_LOG_FILE", value_name = "PATH")]
+    pub external_log_file: Option<PathBuf>,
+
+    /// How operators change how much this process logs
+    #[arg(skip)]
+    pub log_control: LogControl,
 
     /// Write the bound address here, as `ip:port` and a newline, once this master answers
     #[arg(long, env = "ATTICA_MASTER_READY_FILE", value_name = "PATH")]

@@ -25,12 +25,17 @@ impl Delivery {
     pub(super) async fn run(self, mut batches: CommittedBatches<Fact, After>) -> Result<(), WriterError> {
         while let Some(committed) = batches.recv().await {
             let committed = committed?;
-            let After { view, sends, replies } = committed.after;
-            for fact in &committed.facts {
-                self.counters.count_fact(fact, |agent| self.model.knows_agent(agent));
+            let After { view, sends, replies, submitted } = committed.after;
+            if !committed.facts.is_empty() {
+                self.counters.store.add(submitted.elapsed());
             }
+            self.counters.count_facts(&committed.facts, |agent| self.model.knows_agent(agent));
+            view.iter().for_each(|view| self.counters.count_view(view));
             self.model.apply(&committed.facts, &view);
-            sends.iter().for_each(|send| self.streams.send(send));
+            for send in &sends {
+                self.counters.frameworks.count_send(send);
+                self.streams.send(send);
+            }
             for (reply_to, reply) in replies {
                 self.waiting.answer(reply_to, reply);
             }

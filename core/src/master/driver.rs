@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::inbox::Inputs;
+use super::metrics::Counters;
 use super::store_contact::StoreContact;
 use super::streams::Streams;
 use crate::fact::Fact;
@@ -21,11 +22,13 @@ const MAX_INPUTS_PER_BATCH: usize = 512;
 const STORE_LOOK_MS: u64 = 250;
 
 /// What waits for a batch's facts to be durable.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct After {
     pub(super) view: Vec<View>,
     pub(super) sends: Vec<Send>,
     pub(super) replies: Vec<(ReplyTo, Reply)>,
+    /// When the batch went to the writer.
+    pub(super) submitted: Instant,
 }
 
 /// The clocks that the kernel is told of.
@@ -53,31 +56,35 @@ impl Clock {
 
 /// Starts the thread. It ends when `stop` is cancelled, the writer has ended, or the kernel panics; the receiver then fails or
 /// resolves.
+#[expect(clippy::too_many_arguments, reason = "the thread is where everything of a leader meets")]
 pub(super) fn spawn(
     kernel: Kernel,
     inputs: Inputs,
     writer: WriterHandle<Fact, After>,
     lease: Lease,
     streams: Arc<Streams>,
+    counters: Arc<Counters>,
     clock: Clock,
     stop: CancellationToken,
 ) -> std::io::Result<oneshot::Receiver<()>> {
     let (ended, end) = oneshot::channel();
     let runtime = tokio::runtime::Handle::current();
     std::thread::Builder::new().name("kernel".to_owned()).spawn(move || {
-        runtime.block_on(drive(kernel, inputs, writer, lease, streams, clock, stop));
+        runtime.block_on(drive(kernel, inputs, writer, lease, streams, counters, clock, stop));
         // Nobody may be waiting any more.
         let _ = ended.send(());
     })?;
     Ok(end)
 }
 
+#[expect(clippy::too_many_arguments, reason = "the same")]
 async fn drive(
     mut kernel: Kernel,
     mut inputs: Inputs,
     writer: WriterHandle<Fact, After>,
     lease: Lease,
     streams: Arc<Streams>,
+    counters: Arc<Counters>,
     clock: Clock,
     stop: CancellationToken,
 ) {
@@ -100,7 +107,9 @@ async fn drive(
         }
         let now = clock.now();
         store.news().into_iter().for_each(|news| kernel.apply(now, news, &mut effects));
+        let begun = Instant::now();
         kernel.settle(now, &mut effects);
+        counters.allocation_runs.add(begun.elapsed());
         let look = store.is_away().then(|| now.tick.after(STORE_LOOK_MS));
         wake = effects.wake.into_iter().chain(look).min();
         match lease.is_current() {
@@ -126,5 +135,5 @@ async fn alarm(clock: &Clock, wake: Option<Tick>) {
 fn batch(effects: Effects) -> Option<Batch<Fact, After>> {
     let Effects { facts, sends, at_once: _, replies, view, wake: _ } = effects;
     let is_empty = facts.is_empty() && sends.is_empty() && replies.is_empty() && view.is_empty();
-    (!is_empty).then(|| Batch { facts, after: After { view, sends, replies } })
+    (!is_empty).then(|| Batch { facts, after: After { view, sends, replies, submitted: Instant::now() } })
 }

@@ -18,6 +18,10 @@ pub const MESOS_VERSION: &str = "1.12.0";
 /// Our own version.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// What this master can do, in Mesos's terms.
+const CAPABILITIES: [MasterCapabilityType; 3] =
+    [MasterCapabilityType::AgentUpdate, MasterCapabilityType::AgentDraining, MasterCapabilityType::QuotaV2];
+
 /// What does not change while this process lives.
 pub(super) struct Identity {
     /// New for each process, which leads at most once: the ids that a leader makes begin with it.
@@ -71,7 +75,7 @@ impl Identity {
                 ip: Some(self.ip.to_string()),
                 port: i32::from(self.advertise.port),
             }),
-            capabilities: vec![MasterCapability { r#type: Some(MasterCapabilityType::AgentUpdate) }],
+            capabilities: CAPABILITIES.map(|kind| MasterCapability { r#type: Some(kind) }).to_vec(),
             ..MasterInfo::default()
         }
     }
@@ -91,6 +95,13 @@ impl Identity {
         self.started_at
     }
 
+    /// The members of `/state-summary` before the lists.
+    pub(super) fn summary_members(&self) -> String {
+        let mut shown = Map::from_iter([("hostname".to_owned(), Value::from(self.hostname.as_str()))]);
+        shown.extend(self.cluster.as_deref().map(|cluster| ("cluster".to_owned(), Value::from(cluster))));
+        members(&shown)
+    }
+
     fn pid(&self) -> String {
         format!("master@{}", SocketAddr::new(self.ip, self.advertise.port))
     }
@@ -107,7 +118,7 @@ impl Identity {
             id: &leader.master_info.id,
             pid: &pid,
             hostname: &self.hostname,
-            capabilities: vec![MasterCapabilityType::AgentUpdate.name()],
+            capabilities: CAPABILITIES.map(MasterCapabilityType::name).to_vec(),
             activated_slaves: totals.agents_connected as f64,
             deactivated_slaves: totals.agents_disconnected as f64,
             unreachable_slaves: totals.agents_unreachable as f64,
@@ -167,6 +178,7 @@ fn flags(args: &Args) -> Map<String, Value> {
         ("max_agent_ping_timeouts", args.max_agent_ping_timeouts.to_string()),
         ("max_completed_frameworks", args.max_completed_frameworks.to_string()),
         ("max_completed_tasks_per_framework", args.max_completed_tasks_per_framework.to_string()),
+        ("max_operator_event_stream_subscribers", args.max_operator_event_stream_subscribers.to_string()),
         ("offer_timeout", args.offer_timeout.to_string()),
         ("registry", args.registry.to_string()),
         ("zk_session_timeout", args.zk_session_timeout.to_string()),

@@ -48,6 +48,11 @@ impl Inbox {
         self.queue.send(Entry { input, _room: Some(room) }).map_err(|_| LeaderEnded)
     }
 
+    /// How many requests wait for the kernel.
+    pub(super) fn waiting(&self) -> usize {
+        MAX_WAITING_REQUESTS - self.room.available_permits()
+    }
+
     /// Tells the kernel that a stream has ended. When the kernel has ended as well there is nobody to tell.
     pub(super) fn notice(&self, input: Input) {
         let _ = self.queue.send(Entry { input, _room: None });

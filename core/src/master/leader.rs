@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
 use attica_core_api::v1::MasterInfo;
 use attica_core_api::{Entropy, Timestamp};
@@ -28,6 +29,7 @@ use super::standby::{FollowError, Standby};
 use super::streams::{Heartbeats, Streams};
 use super::view::ReadModel;
 use super::waiting::Waiting;
+use super::watchers::Watchers;
 use crate::kernel::{Config, Input, Kernel, Reply, ReplyTo};
 use crate::snapshot::Snapshot;
 use crate::tables::KernelTables;
@@ -109,24 +111,28 @@ pub(super) struct Setup {
     pub(super) durable: Option<Durable>,
     pub(super) config: Config,
     pub(super) heartbeats: Heartbeats,
+    /// How many operators may watch.
+    pub(super) watchers_limit: usize,
     pub(super) elected_at: Timestamp,
 }
 
 impl Reign {
     /// Reads what the predecessors left, and starts everything.
     pub(super) async fn begin(setup: Setup, leadership: Leadership) -> Result<Reign, LeaderError> {
-        let Setup { durable, config, heartbeats, elected_at } = setup;
+        let Setup { durable, config, heartbeats, watchers_limit, elected_at } = setup;
         let (lead, lease) = (leadership.lead(), leadership.lease());
+        let begun = Instant::now();
         let (database, snapshot) = match durable {
             Some(Durable { database, standby }) => {
                 (Some(database), standby.promote(lead.seq).await.map_err(LeaderError::Load)?)
             }
             None => (None, Snapshot::default()),
         };
+        let fetched = begun.elapsed();
         let clock = Clock::start();
         let master_info = config.master_info.clone();
         let kernel = Kernel::recover(config, Entropy::new(Uuid::new_v4().as_u128()), &snapshot, clock.now());
-        let model = Arc::new(ReadModel::of(&snapshot));
+        let model = Arc::new(ReadModel::of(&snapshot, Watchers::new(watchers_limit)));
         drop(snapshot);
         let limits = WriterLimits::default();
         let (writer, committed) = match &database {
@@ -138,6 +144,7 @@ impl Reign {
         let streams = Arc::new(Streams::new(inbox.clone(), heartbeats));
         let waiting = Arc::new(Waiting::default());
         let counters = Arc::new(Counters::default());
+        counters.fetched(fetched);
         let delivery = Delivery {
             model: model.clone(),
             streams: streams.clone(),
@@ -146,8 +153,17 @@ impl Reign {
         };
         let delivery = tokio::spawn(delivery.run(committed));
         let stop = CancellationToken::new();
-        let kernel = driver::spawn(kernel, inputs, writer, leadership.lease(), streams.clone(), clock, stop.clone())
-            .map_err(LeaderError::Thread)?;
+        let kernel = driver::spawn(
+            kernel,
+            inputs,
+            writer,
+            leadership.lease(),
+            streams.clone(),
+            counters.clone(),
+            clock,
+            stop.clone(),
+        )
+        .map_err(LeaderError::Thread)?;
         let journal = database.map(|database| Journal::new(database.pool("attica master", 1), LeaderRole::Master));
         let forgetting = tokio::spawn(async move {
             match journal {
@@ -198,6 +214,7 @@ impl Reign {
         }
         self.leadership.resign().await;
         self.leader.streams.finish_all();
+        self.leader.model.watchers.finish_all();
     }
 }
 
@@ -209,6 +226,11 @@ impl Leader {
             WriterState::Stalled { .. } => Err(Unavailable::WritesStalled),
             WriterState::Ended => Err(Unavailable::Ending),
         }
+    }
+
+    /// How many requests wait for the kernel.
+    pub(super) fn waiting_inputs(&self) -> usize {
+        self.inbox.waiting()
     }
 
     /// Hands an input to the kernel that is not answered.

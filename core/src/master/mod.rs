@@ -19,6 +19,7 @@ mod duration;
 mod identity;
 mod inbox;
 mod leader;
+mod logging;
 mod metrics;
 mod routes;
 mod standby;
@@ -29,6 +30,7 @@ mod system;
 mod tests;
 mod view;
 mod waiting;
+mod watchers;
 
 use std::io;
 use std::net::SocketAddr;
@@ -49,11 +51,14 @@ pub use args::{Advertise, Args, Rate, Registry};
 pub use duration::Milliseconds;
 pub use identity::MESOS_VERSION;
 pub use leader::LeaderError;
+pub use logging::LogControl;
 pub use standby::FollowError;
 
 use crate::kernel::{Config, RateLimit};
 use identity::Identity;
 use leader::{Durable, Reign, Setup};
+use logging::Logging;
+use routes::files::Files;
 use routes::{Master, Standing};
 use standby::Standby;
 use streams::Heartbeats;
@@ -122,7 +127,13 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let address = identity.advertise.to_string();
     let election = candidacy::election(&args, database.as_ref(), &identity);
     let (standing, standing_seen) = watch::channel(Standing::Standby);
-    let master = Master { identity: identity.clone(), standing: standing_seen.clone(), elected: election.leader() };
+    let master = Master {
+        identity: identity.clone(),
+        logging: Arc::new(Logging::new(args.log_control.clone())),
+        files: Files::of(args.external_log_file.clone()),
+        standing: standing_seen.clone(),
+        elected: election.leader(),
+    };
     tracing::info!(%bound, advertise = %address, "master listens");
 
     let stop_serving = CancellationToken::new();
@@ -222,6 +233,7 @@ fn setup(args: &Args, identity: &Identity, leadership: &Leadership, durable: Opt
     };
     Setup {
         durable,
+        watchers_limit: args.max_operator_event_stream_subscribers as usize,
         heartbeats: Heartbeats {
             scheduler: args.scheduler_heartbeat.duration(),
             link: args.agent_ping_timeout.duration(),

@@ -13,7 +13,7 @@ use attica_core_api::http::{Connection, MediaType};
 use attica_core_api::link;
 use attica_core_api::message::Message;
 use attica_core_api::scheduler;
-use attica_core_api::{encode_json, encode_proto, recordio};
+use attica_core_api::{encode_json, encode_proto, operator, recordio};
 use bytes::Bytes;
 use serde::Serialize;
 use uuid::Uuid;
@@ -127,6 +127,22 @@ impl Streams {
                 }
             }
         }
+    }
+
+    /// The heartbeats of an operator's stream: the first goes out with the state.
+    pub(super) fn operator_heartbeat(&self, media: MediaType) -> Bytes {
+        record(&operator::Event::heartbeat(), media)
+    }
+
+    /// How often they go out, as operators are told.
+    pub(super) fn operator_interval(&self) -> Duration {
+        self.heartbeats.scheduler
+    }
+
+    /// Keeps an operator's stream alive.
+    pub(super) fn keep_operator(&self, sender: StreamSender, media: MediaType) {
+        let heartbeat = self.operator_heartbeat(media);
+        tokio::spawn(beat(sender, heartbeat, self.heartbeats.scheduler, self.heartbeats.leads.clone()));
     }
 
     fn send_scheduler(&self, open: &SchedulerStream, event: &scheduler::Event) {

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use attica_allocator::{InvalidRole, Role};
 use attica_core_api::message::Message;
-use attica_core_api::operator::QuotaConfig;
+use attica_core_api::operator::{QuotaConfig, StartMaintenance};
 use attica_core_api::v1::{AgentId, FrameworkId, TaskId, TaskState, TaskStatus};
 use attica_core_api::{DecodeError, Timestamp, decode_proto};
 use sqlx::PgConnection;
 
-use crate::snapshot::{AgentRecord, FrameworkPresence, FrameworkRecord, KillRequest, Reach, Snapshot, TaskRecord};
+use crate::snapshot::{
+    AgentRecord, FrameworkPresence, FrameworkRecord, KillRequest, Maintenance, Reach, Snapshot, TaskRecord,
+};
 
 /// Why the tables could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +29,15 @@ pub enum LoadError {
         /// What is wrong with it.
         #[source]
         source: DecodeError,
+    },
+    /// An agent whose service this program did not write.
+    #[error("the table agent holds a service that is not one, at {row}")]
+    Service {
+        /// Which row.
+        row: String,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
     },
     /// A task in a role that is none.
     #[error("the table task holds a role that is not one, at {row}")]
@@ -66,6 +77,7 @@ pub async fn load(connection: &mut PgConnection) -> Result<Snapshot, LoadError> 
         agents: agents(&mut *connection).await?,
         quotas: quotas(&mut *connection).await?,
         weights: weights(&mut *connection).await?,
+        maintenance: maintenance(&mut *connection).await?,
     };
     tasks(&mut *connection, &mut snapshot).await?;
     outboxes(&mut *connection, &mut snapshot).await?;
@@ -97,6 +109,8 @@ async fn frameworks(connection: &mut PgConnection) -> Result<BTreeMap<FrameworkI
 async fn agents(connection: &mut PgConnection) -> Result<BTreeMap<AgentId, AgentRecord>, LoadError> {
     let mut agents = BTreeMap::new();
     for row in sqlx::query!("select * from agent").fetch_all(connection).await? {
+        let service = row.service.as_deref().map(serde_json::from_str).transpose();
+        let service = service.map_err(|source| LoadError::Service { row: row.agent_id.clone(), source })?;
         let record = AgentRecord {
             info: message("agent", &row.agent_id, &row.info)?,
             version: row.version,
@@ -104,10 +118,19 @@ async fn agents(connection: &mut PgConnection) -> Result<BTreeMap<AgentId, Agent
             registered_at: Timestamp(row.registered_at),
             reregistered_at: Timestamp(row.reregistered_at),
             unreachable_at: row.unreachable_at.map(Timestamp),
+            service: service.unwrap_or_default(),
         };
         agents.insert(AgentId::new(row.agent_id), record);
     }
     Ok(agents)
+}
+
+async fn maintenance(connection: &mut PgConnection) -> Result<Maintenance, LoadError> {
+    let Some(row) = sqlx::query!("select schedule, down from maintenance").fetch_optional(connection).await? else {
+        return Ok(Maintenance::default());
+    };
+    let down: StartMaintenance = message("maintenance", "down", &row.down)?;
+    Ok(Maintenance { schedule: message("maintenance", "schedule", &row.schedule)?, down: down.machines })
 }
 
 async fn tasks(connection: &mut PgConnection, snapshot: &mut Snapshot) -> Result<(), LoadError> {

@@ -6,13 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use attica_allocator::Role;
-use attica_core_api::operator::QuotaConfig;
-use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, FrameworkInfo, KillPolicy, TaskId, TaskInfo, TaskStatus};
-use attica_core_api::{Timestamp, encode_proto};
+use attica_core_api::operator::{QuotaConfig, Schedule};
+use attica_core_api::v1::{
+    AgentId, AgentInfo, FrameworkId, FrameworkInfo, KillPolicy, MachineId, TaskId, TaskInfo, TaskStatus,
+};
+use attica_core_api::{Timestamp, encode_json, encode_proto};
 use attica_core_store::Position;
 use bytes::Bytes;
 
 use crate::fact::Fact;
+use crate::snapshot::Service;
 
 /// Names a task across frameworks.
 pub(super) type TaskName = (FrameworkId, TaskId);
@@ -28,6 +31,10 @@ pub(super) struct Rows<'a> {
     pub forgotten_agents: BTreeSet<AgentId>,
     pub registered: BTreeMap<AgentId, Registration<'a>>,
     pub unreachable: BTreeMap<AgentId, Timestamp>,
+    /// As JSON; `None`: the agent takes part.
+    pub services: BTreeMap<AgentId, Option<String>>,
+    /// The last one.
+    pub maintenance: Option<(&'a Schedule, &'a [MachineId])>,
     pub launched: BTreeMap<TaskName, Launch<'a>>,
     pub changed: BTreeMap<TaskName, TaskChange<'a>>,
     pub queued: BTreeMap<(TaskName, Bytes), (Position, &'a TaskStatus)>,
@@ -122,8 +129,14 @@ impl<'a> Rows<'a> {
             Fact::AgentForgotten { agent } => {
                 self.registered.remove(agent);
                 self.unreachable.remove(agent);
+                self.services.remove(agent);
                 self.forgotten_agents.insert(agent.clone());
             }
+            Fact::AgentServiceChanged { agent, service } => {
+                let written = (*service != Service::Active).then(|| written(service));
+                self.services.insert(agent.clone(), written);
+            }
+            Fact::MaintenanceChanged { schedule, down } => self.maintenance = Some((schedule, down)),
             Fact::TaskLaunched { framework, role, task, at } => {
                 let name = (framework.clone(), task.task_id.clone());
                 self.launched.insert(name, Launch { role, info: task, at: *at });
@@ -190,5 +203,12 @@ impl<'a> Rows<'a> {
         self.launched.retain(|(owner, _), _| owner != framework);
         self.changed.retain(|(owner, _), _| owner != framework);
         self.forgotten_frameworks.insert(framework.clone());
+    }
+}
+
+fn written(service: &Service) -> String {
+    match String::from_utf8(encode_json(service)) {
+        Ok(text) => text,
+        Err(error) => unreachable!("JSON is written in ASCII: {error}"),
     }
 }

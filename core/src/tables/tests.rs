@@ -2,10 +2,10 @@
 
 use attica_allocator::Role;
 use attica_core_api::Timestamp;
-use attica_core_api::operator::QuotaConfig;
+use attica_core_api::operator::{QuotaConfig, Schedule, Window};
 use attica_core_api::v1::{
-    AgentId, AgentInfo, DurationInfo, FrameworkId, FrameworkInfo, KillPolicy, Scalar, TaskId, TaskInfo, TaskState,
-    TaskStatus, WeightInfo,
+    AgentId, AgentInfo, DrainConfig, DurationInfo, FrameworkId, FrameworkInfo, KillPolicy, MachineId, Scalar, TaskId,
+    TaskInfo, TaskState, TaskStatus, WeightInfo,
 };
 use attica_core_store::election::{Election, LeaseTime, PostgresElection};
 use attica_core_store::private_postgres::{PrivatePostgres, PrivatePostgresOptions};
@@ -14,7 +14,7 @@ use attica_core_store::{Batch, LeaderRole, Writer, migrations};
 
 use super::{KernelTables, load};
 use crate::fact::Fact;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Service, Snapshot};
 
 fn framework(id: &str) -> FrameworkId {
     FrameworkId::new(id)
@@ -29,6 +29,22 @@ fn subscribed(id: &str, at: i64) -> Fact {
 fn registered(id: &str, at: i64) -> Fact {
     let info = AgentInfo { id: Some(AgentId::new(id)), hostname: "h".into(), ..AgentInfo::default() };
     Fact::AgentRegistered { info: Box::new(info), version: "1".into(), boot_id: "b".into(), at: Timestamp(at) }
+}
+
+fn serves(id: &str, service: Service) -> Fact {
+    Fact::AgentServiceChanged { agent: AgentId::new(id), service }
+}
+
+fn draining() -> Service {
+    let config = DrainConfig { max_grace_period: Some(DurationInfo { nanoseconds: 5 }), mark_gone: true };
+    Service::Draining { config, since: Timestamp(9) }
+}
+
+fn maintained(hostname: &str, down: &[&str]) -> Fact {
+    let machine = |hostname: &str| MachineId { hostname: Some(hostname.to_owned()), ip: None };
+    let window = Window { machine_ids: vec![machine(hostname)], ..Window::default() };
+    let down = down.iter().map(|hostname| machine(hostname)).collect();
+    Fact::MaintenanceChanged { schedule: Schedule { windows: vec![window] }, down }
 }
 
 fn launched(owner: &str, id: &str) -> Fact {
@@ -98,6 +114,13 @@ fn history() -> Vec<Fact> {
         registered("c", 8),
         Fact::AgentUnreachable { agent: AgentId::new("c"), at: Timestamp(9) },
         Fact::AgentForgotten { agent: AgentId::new("c") },
+        serves("a", Service::Deactivated),
+        serves("b", draining()),
+        registered("b", 10),
+        serves("a", Service::Active),
+        serves("a", Service::Gone { at: Timestamp(11) }),
+        maintained("h1", &[]),
+        maintained("h2", &["h2"]),
         launched("f", "t1"),
         launched("f", "t2"),
         launched("g", "t1"),
@@ -141,7 +164,7 @@ async fn the_tables_hold_what_the_facts_add_up_to() {
     migrations::migrate(postgres.database()).await.expect("the migrations apply");
     let pool = postgres.database().pool("attica test", 2);
     for size in [1, 2, 3, 7, 100] {
-        sqlx::raw_sql("truncate framework, agent, task, task_update, quota, weight")
+        sqlx::raw_sql("truncate framework, agent, task, task_update, quota, weight, maintenance")
             .execute(&pool)
             .await
             .expect("empty tables");

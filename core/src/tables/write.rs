@@ -1,5 +1,6 @@
 //! The statements that bring the tables up to date.
 
+use attica_core_api::operator::StartMaintenance;
 use attica_core_api::{Timestamp, encode_proto};
 use attica_core_store::{Position, Tables, Transaction};
 use tokio_postgres::{Client, Error, Statement};
@@ -27,6 +28,10 @@ const REGISTER: &str = "insert into agent (agent_id, info, version, boot_id, reg
         reregistered_at = excluded.reregistered_at, unreachable_at = null";
 const LOSE_AGENTS: &str = "update agent set unreachable_at = r.at
     from unnest($1::text[], $2::bigint[]) as r (agent_id, at) where agent.agent_id = r.agent_id";
+const SERVE_AGENTS: &str = "update agent set service = r.service
+    from unnest($1::text[], $2::text[]) as r (agent_id, service) where agent.agent_id = r.agent_id";
+const MAINTAIN: &str = "insert into maintenance (schedule, down) values ($1, $2)
+    on conflict (whole) do update set schedule = excluded.schedule, down = excluded.down";
 const LAUNCH: &str = "insert into task
         (framework_id, task_id, role, info, state, status, unreachable, sequence, kill, launched_at, completed_at)
     select * from unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::integer[], $6::bytea[], $7::boolean[],
@@ -63,6 +68,8 @@ pub struct Statements {
     move_frameworks: Statement,
     register: Statement,
     lose_agents: Statement,
+    serve_agents: Statement,
+    maintain: Statement,
     launch: Statement,
     change_tasks: Statement,
     queue: Statement,
@@ -86,6 +93,8 @@ impl Tables<Fact> for KernelTables {
             move_frameworks: client.prepare(MOVE_FRAMEWORKS).await?,
             register: client.prepare(REGISTER).await?,
             lose_agents: client.prepare(LOSE_AGENTS).await?,
+            serve_agents: client.prepare(SERVE_AGENTS).await?,
+            maintain: client.prepare(MAINTAIN).await?,
             launch: client.prepare(LAUNCH).await?,
             change_tasks: client.prepare(CHANGE_TASKS).await?,
             queue: client.prepare(QUEUE).await?,
@@ -177,6 +186,14 @@ fn write_agents<'a>(transaction: &mut Transaction<'a>, statements: &'a Statement
     if !rows.unreachable.is_empty() {
         let at: Vec<i64> = rows.unreachable.values().map(|at| at.0).collect();
         transaction.execute(&statements.lose_agents, [Box::new(texts(rows.unreachable.keys())), Box::new(at)]);
+    }
+    if !rows.services.is_empty() {
+        let services: Vec<Option<String>> = rows.services.values().cloned().collect();
+        transaction.execute(&statements.serve_agents, [Box::new(texts(rows.services.keys())), Box::new(services)]);
+    }
+    if let Some((schedule, down)) = rows.maintenance {
+        let down = StartMaintenance { machines: down.to_vec() };
+        transaction.execute(&statements.maintain, [Box::new(encode_proto(schedule)), Box::new(encode_proto(&down))]);
     }
 }
 

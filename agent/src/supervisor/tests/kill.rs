@@ -27,6 +27,24 @@ fn a_kill_escalates_and_a_second_one_shortens_it() {
 }
 
 #[test]
+fn a_drain_bounds_the_grace_of_every_policy() {
+    let mut world = World::ready();
+    let container = world.start(task("t"));
+    world.kill_within("t", Some(60_000), Some(1_000));
+    let (term, kill) = (Request::Terminate(container.clone()), Request::Destroy(container));
+    world.advance(999);
+    assert_eq!(world.asked, std::slice::from_ref(&term));
+    world.advance(1);
+    assert_eq!(world.asked, [term, kill]);
+    // Who is being killed already has no more time either; a longer bound gives nobody more.
+    let container = world.start(task("u"));
+    world.kill("u", Some(60_000));
+    world.kill_within("u", None, Some(70_000));
+    world.kill_within("u", None, Some(0));
+    assert_eq!(world.asked.last(), Some(&Request::Destroy(container)));
+}
+
+#[test]
 fn frameworks_that_know_killing_are_told() {
     let mut world = World::ready();
     let capability = FrameworkCapability { r#type: Some(FrameworkCapabilityType::TaskKillingState) };

@@ -187,11 +187,15 @@ impl World {
     }
 
     fn kill(&mut self, task: &str, grace_ms: Option<u64>) {
+        self.kill_within(task, grace_ms, None);
+    }
+
+    /// As a draining agent is told to.
+    fn kill_within(&mut self, task: &str, grace_ms: Option<u64>, max_grace_ms: Option<u64>) {
         let kill_policy = grace_ms.map(|ms| KillPolicy { grace_period: Some(DurationInfo::from_milliseconds(ms)) });
-        self.apply(Input::Link(Box::new(Event::kill(
-            1,
-            Kill { framework_id: "f".into(), task_id: task.into(), kill_policy },
-        ))));
+        let max_grace_period = max_grace_ms.map(DurationInfo::from_milliseconds);
+        let kill = Kill { framework_id: "f".into(), task_id: task.into(), kill_policy, max_grace_period };
+        self.apply(Input::Link(Box::new(Event::kill(1, kill))));
     }
 
     fn acknowledge(&mut self, update: &StatusUpdate) {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::Message;
 use crate::message::{enumeration, message};
-use crate::v1::{AgentId, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy, TaskId, TaskInfo};
+use crate::v1::{AgentId, DurationInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy, TaskId, TaskInfo};
 
 enumeration! {
     /// What an agent is to do.
@@ -60,6 +60,8 @@ message! {
         framework_id: required FrameworkId = 1,
         task_id: required TaskId = 2,
         kill_policy: optional KillPolicy = 3,
+        /// What the task gets at most between SIGTERM and SIGKILL, whatever its policy says: its agent drains.
+        max_grace_period: optional DurationInfo = 4,
     }
     /// Drop a status.
     pub struct Acknowledge {

@@ -206,7 +206,7 @@ fn of_an_agent_that_is_replaced_every_task_ends_at_once_and_once() {
     scene.agent_call("l2", link::Call::register(register.clone()));
     expect![[r#"
         s1 UPDATE t1 TASK_GONE REASON_AGENT_RESTARTED The agent's machine was restarted, and the agent has registered as a new one (to be acknowledged)
-        l1 (closed: the agent missed its heartbeats)
+        l1 (closed: the agent has registered again on another stream)
         s1 FAILURE m1-S0
         l2 REGISTERED m1-S1 matches: true
         s1 OFFERS m1-O1"#]].assert_eq(&scene.said());

@@ -10,6 +10,7 @@ mod launches;
 mod reconciliation;
 mod recovery;
 mod roles;
+mod service;
 mod store;
 
 use attica_core_api::link::{self, TaskReport};

@@ -1,17 +1,24 @@
-//! The endpoints from before `/api/v1` that change something. Each says the same as a call of operators, in another form.
+//! The endpoints from before `/api/v1` that change something, and those that show the same. Each says what a call of operators says, in
+//! another form.
 
 use std::sync::Arc;
 
 use attica_core_api::http::read_body;
-use attica_core_api::v1::FrameworkId;
+use attica_core_api::operator::{QuotaRequest, Schedule};
+use attica_core_api::v1::{FrameworkId, MachineId, WeightInfo};
+use attica_core_api::{decode_json, encode_json};
 use axum::extract::Request;
 use axum::response::Response;
-use http::StatusCode;
+use http::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use super::answer::{Query, Rejection, empty};
-use super::operator::ask;
-use crate::kernel::Order;
+use super::answer::{Query, Rejection, empty, json};
+use super::operator::{ask, cluster_status};
+use super::table::Route;
+use crate::kernel::{Order, QuotaChange};
 use crate::master::leader::Leader;
+use crate::master::view::Document;
 
 /// `POST /teardown` with the form `frameworkId=…`.
 pub(super) async fn teardown(leader: &Arc<Leader>, request: Request) -> Response {
@@ -20,14 +27,86 @@ pub(super) async fn teardown(leader: &Arc<Leader>, request: Request) -> Response
         let framework = FrameworkId::new(member(&form, "frameworkId")?);
         ask(leader, Order::Teardown { framework }).await
     };
-    answer(torn_down.await, StatusCode::OK)
+    answer(torn_down.await)
 }
 
-fn answer(done: Result<(), Rejection>, status: StatusCode) -> Response {
+/// `GET /weights`; `PUT` takes a list of the same form.
+pub(super) async fn weights(leader: &Arc<Leader>, request: Request) -> Response {
+    if request.method() == Method::GET {
+        let role = |info: WeightInfo| Weight { role: info.role.unwrap_or_default(), weight: info.weight };
+        return shown(&request, &leader.model.weights().into_iter().map(role).collect::<Vec<_>>());
+    }
+    let updated = async { ask(leader, Order::UpdateWeights(list(request).await?)).await };
+    answer(updated.await)
+}
+
+/// The members in the order of their names, as Mesos has them here.
+#[derive(Serialize)]
+struct Weight {
+    role: String,
+    weight: f64,
+}
+
+/// `GET /quota`; `POST` takes a request, `DELETE /quota/{role}` removes one.
+pub(super) async fn quota(leader: &Arc<Leader>, route: &Route, request: Request) -> Response {
+    if request.method() == Method::GET {
+        return shown(&request, &leader.model.quotas());
+    }
+    let changed = async {
+        let change = match *request.method() == Method::DELETE {
+            true => QuotaChange::Remove { role: route.rest(request.uri().path()) },
+            false => QuotaChange::Set(message::<QuotaRequest>(request).await?),
+        };
+        ask(leader, Order::UpdateQuota(change)).await
+    };
+    answer(changed.await)
+}
+
+/// `GET /maintenance/schedule`; `POST` replaces it.
+pub(super) async fn maintenance_schedule(leader: &Arc<Leader>, request: Request) -> Response {
+    if request.method() == Method::GET {
+        return shown(&request, &leader.model.maintenance().schedule);
+    }
+    let planned = async {
+        let schedule = message::<Schedule>(request).await?;
+        ask(leader, Order::UpdateMaintenanceSchedule { schedule }).await
+    };
+    answer(planned.await)
+}
+
+/// `GET /maintenance/status`
+pub(super) fn maintenance_status(leader: &Leader, request: &Request) -> Response {
+    shown(request, &cluster_status(leader))
+}
+
+/// `POST /machine/down` with a list of machines.
+pub(super) async fn machines_down(leader: &Arc<Leader>, request: Request) -> Response {
+    let down = async {
+        let machines: Vec<MachineId> = list(request).await?;
+        ask(leader, Order::StartMaintenance { machines }).await
+    };
+    answer(down.await)
+}
+
+/// `POST /machine/up` with a list of machines.
+pub(super) async fn machines_up(leader: &Arc<Leader>, request: Request) -> Response {
+    let up = async {
+        let machines: Vec<MachineId> = list(request).await?;
+        ask(leader, Order::StopMaintenance { machines }).await
+    };
+    answer(up.await)
+}
+
+fn answer(done: Result<(), Rejection>) -> Response {
     match done {
-        Ok(()) => empty(status),
+        Ok(()) => empty(StatusCode::OK),
         Err(rejection) => rejection.into_response(),
     }
+}
+
+fn shown(request: &Request, value: &impl Serialize) -> Response {
+    let text = String::from_utf8_lossy(&encode_json(value)).into_owned();
+    json(&Query::of(request), Document::whole(text))
 }
 
 async fn form(request: Request) -> Result<Query, Rejection> {
@@ -38,4 +117,16 @@ async fn form(request: Request) -> Result<Query, Rejection> {
 fn member<'f>(form: &'f Query, name: &str) -> Result<&'f str, Rejection> {
     let absent = || Rejection::bad(format!("Missing '{name}' query parameter in the request body"));
     form.get(name).ok_or_else(absent)
+}
+
+/// A message in JSON.
+async fn message<M: attica_core_api::message::Message>(request: Request) -> Result<M, Rejection> {
+    let body = read_body(request.into_body()).await?;
+    Ok(decode_json(&body)?)
+}
+
+/// A list of messages in JSON.
+async fn list<M: DeserializeOwned>(request: Request) -> Result<Vec<M>, Rejection> {
+    let body = read_body(request.into_body()).await?;
+    serde_json::from_slice(&body).map_err(|error| Rejection::bad(format!("Failed to parse body into JSON: {error}")))
 }

@@ -1,4 +1,4 @@
-//! `/state`, `/slaves`, `/frameworks`, `/tasks`: from the read model alone.
+//! `/state`, `/state-summary`, `/slaves`, `/frameworks`, `/tasks`, `/roles`: from the read model alone.
 
 use std::sync::Arc;
 
@@ -18,6 +18,8 @@ const TASKS_LIMIT_DEFAULT: usize = 100;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum List {
     State,
+    StateSummary,
+    Roles,
     Slaves,
     Frameworks,
     Tasks,
@@ -33,6 +35,8 @@ pub(super) async fn answer(list: List, identity: Arc<Identity>, leader: Arc<Lead
         let mut document = Document::admitted(permit);
         match list {
             List::State => state(&identity, &leader, &mut document),
+            List::StateSummary => summary(&identity, &leader, &mut document),
+            List::Roles => leader.model.roles(&mut document),
             List::Slaves => slaves(&leader, &query, &mut document),
             List::Frameworks => frameworks(&leader, &query, &mut document),
             List::Tasks => match task_query(&query) {
@@ -57,6 +61,11 @@ fn state(identity: &Identity, leader: &Leader, document: &mut Document) {
     leader.model.frameworks(None, document);
     // Frameworks are never forgotten while they have tasks, so neither list can have an element.
     document.members("\"orphan_tasks\":[],\"unregistered_frameworks\":[]".to_owned());
+}
+
+fn summary(identity: &Identity, leader: &Leader, document: &mut Document) {
+    document.members(identity.summary_members());
+    leader.model.summary(document);
 }
 
 fn slaves(leader: &Leader, query: &Query, document: &mut Document) {

@@ -5,6 +5,7 @@
 
 mod agent;
 mod answer;
+pub(super) mod files;
 mod legacy;
 mod lists;
 mod operator;
@@ -23,7 +24,9 @@ use tokio::sync::watch;
 
 use super::identity::Identity;
 use super::leader::Leader;
+use super::logging::Logging;
 use answer::{Query, method_not_allowed, not_found, plain, redirect};
+use files::Files;
 use lists::List;
 use table::{Audience, Endpoint, Route};
 
@@ -31,6 +34,8 @@ use table::{Audience, Endpoint, Route};
 #[derive(Clone)]
 pub(super) struct Master {
     pub(super) identity: Arc<Identity>,
+    pub(super) logging: Arc<Logging>,
+    pub(super) files: Files,
     pub(super) standing: watch::Receiver<Standing>,
     /// The leader as the election knows it.
     pub(super) elected: watch::Receiver<Option<election::Leader>>,
@@ -63,24 +68,29 @@ async fn dispatch(State(master): State<Master>, request: Request) -> Response {
         (Audience::Every, _) | (Audience::Leader, Standing::Leading(_)) if !route.takes(request.method()) => {
             method_not_allowed(route.methods, request.method())
         }
-        (Audience::Every, standing) => answer_myself(&master, &standing, route, &request),
+        (Audience::Every, standing) => answer_myself(&master, &standing, route, &Query::of(&request)).await,
         (Audience::Leader, Standing::Leading(leader)) => lead(&master, leader, route, request).await,
     }
 }
 
 /// What every master answers about itself.
-fn answer_myself(master: &Master, standing: &Standing, route: &Route, request: &Request) -> Response {
+async fn answer_myself(master: &Master, standing: &Standing, route: &Route, query: &Query) -> Response {
     let leader = match standing {
         Standing::Leading(leader) => Some(leader.as_ref()),
         Standing::Standby | Standing::Recovering => None,
     };
     match route.endpoint {
         Endpoint::Health => telemetry::health(),
-        Endpoint::Version => telemetry::version(request),
-        Endpoint::Flags => telemetry::flags(&master.identity, request),
-        Endpoint::MetricsSnapshot => telemetry::snapshot(&master.identity, leader, request),
+        Endpoint::Version => telemetry::version(query),
+        Endpoint::Flags => telemetry::flags(&master.identity, query),
+        Endpoint::MetricsSnapshot => telemetry::snapshot(&master.identity, leader, query),
         Endpoint::Metrics => telemetry::prometheus(&master.identity, leader),
-        Endpoint::SystemStats => telemetry::system(request),
+        Endpoint::LoggingToggle => telemetry::toggle_logging(&master.logging, query),
+        Endpoint::FilesBrowse => files::browse(master.files.clone(), query).await,
+        Endpoint::FilesRead => files::read(master.files.clone(), query).await,
+        Endpoint::FilesDownload => files::download(master.files.clone(), query).await,
+        Endpoint::FilesDebug => files::debug(&master.files, query),
+        Endpoint::SystemStats => telemetry::system(query),
         Endpoint::Help => telemetry::help(),
         Endpoint::Scheduler
         | Endpoint::Agent
@@ -89,6 +99,14 @@ fn answer_myself(master: &Master, standing: &Standing, route: &Route, request: &
         | Endpoint::Slaves
         | Endpoint::Frameworks
         | Endpoint::Tasks
+        | Endpoint::StateSummary
+        | Endpoint::Roles
+        | Endpoint::Weights
+        | Endpoint::Quota
+        | Endpoint::MaintenanceSchedule
+        | Endpoint::MaintenanceStatus
+        | Endpoint::MachineDown
+        | Endpoint::MachineUp
         | Endpoint::Teardown
         | Endpoint::Redirect => unreachable!("{} is the leader's", route.pattern()),
     }
@@ -104,6 +122,14 @@ async fn lead(master: &Master, leader: Arc<Leader>, route: &Route, request: Requ
         Endpoint::Slaves => list(List::Slaves, master, leader, &request).await,
         Endpoint::Frameworks => list(List::Frameworks, master, leader, &request).await,
         Endpoint::Tasks => list(List::Tasks, master, leader, &request).await,
+        Endpoint::StateSummary => list(List::StateSummary, master, leader, &request).await,
+        Endpoint::Roles => list(List::Roles, master, leader, &request).await,
+        Endpoint::Weights => legacy::weights(&leader, request).await,
+        Endpoint::Quota => legacy::quota(&leader, route, request).await,
+        Endpoint::MaintenanceSchedule => legacy::maintenance_schedule(&leader, request).await,
+        Endpoint::MaintenanceStatus => legacy::maintenance_status(&leader, &request),
+        Endpoint::MachineDown => legacy::machines_down(&leader, request).await,
+        Endpoint::MachineUp => legacy::machines_up(&leader, request).await,
         Endpoint::Teardown => legacy::teardown(&leader, request).await,
         Endpoint::Redirect => redirect(&master.identity.advertise.to_string(), ""),
         Endpoint::Health
@@ -111,6 +137,11 @@ async fn lead(master: &Master, leader: Arc<Leader>, route: &Route, request: Requ
         | Endpoint::Flags
         | Endpoint::MetricsSnapshot
         | Endpoint::Metrics
+        | Endpoint::LoggingToggle
+        | Endpoint::FilesBrowse
+        | Endpoint::FilesRead
+        | Endpoint::FilesDownload
+        | Endpoint::FilesDebug
         | Endpoint::SystemStats
         | Endpoint::Help => unreachable!("{} is everybody's", route.pattern()),
     }

@@ -46,6 +46,7 @@ async fn take(leader: &Arc<Leader>, request: Request) -> Result<Response, Reject
         }
         (command, Some(framework)) => {
             let stream = stream.map(StreamId::new);
+            leader.counters.frameworks.count_call(&framework, &command);
             let reply =
                 leader.ask(|reply| Input::Command { framework, stream, command: Box::new(command), reply }).await?;
             match reply {

@@ -38,6 +38,22 @@ pub(in crate::master) enum Endpoint {
     Frameworks,
     /// Tasks.
     Tasks,
+    /// Agents and frameworks, with the number of their tasks.
+    StateSummary,
+    /// Roles.
+    Roles,
+    /// The weights of roles.
+    Weights,
+    /// The quotas of roles.
+    Quota,
+    /// What is planned for machines.
+    MaintenanceSchedule,
+    /// Where the machines of the schedule stand.
+    MaintenanceStatus,
+    /// Machines go down.
+    MachineDown,
+    /// Machines are back.
+    MachineUp,
     /// Remove a framework.
     Teardown,
     /// What this master was started with.
@@ -52,6 +68,16 @@ pub(in crate::master) enum Endpoint {
     Health,
     /// Where the leader is.
     Redirect,
+    /// How much is logged.
+    LoggingToggle,
+    /// A directory.
+    FilesBrowse,
+    /// A part of a file.
+    FilesRead,
+    /// A file.
+    FilesDownload,
+    /// Which files are shown.
+    FilesDebug,
     /// The machine that this master runs on.
     SystemStats,
     /// This table, for people.
@@ -83,7 +109,11 @@ pub(in crate::master) enum Needs {
 }
 
 const ANY: &[Method] = &[];
+const GET: &[Method] = &[Method::GET];
 const POST: &[Method] = &[Method::POST];
+const GET_POST: &[Method] = &[Method::GET, Method::POST];
+const GET_PUT: &[Method] = &[Method::GET, Method::PUT];
+const GET_POST_DELETE: &[Method] = &[Method::GET, Method::POST, Method::DELETE];
 
 const fn row(
     path: &'static [&'static str],
@@ -107,6 +137,14 @@ pub(in crate::master) const ROUTES: &[Route] = {
         row(&["slaves"], ANY, Leader, ReadOnly, Endpoint::Slaves),
         row(&["frameworks"], ANY, Leader, ReadOnly, Endpoint::Frameworks),
         row(&["tasks"], ANY, Leader, ReadOnly, Endpoint::Tasks),
+        row(&["state-summary"], ANY, Leader, ReadOnly, Endpoint::StateSummary),
+        row(&["roles"], ANY, Leader, ReadOnly, Endpoint::Roles),
+        row(&["weights"], GET_PUT, Leader, ReadWrite, Endpoint::Weights),
+        row(&["quota"], GET_POST_DELETE, Leader, ReadWrite, Endpoint::Quota),
+        row(&["maintenance", "schedule"], GET_POST, Leader, ReadWrite, Endpoint::MaintenanceSchedule),
+        row(&["maintenance", "status"], GET, Leader, ReadOnly, Endpoint::MaintenanceStatus),
+        row(&["machine", "down"], POST, Leader, ReadWrite, Endpoint::MachineDown),
+        row(&["machine", "up"], POST, Leader, ReadWrite, Endpoint::MachineUp),
         row(&["teardown"], POST, Leader, ReadWrite, Endpoint::Teardown),
         row(&["redirect"], ANY, Leader, Nothing, Endpoint::Redirect),
         row(&["flags"], ANY, Every, ReadOnly, Endpoint::Flags),
@@ -114,6 +152,11 @@ pub(in crate::master) const ROUTES: &[Route] = {
         row(&["metrics"], ANY, Every, ReadOnly, Endpoint::Metrics),
         row(&["version"], ANY, Every, Nothing, Endpoint::Version),
         row(&["health"], ANY, Every, Nothing, Endpoint::Health),
+        row(&["logging", "toggle"], ANY, Every, ReadWrite, Endpoint::LoggingToggle),
+        row(&["files", "browse"], ANY, Every, ReadOnly, Endpoint::FilesBrowse),
+        row(&["files", "read"], ANY, Every, ReadOnly, Endpoint::FilesRead),
+        row(&["files", "download"], ANY, Every, ReadOnly, Endpoint::FilesDownload),
+        row(&["files", "debug"], ANY, Every, ReadOnly, Endpoint::FilesDebug),
         row(&["system", "stats"], ANY, Every, Nothing, Endpoint::SystemStats),
         row(&["help"], ANY, Every, Nothing, Endpoint::Help),
     ]
@@ -130,6 +173,12 @@ impl Route {
     /// The path as people write it.
     pub(in crate::master) fn pattern(&self) -> String {
         format!("/{}", self.path.join("/"))
+    }
+
+    /// What a path has below this row: `role` of `/quota/role`.
+    pub(in crate::master) fn rest(&self, path: &str) -> String {
+        let segments = segments(path);
+        segments.get(self.path.len()..).unwrap_or_default().join("/")
     }
 
     /// Whether a method is taken.
@@ -186,10 +235,20 @@ mod tests {
             ("/api", None),
             ("/states", None),
             ("/system", None),
+            ("/state-summary", Some(Endpoint::StateSummary)),
+            ("/master/quota/a/b", Some(Endpoint::Quota)),
+            ("/maintenance/schedule.json", Some(Endpoint::MaintenanceSchedule)),
         ];
         for (path, expected) in cases {
             assert_eq!(Route::of(path).map(|route| route.endpoint), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn what_is_below_a_row() {
+        let quota = Route::of("/master/quota/a/b").unwrap();
+        assert_eq!(quota.rest("/master/quota/a/b"), "a/b");
+        assert_eq!(quota.rest("//quota/"), "");
     }
 
     #[test]

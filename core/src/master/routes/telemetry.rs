@@ -2,16 +2,18 @@
 //! itself.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::Request;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode};
 
-use super::answer::{Query, empty, json, with};
+use super::answer::{Query, empty, json, plain, with};
 use super::table::{Audience, Needs, ROUTES};
+use crate::master::duration::parse_duration;
 use crate::master::identity::{Identity, version_members};
 use crate::master::leader::Leader;
+use crate::master::logging::Logging;
 use crate::master::metrics::{self, Metric};
 use crate::master::system;
 use crate::master::view::Document;
@@ -20,19 +22,19 @@ pub(super) fn health() -> Response {
     empty(StatusCode::OK)
 }
 
-pub(super) fn version(request: &Request) -> Response {
+pub(super) fn version(query: &Query) -> Response {
     let mut document = Document::new();
     document.members(version_members());
-    json(&Query::of(request), document)
+    json(query, document)
 }
 
 /// Flat JSON, with Mesos's names.
-pub(super) fn snapshot(identity: &Identity, leader: Option<&Leader>, request: &Request) -> Response {
+pub(super) fn snapshot(identity: &Identity, leader: Option<&Leader>, query: &Query) -> Response {
     let mut document = Document::new();
     for Metric { name, value, .. } in metrics::collect(identity, leader) {
         document.members(format!("\"{name}\":{value:?}"));
     }
-    json(&Query::of(request), document)
+    json(query, document)
 }
 
 /// Prometheus's text format.
@@ -43,17 +45,36 @@ pub(super) fn prometheus(identity: &Identity, leader: Option<&Leader>) -> Respon
 }
 
 /// What this master was started with.
-pub(super) fn flags(identity: &Identity, request: &Request) -> Response {
+pub(super) fn flags(identity: &Identity, query: &Query) -> Response {
     let mut document = Document::new();
     document.members(identity.flag_members());
-    json(&Query::of(request), document)
+    json(query, document)
+}
+
+/// How much is logged; `?level=1&duration=10mins` logs more for a while.
+pub(super) fn toggle_logging(logging: &Arc<Logging>, query: &Query) -> Response {
+    let refused = |text: &str| plain(StatusCode::BAD_REQUEST, format!("{text}\n"));
+    let (level, duration) = match (query.get("level"), query.get("duration")) {
+        (None, None) => return plain(StatusCode::OK, format!("{}\n", logging.level())),
+        (None, Some(_)) => return refused("Expecting 'level=value' in query."),
+        (Some(_), None) => return refused("Expecting 'duration=value' in query."),
+        (Some(level), Some(duration)) => (level, duration),
+    };
+    let Ok(level) = level.parse::<u32>() else { return refused(&format!("Failed to parse level '{level}'.")) };
+    let Ok(duration) = parse_duration(duration) else {
+        return refused(&format!("Failed to parse duration '{duration}'."));
+    };
+    match logging.set(level, duration.duration()) {
+        Ok(()) => empty(StatusCode::OK),
+        Err(error) => plain(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+    }
 }
 
 /// The machine that this master runs on. Not a name of Mesos's metrics: the same figures in another form.
-pub(super) fn system(request: &Request) -> Response {
+pub(super) fn system(query: &Query) -> Response {
     let mut document = Document::new();
     document.members(system::members_now());
-    json(&Query::of(request), document)
+    json(query, document)
 }
 
 /// Everything there is, for people who look around.

@@ -12,8 +12,8 @@ use attica_core_api::link::{self, StatusUpdate, TaskDigest};
 use attica_core_api::resources;
 use attica_core_api::scheduler::{Event, EventType};
 use attica_core_api::v1::{
-    AgentId, AgentInfo, CommandInfo, FrameworkCapability, FrameworkCapabilityType, FrameworkId, FrameworkInfo,
-    LaunchOperation, Offer, OfferOperation, OfferOperationType, TaskId, TaskInfo, TaskState, TaskStatus,
+    AgentId, AgentInfo, CommandInfo, ExecutorId, FrameworkCapability, FrameworkCapabilityType, FrameworkId,
+    FrameworkInfo, LaunchOperation, Offer, OfferOperation, OfferOperationType, TaskId, TaskInfo, TaskState, TaskStatus,
     TaskStatusSource,
 };
 use attica_core_api::{Timestamp, encode_proto};
@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::master::{Args, Error, run};
+use crate::master::{Args, Error, LogControl, run};
 
 /// Whatever has not happened by then will not happen.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -59,7 +59,15 @@ impl Cluster {
     fn args(&self, given: &[&str], flags: &[&str]) -> Args {
         let program = ["master", "--postgres-url", self.postgres.url()];
         let arguments = program.iter().chain(given).chain(flags);
-        <Arguments as clap::Parser>::try_parse_from(arguments).unwrap().args
+        let args = <Arguments as clap::Parser>::try_parse_from(arguments).unwrap().args;
+        Args { log_control: LogControl::new(|_| {}), ..args }
+    }
+
+    /// Writes a file, and says where it is.
+    pub(super) fn file(&self, name: &str, content: &str) -> String {
+        let path = self.directory.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
     }
 
     /// Starts a master and waits until it answers.
@@ -313,6 +321,7 @@ impl TestAgent {
                 state,
                 source: Some(TaskStatusSource::Executor),
                 agent_id: Some(self.id.clone()),
+                executor_id: Some(ExecutorId::new(task)),
                 timestamp: Some(Timestamp(1_700_000_000_000).seconds()),
                 uuid: Some(Bytes::copy_from_slice(Uuid::new_v4().as_bytes())),
                 ..TaskStatus::default()

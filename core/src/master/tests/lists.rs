@@ -12,7 +12,7 @@ use super::recordings::shared;
 const ABSENT: [&str; 6] = ["git_sha", "build_date", "build_time", "build_user", "log_dir", "reregistered_time"];
 
 /// Every member of `recorded` is in `ours`, and has the same type, all the way down. Of lists one element is compared.
-fn assert_covers(ours: &Value, recorded: &Value, path: &str) {
+pub(super) fn assert_covers(ours: &Value, recorded: &Value, path: &str) {
     match (ours, recorded) {
         (Value::Object(ours), Value::Object(recorded)) => {
             for (name, recorded) in recorded.iter().filter(|(name, _)| !ABSENT.contains(&name.as_str())) {
@@ -42,7 +42,7 @@ fn assert_covers(ours: &Value, recorded: &Value, path: &str) {
 }
 
 /// A cluster like the recorded one: one agent, one framework, a running and two finished tasks, an open offer.
-async fn populate(master: &TestMaster) -> (TestFramework, TestAgent) {
+pub(super) async fn populate(master: &TestMaster) -> (TestFramework, TestAgent) {
     let mut agent = master.agent("cpus:1000;mem:100000;disk:100000;ports:[31000-32000]").await;
     let mut framework = master.framework("ops").await;
     let offer = framework.offer().await;
@@ -74,6 +74,8 @@ async fn lists_have_what_readers_of_mesos_look_for() {
         ("/slaves", "data/mesos/master-slaves.json"),
         ("/frameworks", "data/mesos/master-frameworks.json"),
         ("/tasks", "data/mesos/master-tasks.json"),
+        ("/state-summary", "data/mesos/master-state-summary.json"),
+        ("/roles", "data/mesos/master-roles.json"),
     ] {
         let Some(recorded) = shared(recording) else { continue };
         assert_covers(&master.json(path).await, &serde_json::from_str(&recorded).unwrap(), path);

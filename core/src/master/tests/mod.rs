@@ -2,6 +2,8 @@
 
 mod harness;
 mod lists;
+mod metrics;
+mod operator;
 mod recordings;
 mod standby;
 mod streams;

@@ -12,15 +12,15 @@ use serde_json::Value;
 use super::harness::{Cluster, PATIENCE, TestMaster, client, soon};
 
 /// One request and its recorded answer.
-struct Exchange {
-    title: String,
+pub(super) struct Exchange {
+    pub(super) title: String,
     method: Method,
-    path: String,
+    pub(super) path: String,
     headers: Vec<(String, String)>,
     body: String,
-    status: u16,
-    answer_headers: Vec<(String, String)>,
-    answer: String,
+    pub(super) status: u16,
+    pub(super) answer_headers: Vec<(String, String)>,
+    pub(super) answer: String,
 }
 
 pub(super) fn shared(name: &str) -> Option<String> {
@@ -44,7 +44,7 @@ fn message(text: &str) -> (&str, Vec<(String, String)>, &str) {
     (first, rest.lines().filter_map(header).collect(), body.trim_matches('\n'))
 }
 
-fn exchanges(recording: &str) -> Vec<Exchange> {
+pub(super) fn exchanges(recording: &str) -> Vec<Exchange> {
     let mut exchanges = Vec::new();
     let mut request: Option<&str> = None;
     for section in recording.split("##### ").filter(|section| !section.is_empty()) {
@@ -82,10 +82,10 @@ const DIFFERENT: [&str; 2] = [
 
 /// The framework and the stream of the recording, and what stands for them here.
 #[derive(Default)]
-struct Renamed(Vec<(String, String)>);
+pub(super) struct Renamed(pub(super) Vec<(String, String)>);
 
 impl Renamed {
-    fn apply(&self, text: &str) -> String {
+    pub(super) fn apply(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, (recorded, ours)| text.replace(recorded, ours))
     }
 }
@@ -145,7 +145,7 @@ async fn refusals_are_those_of_mesos() {
     master.stop().await;
 }
 
-async fn send(
+pub(super) async fn send(
     master: &TestMaster,
     exchange: &Exchange,
     renamed: &Renamed,
@@ -178,17 +178,17 @@ fn assert_same_shape(ours: &str, exchange: &Exchange) {
 }
 
 /// A RecordIO response, as text.
-struct Stream {
+pub(super) struct Stream {
     response: Response<attica_core_api::http::ResponseBody>,
     decoder: Decoder,
 }
 
 impl Stream {
-    fn new(response: Response<attica_core_api::http::ResponseBody>) -> Stream {
+    pub(super) fn new(response: Response<attica_core_api::http::ResponseBody>) -> Stream {
         Stream { response, decoder: Decoder::new(1 << 20) }
     }
 
-    async fn next(&mut self) -> Option<String> {
+    pub(super) async fn next(&mut self) -> Option<String> {
         loop {
             if let Some(record) = self.decoder.next_record().unwrap() {
                 return Some(String::from_utf8(record.to_vec()).unwrap());

@@ -4,12 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use attica_allocator::{Resources, Role};
-use attica_core_api::Timestamp;
-use attica_core_api::v1::{AgentId, AgentInfo, Attribute, OfferId};
+use attica_core_api::resources::{ReservationFormat, to_wire};
+use attica_core_api::v1::{
+    AgentCapability, AgentCapabilityType, AgentId, AgentInfo, Attribute, DrainConfig, DrainInfo, DrainState, OfferId,
+};
+use attica_core_api::{Timestamp, encode_proto, operator};
+use bytes::Bytes;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::resources::{Full, Summary, of_wire, subtract};
+use super::parts;
+use super::resources::{Full, Summary, messages, of_wire, subtract};
 use super::task::encoded;
+use crate::snapshot::Service;
 
 /// An agent, and what of it is in use and on offer.
 pub(super) struct AgentView {
@@ -18,13 +24,18 @@ pub(super) struct AgentView {
     registered_at: Timestamp,
     reregistered_at: Timestamp,
     pub(super) contact: Contact,
+    service: Service,
     pub(super) total: Resources,
     /// By the role that the resources are allocated to.
-    used_by_role: BTreeMap<Role, Resources>,
+    pub(super) used_by_role: BTreeMap<Role, Resources>,
     pub(super) used: Resources,
-    offers: BTreeMap<OfferId, (Role, Resources)>,
+    pub(super) offers: BTreeMap<OfferId, (Role, Resources)>,
     /// As rendered last; none after a change.
     rendered: BTreeMap<Detail, Arc<str>>,
+    /// The same for operators: an `Agent` in protobuf.
+    wire: Option<Bytes>,
+    /// Whether subscribed operators know that it is here.
+    pub(super) announced: bool,
 }
 
 /// Whether an agent is here.
@@ -61,10 +72,13 @@ impl AgentView {
             registered_at,
             reregistered_at,
             contact,
+            service: Service::Active,
             used_by_role: BTreeMap::new(),
             used: Resources::new(),
             offers: BTreeMap::new(),
             rendered: BTreeMap::new(),
+            wire: None,
+            announced: false,
         }
     }
 
@@ -78,7 +92,37 @@ impl AgentView {
 
     pub(super) fn set_contact(&mut self, contact: Contact) {
         self.contact = contact;
-        self.rendered.clear();
+        self.changed();
+    }
+
+    pub(super) fn set_service(&mut self, service: &Service) {
+        self.service = service.clone();
+        self.changed();
+    }
+
+    /// Whether it is here and takes part.
+    pub(super) fn is_active(&self) -> bool {
+        self.contact == Contact::Connected && self.service == Service::Active
+    }
+
+    /// Whether it will never be back.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self.service, Service::Gone { .. })
+    }
+
+    /// Whether this leader has heard of it, and it counts as reachable.
+    pub(super) fn is_registered(&self) -> bool {
+        matches!(self.contact, Contact::Connected | Contact::Disconnected)
+    }
+
+    /// How far its drain has come, and when it began.
+    fn drain(&self) -> Option<(DrainInfo, Timestamp)> {
+        let info = |state, config: &DrainConfig| DrainInfo { state, config: config.clone() };
+        match &self.service {
+            Service::Draining { config, since } => Some((info(DrainState::Draining, config), *since)),
+            Service::Drained { config, since } => Some((info(DrainState::Drained, config), *since)),
+            Service::Active | Service::Deactivated | Service::Gone { .. } => None,
+        }
     }
 
     /// An agent that is unreachable stays so.
@@ -92,7 +136,7 @@ impl AgentView {
     pub(super) fn use_resources(&mut self, role: &Role, resources: &Resources) {
         self.used.add(resources);
         self.used_by_role.entry(role.clone()).or_default().add(resources);
-        self.rendered.clear();
+        self.changed();
     }
 
     pub(super) fn release(&mut self, role: &Role, resources: &Resources) {
@@ -101,17 +145,62 @@ impl AgentView {
             subtract(used, resources);
         }
         self.used_by_role.retain(|_, used| !used.is_empty());
-        self.rendered.clear();
+        self.changed();
     }
 
     pub(super) fn offer(&mut self, id: &OfferId, role: &Role, resources: &Resources) {
         self.offers.insert(id.clone(), (role.clone(), resources.clone()));
-        self.rendered.clear();
+        self.changed();
     }
 
     pub(super) fn withdraw(&mut self, id: &OfferId) {
         self.offers.remove(id);
+        self.changed();
+    }
+
+    fn changed(&mut self) {
         self.rendered.clear();
+        self.wire = None;
+    }
+
+    /// As it registered.
+    pub(super) fn info(&self) -> &AgentInfo {
+        &self.info
+    }
+
+    /// The agent as operators are shown it.
+    pub(super) fn wire(&mut self) -> parts::Fragment {
+        let wire = match &self.wire {
+            Some(wire) => wire.clone(),
+            None => encode_proto(&self.message()).into(),
+        };
+        self.wire = Some(wire.clone());
+        parts::Fragment::kept::<operator::Agent>(wire)
+    }
+
+    /// The agent as a message.
+    pub(super) fn message(&self) -> operator::Agent {
+        let drain = self.drain();
+        let reregistered = (self.reregistered_at != self.registered_at).then(|| self.reregistered_at.time_info());
+        operator::Agent {
+            agent_info: self.info.clone(),
+            active: self.is_active(),
+            deactivated: Some(self.service != Service::Active),
+            version: self.version.clone(),
+            pid: Some(self.pid()),
+            registered_time: Some(self.registered_at.time_info()),
+            reregistered_time: reregistered,
+            total_resources: to_wire(&self.total, None, ReservationFormat::Legacy),
+            allocated_resources: messages(self.used_by_role.iter()),
+            offered_resources: messages(self.offers.values().map(|(role, offered)| (role, offered))),
+            capabilities: CAPABILITIES.map(|kind| AgentCapability { r#type: Some(kind) }).to_vec(),
+            drain_info: drain.as_ref().map(|(info, _)| info.clone()),
+            estimated_drain_start_time: drain.map(|(_, since)| since.time_info()),
+        }
+    }
+
+    fn pid(&self) -> String {
+        format!("slave(1)@{}:{}", self.info.hostname, self.info.port)
     }
 
     /// The agent as an element of a list.
@@ -138,13 +227,12 @@ impl Serialize for Rendered<'_> {
         agent.offers.values().for_each(|(_, resources)| offered.add(resources));
         let unreserved = agent.total.unreserved();
         let reserved = Reserved::of(&agent.total);
-        let is_here = agent.contact == Contact::Connected;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("id", info.id.as_ref().map_or("", AgentId::as_str))?;
         map.serialize_entry("hostname", &info.hostname)?;
         map.serialize_entry("port", &info.port)?;
         map.serialize_entry("attributes", &Attributes(&info.attributes))?;
-        map.serialize_entry("pid", &format!("slave(1)@{}:{}", info.hostname, info.port))?;
+        map.serialize_entry("pid", &agent.pid())?;
         map.serialize_entry("registered_time", &agent.registered_at.seconds())?;
         if agent.reregistered_at != agent.registered_at {
             map.serialize_entry("reregistered_time", &agent.reregistered_at.seconds())?;
@@ -154,10 +242,14 @@ impl Serialize for Rendered<'_> {
         map.serialize_entry("offered_resources", &Summary(&offered))?;
         map.serialize_entry("reserved_resources", &reserved.map(Summary))?;
         map.serialize_entry("unreserved_resources", &Summary(&unreserved))?;
-        map.serialize_entry("active", &is_here)?;
-        map.serialize_entry("deactivated", &false)?;
+        map.serialize_entry("active", &agent.is_active())?;
+        map.serialize_entry("deactivated", &(agent.service != Service::Active))?;
         map.serialize_entry("version", &agent.version)?;
-        map.serialize_entry("capabilities", &CAPABILITIES)?;
+        map.serialize_entry("capabilities", &CAPABILITIES.map(AgentCapabilityType::name))?;
+        if let Some((info, since)) = agent.drain() {
+            map.serialize_entry("drain_info", &info)?;
+            map.serialize_entry("estimated_drain_start_time_seconds", &(since.0 / 1_000))?;
+        }
         match self.detail {
             Detail::Summary => {}
             Detail::Full => {
@@ -174,7 +266,8 @@ impl Serialize for Rendered<'_> {
 }
 
 /// What agents of ours can do, in Mesos's terms.
-const CAPABILITIES: [&str; 2] = ["MULTI_ROLE", "HIERARCHICAL_ROLE"];
+const CAPABILITIES: [AgentCapabilityType; 3] =
+    [AgentCapabilityType::MultiRole, AgentCapabilityType::HierarchicalRole, AgentCapabilityType::AgentDraining];
 
 /// The reserved part of a total, by role.
 struct Reserved(BTreeMap<Role, Resources>);

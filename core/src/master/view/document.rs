@@ -56,6 +56,13 @@ impl Document {
         Document { permit: Some(permit), ..Document::new() }
     }
 
+    /// A document that is rendered already.
+    pub(in crate::master) fn whole(text: impl Into<Arc<str>>) -> Document {
+        let mut document = Document { pieces: Vec::new(), len_bytes: 0, open: Vec::new(), permit: None };
+        document.push(Piece::Text(text.into()));
+        document
+    }
+
     /// Rendered members of the open object.
     pub(in crate::master) fn members(&mut self, members: String) {
         if !members.is_empty() {
@@ -103,7 +110,8 @@ impl Document {
             self.pieces.insert(0, Piece::Text(call.into()));
             self.push(Piece::Punctuation(")"));
         }
-        DocumentBody { left_bytes: self.len_bytes, pieces: self.pieces.into_iter(), _permit: self.permit }
+        let breath = Breath::default();
+        DocumentBody { left_bytes: self.len_bytes, pieces: self.pieces.into_iter(), breath, _permit: self.permit }
     }
 
     fn bracket(&mut self, bracket: Bracket) {
@@ -132,7 +140,26 @@ impl Document {
 pub(in crate::master) struct DocumentBody {
     left_bytes: usize,
     pieces: vec::IntoIter<Piece>,
+    breath: Breath,
     _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// A pause between any two pieces of a body, in which others get their turn: a reader that takes all it can get would otherwise hold the
+/// thread for as long as its socket takes more.
+#[derive(Debug, Default)]
+pub(super) struct Breath {
+    due: bool,
+}
+
+impl Breath {
+    /// Whether others come first now.
+    pub(super) fn is_due(&mut self, context: &Context<'_>) -> bool {
+        self.due = !self.due;
+        if !self.due {
+            context.waker().wake_by_ref();
+        }
+        !self.due
+    }
 }
 
 impl Body for DocumentBody {
@@ -141,8 +168,11 @@ impl Body for DocumentBody {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _context: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if self.breath.is_due(context) {
+            return Poll::Pending;
+        }
         let mut buffer = BytesMut::with_capacity(self.left_bytes.min(PIECE_BYTES + PIECE_BYTES / 4));
         while buffer.len() < PIECE_BYTES {
             match self.pieces.next() {

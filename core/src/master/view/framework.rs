@@ -1,16 +1,22 @@
 //! One framework as `/state` and `/frameworks` show it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use attica_allocator::{Resources, Role};
-use attica_core_api::Timestamp;
-use attica_core_api::v1::{AgentId, FrameworkCapabilityType, FrameworkId, FrameworkInfo, Label, OfferId};
+use attica_core_api::resources::{ReservationFormat, to_wire};
+use attica_core_api::scheduler::OfferConstraints;
+use attica_core_api::v1::{
+    AgentId, AllocationInfo, FrameworkCapabilityType, FrameworkId, FrameworkInfo, Label, Offer, OfferId, TimeInfo,
+};
+use attica_core_api::{Timestamp, operator};
 use serde::Serialize;
 
-use super::resources::{Summary, subtract};
+use super::agent::AgentView;
+use super::resources::{Summary, messages, subtract};
 use super::task::{Section, encoded, members};
-use super::{Document, TaskKey};
+use super::{Document, TaskCounts, TaskKey};
+use crate::kernel::agent_url;
 
 /// A framework, its offers and the rendered tasks of its three lists.
 pub(super) struct FrameworkView {
@@ -20,7 +26,12 @@ pub(super) struct FrameworkView {
     unregistered_at: Option<Timestamp>,
     contact: Contact,
     used: Resources,
+    /// By the role that the resources are allocated to.
+    used_by_role: BTreeMap<Role, Resources>,
     offers: BTreeMap<OfferId, OfferView>,
+    /// The roles for which it wants no offers now.
+    pub(super) suppressed: BTreeSet<String>,
+    pub(super) counts: TaskCounts,
     tasks: BTreeMap<TaskKey, Arc<str>>,
     unreachable_tasks: BTreeMap<TaskKey, Arc<str>>,
     completed_tasks: BTreeMap<TaskKey, Arc<str>>,
@@ -38,6 +49,8 @@ enum Contact {
 /// An offer of a framework.
 pub(super) struct OfferView {
     rendered: Arc<str>,
+    agent: AgentId,
+    role: Role,
     resources: Resources,
 }
 
@@ -70,13 +83,43 @@ impl OfferView {
             slave_id: agent.as_str(),
             resources: Summary(&resources),
         });
-        OfferView { rendered: rendered.into(), resources }
+        OfferView { rendered: rendered.into(), agent: agent.clone(), role: role.clone(), resources }
     }
 }
 
-/// The members before the lists.
+impl OfferView {
+    fn message(&self, id: &OfferId, framework: &FrameworkView, agent: &AgentView) -> Offer {
+        let format = match framework.info.has_capability(FrameworkCapabilityType::ReservationRefinement) {
+            true => ReservationFormat::Refined,
+            false => ReservationFormat::Legacy,
+        };
+        let info = agent.info();
+        Offer {
+            id: id.clone(),
+            framework_id: framework.info.id.clone().unwrap_or_default(),
+            agent_id: self.agent.clone(),
+            hostname: info.hostname.clone(),
+            url: Some(agent_url(&info.hostname, info.port)),
+            domain: info.domain.clone(),
+            resources: to_wire(&self.resources, Some(&self.role), format),
+            attributes: info.attributes.clone(),
+            allocation_info: Some(AllocationInfo { role: Some(self.role.as_str().to_owned()) }),
+            ..Offer::default()
+        }
+    }
+}
+
+/// A part of what a framework holds.
+pub(super) enum Share<'v> {
+    /// Its tasks use it.
+    Used(&'v Resources),
+    /// It may use it.
+    Offered(&'v Resources),
+}
+
+/// The members that `/state-summary` shows as well.
 #[derive(Serialize)]
-struct Head<'a> {
+struct Shell<'a> {
     id: &'a str,
     name: &'a str,
     used_resources: Summary<'a>,
@@ -87,6 +130,11 @@ struct Head<'a> {
     active: bool,
     connected: bool,
     recovered: bool,
+}
+
+/// The other members before the lists.
+#[derive(Serialize)]
+struct Head<'a> {
     user: &'a str,
     failover_timeout: f64,
     checkpoint: bool,
@@ -114,7 +162,10 @@ impl FrameworkView {
             unregistered_at: None,
             contact: Contact::Disconnected,
             used: Resources::new(),
+            used_by_role: BTreeMap::new(),
             offers: BTreeMap::new(),
+            suppressed: BTreeSet::new(),
+            counts: TaskCounts::default(),
             tasks: BTreeMap::new(),
             unreachable_tasks: BTreeMap::new(),
             completed_tasks: BTreeMap::new(),
@@ -151,12 +202,17 @@ impl FrameworkView {
         self.contact == Contact::Connected
     }
 
-    pub(super) fn use_resources(&mut self, resources: &Resources) {
+    pub(super) fn use_resources(&mut self, role: &Role, resources: &Resources) {
         self.used.add(resources);
+        self.used_by_role.entry(role.clone()).or_default().add(resources);
     }
 
-    pub(super) fn release(&mut self, resources: &Resources) {
+    pub(super) fn release(&mut self, role: &Role, resources: &Resources) {
         subtract(&mut self.used, resources);
+        if let Some(used) = self.used_by_role.get_mut(role) {
+            subtract(used, resources);
+        }
+        self.used_by_role.retain(|_, used| !used.is_empty());
     }
 
     pub(super) fn offer(&mut self, id: &OfferId, offer: OfferView) {
@@ -175,6 +231,50 @@ impl FrameworkView {
     /// Takes a task out of a list.
     pub(super) fn hide(&mut self, section: Section, key: TaskKey) {
         self.section(section).remove(&key);
+    }
+
+    /// As it subscribed last.
+    pub(super) fn info(&self) -> &FrameworkInfo {
+        &self.info
+    }
+
+    /// What its roles use, and what is on offer to them.
+    pub(super) fn shares(&self) -> impl Iterator<Item = (&Role, Share<'_>)> {
+        let used = self.used_by_role.iter().map(|(role, used)| (role, Share::Used(used)));
+        used.chain(self.offers.values().map(|offer| (&offer.role, Share::Offered(&offer.resources))))
+    }
+
+    /// The framework as a message. `agents` are those that its offers may be about.
+    pub(super) fn message(&self, agents: &BTreeMap<AgentId, AgentView>) -> operator::Framework {
+        let offers =
+            self.offers.iter().filter_map(|(id, offer)| Some(offer.message(id, self, agents.get(&offer.agent)?)));
+        operator::Framework {
+            framework_info: self.info.clone(),
+            active: self.is_connected(),
+            connected: self.is_connected(),
+            recovered: self.contact == Contact::Recovered,
+            registered_time: Some(self.registered_at.time_info()),
+            reregistered_time: Some(self.reregistered_at.time_info()),
+            unregistered_time: self.unregistered_at.map(Timestamp::time_info),
+            offers: offers.collect(),
+            inverse_offers: Vec::new(),
+            allocated_resources: messages(self.used_by_role.iter()),
+            offered_resources: messages(self.offers.values().map(|offer| (&offer.role, &offer.resources))),
+            offer_constraints: Some(OfferConstraints::default()),
+        }
+    }
+
+    /// The framework as it is told of when it changes: without what it has, and with the time when it ended, if only as 0.
+    pub(super) fn news(&self) -> operator::Framework {
+        operator::Framework {
+            framework_info: self.info.clone(),
+            active: self.is_connected(),
+            connected: self.is_connected(),
+            registered_time: Some(self.registered_at.time_info()),
+            reregistered_time: Some(self.reregistered_at.time_info()),
+            unregistered_time: Some(self.unregistered_at.map_or_else(TimeInfo::default, Timestamp::time_info)),
+            ..operator::Framework::default()
+        }
     }
 
     /// All its tasks.
@@ -196,6 +296,7 @@ impl FrameworkView {
     /// Adds the framework to the open list.
     pub(super) fn render(&self, document: &mut Document) {
         document.open_element();
+        document.members(self.shell());
         document.members(self.head());
         for (name, tasks) in [
             ("tasks", &self.tasks),
@@ -214,23 +315,41 @@ impl FrameworkView {
         document.close();
     }
 
-    fn head(&self) -> String {
-        let info = &self.info;
+    /// The roles in which it may be offered resources.
+    pub(super) fn role_names(&self) -> Vec<&str> {
+        match self.info.has_capability(FrameworkCapabilityType::MultiRole) {
+            true => self.info.roles.iter().map(String::as_str).collect(),
+            false => vec![self.info.role.as_deref().unwrap_or("*")],
+        }
+    }
+
+    fn offered(&self) -> Resources {
         let mut offered = Resources::new();
         self.offers.values().for_each(|offer| offered.add(&offer.resources));
-        let is_multi_role = info.has_capability(FrameworkCapabilityType::MultiRole);
-        let is_here = self.is_connected();
-        members(&Head {
+        offered
+    }
+
+    /// What it is and how it stands, without what it has.
+    pub(super) fn shell(&self) -> String {
+        let info = &self.info;
+        members(&Shell {
             id: info.id.as_ref().map_or("", FrameworkId::as_str),
             name: &info.name,
             used_resources: Summary(&self.used),
-            offered_resources: Summary(&offered),
+            offered_resources: Summary(&self.offered()),
             capabilities: info.capabilities.iter().filter_map(|known| known.r#type).map(|known| known.name()).collect(),
             hostname: info.hostname.as_deref().unwrap_or_default(),
             webui_url: info.webui_url.as_deref().unwrap_or_default(),
-            active: is_here,
-            connected: is_here,
+            active: self.is_connected(),
+            connected: self.is_connected(),
             recovered: self.contact == Contact::Recovered,
+        })
+    }
+
+    fn head(&self) -> String {
+        let info = &self.info;
+        let is_multi_role = info.has_capability(FrameworkCapabilityType::MultiRole);
+        members(&Head {
             user: &info.user,
             failover_timeout: info.failover_timeout,
             checkpoint: info.checkpoint,
@@ -238,7 +357,7 @@ impl FrameworkView {
             unregistered_time: self.unregistered_at.map_or(0.0, Timestamp::seconds),
             principal: info.principal.as_deref(),
             reregistered_time: (self.reregistered_at != self.registered_at).then(|| self.reregistered_at.seconds()),
-            resources: Summary(&self.used.plus(&offered)),
+            resources: Summary(&self.used.plus(&self.offered())),
             role: (!is_multi_role).then(|| info.role.as_deref().unwrap_or("*")),
             roles: is_multi_role.then_some(info.roles.as_slice()),
             labels: info.labels.as_ref().map(|labels| labels.labels.iter().collect()),

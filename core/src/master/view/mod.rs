@@ -9,36 +9,51 @@
 
 mod agent;
 mod document;
+mod figures;
 mod framework;
+mod news;
+mod operator;
+mod parts;
 mod resources;
+mod roles;
+mod summary;
 mod task;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use attica_allocator::Role;
 use attica_core_api::Timestamp;
+use attica_core_api::http::MediaType;
 use attica_core_api::operator::QuotaConfig;
 use attica_core_api::v1::{
     AgentId, AgentInfo, FrameworkId, FrameworkInfo, OfferId, TaskId, TaskInfo, TaskState, TaskStatus,
 };
 
+use super::watchers::{Place as WatcherPlace, Watchers};
 use crate::fact::Fact;
 use crate::kernel::View;
-use crate::snapshot::{FrameworkPresence, Reach, Snapshot};
+use crate::snapshot::{FrameworkPresence, Maintenance, Reach, Snapshot};
 pub(super) use agent::Detail;
 use agent::{AgentView, Contact};
 pub(super) use document::Document;
+pub(super) use figures::{FrameworkFigures, RoleFigures, Totals};
 use framework::{FrameworkView, OfferView};
-pub(super) use resources::Amounts;
+use news::News;
+pub(super) use operator::Listing;
+pub(super) use parts::{Content, Member, Parts};
 use resources::of_wire;
 pub(super) use task::members;
 use task::{Section, TaskView};
 
 /// The read model of one leader.
-pub(super) struct ReadModel(Mutex<Model>);
+pub(super) struct ReadModel {
+    model: Mutex<Model>,
+    /// Who is told of what is folded in.
+    pub(super) watchers: Arc<Watchers>,
+}
 
 /// The launch order of tasks, which is also their order in lists.
 type TaskKey = u64;
@@ -50,8 +65,11 @@ struct Model {
     tasks: BTreeMap<TaskKey, TaskView>,
     task_keys: HashMap<(FrameworkId, TaskId), TaskKey>,
     offers: HashMap<OfferId, (FrameworkId, AgentId)>,
+    maintenance: Maintenance,
     next_task: TaskKey,
     counts: TaskCounts,
+    /// What has happened in the batch that is being folded in; `None` when nobody watches.
+    news: Option<Vec<News>>,
     /// As operators set them, by role.
     quotas: BTreeMap<String, QuotaConfig>,
     weights: BTreeMap<String, f64>,
@@ -62,20 +80,6 @@ struct Model {
 pub(super) struct TaskCounts {
     now: BTreeMap<TaskState, u64>,
     ended: BTreeMap<TaskState, u64>,
-}
-
-/// Totals for the metrics.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Totals {
-    pub(super) tasks: TaskCounts,
-    pub(super) outstanding_offers: usize,
-    pub(super) frameworks_connected: usize,
-    pub(super) frameworks_disconnected: usize,
-    pub(super) agents_connected: usize,
-    pub(super) agents_disconnected: usize,
-    pub(super) agents_unreachable: usize,
-    pub(super) total: Amounts,
-    pub(super) used: Amounts,
 }
 
 /// What `/tasks` was asked for.
@@ -99,12 +103,18 @@ pub(super) enum Order {
 
 impl ReadModel {
     /// The model of what a new leader found.
-    pub(super) fn of(snapshot: &Snapshot) -> ReadModel {
-        let mut model =
-            Model { quotas: snapshot.quotas.clone(), weights: snapshot.weights.clone(), ..Model::default() };
+    pub(super) fn of(snapshot: &Snapshot, watchers: Watchers) -> ReadModel {
+        let mut model = Model {
+            maintenance: snapshot.maintenance.clone(),
+            quotas: snapshot.quotas.clone(),
+            weights: snapshot.weights.clone(),
+            ..Model::default()
+        };
         for (id, agent) in &snapshot.agents {
             let contact = if agent.unreachable_at.is_some() { Contact::Unreachable } else { Contact::Recovered };
-            let view = AgentView::new(&agent.info, &agent.version, agent.registered_at, agent.reregistered_at, contact);
+            let mut view =
+                AgentView::new(&agent.info, &agent.version, agent.registered_at, agent.reregistered_at, contact);
+            view.set_service(&agent.service);
             model.agents.insert(id.clone(), view);
         }
         let mut tasks = Vec::new();
@@ -129,14 +139,27 @@ impl ReadModel {
         }
         // What ended before this leader is not counted by it.
         model.counts.ended.clear();
-        ReadModel(Mutex::new(model))
+        model.frameworks.values_mut().for_each(|framework| framework.counts.ended.clear());
+        ReadModel { model: Mutex::new(model), watchers: Arc::new(watchers) }
     }
 
     /// Folds one committed batch in.
     pub(super) fn apply(&self, facts: &[Fact], views: &[View]) {
         let mut model = self.lock();
+        model.news = (self.watchers.count() > 0).then(Vec::new);
         facts.iter().for_each(|fact| model.fact(fact));
         views.iter().for_each(|view| model.view(view));
+        let events = model.tell();
+        if !events.is_empty() {
+            // Before anybody can read what the events tell of: else a new watcher would hear of it twice.
+            self.watchers.tell(&events);
+        }
+    }
+
+    /// The state for one who watches from now on, and that one's place.
+    pub(super) fn watch(&self, media: MediaType) -> (Vec<Member>, WatcherPlace) {
+        let mut model = self.lock();
+        (model.members(Listing::State), self.watchers.join(media))
     }
 
     /// The members `slaves` and `recovered_slaves` of `/state`, or with everything of `/slaves`.
@@ -189,40 +212,19 @@ impl ReadModel {
         document.close();
     }
 
+    /// What is planned for machines, and which are down.
+    pub(super) fn maintenance(&self) -> Maintenance {
+        self.lock().maintenance.clone()
+    }
+
     /// Whether an agent has ever registered.
     pub(super) fn knows_agent(&self, agent: &AgentId) -> bool {
         self.lock().agents.contains_key(agent)
     }
 
-    /// Totals of everything.
-    pub(super) fn totals(&self) -> Totals {
-        let model = self.lock();
-        let mut totals =
-            Totals { tasks: model.counts.clone(), outstanding_offers: model.offers.len(), ..Totals::default() };
-        for framework in model.frameworks.values().filter(|framework| !framework.is_removed()) {
-            match framework.is_connected() {
-                true => totals.frameworks_connected += 1,
-                false => totals.frameworks_disconnected += 1,
-            }
-        }
-        for agent in model.agents.values() {
-            match agent.contact {
-                Contact::Connected => totals.agents_connected += 1,
-                Contact::Disconnected => totals.agents_disconnected += 1,
-                Contact::Unreachable => totals.agents_unreachable += 1,
-                Contact::Recovered => {}
-            }
-            if matches!(agent.contact, Contact::Connected | Contact::Disconnected) {
-                totals.total.add(&agent.total);
-                totals.used.add(&agent.used);
-            }
-        }
-        totals
-    }
-
     fn lock(&self) -> MutexGuard<'_, Model> {
         // A panic inside the fold ends the leader; readers that come before it has ended may see half a batch.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.model.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -265,6 +267,8 @@ impl Model {
             Fact::FrameworkRemoved { framework, at } => {
                 if let Some(framework) = self.frameworks.get_mut(framework) {
                     framework.removed(*at);
+                    let info = framework.info().clone();
+                    self.note(|| News::FrameworkRemoved(Box::new(info)));
                 }
             }
             Fact::FrameworkForgotten { framework } => self.forget_framework(framework),
@@ -272,10 +276,20 @@ impl Model {
             Fact::AgentUnreachable { agent, .. } => {
                 if let Some(agent) = self.agents.get_mut(agent) {
                     agent.set_contact(Contact::Unreachable);
+                    agent.announced = false;
                 }
+                self.note(|| News::AgentRemoved(agent.clone()));
             }
             Fact::AgentForgotten { agent } => {
                 self.agents.remove(agent);
+            }
+            Fact::AgentServiceChanged { agent, service } => {
+                if let Some(agent) = self.agents.get_mut(agent) {
+                    agent.set_service(service);
+                }
+            }
+            Fact::MaintenanceChanged { schedule, down } => {
+                self.maintenance = Maintenance { schedule: schedule.clone(), down: down.clone() };
             }
             Fact::TaskLaunched { framework, role, task, .. } => self.launch(framework, role, task),
             Fact::TaskUpdated { framework, status, .. } => {
@@ -317,11 +331,18 @@ impl Model {
                     framework.disconnected();
                 }
             }
-            // Counted and shown per role, which is not built.
-            View::RolesSuppressed { .. } => {}
-            View::AgentConnected { agent } => {
-                if let Some(agent) = self.agents.get_mut(agent) {
-                    agent.set_contact(Contact::Connected);
+            View::RolesSuppressed { framework, roles } => {
+                if let Some(framework) = self.frameworks.get_mut(framework) {
+                    framework.suppressed = roles.iter().map(|role| role.as_str().to_owned()).collect();
+                }
+            }
+            // Only counted.
+            View::AgentSilent { .. } | View::AgentHeard { .. } => {}
+            View::AgentConnected { agent: id } => {
+                let Some(agent) = self.agents.get_mut(id) else { return };
+                agent.set_contact(Contact::Connected);
+                if !std::mem::replace(&mut agent.announced, true) {
+                    self.note(|| News::AgentAdded(id.clone()));
                 }
             }
             View::AgentDisconnected { agent } => {
@@ -356,9 +377,13 @@ impl Model {
     fn subscribe(&mut self, info: &FrameworkInfo, at: Timestamp) {
         let Some(id) = &info.id else { return };
         match self.frameworks.get_mut(id) {
-            Some(framework) => framework.subscribed_again(info, at),
+            Some(framework) => {
+                framework.subscribed_again(info, at);
+                self.note(|| News::FrameworkUpdated(id.clone()));
+            }
             None => {
                 self.frameworks.insert(id.clone(), FrameworkView::new(info, at, at));
+                self.note(|| News::FrameworkAdded(id.clone()));
             }
         }
     }
@@ -382,9 +407,11 @@ impl Model {
             agent.use_resources(role, &resources);
         }
         if let Some(framework) = self.frameworks.get_mut(framework) {
-            framework.use_resources(&resources);
+            framework.use_resources(role, &resources);
+            framework.counts.add(task.state());
             framework.show(Section::Tasks, key, task.fragment());
         }
+        self.note(|| News::TaskAdded(Box::new(task.message())));
         self.counts.add(task.state());
         self.task_keys.insert((framework.clone(), info.task_id.clone()), key);
         self.tasks.insert(key, task);
@@ -397,6 +424,7 @@ impl Model {
     }
 
     fn update(&mut self, framework: &FrameworkId, status: &TaskStatus, reported: TaskState, reach: Reach) {
+        self.note_status(framework, status);
         self.change_task(framework, &status.task_id, |task| task.update(status, reported, reach));
     }
 
@@ -419,9 +447,10 @@ impl Model {
             }
         }
         if let Some(framework) = self.frameworks.get_mut(framework) {
+            framework.counts.change(state, task.state());
             match (held, holds) {
-                (false, true) => framework.use_resources(&task.resources),
-                (true, false) => framework.release(&task.resources),
+                (false, true) => framework.use_resources(&task.role, &task.resources),
+                (true, false) => framework.release(&task.role, &task.resources),
                 (false, false) | (true, true) => {}
             }
             if section != task.section() {
@@ -436,6 +465,7 @@ impl Model {
         let Some(task) = self.tasks.remove(&key) else { return };
         self.counts.remove(task.state());
         if let Some(framework) = self.frameworks.get_mut(framework) {
+            framework.counts.remove(task.state());
             framework.hide(task.section(), key);
         }
     }

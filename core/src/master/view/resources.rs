@@ -68,6 +68,11 @@ impl Serialize for Full<'_> {
     }
 }
 
+/// `Resource` messages, each with the role that it is allocated to.
+pub(super) fn messages<'r>(allocated: impl Iterator<Item = (&'r Role, &'r Resources)>) -> Vec<Resource> {
+    allocated.flat_map(|(role, resources)| to_wire(resources, Some(role), ReservationFormat::Legacy)).collect()
+}
+
 /// The four scalars that have metrics.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::master) struct Amounts {
@@ -78,6 +83,13 @@ pub(in crate::master) struct Amounts {
 }
 
 impl Amounts {
+    /// Of a part of the resources.
+    pub(super) fn add_where(&mut self, resources: &Resources, is_part: impl Fn(&attica_allocator::Resource) -> bool) {
+        let mut part = Resources::new();
+        resources.iter().filter(|resource| is_part(resource)).for_each(|resource| part.add_resource(resource.clone()));
+        self.add(&part);
+    }
+
     pub(super) fn add(&mut self, resources: &Resources) {
         self.cpus = self.cpus.plus(resources.cpus());
         self.mem = self.mem.plus(resources.mem());

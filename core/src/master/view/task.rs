@@ -4,15 +4,20 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use attica_allocator::{Resources, Role};
-use attica_core_api::encode_json;
 use attica_core_api::v1::{
-    AgentId, ContainerInfo, ContainerStatus, DiscoveryInfo, FrameworkId, HealthCheck, Label, TaskId, TaskInfo,
+    AgentId, ContainerInfo, ContainerStatus, DiscoveryInfo, FrameworkId, HealthCheck, Label, Task, TaskId, TaskInfo,
     TaskState, TaskStatus,
 };
+use attica_core_api::{decode_proto, encode_json, encode_proto};
+use bytes::Bytes;
 use serde::Serialize;
 
+use super::parts;
 use super::resources::Summary;
 use crate::snapshot::Reach;
+
+/// How many statuses of a task operators are shown: a task on an agent that comes and goes has ever more.
+const STATUSES_MAX: usize = 32;
 
 /// What is needed of a task to show, count and find it. The rendered JSON is the only copy of most of it: an update
 /// replaces the state and appends a status in place.
@@ -29,6 +34,8 @@ pub(super) struct TaskView {
     reach: Reach,
     is_history: bool,
     fragment: Fragment,
+    /// The same for operators: a `Task` in protobuf.
+    wire: Bytes,
 }
 
 /// In which of its framework's lists a task stands.
@@ -50,6 +57,7 @@ impl TaskView {
             agent: info.agent_id.clone(),
             role: role.clone(),
             fragment: Fragment::new(framework, role, info, &resources),
+            wire: encode_proto(&wire_task(framework, info)).into(),
             resources,
             state: TaskState::Staging,
             reported: TaskState::Staging,
@@ -70,6 +78,16 @@ impl TaskView {
         self.fragment.text.clone()
     }
 
+    /// The task as a message.
+    pub(super) fn message(&self) -> Task {
+        kept(&self.wire)
+    }
+
+    /// The task as operators are shown it.
+    pub(super) fn wire(&self) -> parts::Fragment {
+        parts::Fragment::kept::<Task>(self.wire.clone())
+    }
+
     pub(super) fn section(&self) -> Section {
         match (self.is_history, self.reach) {
             (true, _) => Section::Completed,
@@ -86,6 +104,7 @@ impl TaskView {
     pub(super) fn update(&mut self, status: &TaskStatus, reported: TaskState, reach: Reach) {
         let same_state = self.state == status.state;
         self.fragment.update(status, same_state);
+        self.wire = updated(&self.wire, status, same_state);
         self.state = status.state;
         self.reported = reported;
         self.reach = reach;
@@ -94,6 +113,47 @@ impl TaskView {
     pub(super) fn complete(&mut self) {
         self.is_history = true;
     }
+}
+
+fn wire_task(framework: &FrameworkId, info: &TaskInfo) -> Task {
+    Task {
+        name: info.name.clone(),
+        task_id: info.task_id.clone(),
+        framework_id: framework.clone(),
+        executor_id: info.executor.as_ref().map(|executor| executor.executor_id.clone()),
+        agent_id: info.agent_id.clone(),
+        state: TaskState::Staging,
+        resources: info.resources.clone(),
+        labels: info.labels.clone(),
+        discovery: info.discovery.clone(),
+        container: info.container.clone(),
+        health_check: info.health_check.clone(),
+        kill_policy: info.kill_policy.clone(),
+        user: info.command.as_ref().and_then(|command| command.user.clone()),
+        limits: info.limits.clone(),
+        ..Task::default()
+    }
+}
+
+fn kept(wire: &[u8]) -> Task {
+    match decode_proto(wire) {
+        Ok(task) => task,
+        Err(error) => unreachable!("what was encoded here can be decoded: {error}"),
+    }
+}
+
+/// The task with one more status, or with another in place of the last one.
+fn updated(wire: &[u8], status: &TaskStatus, same_state: bool) -> Bytes {
+    let mut task = kept(wire);
+    if same_state || task.statuses.len() >= STATUSES_MAX {
+        task.statuses.pop();
+    }
+    // What was to be said with the end of a task has been said; it may be large.
+    task.statuses.push(TaskStatus { data: None, ..status.clone() });
+    task.state = status.state;
+    task.status_update_state = Some(status.state);
+    task.status_update_uuid.clone_from(&status.uuid);
+    encode_proto(&task).into()
 }
 
 /// Final for the kernel: that a task is merely out of reach is kept apart from its state.

@@ -13,6 +13,7 @@ use super::resources::of_wire;
 use super::{Detail, Document, Order, ReadModel, TaskQuery};
 use crate::fact::Fact;
 use crate::kernel::View;
+use crate::master::watchers::Watchers;
 use crate::snapshot::Snapshot;
 
 fn any() -> Role {
@@ -96,12 +97,12 @@ async fn folding_facts_shows_what_a_snapshot_of_them_shows() {
         ])
         .collect();
     let mut snapshot = Snapshot::default();
-    let live = ReadModel::of(&snapshot);
+    let live = ReadModel::of(&snapshot, Watchers::new(10));
     for fact in &facts {
         snapshot.apply(fact);
         live.apply(std::slice::from_ref(fact), &[]);
     }
-    let (mut live, mut recovered) = (shown(&live).await, shown(&ReadModel::of(&snapshot)).await);
+    let (mut live, mut recovered) = (shown(&live).await, shown(&ReadModel::of(&snapshot, Watchers::new(10))).await);
     // Only who is connected differs: a new leader has heard of nobody yet.
     let framework = &live["frameworks"][0];
     let ids =
@@ -122,7 +123,7 @@ async fn folding_facts_shows_what_a_snapshot_of_them_shows() {
 
 #[tokio::test]
 async fn a_task_shows_its_state_and_one_status_per_state() {
-    let model = ReadModel::of(&Snapshot::default());
+    let model = ReadModel::of(&Snapshot::default(), Watchers::new(10));
     model.apply(&beginning(), &[]);
     model.apply(&[launched("one", 3_000)], &[]);
     let task = async || shown(&model).await["tasks"][0].clone();
@@ -140,7 +141,7 @@ async fn a_task_shows_its_state_and_one_status_per_state() {
 
 #[tokio::test]
 async fn offers_are_shown_while_they_are_out() {
-    let model = ReadModel::of(&Snapshot::default());
+    let model = ReadModel::of(&Snapshot::default(), Watchers::new(10));
     model.apply(&beginning(), &[]);
     let made = View::OfferMade {
         offer: OfferId::new("o"),
@@ -164,7 +165,7 @@ async fn offers_are_shown_while_they_are_out() {
 
 #[tokio::test]
 async fn what_is_forgotten_is_nowhere_any_more() {
-    let model = ReadModel::of(&Snapshot::default());
+    let model = ReadModel::of(&Snapshot::default(), Watchers::new(10));
     let framework = FrameworkId::new("f");
     model.apply(&beginning(), &[]);
     model.apply(&[launched("one", 3_000), updated("one", TaskState::Finished), launched("two", 3_001)], &[]);

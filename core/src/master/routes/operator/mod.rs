@@ -2,22 +2,29 @@
 //!
 //! What only reads is answered from the read model ([`reads`]); what changes something is an [`Order`] for the kernel.
 
+mod lists;
 mod reads;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use attica_core_api::http::{MediaType, media, read_body};
-use attica_core_api::operator::{Call, Command, Invalid, Response as Answer};
+use attica_core_api::http::{Connection, MediaType, media, read_body};
+use attica_core_api::operator::{Call, Command, DrainAgent, Invalid, Response as Answer, SetLoggingLevel, UpdateQuota};
+use attica_core_api::v1::{DrainConfig, DurationInfo};
 use attica_core_api::{decode_json, decode_proto, encode_json, encode_proto};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use http::StatusCode;
 
-use super::Master;
+pub(super) use reads::cluster_status;
+
 use super::answer::{Rejection, empty, with};
-use crate::kernel::{Input, Order, Refusal, Reply};
+use super::{Master, files};
+use crate::kernel::{Input, Order, QuotaChange, Refusal, Reply};
 use crate::master::leader::Leader;
+use crate::master::logging::Logging;
+use crate::master::view::Listing;
 
 /// Takes one call.
 pub(super) async fn call(master: &Master, leader: &Arc<Leader>, request: Request) -> Response {
@@ -30,6 +37,7 @@ pub(super) async fn call(master: &Master, leader: &Arc<Leader>, request: Request
 async fn take(master: &Master, leader: &Arc<Leader>, request: Request) -> Result<Response, Rejection> {
     let media = media::of_request(request.headers())?;
     let response_media = media::of_response(request.headers());
+    let connection = request.extensions().get::<Connection>().cloned();
     let body = read_body(request.into_body()).await?;
     let call: Call = match media {
         MediaType::Json => decode_json(&body)?,
@@ -44,43 +52,50 @@ async fn take(master: &Master, leader: &Arc<Leader>, request: Request) -> Result
         Command::GetVersion => shown(reads::version()),
         Command::GetMetrics(_) => shown(reads::metrics(&master.identity, leader)),
         Command::GetMaster => shown(reads::master(&master.identity, leader)),
-        Command::Teardown(teardown) => {
-            ask(leader, Order::Teardown { framework: teardown.framework_id }).await?;
-            Ok(empty(StatusCode::OK))
+        Command::GetMaintenanceStatus => shown(reads::maintenance_status(leader)),
+        Command::GetMaintenanceSchedule => shown(reads::maintenance_schedule(leader)),
+        Command::UpdateMaintenanceSchedule(update) => {
+            done(leader, Order::UpdateMaintenanceSchedule { schedule: update.schedule }).await
         }
-        Command::GetLoggingLevel
-        | Command::SetLoggingLevel(_)
-        | Command::ListFiles(_)
-        | Command::ReadFile(_)
-        | Command::GetState
-        | Command::GetAgents
-        | Command::GetFrameworks
-        | Command::GetExecutors
-        | Command::GetOperations
-        | Command::GetTasks
-        | Command::GetRoles
-        | Command::GetWeights
-        | Command::UpdateWeights(_)
-        | Command::Subscribe
-        | Command::ReserveResources(_)
+        Command::StartMaintenance(start) => done(leader, Order::StartMaintenance { machines: start.machines }).await,
+        Command::StopMaintenance(stop) => done(leader, Order::StopMaintenance { machines: stop.machines }).await,
+        Command::DrainAgent(drain) => done(leader, drain_order(drain)?).await,
+        Command::DeactivateAgent(call) => done(leader, Order::DeactivateAgent { agent: call.agent_id }).await,
+        Command::ReactivateAgent(call) => done(leader, Order::ReactivateAgent { agent: call.agent_id }).await,
+        Command::MarkAgentGone(call) => done(leader, Order::MarkAgentGone { agent: call.agent_id }).await,
+        Command::Teardown(call) => done(leader, Order::Teardown { framework: call.framework_id }).await,
+        Command::GetState => Ok(lists::list(leader, Listing::State, media).await),
+        Command::GetAgents => Ok(lists::list(leader, Listing::Agents, media).await),
+        Command::GetFrameworks => Ok(lists::list(leader, Listing::Frameworks, media).await),
+        Command::GetExecutors => Ok(lists::list(leader, Listing::Executors, media).await),
+        Command::GetTasks => Ok(lists::list(leader, Listing::Tasks, media).await),
+        Command::GetRoles => shown(reads::roles(leader)),
+        Command::GetWeights => shown(reads::weights(leader)),
+        Command::UpdateWeights(update) => done(leader, Order::UpdateWeights(update.weight_infos)).await,
+        Command::GetQuota => shown(reads::quotas(leader)),
+        Command::UpdateQuota(UpdateQuota { force, quota_configs }) => {
+            let change = QuotaChange::Update { configs: quota_configs, force: force.unwrap_or(false) };
+            done(leader, Order::UpdateQuota(change)).await
+        }
+        Command::SetQuota(set) => done(leader, Order::UpdateQuota(QuotaChange::Set(set.quota_request))).await,
+        Command::RemoveQuota(remove) => {
+            done(leader, Order::UpdateQuota(QuotaChange::Remove { role: remove.role })).await
+        }
+        Command::Subscribe => lists::subscribe(leader, media, connection).await,
+        Command::GetLoggingLevel => shown(reads::logging_level(&master.logging)),
+        Command::SetLoggingLevel(set) => set_logging_level(&master.logging, &set),
+        Command::ListFiles(list) => Ok(files::list(master.files.clone(), list.path).await.response()),
+        Command::ReadFile(read) => match files::read_file(master.files.clone(), read).await {
+            Ok(answer) => shown(answer),
+            Err(error) => Ok(error.response()),
+        },
+        Command::GetOperations => shown(reads::operations()),
+        Command::ReserveResources(_)
         | Command::UnreserveResources(_)
         | Command::CreateVolumes(_)
         | Command::DestroyVolumes(_)
         | Command::GrowVolume(_)
-        | Command::ShrinkVolume(_)
-        | Command::GetMaintenanceStatus
-        | Command::GetMaintenanceSchedule
-        | Command::UpdateMaintenanceSchedule(_)
-        | Command::StartMaintenance(_)
-        | Command::StopMaintenance(_)
-        | Command::DrainAgent(_)
-        | Command::DeactivateAgent(_)
-        | Command::ReactivateAgent(_)
-        | Command::GetQuota
-        | Command::UpdateQuota(_)
-        | Command::SetQuota(_)
-        | Command::RemoveQuota(_)
-        | Command::MarkAgentGone(_) => Err(Refusal::NotSupported("This operator call").into()),
+        | Command::ShrinkVolume(_) => Err(Refusal::NotSupported("This operator call").into()),
     }
 }
 
@@ -90,6 +105,38 @@ pub(super) async fn ask(leader: &Arc<Leader>, order: Order) -> Result<(), Reject
         Reply::Accepted => Ok(()),
         Reply::Refused(refusal) => Err(refusal.into()),
     }
+}
+
+fn set_logging_level(logging: &Arc<Logging>, set: &SetLoggingLevel) -> Result<Response, Rejection> {
+    let Ok(nanoseconds) = u64::try_from(set.duration.nanoseconds) else {
+        return Err(Rejection::bad("Failed to validate master::Call: 'set_logging_level.duration' is negative"));
+    };
+    match logging.set(set.level, Duration::from_nanos(nanoseconds)) {
+        Ok(()) => Ok(empty(StatusCode::OK)),
+        Err(error) => Err(Rejection::Invalid { status: StatusCode::SERVICE_UNAVAILABLE, text: error.to_string() }),
+    }
+}
+
+/// 200 for an order that is done; those that an agent still has to carry out are 202.
+async fn done(leader: &Arc<Leader>, order: Order) -> Result<Response, Rejection> {
+    ask(leader, order).await?;
+    Ok(empty(StatusCode::OK))
+}
+
+fn drain_order(drain: DrainAgent) -> Result<Order, Rejection> {
+    let grace = match drain.max_grace_period.map(|grace| grace.milliseconds()) {
+        Some(None) => {
+            let text = "Failed to validate master::Call: 'drain_agent.max_grace_period' is negative";
+            return Err(Rejection::bad(text));
+        }
+        Some(grace) => grace,
+        None => None,
+    };
+    let max_grace_period = grace.map(DurationInfo::from_milliseconds);
+    Ok(Order::DrainAgent {
+        agent: drain.agent_id,
+        config: DrainConfig { max_grace_period, mark_gone: drain.mark_gone },
+    })
 }
 
 fn encoded(media: MediaType, answer: &Answer) -> Response {

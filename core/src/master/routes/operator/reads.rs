@@ -1,13 +1,16 @@
 //! What operators are shown of the master itself.
 
 use attica_core_api::operator::{
-    GetFlags, GetHealth, GetMaster, GetMetrics, GetVersion, Response as Answer, ResponseType,
+    ClusterStatus, DrainingMachine, GetFlags, GetHealth, GetLoggingLevel, GetMaintenanceSchedule, GetMaintenanceStatus,
+    GetMaster, GetMetrics, GetOperations, GetQuota, GetRoles, GetVersion, GetWeights, Response as Answer, ResponseType,
 };
 use attica_core_api::v1::{Flag, Metric as WireMetric, VersionInfo};
 
 use crate::master::identity::{Identity, MESOS_VERSION};
 use crate::master::leader::Leader;
+use crate::master::logging::Logging;
 use crate::master::metrics;
+use crate::snapshot::Maintenance;
 
 pub(super) fn health() -> Answer {
     let get_health = Some(GetHealth { healthy: true });
@@ -41,6 +44,54 @@ pub(super) fn master(identity: &Identity, leader: &Leader) -> Answer {
         elected_time: Some(leader.elected_at.seconds()),
     };
     Answer { get_master: Some(get_master), ..of(ResponseType::GetMaster) }
+}
+
+pub(super) fn logging_level(logging: &Logging) -> Answer {
+    let get_logging_level = Some(GetLoggingLevel { level: logging.level() });
+    Answer { get_logging_level, ..of(ResponseType::GetLoggingLevel) }
+}
+
+/// None: operations are not built, so there cannot be one.
+pub(super) fn operations() -> Answer {
+    Answer { get_operations: Some(GetOperations::default()), ..of(ResponseType::GetOperations) }
+}
+
+pub(super) fn roles(leader: &Leader) -> Answer {
+    let get_roles = Some(GetRoles { roles: leader.model.role_messages() });
+    Answer { get_roles, ..of(ResponseType::GetRoles) }
+}
+
+pub(super) fn weights(leader: &Leader) -> Answer {
+    let get_weights = Some(GetWeights { weight_infos: leader.model.weights() });
+    Answer { get_weights, ..of(ResponseType::GetWeights) }
+}
+
+pub(super) fn quotas(leader: &Leader) -> Answer {
+    let get_quota = Some(GetQuota { status: leader.model.quotas() });
+    Answer { get_quota, ..of(ResponseType::GetQuota) }
+}
+
+pub(super) fn maintenance_schedule(leader: &Leader) -> Answer {
+    let schedule = leader.model.maintenance().schedule;
+    let get_maintenance_schedule = Some(GetMaintenanceSchedule { schedule });
+    Answer { get_maintenance_schedule, ..of(ResponseType::GetMaintenanceSchedule) }
+}
+
+pub(super) fn maintenance_status(leader: &Leader) -> Answer {
+    let status = cluster_status(leader);
+    let get_maintenance_status = Some(GetMaintenanceStatus { status });
+    Answer { get_maintenance_status, ..of(ResponseType::GetMaintenanceStatus) }
+}
+
+/// Where the machines of the schedule stand.
+pub(in crate::master::routes) fn cluster_status(leader: &Leader) -> ClusterStatus {
+    let Maintenance { schedule, down } = leader.model.maintenance();
+    let planned = schedule.windows.into_iter().flat_map(|window| window.machine_ids);
+    let draining = planned.filter(|machine| !down.contains(machine));
+    ClusterStatus {
+        draining_machines: draining.map(|id| DrainingMachine { id, statuses: Vec::new() }).collect(),
+        down_machines: down,
+    }
 }
 
 /// An answer of this type, its member still to be filled in.

@@ -1,0 +1,99 @@
+//! How much is logged: SET_LOGGING_LEVEL, GET_LOGGING_LEVEL, `/logging/toggle`.
+//!
+//! Level 0 is what the process was started with; 1 logs what helps to find a fault, 2 and above everything. A higher level holds for a
+//! while and ends by itself.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The way to whatever writes the log of this process: it is told the level.
+#[derive(Clone, Default)]
+pub struct LogControl(Option<Arc<dyn Fn(u32) + Send + Sync>>);
+
+impl LogControl {
+    /// Levels go to `set`.
+    pub fn new(set: impl Fn(u32) + Send + Sync + 'static) -> LogControl {
+        LogControl(Some(Arc::new(set)))
+    }
+}
+
+impl fmt::Debug for LogControl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(if self.0.is_some() { "LogControl" } else { "LogControl (none)" })
+    }
+}
+
+/// The level of this process.
+#[derive(Debug)]
+pub(super) struct Logging {
+    control: LogControl,
+    level: Mutex<u32>,
+    /// How often it was set: what was to end an earlier setting does not end a later one.
+    settings: AtomicU64,
+}
+
+/// The level cannot be set: nobody said how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("The log of this process has one level only")]
+pub(super) struct NoControl;
+
+impl Logging {
+    pub(super) fn new(control: LogControl) -> Logging {
+        Logging { control, level: Mutex::new(0), settings: AtomicU64::new(0) }
+    }
+
+    /// The level now.
+    pub(super) fn level(&self) -> u32 {
+        *self.lock()
+    }
+
+    /// Logs more for a while.
+    pub(super) fn set(self: &Arc<Self>, level: u32, duration: Duration) -> Result<(), NoControl> {
+        self.change(level)?;
+        let setting = self.settings.fetch_add(1, Ordering::SeqCst) + 1;
+        let logging = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(duration).await;
+            if logging.settings.load(Ordering::SeqCst) == setting {
+                // It could be set, so it can be set back.
+                let _ = logging.change(0);
+            }
+        });
+        Ok(())
+    }
+
+    fn change(&self, level: u32) -> Result<(), NoControl> {
+        let set = self.control.0.as_ref().ok_or(NoControl)?;
+        let mut current = self.lock();
+        set(level);
+        *current = level;
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, u32> {
+        // Nothing panics while it holds the lock.
+        self.level.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_level_ends_by_itself_and_a_later_one_counts() {
+        let (told, mut levels) = tokio::sync::mpsc::unbounded_channel();
+        let logging = Arc::new(Logging::new(LogControl::new(move |level| assert!(told.send(level).is_ok()))));
+        logging.set(1, Duration::from_millis(1)).unwrap();
+        logging.set(2, Duration::from_millis(50)).unwrap();
+        let set = std::time::Instant::now();
+        for expected in [1, 2, 0] {
+            assert_eq!(levels.recv().await, Some(expected));
+        }
+        assert!(set.elapsed() >= Duration::from_millis(49), "the end of the first one ended the second");
+        assert_eq!(logging.level(), 0);
+        assert_eq!(Arc::new(Logging::new(LogControl::default())).set(1, Duration::ZERO), Err(NoControl));
+    }
+}
