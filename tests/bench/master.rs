@@ -1,6 +1,6 @@
 //! One master with simulated agents, everything durable. Row m1: status updates per second: tasks launched, each reported running,
-//! told to the framework, and acknowledged. Row f2b: a task ended, until its resources are offered again. Row g: what an agent and a
-//! running task cost in memory.
+//! told to the framework, and acknowledged. Row e2: reading `/state` of a large cluster, and asking `/health` while others read it.
+//! Row f2b: a task ended, until its resources are offered again. Row g: what an agent and a running task cost in memory.
 
 #![allow(clippy::expect_used, reason = "a benchmark that cannot go on ends")]
 
@@ -19,7 +19,8 @@ use attica_core_api::http::{Client, Protocol};
 use attica_core_api::resources::parse;
 use attica_core_api::scheduler::EventType;
 use attica_core_api::v1::{
-    CommandInfo, FrameworkInfo, LaunchOperation, Offer, OfferOperation, OfferOperationType, TaskId, TaskInfo, TaskState,
+    CommandInfo, FrameworkInfo, LaunchOperation, Offer, OfferOperation, OfferOperationType, TaskId, TaskInfo,
+    TaskState, TaskStatus,
 };
 use fsync::Disk;
 use http::HeaderMap;
@@ -34,6 +35,10 @@ const UPDATES: (usize, usize) = (100, 20_000);
 const MEMORY: (usize, usize) = (5_000, 100_000);
 /// So often f2b has a task end.
 const HAND_OVERS: usize = 100;
+/// Agents, running tasks and finished tasks of e2.
+const STATE: (usize, usize, usize) = (10_000, 100_000, 100_000);
+/// Who reads `/state` while `/health` is asked.
+const READERS: usize = 5;
 const RESOURCES: &str = "cpus:1000;mem:1000000";
 /// Acknowledgements under way at the same time: each waits for its commit, so that few of them would measure the disk.
 const ACKNOWLEDGEMENTS: usize = 512;
@@ -55,6 +60,11 @@ async fn main() {
             figures.push(f2b(directory.path(), disk).await);
         }
         report::print_beside(&figures, &[("f2b.offered_again", 712.0), ("f2b.offered_again.plain_disk", 712.0)]);
+    }
+    if report::is_wanted("e2") {
+        // So has reading.
+        let [_slowed, plain] = &disks;
+        report::print(&e2(directory.path(), plain).await);
     }
     if report::is_wanted("g") {
         // Memory has nothing to do with the disk: the quicker one will do.
@@ -137,6 +147,63 @@ async fn f2b(directory: &Path, disk: &Disk) -> Figure {
     }
 }
 
+/// How long reading takes.
+async fn e2(directory: &Path, disk: &Disk) -> [Figure; 2] {
+    let place = tempfile::tempdir_in(directory).expect("a directory");
+    let site = roles::Site::new(place.path(), disk).await;
+    let (agents, running, finished) = STATE;
+    let kept = finished.to_string();
+    let flags = ["--listen", "127.0.0.1:0", "--max-completed-tasks-per-framework", &kept];
+    let master = site.start("master", "master", &flags);
+    let _agents = SimulatedAgents::register(&master.address, agents, RESOURCES).await;
+    let mut framework = Framework::run(&master.address, agents, running + finished).await;
+    framework.end(finished).await;
+    let figure = |bench: &str, value, reach| Figure {
+        bench: bench.to_owned(),
+        value,
+        unit: "ms",
+        reach: Some(reach),
+        better: Better::Lower,
+        fsync_ms: None,
+    };
+    let state_ms = state_ms(&master.address, running + finished).await;
+    let health_ms = health_ms(&master.address).await;
+    framework.calls.teardown().await.expect("torn down");
+    [figure("e2.state", state_ms, 200.0), figure("e2.health", health_ms, 2.0)]
+}
+
+/// Asking `/health` while others read `/state`, in milliseconds; the median.
+async fn health_ms(master: &str) -> f64 {
+    let state: http::Uri = format!("http://{master}/state").parse().expect("an address");
+    let mut readers = tokio::task::JoinSet::new();
+    for _ in 0..READERS {
+        let state = state.clone();
+        readers.spawn(async move {
+            let client = Client::new(Protocol::Http1, Duration::from_secs(60));
+            loop {
+                let response = client.get(&state, HeaderMap::new()).await.expect("an answer");
+                let mut body = response.into_body();
+                // What is read is dropped: keeping it would measure this process.
+                while let Some(frame) = body.frame().await {
+                    frame.expect("a whole body");
+                }
+            }
+        });
+    }
+    let client = Client::new(Protocol::Http1, Duration::from_secs(60));
+    let health = format!("http://{master}/health").parse().expect("an address");
+    let mut samples = Vec::new();
+    for _ in 0..500 {
+        let started = Instant::now();
+        let response = client.get(&health, HeaderMap::new()).await.expect("an answer");
+        assert!(response.status().is_success());
+        drop(response.into_body().collect().await);
+        samples.push(started.elapsed().as_secs_f64() * 1e3);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    report::median(samples)
+}
+
 /// How much the master's memory grows by agents and by their tasks.
 async fn g(directory: &Path, disk: &Disk) -> [Figure; 2] {
     let place = tempfile::tempdir_in(directory).expect("a directory");
@@ -166,6 +233,8 @@ async fn g(directory: &Path, disk: &Disk) -> [Figure; 2] {
 /// A framework all of whose tasks run.
 struct Framework {
     calls: Calls,
+    signals: Signals,
+    acknowledging: Arc<Semaphore>,
     /// From the first launch to the last acknowledgement.
     seconds: f64,
 }
@@ -193,21 +262,57 @@ impl Framework {
                     let status = event.update.unwrap_or_default().status;
                     assert_eq!(status.state, TaskState::Running, "{status:?}");
                     running += 1;
-                    let permit = acknowledging.clone().acquire_owned().await.expect("never closed");
-                    let calls = calls.clone();
-                    tokio::spawn(async move {
-                        calls.acknowledge(&status).await.expect("acknowledged");
-                        drop(permit);
-                    });
+                    acknowledge(&calls, &acknowledging, status).await;
                 }
                 _ => {}
             }
         }
-        let all = u32::try_from(ACKNOWLEDGEMENTS).expect("few");
-        let _idle = acknowledging.acquire_many(all).await.expect("never closed");
+        settled(&acknowledging).await;
         let seconds = started.expect("offers came").elapsed().as_secs_f64();
-        Framework { calls, seconds }
+        Framework { calls, signals, acknowledging, seconds }
     }
+
+    /// Ends the first tasks, and returns once all of that has been acknowledged.
+    async fn end(&mut self, tasks: usize) {
+        let calls = self.calls.clone();
+        let killing = tokio::spawn(async move {
+            let under_way = Arc::new(Semaphore::new(ACKNOWLEDGEMENTS));
+            for number in 0..tasks {
+                let permit = under_way.clone().acquire_owned().await.expect("never closed");
+                let calls = calls.clone();
+                tokio::spawn(async move {
+                    calls.kill(TaskId::new(format!("update-{number}")), None).await.expect("killed");
+                    drop(permit);
+                });
+            }
+        });
+        let mut ended = 0;
+        while ended < tasks {
+            let event = event(&mut self.signals).await;
+            if event.r#type == Some(EventType::Update) {
+                ended += 1;
+                acknowledge(&self.calls, &self.acknowledging, event.update.unwrap_or_default().status).await;
+            }
+        }
+        killing.await.expect("all killed");
+        settled(&self.acknowledging).await;
+    }
+}
+
+/// Acknowledges beside what goes on.
+async fn acknowledge(calls: &Calls, acknowledging: &Arc<Semaphore>, status: TaskStatus) {
+    let permit = acknowledging.clone().acquire_owned().await.expect("never closed");
+    let calls = calls.clone();
+    tokio::spawn(async move {
+        calls.acknowledge(&status).await.expect("acknowledged");
+        drop(permit);
+    });
+}
+
+/// Waits until no acknowledgement is under way.
+async fn settled(acknowledging: &Semaphore) {
+    let all = u32::try_from(ACKNOWLEDGEMENTS).expect("few");
+    let _idle = acknowledging.acquire_many(all).await.expect("never closed");
 }
 
 /// Reading the whole `/state` with all tasks running, in milliseconds; the median.

@@ -34,6 +34,10 @@ pub(crate) enum Fault {
     SetQuota { role: usize, cpus: u64, limit: Option<u64> },
     /// The connection of an agent or a scheduler to its master ends.
     BreakStream { node: Node },
+    /// An operator has an agent drained.
+    Drain { agent: usize },
+    /// An operator lets an agent take part again.
+    Reactivate { agent: usize },
 }
 
 /// What goes wrong in a run.
@@ -116,6 +120,9 @@ impl Fault {
                 Self::SetQuota { role: random.index(2), cpus, limit: (limit < 8).then_some(limit) }
             }
             79..83 => Self::BreakStream { node: any_peer(size, random) },
+            // What the service layer keeps up may not be killed without its being asked; that is another story.
+            88..91 if size.paas == 0 => Self::Drain { agent },
+            91..95 if size.paas == 0 => Self::Reactivate { agent },
             _ => Self::Heal,
         }
     }

@@ -293,6 +293,13 @@ impl Master {
         }
     }
 
+    /// An operator's order; nobody waits for the answer.
+    pub(crate) fn ordered(&mut self, order: Order, out: &mut Out) {
+        let Role::Leading(leader) = &mut self.role else { return };
+        leader.inputs.push_back(Input::Order { order: Box::new(order), reply: ReplyTo(0) });
+        out.timers.push((1, Timer::Work { epoch: leader.epoch }));
+    }
+
     /// One turn of the shell: inputs, the passage of time, and the writer.
     fn work(&mut self, now: u64, rules: Rules, out: &mut Out) -> Result<(), String> {
         let node = Node::Master(self.index);

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use attica_core::kernel::Reply;
+use attica_core::kernel::{Order, Reply};
+use attica_core::snapshot::Service as AgentService;
 use attica_core_api::scheduler::{Command, Event as SchedulerEvent};
+use attica_core_api::v1::{AgentId, DrainConfig, DurationInfo};
 
 use crate::agent::Agent;
 use crate::checks::Checks;
@@ -147,6 +149,7 @@ impl World {
             self.step(event).map_err(|violation| format!("{violation} (at {at} ms)"))?;
         }
         self.checks.finally(&self.store, &self.masters, &self.agents, &self.schedulers)?;
+        self.all_take_part()?;
         self.service.finally(self.now, &self.agents, &mut summary)?;
         summary.add("epochs", self.store.lead.epoch);
         self.checks.summarise(&mut summary);
@@ -183,6 +186,9 @@ impl World {
             }
             Event::Survey => {
                 self.plan(SURVEY_MS, Event::Survey);
+                if self.now >= FAULTS_UNTIL_MS {
+                    self.reactivate_all();
+                }
                 self.service.survey(&self.agents)?;
                 let away = self.now < self.stores_away.until;
                 self.checks.survey(self.now, &self.store, away, &self.masters, &self.agents)
@@ -487,11 +493,51 @@ impl World {
                 return self.masters.iter_mut().for_each(|master| master.set_quota(role, cpus, limit));
             }
             Fault::BreakStream { node } => return self.break_stream(node),
+            Fault::Drain { agent } => {
+                let max_grace_period = Some(DurationInfo::from_milliseconds(self.random.within(0..2_000)));
+                let config = DrainConfig { max_grace_period, mark_gone: false };
+                return self.order(agent, |agent| Order::DrainAgent { agent, config });
+            }
+            Fault::Reactivate { agent } => return self.order(agent, |agent| Order::ReactivateAgent { agent }),
         };
         self.network.lose_from(struck, &mut self.random);
         // The operating system closes the connections of a process that died; those of a machine that lost power stay open.
         if self.random.percent(70) {
             out.messages.into_iter().for_each(|message| self.put(message));
+        }
+    }
+
+    /// An operator asks whoever thinks that it leads.
+    fn order(&mut self, agent: usize, order: impl FnOnce(AgentId) -> Order) {
+        let Some(agent) = self.agents[agent].disk.id.clone() else { return };
+        let order = order(agent);
+        for index in 0..self.masters.len() {
+            let mut out = Out::default();
+            self.masters[index].ordered(order.clone(), &mut out);
+            for (delay_ms, timer) in out.timers {
+                self.plan(delay_ms, Event::Timer(Node::Master(index), timer));
+            }
+        }
+    }
+
+    /// Every drain has come to its end, and every agent was let in again.
+    fn all_take_part(&self) -> Result<(), String> {
+        for id in self.agents.iter().filter_map(|agent| agent.disk.id.as_ref()) {
+            match self.store.snapshot.agents.get(id).map(|record| &record.service) {
+                None | Some(AgentService::Active) => {}
+                Some(service) => return Err(format!("{id} is still {service:?}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// In the end every agent takes part again, as soon as its drain lets it.
+    fn reactivate_all(&mut self) {
+        for index in 0..self.agents.len() {
+            let record = self.agents[index].disk.id.as_ref().and_then(|id| self.store.snapshot.agents.get(id));
+            if record.is_some_and(|record| record.service != AgentService::Active) {
+                self.order(index, |agent| Order::ReactivateAgent { agent });
+            }
         }
     }
 

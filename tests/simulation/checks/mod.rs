@@ -18,6 +18,7 @@ mod i9_events;
 mod paas;
 
 use attica_core::fact::Fact;
+use attica_core::snapshot::Service;
 use attica_core_api::link;
 use attica_core_api::v1::{FrameworkId, TaskStatus};
 
@@ -159,6 +160,8 @@ impl Checks {
             Fact::UpdateAcknowledged { .. } => counts.count("updates acknowledged"),
             Fact::FrameworkRemoved { .. } => counts.count("frameworks removed"),
             Fact::QuotasUpdated { .. } => counts.count("quotas set"),
+            Fact::AgentServiceChanged { service: Service::Draining { .. }, .. } => counts.count("drains"),
+            Fact::AgentServiceChanged { service: Service::Drained { .. }, .. } => counts.count("agents drained"),
             _ => {}
         }
     }
