@@ -21,6 +21,7 @@ mod machine;
 mod sandbox;
 mod shell;
 mod supervisor;
+mod volumes;
 
 pub use args::Args;
 pub use machine::ResourcesError;

@@ -6,12 +6,14 @@
 use attica_allocator::Role;
 use attica_core_api::operator::{QuotaConfig, Schedule};
 use attica_core_api::v1::{
-    AgentId, AgentInfo, FrameworkId, FrameworkInfo, KillPolicy, MachineId, TaskId, TaskInfo, TaskStatus, WeightInfo,
+    AgentId, AgentInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy, MachineId,
+    OfferOperation, OperationStatus, Resource, TaskId, TaskInfo, TaskStatus, WeightInfo,
 };
 use attica_core_api::{Timestamp, encode_json};
 use attica_core_store as store;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::snapshot::Service;
 
@@ -24,6 +26,14 @@ const VERSION: i16 = 1;
 pub enum Fact {
     /// A framework subscribed, for the first time or again. Its failover deadline, if any, is void.
     FrameworkSubscribed {
+        /// The framework, its id set.
+        info: Box<FrameworkInfo>,
+        /// When.
+        #[serde(with = "milliseconds")]
+        at: Timestamp,
+    },
+    /// A framework described itself anew.
+    FrameworkUpdated {
         /// The framework, its id set.
         info: Box<FrameworkInfo>,
         /// When.
@@ -100,8 +110,11 @@ pub enum Fact {
         /// The role whose offer was used.
         #[serde(with = "role_name")]
         role: Role,
-        /// The task, with its agent, and each resource with its `allocation_info`.
+        /// The task, with its agent, and each resource with its `allocation_info`. A task of a group has its group's executor.
         task: Box<TaskInfo>,
+        /// What it has in common with the tasks that are started together with it, if there are any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<String>,
         /// When.
         #[serde(with = "milliseconds")]
         at: Timestamp,
@@ -182,12 +195,73 @@ pub enum Fact {
         /// The role is set in each.
         weights: Vec<WeightInfo>,
     },
+    /// The first task of an executor was launched: the executor runs, or is going to.
+    ExecutorLaunched {
+        /// The framework.
+        framework: FrameworkId,
+        /// The agent.
+        agent: AgentId,
+        /// The role whose offer was used.
+        #[serde(with = "role_name")]
+        role: Role,
+        /// The executor, with its framework, and each resource with its `allocation_info`.
+        executor: Box<ExecutorInfo>,
+        /// When.
+        #[serde(with = "milliseconds")]
+        at: Timestamp,
+    },
+    /// An executor has ended: what it used itself is free.
+    ExecutorEnded {
+        /// The framework.
+        framework: FrameworkId,
+        /// The agent.
+        agent: AgentId,
+        /// The executor.
+        executor: ExecutorId,
+    },
+    /// What reservations and volumes have been made of the agent's resources while it ran: all of them.
+    AgentShaped {
+        /// The agent.
+        agent: AgentId,
+        /// The resources that it has instead of as many of those that it declared.
+        resources: Vec<Resource>,
+    },
+    /// An operation on an agent's resources took effect in the books; its agent has its own part still to do.
+    OperationStarted {
+        /// The operation.
+        #[serde(with = "uuid_text")]
+        operation: Uuid,
+        /// Whose it is; absent for an operator's.
+        framework: Option<FrameworkId>,
+        /// Where.
+        agent: AgentId,
+        /// What.
+        info: Box<OfferOperation>,
+        /// When.
+        #[serde(with = "milliseconds")]
+        at: Timestamp,
+    },
+    /// An operation is over, and its framework has to acknowledge that.
+    OperationUpdated {
+        /// The operation.
+        #[serde(with = "uuid_text")]
+        operation: Uuid,
+        /// How it ended, with the uuid of the acknowledgement.
+        status: Box<OperationStatus>,
+    },
+    /// An operation is over, and nobody waits to hear of it (any more).
+    OperationEnded {
+        /// The operation.
+        #[serde(with = "uuid_text")]
+        operation: Uuid,
+    },
 }
 
 impl store::Fact for Fact {
     fn kind(&self) -> &'static str {
         match self {
             Self::FrameworkSubscribed { .. } => "framework_subscribed",
+            Self::FrameworkUpdated { .. } => "framework_updated",
             Self::FrameworkDisconnected { .. } => "framework_disconnected",
             Self::FrameworkRemoved { .. } => "framework_removed",
             Self::FrameworkForgotten { .. } => "framework_forgotten",
@@ -207,6 +281,12 @@ impl store::Fact for Fact {
             Self::QuotasUpdated { .. } => "quotas_updated",
             Self::QuotaRemoved { .. } => "quota_removed",
             Self::WeightsUpdated { .. } => "weights_updated",
+            Self::ExecutorLaunched { .. } => "executor_launched",
+            Self::ExecutorEnded { .. } => "executor_ended",
+            Self::AgentShaped { .. } => "agent_shaped",
+            Self::OperationStarted { .. } => "operation_started",
+            Self::OperationUpdated { .. } => "operation_updated",
+            Self::OperationEnded { .. } => "operation_ended",
         }
     }
 
@@ -268,5 +348,18 @@ mod hex {
         let byte = |place: usize| text.get(place..place + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
         let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(byte).collect();
         bytes.map(Bytes::from).ok_or_else(|| de::Error::custom("expected pairs of hexadecimal digits"))
+    }
+}
+
+mod uuid_text {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+    use uuid::Uuid;
+
+    pub(super) fn serialize<S: Serializer>(uuid: &Uuid, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(uuid)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Uuid, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }

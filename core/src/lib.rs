@@ -10,9 +10,10 @@
 //! shell holds sends and replies back until the batch that carries their facts, and every earlier one, is committed. Only the
 //! allocator computes with resources.
 //!
-//! Durable are frameworks with their failover deadline, agents and whether operators let them take part, what is planned for machines,
-//! tasks, the kills asked for, quotas and weights, and every status update that its scheduler has not acknowledged. Not durable, and
-//! rebuilt by whoever connects again: connections, offers, decline filters and suppressed roles.
+//! Durable are frameworks with their failover deadline, agents with their executors, with what reservations and volumes have been made
+//! of their resources and with whether operators let them take part, operations, what is planned for machines, tasks, the kills asked
+//! for, quotas and weights, and every status update that its scheduler has not acknowledged. Not durable, and rebuilt by whoever
+//! connects again: connections, offers, decline filters and suppressed roles.
 
 pub mod fact;
 pub mod kernel;

@@ -9,10 +9,11 @@ use attica_allocator::Role;
 use attica_core_api::Timestamp;
 use attica_core_api::operator::{QuotaConfig, Schedule};
 use attica_core_api::v1::{
-    AgentId, AgentInfo, DrainConfig, FrameworkId, FrameworkInfo, KillPolicy, MachineId, TaskId, TaskInfo, TaskState,
-    TaskStatus,
+    AgentId, AgentInfo, DrainConfig, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy, MachineId,
+    OfferOperation, OperationStatus, Resource, TaskId, TaskInfo, TaskState, TaskStatus,
 };
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::fact::{Fact, milliseconds};
 
@@ -29,6 +30,8 @@ pub struct Snapshot {
     pub weights: BTreeMap<String, f64>,
     /// What is planned for machines, and which are down.
     pub maintenance: Maintenance,
+    /// All operations that are not over, or whose framework has not acknowledged that they are.
+    pub operations: BTreeMap<Uuid, OperationRecord>,
 }
 
 /// The maintenance of machines.
@@ -124,6 +127,36 @@ pub struct AgentRecord {
     pub unreachable_at: Option<Timestamp>,
     /// Whether an operator lets it take part.
     pub service: Service,
+    /// What was made of its resources while it ran.
+    pub shaped: Vec<Resource>,
+    /// Its executors.
+    pub executors: BTreeMap<(FrameworkId, ExecutorId), ExecutorRecord>,
+}
+
+/// An executor that runs, or is going to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExecutorRecord {
+    /// The role whose offer was used.
+    pub role: Role,
+    /// The executor as it was launched.
+    pub info: ExecutorInfo,
+    /// When its first task was launched.
+    pub launched_at: Timestamp,
+}
+
+/// An operation on an agent's resources.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OperationRecord {
+    /// Whose it is; `None` for an operator's.
+    pub framework: Option<FrameworkId>,
+    /// Where.
+    pub agent: AgentId,
+    /// What.
+    pub info: OfferOperation,
+    /// How it ended, as long as its framework has not acknowledged that; `None` while it is under way.
+    pub status: Option<OperationStatus>,
+    /// When it started.
+    pub started_at: Timestamp,
 }
 
 /// A task.
@@ -133,6 +166,8 @@ pub struct TaskRecord {
     pub role: Role,
     /// The task as it was launched.
     pub info: TaskInfo,
+    /// What it has in common with the tasks that are started together with it.
+    pub group: Option<String>,
     /// The state that its agent reported last, or in which the master ended it.
     pub state: TaskState,
     /// The status it got last, if any: the visible state is this one's.
@@ -182,6 +217,10 @@ impl Snapshot {
     pub fn apply(&mut self, fact: &Fact) {
         match fact {
             Fact::FrameworkSubscribed { info, at } => self.subscribe(info, *at),
+            Fact::FrameworkUpdated { info, .. } => {
+                let Some(id) = &info.id else { unreachable!("a framework has an id") };
+                self.framework(id).info = (**info).clone();
+            }
             Fact::FrameworkDisconnected { framework, deadline, at } => {
                 self.framework(framework).presence = FrameworkPresence::Disconnected { at: *at, deadline: *deadline };
             }
@@ -202,10 +241,11 @@ impl Snapshot {
             Fact::MaintenanceChanged { schedule, down } => {
                 self.maintenance = Maintenance { schedule: schedule.clone(), down: down.clone() };
             }
-            Fact::TaskLaunched { framework, role, task, at } => {
+            Fact::TaskLaunched { framework, role, task, group, at } => {
                 let record = TaskRecord {
                     role: role.clone(),
                     info: (**task).clone(),
+                    group: group.clone(),
                     state: TaskState::Staging,
                     status: None,
                     reach: Reach::Reachable,
@@ -253,6 +293,31 @@ impl Snapshot {
             Fact::WeightsUpdated { weights } => {
                 self.weights.extend(weights.iter().filter_map(|info| Some((info.role.clone()?, info.weight))));
             }
+            Fact::ExecutorLaunched { framework, agent, role, executor, at } => {
+                let record = ExecutorRecord { role: role.clone(), info: (**executor).clone(), launched_at: *at };
+                let name = (framework.clone(), executor.executor_id.clone());
+                self.agent(agent).executors.insert(name, record);
+            }
+            Fact::ExecutorEnded { framework, agent, executor } => {
+                self.agent(agent).executors.remove(&(framework.clone(), executor.clone()));
+            }
+            Fact::AgentShaped { agent, resources } => self.agent(agent).shaped.clone_from(resources),
+            Fact::OperationStarted { operation, framework, agent, info, at } => {
+                let record = OperationRecord {
+                    framework: framework.clone(),
+                    agent: agent.clone(),
+                    info: (**info).clone(),
+                    status: None,
+                    started_at: *at,
+                };
+                self.operations.insert(*operation, record);
+            }
+            Fact::OperationUpdated { operation, status } => {
+                self.operation(operation).status = Some((**status).clone());
+            }
+            Fact::OperationEnded { operation } => {
+                self.operations.remove(operation);
+            }
         }
     }
 
@@ -272,9 +337,10 @@ impl Snapshot {
 
     fn register(&mut self, info: &AgentInfo, version: &str, boot_id: &str, at: Timestamp) {
         let Some(id) = &info.id else { unreachable!("an agent without an id is never registered") };
-        let before = self.agents.get(id);
-        let registered_at = before.map_or(at, |agent| agent.registered_at);
-        let service = before.map(|agent| agent.service.clone()).unwrap_or_default();
+        let before = self.agents.remove(id);
+        let registered_at = before.as_ref().map_or(at, |agent| agent.registered_at);
+        let kept = before.map(|agent| (agent.service, agent.shaped, agent.executors));
+        let (service, shaped, executors) = kept.unwrap_or_default();
         let record = AgentRecord {
             info: info.clone(),
             version: version.to_owned(),
@@ -283,6 +349,8 @@ impl Snapshot {
             reregistered_at: at,
             unreachable_at: None,
             service,
+            shaped,
+            executors,
         };
         self.agents.insert(id.clone(), record);
     }
@@ -298,6 +366,13 @@ impl Snapshot {
         match self.agents.get_mut(id) {
             Some(agent) => agent,
             None => unreachable!("a fact names the agent {id}, which no earlier fact brought in"),
+        }
+    }
+
+    fn operation(&mut self, id: &Uuid) -> &mut OperationRecord {
+        match self.operations.get_mut(id) {
+            Some(operation) => operation,
+            None => unreachable!("a fact names the operation {id}, which no earlier fact brought in"),
         }
     }
 

@@ -6,7 +6,8 @@ use attica_core_api::client::{Backoff, Detection, Masters, Pause, Records, Strea
 use attica_core_api::encode_proto;
 use attica_core_api::http::{Client, ClientError, MediaType, Protocol};
 use attica_core_api::link::{
-    Call, Event, HEARTBEAT_DEFAULT_MS, MISSED_LIMIT_DEFAULT, Registered, STREAM_ID_HEADER, StatusUpdate, TaskReport,
+    Call, Event, HEARTBEAT_DEFAULT_MS, MISSED_LIMIT_DEFAULT, OperationStatus, Registered, STREAM_ID_HEADER,
+    StatusUpdate, TaskReport,
 };
 use attica_core_api::v1::AgentId;
 use bytes::Bytes;
@@ -32,6 +33,7 @@ const MAX_TEXT_BYTES: usize = 1_024;
 pub(crate) enum Outgoing {
     Updates(Vec<StatusUpdate>),
     Tasks(Vec<TaskReport>),
+    Operation(OperationStatus),
     /// Give this stream up.
     Close {
         reason: String,
@@ -247,6 +249,10 @@ impl Stream {
                         self.send_updates(agent_id, epoch, &mut updates).await?;
                         self.send_tasks(&Call::tasks(agent_id.clone(), epoch, tasks)).await?;
                     }
+                    Outgoing::Operation(status) => {
+                        self.send_updates(agent_id, epoch, &mut updates).await?;
+                        self.send_patiently(&Call::operation_status(agent_id.clone(), epoch, status)).await?;
+                    }
                     Outgoing::Close { reason } => return Err(Failure::Disobeyed(reason)),
                 }
             }
@@ -273,12 +279,18 @@ impl Stream {
         while !updates.is_empty() {
             let rest = updates.split_off(updates.len().min(MAX_UPDATES));
             let statuses = Call::statuses(agent_id.clone(), epoch, std::mem::replace(updates, rest));
-            while let Err(failure) = self.call(&statuses).await {
-                if !failure.is_busy() {
-                    return Err(failure);
-                }
-                tokio::time::sleep(BUSY_PAUSE).await;
+            self.send_patiently(&statuses).await?;
+        }
+        Ok(())
+    }
+
+    /// Repeats a call until the master is no longer too busy for it.
+    async fn send_patiently(&self, call: &Call) -> Result<(), Failure> {
+        while let Err(failure) = self.call(call).await {
+            if !failure.is_busy() {
+                return Err(failure);
             }
+            tokio::time::sleep(BUSY_PAUSE).await;
         }
         Ok(())
     }

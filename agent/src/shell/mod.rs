@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use attica_core_api::link::{Register, StatusUpdate};
+use attica_core_api::link::{Operation, OperationStatus, Register, StatusUpdate};
+use attica_core_api::v1::OperationState;
 use attica_core_api::{Now, Tick, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -24,6 +25,7 @@ use crate::http::view::{self, View};
 use crate::launcher::protocol::{ContainerId, IsolationKind, LaunchSpec, Reply, Request};
 use crate::sandbox;
 use crate::supervisor::{Effect, Input, Supervisor};
+use crate::volumes;
 
 /// Messages that wait for the loop; whoever sends more waits.
 const MAX_MESSAGES: usize = 4_096;
@@ -190,6 +192,7 @@ impl Shell {
                 | Effect::Launch(_)
                 | Effect::Ask(_)
                 | Effect::Send(_)
+                | Effect::Operate(_)
                 | Effect::ListTasks(_)
                 | Effect::Watch(..)
                 | Effect::Unwatch(_)
@@ -228,6 +231,7 @@ impl Shell {
                 if ended.iter().any(|container| self.incomplete.contains(container)) => {}
             Effect::Ask(request) => self.ask(request),
             Effect::Send(update) => self.updates.push(*update),
+            Effect::Operate(operation) => self.operate(*operation),
             Effect::ListTasks(tasks) => {
                 self.send_updates();
                 self.tell_master(Outgoing::Tasks(tasks));
@@ -246,12 +250,31 @@ impl Shell {
         if self.unprepared.remove(&spec.container) {
             return;
         }
-        match sandbox::make(&spec.directory, spec.user.as_deref()) {
+        match self.prepare(&spec) {
             Ok(()) => self.ask(Request::Launch(vec![spec])),
-            Err(error) => {
-                self.aftermath.push(Input::NotPrepared { container: spec.container, error: crate::error_chain(&error) })
-            }
+            Err(error) => self.aftermath.push(Input::NotPrepared { container: spec.container, error }),
         }
+    }
+
+    fn prepare(&self, spec: &LaunchSpec) -> Result<(), String> {
+        let user = spec.user.as_deref();
+        sandbox::make(&spec.directory, user).map_err(|error| crate::error_chain(&error))?;
+        let Some(task) = self.supervisor.task_in(&spec.container) else { return Ok(()) };
+        volumes::show(&self.work_dir, &task.info.resources, &spec.directory, user)
+            .map_err(|error| crate::error_chain(&error))
+    }
+
+    fn operate(&self, operation: Operation) {
+        let outcome = volumes::operate(&self.work_dir, &operation.info);
+        let status = match outcome {
+            Ok(()) => OperationStatus { uuid: operation.uuid, state: OperationState::Finished, message: None },
+            Err(error) => OperationStatus {
+                uuid: operation.uuid,
+                state: OperationState::Failed,
+                message: Some(crate::error_chain(&error)),
+            },
+        };
+        self.tell_master(Outgoing::Operation(status));
     }
 
     // A channel whose receiver is gone belongs to a connection that has just ended: that is on its way as a message, and

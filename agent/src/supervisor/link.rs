@@ -39,6 +39,7 @@ impl Supervisor {
             EventType::ShutdownExecutor => event.shutdown_executor.map(|shutdown| {
                 tracing::warn!(executor = %shutdown.executor_id, framework = %shutdown.framework_id, "there is no such executor to shut down");
             }),
+            EventType::Operation => event.operation.map(|operation| out.push(Effect::Operate(operation))),
             EventType::Heartbeat => Some(()),
         };
         if obeyed.is_none() {

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use attica_core_api::link::{Event, Register, StatusUpdate, TaskDigest, TaskReport};
+use attica_core_api::link::{Event, Operation, Register, StatusUpdate, TaskDigest, TaskReport};
 use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, TaskId};
 use attica_core_api::{Entropy, Now, Tick};
 
@@ -108,6 +108,8 @@ pub(crate) enum Effect {
     Ask(Request),
     /// Tell the master.
     Send(Box<StatusUpdate>),
+    /// Make or destroy what an operation is about, and tell the master how that went.
+    Operate(Box<Operation>),
     /// Tell the master which tasks there are.
     ListTasks(Vec<TaskReport>),
     /// Begin to probe a task.
@@ -234,6 +236,11 @@ impl Supervisor {
         }
     }
 
+    /// The task in a container.
+    pub(crate) fn task_in(&self, container: &ContainerId) -> Option<&Task> {
+        self.tasks.get(self.by_container.get(container)?)
+    }
+
     fn key_of(&self, container: &ContainerId) -> Option<TaskKey> {
         self.by_container.get(container).cloned()
     }
@@ -276,6 +283,7 @@ impl Supervisor {
             task_count: u32::try_from(self.tasks.len()).unwrap_or(u32::MAX),
             checkpointed: self.agent_id.is_some(),
             replaces: self.replaces.clone(),
+            executors: Vec::new(),
         }
     }
 }

@@ -222,7 +222,7 @@ async fn answer(State(heard): State<Arc<Mutex<Heard>>>, request: Request) -> Res
             }
         }
         CallType::Tasks => heard.tasks.push(call.tasks.unwrap().tasks),
-        CallType::Message | CallType::ExecutorExited => {}
+        CallType::Message | CallType::ExecutorExited | CallType::OperationStatus => {}
     }
     StatusCode::ACCEPTED.into_response()
 }

@@ -1,13 +1,15 @@
 //! An agent as the kernel sees it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use attica_allocator::AgentKey;
+use attica_allocator::{AgentKey, Resources};
 use attica_core_api::Tick;
 use attica_core_api::link::TaskDigest;
 use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, TaskId};
+use uuid::Uuid;
 
+use super::executor::{Executor, ExecutorName};
 use super::input::LinkId;
 use crate::snapshot::Service;
 
@@ -46,6 +48,14 @@ pub(super) struct Agent {
     pub tasks: BTreeSet<(FrameworkId, TaskId)>,
     /// From `tasks`. Over those that have not ended.
     pub digest: TaskDigest,
+    /// Durable. Its executors.
+    pub executors: BTreeMap<ExecutorName, Executor>,
+    /// Not durable. The executors that it said live when it registered.
+    pub reported: BTreeSet<ExecutorName>,
+    /// Durable. What reservations and volumes have been made of its resources while it ran.
+    pub shaped: Resources,
+    /// From the operations. Those that are under way, which it has not answered.
+    pub operations: BTreeSet<Uuid>,
 }
 
 /// How the kernel and an agent are in touch.

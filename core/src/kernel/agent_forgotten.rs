@@ -3,7 +3,7 @@
 //! all, it begins anew under its old id, and what still runs there is killed.
 
 use attica_core_api::Tick;
-use attica_core_api::v1::{AgentId, TaskState, TaskStatusReason};
+use attica_core_api::v1::{AgentId, OperationState, TaskState, TaskStatusReason};
 
 use super::agent_tasks::Ending;
 use super::{Effects, Kernel, Now};
@@ -52,6 +52,11 @@ impl Kernel {
             };
             self.end_task(now, &framework, &task, ending, out);
         }
+        let executors: Vec<_> = self.agent_mut(&id).executors.keys().cloned().collect();
+        for executor in executors {
+            self.end_executor(&id, &executor, out);
+        }
+        self.abandon_operations(now, &id, OperationState::Dropped, "The agent was unreachable for too long", out);
         if self.agent_mut(&id).tasks.is_empty() {
             self.agents.remove(&id);
             out.facts.push(Fact::AgentForgotten { agent: id });

@@ -70,6 +70,8 @@ impl Kernel {
         }
         out.facts.push(Fact::AgentUnreachable { agent: id.clone(), at: now.wall });
         self.lose_tasks(now, id, out);
+        self.lose_operations(id, out);
+        self.rescind_inverse(id, out);
         self.forget_later(now.tick.after(self.config.forget_unreachable_ms), id);
         self.bound_unreachable(now, out);
         let connected = self.frameworks.values().filter_map(|framework| framework.stream());
@@ -86,11 +88,12 @@ impl Kernel {
                 continue;
             }
             // The last status of a task is all that the next leader will know of its details.
-            let details = entry.details.clone();
+            let (details, executor) = (entry.details.clone(), entry.executor.clone());
             let state = self.framework_mut(&framework).told(TaskState::Unreachable);
             let reason = TaskStatusReason::AgentRemoved;
             let mut status = from_master(now, task, Some(id.clone()), state, reason, message.clone());
             details.into_iter().for_each(|details| details.fill(&mut status));
+            status.executor_id = executor;
             status.unreachable_time = Some(now.wall.time_info());
             self.update_reach(now, &framework, status, Reach::Unreachable, out);
         }

@@ -4,7 +4,7 @@
 //! agent gets no offers, so nothing can be launched that would confuse the comparison. An agent that was unreachable is always asked:
 //! its tasks are reachable again when it has shown that it hears us.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use attica_allocator::Resources;
@@ -13,6 +13,7 @@ use attica_core_api::v1::{AgentId, AgentInfo, check_id};
 use attica_core_api::{Tick, resources};
 
 use super::agent::{Agent, Contact};
+use super::constraints::region_of;
 use super::timers::Timer;
 use super::{CloseReason, Effects, Kernel, LinkId, Now, Refusal, Send, View};
 use crate::fact::Fact;
@@ -32,7 +33,8 @@ impl Kernel {
             | CallType::Statuses
             | CallType::Tasks
             | CallType::Message
-            | CallType::ExecutorExited => Some(self.links.get(&link).cloned().ok_or(Refusal::LinkStale)?),
+            | CallType::ExecutorExited
+            | CallType::OperationStatus => Some(self.links.get(&link).cloned().ok_or(Refusal::LinkStale)?),
         };
         let Some(id) = registered else {
             let register = call.register.ok_or(Refusal::LinkMalformed("register"))?;
@@ -57,8 +59,18 @@ impl Kernel {
                 let tasks = call.tasks.ok_or(Refusal::LinkMalformed("tasks"))?;
                 self.tasks_listed(now, &id, &link, &tasks.tasks, out);
             }
-            CallType::Message => return Err(Refusal::NotSupported("MESSAGE of an executor")),
-            CallType::ExecutorExited => return Err(Refusal::NotSupported("EXECUTOR_EXITED")),
+            CallType::Message => {
+                let message = call.message.ok_or(Refusal::LinkMalformed("message"))?;
+                self.message_to_framework(&id, message, out);
+            }
+            CallType::ExecutorExited => {
+                let exited = call.executor_exited.ok_or(Refusal::LinkMalformed("executor_exited"))?;
+                self.executor_exited(&id, exited, out);
+            }
+            CallType::OperationStatus => {
+                let status = call.operation_status.ok_or(Refusal::LinkMalformed("operation_status"))?;
+                self.operation_answered(now, &id, status, out);
+            }
         }
         Ok(())
     }
@@ -74,10 +86,8 @@ impl Kernel {
                 return;
             }
         };
-        let Register { mut agent_info, version, boot_id, replaces, .. } = register;
-        if let Some(earlier) = replaces {
-            self.replace_agent(now, &earlier, out);
-        }
+        let Register { mut agent_info, version, boot_id, replaces, executors, .. } = register;
+        let inherited = replaces.map(|earlier| self.replace_agent(now, &earlier, out)).unwrap_or_default();
         let id = match agent_info.id.take().filter(|id| !id.as_str().is_empty()) {
             Some(id) => id,
             None => self.new_agent_id(),
@@ -85,6 +95,8 @@ impl Kernel {
         agent_info.id = Some(id.clone());
         let before = self.meet(now, &id, &link, agent_info.clone(), &total, out);
         out.facts.push(Fact::AgentRegistered { info: Box::new(agent_info), version, boot_id, at: now.wall });
+        self.inherit(&id, inherited, out);
+        self.hear_executors(&id, executors);
         // Its next heartbeat comes too late to prove that it hears us: it is made to say something now.
         let heartbeat_at = now.tick.after(2 * self.config.agent_heartbeat_ms);
         let agent = self.agent_mut(&id);
@@ -130,21 +142,31 @@ impl Kernel {
             check_id(name).map_err(|error| CloseReason::Invalid(format!("its id, version or boot id: {error}")))?;
         }
         let total = resources::from_wire(&info.resources).map_err(|error| CloseReason::Invalid(error.to_string()))?;
+        if let Some(region) = region_of(info.domain.as_ref()).filter(|_| self.config.master_info.domain.is_none()) {
+            let reason =
+                format!("it stands in region '{region}', and this master does not know where it stands itself");
+            return Err(CloseReason::Invalid(reason));
+        }
         let digest = register.digest().ok_or_else(|| CloseReason::Invalid("a digest has 16 bytes".to_owned()))?;
         let used = info.id.as_ref().map(|id| self.used_on(id)).unwrap_or_default();
-        match total.contains(&used) {
-            true => Ok((total, digest)),
-            false => Err(CloseReason::TooSmall { total, used }),
+        let earlier = info.id.as_ref().or(register.replaces.as_ref()).and_then(|id| self.agents.get(id));
+        let shaped = earlier.map(|agent| agent.shaped.clone()).unwrap_or_default();
+        match total.reshaped(&shaped) {
+            Some(total) if total.contains(&used) => Ok((total, digest)),
+            Some(total) => Err(CloseReason::TooSmall { total, used }),
+            None => Err(CloseReason::TooSmall { total, used: shaped }),
         }
     }
 
-    /// What the tasks of an agent use that have not ended.
+    /// What the executors of an agent use, and those of its tasks that have not ended.
     fn used_on(&self, id: &AgentId) -> Resources {
         let mut used = Resources::new();
         for (framework, task) in self.agents.get(id).into_iter().flat_map(|agent| &agent.tasks) {
             let task = self.frameworks.get(framework).and_then(|framework| framework.tasks.get(task));
             task.filter(|task| !task.is_terminal()).into_iter().for_each(|task| used.add(&task.resources));
         }
+        let executors = self.agents.get(id).into_iter().flat_map(|agent| agent.executors.values());
+        executors.for_each(|executor| used.add(&executor.resources));
         used
     }
 
@@ -183,6 +205,10 @@ impl Kernel {
             key: None,
             tasks: BTreeSet::new(),
             digest: TaskDigest::default(),
+            executors: BTreeMap::new(),
+            reported: BTreeSet::new(),
+            shaped: Resources::new(),
+            operations: BTreeSet::new(),
         });
         let changed = agent.info.attributes != info.attributes || agent.info.hostname != info.hostname;
         agent.info = info;
@@ -212,6 +238,7 @@ impl Kernel {
             // What frameworks refused was another agent.
             self.allocator.forget_refusals(key);
         }
+        self.apply_constraints(id);
         before
     }
 

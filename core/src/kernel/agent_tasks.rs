@@ -1,11 +1,13 @@
 //! TASKS, or a digest that matched: what the agent has is compared with what we believe, and the difference is settled.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use attica_core_api::link::{self, TaskReport};
 use attica_core_api::v1::{AgentId, FrameworkId, TaskId, TaskInfo, TaskState, TaskStatusReason};
 
 use super::agent::Agent;
+use super::launch::group_of;
 use super::status::from_master;
 use super::task::is_terminal;
 use super::{Effects, Kernel, LinkId, Now};
@@ -66,7 +68,7 @@ impl Kernel {
         reported: Option<&BTreeSet<TaskName>>,
         out: &mut Effects,
     ) {
-        let mut runs: BTreeMap<FrameworkId, Vec<TaskInfo>> = BTreeMap::new();
+        let mut runs: BTreeMap<FrameworkId, BTreeMap<Option<Arc<str>>, Vec<TaskInfo>>> = BTreeMap::new();
         for name in self.agent_mut(id).tasks.clone() {
             let known = reported.is_none_or(|reported| reported.contains(&name));
             let settlement = self.settlement(&name, known);
@@ -79,15 +81,20 @@ impl Kernel {
                     self.send_kill(&framework, &task, out);
                 }
                 Settlement::Run => {
-                    let staging = self.task_mut(&framework, &task).staging.as_deref().cloned();
-                    runs.entry(framework).or_default().extend(staging);
+                    let task = self.task_mut(&framework, &task);
+                    let (group, staging) = (task.group.clone(), task.staging.as_deref().cloned());
+                    runs.entry(framework).or_default().entry(group).or_default().extend(staging);
                 }
                 Settlement::End(ending) => self.end_task(now, &framework, &task, ending, out),
             }
         }
-        for (framework, tasks) in runs {
-            self.send_run(&framework, link, tasks, out);
+        self.send_operations(id, link, out);
+        for (framework, mut groups) in runs {
+            let tasks = groups.remove(&None).unwrap_or_default();
+            let groups = groups.into_values().filter_map(group_of).collect();
+            self.send_run(&framework, link, tasks, groups, out);
         }
+        self.settle_executors(id, link, out);
     }
 
     fn settlement(&self, (framework, task): &TaskName, known: bool) -> Settlement {
@@ -127,13 +134,14 @@ impl Kernel {
             return;
         }
         let (state, agent) = (task.state, task.agent.clone());
-        let details = task.details.clone();
+        let (details, executor) = (task.details.clone(), task.executor.clone());
         let reason = TaskStatusReason::AgentReregistered;
         let mut status =
             from_master(now, id.clone(), Some(agent), state, reason, "Agent has re-registered with the task");
         if let Some(details) = details {
             details.fill(&mut status);
         }
+        status.executor_id = executor;
         self.update_reach(now, framework, status, Reach::Reachable, out);
     }
 
@@ -179,10 +187,20 @@ impl Kernel {
     }
 
     /// Hands tasks of one framework to an agent.
-    pub(super) fn send_run(&self, framework: &FrameworkId, link: &LinkId, tasks: Vec<TaskInfo>, out: &mut Effects) {
+    pub(super) fn send_run(
+        &self,
+        framework: &FrameworkId,
+        link: &LinkId,
+        tasks: Vec<TaskInfo>,
+        task_groups: Vec<link::TaskGroup>,
+        out: &mut Effects,
+    ) {
+        if tasks.is_empty() && task_groups.is_empty() {
+            return;
+        }
         let Some(framework) = self.frameworks.get(framework) else { return };
         let framework_info = (*framework.info).clone();
-        let run = link::Run { framework_id: framework.id.clone(), framework_info, tasks, task_groups: Vec::new() };
+        let run = link::Run { framework_id: framework.id.clone(), framework_info, tasks, task_groups };
         self.tell(link, link::Event::run(self.config.epoch, run), out);
     }
 }

@@ -4,7 +4,7 @@ use attica_core_api::scheduler::Command;
 use attica_core_api::v1::FrameworkId;
 
 use super::framework::Presence;
-use super::{Effects, Kernel, Now, Refusal, StreamId};
+use super::{Answer, Effects, Kernel, Now, Refusal, StreamId};
 
 impl Kernel {
     /// A scheduler's call, in Mesos's order of checks: the framework, its connection, the stream.
@@ -19,7 +19,7 @@ impl Kernel {
         self.check_sender(framework, stream)?;
         match command {
             Command::Teardown => self.teardown(now, framework, out),
-            Command::Accept(accept) => return self.accept(now, framework, accept, out),
+            Command::Accept(accept) => self.accept(now, framework, accept, out),
             Command::Decline(decline) => self.decline(now, framework, &decline, out),
             Command::Revive { roles } => self.revive(framework, &roles, out),
             Command::Suppress { roles } => self.suppress(framework, &roles, out),
@@ -27,16 +27,23 @@ impl Kernel {
             Command::Acknowledge(acknowledge) => self.acknowledge(now, framework, &acknowledge, out),
             Command::Reconcile(reconcile) => self.reconcile(now, framework, &reconcile, out),
             Command::Subscribe(_) => return Err(Refusal::NotSupported("A second SUBSCRIBE on a stream")),
-            Command::Shutdown(_) => return Err(Refusal::NotSupported("The call SHUTDOWN")),
-            Command::AcknowledgeOperationStatus(_) => {
-                return Err(Refusal::NotSupported("The call ACKNOWLEDGE_OPERATION_STATUS"));
+            Command::Shutdown(shutdown) => self.shutdown_executor(framework, shutdown, out),
+            Command::AcknowledgeOperationStatus(acknowledge) => {
+                self.acknowledge_operation(framework, &acknowledge, out);
             }
-            Command::ReconcileOperations(_) => return Err(Refusal::NotSupported("The call RECONCILE_OPERATIONS")),
-            Command::Message(_) => return Err(Refusal::NotSupported("The call MESSAGE")),
-            Command::Request(_) => return Err(Refusal::NotSupported("The call REQUEST")),
-            Command::AcceptInverseOffers(_) => return Err(Refusal::NotSupported("The call ACCEPT_INVERSE_OFFERS")),
-            Command::DeclineInverseOffers(_) => return Err(Refusal::NotSupported("The call DECLINE_INVERSE_OFFERS")),
-            Command::UpdateFramework(_) => return Err(Refusal::NotSupported("The call UPDATE_FRAMEWORK")),
+            Command::ReconcileOperations(reconcile) => self.reconcile_operations(framework, &reconcile, out),
+            Command::Message(message) => self.message_to_executor(framework, message, out),
+            // A wish only: the allocator follows what schedulers do with offers, as Mesos's does.
+            Command::Request(_) => {}
+            Command::AcceptInverseOffers(accept) => {
+                let (ids, filters) = (&accept.inverse_offer_ids, accept.filters.as_ref());
+                self.answer_inverse(now, framework, ids, filters, Answer::Accepted, out);
+            }
+            Command::DeclineInverseOffers(decline) => {
+                let (ids, filters) = (&decline.inverse_offer_ids, decline.filters.as_ref());
+                self.answer_inverse(now, framework, ids, filters, Answer::Declined, out);
+            }
+            Command::UpdateFramework(update) => return self.update_framework(now, framework, update, out),
         }
         Ok(())
     }

@@ -6,10 +6,16 @@ use std::fmt::Debug;
 use attica_allocator::{Resources, Role};
 use attica_core_api::Entropy;
 use attica_core_api::link::TaskDigest;
-use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, FrameworkInfo, TaskId, TaskInfo, TaskState, TaskStatus};
+use attica_core_api::v1::{
+    AgentId, AgentInfo, ExecutorId, FrameworkId, FrameworkInfo, OfferOperation, OperationId, OperationStatus, TaskId,
+    TaskInfo, TaskState, TaskStatus,
+};
+use uuid::Uuid;
 
 use super::agent::{Agent, Contact};
+use super::executor::{Executor, ExecutorName};
 use super::framework::Framework;
+use super::operation::Operation;
 use super::task::{Details, Task};
 use super::{Kernel, Now};
 use crate::snapshot::{KillRequest, Reach, Service, Snapshot};
@@ -20,6 +26,8 @@ struct DurableFramework<'k> {
     removed: bool,
     /// A set: the clock that orders it may jump.
     history: &'k BTreeSet<TaskId>,
+    executors: &'k BTreeSet<(AgentId, ExecutorId)>,
+    operations: &'k BTreeMap<OperationId, Uuid>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -29,6 +37,17 @@ struct DurableAgent<'k> {
     service: &'k Service,
     tasks: &'k BTreeSet<(FrameworkId, TaskId)>,
     digest: TaskDigest,
+    executors: &'k BTreeMap<ExecutorName, Executor>,
+    shaped: &'k Resources,
+    operations: &'k BTreeSet<Uuid>,
+}
+
+#[derive(Debug, PartialEq)]
+struct DurableOperation<'k> {
+    framework: Option<&'k FrameworkId>,
+    agent: &'k AgentId,
+    info: &'k OfferOperation,
+    status: Option<&'k OperationStatus>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -36,6 +55,9 @@ struct DurableTask<'k> {
     agent: &'k AgentId,
     role: &'k Role,
     resources: &'k Resources,
+    shared: &'k Resources,
+    executor: Option<&'k ExecutorId>,
+    group: Option<&'k str>,
     state: TaskState,
     reach: Reach,
     sequence: u64,
@@ -57,6 +79,7 @@ impl Kernel {
         }
         compare("framework", self.durable_frameworks(), folded.durable_frameworks())?;
         compare("agent", self.durable_agents(), folded.durable_agents())?;
+        compare("operation", self.durable_operations(), folded.durable_operations())?;
         compare("task", self.durable_tasks(), folded.durable_tasks())?;
         compare("quota", self.quotas.iter().collect(), folded.quotas.iter().collect())?;
         compare("weight", self.weights.iter().collect(), folded.weights.iter().collect())
@@ -70,6 +93,10 @@ impl Kernel {
         self.agents.iter().map(|(id, agent)| (id, agent.durable())).collect()
     }
 
+    fn durable_operations(&self) -> BTreeMap<&Uuid, DurableOperation<'_>> {
+        self.operations.iter().map(|(id, operation)| (id, operation.durable())).collect()
+    }
+
     fn durable_tasks(&self) -> BTreeMap<(&FrameworkId, &TaskId), DurableTask<'_>> {
         let mut all = BTreeMap::new();
         for (framework_id, framework) in &self.frameworks {
@@ -81,7 +108,13 @@ impl Kernel {
 
 impl Framework {
     fn durable(&self) -> DurableFramework<'_> {
-        DurableFramework { info: &self.info, removed: self.is_removed(), history: self.history.ids() }
+        DurableFramework {
+            info: &self.info,
+            removed: self.is_removed(),
+            history: self.history.ids(),
+            executors: &self.executors,
+            operations: &self.operations,
+        }
     }
 }
 
@@ -93,6 +126,20 @@ impl Agent {
             service: &self.service,
             tasks: &self.tasks,
             digest: self.digest,
+            executors: &self.executors,
+            shaped: &self.shaped,
+            operations: &self.operations,
+        }
+    }
+}
+
+impl Operation {
+    fn durable(&self) -> DurableOperation<'_> {
+        DurableOperation {
+            framework: self.framework.as_ref(),
+            agent: &self.agent,
+            info: &self.info,
+            status: self.status.as_ref(),
         }
     }
 }
@@ -103,6 +150,9 @@ impl Task {
             agent: &self.agent,
             role: &self.role,
             resources: &self.resources,
+            shared: &self.shared,
+            executor: self.executor.as_ref(),
+            group: self.group.as_deref(),
             state: self.state,
             reach: self.reach,
             sequence: self.sequence,

@@ -2,10 +2,11 @@
 
 use attica_allocator::{Resources, Role};
 use attica_core_api::v1::{AgentId, FrameworkId, OfferId};
-use attica_core_api::{Tick, link, scheduler};
+use attica_core_api::{Tick, Timestamp, link, scheduler};
 
 use crate::fact::Fact;
 use crate::kernel::input::{LinkId, ReplyTo, StreamId};
+use crate::kernel::inverse_offers::Answer;
 
 /// Everything that follows from a run of inputs, in order. The shell owns it, hands it in empty, and passes `sends`, `replies` and
 /// `view` on only after `facts` and all earlier facts are committed.
@@ -203,6 +204,24 @@ pub enum View {
     AgentHeard {
         /// The agent.
         agent: AgentId,
+    },
+    /// Which agents a framework wants to be offered; nothing in it: any.
+    OfferConstraints {
+        /// The framework.
+        framework: FrameworkId,
+        /// As the framework wrote them.
+        constraints: Box<scheduler::OfferConstraints>,
+    },
+    /// A framework was asked to leave an agent, or has answered that.
+    InverseOffer {
+        /// The agent.
+        agent: AgentId,
+        /// The framework.
+        framework: FrameworkId,
+        /// How.
+        answer: Answer,
+        /// When.
+        at: Timestamp,
     },
     /// An offer is out.
     OfferMade {

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use attica_allocator::{FrameworkKey, Role};
 use attica_core_api::Tick;
-use attica_core_api::v1::{FrameworkId, FrameworkInfo, TaskId, TaskState};
+use attica_core_api::v1::{AgentId, ExecutorId, FrameworkId, FrameworkInfo, OperationId, TaskId, TaskState};
+use uuid::Uuid;
 
+use super::constraints::Constraints;
 use super::input::StreamId;
 use super::task::Task;
 
@@ -31,6 +33,12 @@ pub(super) struct Framework {
     pub undelivered: BTreeSet<TaskId>,
     /// Durable. The tasks that are history, oldest first.
     pub history: History,
+    /// From the agents. Its executors.
+    pub executors: BTreeSet<(AgentId, ExecutorId)>,
+    /// From the operations. Those of which it wants to hear, by its own id.
+    pub operations: BTreeMap<OperationId, Uuid>,
+    /// Not durable. Which agents it wants to be offered.
+    pub constraints: Constraints,
 }
 
 /// Where a framework is.

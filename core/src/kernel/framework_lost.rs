@@ -40,6 +40,8 @@ impl Kernel {
             Presence::Removed => unreachable!("a framework is removed once"),
         }
         self.framework_mut(id).presence = Presence::Removed;
+        self.drop_outcomes(id, out);
+        self.shutdown_executors(id, out);
         let tasks: Vec<TaskId> = self.framework_mut(id).tasks.keys().cloned().collect();
         for task in &tasks {
             self.drop_outbox(id, task);
@@ -73,7 +75,8 @@ impl Kernel {
     /// When a removed framework has no task left, it is history as well.
     pub(super) fn retire_framework(&mut self, id: &FrameworkId, out: &mut Effects) {
         let framework = self.framework_mut(id);
-        if framework.presence != Presence::Removed || !framework.tasks.is_empty() {
+        let left = !framework.tasks.is_empty() || !framework.executors.is_empty();
+        if framework.presence != Presence::Removed || left {
             return;
         }
         if let Some(key) = framework.key.take() {

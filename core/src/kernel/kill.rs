@@ -1,7 +1,7 @@
 //! KILL. The wish is remembered until the task has ended, and repeated to an agent that comes back.
 
 use attica_core_api::scheduler;
-use attica_core_api::v1::FrameworkId;
+use attica_core_api::v1::{FrameworkId, KillPolicy, TaskId, TaskState};
 
 use super::{Effects, Kernel, Now};
 use crate::fact::Fact;
@@ -20,11 +20,32 @@ impl Kernel {
         if task.is_terminal() {
             return self.reconcile_task(now, framework, &task_id, None, out);
         }
+        let group = task.group.clone().filter(|_| task.state == TaskState::Staging);
+        self.request_kill(framework, &task_id, kill_policy.clone(), out);
+        // What has not been started together is not started at all.
+        let Some(group) = group else { return };
+        let together = self.framework_mut(framework).tasks.iter();
+        let together = together.filter(|(id, task)| task.group.as_ref() == Some(&group) && **id != task_id);
+        let staging: Vec<_> =
+            together.filter(|(_, task)| task.state == TaskState::Staging).map(|(id, _)| id.clone()).collect();
+        for task in staging {
+            self.request_kill(framework, &task, kill_policy.clone(), out);
+        }
+    }
+
+    fn request_kill(
+        &mut self,
+        framework: &FrameworkId,
+        id: &TaskId,
+        kill_policy: Option<KillPolicy>,
+        out: &mut Effects,
+    ) {
+        let task = self.task_mut(framework, id);
         let request = KillRequest { kill_policy: kill_policy.clone() };
         if task.kill.as_deref() != Some(&request) {
             task.kill = Some(Box::new(request));
-            out.facts.push(Fact::KillRequested { framework: framework.clone(), task: task_id.clone(), kill_policy });
+            out.facts.push(Fact::KillRequested { framework: framework.clone(), task: id.clone(), kill_policy });
         }
-        self.send_kill(framework, &task_id, out);
+        self.send_kill(framework, id, out);
     }
 }

@@ -64,10 +64,15 @@ impl Machines {
 
 impl Kernel {
     /// The whole schedule is replaced. Whose unavailability changes loses the offers that say otherwise.
-    pub(super) fn schedule_ordered(&mut self, schedule: Schedule, out: &mut Effects) -> Result<(), Refusal> {
+    pub(super) fn schedule_ordered(
+        &mut self,
+        now: Now,
+        schedule: Schedule,
+        out: &mut Effects,
+    ) -> Result<(), Refusal> {
         self.check_schedule(&schedule).map_err(Refusal::Invalid)?;
         let down = self.machines.durable.down.clone();
-        self.maintain(Maintenance { schedule, down }, out);
+        self.maintain(now, Maintenance { schedule, down }, out);
         Ok(())
     }
 
@@ -89,7 +94,7 @@ impl Kernel {
         }
         let mut maintenance = self.machines.durable.clone();
         maintenance.down.extend(machines.iter().cloned());
-        self.maintain(maintenance, out);
+        self.maintain(now, maintenance, out);
         let dismissed = self
             .agents
             .values()
@@ -107,7 +112,12 @@ impl Kernel {
     }
 
     /// The machines are up again, and out of the schedule.
-    pub(super) fn machines_up_ordered(&mut self, machines: &[MachineId], out: &mut Effects) -> Result<(), Refusal> {
+    pub(super) fn machines_up_ordered(
+        &mut self,
+        now: Now,
+        machines: &[MachineId],
+        out: &mut Effects,
+    ) -> Result<(), Refusal> {
         check_machines(machines).map_err(Refusal::Invalid)?;
         for machine in machines {
             let key = key(machine);
@@ -124,11 +134,11 @@ impl Kernel {
         maintenance.down.retain(stays);
         maintenance.schedule.windows.iter_mut().for_each(|window| window.machine_ids.retain(stays));
         maintenance.schedule.windows.retain(|window| !window.machine_ids.is_empty());
-        self.maintain(maintenance, out);
+        self.maintain(now, maintenance, out);
         Ok(())
     }
 
-    fn maintain(&mut self, maintenance: Maintenance, out: &mut Effects) {
+    fn maintain(&mut self, now: Now, maintenance: Maintenance, out: &mut Effects) {
         let before = std::mem::replace(&mut self.machines, Machines::of(maintenance.clone()));
         out.facts.push(Fact::MaintenanceChanged { schedule: maintenance.schedule, down: maintenance.down });
         let changed = self
@@ -143,6 +153,7 @@ impl Kernel {
             if let Some(key) = agent.key.filter(|_| takes_part) {
                 self.allocator.activate_agent(key);
             }
+            self.ask_anew(now, id, out);
         }
     }
 

@@ -4,8 +4,8 @@
 //! durable and what is to be sent; the shell around it does both, in this order. After the inputs that were waiting, the shell calls
 //! [`Kernel::settle`] once: it lets deadlines that have passed take effect and turns what is free into offers.
 //!
-//! One file per input or command; beside them the things that the kernel knows ([`framework`], [`agent`], [`task`]), what becomes
-//! of them whatever the cause ([`agent_lost`], [`framework_lost`], [`launch`], [`outbox`], [`offers`]), and how it wakes up
+//! One file per input or command; beside them the things that the kernel knows ([`framework`], [`agent`], [`executor`], [`task`]), what becomes
+//! of them whatever the cause ([`agent_lost`], [`framework_lost`], [`operation`], [`outbox`], [`offers`]), and how it wakes up
 //! ([`settle`], [`timers`]). [`durable`] says what of all this a new leader must find again.
 
 mod accept;
@@ -20,15 +20,23 @@ mod agent_statuses;
 mod agent_tasks;
 mod command;
 mod config;
+mod constraints;
+mod conversion;
 mod decline;
 mod durable;
 mod effects;
+mod executor;
 mod framework;
 mod framework_lost;
 mod input;
+mod inverse_offers;
 mod kill;
 mod maintenance;
+mod launch;
+mod message;
 mod offers;
+mod operate;
+mod operation;
 mod order;
 mod outbox;
 mod permits;
@@ -49,6 +57,7 @@ mod teardown;
 mod tests;
 mod timers;
 mod transition;
+mod update_framework;
 mod validate;
 mod weights;
 
@@ -58,17 +67,21 @@ use attica_allocator::{AgentKey, Allocator, FrameworkKey, Quota, Role};
 pub use attica_core_api::Now;
 use attica_core_api::v1::{AgentId, FrameworkId, TaskId};
 use attica_core_api::{Entropy, Tick};
+use uuid::Uuid;
 
 pub use config::{Config, RateLimit};
 pub use effects::{CloseReason, Effects, Refusal, Reply, Send, View};
 pub use input::{Input, LinkId, ReplyTo, StreamId};
 pub(crate) use offers::agent_url;
+pub use inverse_offers::Answer;
 pub use order::Order;
 pub use quota::QuotaChange;
 
 use agent::Agent;
 use framework::Framework;
 use maintenance::Machines;
+use inverse_offers::Inverse;
+use operation::Operation;
 use permits::Permits;
 use store_contact::StoreContact;
 use task::Task;
@@ -82,6 +95,8 @@ pub struct Kernel {
     allocator: Allocator,
     frameworks: BTreeMap<FrameworkId, Framework>,
     agents: BTreeMap<AgentId, Agent>,
+    /// Durable. Operations that are under way, or whose outcome is not acknowledged.
+    operations: BTreeMap<Uuid, Operation>,
     /// Agents of earlier leaders whose tasks have not been compared with ours yet.
     recovering: BTreeSet<AgentId>,
     /// Who listens on a scheduler's stream.
@@ -99,6 +114,8 @@ pub struct Kernel {
     /// The numbers of the next framework and the next agent.
     next_framework: u64,
     next_agent: u64,
+    /// Not durable. Who is asked to leave which agent.
+    inverse: Inverse,
     timers: Timers,
     permits: Permits,
     /// Agents that are silent for too long and wait for a permit, oldest first.
@@ -177,6 +194,13 @@ impl Kernel {
                 );
             }
         }
+        for (uuid, operation) in &self.operations {
+            let listed = self.agents.get(&operation.agent).is_some_and(|agent| agent.operations.contains(uuid));
+            assert_eq!(operation.status.is_none(), listed, "{uuid} is listed at its agent while it is under way");
+        }
+        let executors: usize = self.frameworks.values().map(|framework| framework.executors.len()).sum();
+        let running: usize = self.agents.values().map(|agent| agent.executors.len()).sum();
+        assert_eq!(executors, running, "every executor is listed at its framework");
         let tasks: usize = self.frameworks.values().map(|framework| framework.tasks.len()).sum();
         let listed: usize = self.agents.values().map(|agent| agent.tasks.len()).sum();
         assert_eq!(tasks, listed, "agents list no task that is not there");

@@ -61,6 +61,7 @@ impl Kernel {
     /// Ends the offers of a framework whose scheduler is gone.
     pub(super) fn deactivate_framework(&mut self, id: &FrameworkId, out: &mut Effects) {
         let key = self.framework_key(id);
+        self.drop_inverse(id);
         let dropped = self.allocator.deactivate_framework(key);
         self.drop_offers(dropped, out);
     }
@@ -91,6 +92,16 @@ impl Kernel {
             let (role, resources) = (task.role.clone(), task.resources.clone());
             if let Err(error) = self.allocator.use_resources(framework_key, &role, key, &resources) {
                 unreachable!("an agent is admitted when it holds its tasks: {error}");
+            }
+        }
+        let executors = &self.agent_mut(id).executors;
+        let executors = executors
+            .iter()
+            .map(|(name, executor)| (name.0.clone(), executor.role.clone(), executor.resources.clone()));
+        for (framework, role, resources) in executors.collect::<Vec<_>>() {
+            let framework_key = self.framework_key(&framework);
+            if let Err(error) = self.allocator.use_resources(framework_key, &role, key, &resources) {
+                unreachable!("an agent is admitted when it holds its executors: {error}");
             }
         }
     }
@@ -160,9 +171,9 @@ impl Kernel {
     }
 
     fn describe(&self, offer: &allocator::Offer, framework: &FrameworkId, agent: &AgentId) -> Offer {
-        let Some(info) = self.agents.get(agent).map(|agent| Arc::clone(&agent.info)) else {
-            unreachable!("agents stay");
-        };
+        let Some(place) = self.agents.get(agent) else { unreachable!("agents stay") };
+        let info = Arc::clone(&place.info);
+        let theirs = place.executors.keys().filter(|(owner, _)| owner == framework);
         let refinement = FrameworkCapabilityType::ReservationRefinement;
         let format = match self.frameworks.get(framework) {
             Some(framework) if framework.info.has_capability(refinement) => ReservationFormat::Refined,
@@ -178,8 +189,8 @@ impl Kernel {
             resources: resources::to_wire(&offer.resources, Some(&offer.role), format),
             attributes: info.attributes.clone(),
             unavailability: self.machines.unavailability(&info).cloned(),
+            executor_ids: theirs.map(|(_, executor)| executor.clone()).collect(),
             allocation_info: Some(AllocationInfo { role: Some(offer.role.as_str().to_owned()) }),
-            ..Offer::default()
         }
     }
 }

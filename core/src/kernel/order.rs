@@ -1,7 +1,7 @@
 //! Which order it is, of an operator.
 
 use attica_core_api::operator::Schedule;
-use attica_core_api::v1::{AgentId, DrainConfig, FrameworkId, MachineId, WeightInfo};
+use attica_core_api::v1::{AgentId, DrainConfig, FrameworkId, MachineId, OfferOperation, WeightInfo};
 
 use super::{Effects, Kernel, Now, QuotaChange, Refusal};
 
@@ -12,6 +12,15 @@ pub enum Order {
     Teardown {
         /// Which.
         framework: FrameworkId,
+    },
+    /// Reservations or volumes of an agent are to be made or undone. Offers that hold what it takes are rescinded.
+    Operate {
+        /// Which agent.
+        agent: AgentId,
+        /// RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME or SHRINK_VOLUME.
+        operation: Box<OfferOperation>,
+        /// Who wants it, if he was authenticated.
+        principal: Option<String>,
     },
     /// Quotas are to change: all of it is done, or nothing.
     UpdateQuota(QuotaChange),
@@ -60,15 +69,18 @@ impl Kernel {
     pub(super) fn order(&mut self, now: Now, order: Order, out: &mut Effects) -> Result<(), Refusal> {
         match order {
             Order::Teardown { framework } => self.teardown_ordered(now, &framework, out),
+            Order::Operate { agent, operation, principal } => {
+                self.operate_for_operator(now, &agent, *operation, principal.as_deref(), out)
+            }
             Order::UpdateQuota(change) => self.update_quota(change, out),
             Order::UpdateWeights(weights) => self.update_weights(weights, out),
             Order::DeactivateAgent { agent } => self.deactivate_ordered(&agent, out),
             Order::DrainAgent { agent, config } => self.drain_ordered(now, &agent, config, out),
             Order::ReactivateAgent { agent } => self.reactivate_ordered(&agent, out),
             Order::MarkAgentGone { agent } => self.gone_ordered(now, &agent, out),
-            Order::UpdateMaintenanceSchedule { schedule } => self.schedule_ordered(schedule, out),
+            Order::UpdateMaintenanceSchedule { schedule } => self.schedule_ordered(now, schedule, out),
             Order::StartMaintenance { machines } => self.machines_down_ordered(now, &machines, out),
-            Order::StopMaintenance { machines } => self.machines_up_ordered(&machines, out),
+            Order::StopMaintenance { machines } => self.machines_up_ordered(now, &machines, out),
         }
     }
 

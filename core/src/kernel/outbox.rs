@@ -61,6 +61,7 @@ impl Kernel {
 
     /// A new stream: everything that waits is sent on it.
     pub(super) fn send_undelivered(&mut self, now: Now, framework: &FrameworkId, out: &mut Effects) {
+        self.send_outcomes(now, framework, out);
         let tasks = self.framework_mut(framework).undelivered.clone();
         for task in &tasks {
             self.cancel_resend(framework, task);
@@ -70,6 +71,7 @@ impl Kernel {
 
     /// The stream is gone: nothing is repeated until there is another.
     pub(super) fn stop_resends(&mut self, framework: &FrameworkId) {
+        self.stop_outcomes(framework);
         let tasks = self.framework_mut(framework).undelivered.clone();
         for task in &tasks {
             self.cancel_resend(framework, task);

@@ -86,5 +86,7 @@ fn latest(now: Now, framework: &Framework, id: &TaskId, task: &Task) -> TaskStat
     if let Some(details) = &task.details {
         details.fill(&mut status);
     }
+    // The agent names one for a plain command as well; that one is its own affair.
+    status.executor_id.clone_from(&task.executor);
     status
 }

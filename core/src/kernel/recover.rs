@@ -7,11 +7,15 @@ use attica_allocator::{self as allocator, Allocator, Resources, Role};
 use attica_core_api::link::TaskDigest;
 use attica_core_api::v1::{AgentId, FrameworkId, TaskId, TaskInfo, TaskState};
 use attica_core_api::{Entropy, Tick, resources};
+use uuid::Uuid;
 
 use super::agent::{Agent, Contact};
+use super::constraints::Constraints;
 use super::framework::{Framework, History, Presence};
 use super::maintenance::Machines;
+use super::inverse_offers::Inverse;
 use super::offers::capabilities_of;
+use super::operation::Operation;
 use super::permits::Permits;
 use super::quota;
 use super::store_contact::StoreContact;
@@ -19,7 +23,7 @@ use super::subscribe::{failover_ms, partitions_of, roles_of};
 use super::task::{Details, Outbox, Task};
 use super::timers::{Timer, Timers};
 use super::{Config, Kernel, Now};
-use crate::snapshot::{AgentRecord, FrameworkPresence, FrameworkRecord, Reach, Snapshot, TaskRecord};
+use crate::snapshot::{AgentRecord, FrameworkPresence, FrameworkRecord, OperationRecord, Reach, Snapshot, TaskRecord};
 
 impl Kernel {
     /// The kernel of a new leader, with everything that the leaders before it made durable. Whoever was here then counts as away
@@ -31,6 +35,7 @@ impl Kernel {
             entropy,
             allocator: Allocator::new(allocator_config),
             frameworks: BTreeMap::new(),
+            operations: BTreeMap::new(),
             agents: BTreeMap::new(),
             recovering: BTreeSet::new(),
             streams: BTreeMap::new(),
@@ -42,6 +47,7 @@ impl Kernel {
             removed: VecDeque::new(),
             next_framework: 0,
             next_agent: 0,
+            inverse: Inverse::default(),
             timers: Timers::default(),
             permits: Permits::new(config.unreachable_limit),
             silent: VecDeque::new(),
@@ -62,11 +68,19 @@ impl Kernel {
             kernel.recover_framework(now, id, record);
         }
         for (id, record) in &snapshot.agents {
+            for ((framework, _), executor) in &record.executors {
+                let used = resources::from_wire(&executor.info.resources).unwrap_or_default().exclusive();
+                kernel.insert_executor(framework, id, &executor.role, &executor.info, used);
+            }
             if record.unreachable_at.is_none() {
                 kernel.recovering.insert(id.clone());
-                let total = resources::from_wire(&record.info.resources).unwrap_or_default();
+                let declared = resources::from_wire(&record.info.resources).unwrap_or_default();
+                let total = declared.reshaped(&kernel.agent_mut(id).shaped).unwrap_or(declared);
                 kernel.add_agent(id, &total);
             }
+        }
+        for (uuid, record) in &snapshot.operations {
+            kernel.recover_operation(*uuid, record);
         }
         kernel.recover_removed(snapshot);
         kernel
@@ -99,6 +113,10 @@ impl Kernel {
             key: None,
             tasks: BTreeSet::new(),
             digest: TaskDigest::default(),
+            executors: BTreeMap::new(),
+            reported: BTreeSet::new(),
+            shaped: resources::from_wire(&record.shaped).unwrap_or_default(),
+            operations: BTreeSet::new(),
         };
         self.timers.set(agent.silent_at(), Timer::AgentSilent(id.clone()));
         self.agents.insert(id.clone(), agent);
@@ -127,6 +145,9 @@ impl Kernel {
             tasks: BTreeMap::new(),
             undelivered: BTreeSet::new(),
             history: History::default(),
+            executors: BTreeSet::new(),
+            operations: BTreeMap::new(),
+            constraints: Constraints::default(),
         };
         self.frameworks.insert(id.clone(), framework);
         for (task_id, task) in record.tasks.iter().filter(|(_, task)| task.completed_at.is_none()) {
@@ -154,7 +175,14 @@ impl Kernel {
 
     fn recover_task(&mut self, framework: &FrameworkId, id: &TaskId, record: &TaskRecord) {
         let used = resources::from_wire(&record.info.resources).unwrap_or_default();
-        self.insert_task(framework, &record.info.agent_id, &record.role, &record.info, used);
+        self.insert_task(
+            framework,
+            &record.info.agent_id,
+            &record.role,
+            &record.info,
+            record.group.as_deref(),
+            used.exclusive(),
+        );
         let agent_id = record.info.agent_id.clone();
         let task = self.task_mut(framework, id);
         task.reach = record.reach;
@@ -182,6 +210,15 @@ impl Kernel {
         }
     }
 
+    fn recover_operation(&mut self, uuid: Uuid, record: &OperationRecord) {
+        let mut operation = Operation::new(record.framework.clone(), record.agent.clone(), record.info.clone());
+        operation.status.clone_from(&record.status);
+        if operation.status.is_none() {
+            self.agent_mut(&record.agent).operations.insert(uuid);
+        }
+        self.insert_operation(uuid, operation);
+    }
+
     fn recover_history(&mut self, id: &FrameworkId, record: &FrameworkRecord) {
         let completed = record.tasks.iter().filter_map(|(task, record)| Some((record.completed_at?, task)));
         let mut completed: Vec<_> = completed.collect();
@@ -202,7 +239,7 @@ impl Kernel {
         removed.sort_unstable();
         for (_, id) in removed {
             let framework = self.framework_mut(id);
-            if !framework.tasks.is_empty() {
+            if !framework.tasks.is_empty() || !framework.executors.is_empty() {
                 continue;
             }
             if let Some(key) = framework.key.take() {
@@ -220,9 +257,11 @@ impl Kernel {
         agent_id: &AgentId,
         role: &Role,
         task: &TaskInfo,
+        group: Option<&str>,
         resources: Resources,
     ) {
         let id = task.task_id.clone();
+        let shared = resources::from_wire(&task.resources).unwrap_or_default().shared();
         let agent = self.agent_mut(agent_id);
         agent.tasks.insert((framework.clone(), id.clone()));
         agent.digest.add(framework, &id, TaskState::Staging);
@@ -230,6 +269,9 @@ impl Kernel {
             agent: agent.id.clone(),
             role: role.clone(),
             resources,
+            shared,
+            executor: task.executor.as_ref().map(|executor| executor.executor_id.clone()),
+            group: group.map(Arc::from),
             state: TaskState::Staging,
             reach: Reach::Reachable,
             sequence: 0,

@@ -13,6 +13,8 @@ impl Kernel {
                 Timer::AgentSilent(agent) => self.agent_silent_due(now, &agent, out),
                 Timer::UnreachablePermit => {}
                 Timer::Resend(framework, task) => self.resend_due(now, &framework, &task, out),
+                Timer::AskToLeave(agent) => self.ask_to_leave(now, &agent, out),
+                Timer::ResendOperation(operation) => self.operation_resend_due(now, operation, out),
             }
         }
         self.declare_unreachable(now, out);

@@ -7,6 +7,7 @@ use attica_allocator::{InvalidRole, Role};
 use attica_core_api::scheduler::{Event, Subscribe};
 use attica_core_api::v1::{FrameworkCapabilityType, FrameworkId, FrameworkInfo, check_id};
 
+use super::constraints::{Constraints, minima_of};
 use super::framework::{Framework, History, Partitions, Presence};
 use super::offers::capabilities_of;
 use super::timers::Timer;
@@ -19,12 +20,16 @@ const FAILOVER_LIMIT_SECONDS: f64 = 365.0 * 86_400.0;
 impl Kernel {
     pub(super) fn subscribe(&mut self, now: Now, stream: StreamId, subscribe: Subscribe, out: &mut Effects) {
         let admitted = self.admit(&subscribe).and_then(|roles| {
-            let suppressed = suppressed_roles(&subscribe, &roles)?;
-            Ok((roles, suppressed))
+            let suppressed = suppressed_roles(&subscribe.suppressed_roles, &roles)?;
+            let wire = subscribe.offer_constraints.clone().unwrap_or_default();
+            let constraints = Constraints::new(&wire, &roles)?;
+            Ok((roles, suppressed, wire, constraints))
         });
         match admitted {
-            Ok((roles, suppressed)) => {
+            Ok((roles, suppressed, wire, constraints)) => {
                 let id = self.enter(now, &stream, subscribe.framework_info, roles, out);
+                self.apply_wishes(&id, constraints);
+                out.view.push(View::OfferConstraints { framework: id.clone(), constraints: Box::new(wire) });
                 self.set_suppressed(&id, &suppressed, out);
                 self.welcome(now, &id, stream, out);
             }
@@ -38,19 +43,7 @@ impl Kernel {
     /// What Mesos checks beyond the shape of the call. The texts are Mesos's where it has been recorded.
     fn admit(&self, subscribe: &Subscribe) -> Result<Vec<Role>, String> {
         let info = &subscribe.framework_info;
-        let roles = roles_of(info)?;
-        if info.failover_timeout.is_nan() || info.failover_timeout < 0.0 {
-            return Err(format!(
-                "'FrameworkInfo.failover_timeout' must not be negative, but is {}",
-                info.failover_timeout
-            ));
-        }
-        if subscribe.offer_constraints.is_some() {
-            return Err("'offer_constraints' are not supported yet".to_owned());
-        }
-        if !info.offer_filters.is_empty() {
-            return Err("'FrameworkInfo.offer_filters' are not supported yet".to_owned());
-        }
+        let roles = check_info(info)?;
         let Some(id) = info.id.as_ref().filter(|id| !id.as_str().is_empty()) else { return Ok(roles) };
         match self.frameworks.get(id) {
             None => check_id(id.as_str()).map_err(|error| format!("'FrameworkInfo.id' is not valid: {error}"))?,
@@ -124,6 +117,9 @@ impl Kernel {
             tasks: BTreeMap::new(),
             undelivered: BTreeSet::new(),
             history: History::default(),
+            executors: BTreeSet::new(),
+            operations: BTreeMap::new(),
+            constraints: Constraints::default(),
         };
         self.frameworks.insert(id.clone(), framework);
     }
@@ -136,6 +132,7 @@ impl Kernel {
         let key = self.framework_key(id);
         self.allocator.activate_framework(key);
         self.send_undelivered(now, id, out);
+        self.ask_framework(now, id, out);
     }
 
     fn new_framework_id(&mut self) -> FrameworkId {
@@ -143,6 +140,21 @@ impl Kernel {
         self.next_framework += 1;
         FrameworkId::new(format!("{}-{number:04}", self.config.master_info.id))
     }
+}
+
+/// What must be right about a framework's description, however it comes; gives its roles.
+pub(super) fn check_info(info: &FrameworkInfo) -> Result<Vec<Role>, String> {
+    let roles = roles_of(info)?;
+    if info.failover_timeout.is_nan() || info.failover_timeout < 0.0 {
+        return Err(format!("'FrameworkInfo.failover_timeout' must not be negative, but is {}", info.failover_timeout));
+    }
+    for name in info.offer_filters.keys() {
+        let Some(role) = roles.iter().find(|role| role.as_str() == name) else {
+            return Err(format!("'FrameworkInfo.offer_filters' names role '{name}', which the framework is not in"));
+        };
+        minima_of(info, role).map_err(|error| format!("'FrameworkInfo.offer_filters' is not valid: {error}"))?;
+    }
+    Ok(roles)
 }
 
 /// How long the framework's tasks live on without it.
@@ -190,10 +202,11 @@ fn role_of(role: &str) -> Result<Role, String> {
     })
 }
 
-fn suppressed_roles(subscribe: &Subscribe, roles: &[Role]) -> Result<Vec<Role>, String> {
+/// The roles with these names, which have to be among the framework's.
+pub(super) fn suppressed_roles(suppressed: &[String], roles: &[Role]) -> Result<Vec<Role>, String> {
     let find = |name: &String| {
         let found = roles.iter().find(|role| role.as_str() == name).cloned();
         found.ok_or_else(|| format!("Suppressed role '{name}' is not among the framework's roles"))
     };
-    subscribe.suppressed_roles.iter().map(find).collect()
+    suppressed.iter().map(find).collect()
 }

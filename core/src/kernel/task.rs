@@ -1,9 +1,10 @@
 //! A task that is not history yet, in as few bytes as delivering, killing and reconciling it takes.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use attica_allocator::{Resources, Role};
-use attica_core_api::v1::{AgentId, TaskInfo, TaskState, TaskStatus};
+use attica_core_api::v1::{AgentId, ExecutorId, TaskInfo, TaskState, TaskStatus};
 use attica_core_api::{Tick, decode_proto, encode_proto};
 
 use crate::snapshot::{KillRequest, Reach};
@@ -15,8 +16,14 @@ pub(super) struct Task {
     pub agent: AgentId,
     /// Durable. The role to which its resources are allocated.
     pub role: Role,
-    /// Durable. What it uses.
+    /// Durable. What it alone uses.
     pub resources: Resources,
+    /// Durable. What it uses together with others. Nothing of it is ever taken from what is free.
+    pub shared: Resources,
+    /// Durable. Which executor runs it, if it is not a plain command.
+    pub executor: Option<ExecutorId>,
+    /// Durable. What it has in common with the tasks that are started together with it.
+    pub group: Option<Arc<str>>,
     /// Durable. The state that its agent reported last, or in which the master ended it.
     pub state: TaskState,
     /// Durable. Whether its agent is unreachable.
@@ -65,7 +72,6 @@ impl Details {
     pub fn of(status: &TaskStatus) -> Option<Self> {
         let kept = TaskStatus {
             state: TaskState::Staging,
-            executor_id: status.executor_id.clone(),
             healthy: status.healthy,
             check_status: status.check_status.clone(),
             container_status: status.container_status.clone(),
@@ -81,7 +87,6 @@ impl Details {
         let Ok(kept) = decode_proto::<TaskStatus>(&self.0) else {
             unreachable!("what was encoded here can be decoded here");
         };
-        status.executor_id = kept.executor_id;
         status.healthy = kept.healthy;
         status.check_status = kept.check_status;
         status.container_status = kept.container_status;

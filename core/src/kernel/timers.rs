@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use attica_core_api::Tick;
 use attica_core_api::v1::{AgentId, FrameworkId, TaskId};
+use uuid::Uuid;
 
 /// Whose deadline it is. A timer is a reminder only: whoever it names is looked at, and looks at its own deadline.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +17,10 @@ pub(super) enum Timer {
     UnreachablePermit,
     /// The oldest status of a task may have to be sent again.
     Resend(FrameworkId, TaskId),
+    /// The outcome of an operation may have to be sent again.
+    ResendOperation(Uuid),
+    /// Frameworks that use an agent which is to go away may be asked again.
+    AskToLeave(AgentId),
 }
 
 /// Timers in the order in which they are due.

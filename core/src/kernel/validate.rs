@@ -1,68 +1,179 @@
 //! What a task has to be like to be launched. The rules are Mesos's, and so are the texts as far as they are known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use attica_allocator::{Name, Resources, Role};
+use attica_allocator::{Guarantee, Name, Resources, Role};
 use attica_core_api::resources;
 use attica_core_api::v1::{
-    AgentId, AllocationInfo, CheckInfo, CheckType, FrameworkId, HealthCheck, HealthCheckType, Resource, Scalar,
-    TaskInfo, ValueType, check_id,
+    AllocationInfo, CheckInfo, CheckType, ContainerInfo, ContainerType, ExecutorInfo, ExecutorType, HealthCheck,
+    HealthCheckType, Resource, Scalar, TaskInfo, ValueType, check_id,
 };
 
 use super::Kernel;
+use super::accept::Acceptance;
+
+/// What a launch takes of the offers.
+pub(super) struct Needs<T> {
+    /// For an executor that is not there yet.
+    pub executor: Option<Resources>,
+    /// For the task, or each task.
+    pub task: T,
+}
 
 impl Kernel {
-    /// Checks a task against what the framework has already, and against what is left of the offers it uses. Returns what the
-    /// task will use.
-    pub(super) fn check_launch(
+    /// Checks a task against what the framework has already, and against what is left of the offers it uses.
+    pub(super) fn check_launch(&self, acceptance: &Acceptance, task: &TaskInfo) -> Result<Needs<Resources>, String> {
+        self.check_identity(acceptance, task)?;
+        match (&task.command, &task.executor) {
+            (Some(_), None) | (None, Some(_)) => {}
+            (None, None) | (Some(_), Some(_)) => {
+                return Err(
+                    "Task should have at least one (but not both) of CommandInfo or ExecutorInfo present".to_owned()
+                );
+            }
+        }
+        check_shape(task)?;
+        let wanted = check_task_resources(task, &acceptance.role)?;
+        check_limits(&task.limits, &wanted)?;
+        let executor = match &task.executor {
+            Some(executor) if executor.r#type == Some(ExecutorType::Default) => {
+                return Err("The default executor runs task groups only; use LAUNCH_GROUP".to_owned());
+            }
+            Some(executor) => self.check_executor(acceptance, executor)?,
+            None => None,
+        };
+        let total = executor.iter().fold(wanted.clone(), |sum, own| sum.plus(own));
+        check_mixture(&total)?;
+        check_fits(acceptance, &total, "task and its executor is")?;
+        Ok(Needs { executor: executor.map(|own| own.exclusive()), task: wanted.exclusive() })
+    }
+
+    /// Checks the tasks of a group, which are launched all or not at all.
+    pub(super) fn check_group(
         &self,
-        framework: &FrameworkId,
-        agent: &AgentId,
-        role: &Role,
-        task: &TaskInfo,
-        rest: &Resources,
-    ) -> Result<Resources, String> {
+        acceptance: &Acceptance,
+        executor: &ExecutorInfo,
+        tasks: &[TaskInfo],
+    ) -> Result<Needs<Vec<Resources>>, String> {
+        if tasks.is_empty() {
+            return Err("Task group cannot be empty".to_owned());
+        }
+        match executor.r#type {
+            Some(ExecutorType::Default | ExecutorType::Custom) => {}
+            Some(ExecutorType::Unknown) | None => return Err("'ExecutorInfo.type' must be set".to_owned()),
+        }
+        let own = self.check_executor(acceptance, executor)?;
+        let mut ids = BTreeSet::new();
+        let mut each = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            let checked = match ids.insert(&task.task_id) {
+                true => self.check_member(acceptance, task),
+                false => Err(format!("Task has duplicate ID: {}", task.task_id)),
+            };
+            each.push(checked.map_err(|error| format!("Task '{}' in group is invalid: {error}", task.task_id))?);
+        }
+        let total = each.iter().chain(&own).fold(Resources::new(), |sum, part| sum.plus(&part.exclusive()));
+        check_mixture(&total)?;
+        check_fits(acceptance, &total, "task group and its executor are")?;
+        let each = each.into_iter().map(|wanted| wanted.exclusive()).collect();
+        Ok(Needs { executor: own.map(|own| own.exclusive()), task: each })
+    }
+
+    fn check_member(&self, acceptance: &Acceptance, task: &TaskInfo) -> Result<Resources, String> {
+        self.check_identity(acceptance, task)?;
+        if task.executor.is_some() {
+            return Err("'TaskInfo.executor' must not be set".to_owned());
+        }
+        if let Some(container) = task.container.as_deref() {
+            check_member_container(container)?;
+        }
+        check_shape(task)?;
+        let wanted = check_task_resources(task, &acceptance.role)?;
+        check_limits(&task.limits, &wanted)?;
+        let shares = |container: &ContainerInfo| container.linux_info.as_ref().is_none_or(|info| info.share_cgroups);
+        if !task.limits.is_empty() && task.container.as_deref().is_none_or(shares) {
+            return Err("'limits' need 'container.linux_info.share_cgroups' to be false".to_owned());
+        }
+        check_mixture(&wanted)?;
+        let missing = wanted.shared();
+        if !acceptance.rest.contains(&missing) {
+            return Err(format!("Shared resources {missing} are not offered"));
+        }
+        Ok(wanted)
+    }
+
+    fn check_identity(&self, acceptance: &Acceptance, task: &TaskInfo) -> Result<(), String> {
         check_id(task.task_id.as_str()).map_err(|error| format!("Task uses invalid ID: {error}"))?;
-        let used = self.frameworks.get(framework).is_some_and(|framework| {
+        let used = self.frameworks.get(&acceptance.framework).is_some_and(|framework| {
             framework.tasks.contains_key(&task.task_id) || framework.history.contains(&task.task_id)
         });
         if used {
             return Err(format!("Task has duplicate ID: {}", task.task_id));
         }
-        if task.agent_id != *agent {
-            return Err(format!("Task uses invalid agent {} while agent {agent} is expected", task.agent_id));
+        let agent = &acceptance.agent;
+        match task.agent_id == *agent {
+            true => Ok(()),
+            false => Err(format!("Task uses invalid agent {} while agent {agent} is expected", task.agent_id)),
         }
-        check_shape(task)?;
-        let wanted = check_resources(task, role)?;
-        check_limits(&task.limits, &wanted)?;
-        match rest.contains(&wanted) {
-            true => Ok(wanted),
-            false => Err(format!(
-                "Total resources {} required by task and its executor is more than available {}",
-                allocated(&wanted, role),
-                allocated(rest, role)
-            )),
+    }
+
+    /// What the executor needs; `None` when it is there already.
+    fn check_executor(&self, acceptance: &Acceptance, executor: &ExecutorInfo) -> Result<Option<Resources>, String> {
+        let id = &executor.executor_id;
+        check_id(id.as_str()).map_err(|error| format!("Executor uses invalid ID: {error}"))?;
+        let (actual, expected) = (executor.framework_id.as_ref(), &acceptance.framework);
+        if actual.is_some_and(|actual| actual != expected) {
+            let actual = actual.map(ToString::to_string).unwrap_or_default();
+            return Err(format!("ExecutorInfo has an invalid FrameworkID (Actual: {actual} vs Expected: {expected})"));
+        }
+        match (executor.r#type, &executor.command) {
+            (Some(ExecutorType::Unknown), _) => return Err("Unknown executor type".to_owned()),
+            (Some(ExecutorType::Default), Some(_)) => {
+                return Err("'ExecutorInfo.command' must not be set for 'DEFAULT' executor".to_owned());
+            }
+            (Some(ExecutorType::Custom), None) => {
+                return Err("'ExecutorInfo.command' must be set for 'CUSTOM' executor".to_owned());
+            }
+            (None, None) => return Err("'ExecutorInfo.command' must be set".to_owned()),
+            (Some(ExecutorType::Default), None) | (Some(ExecutorType::Custom) | None, Some(_)) => {}
+        }
+        if executor.shutdown_grace_period.as_ref().is_some_and(|grace| grace.nanoseconds < 0) {
+            return Err("ExecutorInfo's 'shutdown_grace_period' must be non-negative".to_owned());
+        }
+        let own = check_resources("Executor", &executor.resources, &acceptance.role)?;
+        let name = (acceptance.framework.clone(), id.clone());
+        let Some(known) = self.agents.get(&acceptance.agent).and_then(|agent| agent.executors.get(&name)) else {
+            return Ok(Some(own));
+        };
+        let mut described = executor.clone();
+        allocate_to(&mut described.resources, &known.role);
+        match described == *known.info {
+            true => Ok(None),
+            false => {
+                Err(format!("ExecutorInfo of '{id}' is not compatible with existing ExecutorInfo with same ExecutorID"))
+            }
         }
     }
 }
 
-/// Names the role in every resource, for the agent and for whoever looks at the task: most frameworks leave that to the master.
-pub(super) fn allocate_to(task: &mut TaskInfo, role: &Role) {
-    for resource in &mut task.resources {
+/// Names the role in every resource, for the agent and for whoever looks at it: most frameworks leave that to the master.
+pub(super) fn allocate_to(resources: &mut [Resource], role: &Role) {
+    for resource in resources {
         resource.allocation_info = Some(AllocationInfo { role: Some(role.as_str().to_owned()) });
     }
 }
 
-fn check_shape(task: &TaskInfo) -> Result<(), String> {
-    match (&task.command, &task.executor) {
-        (Some(_), None) => {}
-        (None, Some(_)) => return Err("Task uses 'executor', which is not supported yet; use 'command'".to_owned()),
-        (None, None) | (Some(_), Some(_)) => {
-            return Err(
-                "Task should have at least one (but not both) of CommandInfo or ExecutorInfo present".to_owned()
-            );
-        }
+fn check_member_container(container: &ContainerInfo) -> Result<(), String> {
+    if container.r#type == ContainerType::Docker {
+        return Err("Docker ContainerInfo is not supported on the task".to_owned());
     }
+    match container.network_infos.is_empty() {
+        true => Ok(()),
+        false => Err("NetworkInfos must not be set on the task".to_owned()),
+    }
+}
+
+fn check_shape(task: &TaskInfo) -> Result<(), String> {
     let grace = task.kill_policy.as_ref().and_then(|policy| policy.grace_period.as_ref());
     if grace.is_some_and(|grace| grace.nanoseconds < 0) {
         return Err("Task's 'kill_policy.grace_period' must be non-negative".to_owned());
@@ -79,16 +190,52 @@ fn check_shape(task: &TaskInfo) -> Result<(), String> {
     Ok(())
 }
 
-fn check_resources(task: &TaskInfo, role: &Role) -> Result<Resources, String> {
-    if task.resources.is_empty() {
-        return Err("Task uses no resources".to_owned());
+fn check_task_resources(task: &TaskInfo, role: &Role) -> Result<Resources, String> {
+    match task.resources.is_empty() {
+        true => Err("Task uses no resources".to_owned()),
+        false => check_resources("Task", &task.resources, role),
     }
-    if let Some(empty) = task.resources.iter().find(|resource| is_empty(resource)) {
-        return Err(format!("Task uses invalid resources: '{}' is empty", empty.name));
+}
+
+/// A task cannot count on half of something: all of a name is firm, or all of it is revocable. And a volume has one name.
+fn check_mixture(total: &Resources) -> Result<(), String> {
+    let mut guarantees: BTreeMap<&Name, Guarantee> = BTreeMap::new();
+    let mut volumes = BTreeSet::new();
+    for resource in total {
+        let first = *guarantees.entry(resource.name()).or_insert(resource.guarantee());
+        if first != resource.guarantee() {
+            return Err(format!(
+                "Task (and its executor, if exists) uses both revocable and non-revocable {}",
+                resource.name()
+            ));
+        }
+        if let Some(persistence) = resource.disk().and_then(|disk| disk.persistence.as_ref())
+            && !volumes.insert((resource.reserved_role(), &persistence.id))
+        {
+            return Err(format!("Task uses duplicate persistence ID {}", persistence.id));
+        }
     }
-    let wanted =
-        resources::from_wire(&task.resources).map_err(|error| format!("Task uses invalid resources: {error}"))?;
-    let allocated_to = resources::allocation_role(&task.resources).map_err(|error| {
+    Ok(())
+}
+
+fn check_fits(acceptance: &Acceptance, total: &Resources, who: &str) -> Result<(), String> {
+    let Acceptance { role, rest, .. } = acceptance;
+    match rest.contains(total) {
+        true => Ok(()),
+        false => Err(format!(
+            "Total resources {} required by {who} more than available {}",
+            allocated(total, role),
+            allocated(rest, role)
+        )),
+    }
+}
+
+fn check_resources(owner: &str, wanted: &[Resource], role: &Role) -> Result<Resources, String> {
+    if let Some(empty) = wanted.iter().find(|resource| is_empty(resource)) {
+        return Err(format!("{owner} uses invalid resources: '{}' is empty", empty.name));
+    }
+    let bag = resources::from_wire(wanted).map_err(|error| format!("{owner} uses invalid resources: {error}"))?;
+    let allocated_to = resources::allocation_role(wanted).map_err(|error| {
         format!(
             "The resources have multiple allocation roles ('{}' and '{}') but only one allocation role is allowed",
             error.first, error.second
@@ -96,9 +243,9 @@ fn check_resources(task: &TaskInfo, role: &Role) -> Result<Resources, String> {
     })?;
     match allocated_to {
         Some(other) if other != role.as_str() => {
-            Err(format!("Task uses resources allocated to role '{other}' while role '{role}' is expected"))
+            Err(format!("{owner} uses resources allocated to role '{other}' while role '{role}' is expected"))
         }
-        Some(_) | None => Ok(wanted),
+        Some(_) | None => Ok(bag),
     }
 }
 

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use attica_allocator::{InvalidRole, Role};
 use attica_core_api::message::Message;
 use attica_core_api::operator::{QuotaConfig, StartMaintenance};
-use attica_core_api::v1::{AgentId, FrameworkId, TaskId, TaskState, TaskStatus};
+use attica_core_api::v1::{AgentId, ExecutorId, FrameworkId, ResourceList, TaskId, TaskState, TaskStatus};
 use attica_core_api::{DecodeError, Timestamp, decode_proto};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::snapshot::{
-    AgentRecord, FrameworkPresence, FrameworkRecord, KillRequest, Maintenance, Reach, Snapshot, TaskRecord,
+    AgentRecord, ExecutorRecord, FrameworkPresence, FrameworkRecord, KillRequest, Maintenance, OperationRecord, Reach,
+    Snapshot, TaskRecord,
 };
 
 /// Why the tables could not be read.
@@ -40,8 +42,10 @@ pub enum LoadError {
         source: serde_json::Error,
     },
     /// A task in a role that is none.
-    #[error("the table task holds a role that is not one, at {row}")]
+    #[error("the table {table} holds a role that is not one, at {row}")]
     Role {
+        /// Which table.
+        table: &'static str,
         /// Which row.
         row: String,
         /// What is wrong with it.
@@ -55,6 +59,15 @@ pub enum LoadError {
         row: String,
         /// What it holds.
         state: i32,
+    },
+    /// An operation whose id is no uuid.
+    #[error("the table operation holds the id {row}, which is not a uuid")]
+    OperationId {
+        /// The id.
+        row: String,
+        /// What is wrong with it.
+        #[source]
+        source: uuid::Error,
     },
     /// A row that belongs to one that is not there.
     #[error("the table {table} holds a row without an owner, at {row}")]
@@ -78,7 +91,9 @@ pub async fn load(connection: &mut PgConnection) -> Result<Snapshot, LoadError> 
         quotas: quotas(&mut *connection).await?,
         weights: weights(&mut *connection).await?,
         maintenance: maintenance(&mut *connection).await?,
+        operations: operations(&mut *connection).await?,
     };
+    executors(&mut *connection, &mut snapshot).await?;
     tasks(&mut *connection, &mut snapshot).await?;
     outboxes(&mut *connection, &mut snapshot).await?;
     Ok(snapshot)
@@ -119,6 +134,11 @@ async fn agents(connection: &mut PgConnection) -> Result<BTreeMap<AgentId, Agent
             reregistered_at: Timestamp(row.reregistered_at),
             unreachable_at: row.unreachable_at.map(Timestamp),
             service: service.unwrap_or_default(),
+            shaped: match row.shaped {
+                Some(shaped) => message::<ResourceList>("agent", &row.agent_id, &shaped)?.resources,
+                None => Vec::new(),
+            },
+            executors: BTreeMap::new(),
         };
         agents.insert(AgentId::new(row.agent_id), record);
     }
@@ -133,6 +153,41 @@ async fn maintenance(connection: &mut PgConnection) -> Result<Maintenance, LoadE
     Ok(Maintenance { schedule: message("maintenance", "schedule", &row.schedule)?, down: down.machines })
 }
 
+async fn executors(connection: &mut PgConnection, snapshot: &mut Snapshot) -> Result<(), LoadError> {
+    for row in sqlx::query!("select * from executor").fetch_all(connection).await? {
+        let name = format!("{} of {} on {}", row.executor_id, row.framework_id, row.agent_id);
+        let record = ExecutorRecord {
+            role: Role::new(&row.role).map_err(|source| LoadError::Role {
+                table: "executor",
+                row: name.clone(),
+                source,
+            })?,
+            info: message("executor", &name, &row.info)?,
+            launched_at: Timestamp(row.launched_at),
+        };
+        let agent = snapshot.agents.get_mut(row.agent_id.as_str());
+        let agent = agent.ok_or(LoadError::Orphan { table: "executor", row: name })?;
+        agent.executors.insert((FrameworkId::new(row.framework_id), ExecutorId::new(row.executor_id)), record);
+    }
+    Ok(())
+}
+
+async fn operations(connection: &mut PgConnection) -> Result<BTreeMap<Uuid, OperationRecord>, LoadError> {
+    let mut operations = BTreeMap::new();
+    for row in sqlx::query!("select * from operation").fetch_all(connection).await? {
+        let id = row.operation_id;
+        let record = OperationRecord {
+            framework: row.framework_id.map(FrameworkId::new),
+            agent: AgentId::new(row.agent_id),
+            info: message("operation", &id, &row.info)?,
+            status: row.status.map(|status| message("operation", &id, &status)).transpose()?,
+            started_at: Timestamp(row.started_at),
+        };
+        operations.insert(id.parse().map_err(|source| LoadError::OperationId { row: id, source })?, record);
+    }
+    Ok(operations)
+}
+
 async fn tasks(connection: &mut PgConnection, snapshot: &mut Snapshot) -> Result<(), LoadError> {
     for row in sqlx::query!("select * from task").fetch_all(connection).await? {
         let name = format!("{} of {}", row.task_id, row.framework_id);
@@ -145,8 +200,13 @@ async fn tasks(connection: &mut PgConnection, snapshot: &mut Snapshot) -> Result
         };
         let kill = row.kill.map(kill_policy).transpose()?.map(|kill_policy| KillRequest { kill_policy });
         let record = TaskRecord {
-            role: Role::new(&row.role).map_err(|source| LoadError::Role { row: name.clone(), source })?,
+            role: Role::new(&row.role).map_err(|source| LoadError::Role {
+                table: "task",
+                row: name.clone(),
+                source,
+            })?,
             info: message("task", &name, &row.info)?,
+            group: row.task_group,
             state,
             status: row.status.map(|status| message("task", &name, &status)).transpose()?,
             reach: if row.unreachable { Reach::Unreachable } else { Reach::Reachable },

@@ -5,6 +5,7 @@
 mod load;
 mod rows;
 mod write;
+mod write_operations;
 
 #[cfg(test)]
 mod tests;

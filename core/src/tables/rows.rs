@@ -8,11 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use attica_allocator::Role;
 use attica_core_api::operator::{QuotaConfig, Schedule};
 use attica_core_api::v1::{
-    AgentId, AgentInfo, FrameworkId, FrameworkInfo, KillPolicy, MachineId, TaskId, TaskInfo, TaskStatus,
+    AgentId, AgentInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy, MachineId, OfferOperation,
+    OperationStatus, Resource, TaskId, TaskInfo, TaskStatus,
 };
 use attica_core_api::{Timestamp, encode_json, encode_proto};
 use attica_core_store::Position;
 use bytes::Bytes;
+use uuid::Uuid;
 
 use crate::fact::Fact;
 use crate::snapshot::Service;
@@ -20,12 +22,17 @@ use crate::snapshot::Service;
 /// Names a task across frameworks.
 pub(super) type TaskName = (FrameworkId, TaskId);
 
+/// Names an executor: the same id can be used on several agents.
+pub(super) type ExecutorName = (FrameworkId, AgentId, ExecutorId);
+
 /// The changes. Deletions come first: what is deleted can be made anew in the same transaction.
 #[derive(Debug, Default)]
 pub(super) struct Rows<'a> {
     pub forgotten_frameworks: BTreeSet<FrameworkId>,
     pub forgotten_tasks: BTreeSet<TaskName>,
     pub subscribed: BTreeMap<FrameworkId, Subscription<'a>>,
+    /// New descriptions, unless they came with a subscription.
+    pub described: BTreeMap<FrameworkId, &'a FrameworkInfo>,
     /// The last change of a framework's presence, unless that was a subscription.
     pub presence: BTreeMap<FrameworkId, Presence>,
     pub forgotten_agents: BTreeSet<AgentId>,
@@ -43,6 +50,27 @@ pub(super) struct Rows<'a> {
     /// By role; `None` where the quota was taken away.
     pub quotas: BTreeMap<&'a str, Option<&'a QuotaConfig>>,
     pub weights: BTreeMap<&'a str, f64>,
+    pub shaped: BTreeMap<AgentId, &'a [Resource]>,
+    pub ended_executors: BTreeSet<ExecutorName>,
+    pub executors: BTreeMap<ExecutorName, ExecutorLaunch<'a>>,
+    pub ended_operations: BTreeSet<Uuid>,
+    pub started: BTreeMap<Uuid, Start<'a>>,
+    pub outcomes: BTreeMap<Uuid, &'a OperationStatus>,
+}
+
+#[derive(Debug)]
+pub(super) struct ExecutorLaunch<'a> {
+    pub role: &'a Role,
+    pub info: &'a ExecutorInfo,
+    pub at: Timestamp,
+}
+
+#[derive(Debug)]
+pub(super) struct Start<'a> {
+    pub framework: Option<&'a FrameworkId>,
+    pub agent: &'a AgentId,
+    pub info: &'a OfferOperation,
+    pub at: Timestamp,
 }
 
 #[derive(Debug, Default)]
@@ -74,6 +102,7 @@ pub(super) struct Registration<'a> {
 pub(super) struct Launch<'a> {
     pub role: &'a Role,
     pub info: &'a TaskInfo,
+    pub group: Option<&'a str>,
     pub at: Timestamp,
 }
 
@@ -103,8 +132,16 @@ impl<'a> Rows<'a> {
             Fact::FrameworkSubscribed { info, at } => {
                 let Some(id) = &info.id else { unreachable!("a framework without an id is never subscribed") };
                 self.presence.remove(id);
+                self.described.remove(id);
                 let first_at = self.subscribed.get(id).map_or(*at, |before| before.first_at);
                 self.subscribed.insert(id.clone(), Subscription { info, first_at, at: *at });
+            }
+            Fact::FrameworkUpdated { info, .. } => {
+                let Some(id) = &info.id else { unreachable!("a framework has an id") };
+                match self.subscribed.get_mut(id) {
+                    Some(subscription) => subscription.info = info,
+                    None => drop(self.described.insert(id.clone(), info)),
+                }
             }
             Fact::FrameworkDisconnected { framework, deadline, at } => {
                 let presence = Presence { disconnected_at: Some(*at), deadline: Some(*deadline), removed_at: None };
@@ -130,6 +167,7 @@ impl<'a> Rows<'a> {
                 self.registered.remove(agent);
                 self.unreachable.remove(agent);
                 self.services.remove(agent);
+                self.shaped.remove(agent);
                 self.forgotten_agents.insert(agent.clone());
             }
             Fact::AgentServiceChanged { agent, service } => {
@@ -137,9 +175,9 @@ impl<'a> Rows<'a> {
                 self.services.insert(agent.clone(), written);
             }
             Fact::MaintenanceChanged { schedule, down } => self.maintenance = Some((schedule, down)),
-            Fact::TaskLaunched { framework, role, task, at } => {
+            Fact::TaskLaunched { framework, role, task, group, at } => {
                 let name = (framework.clone(), task.task_id.clone());
-                self.launched.insert(name, Launch { role, info: task, at: *at });
+                self.launched.insert(name, Launch { role, info: task, group: group.as_deref(), at: *at });
             }
             Fact::TaskUpdated { framework, status, sequence } => {
                 let change = self.receive(position, framework, status);
@@ -180,6 +218,30 @@ impl<'a> Rows<'a> {
             Fact::WeightsUpdated { weights } => {
                 self.weights.extend(weights.iter().filter_map(|info| Some((info.role.as_deref()?, info.weight))));
             }
+            Fact::ExecutorLaunched { framework, agent, role, executor, at } => {
+                let name = (framework.clone(), agent.clone(), executor.executor_id.clone());
+                self.executors.insert(name, ExecutorLaunch { role, info: executor, at: *at });
+            }
+            Fact::ExecutorEnded { framework, agent, executor } => {
+                let name = (framework.clone(), agent.clone(), executor.clone());
+                self.executors.remove(&name);
+                self.ended_executors.insert(name);
+            }
+            Fact::AgentShaped { agent, resources } => {
+                self.shaped.insert(agent.clone(), resources);
+            }
+            Fact::OperationStarted { operation, framework, agent, info, at } => {
+                self.started.insert(*operation, Start { framework: framework.as_ref(), agent, info, at: *at });
+            }
+            Fact::OperationUpdated { operation, status } => {
+                self.outcomes.insert(*operation, status);
+            }
+            Fact::OperationEnded { operation } => {
+                self.outcomes.remove(operation);
+                if self.started.remove(operation).is_none() {
+                    self.ended_operations.insert(*operation);
+                }
+            }
         }
     }
 
@@ -200,6 +262,7 @@ impl<'a> Rows<'a> {
     fn forget_framework(&mut self, framework: &FrameworkId) {
         self.subscribed.remove(framework);
         self.presence.remove(framework);
+        self.described.remove(framework);
         self.launched.retain(|(owner, _), _| owner != framework);
         self.changed.retain(|(owner, _), _| owner != framework);
         self.forgotten_frameworks.insert(framework.clone());

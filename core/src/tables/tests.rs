@@ -4,13 +4,15 @@ use attica_allocator::Role;
 use attica_core_api::Timestamp;
 use attica_core_api::operator::{QuotaConfig, Schedule, Window};
 use attica_core_api::v1::{
-    AgentId, AgentInfo, DrainConfig, DurationInfo, FrameworkId, FrameworkInfo, KillPolicy, MachineId, Scalar, TaskId,
-    TaskInfo, TaskState, TaskStatus, WeightInfo,
+    AgentId, AgentInfo, DrainConfig, DurationInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy,
+    MachineId, OfferOperation, OperationId, OperationStatus, Resource, Scalar, TaskId, TaskInfo, TaskState, TaskStatus,
+    WeightInfo,
 };
 use attica_core_store::election::{Election, LeaseTime, PostgresElection};
 use attica_core_store::private_postgres::{PrivatePostgres, PrivatePostgresOptions};
 use attica_core_store::writer::WriterLimits;
 use attica_core_store::{Batch, LeaderRole, Writer, migrations};
+use uuid::Uuid;
 
 use super::{KernelTables, load};
 use crate::fact::Fact;
@@ -24,6 +26,11 @@ fn subscribed(id: &str, at: i64) -> Fact {
     let info =
         FrameworkInfo { id: Some(framework(id)), user: "root".into(), name: "n".into(), ..FrameworkInfo::default() };
     Fact::FrameworkSubscribed { info: Box::new(info), at: Timestamp(at) }
+}
+
+fn described(id: &str, name: &str) -> Fact {
+    let info = FrameworkInfo { id: Some(framework(id)), name: name.into(), ..FrameworkInfo::default() };
+    Fact::FrameworkUpdated { info: Box::new(info), at: Timestamp(9) }
 }
 
 fn registered(id: &str, at: i64) -> Fact {
@@ -50,7 +57,13 @@ fn maintained(hostname: &str, down: &[&str]) -> Fact {
 fn launched(owner: &str, id: &str) -> Fact {
     let task =
         TaskInfo { name: id.into(), task_id: TaskId::new(id), agent_id: AgentId::new("a"), ..TaskInfo::default() };
-    Fact::TaskLaunched { framework: framework(owner), role: Role::any(), task: Box::new(task), at: Timestamp(5) }
+    Fact::TaskLaunched {
+        framework: framework(owner),
+        role: Role::any(),
+        task: Box::new(task),
+        group: (id == "t2").then(|| "g".to_owned()),
+        at: Timestamp(5),
+    }
 }
 
 fn status(id: &str, state: TaskState, uuid: Option<u8>) -> Box<TaskStatus> {
@@ -81,6 +94,51 @@ fn quota(role: &str, cpus: f64) -> QuotaConfig {
 
 fn weighted(role: &str, weight: f64) -> Fact {
     Fact::WeightsUpdated { weights: vec![WeightInfo { weight, role: Some(role.into()) }] }
+}
+
+fn executor_launched(id: &str) -> Fact {
+    let executor = ExecutorInfo { executor_id: ExecutorId::new(id), ..ExecutorInfo::default() };
+    Fact::ExecutorLaunched {
+        framework: framework("f"),
+        agent: AgentId::new("a"),
+        role: Role::any(),
+        executor: Box::new(executor),
+        at: Timestamp(14),
+    }
+}
+
+fn executor_ended(id: &str) -> Fact {
+    Fact::ExecutorEnded { framework: framework("f"), agent: AgentId::new("a"), executor: ExecutorId::new(id) }
+}
+
+fn shaped(disks: &[f64]) -> Fact {
+    let disk = |value: &f64| Resource {
+        name: "disk".to_owned(),
+        scalar: Some(Scalar { value: *value }),
+        role: Some("r".to_owned()),
+        ..Resource::default()
+    };
+    Fact::AgentShaped { agent: AgentId::new("a"), resources: disks.iter().map(disk).collect() }
+}
+
+fn started(operation: u128, owner: Option<&str>) -> Fact {
+    let info = OfferOperation { id: owner.map(OperationId::new), ..OfferOperation::default() };
+    Fact::OperationStarted {
+        operation: Uuid::from_u128(operation),
+        framework: owner.map(framework),
+        agent: AgentId::new("a"),
+        info: Box::new(info),
+        at: Timestamp(15),
+    }
+}
+
+fn outcome(operation: u128) -> Fact {
+    let status = OperationStatus { message: Some("done".to_owned()), ..OperationStatus::default() };
+    Fact::OperationUpdated { operation: Uuid::from_u128(operation), status: Box::new(status) }
+}
+
+fn ended(operation: u128) -> Fact {
+    Fact::OperationEnded { operation: Uuid::from_u128(operation) }
 }
 
 /// A history with everything in it, each fact once after and once together with what it builds on.
@@ -138,6 +196,7 @@ fn history() -> Vec<Fact> {
         acknowledged("f", "t1", 102),
         acknowledged("f", "t1", 3),
         completed("f", "t1"),
+        described("f", "new"),
         Fact::FrameworkDisconnected { framework: framework("f"), deadline: Timestamp(60), at: Timestamp(10) },
         subscribed("f", 11),
         Fact::FrameworkDisconnected { framework: framework("f"), deadline: Timestamp(70), at: Timestamp(12) },
@@ -152,6 +211,21 @@ fn history() -> Vec<Fact> {
         Fact::TaskForgotten { framework: framework("f"), task: TaskId::new("t1") },
         launched("f", "t1"),
         Fact::FrameworkForgotten { framework: framework("g") },
+        executor_launched("e1"),
+        executor_launched("e2"),
+        executor_ended("e1"),
+        executor_launched("e1"),
+        executor_ended("e2"),
+        shaped(&[3.0]),
+        started(1, Some("f")),
+        shaped(&[1.0, 2.0]),
+        started(2, None),
+        started(3, Some("f")),
+        ended(2),
+        outcome(1),
+        outcome(3),
+        ended(3),
+        registered("a", 20),
     ]
 }
 
@@ -164,7 +238,7 @@ async fn the_tables_hold_what_the_facts_add_up_to() {
     migrations::migrate(postgres.database()).await.expect("the migrations apply");
     let pool = postgres.database().pool("attica test", 2);
     for size in [1, 2, 3, 7, 100] {
-        sqlx::raw_sql("truncate framework, agent, task, task_update, quota, weight, maintenance")
+        sqlx::raw_sql("truncate framework, agent, task, task_update, executor, operation, quota, weight, maintenance")
             .execute(&pool)
             .await
             .expect("empty tables");

@@ -22,6 +22,8 @@ const MOVE_FRAMEWORKS: &str = "update framework
     from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])
         as r (framework_id, disconnected_at, deadline, removed_at)
     where framework.framework_id = r.framework_id";
+const DESCRIBE: &str = "update framework set info = r.info
+    from unnest($1::text[], $2::bytea[]) as r (framework_id, info) where framework.framework_id = r.framework_id";
 const REGISTER: &str = "insert into agent (agent_id, info, version, boot_id, registered_at, reregistered_at)
     select * from unnest($1::text[], $2::bytea[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
     on conflict (agent_id) do update set info = excluded.info, version = excluded.version, boot_id = excluded.boot_id,
@@ -33,9 +35,10 @@ const SERVE_AGENTS: &str = "update agent set service = r.service
 const MAINTAIN: &str = "insert into maintenance (schedule, down) values ($1, $2)
     on conflict (whole) do update set schedule = excluded.schedule, down = excluded.down";
 const LAUNCH: &str = "insert into task
-        (framework_id, task_id, role, info, state, status, unreachable, sequence, kill, launched_at, completed_at)
+        (framework_id, task_id, role, info, state, status, unreachable, sequence, kill, launched_at, completed_at,
+         task_group)
     select * from unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::integer[], $6::bytea[], $7::boolean[],
-        $8::bigint[], $9::bytea[], $10::bigint[], $11::bigint[])";
+        $8::bigint[], $9::bytea[], $10::bigint[], $11::bigint[], $12::text[])";
 const CHANGE_TASKS: &str = "update task set state = coalesce(r.state, task.state), status = coalesce(r.status, task.status),
         unreachable = coalesce(r.unreachable, task.unreachable), sequence = coalesce(r.sequence, task.sequence),
         kill = coalesce(r.kill, task.kill), completed_at = coalesce(r.completed_at, task.completed_at)
@@ -65,6 +68,7 @@ pub struct Statements {
     forget_tasks: Statement,
     forget_agents: Statement,
     subscribe: Statement,
+    describe: Statement,
     move_frameworks: Statement,
     register: Statement,
     lose_agents: Statement,
@@ -78,6 +82,7 @@ pub struct Statements {
     remove_quotas: Statement,
     set_quotas: Statement,
     set_weights: Statement,
+    operations: super::write_operations::Statements,
 }
 
 impl Tables<Fact> for KernelTables {
@@ -90,6 +95,7 @@ impl Tables<Fact> for KernelTables {
             forget_tasks: client.prepare(FORGET_TASKS).await?,
             forget_agents: client.prepare(FORGET_AGENTS).await?,
             subscribe: client.prepare(SUBSCRIBE).await?,
+            describe: client.prepare(DESCRIBE).await?,
             move_frameworks: client.prepare(MOVE_FRAMEWORKS).await?,
             register: client.prepare(REGISTER).await?,
             lose_agents: client.prepare(LOSE_AGENTS).await?,
@@ -103,6 +109,7 @@ impl Tables<Fact> for KernelTables {
             remove_quotas: client.prepare(REMOVE_QUOTAS).await?,
             set_quotas: client.prepare(SET_QUOTAS).await?,
             set_weights: client.prepare(SET_WEIGHTS).await?,
+            operations: super::write_operations::Statements::prepare(client).await?,
         })
     }
 
@@ -121,6 +128,7 @@ impl Tables<Fact> for KernelTables {
         change_tasks(transaction, statements, &rows);
         write_outboxes(transaction, statements, &rows);
         write_roles(transaction, statements, &rows);
+        super::write_operations::write(transaction, &statements.operations, &rows);
     }
 }
 
@@ -151,6 +159,10 @@ fn write_frameworks<'a>(transaction: &mut Transaction<'a>, statements: &'a State
                 Box::new(subscriptions().map(|subscription| subscription.at.0).collect::<Vec<_>>()),
             ],
         );
+    }
+    if !rows.described.is_empty() {
+        let infos: Vec<Vec<u8>> = rows.described.values().map(|info| encode_proto(*info)).collect();
+        transaction.execute(&statements.describe, [Box::new(texts(rows.described.keys())), Box::new(infos)]);
     }
     if !rows.presence.is_empty() {
         let column = |of: fn(&super::rows::Presence) -> Option<Timestamp>| -> Vec<Option<i64>> {
@@ -220,6 +232,7 @@ fn launch<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, row
             Box::new(changes.iter().map(|change| change.kill.clone()).collect::<Vec<_>>()),
             Box::new(launches().map(|launch| launch.at.0).collect::<Vec<_>>()),
             Box::new(changes.iter().map(|change| change.completed_at).collect::<Vec<_>>()),
+            Box::new(launches().map(|launch| launch.group.map(str::to_owned)).collect::<Vec<_>>()),
         ],
     );
 }
@@ -284,7 +297,7 @@ fn write_roles<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements
     }
 }
 
-fn texts<'i, I: ToString + 'i>(ids: impl IntoIterator<Item = &'i I>) -> Vec<String> {
+pub(super) fn texts<'i, I: ToString + 'i>(ids: impl IntoIterator<Item = &'i I>) -> Vec<String> {
     ids.into_iter().map(ToString::to_string).collect()
 }
 

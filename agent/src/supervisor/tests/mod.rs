@@ -124,7 +124,7 @@ impl World {
                 Effect::CloseLink { reason } => self.closed.push(reason),
                 Effect::Watch(..) => self.watched += 1,
                 Effect::Exit => self.over = true,
-                Effect::ListTasks(_) | Effect::Unwatch(_) => {}
+                Effect::ListTasks(_) | Effect::Unwatch(_) | Effect::Operate(_) => {}
             }
         }
     }

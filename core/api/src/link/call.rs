@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{Message, TaskDigest};
 use crate::message::{enumeration, message};
-use crate::v1::{AgentId, AgentInfo, ExecutorId, FrameworkId, TaskId, TaskState, TaskStatus};
+use crate::v1::{AgentId, AgentInfo, ExecutorId, FrameworkId, OperationState, TaskId, TaskState, TaskStatus};
 
 enumeration! {
     /// What an agent has to say.
@@ -21,6 +21,8 @@ enumeration! {
         Message "MESSAGE" = 5,
         /// An executor's process has ended. Sent once: its tasks' statuses are what counts.
         ExecutorExited "EXECUTOR_EXITED" = 6,
+        /// An operation is done, or cannot be done; answers OPERATION.
+        OperationStatus "OPERATION_STATUS" = 7,
     }
 }
 
@@ -42,6 +44,14 @@ message! {
         checkpointed: required bool = 7,
         /// The agent it was before, of which nothing runs any more: its machine was restarted, and it is no longer what it was.
         replaces: optional AgentId = 8,
+        /// The executors that live. One that the master knows, and that has no task left, is taken for ended when it is not among
+        /// them: that it ended may not have been heard.
+        executors: repeated ExecutorReport = 9,
+    }
+    /// An executor that lives.
+    pub struct ExecutorReport {
+        framework_id: required FrameworkId = 1,
+        executor_id: required ExecutorId = 2,
     }
     /// A task's new status. The agent sends it again until ACKNOWLEDGE.
     pub struct StatusUpdate {
@@ -74,6 +84,15 @@ message! {
         /// As wait(2) tells it: the exit status times 256, or the number of the signal. Absent when it was not learnt.
         status: optional i32 = 3,
     }
+    /// What became of an operation.
+    pub struct OperationStatus {
+        /// As in OPERATION.
+        uuid: required Bytes = 1,
+        /// OPERATION_FINISHED; anything else means that it could not be done.
+        state: required OperationState = 2,
+        /// Why not.
+        message: optional String = 3,
+    }
     /// What an agent sends: a type, and the member of that type.
     pub struct Call {
         r#type: required CallType = 1,
@@ -86,6 +105,7 @@ message! {
         tasks: optional Tasks = 6,
         message: optional Message = 7,
         executor_exited: optional ExecutorExited = 8,
+        operation_status: optional OperationStatus = 9,
     }
 }
 
@@ -148,6 +168,17 @@ impl Call {
             agent_id: Some(agent_id),
             epoch,
             executor_exited: Some(exited),
+            ..Self::default()
+        }
+    }
+
+    /// OPERATION_STATUS.
+    pub fn operation_status(agent_id: AgentId, epoch: u64, status: OperationStatus) -> Self {
+        Self {
+            r#type: CallType::OperationStatus,
+            agent_id: Some(agent_id),
+            epoch,
+            operation_status: Some(status),
             ..Self::default()
         }
     }

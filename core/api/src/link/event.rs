@@ -4,7 +4,9 @@ use bytes::Bytes;
 
 use super::Message;
 use crate::message::{enumeration, message};
-use crate::v1::{AgentId, DurationInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy, TaskId, TaskInfo};
+use crate::v1::{
+    AgentId, DurationInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy, OfferOperation, TaskId, TaskInfo,
+};
 
 enumeration! {
     /// What an agent is to do.
@@ -27,6 +29,8 @@ enumeration! {
         Message "MESSAGE" = 8,
         /// Shut one executor down, and its tasks with it.
         ShutdownExecutor "SHUTDOWN_EXECUTOR" = 9,
+        /// Do the agent's part of an operation. Doing it twice is the same as doing it once, and it is sent again until answered.
+        Operation "OPERATION" = 10,
     }
 }
 
@@ -80,6 +84,13 @@ message! {
         framework_id: required FrameworkId = 1,
         executor_id: required ExecutorId = 2,
     }
+    /// Do the agent's part of an operation: directories of volumes are made, and destroyed with what is in them. Which resources are
+    /// reserved, and what volumes there are, the master alone keeps.
+    pub struct Operation {
+        /// Names the operation in the answer, 16 raw bytes.
+        uuid: required Bytes = 1,
+        info: required OfferOperation = 2,
+    }
     /// What the master sends: a type, and the member of that type.
     pub struct Event {
         r#type: required EventType = 1,
@@ -92,6 +103,7 @@ message! {
         shutdown: optional Shutdown = 7,
         message: optional Message = 8,
         shutdown_executor: optional ShutdownExecutor = 9,
+        operation: optional Box<Operation> = 10,
     }
 }
 
@@ -144,5 +156,10 @@ impl Event {
     /// SHUTDOWN_EXECUTOR.
     pub fn shutdown_executor(epoch: u64, shutdown: ShutdownExecutor) -> Self {
         Self { shutdown_executor: Some(shutdown), ..Self::of(EventType::ShutdownExecutor, epoch) }
+    }
+
+    /// OPERATION.
+    pub fn operation(epoch: u64, operation: Operation) -> Self {
+        Self { operation: Some(Box::new(operation)), ..Self::of(EventType::Operation, epoch) }
     }
 }

@@ -71,6 +71,7 @@ mod tests {
             Call::tasks(agent(), 7, vec![]),
             Call::message(agent(), 7, Message::default()),
             Call::executor_exited(agent(), 7, ExecutorExited::default()),
+            Call::operation_status(agent(), 7, OperationStatus::default()),
         ];
         for call in calls {
             assert_eq!((call.agent_id.clone(), call.epoch), (Some(agent()), 7));
@@ -86,6 +87,7 @@ mod tests {
             Event::heartbeat(7),
             Event::message(7, Message::default()),
             Event::shutdown_executor(7, ShutdownExecutor::default()),
+            Event::operation(7, Operation::default()),
         ];
         for event in events {
             assert_eq!(event.epoch, 7);

@@ -93,4 +93,8 @@ message! {
         revocable: optional RevocableInfo = 9,
         shared: optional SharedInfo = 10,
     }
+    /// Several of them.
+    pub struct ResourceList {
+        resources: repeated Resource = 1,
+    }
 }

@@ -41,7 +41,7 @@ fn each_broken_rule_is_a_task_error_of_its_own() {
         s1 UPDATE a/b TASK_ERROR REASON_TASK_INVALID Task uses invalid ID: ID contains a control character, '/' or '\' (said once)
         s1 UPDATE t TASK_ERROR REASON_TASK_INVALID Task uses invalid agent m1-S9 while agent m1-S0 is expected (said once)
         s1 UPDATE t TASK_ERROR REASON_TASK_INVALID Task should have at least one (but not both) of CommandInfo or ExecutorInfo present (said once)
-        s1 UPDATE t TASK_ERROR REASON_TASK_INVALID Task uses 'executor', which is not supported yet; use 'command' (said once)
+        s1 UPDATE t TASK_ERROR REASON_TASK_INVALID Executor uses invalid ID: ID must not be empty (said once)
         s1 UPDATE t TASK_ERROR REASON_TASK_INVALID Task's 'kill_policy.grace_period' must be non-negative (said once)
         s1 UPDATE t TASK_ERROR REASON_TASK_INVALID Task uses invalid health check: HealthCheck must specify 'type' (said once)
         s1 UPDATE t TASK_ERROR REASON_TASK_INVALID Task uses no resources (said once)

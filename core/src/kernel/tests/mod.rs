@@ -5,20 +5,23 @@
 
 mod agents;
 mod delivery;
+mod executors;
 mod frameworks;
 mod launches;
+mod operations;
 mod reconciliation;
 mod recovery;
 mod roles;
 mod service;
 mod store;
+mod wishes;
 
 use attica_core_api::link::{self, TaskReport};
 use attica_core_api::scheduler::{Accept, Acknowledgement, Call, Command, Event, Subscribe};
 use attica_core_api::v1::{
     AgentId, AgentInfo, CommandInfo, Filters, FrameworkCapability, FrameworkCapabilityType, FrameworkId, FrameworkInfo,
-    LaunchOperation, MasterInfo, OfferId, OfferOperation, OfferOperationType, Resource, TaskId, TaskInfo, TaskState,
-    TaskStatus, TaskStatusSource,
+    LaunchOperation, MasterInfo, OfferId, OfferOperation, OfferOperationType, OperationStatus, Resource, TaskId,
+    TaskInfo, TaskState, TaskStatus, TaskStatusSource,
 };
 use attica_core_api::{Entropy, Tick, Timestamp, decode_json, resources};
 
@@ -171,6 +174,7 @@ impl Scene {
             task_count: u32::try_from(tasks.len()).expect("few"),
             checkpointed: true,
             replaces: None,
+            executors: Vec::new(),
         };
         self.agent_call(link, link::Call::register(register))
     }
@@ -199,6 +203,20 @@ impl Scene {
 
     pub(super) fn reply(&mut self) -> Reply {
         self.last_reply.take().expect("an answer")
+    }
+
+    /// The operations of an ACCEPT in JSON, with every offer that is out and a refusal of an hour for the rest.
+    pub(super) fn accept(&mut self, operations: &str) -> Reply {
+        let offers = self.kernel.allocator.outstanding();
+        let ids: Vec<String> = offers.map(|offer| format!(r#"{{"value":"m{}-O{}"}}"#, self.epoch, offer.key)).collect();
+        let offers = ids.join(",");
+        self.call(
+            "s1",
+            &format!(
+                r#"{{"type":"ACCEPT","framework_id":{{"value":"m1-0000"}},"accept":{{"offer_ids":[{offers}],
+                    "operations":[{operations}],"filters":{{"refuse_seconds":3600}}}}}}"#
+            ),
+        )
     }
 
     /// What was said since the last look, one line each.
@@ -316,9 +334,24 @@ fn event_line(event: &Event) -> String {
     parts.extend(event.subscribed.iter().map(|subscribed| subscribed.framework_id.to_string()));
     parts.extend(event.offers.iter().flat_map(|offers| &offers.offers).map(|offer| offer.id.to_string()));
     parts.extend(event.rescind.iter().map(|rescind| rescind.offer_id.to_string()));
+    let inverse = event.inverse_offers.iter().flat_map(|offers| &offers.inverse_offers);
+    parts.extend(inverse.map(|offer| offer.id.to_string()));
+    parts.extend(event.rescind_inverse_offer.iter().map(|rescind| rescind.inverse_offer_id.to_string()));
     parts.extend(event.error.iter().map(|error| error.message.clone()));
     parts.extend(event.failure.iter().flat_map(|failure| &failure.agent_id).map(ToString::to_string));
+    parts.extend(event.failure.iter().flat_map(|failure| &failure.executor_id).map(ToString::to_string));
+    parts.extend(event.failure.iter().flat_map(|failure| failure.status).map(|status| format!("(status {status})")));
+    parts.extend(event.message.iter().map(|message| format!("{} {:?}", message.executor_id, message.data)));
+    parts.extend(event.update_operation_status.iter().map(|update| operation_line(&update.status)));
     parts.extend(event.update.iter().map(|update| status_line(&update.status)));
+    parts.join(" ")
+}
+
+fn operation_line(status: &OperationStatus) -> String {
+    let id = status.operation_id.as_ref().map(ToString::to_string).unwrap_or_default();
+    let mut parts = vec![id, status.state.to_string()];
+    parts.extend(status.message.clone());
+    parts.push(if status.uuid.is_some() { "(to be acknowledged)" } else { "(said once)" }.to_owned());
     parts.join(" ")
 }
 
@@ -339,7 +372,14 @@ fn link_line(event: &link::Event) -> String {
             .map(|registered| format!("{} matches: {}", registered.agent_id, registered.digest_matches)),
     );
     parts.extend(event.run.iter().flat_map(|run| &run.tasks).map(|task| task.task_id.to_string()));
+    for group in event.run.iter().flat_map(|run| &run.task_groups) {
+        let tasks: Vec<&str> = group.tasks.iter().map(|task| task.task_id.as_str()).collect();
+        parts.push(format!("{}[{}]", group.executor.executor_id, tasks.join(" ")));
+    }
     parts.extend(event.kill.iter().map(|kill| kill.task_id.to_string()));
+    parts.extend(event.message.iter().map(|message| format!("{} {:?}", message.executor_id, message.data)));
+    parts.extend(event.shutdown_executor.iter().map(|shutdown| shutdown.executor_id.to_string()));
+    parts.extend(event.operation.iter().filter_map(|operation| operation.info.r#type).map(|kind| kind.to_string()));
     parts.extend(
         event.acknowledge.iter().map(|acknowledge| format!("{} {:02x}", acknowledge.task_id, acknowledge.uuid[0])),
     );

@@ -194,7 +194,14 @@ impl Counters {
             | Fact::QuotaRemoved { .. }
             | Fact::WeightsUpdated { .. }
             | Fact::AgentServiceChanged { .. }
-            | Fact::MaintenanceChanged { .. } => {}
+            | Fact::MaintenanceChanged { .. }
+            | Fact::FrameworkUpdated { .. }
+            | Fact::ExecutorLaunched { .. }
+            | Fact::ExecutorEnded { .. }
+            | Fact::AgentShaped { .. }
+            | Fact::OperationStarted { .. }
+            | Fact::OperationUpdated { .. }
+            | Fact::OperationEnded { .. } => {}
         }
     }
 

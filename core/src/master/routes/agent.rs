@@ -35,7 +35,11 @@ async fn take(leader: &Arc<Leader>, request: Request) -> Result<Response, Reject
     match call.r#type {
         CallType::Register => register(leader, connection, call).await,
         CallType::Heartbeat => heartbeat(leader, link, call).await,
-        CallType::Statuses | CallType::Tasks | CallType::Message | CallType::ExecutorExited => {
+        CallType::Statuses
+        | CallType::Tasks
+        | CallType::Message
+        | CallType::ExecutorExited
+        | CallType::OperationStatus => {
             let link = LinkId::new(link.ok_or(Refusal::LinkStale)?);
             let ask = |reply| Input::AgentCall { link, call: Box::new(call), reply: Some(reply) };
             match leader.ask(ask).await? {

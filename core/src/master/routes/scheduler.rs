@@ -45,12 +45,15 @@ async fn take(leader: &Arc<Leader>, request: Request) -> Result<Response, Reject
             open(leader, media, connection, subscribe).await
         }
         (command, Some(framework)) => {
+            // The one call whose effect is known when it is answered.
+            let is_update = matches!(command, Command::UpdateFramework(_));
+            let done = if is_update { StatusCode::OK } else { StatusCode::ACCEPTED };
             let stream = stream.map(StreamId::new);
             leader.counters.frameworks.count_call(&framework, &command);
             let reply =
                 leader.ask(|reply| Input::Command { framework, stream, command: Box::new(command), reply }).await?;
             match reply {
-                Reply::Accepted => Ok(empty(StatusCode::ACCEPTED)),
+                Reply::Accepted => Ok(empty(done)),
                 Reply::Refused(refusal) => Err(refusal.into()),
             }
         }

@@ -264,6 +264,7 @@ impl TestAgent {
             task_count: 0,
             checkpointed: true,
             replaces: None,
+            executors: Vec::new(),
         });
         let uri = master.uri("/api/v1/agent");
         let response = post_link(&uri, None, &call).await;

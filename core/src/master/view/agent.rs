@@ -6,7 +6,8 @@ use std::sync::Arc;
 use attica_allocator::{Resources, Role};
 use attica_core_api::resources::{ReservationFormat, to_wire};
 use attica_core_api::v1::{
-    AgentCapability, AgentCapabilityType, AgentId, AgentInfo, Attribute, DrainConfig, DrainInfo, DrainState, OfferId,
+    AgentCapability, AgentCapabilityType, AgentId, AgentInfo, Attribute, DrainConfig, DrainInfo, DrainState, ExecutorId,
+    FrameworkId, OfferId, Resource,
 };
 use attica_core_api::{Timestamp, encode_proto, operator};
 use bytes::Bytes;
@@ -30,6 +31,10 @@ pub(super) struct AgentView {
     pub(super) used_by_role: BTreeMap<Role, Resources>,
     pub(super) used: Resources,
     pub(super) offers: BTreeMap<OfferId, (Role, Resources)>,
+    /// What was made of its resources while it ran.
+    shaped: Resources,
+    /// What its executors use themselves, and in which role.
+    pub(super) executors: BTreeMap<(FrameworkId, ExecutorId), (Role, Resources)>,
     /// As rendered last; none after a change.
     rendered: BTreeMap<Detail, Arc<str>>,
     /// The same for operators: an `Agent` in protobuf.
@@ -76,6 +81,8 @@ impl AgentView {
             used_by_role: BTreeMap::new(),
             used: Resources::new(),
             offers: BTreeMap::new(),
+            shaped: Resources::new(),
+            executors: BTreeMap::new(),
             rendered: BTreeMap::new(),
             wire: None,
             announced: false,
@@ -83,11 +90,23 @@ impl AgentView {
     }
 
     pub(super) fn registered_again(&mut self, info: &AgentInfo, version: &str, at: Timestamp) {
-        self.total = of_wire(&info.resources);
         self.info = info.clone();
+        self.count_total();
         version.clone_into(&mut self.version);
         self.reregistered_at = at;
         self.set_contact(Contact::Disconnected);
+    }
+
+    /// Reservations and volumes have been made or undone.
+    pub(super) fn reshape(&mut self, resources: &[Resource]) {
+        self.shaped = of_wire(resources);
+        self.count_total();
+        self.rendered.clear();
+    }
+
+    fn count_total(&mut self) {
+        let declared = of_wire(&self.info.resources);
+        self.total = declared.reshaped(&self.shaped).unwrap_or(declared);
     }
 
     pub(super) fn set_contact(&mut self, contact: Contact) {

@@ -21,6 +21,7 @@ use crate::kernel::agent_url;
 /// A framework, its offers and the rendered tasks of its three lists.
 pub(super) struct FrameworkView {
     info: FrameworkInfo,
+    constraints: Option<OfferConstraints>,
     registered_at: Timestamp,
     reregistered_at: Timestamp,
     unregistered_at: Option<Timestamp>,
@@ -151,12 +152,15 @@ struct Head<'a> {
     roles: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     labels: Option<Vec<&'a Label>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offer_constraints: Option<&'a OfferConstraints>,
 }
 
 impl FrameworkView {
     pub(super) fn new(info: &FrameworkInfo, registered_at: Timestamp, reregistered_at: Timestamp) -> FrameworkView {
         FrameworkView {
             info: info.clone(),
+            constraints: None,
             registered_at,
             reregistered_at,
             unregistered_at: None,
@@ -175,6 +179,14 @@ impl FrameworkView {
     pub(super) fn subscribed_again(&mut self, info: &FrameworkInfo, at: Timestamp) {
         self.info = info.clone();
         self.reregistered_at = at;
+    }
+
+    pub(super) fn described(&mut self, info: &FrameworkInfo) {
+        self.info = info.clone();
+    }
+
+    pub(super) fn constrain(&mut self, constraints: &OfferConstraints) {
+        self.constraints = (*constraints != OfferConstraints::default()).then(|| constraints.clone());
     }
 
     pub(super) fn connected(&mut self) {
@@ -361,6 +373,7 @@ impl FrameworkView {
             role: (!is_multi_role).then(|| info.role.as_deref().unwrap_or("*")),
             roles: is_multi_role.then_some(info.roles.as_slice()),
             labels: info.labels.as_ref().map(|labels| labels.labels.iter().collect()),
+            offer_constraints: self.constraints.as_ref(),
         })
     }
 }

@@ -29,7 +29,8 @@ use attica_core_api::Timestamp;
 use attica_core_api::http::MediaType;
 use attica_core_api::operator::QuotaConfig;
 use attica_core_api::v1::{
-    AgentId, AgentInfo, FrameworkId, FrameworkInfo, OfferId, TaskId, TaskInfo, TaskState, TaskStatus,
+    AgentId, AgentInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, OfferId, TaskId, TaskInfo, TaskState,
+    TaskStatus,
 };
 
 use super::watchers::{Place as WatcherPlace, Watchers};
@@ -116,6 +117,9 @@ impl ReadModel {
                 AgentView::new(&agent.info, &agent.version, agent.registered_at, agent.reregistered_at, contact);
             view.set_service(&agent.service);
             model.agents.insert(id.clone(), view);
+            if let Some(view) = model.agents.get_mut(id) {
+                view.reshape(&agent.shaped);
+            }
         }
         let mut tasks = Vec::new();
         for (id, framework) in &snapshot.frameworks {
@@ -126,6 +130,11 @@ impl ReadModel {
             }
             model.frameworks.insert(id.clone(), view);
             tasks.extend(framework.tasks.values().map(|task| (task.launched_at, id, task)));
+        }
+        for (id, agent) in &snapshot.agents {
+            for ((framework, _), executor) in &agent.executors {
+                model.launch_executor(framework, id, &executor.role, &executor.info);
+            }
         }
         tasks.sort_by_key(|(launched_at, _, _)| *launched_at);
         for (_, framework, task) in tasks {
@@ -262,6 +271,11 @@ impl Model {
     fn fact(&mut self, fact: &Fact) {
         match fact {
             Fact::FrameworkSubscribed { info, at } => self.subscribe(info, *at),
+            Fact::FrameworkUpdated { info, .. } => {
+                if let Some(framework) = info.id.as_ref().and_then(|id| self.frameworks.get_mut(id)) {
+                    framework.described(info);
+                }
+            }
             // That the stream is gone comes as a `View`, for those whose disconnection is not durable as well.
             Fact::FrameworkDisconnected { .. } => {}
             Fact::FrameworkRemoved { framework, at } => {
@@ -316,6 +330,17 @@ impl Model {
             Fact::WeightsUpdated { weights } => {
                 self.weights.extend(weights.iter().filter_map(|info| Some((info.role.clone()?, info.weight))));
             }
+            Fact::ExecutorLaunched { framework, agent, role, executor, .. } => {
+                self.launch_executor(framework, agent, role, executor);
+            }
+            Fact::ExecutorEnded { framework, agent, executor } => self.end_executor(framework, agent, executor),
+            Fact::AgentShaped { agent, resources } => {
+                if let Some(agent) = self.agents.get_mut(agent) {
+                    agent.reshape(resources);
+                }
+            }
+            // Shown by GET_OPERATIONS, which is not built.
+            Fact::OperationStarted { .. } | Fact::OperationUpdated { .. } | Fact::OperationEnded { .. } => {}
         }
     }
 
@@ -336,6 +361,13 @@ impl Model {
                     framework.suppressed = roles.iter().map(|role| role.as_str().to_owned()).collect();
                 }
             }
+            View::OfferConstraints { framework, constraints } => {
+                if let Some(framework) = self.frameworks.get_mut(framework) {
+                    framework.constrain(constraints);
+                }
+            }
+            // Shown with the status of a maintenance, which is not built.
+            View::InverseOffer { .. } => {}
             // Only counted.
             View::AgentSilent { .. } | View::AgentHeard { .. } => {}
             View::AgentConnected { agent: id } => {
@@ -415,6 +447,26 @@ impl Model {
         self.counts.add(task.state());
         self.task_keys.insert((framework.clone(), info.task_id.clone()), key);
         self.tasks.insert(key, task);
+    }
+
+    fn launch_executor(&mut self, framework: &FrameworkId, agent: &AgentId, role: &Role, info: &ExecutorInfo) {
+        let resources = of_wire(&info.resources);
+        if let Some(framework) = self.frameworks.get_mut(framework) {
+            framework.use_resources(&resources);
+        }
+        if let Some(agent) = self.agents.get_mut(agent) {
+            agent.use_resources(role, &resources);
+            agent.executors.insert((framework.clone(), info.executor_id.clone()), (role.clone(), resources));
+        }
+    }
+
+    fn end_executor(&mut self, framework: &FrameworkId, agent: &AgentId, executor: &ExecutorId) {
+        let Some(agent) = self.agents.get_mut(agent) else { return };
+        let Some((role, resources)) = agent.executors.remove(&(framework.clone(), executor.clone())) else { return };
+        agent.release(&role, &resources);
+        if let Some(framework) = self.frameworks.get_mut(framework) {
+            framework.release(&resources);
+        }
     }
 
     /// The state that the task's agent reported last; STAGING for a task that is not here.

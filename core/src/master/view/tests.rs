@@ -39,6 +39,7 @@ fn launched(task: &str, at: i64) -> Fact {
             resources: parse("cpus:0.5;mem:32", &any()).unwrap(),
             ..TaskInfo::default()
         }),
+        group: None,
         at: Timestamp(at),
     }
 }
