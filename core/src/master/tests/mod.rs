@@ -5,6 +5,8 @@ mod lists;
 mod metrics;
 mod operator;
 mod recordings;
+mod session;
 mod standby;
+mod statuses;
 mod streams;
 mod takeover;

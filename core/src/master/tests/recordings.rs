@@ -14,10 +14,10 @@ use super::harness::{Cluster, PATIENCE, TestMaster, client, soon};
 /// One request and its recorded answer.
 pub(super) struct Exchange {
     pub(super) title: String,
-    method: Method,
+    pub(super) method: Method,
     pub(super) path: String,
-    headers: Vec<(String, String)>,
-    body: String,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: String,
     pub(super) status: u16,
     pub(super) answer_headers: Vec<(String, String)>,
     pub(super) answer: String,
