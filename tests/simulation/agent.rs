@@ -6,7 +6,8 @@ use attica_core::kernel::Reply;
 use attica_core_api::link::{self, EventType, StatusUpdate, TaskDigest, TaskReport};
 use attica_core_api::resources;
 use attica_core_api::v1::{
-    AgentId, AgentInfo, FrameworkId, HealthResult, TaskId, TaskInfo, TaskState, TaskStatus, TaskStatusSource,
+    AgentId, AgentInfo, FrameworkId, HealthResult, OperationState, TaskId, TaskInfo, TaskState, TaskStatus,
+    TaskStatusSource,
 };
 
 use crate::network::{Body, Node};
@@ -22,7 +23,7 @@ const SILENCE_MS: u64 = 8_000;
 /// How often what is not acknowledged is said again.
 const REPEAT_MS: u64 = 2_000;
 /// What every agent has.
-pub(crate) const RESOURCES: &str = "cpus:4;mem:4096;ports:[31000-31019]";
+pub(crate) const RESOURCES: &str = "cpus:4;mem:4096;disk:1000;ports:[31000-31019]";
 
 /// Names a task across frameworks.
 pub(crate) type TaskName = (FrameworkId, TaskId);
@@ -167,6 +168,7 @@ impl Agent {
             task_count: u32::try_from(self.disk.tasks.len()).expect("few"),
             checkpointed: true,
             replaces: None,
+            executors: Vec::new(),
         };
         let link = Link {
             name: name.clone(),
@@ -282,6 +284,7 @@ impl Agent {
             }
             EventType::Acknowledge => self.acknowledged(&event.acknowledge?),
             EventType::Shutdown => self.disk.tasks.values_mut().for_each(|task| task.kill = true),
+            EventType::Operation => self.answer(event.operation.as_deref()?, out),
             // No framework here has executors of its own.
             EventType::Message | EventType::ShutdownExecutor | EventType::Heartbeat => return None,
         }
@@ -294,6 +297,15 @@ impl Agent {
             link.registered_at = Some(now);
         }
         self.disk.tasks.values_mut().for_each(|task| task.fresh = !task.pending.is_empty());
+    }
+
+    /// An operation asks for nothing but directories, which there are none of here.
+    fn answer(&mut self, operation: &link::Operation, out: &mut Out) {
+        let (Some(link), Some(id)) = (&self.link, self.disk.id.clone()) else { return };
+        let status =
+            link::OperationStatus { uuid: operation.uuid.clone(), state: OperationState::Finished, message: None };
+        let (name, master, epoch) = (link.name.clone(), link.master, link.epoch);
+        self.call(&name, master, link::Call::operation_status(id, epoch, status), out);
     }
 
     fn list_tasks(&mut self, out: &mut Out) {

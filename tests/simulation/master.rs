@@ -519,7 +519,8 @@ fn demand(body: &Body) -> Demand {
             link::CallType::Statuses
             | link::CallType::Tasks
             | link::CallType::Message
-            | link::CallType::ExecutorExited => Demand::Change,
+            | link::CallType::ExecutorExited
+            | link::CallType::OperationStatus => Demand::Change,
         },
         Body::Call { .. } => Demand::Change,
         _ => Demand::Nothing,

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use attica_core::kernel::Reply;
 use attica_core_api::resources;
 use attica_core_api::scheduler::{
-    Accept, Acknowledgement, Command, Decline, Event, EventType, Kill, Reconcile, ReconcileTask, Subscribe,
+    Accept, Acknowledgement, Command, Decline, Event, EventType, Kill, OperationAcknowledgement, Reconcile,
+    ReconcileOperations, ReconcileTask, Subscribe,
 };
 use attica_core_api::v1::{
-    AgentId, CommandInfo, Filters, FrameworkCapability, FrameworkCapabilityType, FrameworkId, FrameworkInfo,
-    LaunchOperation, Offer, OfferOperation, OfferOperationType, Resource, TaskId, TaskInfo, TaskState, TaskStatus,
-    ValueType,
+    AgentId, CommandInfo, CreateOperation, DestroyOperation, DiskInfo, DiskPersistence, Filters, FrameworkCapability,
+    FrameworkCapabilityType, FrameworkId, FrameworkInfo, LaunchOperation, Offer, OfferOperation, OfferOperationType,
+    OperationId, OperationStatus, ReservationInfo, ReservationType, ReserveOperation, Resource, Scalar, TaskId,
+    TaskInfo, TaskState, TaskStatus, UnreserveOperation, ValueType, Volume,
 };
 
 use crate::faults::Scenario;
@@ -37,6 +39,9 @@ pub(crate) struct Scheduler {
     tasks: BTreeMap<TaskId, Option<AgentId>>,
     goal: usize,
     next_task: u64,
+    next_operation: u64,
+    /// Whether everything is to come to rest.
+    calm: bool,
     next_ticket: u64,
     /// Calls without an answer.
     calls: BTreeMap<u64, Asked>,
@@ -76,6 +81,8 @@ impl Scheduler {
             tasks: BTreeMap::new(),
             goal: 2 + random.index(6),
             next_task: 0,
+            next_operation: 0,
+            calm: false,
             next_ticket: 0,
             calls: BTreeMap::new(),
         }
@@ -87,6 +94,7 @@ impl Scheduler {
 
     pub(crate) fn tick(&mut self, now: u64, masters: usize, random: &mut Random, calm: bool, out: &mut Out) {
         out.timers.push((TICK_MS + random.within(0..60), Timer::Tick));
+        self.calm = calm;
         match &self.stream {
             None if self.retry_at <= now => self.subscribe(now, masters, random, out),
             None => {}
@@ -100,7 +108,7 @@ impl Scheduler {
         self.target = (self.target + 1) % masters;
         self.streams += 1;
         let name = format!("stream-{}-{}", self.index, self.streams);
-        let mut capabilities = vec![FrameworkCapabilityType::MultiRole];
+        let mut capabilities = vec![FrameworkCapabilityType::MultiRole, FrameworkCapabilityType::ReservationRefinement];
         capabilities.extend(self.partition_aware.then_some(FrameworkCapabilityType::PartitionAware));
         let framework_info = FrameworkInfo {
             user: "root".to_owned(),
@@ -133,6 +141,7 @@ impl Scheduler {
                 self.call(Command::Reconcile(Reconcile { tasks }), out);
             }
             (10..14, _) => self.call(Command::Reconcile(Reconcile { tasks: Vec::new() }), out),
+            (27..29, _) => self.call(Command::ReconcileOperations(ReconcileOperations::default()), out),
             (14..16, _) => self.call(Command::Suppress { roles: Vec::new() }, out),
             (16..24, _) => self.call(Command::Revive { roles: Vec::new() }, out),
             (24, _) => self.hang_up(now, random, out),
@@ -219,6 +228,10 @@ impl Scheduler {
                 self.note(&status, random, out);
                 return Some(status);
             }
+            EventType::UpdateOperationStatus => {
+                let status = event.update_operation_status?.status;
+                self.note_operation(status, random, out);
+            }
             EventType::Error => {
                 let removed = event.error.is_some_and(|error| error.message.contains("removed"));
                 if removed {
@@ -235,6 +248,11 @@ impl Scheduler {
             let filters = Some(Filters { refuse_seconds: [0.0, 1.0, 3.0][random.index(3)] });
             let offer_ids = vec![offer.id.clone()];
             let port = offer.resources.iter().find_map(first_port);
+            if !self.calm && self.scenario == Scenario::Everything && random.percent(15) {
+                let operations = self.shape(&offer, random).into_iter().collect();
+                self.call(Command::Accept(Accept { offer_ids, operations, filters }), out);
+                continue;
+            }
             match port {
                 Some(port) if self.tasks.len() < self.goal && random.percent(80) => {
                     let mut tasks = vec![self.make_task(&offer, port)];
@@ -251,6 +269,56 @@ impl Scheduler {
                 _ if random.percent(10) => {}
                 _ => self.call(Command::Decline(Decline { offer_ids, filters }), out),
             }
+        }
+    }
+
+    /// Reserves some disk space, makes a volume of what is reserved, or undoes either.
+    fn shape(&mut self, offer: &Offer, random: &mut Random) -> Option<OfferOperation> {
+        let disks: Vec<&Resource> = offer.resources.iter().filter(|resource| resource.name == "disk").collect();
+        let resource = (*disks.get(random.index(disks.len().max(1)))?).clone();
+        self.next_operation += 1;
+        let name = format!("{}.o{}", self.id.as_ref()?, self.next_operation);
+        let id = random.percent(60).then(|| OperationId::new(name.as_str()));
+        let operation = OfferOperation { id, ..OfferOperation::default() };
+        let is_volume = resource.disk.is_some();
+        Some(match (resource.reservations.is_empty(), is_volume, random.percent(50)) {
+            (true, _, _) => {
+                let role = offer.allocation_info.as_ref()?.role.clone();
+                let reservation =
+                    ReservationInfo { r#type: Some(ReservationType::Dynamic), role, ..Default::default() };
+                // More than there is, now and then.
+                let value = [10.0, 20.0, 5_000.0][random.index(3)];
+                let wanted = Resource { scalar: Some(Scalar { value }), reservations: vec![reservation], ..resource };
+                let reserve = Some(ReserveOperation { resources: vec![wanted], source: Vec::new() });
+                OfferOperation { r#type: Some(OfferOperationType::Reserve), reserve, ..operation }
+            }
+            (false, true, _) => {
+                let destroy = Some(DestroyOperation { volumes: vec![resource] });
+                OfferOperation { r#type: Some(OfferOperationType::Destroy), destroy, ..operation }
+            }
+            (false, false, true) => {
+                let unreserve = Some(UnreserveOperation { resources: vec![resource] });
+                OfferOperation { r#type: Some(OfferOperationType::Unreserve), unreserve, ..operation }
+            }
+            (false, false, false) => {
+                let persistence = Some(DiskPersistence { id: name, principal: None });
+                let volume = Some(Volume { container_path: "data".to_owned(), ..Volume::default() });
+                let disk = Some(Box::new(DiskInfo { persistence, volume, source: None }));
+                let create = Some(CreateOperation { volumes: vec![Resource { disk, ..resource }] });
+                OfferOperation { r#type: Some(OfferOperationType::Create), create, ..operation }
+            }
+        })
+    }
+
+    fn note_operation(&mut self, status: OperationStatus, random: &mut Random, out: &mut Out) {
+        // As with tasks, some acknowledgements are forgotten.
+        if random.percent(90)
+            && let (Some(uuid), Some(operation_id)) = (status.uuid, status.operation_id)
+        {
+            let uuid = uuid::Uuid::from_slice(&uuid.value).expect("16 bytes");
+            let agent_id = status.agent_id;
+            let acknowledgement = OperationAcknowledgement { agent_id, resource_provider_id: None, operation_id, uuid };
+            self.call(Command::AcknowledgeOperationStatus(acknowledgement), out);
         }
     }
 
