@@ -54,6 +54,9 @@ pub enum Error {
     /// It is no file, or too long, or no text.
     #[error("{0}")]
     File(String),
+    /// The registry to ask is none.
+    #[error("--image-registry: {0}")]
+    Registry(String),
 }
 
 impl Configuration {
@@ -111,6 +114,7 @@ fn read(name: &str, path: Option<PathBuf>, text: &str, options: &Options) -> Con
         (objects, Vec::new(), diagnostics, Default::default())
     } else {
         let mut evaluator = Evaluator::new(&mut sources, &budget, &options.host, root);
+        evaluator.given = options.binds.iter().map(|(name, _)| name.clone()).collect();
         let main = evaluator.run(name, path, text.into());
         let ours = of_products(&mut evaluator, main);
         let objects = jobs(&mut evaluator, main, ours.is_empty());
@@ -128,7 +132,9 @@ fn read(name: &str, path: Option<PathBuf>, text: &str, options: &Options) -> Con
     };
     // Jobs that are whole are read even where others are not, so that everything wrong is told at once.
     if !diagnostics.iter().any(|diagnostic| diagnostic.code == Code::Limit) {
-        read.extend(objects.iter().map(|object| Job::read(object, &environment, options.digests, &budget, &mut cache)));
+        read.extend(
+            objects.iter().map(|object| Job::read(object, &environment, &options.digests, &budget, &mut cache)),
+        );
         same_keys(&objects, &mut read);
         products.extend(ours.iter().map(|object| Product::read(object, &environment, &budget, &mut cache)));
     }

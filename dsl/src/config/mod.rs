@@ -4,19 +4,24 @@
 mod fmt;
 #[cfg(test)]
 mod picture;
+mod registry;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use registry::Registry;
 use serde_json::Value as Json;
 
 use crate::client::{self, GlobalOptions};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::evaluate::Host;
-use crate::job::{Digests, inspect};
+use crate::job::{Digests, Image, inspect};
 use crate::lint::lint;
 use crate::load::{self, Configuration, Options};
 use crate::product::Origin;
@@ -97,7 +102,22 @@ pub struct Reading {
     maps: Vec<(String, String)>,
     /// What a reference to a docker tag becomes
     #[arg(long, value_enum, default_value_t)]
-    image_digests: Digests,
+    image_digests: ImageDigests,
+    /// The registry that is asked for digests, if one is
+    #[arg(long, value_name = "URL", default_value = registry::DOCKER_HUB)]
+    image_registry: String,
+}
+
+/// Where digests of docker tags come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum ImageDigests {
+    /// Nowhere: a reference to a tag is an error
+    #[default]
+    None,
+    /// A hash of name and tag; no registry is asked
+    TagHash,
+    /// The registry is asked
+    Registry,
 }
 
 /// `NAME=VALUE`; the value may contain more of the signs.
@@ -139,13 +159,21 @@ impl Reading {
     /// Reads the file.
     pub(crate) fn load(&self) -> Result<Configuration, load::Error> {
         let maps = self.maps.iter().map(|(path, directory)| (path.into(), directory.into())).collect();
-        let options = Options {
+        let mut options = Options {
             binds: self.binds.clone(),
             is_json: self.read_json,
-            digests: self.image_digests,
+            digests: if self.image_digests == ImageDigests::TagHash { Digests::TagHash } else { Digests::None },
             host: Host::of_process(maps),
             job: self.job.clone(),
         };
+        let configuration = load::file(&self.file, &options)?;
+        let images: BTreeSet<Image> = configuration.jobs.iter().flat_map(|job| job.images.iter().cloned()).collect();
+        if self.image_digests != ImageDigests::Registry || images.is_empty() {
+            return Ok(configuration);
+        }
+        // Which images a file names is known once it was read; what their tags stand for is known then.
+        let registry = Registry::new(&self.image_registry).map_err(load::Error::Registry)?;
+        options.digests = Digests::Known(Arc::new(registry.ask(&images)));
         load::file(&self.file, &options)
     }
 }

@@ -19,6 +19,7 @@ mod statement;
 mod structs;
 pub(crate) mod value;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -81,6 +82,8 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) sources: &'a mut Sources,
     pub(crate) budget: &'a Budget,
     pub(crate) host: &'a Host,
+    /// The names that `--bind` gives values to.
+    pub(crate) given: BTreeSet<String>,
     /// The directory tree that may be included from.
     pub(crate) root: PathBuf,
     pub(crate) globals: FxHashMap<Arc<str>, Value>,
@@ -114,6 +117,7 @@ impl<'a> Evaluator<'a> {
             budget,
             host,
             root,
+            given: BTreeSet::new(),
             globals: FxHashMap::default(),
             diagnostics: Vec::new(),
             includes: Vec::new(),

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::diagnostic::Code;
-use crate::schema::{Environment, Shape};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::schema::{Environment, Object, Shape};
 use crate::source::Span;
 use crate::syntax::ast::BinaryOperator;
 use crate::text::{Text, TextBuilder};
@@ -72,7 +72,7 @@ impl Evaluator<'_> {
             }
             _ => {
                 let message = format!("`{}` does not work on {} and {}", operator.sign(), left.kind(), right.kind());
-                let error = crate::diagnostic::Diagnostic::error(Code::Type, span, message);
+                let error = Diagnostic::error(Code::Type, span, message);
                 let is_mixed = matches!((&left, &right), (Value::Text(_), _) | (_, Value::Text(_)))
                     && operator == BinaryOperator::Add;
                 Err(error.help_if(is_mixed.then(|| "write str(value), or '…%s…' % value".to_owned())).into())
@@ -324,6 +324,7 @@ impl Evaluator<'_> {
                     .struct_type()
                     .map(|kind| kind.fields.iter().map(|field| Arc::clone(&field.name)).collect())
                     .unwrap_or_default();
+                self.check_bound(object, "", span);
                 for name in names {
                     if let Some(field) = object.field(&name) {
                         environment.insert(name, crate::schema::Bound::Object(Arc::clone(field)));
@@ -340,6 +341,24 @@ impl Evaluator<'_> {
             }
         }
         Ok(Arc::new(environment))
+    }
+
+    /// Warns of every required field that a struct does not have when it is bound, unless `--bind` gives it.
+    fn check_bound(&mut self, object: &Object, prefix: &str, span: Span) {
+        let Some(kind) = object.struct_type() else { return };
+        let missing = kind.fields.iter().filter(|field| field.is_required && object.field(&field.name).is_none());
+        for field in missing {
+            let name = format!("{prefix}{}", field.name);
+            if self.given.contains(&name) {
+                continue;
+            }
+            let message = format!("{} is bound without a value for `{}`", kind.name, field.name);
+            let warning = Diagnostic::warning(Code::MissingField, object.span.unwrap_or(span), message);
+            let warning = warning.help(format!("write {}({} = …), or give --bind {name}=…", kind.name, field.name));
+            if !self.diagnostics.contains(&warning) {
+                self.diagnostics.push(warning);
+            }
+        }
     }
 
     pub(super) fn bind_entries(
@@ -375,12 +394,15 @@ impl Evaluator<'_> {
             Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => {
                 crate::schema::Bound::Text(self.shown(value).into())
             }
-            Value::Object(object) => crate::schema::Bound::Object(Arc::clone(object)),
+            Value::Object(object) => {
+                self.check_bound(object, &format!("{name}."), span);
+                crate::schema::Bound::Object(Arc::clone(object))
+            }
             Value::Dict(entries) => return self.bind_entries(environment, name, &entries.borrow(), span),
             Value::Unknown => return Err(Failure::Reported),
             other => {
                 let message = format!("`{name}` cannot be bound to {}", other.described());
-                let error = crate::diagnostic::Diagnostic::error(Code::Type, span, message);
+                let error = Diagnostic::error(Code::Type, span, message);
                 let is_list = matches!(other, Value::List(_) | Value::Tuple(_));
                 return Err(error.help_if(is_list.then(|| "write List(String)([...])".to_owned())).into());
             }

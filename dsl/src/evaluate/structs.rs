@@ -87,7 +87,10 @@ impl Evaluator<'_> {
                 let default = match &value.value {
                     Value::Empty => None,
                     Value::Unknown => return Err(Failure::Reported),
-                    given => Some(self.report_all(schema::coerce(&kind, given, value.span))?),
+                    given => {
+                        let default = self.report_all(schema::coerce(&kind, given, value.span))?;
+                        Some(if self.has_schema { default } else { default.placeless() })
+                    }
                 };
                 Ok(Value::Field(FieldValue { kind, is_required: false, default }.into()))
             }

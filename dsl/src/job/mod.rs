@@ -22,7 +22,7 @@ use crate::source::Sources;
 use crate::template::{Cache, Interpolation};
 
 pub(crate) use check::required;
-pub use docker::Digests;
+pub use docker::{Answers, Digests, Image};
 pub(crate) use inspect::inspect;
 use plan::Plan;
 use ports::Ports;
@@ -38,6 +38,8 @@ pub struct Job {
     pub diagnostics: Vec<Diagnostic>,
     /// What it comes to; none where something is wrong.
     pub meaning: Option<Meaning>,
+    /// The images it names by their tags.
+    pub images: BTreeSet<Image>,
     /// The names of `--bind` it referred to.
     pub(crate) used_options: BTreeSet<String>,
 }
@@ -58,20 +60,22 @@ impl Job {
     pub(crate) fn read(
         object: &Arc<Object>,
         options: &Arc<Environment>,
-        digests: Digests,
+        digests: &Digests,
         budget: &Budget,
         cache: &mut Cache,
     ) -> Self {
         let bound = Arc::new(object.bind([Arc::clone(options), surroundings(object)]));
         let mut interpolation = Interpolation::new(budget, cache);
         let mut config = interpolation.object(&bound, None);
+        let images = docker::images(&interpolation.unbound);
         if let Some(images) = docker::bindings(digests, &interpolation.unbound) {
             interpolation.unbound.clear();
             interpolation.diagnostics.clear();
             config = interpolation.object(&Arc::new(bound.bind([images])), None);
         }
-        let Interpolation { unbound, mut diagnostics, used_options, .. } = interpolation;
+        let Interpolation { mut unbound, mut diagnostics, used_options, .. } = interpolation;
         check::required(&config, &mut diagnostics);
+        docker::unanswered(digests, &mut unbound, &mut diagnostics);
         references::check(&unbound, &config, &mut diagnostics);
         let key = key(&config);
         let is_whole = diagnostics.is_empty();
@@ -81,7 +85,7 @@ impl Job {
             diagnostic.job.clone_from(&shared);
         }
         let has_errors = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
-        Self { key, diagnostics, meaning: meaning.filter(|_| !has_errors), used_options }
+        Self { key, diagnostics, meaning: meaning.filter(|_| !has_errors), images, used_options }
     }
 
     /// The job as `config eval` prints it.

@@ -7,6 +7,11 @@ use crate::schema::Object;
 /// How long Aurora's executor waits at most when a task is killed.
 const KILL_WAIT_SECONDS: i64 = 60;
 
+/// How many instances a scheduler takes by default.
+const INSTANCES_MAX: i64 = 4000;
+/// Aurora's documents cap a process's failures here; nothing in Aurora does.
+const FAILURES_MAX: i64 = 100;
+
 /// Reports the traps of a job.
 pub(super) fn check(meaning: &Meaning, found: &mut Vec<Diagnostic>) {
     let config = &meaning.config;
@@ -28,6 +33,20 @@ pub(super) fn check(meaning: &Meaning, found: &mut Vec<Diagnostic>) {
             "a scheduler refuses a cron job that is a service".to_owned(),
             "take service = True away",
         );
+    }
+    if let Some(instances) = config.integer("instances").filter(|instances| *instances > INSTANCES_MAX) {
+        let message =
+            format!("a scheduler refuses {instances} instances unless it is set up for more than {INSTANCES_MAX}");
+        warn(config, "instances", message, "make several jobs of it");
+    }
+    let processes = config.field("task").and_then(|task| task.field("processes"));
+    for process in processes.map(|processes| processes.items()).unwrap_or_default() {
+        if let Some(failures) = process.integer("max_failures").filter(|failures| *failures > FAILURES_MAX) {
+            let message = format!(
+                "the process may fail {failures} times: the documents say {FAILURES_MAX} at most, and nothing holds to it"
+            );
+            warn(process, "max_failures", message, "write 0 for a process that is started again for ever");
+        }
     }
     if config.is_true("production") && config.field("tier").is_none() {
         warn(

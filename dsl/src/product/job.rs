@@ -70,7 +70,7 @@ impl Translation<'_> {
             let error = Diagnostic::error(
                 Code::Unsupported,
                 span,
-                "a job that ends needs the job engine, which is not built yet",
+                "a job that ends waits for the job engine, which is not built yet",
             );
             self.found.push(error.help("a service deploys as an app: write Service(…), or service = True"));
         }
@@ -85,7 +85,8 @@ impl Translation<'_> {
         for entry in config.field("metadata").map(|entries| entries.items()).unwrap_or_default() {
             let (name, value) = (entry.text("key").unwrap_or_default(), entry.text("value").unwrap_or_default());
             if labels.insert(name.clone(), value).is_some() {
-                self.refuse(entry, "key", &format!("a second value for the label `{name}`"));
+                let message = format!("the label `{name}` has two values, and an app's label has one");
+                self.found.push(Diagnostic::error(Code::Job, entry.span, message));
             }
         }
         let instances = config.integer("instances").unwrap_or(1);
@@ -129,7 +130,7 @@ impl Translation<'_> {
 
     fn refuse(&mut self, object: &Object, field: &str, what: &str) {
         let span = object.field(field).and_then(|field| field.span).or(object.span);
-        let message = format!("`{field}`: {what} needs the job engine, which is not built yet");
+        let message = format!("`{field}` ({what}) waits for the job engine, which is not built yet");
         self.found.push(Diagnostic::error(Code::Unsupported, span, message));
     }
 
@@ -170,7 +171,7 @@ impl Translation<'_> {
                 if shell::variable(address, ports).is_none() {
                     let span = text.span_of(at, at + address.len() + "{{}}".len()).or(cmdline.span);
                     let message = format!(
-                        "`{{{{{address}}}}}`: a number for each instance needs the job engine, which is not built yet"
+                        "`{{{{{address}}}}}` (a number for each instance) waits for the job engine, which is not built yet"
                     );
                     self.found.push(Diagnostic::error(Code::Unsupported, span, message));
                 }

@@ -6,6 +6,8 @@
 mod group;
 mod job;
 mod shell;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};

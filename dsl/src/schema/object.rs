@@ -99,6 +99,26 @@ impl Object {
         Self { shape, binds: Vec::new(), span: span.into(), fits_also: None }
     }
 
+    /// The same value without the places it was written at: those of the schema's own text are not the user's.
+    pub(crate) fn placeless(&self) -> Arc<Self> {
+        let shape = match &self.shape {
+            Shape::Scalar(kind, Raw::Text(text)) => Shape::Scalar(kind.clone(), Raw::Text(text.as_str().into())),
+            Shape::Scalar(kind, raw) => Shape::Scalar(kind.clone(), raw.clone()),
+            Shape::List(element, items) => {
+                Shape::List(Arc::clone(element), items.iter().map(|item| item.placeless()).collect())
+            }
+            Shape::Map(key, value, entries) => {
+                let entry = |(key, value): &(Arc<Self>, Arc<Self>)| (key.placeless(), value.placeless());
+                Shape::Map(Arc::clone(key), Arc::clone(value), entries.iter().map(entry).collect())
+            }
+            Shape::Struct(kind, values) => {
+                let value = |value: &Option<Arc<Self>>| value.as_ref().map(|value| value.placeless());
+                Shape::Struct(Arc::clone(kind), values.iter().map(value).collect())
+            }
+        };
+        Arc::new(Self { shape, binds: self.binds.clone(), span: None, fits_also: self.fits_also.clone() })
+    }
+
     /// The same value with more bound to it, each stronger than the one before.
     pub(crate) fn bind(&self, environments: impl IntoIterator<Item = Arc<Environment>>) -> Self {
         let mut bound = self.clone();
@@ -174,7 +194,9 @@ impl Object {
             },
             Shape::List(_, items) => items.iter().map(|item| item.to_json()).collect(),
             Shape::Map(_, _, entries) => {
-                let entry = |(key, value): &(Arc<Self>, Arc<Self>)| (key.shown(), value.to_json());
+                let entry = |(key, value): &(Arc<Self>, Arc<Self>)| {
+                    (literal::reveal(&key.shown()).into_owned(), value.to_json())
+                };
                 Json::Object(entries.iter().map(entry).collect())
             }
             Shape::Struct(kind, values) => {

@@ -40,7 +40,7 @@ static DEFINITIONS: LazyLock<BTreeMap<Arc<str>, Definition>> = LazyLock::new(|| 
     );
     let definition = |value| match value {
         Value::Type(kind) => Some(Definition::Type(kind)),
-        Value::Object(object) => Some(Definition::Object(object)),
+        Value::Object(object) => Some(Definition::Object(object.placeless())),
         Value::Integer(value) => Some(Definition::Integer(value)),
         _ => None,
     };

@@ -59,3 +59,26 @@ fn combined_tasks_keep_the_order_of_first_appearance() {
     assert_eq!(names, ["c", "shared", "a", "b"]);
     assert_eq!(job["config"]["task"]["name"], "b");
 }
+
+#[test]
+fn a_struct_is_checked_when_it_is_bound() {
+    let told = |binds: &[(&str, &str)]| {
+        let text = "
+class Profile(Struct):
+  name = Required(String)
+  size = Required(Integer)
+p = Process(name = 'p', cmdline = 'true')
+t = Task(processes = [p], resources = Resources(cpu = 1, ram = 1*GB, disk = 1*GB))
+job = Job(cluster = 'c', role = 'r', environment = 'test', name = 'j', task = t, instances = '{{profile.size}}')
+jobs = [job.bind(profile = Profile(size = 2))]
+";
+        let binds = binds.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let configuration = load::text_of("bound.aurora", None, text, &Options { binds, ..Options::default() });
+        configuration.all_diagnostics().map(|finding| finding.message.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&[]), ["Profile is bound without a value for `name`"]);
+    assert_eq!(
+        told(&[("profile.name", "x")]),
+        ["--bind profile.name=… binds nothing: no template refers to `profile.name`"]
+    );
+}

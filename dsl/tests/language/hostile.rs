@@ -93,6 +93,19 @@ fn templates_in_a_circle() {
     assert!(grows.has_errors());
 }
 
+/// Each file includes the next one twice: without a bound the last one would be read two to the twentieth times.
+#[test]
+fn files_that_include_each_other_twice() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |n: usize| directory.path().join(format!("{n}.aurora"));
+    for n in 0..20 {
+        std::fs::write(file(n), format!("include('{0}.aurora')\ninclude('{0}.aurora')\n", n + 1)).unwrap();
+    }
+    std::fs::write(file(20), "x = 1\n").unwrap();
+    let configuration = load::file(&file(0), &Options::default()).unwrap();
+    assert!(configuration.all_diagnostics().any(|diagnostic| diagnostic.code == Code::Limit));
+}
+
 #[test]
 fn lists_that_contain_themselves() {
     assert!(!read("x = []\nx.append(x)\ny = str(x)\nz = x == [x]\njobs = []\n").has_errors());

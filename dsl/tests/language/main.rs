@@ -4,10 +4,12 @@
 
 mod corpus;
 mod editor;
+mod error_cases;
 mod errors;
 mod examples;
 mod fixes;
 mod format;
+mod fuzz;
 mod hostile;
 mod lint;
 mod products;
