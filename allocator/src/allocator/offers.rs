@@ -134,6 +134,7 @@ impl Allocator {
         let lot = Lot::new(resources.clone());
         self.shares.charge(client, lot.quantities());
         self.charge_quota(client, &lot);
+        self.quotas.note_windfall();
         Ok(())
     }
 

@@ -174,6 +174,11 @@ impl Quotas {
         self.change(node, |charged| charged.subtract(quantities), minima);
     }
 
+    /// A role came by something otherwise than by an offer: what was kept free for it may be surplus now.
+    pub(super) fn note_windfall(&mut self) {
+        self.grown |= self.guarantees;
+    }
+
     /// So much more (or less) is free on active agents.
     pub(super) fn change_free(&mut self, before: &Quantities, after: &Quantities) {
         self.free.subtract(before);

@@ -125,6 +125,7 @@ impl Allocator {
         if self.quotas.is_empty() {
             return;
         }
+        self.quotas.note_windfall();
         let minima = &self.config.min_allocatable;
         for (role, quantities) in reservations(before) {
             let node = self.quotas.nearest(&role);

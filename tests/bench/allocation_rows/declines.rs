@@ -11,8 +11,8 @@ use crate::{FOREVER_MS, decline_offers_cluster, figure, median_of_runs, millisec
 /// the beginning to the end; in between, the refusals are recorded without the offers.
 const STRETCHES: u32 = 10;
 /// The rounds of a stretch. The first ones bring everything back into the caches that the refusals in between pushed out.
-const ROUNDS: u32 = 10;
-const WARM_UP_ROUNDS: u32 = 3;
+const ROUNDS: u32 = 6;
+const WARM_UP_ROUNDS: u32 = 2;
 
 /// How the rounds of one run went, in milliseconds per round.
 struct Rounds {

@@ -7,6 +7,10 @@ use attica_allocator::{AgentKey, FrameworkKey, Ranges, Role, Tick};
 use crate::report::{Figure, median};
 use crate::{RUNS, decline_offers_cluster, figure, machine, microseconds, refuse};
 
+/// The changes hit so many agents, spread over the cluster; the others are full. Having thousands of frameworks refuse each of a
+/// hundred thousand agents would take minutes and change nothing.
+const CHANGING: u32 = 10_000;
+
 /// What one change costs, in microseconds.
 struct OneChange {
     p50: f64,
@@ -19,18 +23,30 @@ struct OneChange {
 /// anew, which is not measured. The cluster stays as it was, so that all runs share one.
 fn one_change(agents: u32, frameworks: u32) -> OneChange {
     const CHANGES: usize = 20_000;
+    let any = Role::any();
     let mut allocator = decline_offers_cluster(agents, frameworks);
+    let changing = agents.min(CHANGING);
+    let apart = agents / changing;
+    let mut has = vec![0; frameworks as usize];
+    for index in 0..agents {
+        let (agent, owner) = (AgentKey(index), index % frameworks);
+        let is_full = index % apart != 0;
+        has[owner as usize] += if is_full { 24 } else { 16 };
+        if is_full {
+            let free = allocator.free(agent).clone();
+            allocator.use_resources(FrameworkKey(owner), &any, agent, &free).expect("it is free");
+        }
+    }
     let mut fair_order: Vec<u32> = (0..frameworks).collect();
-    fair_order.sort_by_key(|framework| agents / frameworks + u32::from(*framework < agents % frameworks));
+    fair_order.sort_by_key(|framework| has[*framework as usize]);
     let (first, last) = fair_order.split_at(frameworks as usize / 2);
-    for agent in (0..agents).map(AgentKey) {
+    for agent in (0..changing).map(|index| AgentKey(index * apart)) {
         let (total, free) = (allocator.agent_total(agent).clone(), allocator.free(agent).clone());
         first.iter().for_each(|framework| refuse(&mut allocator, FrameworkKey(*framework), agent, &total));
         last.iter().for_each(|framework| refuse(&mut allocator, FrameworkKey(*framework), agent, &free));
     }
     let ports = Ranges::new([(31_000, 31_000), (31_002, 31_002)]).expect("ranges in order");
     let task = machine(2, 128, 64, ports);
-    let any = Role::any();
     let mut offers = Vec::new();
     allocator.allocate(Tick(0), &mut offers);
     assert!(offers.is_empty(), "everybody refused everything");
@@ -38,7 +54,7 @@ fn one_change(agents: u32, frameworks: u32) -> OneChange {
     for _ in 0..RUNS {
         let mut times: Vec<Duration> = Vec::with_capacity(CHANGES);
         for change in 0..CHANGES {
-            let index = (change as u32).wrapping_mul(2_654_435_761) % agents;
+            let index = (change as u32).wrapping_mul(2_654_435_761) % changing * apart;
             let agent = AgentKey(index);
             let owner = FrameworkKey(index % frameworks);
             let started = Instant::now();

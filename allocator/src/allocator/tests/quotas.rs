@@ -123,3 +123,14 @@ fn graphics_processors_are_not_cut_into_pieces() {
     allocator.add_agent(bag([scalar("cpus", 1), scalar("gpus", 2)]));
     assert_eq!(summary(&allocate(&mut allocator, NOW)), [(0, 0, "cpus:1;gpus:1".to_owned())]);
 }
+
+#[test]
+fn what_a_reservation_satisfies_is_free_for_others() {
+    let mut allocator = Allocator::new(Config::default());
+    plain(&mut allocator, "greedy");
+    allocator.set_quotas([(role("promised"), guaranteed(&[("mem", 100)]))]);
+    allocator.add_agent(bag([scalar("mem", 100)]));
+    assert_eq!(allocate(&mut allocator, NOW), [], "all of it is promised");
+    allocator.add_agent(bag([scalar("mem", 100).with_identity(reserved(&["promised"]))]));
+    assert_eq!(summary(&allocate(&mut allocator, NOW)), [(0, 0, "mem:100".to_owned())], "the promise is kept by now");
+}
