@@ -6,8 +6,8 @@
 use attica_allocator::Role;
 use attica_core_api::operator::{QuotaConfig, Schedule};
 use attica_core_api::v1::{
-    AgentId, AgentInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy, MachineId,
-    OfferOperation, OperationStatus, Resource, TaskId, TaskInfo, TaskStatus, WeightInfo,
+    AgentId, AgentInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy, MachineId, OfferOperation,
+    OperationStatus, Resource, TaskId, TaskInfo, TaskStatus, WeightInfo,
 };
 use attica_core_api::{Timestamp, encode_json};
 use attica_core_store as store;

@@ -64,12 +64,7 @@ impl Machines {
 
 impl Kernel {
     /// The whole schedule is replaced. Whose unavailability changes loses the offers that say otherwise.
-    pub(super) fn schedule_ordered(
-        &mut self,
-        now: Now,
-        schedule: Schedule,
-        out: &mut Effects,
-    ) -> Result<(), Refusal> {
+    pub(super) fn schedule_ordered(&mut self, now: Now, schedule: Schedule, out: &mut Effects) -> Result<(), Refusal> {
         self.check_schedule(&schedule).map_err(Refusal::Invalid)?;
         let down = self.machines.durable.down.clone();
         self.maintain(now, Maintenance { schedule, down }, out);

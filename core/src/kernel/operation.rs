@@ -23,6 +23,7 @@ use super::task::Resend;
 use super::timers::Timer;
 use super::{Effects, Kernel, LinkId, Now, Send};
 use crate::fact::Fact;
+use crate::snapshot::Service;
 
 /// One operation.
 #[derive(Debug)]
@@ -285,6 +286,9 @@ impl Kernel {
         let (state, message) = match agent.and_then(|id| self.agents.get(id)) {
             Some(agent) if self.recovering.contains(&agent.id) => {
                 (OperationState::Recovering, "Reconciliation: Agent is recovered but has not re-registered")
+            }
+            Some(agent) if matches!(agent.service, Service::Gone { .. }) => {
+                (OperationState::GoneByOperator, "Reconciliation: Agent marked gone by operator")
             }
             Some(agent) if agent.contact == Contact::Unreachable => {
                 (OperationState::Unreachable, "Reconciliation: Agent is unreachable")

@@ -10,7 +10,9 @@
 //! A drain goes on under the next leader, and when the agent comes back from being away: whatever runs there is killed again.
 
 use attica_core_api::link;
-use attica_core_api::v1::{AgentId, DrainConfig, FrameworkId, TaskId, TaskState, TaskStatus, TaskStatusReason};
+use attica_core_api::v1::{
+    AgentId, DrainConfig, FrameworkId, OperationState, TaskId, TaskState, TaskStatus, TaskStatusReason,
+};
 
 use super::agent::Contact;
 use super::agent_tasks::Ending;
@@ -122,6 +124,10 @@ impl Kernel {
                 self.end_task(now, &framework, &task, ending.clone(), out);
             }
         }
+        let executors: Vec<_> = self.agent_mut(id).executors.keys().cloned().collect();
+        for executor in executors {
+            self.end_executor(id, &executor, out);
+        }
     }
 
     fn mark_gone(&mut self, now: Now, id: &AgentId, out: &mut Effects) {
@@ -131,6 +137,7 @@ impl Kernel {
             reason: TaskStatusReason::AgentRemovedByOperator,
             message: "Agent has been marked gone",
         };
+        self.abandon_operations(now, id, OperationState::GoneByOperator, ending.message, out);
         self.dismiss(now, id, &ending, out);
     }
 

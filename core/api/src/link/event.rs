@@ -5,7 +5,8 @@ use bytes::Bytes;
 use super::Message;
 use crate::message::{enumeration, message};
 use crate::v1::{
-    AgentId, DurationInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy, OfferOperation, TaskId, TaskInfo,
+    AgentId, DurationInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy, OfferOperation, TaskId,
+    TaskInfo,
 };
 
 enumeration! {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use attica_allocator::{Resources, Role};
 use attica_core_api::resources::{ReservationFormat, to_wire};
 use attica_core_api::v1::{
-    AgentCapability, AgentCapabilityType, AgentId, AgentInfo, Attribute, DrainConfig, DrainInfo, DrainState, ExecutorId,
-    FrameworkId, OfferId, Resource,
+    AgentCapability, AgentCapabilityType, AgentId, AgentInfo, Attribute, DrainConfig, DrainInfo, DrainState,
+    ExecutorId, FrameworkId, OfferId, Resource,
 };
 use attica_core_api::{Timestamp, encode_proto, operator};
 use bytes::Bytes;
