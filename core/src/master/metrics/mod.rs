@@ -143,7 +143,7 @@ impl Counters {
             }
             CallType::Message => add(&self.messages_executor_to_framework, 1),
             CallType::ExecutorExited => add(&self.messages_exited_executor, 1),
-            CallType::Heartbeat | CallType::Tasks => {}
+            CallType::Heartbeat | CallType::Tasks | CallType::OperationStatus => {}
         }
     }
 
@@ -215,6 +215,8 @@ impl Counters {
             | View::RolesSuppressed { .. }
             | View::AgentConnected { .. }
             | View::AgentDisconnected { .. }
+            | View::OfferConstraints { .. }
+            | View::InverseOffer { .. }
             | View::OfferMade { .. }
             | View::OfferGone { .. } => {}
         }

@@ -452,7 +452,7 @@ impl Model {
     fn launch_executor(&mut self, framework: &FrameworkId, agent: &AgentId, role: &Role, info: &ExecutorInfo) {
         let resources = of_wire(&info.resources);
         if let Some(framework) = self.frameworks.get_mut(framework) {
-            framework.use_resources(&resources);
+            framework.use_resources(role, &resources);
         }
         if let Some(agent) = self.agents.get_mut(agent) {
             agent.use_resources(role, &resources);
@@ -465,7 +465,7 @@ impl Model {
         let Some((role, resources)) = agent.executors.remove(&(framework.clone(), executor.clone())) else { return };
         agent.release(&role, &resources);
         if let Some(framework) = self.frameworks.get_mut(framework) {
-            framework.release(&resources);
+            framework.release(&role, &resources);
         }
     }
 
