@@ -88,7 +88,8 @@ fn snapshot() -> Snapshot {
                 resources: resources.clone(),
                 ..TaskInfo::default()
             };
-            snapshot.apply(&Fact::TaskLaunched { framework: framework(), role: Role::any(), task: Box::new(info), at });
+            let task = Box::new(info);
+            snapshot.apply(&Fact::TaskLaunched { framework: framework(), role: Role::any(), task, at, group: None });
             let status = Box::new(TaskStatus { task_id: id, state: TaskState::Running, ..TaskStatus::default() });
             snapshot.apply(&Fact::TaskUpdated { framework: framework(), status, sequence: Some(1) });
         }
@@ -142,6 +143,7 @@ fn register(number: usize, digests: Digests) -> Register {
         task_count: u32::try_from(TASKS).expect("few"),
         checkpointed: true,
         replaces: None,
+        executors: Vec::new(),
     }
 }
 

@@ -96,7 +96,7 @@ fn snapshot(size: &Size) -> Snapshot {
             let task = Box::new(task(agent, number));
             let id = task.task_id.clone();
             let role = Role::any();
-            snapshot.apply(&Fact::TaskLaunched { framework: framework.clone(), role, task, at: NOW.wall });
+            snapshot.apply(&Fact::TaskLaunched { framework: framework.clone(), role, task, at: NOW.wall, group: None });
             let state = if number < size.tasks { TaskState::Running } else { TaskState::Finished };
             let status = Box::new(TaskStatus { task_id: id.clone(), state, ..TaskStatus::default() });
             snapshot.apply(&Fact::TaskUpdated { framework: framework.clone(), status, sequence: Some(1) });
@@ -179,6 +179,7 @@ fn calls(agent: usize, size: &Size, lists: Lists) -> Vec<Call> {
         task_count: u32::try_from(kept).expect("few"),
         checkpointed: true,
         replaces: None,
+        executors: Vec::new(),
     };
     let mut calls = vec![Call::register(register)];
     if is_drifted {

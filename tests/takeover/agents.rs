@@ -100,6 +100,7 @@ impl Agent {
             task_count: u32::try_from(self.tasks.len()).expect("few"),
             checkpointed: true,
             replaces: None,
+            executors: Vec::new(),
         };
         let response = self.client.post(&uri, headers(None), body(&Call::register(register))).await.ok()?;
         if response.status() != StatusCode::OK {

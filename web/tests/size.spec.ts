@@ -95,7 +95,10 @@ test('scrolls and filters a thousand apps', async ({ page }) => {
     await page.getByRole('searchbox').pressSequentially('gateway-07', { delay: 40 });
     await expect(page.getByText('10 of 1,000 apps')).toBeVisible();
     await page.getByRole('searchbox').fill('');
-    await page.getByRole('button', { name: /^(Unhealthy|Unchecked)/ }).first().click();
+    await page
+      .getByRole('button', { name: /^(Unhealthy|Unchecked)/ })
+      .first()
+      .click();
   });
   expect(report('apps, scrolled', scrolled)).toBeLessThan(SLACK * TASK_MS);
   expect(report('apps, filtered', filtered)).toBeLessThan(SLACK * TASK_MS);
