@@ -187,6 +187,7 @@ fn no_agent_of_a_machine_that_is_down_is_let_in() {
         l1 SHUTDOWN
         s1 UPDATE t1 TASK_LOST REASON_AGENT_REMOVED The agent's machine is down for maintenance (to be acknowledged)
         l1 (closed: the agent is not wanted: The agent's machine is down for maintenance)
+        s1 RESCIND_INVERSE_OFFER m1-I0
         s1 FAILURE m1-S0"#]]
     .assert_eq(&scene.said());
     assert_eq!(
