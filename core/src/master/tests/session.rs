@@ -156,8 +156,8 @@ async fn obey(mut agent: TestAgent, mut script: Script) {
                 }
             }
             EventType::ShutdownExecutor => {
-                exit(&agent, &framework, "custom").await;
                 say(&mut agent, &framework, &mut script, "cx-2", Until::End).await;
+                exit(&agent, &framework, "custom").await;
             }
             EventType::Message => {
                 agent.post(link::Call::message(agent.id.clone(), agent.epoch, event.message.unwrap())).await;
