@@ -5,7 +5,6 @@ mod lists;
 mod metrics;
 mod operator;
 mod recordings;
-mod session;
 mod standby;
 mod statuses;
 mod streams;
