@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use attica_allocator::{AgentKey, Conversion, Resource};
+use attica_allocator::{AgentKey, Conversion, Resource, Resources};
 use attica_core_api::link;
 use attica_core_api::resources::{self, ReservationFormat};
 use attica_core_api::scheduler::Event;
@@ -68,10 +68,9 @@ impl Kernel {
         let conversion = self.check_operation(Author::Operator(principal), agent, &operation).map_err(invalid)?;
         let within_reach = self.allocator.free(key).plus(&self.allocator.offered(key));
         if !within_reach.contains(&conversion.consumed) {
-            return Err(Refusal::Conflict(format!(
-                "The agent's resources that are not in use, {within_reach}, do not contain {}",
-                conversion.consumed
-            )));
+            let listed = |resources: &Resources| resources.to_string().replace(';', "; ");
+            let (free, wanted) = (listed(&within_reach), listed(&conversion.consumed));
+            return Err(Refusal::Conflict(format!("{free} does not contain {wanted}")));
         }
         while !self.allocator.free(key).contains(&conversion.consumed) {
             let Some(offer) = self.allocator.outstanding().find(|offer| offer.agent == key) else {

@@ -7,7 +7,7 @@ use attica_allocator::{Resources, Role};
 use attica_core_api::resources::{ReservationFormat, to_wire};
 use attica_core_api::v1::{
     AgentCapability, AgentCapabilityType, AgentId, AgentInfo, Attribute, DrainConfig, DrainInfo, DrainState,
-    ExecutorId, FrameworkId, OfferId, Resource,
+    ExecutorId, ExecutorInfo, FrameworkId, OfferId, Resource,
 };
 use attica_core_api::{Timestamp, encode_proto, operator};
 use bytes::Bytes;
@@ -34,13 +34,20 @@ pub(super) struct AgentView {
     /// What was made of its resources while it ran.
     shaped: Resources,
     /// What its executors use themselves, and in which role.
-    pub(super) executors: BTreeMap<(FrameworkId, ExecutorId), (Role, Resources)>,
+    pub(super) executors: BTreeMap<(FrameworkId, ExecutorId), ExecutorView>,
     /// As rendered last; none after a change.
     rendered: BTreeMap<Detail, Arc<str>>,
     /// The same for operators: an `Agent` in protobuf.
     wire: Option<Bytes>,
     /// Whether subscribed operators know that it is here.
     pub(super) announced: bool,
+}
+
+/// An executor, and what it uses itself.
+pub(super) struct ExecutorView {
+    pub(super) role: Role,
+    pub(super) resources: Resources,
+    pub(super) info: ExecutorInfo,
 }
 
 /// Whether an agent is here.

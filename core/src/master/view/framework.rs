@@ -272,7 +272,7 @@ impl FrameworkView {
             inverse_offers: Vec::new(),
             allocated_resources: messages(self.used_by_role.iter()),
             offered_resources: messages(self.offers.values().map(|offer| (&offer.role, &offer.resources))),
-            offer_constraints: Some(OfferConstraints::default()),
+            offer_constraints: Some(self.constraints.clone().unwrap_or_default()),
         }
     }
 

@@ -12,6 +12,7 @@ mod document;
 mod figures;
 mod framework;
 mod news;
+mod operations;
 mod operator;
 mod parts;
 mod resources;
@@ -29,8 +30,8 @@ use attica_core_api::Timestamp;
 use attica_core_api::http::MediaType;
 use attica_core_api::operator::QuotaConfig;
 use attica_core_api::v1::{
-    AgentId, AgentInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, OfferId, TaskId, TaskInfo, TaskState,
-    TaskStatus,
+    AgentId, AgentInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, OfferId, Operation, TaskId, TaskInfo,
+    TaskState, TaskStatus,
 };
 
 use super::watchers::{Place as WatcherPlace, Watchers};
@@ -38,7 +39,7 @@ use crate::fact::Fact;
 use crate::kernel::View;
 use crate::snapshot::{FrameworkPresence, Maintenance, Reach, Snapshot};
 pub(super) use agent::Detail;
-use agent::{AgentView, Contact};
+use agent::{AgentView, Contact, ExecutorView};
 pub(super) use document::Document;
 pub(super) use figures::{FrameworkFigures, RoleFigures, Totals};
 use framework::{FrameworkView, OfferView};
@@ -74,6 +75,7 @@ struct Model {
     /// As operators set them, by role.
     quotas: BTreeMap<String, QuotaConfig>,
     weights: BTreeMap<String, f64>,
+    operations: BTreeMap<uuid::Uuid, Operation>,
 }
 
 /// How many tasks are in each state now, and how many have reached each final state since this leader started.
@@ -130,6 +132,9 @@ impl ReadModel {
             }
             model.frameworks.insert(id.clone(), view);
             tasks.extend(framework.tasks.values().map(|task| (task.launched_at, id, task)));
+        }
+        for (id, operation) in &snapshot.operations {
+            model.recover_operation(*id, operation);
         }
         for (id, agent) in &snapshot.agents {
             for ((framework, _), executor) in &agent.executors {
@@ -339,8 +344,13 @@ impl Model {
                     agent.reshape(resources);
                 }
             }
-            // Shown by GET_OPERATIONS, which is not built.
-            Fact::OperationStarted { .. } | Fact::OperationUpdated { .. } | Fact::OperationEnded { .. } => {}
+            Fact::OperationStarted { operation, framework, agent, info, .. } => {
+                self.start_operation(*operation, framework.as_ref(), agent, info);
+            }
+            Fact::OperationUpdated { operation, status } => self.finish_operation(*operation, status),
+            Fact::OperationEnded { operation } => {
+                self.operations.remove(operation);
+            }
         }
     }
 
@@ -456,13 +466,15 @@ impl Model {
         }
         if let Some(agent) = self.agents.get_mut(agent) {
             agent.use_resources(role, &resources);
-            agent.executors.insert((framework.clone(), info.executor_id.clone()), (role.clone(), resources));
+            let view = ExecutorView { role: role.clone(), resources, info: info.clone() };
+            agent.executors.insert((framework.clone(), info.executor_id.clone()), view);
         }
     }
 
     fn end_executor(&mut self, framework: &FrameworkId, agent: &AgentId, executor: &ExecutorId) {
         let Some(agent) = self.agents.get_mut(agent) else { return };
-        let Some((role, resources)) = agent.executors.remove(&(framework.clone(), executor.clone())) else { return };
+        let Some(ended) = agent.executors.remove(&(framework.clone(), executor.clone())) else { return };
+        let ExecutorView { role, resources, .. } = ended;
         agent.release(&role, &resources);
         if let Some(framework) = self.frameworks.get_mut(framework) {
             framework.release(&role, &resources);

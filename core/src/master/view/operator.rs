@@ -1,9 +1,9 @@
 //! The lists of the operator API.
 
-use attica_core_api::operator::{Framework, ResponseType};
-use attica_core_api::v1::AgentInfo;
+use attica_core_api::operator::{Executor, Framework, ResponseType};
+use attica_core_api::v1::{AgentId, AgentInfo};
 
-use super::agent::Contact;
+use super::agent::{Contact, ExecutorView};
 use super::parts::{Content, Fragment, Member};
 use super::task::{Section, TaskView};
 use super::{Model, ReadModel};
@@ -53,8 +53,7 @@ impl Model {
             ],
             Listing::Agents => self.agent_members(),
             Listing::Frameworks => self.framework_members(),
-            // Executors are not built; readers expect the member.
-            Listing::Executors => vec![Member::many("executors", 1, Vec::new())],
+            Listing::Executors => self.executor_members(),
             Listing::Tasks => {
                 let list = |name, tag, section| {
                     let tasks = self.tasks.values().filter(|task| task.section() == section);
@@ -67,6 +66,16 @@ impl Model {
                 ]
             }
         }
+    }
+
+    fn executor_members(&self) -> Vec<Member> {
+        let executors =
+            self.agents.iter().flat_map(|(agent, view)| view.executors.values().map(move |one| (agent, one)));
+        let fragment = |(agent, executor): (&AgentId, &ExecutorView)| {
+            let message = Executor { executor_info: executor.info.clone(), agent_id: agent.clone() };
+            Fragment::of::<Executor>(&message)
+        };
+        vec![Member::many("executors", 1, executors.map(fragment).collect())]
     }
 
     fn agent_members(&mut self) -> Vec<Member> {

@@ -3,6 +3,7 @@
 //! What only reads is answered from the read model ([`reads`]); what changes something is an [`Order`] for the kernel.
 
 mod lists;
+mod operations;
 mod reads;
 
 use std::sync::Arc;
@@ -21,7 +22,7 @@ pub(super) use reads::cluster_status;
 
 use super::answer::{Rejection, empty, with};
 use super::{Master, files};
-use crate::kernel::{Input, Order, QuotaChange, Refusal, Reply};
+use crate::kernel::{Input, Order, QuotaChange, Reply};
 use crate::master::leader::Leader;
 use crate::master::logging::Logging;
 use crate::master::view::Listing;
@@ -89,13 +90,13 @@ async fn take(master: &Master, leader: &Arc<Leader>, request: Request) -> Result
             Ok(answer) => shown(answer),
             Err(error) => Ok(error.response()),
         },
-        Command::GetOperations => shown(reads::operations()),
-        Command::ReserveResources(_)
-        | Command::UnreserveResources(_)
-        | Command::CreateVolumes(_)
-        | Command::DestroyVolumes(_)
-        | Command::GrowVolume(_)
-        | Command::ShrinkVolume(_) => Err(Refusal::NotSupported("This operator call").into()),
+        Command::GetOperations => shown(reads::operations(leader)),
+        Command::ReserveResources(call) => begun(leader, operations::reserve(call)).await,
+        Command::UnreserveResources(call) => begun(leader, operations::unreserve(call)).await,
+        Command::CreateVolumes(call) => begun(leader, operations::create(call)).await,
+        Command::DestroyVolumes(call) => begun(leader, operations::destroy(call)).await,
+        Command::GrowVolume(call) => begun(leader, operations::grow(call)?).await,
+        Command::ShrinkVolume(call) => begun(leader, operations::shrink(call)?).await,
     }
 }
 
@@ -117,7 +118,13 @@ fn set_logging_level(logging: &Arc<Logging>, set: &SetLoggingLevel) -> Result<Re
     }
 }
 
-/// 200 for an order that is done; those that an agent still has to carry out are 202.
+/// 202 for an order of which an agent still has to do its part.
+async fn begun(leader: &Arc<Leader>, order: Order) -> Result<Response, Rejection> {
+    ask(leader, order).await?;
+    Ok(empty(StatusCode::ACCEPTED))
+}
+
+/// 200 for an order that is done.
 async fn done(leader: &Arc<Leader>, order: Order) -> Result<Response, Rejection> {
     ask(leader, order).await?;
     Ok(empty(StatusCode::OK))

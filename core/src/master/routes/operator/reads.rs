@@ -51,9 +51,9 @@ pub(super) fn logging_level(logging: &Logging) -> Answer {
     Answer { get_logging_level, ..of(ResponseType::GetLoggingLevel) }
 }
 
-/// None: operations are not built, so there cannot be one.
-pub(super) fn operations() -> Answer {
-    Answer { get_operations: Some(GetOperations::default()), ..of(ResponseType::GetOperations) }
+pub(super) fn operations(leader: &Leader) -> Answer {
+    let get_operations = Some(GetOperations { operations: leader.model.operations() });
+    Answer { get_operations, ..of(ResponseType::GetOperations) }
 }
 
 pub(super) fn roles(leader: &Leader) -> Answer {
