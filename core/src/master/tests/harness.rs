@@ -217,7 +217,7 @@ impl TestFramework {
         self.event(EventType::Update).await.update.unwrap().status
     }
 
-    /// Launches tasks of a tenth of a cpu each on an offer.
+    /// Launches tasks of half a cpu each on an offer.
     pub(super) async fn launch(&self, offer: &Offer, names: &[&str]) {
         let tasks = names.iter().map(|name| task(name, &offer.agent_id)).collect();
         let launch = OfferOperation {
@@ -234,7 +234,7 @@ fn task(name: &str, agent: &AgentId) -> TaskInfo {
         name: name.to_owned(),
         task_id: TaskId::new(name),
         agent_id: agent.clone(),
-        resources: resources::parse("cpus:0.1;mem:1", &Role::any()).unwrap(),
+        resources: resources::parse("cpus:0.5;mem:64", &Role::any()).unwrap(),
         command: Some(CommandInfo { value: Some("true".to_owned()), ..CommandInfo::default() }),
         ..TaskInfo::default()
     }

@@ -84,8 +84,8 @@ async fn every_name_of_mesos_is_there_or_missing_for_a_reason() {
         ("master/tasks_running", 1.0),
         ("master/tasks_finished", 2.0),
         ("allocator/mesos/resources/cpus/total", 1000.0),
-        ("allocator/mesos/quota/roles/ops/resources/cpus/consumed", 0.1),
-        ("allocator/mesos/quota/roles//resources/cpus/consumed", 0.1),
+        ("allocator/mesos/quota/roles/ops/resources/cpus/consumed", 0.5),
+        ("allocator/mesos/quota/roles//resources/cpus/consumed", 0.5),
         ("allocator/mesos/roles/ops/shares/dominant", 1.0),
     ] {
         assert_eq!(ours[name], value, "{name}");

@@ -7,7 +7,8 @@ use attica_allocator::{Resources, Role};
 use attica_core_api::resources::{ReservationFormat, to_wire};
 use attica_core_api::scheduler::OfferConstraints;
 use attica_core_api::v1::{
-    AgentId, AllocationInfo, FrameworkCapabilityType, FrameworkId, FrameworkInfo, Label, Offer, OfferId, TimeInfo,
+    AgentId, AllocationInfo, ExecutorId, ExecutorInfo, FrameworkCapabilityType, FrameworkId, FrameworkInfo, Label,
+    Offer, OfferId, TimeInfo,
 };
 use attica_core_api::{Timestamp, operator};
 use serde::Serialize;
@@ -21,7 +22,7 @@ use crate::kernel::agent_url;
 /// A framework, its offers and the rendered tasks of its three lists.
 pub(super) struct FrameworkView {
     info: FrameworkInfo,
-    constraints: Option<OfferConstraints>,
+    constraints: OfferConstraints,
     registered_at: Timestamp,
     reregistered_at: Timestamp,
     unregistered_at: Option<Timestamp>,
@@ -30,6 +31,8 @@ pub(super) struct FrameworkView {
     /// By the role that the resources are allocated to.
     used_by_role: BTreeMap<Role, Resources>,
     offers: BTreeMap<OfferId, OfferView>,
+    /// Rendered.
+    executors: BTreeMap<(AgentId, ExecutorId), Arc<str>>,
     /// The roles for which it wants no offers now.
     pub(super) suppressed: BTreeSet<String>,
     pub(super) counts: TaskCounts,
@@ -152,15 +155,19 @@ struct Head<'a> {
     roles: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     labels: Option<Vec<&'a Label>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    offer_constraints: Option<&'a OfferConstraints>,
+}
+
+/// The member after the lists.
+#[derive(Serialize)]
+struct Tail<'a> {
+    offer_constraints: &'a OfferConstraints,
 }
 
 impl FrameworkView {
     pub(super) fn new(info: &FrameworkInfo, registered_at: Timestamp, reregistered_at: Timestamp) -> FrameworkView {
         FrameworkView {
             info: info.clone(),
-            constraints: None,
+            constraints: OfferConstraints::default(),
             registered_at,
             reregistered_at,
             unregistered_at: None,
@@ -168,6 +175,7 @@ impl FrameworkView {
             used: Resources::new(),
             used_by_role: BTreeMap::new(),
             offers: BTreeMap::new(),
+            executors: BTreeMap::new(),
             suppressed: BTreeSet::new(),
             counts: TaskCounts::default(),
             tasks: BTreeMap::new(),
@@ -186,7 +194,7 @@ impl FrameworkView {
     }
 
     pub(super) fn constrain(&mut self, constraints: &OfferConstraints) {
-        self.constraints = (*constraints != OfferConstraints::default()).then(|| constraints.clone());
+        self.constraints = constraints.clone();
     }
 
     pub(super) fn connected(&mut self) {
@@ -235,6 +243,14 @@ impl FrameworkView {
         self.offers.remove(id);
     }
 
+    pub(super) fn run_executor(&mut self, agent: &AgentId, info: &ExecutorInfo, rendered: Arc<str>) {
+        self.executors.insert((agent.clone(), info.executor_id.clone()), rendered);
+    }
+
+    pub(super) fn end_executor(&mut self, agent: &AgentId, executor: &ExecutorId) {
+        self.executors.remove(&(agent.clone(), executor.clone()));
+    }
+
     /// Puts a task into a list, or replaces what is shown of it there.
     pub(super) fn show(&mut self, section: Section, key: TaskKey, fragment: Arc<str>) {
         self.section(section).insert(key, fragment);
@@ -272,7 +288,7 @@ impl FrameworkView {
             inverse_offers: Vec::new(),
             allocated_resources: messages(self.used_by_role.iter()),
             offered_resources: messages(self.offers.values().map(|offer| (&offer.role, &offer.resources))),
-            offer_constraints: Some(self.constraints.clone().unwrap_or_default()),
+            offer_constraints: Some(self.constraints.clone()),
         }
     }
 
@@ -322,8 +338,10 @@ impl FrameworkView {
         document.open_list("offers");
         self.offers.values().for_each(|offer| document.element(offer.rendered.clone()));
         document.close();
-        // Executors and offer constraints are not built; readers expect the members.
-        document.members("\"executors\":[],\"offer_constraints\":{}".to_owned());
+        document.open_list("executors");
+        self.executors.values().for_each(|executor| document.element(executor.clone()));
+        document.close();
+        document.members(members(&Tail { offer_constraints: &self.constraints }));
         document.close();
     }
 
@@ -373,7 +391,6 @@ impl FrameworkView {
             role: (!is_multi_role).then(|| info.role.as_deref().unwrap_or("*")),
             roles: is_multi_role.then_some(info.roles.as_slice()),
             labels: info.labels.as_ref().map(|labels| labels.labels.iter().collect()),
-            offer_constraints: self.constraints.as_ref(),
         })
     }
 }

@@ -9,6 +9,7 @@
 
 mod agent;
 mod document;
+mod executor;
 mod figures;
 mod framework;
 mod news;
@@ -461,8 +462,9 @@ impl Model {
 
     fn launch_executor(&mut self, framework: &FrameworkId, agent: &AgentId, role: &Role, info: &ExecutorInfo) {
         let resources = of_wire(&info.resources);
-        if let Some(framework) = self.frameworks.get_mut(framework) {
-            framework.use_resources(role, &resources);
+        if let Some(view) = self.frameworks.get_mut(framework) {
+            view.use_resources(role, &resources);
+            view.run_executor(agent, info, executor::rendered(framework, agent, role, info).into());
         }
         if let Some(agent) = self.agents.get_mut(agent) {
             agent.use_resources(role, &resources);
@@ -472,12 +474,13 @@ impl Model {
     }
 
     fn end_executor(&mut self, framework: &FrameworkId, agent: &AgentId, executor: &ExecutorId) {
-        let Some(agent) = self.agents.get_mut(agent) else { return };
-        let Some(ended) = agent.executors.remove(&(framework.clone(), executor.clone())) else { return };
+        let Some(view) = self.agents.get_mut(agent) else { return };
+        let Some(ended) = view.executors.remove(&(framework.clone(), executor.clone())) else { return };
         let ExecutorView { role, resources, .. } = ended;
-        agent.release(&role, &resources);
+        view.release(&role, &resources);
         if let Some(framework) = self.frameworks.get_mut(framework) {
             framework.release(&role, &resources);
+            framework.end_executor(agent, executor);
         }
     }
 

@@ -31,13 +31,13 @@ pub(super) fn destroy(call: DestroyVolumes) -> Order {
     order(call.agent_id, OfferOperation { destroy, ..of(OfferOperationType::Destroy) })
 }
 
-pub(super) fn grow(call: GrowVolume) -> Result<Order, Rejection> {
+pub(super) fn grow(call: Box<GrowVolume>) -> Result<Order, Rejection> {
     let grow = GrowVolumeOperation { volume: call.volume, addition: call.addition };
     let operation = OfferOperation { grow_volume: Some(Box::new(grow)), ..of(OfferOperationType::GrowVolume) };
     Ok(order(present(call.agent_id)?, operation))
 }
 
-pub(super) fn shrink(call: ShrinkVolume) -> Result<Order, Rejection> {
+pub(super) fn shrink(call: Box<ShrinkVolume>) -> Result<Order, Rejection> {
     let shrink = ShrinkVolumeOperation { volume: call.volume, subtract: call.subtract };
     let operation = OfferOperation { shrink_volume: Some(Box::new(shrink)), ..of(OfferOperationType::ShrinkVolume) };
     Ok(order(present(call.agent_id)?, operation))
