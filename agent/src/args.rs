@@ -45,6 +45,25 @@ pub struct Args {
     /// Days for which the sandbox of an ended task is kept, at most
     #[arg(long, env = "ATTICA_SANDBOX_DAYS", value_name = "DAYS", default_value_t = 7)]
     pub sandbox_days: u64,
+    /// How long the program of an executor may take to subscribe
+    #[arg(
+        long,
+        env = "ATTICA_EXECUTOR_REGISTRATION_TIMEOUT_MS",
+        value_name = "MILLISECONDS",
+        default_value_t = 60_000
+    )]
+    pub executor_registration_timeout_ms: u64,
+    /// How long an executor that runs already may take to subscribe again after the agent's start
+    #[arg(
+        long,
+        env = "ATTICA_EXECUTOR_REREGISTRATION_TIMEOUT_MS",
+        value_name = "MILLISECONDS",
+        default_value_t = 15_000
+    )]
+    pub executor_reregistration_timeout_ms: u64,
+    /// How long an executor may take to end by itself when it is shut down, unless it says otherwise
+    #[arg(long, env = "ATTICA_EXECUTOR_SHUTDOWN_GRACE_MS", value_name = "MILLISECONDS", default_value_t = 5_000)]
+    pub executor_shutdown_grace_ms: u64,
     /// File to write `ip:port` to once the agent answers
     #[arg(long, env = "ATTICA_READY_FILE", value_name = "FILE")]
     pub ready_file: Option<PathBuf>,

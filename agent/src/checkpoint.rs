@@ -1,9 +1,12 @@
 //! What the agent keeps on disk to recognise itself and its tasks after a restart.
 //!
-//! `meta/agent.json` is the agent's identity, replaced by write and rename. `meta/tasks.journal` tells of all tasks: a line that begins
+//! `meta/agent.json` is the agent's identity, replaced by write and rename. `meta/tasks.journal` tells of all tasks and executors: a line that begins
 //! one with everything about it, a line for each thing that happened to it, a line when it is forgotten. It is written anew when most of
 //! it is history, so it stays in proportion to the tasks there are. A line that cannot be read is an error: its task is not adopted,
 //! and what was said of it is put aside for people to look at.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fs::Permissions;
@@ -13,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use attica_core_api::link::StatusUpdate;
-use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, FrameworkInfo, TaskInfo, TaskState};
+use attica_core_api::v1::{AgentId, AgentInfo, ExecutorInfo, FrameworkId, FrameworkInfo, TaskInfo, TaskState};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +56,42 @@ pub(crate) struct TaskRecord {
     pub(crate) framework_id: FrameworkId,
     pub(crate) framework: FrameworkInfo,
     pub(crate) task: TaskInfo,
+    /// The container of its executor, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) executor: Option<ContainerId>,
+}
+
+/// What begins an executor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ExecutorRecord {
+    pub(crate) format: u32,
+    pub(crate) container: ContainerId,
+    pub(crate) framework_id: FrameworkId,
+    pub(crate) framework: FrameworkInfo,
+    pub(crate) agent_id: AgentId,
+    pub(crate) executor: ExecutorInfo,
+}
+
+/// Why an executor is ended by the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum EndCause {
+    /// Its framework, the master or the agent's own end wants it.
+    Shutdown,
+    /// It did not subscribe in time after it was started.
+    NotRegistered,
+    /// It did not subscribe in time after the agent was started.
+    NotReregistered,
+}
+
+/// What happened to an executor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ExecutorEntry {
+    /// Its program runs.
+    Started,
+    /// It is to be ended.
+    Ending(EndCause),
 }
 
 impl TaskRecord {
@@ -61,8 +100,21 @@ impl TaskRecord {
         framework_id: FrameworkId,
         framework: FrameworkInfo,
         task: TaskInfo,
+        executor: Option<ContainerId>,
     ) -> TaskRecord {
-        TaskRecord { format: FORMAT, container, framework_id, framework, task }
+        TaskRecord { format: FORMAT, container, framework_id, framework, task, executor }
+    }
+}
+
+impl ExecutorRecord {
+    pub(crate) fn new(
+        container: ContainerId,
+        framework_id: FrameworkId,
+        framework: FrameworkInfo,
+        agent_id: AgentId,
+        executor: ExecutorInfo,
+    ) -> ExecutorRecord {
+        ExecutorRecord { format: FORMAT, container, framework_id, framework, agent_id, executor }
     }
 }
 
@@ -103,6 +155,9 @@ pub(crate) struct TaskStanding {
     pub(crate) running_since: Option<f64>,
     /// Of its health checks, in their order.
     pub(crate) checks: Vec<CheckStanding>,
+    /// The latest updates of its executor, which may repeat them; by UUID, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) heard: Vec<uuid::Uuid>,
 }
 
 /// What a health check has found so far.
@@ -120,14 +175,18 @@ pub(crate) struct CheckStanding {
     pub(crate) seconds: f64,
 }
 
-/// A line of the tasks' journal; which task it is about stands before it.
+/// A line of the journal; which task or executor it is about stands before it.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Told<Record, Entry> {
+enum Told<Record, Entry, Executor> {
     Begun(Record),
     Happened(Entry),
+    ExecutorBegun(Executor),
+    ExecutorHappened(ExecutorEntry),
     Forgotten,
 }
+
+type Line<'a> = Told<&'a TaskRecord, &'a TaskEntry, &'a ExecutorRecord>;
 
 mod as_hex {
     use bytes::Bytes;
@@ -150,6 +209,29 @@ mod as_hex {
 pub(crate) struct TaskHistory {
     pub(crate) record: TaskRecord,
     pub(crate) entries: Vec<TaskEntry>,
+}
+
+/// An executor as the journal tells of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ExecutorHistory {
+    pub(crate) record: ExecutorRecord,
+    pub(crate) entries: Vec<ExecutorEntry>,
+}
+
+/// Whatever has a container.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum History {
+    Task(Box<TaskHistory>),
+    Executor(Box<ExecutorHistory>),
+}
+
+impl History {
+    fn container(&self) -> &ContainerId {
+        match self {
+            History::Task(task) => &task.record.container,
+            History::Executor(executor) => &executor.record.container,
+        }
+    }
 }
 
 /// A checkpoint that cannot be used.
@@ -199,12 +281,12 @@ pub(crate) struct Checkpoints {
     unwritten: Vec<u8>,
 }
 
-/// The tasks of a journal; one that cannot be used comes as an error.
-pub(crate) type LoadedTasks = Vec<Result<TaskHistory, CheckpointError>>;
+/// The tasks and executors of a journal; one that cannot be used comes as an error.
+pub(crate) type Loaded = Vec<Result<History, CheckpointError>>;
 
 impl Checkpoints {
-    /// Opens `<work_dir>/meta`, making it when needed; returns the tasks as well.
-    pub(crate) fn open(work_dir: &Path) -> Result<(Checkpoints, LoadedTasks), CheckpointError> {
+    /// Opens `<work_dir>/meta`, making it when needed; returns the tasks and executors as well.
+    pub(crate) fn open(work_dir: &Path) -> Result<(Checkpoints, Loaded), CheckpointError> {
         let meta = work_dir.join("meta");
         std::fs::create_dir_all(&meta).map_err(file("make", &meta))?;
         // Environments of tasks may hold secrets.
@@ -218,8 +300,8 @@ impl Checkpoints {
             replace_after: Instant::now(),
             unwritten: Vec::new(),
         };
-        let tasks = load_tasks(&path, &text)?;
-        Ok((checkpoints, tasks))
+        let found = load(&path, &text)?;
+        Ok((checkpoints, found))
     }
 
     /// The agent's identity; `None` when it never had one.
@@ -252,33 +334,56 @@ impl Checkpoints {
 
     /// Notes that a task begins; [`Checkpoints::write`] writes it.
     pub(crate) fn begin(&mut self, record: &TaskRecord) {
-        self.note(&record.container, &Told::<_, &TaskEntry>::Begun(record));
+        self.note(&record.container, &Told::Begun(record));
     }
 
     /// Notes what happened to a task.
     pub(crate) fn add(&mut self, container: &ContainerId, entry: &TaskEntry) {
-        self.note(container, &Told::<&TaskRecord, _>::Happened(entry));
+        self.note(container, &Told::Happened(entry));
     }
 
-    /// Notes that a task is over.
+    /// Notes that an executor begins.
+    pub(crate) fn begin_executor(&mut self, record: &ExecutorRecord) {
+        self.note(&record.container, &Told::ExecutorBegun(record));
+    }
+
+    /// Notes what happened to an executor.
+    pub(crate) fn add_to_executor(&mut self, container: &ContainerId, entry: ExecutorEntry) {
+        self.note(container, &Told::ExecutorHappened(entry));
+    }
+
+    /// Notes that a task or an executor is over.
     pub(crate) fn forget(&mut self, container: &ContainerId) {
-        self.note(container, &Told::<&TaskRecord, &TaskEntry>::Forgotten);
+        self.note(container, &Told::Forgotten);
     }
 
-    fn note(&mut self, container: &ContainerId, told: &Told<impl Serialize, impl Serialize>) {
+    fn note(&mut self, container: &ContainerId, told: &Line<'_>) {
         if let Err(error) = journal::push_line(container, told, &mut self.unwritten) {
             tracing::error!(%container, %error, "a checkpoint cannot be put into words");
             self.completeness = Completeness::Lacking;
         }
     }
 
-    /// Writes what was noted, or everything anew from `tasks`: when most of the journal is history, or something could not be written
+    fn tell(&mut self, history: &History) {
+        match history {
+            History::Task(task) => {
+                self.begin(&task.record);
+                task.entries.iter().for_each(|entry| self.add(&task.record.container, entry));
+            }
+            History::Executor(executor) => {
+                self.begin_executor(&executor.record);
+                executor.entries.iter().for_each(|entry| self.add_to_executor(&executor.record.container, *entry));
+            }
+        }
+    }
+
+    /// Writes what was noted, or everything anew from `histories`: when most of the journal is history, or something could not be written
     /// earlier. After an error nothing of what was noted is written.
-    pub(crate) fn write(&mut self, tasks: impl Iterator<Item = TaskHistory>) -> Result<(), CheckpointError> {
+    pub(crate) fn write(&mut self, histories: impl Iterator<Item = History>) -> Result<(), CheckpointError> {
         let lines = std::mem::take(&mut self.unwritten);
         let now = Instant::now();
         if (self.tasks.is_long() || self.completeness == Completeness::Lacking) && self.replace_after <= now {
-            match self.write_anew(tasks) {
+            match self.write_anew(histories) {
                 Ok(()) => {
                     self.completeness = Completeness::Complete;
                     return Ok(());
@@ -299,11 +404,8 @@ impl Checkpoints {
         }
     }
 
-    fn write_anew(&mut self, tasks: impl Iterator<Item = TaskHistory>) -> Result<(), CheckpointError> {
-        for TaskHistory { record, entries } in tasks {
-            self.begin(&record);
-            entries.iter().for_each(|entry| self.add(&record.container, entry));
-        }
+    fn write_anew(&mut self, histories: impl Iterator<Item = History>) -> Result<(), CheckpointError> {
+        histories.for_each(|history| self.tell(&history));
         let lines = std::mem::take(&mut self.unwritten);
         self.tasks.replace(&lines).map_err(|error| file("write", self.tasks.path())(error))
     }
@@ -323,9 +425,9 @@ fn check_format(path: &Path, found: u32) -> Result<(), CheckpointError> {
     if found == FORMAT { Ok(()) } else { Err(CheckpointError::Format { path: path.to_owned(), found }) }
 }
 
-/// Folds the lines of a journal, in the order in which their tasks began.
-fn load_tasks(path: &Path, text: &[u8]) -> Result<LoadedTasks, CheckpointError> {
-    let mut tasks: BTreeMap<ContainerId, (usize, Result<TaskHistory, CheckpointError>)> = BTreeMap::new();
+/// Folds the lines of a journal, in the order in which what they tell of began.
+fn load(path: &Path, text: &[u8]) -> Result<Loaded, CheckpointError> {
+    let mut found: BTreeMap<ContainerId, (usize, Result<History, CheckpointError>)> = BTreeMap::new();
     let mut nameless = Vec::new();
     for line in journal::lines(text) {
         let Some((container, json)) = line.parts() else {
@@ -335,39 +437,43 @@ fn load_tasks(path: &Path, text: &[u8]) -> Result<LoadedTasks, CheckpointError> 
         let disorder = || CheckpointError::Disorder { path: path.to_owned(), line: line.number };
         let told = serde_json::from_slice(json);
         let corrupt = |source| CheckpointError::Corrupt { path: path.to_owned(), line: line.number, source };
-        match (told.map_err(corrupt), tasks.get_mut(&container)) {
-            (Ok(Told::Forgotten), _) => drop(tasks.remove(&container)),
+        match (told.map_err(corrupt), found.get_mut(&container)) {
+            (Ok(Told::Forgotten), _) => drop(found.remove(&container)),
             (_, Some((_, Err(_)))) => {}
-            (Ok(Told::Happened(entry)), Some((_, Ok(task)))) => task.entries.push(entry),
-            (Ok(Told::Begun(_)), Some((_, task))) => *task = Err(disorder()),
-            (Err(error), Some((_, task))) => *task = Err(error),
+            (Ok(Told::Happened(entry)), Some((_, Ok(History::Task(task))))) => task.entries.push(entry),
+            (Ok(Told::ExecutorHappened(entry)), Some((_, Ok(History::Executor(executor))))) => {
+                executor.entries.push(entry);
+            }
+            (Ok(_), Some((_, history))) => *history = Err(disorder()),
+            (Err(error), Some((_, history))) => *history = Err(error),
             (told, None) => {
+                let begun = told.and_then(|told| begin(path, told)?.ok_or_else(disorder));
                 let begun =
-                    told.and_then(|told| begin(path, &container, told).and_then(|task| task.ok_or_else(disorder)));
-                tasks.insert(container, (line.number, begun));
+                    begun.and_then(|begun| (*begun.container() == container).then_some(begun).ok_or_else(disorder));
+                found.insert(container, (line.number, begun));
             }
         }
     }
     put_aside(path, text, &|container| {
-        container.is_none_or(|container| matches!(tasks.get(container), Some((_, Err(_)))))
+        container.is_none_or(|container| matches!(found.get(container), Some((_, Err(_)))))
     })?;
-    let mut tasks: Vec<_> = tasks.into_values().collect();
-    tasks.sort_by_key(|(line, _)| *line);
-    Ok(tasks.into_iter().map(|(_, task)| task).chain(nameless).collect())
+    let mut found: Vec<_> = found.into_values().collect();
+    found.sort_by_key(|(line, _)| *line);
+    Ok(found.into_iter().map(|(_, history)| history).chain(nameless).collect())
 }
 
-/// The task that a line begins; `None` when it does not begin one.
-fn begin(
-    path: &Path,
-    container: &ContainerId,
-    told: Told<TaskRecord, TaskEntry>,
-) -> Result<Option<TaskHistory>, CheckpointError> {
+/// What a line begins; `None` when it does not begin anything.
+fn begin(path: &Path, told: Told<TaskRecord, TaskEntry, ExecutorRecord>) -> Result<Option<History>, CheckpointError> {
     match told {
         Told::Begun(record) => {
             check_format(path, record.format)?;
-            Ok((record.container == *container).then(|| TaskHistory { record, entries: Vec::new() }))
+            Ok(Some(History::Task(Box::new(TaskHistory { record, entries: Vec::new() }))))
         }
-        Told::Happened(_) | Told::Forgotten => Ok(None),
+        Told::ExecutorBegun(record) => {
+            check_format(path, record.format)?;
+            Ok(Some(History::Executor(Box::new(ExecutorHistory { record, entries: Vec::new() }))))
+        }
+        Told::Happened(_) | Told::ExecutorHappened(_) | Told::Forgotten => Ok(None),
     }
 }
 
@@ -385,131 +491,4 @@ fn put_aside(path: &Path, text: &[u8], is_bad: &dyn Fn(Option<&ContainerId>) -> 
     }
     let aside = path.with_file_name("corrupt");
     std::fs::write(&aside, bad).map_err(file("put aside a part of", &aside))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(container: &str) -> TaskRecord {
-        TaskRecord::new(ContainerId::new(container).unwrap(), "f".into(), FrameworkInfo::default(), TaskInfo::default())
-    }
-
-    fn history() -> TaskHistory {
-        let uuid = Bytes::copy_from_slice(uuid::Uuid::from_u128(7).as_bytes());
-        let update = StatusUpdate { framework_id: "f".into(), sequence: 1, ..StatusUpdate::default() };
-        let standing = TaskStanding {
-            state: TaskState::Running,
-            updates: 9,
-            running_since: Some(1.5),
-            checks: vec![CheckStanding { failures: 2, healthy: Some(false), ..CheckStanding::default() }],
-        };
-        let entries = vec![
-            TaskEntry::Update(Box::new(update)),
-            TaskEntry::Killing { cause: KillCause::Requested, grace_ms: 5 },
-            TaskEntry::Acknowledged(uuid),
-            TaskEntry::Standing(Box::new(standing)),
-        ];
-        TaskHistory { record: record("c1"), entries }
-    }
-
-    fn note(checkpoints: &mut Checkpoints, task: &TaskHistory) {
-        checkpoints.begin(&task.record);
-        task.entries.iter().for_each(|entry| checkpoints.add(&task.record.container, entry));
-    }
-
-    fn load(directory: &Path) -> LoadedTasks {
-        Checkpoints::open(directory).unwrap().1
-    }
-
-    #[test]
-    fn tasks_are_read_as_they_were_written_until_they_are_forgotten() {
-        let directory = tempfile::tempdir().unwrap();
-        let (mut checkpoints, _) = Checkpoints::open(directory.path()).unwrap();
-        let (history, other) = (history(), TaskHistory { record: record("c0"), entries: Vec::new() });
-        note(&mut checkpoints, &history);
-        note(&mut checkpoints, &other);
-        checkpoints.write(std::iter::empty()).unwrap();
-        let found: Vec<TaskHistory> = load(directory.path()).into_iter().map(Result::unwrap).collect();
-        assert_eq!(found, [history.clone(), other.clone()]);
-        checkpoints.forget(&history.record.container);
-        checkpoints.write(std::iter::empty()).unwrap();
-        let found: Vec<TaskHistory> = load(directory.path()).into_iter().map(Result::unwrap).collect();
-        assert_eq!(found, [other]);
-    }
-
-    #[test]
-    fn a_spoiled_line_makes_its_task_unusable_and_is_kept_for_people() {
-        let directory = tempfile::tempdir().unwrap();
-        let (mut checkpoints, _) = Checkpoints::open(directory.path()).unwrap();
-        let good = TaskHistory { record: record("good"), entries: Vec::new() };
-        note(&mut checkpoints, &history());
-        note(&mut checkpoints, &good);
-        checkpoints.write(std::iter::empty()).unwrap();
-        let entry = r#"{"happened":{"killing":{"cause":"requested","grace_ms":1}}}"#;
-        let spoiled = ["c1 {\"happened\":{\n", "nobody\n", &format!("stranger {entry}\n"), &format!("c1 {entry}\n")];
-        checkpoints.tasks.append(spoiled.concat().as_bytes()).unwrap();
-        let found = load(directory.path());
-        assert!(
-            matches!(
-                &found[..],
-                [
-                    Err(CheckpointError::Corrupt { line: 7, .. }),
-                    Ok(task),
-                    Err(CheckpointError::Disorder { line: 9, .. }),
-                    Err(CheckpointError::Nameless { line: 8, .. }),
-                ] if *task == good
-            ),
-            "{found:?}"
-        );
-        let aside = std::fs::read_to_string(directory.path().join("meta/corrupt")).unwrap();
-        assert!(spoiled.iter().all(|line| aside.contains(line)) && !aside.contains("good"), "{aside}");
-    }
-
-    #[test]
-    fn what_could_not_be_written_is_made_up_for_by_writing_everything_anew() {
-        let directory = tempfile::tempdir().unwrap();
-        let (mut checkpoints, _) = Checkpoints::open(directory.path()).unwrap();
-        let (meta, away) = (directory.path().join("meta"), directory.path().join("away"));
-        std::fs::rename(&meta, &away).unwrap();
-        note(&mut checkpoints, &history());
-        assert!(matches!(checkpoints.write(std::iter::empty()), Err(CheckpointError::File { .. })));
-        assert!(matches!(checkpoints.write(std::iter::once(history())), Err(CheckpointError::File { .. })));
-        assert!(matches!(checkpoints.write(std::iter::once(history())), Err(CheckpointError::Lacking { .. })));
-        std::fs::rename(&away, &meta).unwrap();
-        assert!(load(directory.path()).is_empty());
-        checkpoints.replace_after = Instant::now();
-        checkpoints.write(std::iter::once(history())).unwrap();
-        assert_eq!(load(directory.path()).pop().unwrap().unwrap(), history());
-    }
-
-    #[test]
-    fn the_journal_stays_in_proportion_to_the_tasks() {
-        let directory = tempfile::tempdir().unwrap();
-        let (mut checkpoints, _) = Checkpoints::open(directory.path()).unwrap();
-        note(&mut checkpoints, &history());
-        let entry = TaskEntry::Update(Box::default());
-        for _ in 0..200 {
-            (0..1_000).for_each(|_| checkpoints.add(&history().record.container, &entry));
-            checkpoints.write(std::iter::once(history())).unwrap();
-            assert!(std::fs::metadata(checkpoints.tasks.path()).unwrap().len() < 8 << 20);
-        }
-        assert_eq!(checkpoints.completeness, Completeness::Complete);
-    }
-
-    #[test]
-    fn an_identity_is_whole_or_an_error() {
-        let directory = tempfile::tempdir().unwrap();
-        let (checkpoints, _) = Checkpoints::open(directory.path()).unwrap();
-        assert_eq!(checkpoints.load_agent().unwrap(), None);
-        let record = AgentRecord::new("a-S0".into(), AgentInfo::default(), 4, "boot".to_owned());
-        checkpoints.store_agent(&record).unwrap();
-        assert_eq!(checkpoints.load_agent().unwrap(), Some(record));
-        let whole = std::fs::read(&checkpoints.agent).unwrap();
-        std::fs::write(&checkpoints.agent, &whole[..whole.len() - 1]).unwrap();
-        assert!(matches!(checkpoints.load_agent(), Err(CheckpointError::Corrupt { .. })));
-        let newer = String::from_utf8(whole).unwrap().replacen("\"format\":1", "\"format\":2", 1);
-        std::fs::write(&checkpoints.agent, newer).unwrap();
-        assert!(matches!(checkpoints.load_agent(), Err(CheckpointError::Format { found: 2, .. })));
-    }
 }

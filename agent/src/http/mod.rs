@@ -1,6 +1,7 @@
-//! What the agent shows over HTTP: its state, its tasks' use of the machine, and their files. Every path is also served beneath
+//! What the agent shows over HTTP: its state, its tasks' use of the machine, and their files; and the executor API. Every path is also served beneath
 //! `/slave(1)`, and the older ones with `.json` behind them, as clients of Mesos's agent expect.
 
+mod executor;
 mod files;
 mod mode;
 mod monitor;
@@ -13,7 +14,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, any, get};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
@@ -67,6 +68,9 @@ pub(crate) fn router(agent: Agent) -> Router {
                 router = router.route(&format!("{prefix}{path}{suffix}"), handler.clone());
             }
         }
+    }
+    for prefix in ["", "/slave(1)"] {
+        router = router.route(&format!("{prefix}/api/v1/executor"), any(executor::call));
     }
     router.with_state(agent)
 }

@@ -14,10 +14,10 @@ pub(super) async fn statistics(State(agent): State<Agent>) -> Result<Json<Value>
     let view = agent.view().await?;
     let entry = |running: &Running| {
         json!({
-            "executor_id": running.task_id,
+            "executor_id": running.executor_id,
             "executor_name": running.name,
             "framework_id": running.framework_id,
-            "source": running.task_id,
+            "source": running.executor_id,
             "statistics": figures(&agent, running),
         })
     };
@@ -29,10 +29,10 @@ pub(super) async fn containers(State(agent): State<Agent>) -> Result<Json<Value>
     let entry = |running: &Running| {
         json!({
             "container_id": running.container.as_str(),
-            "executor_id": running.task_id,
+            "executor_id": running.executor_id,
             "executor_name": running.name,
             "framework_id": running.framework_id,
-            "source": running.task_id,
+            "source": running.executor_id,
             "statistics": figures(&agent, running),
             "status": { "container_id": { "value": running.container.as_str() }, "executor_pid": running.pid },
         })

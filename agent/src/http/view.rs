@@ -6,12 +6,14 @@ use std::path::Path;
 
 use attica_core_api::Timestamp;
 use attica_core_api::resources::{ReservationFormat, from_wire, to_wire};
-use attica_core_api::v1::{AgentInfo, Attribute, FrameworkInfo, Range, Resource, TaskState};
+use attica_core_api::v1::{
+    AgentInfo, Attribute, ExecutorInfo, ExecutorType, FrameworkId, FrameworkInfo, Range, Resource, TaskState,
+};
 use serde_json::{Map, Value, json};
 
 use crate::launcher::protocol::{ContainerId, IsolationKind};
 use crate::machine;
-use crate::supervisor::{Phase, Supervisor, Task};
+use crate::supervisor::{Executor, Phase, Supervisor, Task};
 
 const BYTES_PER_MEGABYTE: f64 = 1_048_576.0;
 
@@ -23,10 +25,10 @@ pub(crate) struct Description {
     pub(crate) address: SocketAddr,
 }
 
-/// A running task, as far as its use of the machine is concerned.
+/// A running container, as far as its use of the machine is concerned.
 #[derive(Clone, Debug)]
 pub(crate) struct Running {
-    pub(crate) task_id: String,
+    pub(crate) executor_id: String,
     pub(crate) framework_id: String,
     pub(crate) name: String,
     pub(crate) container: ContainerId,
@@ -55,11 +57,18 @@ pub(crate) fn render(
     started_at: Timestamp,
     work_dir: &Path,
 ) -> View {
-    let running = supervisor.tasks().filter_map(running).collect();
-    let sandboxes = supervisor.tasks().chain(supervisor.completed()).map(|task| {
-        let virtual_path = format!("/framework/{}/executor/{}/latest", task.key.framework_id, task.key.task_id);
-        (virtual_path, task.sandbox(work_dir).to_string_lossy().into_owned())
+    let of_executors = supervisor.executors().filter_map(|executor| running_executor(supervisor, executor));
+    let running = supervisor.tasks().filter_map(running).chain(of_executors).collect();
+    let path = |framework: &FrameworkId, executor: &str| format!("/framework/{framework}/executor/{executor}/latest");
+    let of_tasks = supervisor
+        .completed()
+        .chain(supervisor.tasks())
+        .map(|task| (path(&task.key.framework_id, task.executor_id().as_str()), task.sandbox(work_dir)));
+    let of_executors = supervisor.executors().map(|executor| {
+        (path(&executor.key.framework_id, executor.key.executor_id.as_str()), executor.sandbox(work_dir))
     });
+    let sandboxes = of_tasks.chain(of_executors);
+    let sandboxes = sandboxes.map(|(virtual_path, path)| (virtual_path, path.to_string_lossy().into_owned()));
     View {
         state: state(supervisor, description, isolation, started_at, work_dir),
         metrics: metrics(supervisor, description, started_at),
@@ -73,7 +82,7 @@ fn running(task: &Task) -> Option<Running> {
     let process = task.process.filter(|_| task.phase == Phase::Running)?;
     let (cpus, memory) = (scalar(&task.info.resources, "cpus"), scalar(&task.info.resources, "mem"));
     Some(Running {
-        task_id: task.key.task_id.to_string(),
+        executor_id: task.key.task_id.to_string(),
         framework_id: task.key.framework_id.to_string(),
         name: executor_name(task),
         container: task.container.clone(),
@@ -81,6 +90,26 @@ fn running(task: &Task) -> Option<Running> {
         cpus,
         memory_bytes: (memory * BYTES_PER_MEGABYTE) as u64,
     })
+}
+
+fn running_executor(supervisor: &Supervisor, executor: &Executor) -> Option<Running> {
+    let process = executor.process?;
+    let tasks = supervisor.tasks().filter(|task| is_of(task, executor) && task.phase != Phase::Ended);
+    let of_tasks = tasks.flat_map(|task| &task.info.resources);
+    let resources: Vec<Resource> = executor.info.resources.iter().chain(of_tasks).cloned().collect();
+    Some(Running {
+        executor_id: executor.key.executor_id.to_string(),
+        framework_id: executor.key.framework_id.to_string(),
+        name: executor.info.name.clone().unwrap_or_default(),
+        container: executor.container.clone(),
+        pid: process.pid,
+        cpus: scalar(&resources, "cpus"),
+        memory_bytes: (scalar(&resources, "mem") * BYTES_PER_MEGABYTE) as u64,
+    })
+}
+
+fn is_of(task: &Task, executor: &Executor) -> bool {
+    task.executor.as_ref() == Some(&executor.container)
 }
 
 fn scalar(resources: &[Resource], name: &str) -> f64 {
@@ -125,10 +154,11 @@ fn attribute(attribute: &Attribute) -> Value {
     }
 }
 
-/// The resources of all tasks that have not ended, as one sum. A task with invalid resources was refused and uses nothing.
-fn allocated<'a>(tasks: impl Iterator<Item = &'a Task>) -> Vec<Resource> {
-    let valid = tasks.filter(|task| task.phase != Phase::Ended && from_wire(&task.info.resources).is_ok());
-    let all: Vec<Resource> = valid.flat_map(|task| task.info.resources.iter().cloned()).collect();
+/// The resources of executors and of all tasks that have not ended, as one sum. What has invalid ones was refused and uses nothing.
+fn allocated(supervisor: &Supervisor) -> Vec<Resource> {
+    let tasks = supervisor.tasks().filter(|task| task.phase != Phase::Ended).map(|task| &task.info.resources);
+    let all = tasks.chain(supervisor.executors().map(|executor| &executor.info.resources));
+    let all: Vec<Resource> = all.filter(|resources| from_wire(resources).is_ok()).flatten().cloned().collect();
     from_wire(&all).map(|sum| to_wire(&sum, None, ReservationFormat::Refined)).unwrap_or_default()
 }
 
@@ -136,11 +166,54 @@ fn wire<T: serde::Serialize>(message: &T) -> Value {
     serde_json::to_value(message).unwrap_or(Value::Null)
 }
 
-/// The tasks of one framework.
-struct Tasks<'a> {
+/// The executors of one framework, rendered.
+struct Executors<'a> {
     framework: &'a FrameworkInfo,
-    active: Vec<&'a Task>,
-    ended: Vec<&'a Task>,
+    active: Vec<Value>,
+    ended: Vec<Value>,
+}
+
+/// Those of every framework. A command task has an executor of its own, as in Mesos, only that there is none.
+fn executors<'a>(supervisor: &'a Supervisor, work_dir: &Path) -> BTreeMap<&'a str, Executors<'a>> {
+    let mut frameworks: BTreeMap<&str, Executors<'_>> = BTreeMap::new();
+    let mut past: BTreeMap<&ContainerId, Vec<&Task>> = BTreeMap::new();
+    for executor in supervisor.executors() {
+        let tasks: Vec<&Task> =
+            supervisor.tasks().chain(supervisor.completed()).filter(|task| is_of(task, executor)).collect();
+        let entry = frameworks.entry(executor.key.framework_id.as_str());
+        let rendered = custom(&executor.info, &executor.container, &executor.sandbox(work_dir), &tasks);
+        entry.or_insert_with(|| Executors::of(&executor.framework)).active.push(rendered);
+    }
+    let alive = |container: &ContainerId| supervisor.executors().any(|executor| executor.container == *container);
+    for task in supervisor.tasks().chain(supervisor.completed()) {
+        match &task.executor {
+            None => {
+                let entry = frameworks.entry(task.key.framework_id.as_str());
+                let entry = entry.or_insert_with(|| Executors::of(&task.framework));
+                match task.phase {
+                    Phase::Launching | Phase::Running => entry.active.push(own(task, work_dir)),
+                    Phase::Ended => entry.ended.push(own(task, work_dir)),
+                }
+            }
+            Some(container) if alive(container) => {}
+            Some(container) => past.entry(container).or_default().push(task),
+        }
+    }
+    for (container, tasks) in past {
+        let Some((task, info)) = tasks.first().and_then(|task| Some((*task, task.info.executor.as_deref()?))) else {
+            continue;
+        };
+        let entry = frameworks.entry(task.key.framework_id.as_str());
+        let rendered = custom(info, container, &task.sandbox(work_dir), &tasks);
+        entry.or_insert_with(|| Executors::of(&task.framework)).ended.push(rendered);
+    }
+    frameworks
+}
+
+impl Executors<'_> {
+    fn of(framework: &FrameworkInfo) -> Executors<'_> {
+        Executors { framework, active: Vec::new(), ended: Vec::new() }
+    }
 }
 
 fn state(
@@ -152,20 +225,9 @@ fn state(
 ) -> Value {
     let Description { info, address } = description;
     let total = resources(&info.resources);
-    let mut frameworks: BTreeMap<String, Tasks<'_>> = BTreeMap::new();
-    for task in supervisor.tasks().chain(supervisor.completed()) {
-        let entry = frameworks.entry(task.key.framework_id.to_string()).or_insert_with(|| Tasks {
-            framework: &task.framework,
-            active: Vec::new(),
-            ended: Vec::new(),
-        });
-        match task.phase {
-            Phase::Launching | Phase::Running => entry.active.push(task),
-            Phase::Ended => entry.ended.push(task),
-        }
-    }
-    let (active, completed): (Vec<_>, Vec<_>) = frameworks.iter().partition(|(_, tasks)| !tasks.active.is_empty());
-    let render = |(id, tasks): (&String, &Tasks<'_>)| framework(id, tasks, work_dir);
+    let frameworks = executors(supervisor, work_dir);
+    let (active, completed): (Vec<_>, Vec<_>) = frameworks.iter().partition(|(_, found)| !found.active.is_empty());
+    let render = |(id, found): (&&str, &Executors<'_>)| framework(id, found);
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "start_time": started_at.seconds(),
@@ -179,7 +241,7 @@ fn state(
         "unreserved_resources_full": info.resources.iter().map(wire).collect::<Vec<_>>(),
         "reserved_resources_full": {},
         "reserved_resources_allocated": {},
-        "unreserved_resources_allocated": resources(&allocated(supervisor.tasks())),
+        "unreserved_resources_allocated": resources(&allocated(supervisor)),
         "attributes": info.attributes.iter().map(|one| (one.name.clone(), attribute(one))).collect::<Map<_, _>>(),
         "flags": { "work_dir": work_dir.to_string_lossy(), "isolation": isolation.map_or("", IsolationKind::as_str), "ip": address.ip().to_string(), "port": address.port().to_string() },
         "frameworks": active.into_iter().map(render).collect::<Vec<_>>(),
@@ -187,8 +249,8 @@ fn state(
     })
 }
 
-fn framework(id: &str, tasks: &Tasks<'_>, work_dir: &Path) -> Value {
-    let Tasks { framework: info, active, ended } = tasks;
+fn framework(id: &str, executors: &Executors<'_>) -> Value {
+    let Executors { framework: info, active, ended } = executors;
     let roles = if info.roles.is_empty() {
         vec![info.role.clone().unwrap_or_else(|| "*".to_owned())]
     } else {
@@ -202,13 +264,28 @@ fn framework(id: &str, tasks: &Tasks<'_>, work_dir: &Path) -> Value {
         "checkpoint": info.checkpoint,
         "hostname": info.hostname.clone().unwrap_or_default(),
         "roles": roles,
-        "executors": active.iter().map(|task| executor(task, work_dir)).collect::<Vec<_>>(),
-        "completed_executors": ended.iter().map(|task| executor(task, work_dir)).collect::<Vec<_>>(),
+        "executors": active,
+        "completed_executors": ended,
     })
 }
 
-/// A command task has an executor of its own, as in Mesos, only that there is none.
-fn executor(task: &Task, work_dir: &Path) -> Value {
+fn custom(info: &ExecutorInfo, container: &ContainerId, sandbox: &Path, all: &[&Task]) -> Value {
+    let tasks = |phase| all.iter().filter(|task| task.phase == phase).map(|task| describe(task)).collect::<Vec<_>>();
+    json!({
+        "id": info.executor_id.as_str(),
+        "name": info.name.as_deref().unwrap_or_default(),
+        "source": info.source.as_deref().unwrap_or_default(),
+        "container": container.as_str(),
+        "directory": sandbox.to_string_lossy(),
+        "type": info.r#type.map_or("", ExecutorType::name),
+        "resources": resources(&info.resources),
+        "tasks": tasks(Phase::Running),
+        "queued_tasks": tasks(Phase::Launching),
+        "completed_tasks": tasks(Phase::Ended),
+    })
+}
+
+fn own(task: &Task, work_dir: &Path) -> Value {
     let (tasks, queued, completed) = match task.phase {
         Phase::Launching => (vec![], vec![describe(task)], vec![]),
         Phase::Running => (vec![describe(task)], vec![], vec![]),
@@ -239,7 +316,7 @@ fn describe(task: &Task) -> Value {
         "id": task.key.task_id.as_str(),
         "name": task.info.name,
         "framework_id": task.key.framework_id.as_str(),
-        "executor_id": "",
+        "executor_id": if task.executor.is_some() { task.executor_id().to_string() } else { String::new() },
         "slave_id": task.info.agent_id.as_str(),
         "state": task.state.name(),
         "resources": resources(&task.info.resources),
@@ -267,7 +344,7 @@ fn metrics(supervisor: &Supervisor, description: &Description, started_at: Times
     put("slave/tasks_starting", count(TaskState::Starting));
     put("slave/tasks_running", count(TaskState::Running));
     put("slave/tasks_killing", count(TaskState::Killing));
-    let allocated = allocated(supervisor.tasks());
+    let allocated = allocated(supervisor);
     for name in ["cpus", "mem", "disk", "gpus"] {
         let (total, used) = (scalar(&description.info.resources, name), scalar(&allocated, name));
         put(&format!("slave/{name}_total"), total);

@@ -79,6 +79,8 @@ pub enum Request {
     },
     /// Start these; each is answered with `Started` or `LaunchFailed`. A container that exists already is left alone.
     Launch(Vec<LaunchSpec>),
+    /// Give a running container other limits. That of its memory is only ever raised.
+    Resize(ContainerId, Limits),
     /// Send SIGTERM to every process of the container.
     Terminate(ContainerId),
     /// Send SIGKILL to every process of the container until none is left.

@@ -18,8 +18,8 @@ use super::child::Identities;
 use super::isolation::{self, Isolation, Removal, Subject};
 use super::log::Log;
 use super::protocol::{
-    ContainerId, ContainerReport, Ending, Exit, IsolationKind, LaunchSpec, MemoryVerdict, PROTOCOL, Process, Reply,
-    Request, SOCKET, Stage,
+    ContainerId, ContainerReport, Ending, Exit, IsolationKind, LaunchSpec, Limits, MemoryVerdict, PROTOCOL, Process,
+    Reply, Request, SOCKET, Stage,
 };
 use super::records::{Loaded, Record, Records};
 use super::{Error, child, process, sys};
@@ -400,6 +400,7 @@ impl Server {
             match request {
                 Request::Hello { protocol } => self.greet(protocol),
                 Request::Launch(specs) => self.queue.extend(specs),
+                Request::Resize(container, limits) => self.resize(&container, &limits),
                 Request::Terminate(container) => self.with_running(&container, isolation::terminate),
                 Request::Destroy(container) => {
                     self.with_running(&container, |isolation, subject| isolation.kill(subject))
@@ -447,6 +448,17 @@ impl Server {
             }
             Err(error) => self.clear(container, Outcome::Failed(crate::error_chain(&error))),
         }
+    }
+
+    fn resize(&mut self, container: &ContainerId, limits: &Limits) {
+        if let Some(waiting) = self.queue.iter_mut().find(|spec| spec.container == *container) {
+            waiting.limits = *limits;
+        }
+        self.with_running(container, |isolation, subject| {
+            if let Err(error) = isolation.resize(subject.container, limits) {
+                tracing::error!(%container, error = &error as &dyn std::error::Error, "a container keeps its limits");
+            }
+        });
     }
 
     fn with_running(&self, container: &ContainerId, act: impl FnOnce(&dyn Isolation, Subject<'_>)) {

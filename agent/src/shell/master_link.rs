@@ -6,8 +6,8 @@ use attica_core_api::client::{Backoff, Detection, Masters, Pause, Records, Strea
 use attica_core_api::encode_proto;
 use attica_core_api::http::{Client, ClientError, MediaType, Protocol};
 use attica_core_api::link::{
-    Call, Event, HEARTBEAT_DEFAULT_MS, MISSED_LIMIT_DEFAULT, OperationStatus, Registered, STREAM_ID_HEADER,
-    StatusUpdate, TaskReport,
+    Call, Event, ExecutorExited, HEARTBEAT_DEFAULT_MS, MISSED_LIMIT_DEFAULT, Message as ExecutorMessage,
+    OperationStatus, Registered, STREAM_ID_HEADER, StatusUpdate, TaskReport,
 };
 use attica_core_api::v1::AgentId;
 use bytes::Bytes;
@@ -34,6 +34,8 @@ pub(crate) enum Outgoing {
     Updates(Vec<StatusUpdate>),
     Tasks(Vec<TaskReport>),
     Operation(OperationStatus),
+    Message(Box<ExecutorMessage>),
+    Exited(Box<ExecutorExited>),
     /// Give this stream up.
     Close {
         reason: String,
@@ -253,10 +255,30 @@ impl Stream {
                         self.send_updates(agent_id, epoch, &mut updates).await?;
                         self.send_patiently(&Call::operation_status(agent_id.clone(), epoch, status)).await?;
                     }
+                    Outgoing::Message(message) => {
+                        self.send_updates(agent_id, epoch, &mut updates).await?;
+                        self.send_once(&Call::message(agent_id.clone(), epoch, *message)).await?;
+                    }
+                    Outgoing::Exited(exited) => {
+                        self.send_updates(agent_id, epoch, &mut updates).await?;
+                        self.send_once(&Call::executor_exited(agent_id.clone(), epoch, *exited)).await?;
+                    }
                     Outgoing::Close { reason } => return Err(Failure::Disobeyed(reason)),
                 }
             }
             self.send_updates(agent_id, epoch, &mut updates).await?;
+        }
+    }
+
+    /// What is delivered at best effort. A stream that is not the current one is no use for anything else either.
+    async fn send_once(&self, call: &Call) -> Result<(), Failure> {
+        match self.call(call).await {
+            Err(Failure::Refused { status, text, .. }) if status != StatusCode::CONFLICT => {
+                tracing::warn!(%status, text, "the master does not take a {}", call.r#type.name());
+                Ok(())
+            }
+            Err(failure) if failure.is_busy() => Ok(()),
+            outcome => outcome,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Everything around the supervisor: it feeds inputs in, does what comes out, and keeps the time.
 
+mod executors;
 mod launcher_link;
 mod master_link;
 mod prober;
@@ -17,6 +18,8 @@ use attica_core_api::{Now, Tick, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use self::executors::Executors;
+pub(crate) use self::executors::{Called, Stream};
 use self::launcher_link::Place;
 use self::master_link::{MasterLink, Outgoing};
 pub use self::startup::{Error, run};
@@ -44,6 +47,8 @@ pub(crate) enum Message {
     LauncherClosed,
     /// The link wants to register, with a new channel for calls.
     Register { calls: mpsc::UnboundedSender<Outgoing>, answer: oneshot::Sender<Register> },
+    /// An executor has made a call, and waits for the answer.
+    ExecutorCalled(Box<Called>),
     /// Somebody wants to see the agent's state.
     View(oneshot::Sender<Arc<View>>),
 }
@@ -70,6 +75,7 @@ struct Shell {
     launcher: Option<mpsc::UnboundedSender<Request>>,
     master: Option<mpsc::UnboundedSender<Outgoing>>,
     prober: mpsc::UnboundedSender<prober::Order>,
+    executors: Executors,
     /// Tasks of which the checkpoint lacks something. Until the master has the end of such a task, the launcher keeps it.
     incomplete: HashSet<ContainerId>,
     /// Tasks that were not written down and must not start.
@@ -135,6 +141,10 @@ impl Shell {
                     // The link has given up waiting: it will ask again.
                     let _gone = answer.send(self.supervisor.registration(env!("CARGO_PKG_VERSION")));
                 }
+                Message::ExecutorCalled(called) => {
+                    let input = self.executors.called(*called);
+                    self.supervisor.apply(self.now(), input, &mut effects);
+                }
                 Message::View(answer) => {
                     let view = view::render(
                         &self.supervisor,
@@ -183,8 +193,16 @@ impl Shell {
                     self.checkpoints.add(container, entry);
                     changed.push(container);
                 }
-                Effect::RemoveTask(container) => {
+                Effect::RemoveTask(container) | Effect::RemoveExecutor(container) => {
                     self.checkpoints.forget(container);
+                    changed.push(container);
+                }
+                Effect::CreateExecutor(record) => {
+                    self.checkpoints.begin_executor(record);
+                    begun.push(&record.container);
+                }
+                Effect::AppendExecutor(container, entry) => {
+                    self.checkpoints.add_to_executor(container, *entry);
                     changed.push(container);
                 }
                 Effect::StoreAgent(_)
@@ -197,6 +215,11 @@ impl Shell {
                 | Effect::Watch(..)
                 | Effect::Unwatch(_)
                 | Effect::CloseLink { .. }
+                | Effect::Answer(..)
+                | Effect::Tell(..)
+                | Effect::CloseStream(_)
+                | Effect::SendMessage(_)
+                | Effect::SendExited(_)
                 | Effect::Exit => {}
             }
         }
@@ -220,8 +243,9 @@ impl Shell {
             Effect::StoreAgent(record) => complain(self.checkpoints.store_agent(&record)),
             Effect::RemoveAgent => complain(self.checkpoints.remove_agent()),
             // See `write_down`.
-            Effect::CreateTask(_) | Effect::AppendTask(..) => {}
-            Effect::RemoveTask(container) => {
+            Effect::CreateTask(_) | Effect::AppendTask(..) | Effect::CreateExecutor(_) | Effect::AppendExecutor(..) => {
+            }
+            Effect::RemoveTask(container) | Effect::RemoveExecutor(container) => {
                 if self.incomplete.remove(&container) {
                     self.ask(Request::Forget(vec![container]));
                 }
@@ -239,6 +263,17 @@ impl Shell {
             Effect::CloseLink { reason } => {
                 self.send_updates();
                 self.tell_master(Outgoing::Close { reason });
+            }
+            Effect::Answer(reply, outcome) => self.executors.answer(reply, outcome),
+            Effect::Tell(stream, event) => self.executors.tell(stream, &event),
+            Effect::CloseStream(stream) => self.executors.close(stream),
+            Effect::SendMessage(message) => {
+                self.send_updates();
+                self.tell_master(Outgoing::Message(message));
+            }
+            Effect::SendExited(exited) => {
+                self.send_updates();
+                self.tell_master(Outgoing::Exited(exited));
             }
             Effect::Watch(container, probes) => self.order(prober::Order::Watch(container, probes)),
             Effect::Unwatch(container) => self.order(prober::Order::Unwatch(container)),
@@ -259,9 +294,8 @@ impl Shell {
     fn prepare(&self, spec: &LaunchSpec) -> Result<(), String> {
         let user = spec.user.as_deref();
         sandbox::make(&spec.directory, user).map_err(|error| crate::error_chain(&error))?;
-        let Some(task) = self.supervisor.task_in(&spec.container) else { return Ok(()) };
-        volumes::show(&self.work_dir, &task.info.resources, &spec.directory, user)
-            .map_err(|error| crate::error_chain(&error))
+        let resources = self.supervisor.resources_in(&spec.container);
+        volumes::show(&self.work_dir, &resources, &spec.directory, user).map_err(|error| crate::error_chain(&error))
     }
 
     fn operate(&self, operation: Operation) {
@@ -306,7 +340,9 @@ impl Shell {
 
     fn collect_sandboxes(&self) {
         let work_dir = self.work_dir.clone();
-        let in_use: HashSet<PathBuf> = self.supervisor.tasks().map(|task| task.sandbox(&self.work_dir)).collect();
+        let of_tasks = self.supervisor.tasks().map(|task| task.sandbox(&self.work_dir));
+        let of_executors = self.supervisor.executors().map(|executor| executor.sandbox(&self.work_dir));
+        let in_use: HashSet<PathBuf> = of_tasks.chain(of_executors).collect();
         let retention = sandbox::retention(self.retention, sandbox::disk_used(&work_dir).unwrap_or(0.0));
         tokio::task::spawn_blocking(move || {
             let removed = sandbox::collect(&work_dir, retention, &|run| in_use.contains(run));

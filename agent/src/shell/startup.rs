@@ -17,20 +17,20 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{End, MAX_MESSAGES, MasterLink, Message, Place, Shell, launcher_link, prober, reaper};
+use super::{End, Executors, MAX_MESSAGES, MasterLink, Message, Place, Shell, launcher_link, prober, reaper};
 use crate::args::Args;
-use crate::checkpoint::{AgentRecord, Checkpoints, TaskHistory};
+use crate::checkpoint::{AgentRecord, Checkpoints, History};
 use crate::http;
 use crate::http::view::Description;
 use crate::launcher::isolation;
 use crate::launcher::protocol::IsolationKind;
 use crate::machine::{self, Machine, ResourcesError};
-use crate::supervisor::{Config, Input, Supervisor, Users};
+use crate::supervisor::{Config, Input, Supervisor, Timing, Users};
 
 /// How long the launcher may take to end after its last container.
 const LAUNCHER_END_PATIENCE: Duration = Duration::from_secs(10);
-/// The largest body of a request: there is no call with one.
-const MAX_BODY_BYTES: usize = 64 << 10;
+/// The largest body of a request: an executor may repeat all its tasks when it subscribes again.
+const MAX_BODY_BYTES: usize = 16 << 20;
 
 /// Why the agent cannot work.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +130,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         launcher: None,
         master: None,
         prober: probes,
+        executors: Executors::default(),
         incomplete: HashSet::new(),
         unprepared: HashSet::new(),
         updates: Vec::new(),
@@ -231,7 +232,19 @@ fn config(args: &Args, work_dir: &Path, bound: SocketAddr) -> Result<Config, Err
     let users = if args.switch_user.unwrap_or(root) { Users::Any } else { Users::Own(own_user()) };
     let boot_id =
         machine::boot_id().map_err(|source| Error::System { action: "read the machine's boot id", source })?;
-    Ok(Config { info, ip: args.ip, work_dir: work_dir.to_owned(), users, pids_limit: args.pids_limit, boot_id })
+    Ok(Config {
+        info,
+        ip: args.ip,
+        work_dir: work_dir.to_owned(),
+        users,
+        pids_limit: args.pids_limit,
+        boot_id,
+        executors: Timing {
+            registration_ms: args.executor_registration_timeout_ms,
+            reregistration_ms: args.executor_reregistration_timeout_ms,
+            shutdown_grace_ms: args.executor_shutdown_grace_ms,
+        },
+    })
 }
 
 /// Says that tasks are not isolated as they would be on other agents.
@@ -245,7 +258,7 @@ fn own_user() -> String {
     nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }
 
-fn recover_files(work_dir: &Path) -> Result<(Checkpoints, Option<AgentRecord>, Vec<TaskHistory>), Error> {
+fn recover_files(work_dir: &Path) -> Result<(Checkpoints, Option<AgentRecord>, Vec<History>), Error> {
     let failed = |source: crate::checkpoint::CheckpointError| Error::Recovery {
         work_dir: work_dir.to_owned(),
         source: Box::new(source),
@@ -258,7 +271,7 @@ fn recover_files(work_dir: &Path) -> Result<(Checkpoints, Option<AgentRecord>, V
             Ok(task) => tasks.push(task),
             Err(error) => tracing::error!(
                 error = &error as &dyn std::error::Error,
-                "a task is not adopted: what runs of it is ended, the master counts it as lost"
+                "a task or an executor is not adopted: what runs of it is ended, the master counts it as lost"
             ),
         }
     }

@@ -1,10 +1,15 @@
 //! Which tasks this agent runs, and as what. What it would not obey it refuses, by name.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use attica_core_api::resources::{InvalidResource, from_wire};
-use attica_core_api::v1::{CommandInfo, FrameworkInfo, TaskInfo, VariableType};
+use attica_core_api::v1::{
+    AgentId, CommandInfo, DurationInfo, ExecutorId, ExecutorInfo, ExecutorType, FrameworkInfo, Resource, TaskInfo,
+    VariableType,
+};
 
+use super::executor::Timing;
 use super::health::{self, CheckError};
 use super::{Config, Users, shortcut};
 use crate::launcher::protocol::Limits;
@@ -17,6 +22,11 @@ const MIN_MEMORY_BYTES: u64 = 32 << 20;
 const BYTES_PER_MEGABYTE: f64 = 1_048_576.0;
 /// What a command finds when its environment does not say.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How long an executor waits for an agent that has gone: Mesos's `--recovery_timeout`.
+const RECOVERY_TIMEOUT_MS: u64 = 900_000;
+/// Longest pause between two of its attempts to come back, as in Mesos.
+const BACKOFF_MAX_MS: u64 = 2_000;
 
 /// How a task is to be started.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +45,8 @@ pub(super) enum Refusal {
     Unsupported(&'static str),
     #[error("The task has neither a command nor an executor")]
     NoCommand,
+    #[error("The executor has no command")]
+    NoExecutorCommand,
     #[error("The command has no `value`")]
     NoValue,
     #[error("The command contains a NUL character")]
@@ -54,33 +66,73 @@ pub(super) enum Refusal {
 /// How to start `task`, or why not.
 pub(super) fn plan(config: &Config, framework: &FrameworkInfo, task: &TaskInfo) -> Result<Plan, Refusal> {
     refuse_unsupported(task)?;
+    refuse_resources(&task.resources)?;
     let command = task.command.as_ref().ok_or(Refusal::NoCommand)?;
     for check in task.health_check.iter().chain(&task.health_checks) {
         health::probe_spec(check)?;
     }
+    of_command(config, framework, command, limits(config, &task.resources)?)
+}
+
+/// How to start an executor for its first tasks, which use `resources` together with it.
+pub(super) fn executor_plan(
+    config: &Config,
+    framework: &FrameworkInfo,
+    executor: &ExecutorInfo,
+    resources: &[Resource],
+) -> Result<Plan, Refusal> {
+    let command = executor.command.as_ref();
+    refuse(&[
+        (executor.r#type == Some(ExecutorType::Default), "executor.type DEFAULT"),
+        (executor.container.is_some(), "executor.container"),
+        (command.is_some_and(|command| !command.uris.is_empty()), "executor.command.uris"),
+    ])?;
+    refuse_resources(resources)?;
+    of_command(config, framework, command.ok_or(Refusal::NoExecutorCommand)?, limits(config, resources)?)
+}
+
+/// Whether the agent does its part for a task that an executor runs: the rest is the executor's.
+pub(super) fn check_executors_task(task: &TaskInfo) -> Result<(), Refusal> {
+    refuse(&[(!task.limits.is_empty(), "limits"), (!task.health_checks.is_empty(), "health_checks with an executor")])?;
+    refuse_resources(&task.resources)
+}
+
+fn of_command(
+    config: &Config,
+    framework: &FrameworkInfo,
+    command: &CommandInfo,
+    limits: Limits,
+) -> Result<Plan, Refusal> {
     refuse_bad_variables(command)?;
     let (program, argv) = program(command)?;
     let shortcut = command.value.as_deref().filter(|_| command.shell).and_then(shortcut::words);
-    Ok(Plan { program, argv, shortcut, user: user(config, framework, command)?, limits: limits(config, task)? })
+    Ok(Plan { program, argv, shortcut, user: user(config, framework, command)?, limits })
+}
+
+fn refuse(unsupported: &[(bool, &'static str)]) -> Result<(), Refusal> {
+    match unsupported.iter().find(|(present, _)| *present) {
+        Some((_, name)) => Err(Refusal::Unsupported(name)),
+        None => Ok(()),
+    }
+}
+
+fn refuse_resources(resources: &[Resource]) -> Result<(), Refusal> {
+    refuse(&[
+        (resources.iter().any(|resource| resource.name == "gpus"), "gpus"),
+        (resources.iter().any(|resource| resource.disk.is_some()), "resources.disk"),
+        (resources.iter().any(|resource| resource.revocable.is_some()), "resources.revocable"),
+    ])
 }
 
 fn refuse_unsupported(task: &TaskInfo) -> Result<(), Refusal> {
     let command = task.command.as_ref();
-    let unsupported = [
-        (task.executor.is_some(), "executor"),
+    refuse(&[
         (task.container.is_some(), "container"),
         (task.check.is_some(), "check"),
         (task.max_completion_time.is_some(), "max_completion_time"),
         (!task.limits.is_empty(), "limits"),
         (command.is_some_and(|command| !command.uris.is_empty()), "command.uris"),
-        (task.resources.iter().any(|resource| resource.name == "gpus"), "gpus"),
-        (task.resources.iter().any(|resource| resource.disk.is_some()), "resources.disk"),
-        (task.resources.iter().any(|resource| resource.revocable.is_some()), "resources.revocable"),
-    ];
-    match unsupported.into_iter().find(|(present, _)| *present) {
-        Some((_, name)) => Err(Refusal::Unsupported(name)),
-        None => Ok(()),
-    }
+    ])
 }
 
 fn variables(command: &CommandInfo) -> impl Iterator<Item = &attica_core_api::v1::Variable> {
@@ -126,8 +178,9 @@ fn user(config: &Config, framework: &FrameworkInfo, command: &CommandInfo) -> Re
     }
 }
 
-fn limits(config: &Config, task: &TaskInfo) -> Result<Limits, Refusal> {
-    let resources = from_wire(&task.resources)?;
+/// What the processes that have these resources are confined to.
+pub(super) fn limits(config: &Config, resources: &[Resource]) -> Result<Limits, Refusal> {
+    let resources = from_wire(resources)?;
     let shares = (resources.cpus().to_f64() * SHARES_PER_CPU) as u64;
     let memory_bytes = (resources.mem().to_f64() * BYTES_PER_MEGABYTE) as u64;
     Ok(Limits {
@@ -144,9 +197,48 @@ pub(super) fn environment(
     task: &TaskInfo,
     sandbox: &Path,
 ) -> Vec<(String, String)> {
+    let executor = ExecutorId::new(task.task_id.as_str());
+    let mut environment = common(config, framework, &executor, &task.agent_id, &task.resources, sandbox);
+    environment.insert("MESOS_TASK_ID".to_owned(), task.task_id.as_str().to_owned());
+    completed(environment, task.command.as_ref())
+}
+
+/// An executor's whole environment, as above.
+pub(super) fn executor_environment(
+    config: &Config,
+    framework: &FrameworkInfo,
+    executor: &ExecutorInfo,
+    agent_id: &AgentId,
+    sandbox: &Path,
+) -> Vec<(String, String)> {
+    let mut environment = common(config, framework, &executor.executor_id, agent_id, &executor.resources, sandbox);
+    let Timing { shutdown_grace_ms, reregistration_ms, .. } = config.executors;
+    let grace =
+        executor.shutdown_grace_period.as_ref().and_then(DurationInfo::milliseconds).unwrap_or(shutdown_grace_ms);
+    let mut set = |name: &str, value: String| environment.insert(name.to_owned(), value);
+    set("LIBPROCESS_IP", config.ip.to_string());
+    set("LIBPROCESS_PORT", "0".to_owned());
+    set("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", duration(grace));
+    set("MESOS_HTTP_COMMAND_EXECUTOR", "0".to_owned());
+    set("MESOS_SLAVE_PID", format!("slave(1)@{}:{}", config.ip, config.info.port));
+    if framework.checkpoint {
+        set("MESOS_RECOVERY_TIMEOUT", duration(RECOVERY_TIMEOUT_MS));
+        set("MESOS_SUBSCRIPTION_BACKOFF_MAX", duration(reregistration_ms.min(BACKOFF_MAX_MS)));
+    }
+    completed(environment, executor.command.as_ref())
+}
+
+fn common(
+    config: &Config,
+    framework: &FrameworkInfo,
+    executor_id: &ExecutorId,
+    agent_id: &AgentId,
+    resources: &[Resource],
+    sandbox: &Path,
+) -> BTreeMap<String, String> {
     let sandbox = sandbox.to_string_lossy();
     let role = framework.roles.first().or(framework.role.as_ref()).map_or("*", String::as_str);
-    let allocated = task.resources.iter().find_map(|resource| resource.allocation_info.as_ref()?.role.as_deref());
+    let allocated = resources.iter().find_map(|resource| resource.allocation_info.as_ref()?.role.as_deref());
     let framework_id = framework.id.as_ref().map_or("", |id| id.as_str());
     let endpoint = format!("{}:{}", config.ip, config.info.port);
     let given = [
@@ -155,18 +247,45 @@ pub(super) fn environment(
         ("MESOS_ALLOCATION_ROLE", allocated.unwrap_or(role)),
         ("MESOS_CHECKPOINT", if framework.checkpoint { "1" } else { "0" }),
         ("MESOS_DIRECTORY", &sandbox),
-        ("MESOS_EXECUTOR_ID", task.task_id.as_str()),
+        ("MESOS_EXECUTOR_ID", executor_id.as_str()),
         ("MESOS_FRAMEWORK_ID", framework_id),
         ("MESOS_SANDBOX", &sandbox),
-        ("MESOS_SLAVE_ID", task.agent_id.as_str()),
-        ("MESOS_TASK_ID", task.task_id.as_str()),
+        ("MESOS_SLAVE_ID", agent_id.as_str()),
     ];
-    let asked = task
-        .command
-        .iter()
-        .flat_map(variables)
-        .map(|variable| (variable.name.as_str(), variable.value.as_deref().unwrap_or_default()));
-    let mut environment: std::collections::BTreeMap<&str, &str> = given.into_iter().collect();
-    environment.extend(asked);
-    environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    given.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn completed(mut environment: BTreeMap<String, String>, command: Option<&CommandInfo>) -> Vec<(String, String)> {
+    let asked = command.into_iter().flat_map(variables);
+    environment.extend(asked.map(|variable| (variable.name.clone(), variable.value.clone().unwrap_or_default())));
+    environment.into_iter().collect()
+}
+
+/// As Mesos writes durations: in the largest unit that needs no fraction.
+pub(super) fn duration(milliseconds: u64) -> String {
+    let units = [(3_600_000, "hrs"), (60_000, "mins"), (1_000, "secs")];
+    match units.into_iter().find(|(unit, _)| milliseconds >= *unit && milliseconds.is_multiple_of(*unit)) {
+        Some((unit, name)) => format!("{}{name}", milliseconds / unit),
+        None => format!("{milliseconds}ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+
+    #[test]
+    fn durations_are_written_as_mesos_does() {
+        let cases = [
+            (5_000, "5secs"),
+            (60_000, "1mins"),
+            (900_000, "15mins"),
+            (1_500, "1500ms"),
+            (0, "0ms"),
+            (7_200_000, "2hrs"),
+        ];
+        for (milliseconds, text) in cases {
+            assert_eq!(duration(milliseconds), text);
+        }
+    }
 }

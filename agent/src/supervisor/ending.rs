@@ -65,18 +65,12 @@ fn verdict(task: &Task, ending: Ending) -> News {
         (Exit::Code(0), MemoryVerdict::WithinLimit | MemoryVerdict::OutOfMemory { .. }) => {
             News { message, ..News::of(TaskState::Finished) }
         }
-        (Exit::Code(_) | Exit::Signal(_) | Exit::Unknown, MemoryVerdict::OutOfMemory { limit_bytes, peak_bytes }) => {
-            News {
-                state: TaskState::Failed,
-                source: TaskStatusSource::Agent,
-                reason: Some(TaskStatusReason::ContainerLimitationMemory),
-                message: Some(format!(
-                    "Memory limit exceeded: Requested: {}MB Maximum Used: {}MB",
-                    limit_bytes / BYTES_PER_MEGABYTE,
-                    peak_bytes / BYTES_PER_MEGABYTE
-                )),
-            }
-        }
+        (Exit::Code(_) | Exit::Signal(_) | Exit::Unknown, MemoryVerdict::OutOfMemory { .. }) => News {
+            state: TaskState::Failed,
+            source: TaskStatusSource::Agent,
+            reason: Some(TaskStatusReason::ContainerLimitationMemory),
+            message: Some(memory_message(ending.memory)),
+        },
         (Exit::Code(_) | Exit::Signal(_), MemoryVerdict::WithinLimit) => {
             News { message, ..News::of(TaskState::Failed) }
         }
@@ -89,7 +83,19 @@ fn verdict(task: &Task, ending: Ending) -> News {
     }
 }
 
-fn limitation(memory: MemoryVerdict) -> TaskResourceLimitation {
+/// The words of Mesos's containerizer.
+pub(super) fn memory_message(memory: MemoryVerdict) -> String {
+    match memory {
+        MemoryVerdict::WithinLimit => String::new(),
+        MemoryVerdict::OutOfMemory { limit_bytes, peak_bytes } => format!(
+            "Memory limit exceeded: Requested: {}MB Maximum Used: {}MB",
+            limit_bytes / BYTES_PER_MEGABYTE,
+            peak_bytes / BYTES_PER_MEGABYTE
+        ),
+    }
+}
+
+pub(super) fn limitation(memory: MemoryVerdict) -> TaskResourceLimitation {
     let used_bytes = match memory {
         MemoryVerdict::WithinLimit => 0,
         MemoryVerdict::OutOfMemory { peak_bytes, .. } => peak_bytes,
@@ -101,7 +107,7 @@ fn limitation(memory: MemoryVerdict) -> TaskResourceLimitation {
 }
 
 /// The words of Mesos's command executor.
-fn describe(exit: Exit) -> String {
+pub(super) fn describe(exit: Exit) -> String {
     match exit {
         Exit::Code(code) => format!("Command exited with status {code}"),
         Exit::Signal(signal) => format!("Command terminated with signal {}", signal_name(signal)),

@@ -37,6 +37,11 @@ impl Kill {
         Kill { cause, grace_ms, step: Step::Waiting }
     }
 
+    /// As a framework would ask for it.
+    pub(super) fn policy(&self) -> KillPolicy {
+        KillPolicy { grace_period: Some(DurationInfo::from_milliseconds(self.grace_ms)) }
+    }
+
     /// For the checkpoint.
     pub(super) fn entry(&self) -> TaskEntry {
         TaskEntry::Killing { cause: self.cause, grace_ms: self.grace_ms }
@@ -98,6 +103,17 @@ impl Supervisor {
             return;
         };
         let at_most = event.max_grace_period.as_ref().and_then(DurationInfo::milliseconds).unwrap_or(u64::MAX);
+        if let Some(executor) = task.executor_key().filter(|_| task.phase != Phase::Ended) {
+            let grace_ms = grace_of(event.kill_policy.as_ref()).unwrap_or(GRACE_DEFAULT_MS).min(at_most);
+            let kill = Kill { cause: KillCause::Requested, grace_ms, step: Step::Waiting };
+            if task.kill.is_none() {
+                task.kill = Some(kill);
+                out.push(Effect::AppendTask(task.container.clone(), kill.entry()));
+            }
+            // What the executor makes of it is its business, unless the master sets a bound.
+            let policy = if event.max_grace_period.is_some() { Some(kill.policy()) } else { event.kill_policy };
+            return self.kill_through_executor(now, &executor, &key, policy, out);
+        }
         let asked = grace_of(event.kill_policy.as_ref());
         if let Some(kill) = &mut task.kill {
             let asked = asked.unwrap_or(kill.grace_ms).min(at_most);
@@ -115,10 +131,10 @@ impl Supervisor {
         self.kill(now, &key, KillCause::Requested, grace_ms.min(at_most), out);
     }
 
-    /// Kills a task that is not being killed yet.
+    /// Kills a task that is not being killed yet, and that no executor runs.
     pub(super) fn kill(&mut self, now: Now, key: &TaskKey, cause: KillCause, grace_ms: u64, out: &mut Vec<Effect>) {
         let Some(task) = self.tasks.get_mut(key) else { return };
-        if task.kill.is_some() || task.phase == Phase::Ended {
+        if task.kill.is_some() || task.phase == Phase::Ended || task.executor.is_some() {
             return;
         }
         let kill = Kill { cause, grace_ms, step: Step::Waiting };
@@ -145,6 +161,10 @@ impl Supervisor {
         task.phase = Phase::Ended;
         let message = Some("Killed before it was started".to_owned());
         let reason = Some(TaskStatusReason::TaskKilledDuringLaunch);
+        let executor = task.executor_key();
         self.update(now, key, News { message, reason, ..News::of(TaskState::Killed) }, out);
+        if let Some(executor) = executor {
+            self.leave_executor(&executor, key, out);
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! What the master says, and the agent's own end.
 
 use attica_core_api::Now;
-use attica_core_api::link::{Event, EventType, Registered, TaskReport};
+use attica_core_api::link::{Event, EventType, Registered, ShutdownExecutor, TaskReport};
 
 use super::task::Phase;
-use super::{Duty, Effect, LAST_WORDS_MS, Link, Supervisor, TaskKey};
-use crate::checkpoint::{AgentRecord, KillCause};
+use super::{Duty, Effect, ExecutorKey, LAST_WORDS_MS, Link, Supervisor, TaskKey};
+use crate::checkpoint::{AgentRecord, EndCause, KillCause};
 
 impl Supervisor {
     pub(super) fn link_event(&mut self, now: Now, event: Event, out: &mut Vec<Effect>) {
@@ -33,11 +33,10 @@ impl Supervisor {
                 tracing::error!(reason = shutdown.message, "the master does not want this agent: its tasks are killed");
                 self.leave(now, Duty::Dismissed, out);
             }),
-            EventType::Message => event.message.map(|message| {
-                tracing::warn!(executor = %message.executor_id, framework = %message.framework_id, "a message is dropped: there is no such executor");
-            }),
+            EventType::Message => event.message.map(|message| self.message(message, out)),
             EventType::ShutdownExecutor => event.shutdown_executor.map(|shutdown| {
-                tracing::warn!(executor = %shutdown.executor_id, framework = %shutdown.framework_id, "there is no such executor to shut down");
+                let ShutdownExecutor { framework_id, executor_id } = shutdown;
+                self.end_executor(now, &ExecutorKey { framework_id, executor_id }, EndCause::Shutdown, out);
             }),
             EventType::Operation => event.operation.map(|operation| out.push(Effect::Operate(operation))),
             EventType::Heartbeat => Some(()),
@@ -93,6 +92,10 @@ impl Supervisor {
         for key in keys {
             self.kill_for(now, &key, KillCause::Shutdown, out);
         }
+        let keys: Vec<ExecutorKey> = self.executors.keys().cloned().collect();
+        for key in keys {
+            self.end_executor(now, &key, EndCause::Shutdown, out);
+        }
     }
 
     /// Begins the agent's end: first its tasks'.
@@ -113,7 +116,7 @@ impl Supervisor {
             Duty::Dismissed => true,
             Duty::Serve | Duty::Over => return,
         };
-        if self.tasks.values().any(|task| task.phase != Phase::Ended) {
+        if !self.executors.is_empty() || self.tasks.values().any(|task| task.phase != Phase::Ended) {
             return;
         }
         let deadline = *self.last_words.get_or_insert(now.tick.after(LAST_WORDS_MS));

@@ -5,6 +5,7 @@
 
 mod accept;
 mod ending;
+mod executor;
 mod health;
 mod identity;
 mod kill;
@@ -21,13 +22,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use attica_core_api::link::{Event, Operation, Register, StatusUpdate, TaskDigest, TaskReport};
-use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, TaskId};
+use attica_core_api::executor::Event as ExecutorEvent;
+use attica_core_api::link::{
+    Event, ExecutorExited, Message, Operation, Register, StatusUpdate, TaskDigest, TaskReport,
+};
+use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, Resource, TaskId};
 use attica_core_api::{Entropy, Now, Tick};
 
+pub(crate) use self::executor::{Executor, ExecutorCall, ExecutorKey, ExecutorRefusal, ReplyTo, StreamId, Timing};
 pub(crate) use self::health::{ProbeSpec, Target};
 pub(crate) use self::task::{Phase, Task};
-use crate::checkpoint::{AgentRecord, TaskEntry, TaskHistory, TaskRecord};
+use crate::checkpoint::{AgentRecord, ExecutorEntry, ExecutorRecord, History, TaskEntry, TaskRecord};
 use crate::launcher::protocol::{ContainerId, LaunchSpec, Reply, Request};
 
 /// Ended tasks that are remembered for people to look at.
@@ -50,6 +55,7 @@ pub(crate) struct Config {
     pub(crate) pids_limit: u64,
     /// Names the boot of the machine.
     pub(crate) boot_id: String,
+    pub(crate) executors: Timing,
 }
 
 /// As whom tasks run.
@@ -68,6 +74,13 @@ pub(crate) struct TaskKey {
     pub(crate) task_id: TaskId,
 }
 
+/// Whose a container is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Owner {
+    Task(TaskKey),
+    Executor(ExecutorKey),
+}
+
 /// What happens.
 #[derive(Clone, Debug)]
 pub(crate) enum Input {
@@ -79,9 +92,13 @@ pub(crate) enum Input {
     Launcher(Reply),
     /// The launcher is gone.
     LauncherClosed,
+    /// An executor says something.
+    ExecutorCall { executor: ExecutorKey, call: ExecutorCall, reply: ReplyTo },
+    /// An executor's stream of events has ended.
+    StreamClosed(StreamId),
     /// A health check has a result: `Err` is why it is not healthy.
     Probed { container: ContainerId, check: usize, outcome: Result<(), String> },
-    /// A task could not be written down, or its sandbox not be made: it must not start.
+    /// A task or an executor could not be written down, or its sandbox not be made: it must not start.
     NotPrepared { container: ContainerId, error: String },
     /// The agent is to end, its tasks with it.
     Drain,
@@ -102,6 +119,22 @@ pub(crate) enum Effect {
     AppendTask(ContainerId, TaskEntry),
     /// Forget a task.
     RemoveTask(ContainerId),
+    /// Write a new executor down.
+    CreateExecutor(Box<ExecutorRecord>),
+    /// Write down what happened to an executor.
+    AppendExecutor(ContainerId, ExecutorEntry),
+    /// Forget an executor.
+    RemoveExecutor(ContainerId),
+    /// Answer an executor's call.
+    Answer(ReplyTo, Result<(), ExecutorRefusal>),
+    /// Tell an executor.
+    Tell(StreamId, Box<ExecutorEvent>),
+    /// End an executor's stream of events.
+    CloseStream(StreamId),
+    /// Pass an executor's message on to the master.
+    SendMessage(Box<Message>),
+    /// Tell the master that an executor's program has ended.
+    SendExited(Box<ExecutorExited>),
     /// Make the sandbox and ask the launcher to start this.
     Launch(Box<LaunchSpec>),
     /// Ask the launcher.
@@ -167,9 +200,15 @@ pub(crate) struct Supervisor {
     last_words: Option<Tick>,
     /// Durable.
     tasks: BTreeMap<TaskKey, Task>,
-    by_container: HashMap<ContainerId, TaskKey>,
+    /// Durable.
+    executors: BTreeMap<ExecutorKey, Executor>,
+    /// Whose each open stream is.
+    streams: HashMap<StreamId, ExecutorKey>,
+    by_container: HashMap<ContainerId, Owner>,
     /// Of the tasks' `wake`s.
     wakes: BTreeSet<(Tick, TaskKey)>,
+    /// Of the executors' `wake`s.
+    executor_wakes: BTreeSet<(Tick, ExecutorKey)>,
     digest: TaskDigest,
     /// Ended and acknowledged, newest last.
     completed: VecDeque<Task>,
@@ -185,6 +224,8 @@ impl Supervisor {
             Input::Launcher(reply) => self.launcher_reply(now, reply, out),
             Input::LauncherClosed => self.launcher = LauncherState::Unknown,
             Input::Probed { container, check, outcome } => self.probed(now, &container, check, outcome, out),
+            Input::ExecutorCall { executor, call, reply } => self.executor_call(now, &executor, call, reply, out),
+            Input::StreamClosed(stream) => self.stream_closed(stream),
             Input::NotPrepared { container, error } => self.launch_failed(now, &container, error, out),
             Input::Drain => self.leave(now, Duty::Drain, out),
             Input::Tick => {}
@@ -195,15 +236,27 @@ impl Supervisor {
 
     /// When to come back with [`Input::Tick`] at the latest.
     pub(crate) fn next_wake(&self) -> Option<Tick> {
-        self.wakes.first().map(|(tick, _)| *tick).into_iter().chain(self.last_words).min()
+        let task = self.wakes.first().map(|(tick, _)| *tick);
+        let executor = self.executor_wakes.first().map(|(tick, _)| *tick);
+        task.into_iter().chain(executor).chain(self.last_words).min()
     }
 
     fn launcher_reply(&mut self, now: Now, reply: Reply, out: &mut Vec<Effect>) {
         match reply {
             Reply::Hello { containers, .. } => self.reconcile(now, containers, out),
-            Reply::Started { container, process } => self.started(now, &container, process, out),
+            Reply::Started { container, process } => match self.executor_of(&container) {
+                Some(key) => self.executor_started(now, &key, process, out),
+                None => self.started(now, &container, process, out),
+            },
             Reply::LaunchFailed { container, error } => self.launch_failed(now, &container, error, out),
-            Reply::Ended { container, ending } => self.ended(now, &container, ending, out),
+            Reply::Ended { container, ending } => match self.executor_of(&container) {
+                Some(key) => {
+                    self.executor_ended(now, &key, ending, out);
+                    // Only now: what the launcher forgets has to be written down.
+                    out.push(recovery::forget(container));
+                }
+                None => self.ended(now, &container, ending, out),
+            },
         }
     }
 
@@ -219,6 +272,25 @@ impl Supervisor {
                 self.schedule(&key);
             }
         }
+        while let Some((tick, _)) = self.executor_wakes.first()
+            && *tick <= now.tick
+            && let Some((_, key)) = self.executor_wakes.pop_first()
+        {
+            if let Some(executor) = self.executors.get_mut(&key) {
+                executor.wake = None;
+                self.executor_due(now, &key, out);
+            }
+        }
+    }
+
+    /// As [`Supervisor::schedule`], for an executor.
+    fn schedule_executor(&mut self, key: &ExecutorKey) {
+        let Some(executor) = self.executors.get_mut(key) else { return };
+        let wake = executor.next_wake();
+        if let Some(earlier) = std::mem::replace(&mut executor.wake, wake) {
+            self.executor_wakes.remove(&(earlier, key.clone()));
+        }
+        self.executor_wakes.extend(wake.map(|wake| (wake, key.clone())));
     }
 
     /// To be called after anything that may have changed when a task is due.
@@ -236,13 +308,28 @@ impl Supervisor {
         }
     }
 
-    /// The task in a container.
-    pub(crate) fn task_in(&self, container: &ContainerId) -> Option<&Task> {
-        self.tasks.get(self.by_container.get(container)?)
+    /// The resources of what runs in a container.
+    pub(crate) fn resources_in(&self, container: &ContainerId) -> Vec<Resource> {
+        match self.by_container.get(container) {
+            Some(Owner::Task(key)) => self.tasks.get(key).map(|task| task.info.resources.clone()).unwrap_or_default(),
+            Some(Owner::Executor(key)) => self.executors.get(key).map(|it| self.resources_of(it)).unwrap_or_default(),
+            None => Vec::new(),
+        }
     }
 
+    /// The task that has this container for itself.
     fn key_of(&self, container: &ContainerId) -> Option<TaskKey> {
-        self.by_container.get(container).cloned()
+        match self.by_container.get(container)? {
+            Owner::Task(key) => Some(key.clone()),
+            Owner::Executor(_) => None,
+        }
+    }
+
+    fn executor_of(&self, container: &ContainerId) -> Option<ExecutorKey> {
+        match self.by_container.get(container)? {
+            Owner::Task(_) => None,
+            Owner::Executor(key) => Some(key.clone()),
+        }
     }
 
     /// The agent's id, once it has one.
@@ -250,9 +337,16 @@ impl Supervisor {
         self.agent_id.as_ref()
     }
 
-    /// What is to be known of the tasks after a restart.
-    pub(crate) fn histories(&self) -> impl Iterator<Item = TaskHistory> {
-        self.tasks.values().map(Task::history)
+    /// What is to be known of tasks and executors after a restart.
+    pub(crate) fn histories(&self) -> impl Iterator<Item = History> {
+        let tasks = self.tasks.values().map(|task| History::Task(Box::new(task.history())));
+        let executors = self.executors.values().map(|executor| History::Executor(Box::new(executor.history())));
+        executors.chain(tasks)
+    }
+
+    /// The executors that are there.
+    pub(crate) fn executors(&self) -> impl Iterator<Item = &Executor> {
+        self.executors.values()
     }
 
     /// The tasks that are not terminal and acknowledged.
@@ -283,7 +377,7 @@ impl Supervisor {
             task_count: u32::try_from(self.tasks.len()).unwrap_or(u32::MAX),
             checkpointed: self.agent_id.is_some(),
             replaces: self.replaces.clone(),
-            executors: Vec::new(),
+            executors: self.executors.keys().map(ExecutorKey::report).collect(),
         }
     }
 }

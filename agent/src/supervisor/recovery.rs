@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use attica_core_api::link::TaskDigest;
-use attica_core_api::v1::TaskState;
+use attica_core_api::v1::{TaskState, TaskStatusReason};
 use attica_core_api::{Entropy, Now};
 
 use super::health::Health;
@@ -12,8 +12,8 @@ use super::identity::{Identity, Incompatible, identify};
 use super::kill::Kill;
 use super::task::{Phase, Task};
 use super::updates::{Updates, is_final};
-use super::{Config, Duty, Effect, LauncherState, Link, Supervisor, TaskKey};
-use crate::checkpoint::{AgentRecord, TaskEntry, TaskHistory};
+use super::{Config, Duty, Effect, ExecutorKey, LauncherState, Link, Owner, Supervisor, TaskKey};
+use crate::checkpoint::{AgentRecord, ExecutorHistory, History, TaskEntry, TaskHistory};
 use crate::launcher::protocol::{ContainerId, ContainerReport, Ending, Exit, MemoryVerdict, Request, Stage};
 
 impl Supervisor {
@@ -24,10 +24,11 @@ impl Supervisor {
         config: Config,
         entropy: Entropy,
         agent: Option<AgentRecord>,
-        tasks: Vec<TaskHistory>,
+        found: Vec<History>,
         out: &mut Vec<Effect>,
     ) -> Result<Supervisor, Incompatible> {
-        let identity = identify(agent.as_ref(), &config, tasks.len())?;
+        let (executors, tasks) = sorted(found);
+        let identity = identify(agent.as_ref(), &config, tasks.len() + executors.len())?;
         let rebooted = agent.as_ref().is_some_and(|agent| agent.boot_id != config.boot_id);
         let (agent_id, replaces) = match &identity {
             Identity::Same(agent_id) => (agent_id.clone(), None),
@@ -43,15 +44,22 @@ impl Supervisor {
             duty: Duty::Serve,
             last_words: None,
             tasks: BTreeMap::new(),
+            executors: BTreeMap::new(),
+            streams: HashMap::new(),
             by_container: HashMap::new(),
             wakes: BTreeSet::new(),
+            executor_wakes: BTreeSet::new(),
             digest: TaskDigest::default(),
             completed: VecDeque::new(),
             entropy,
         };
         match identity {
-            Identity::Same(_) => tasks.into_iter().for_each(|history| supervisor.restore(now, history, out)),
+            Identity::Same(_) => {
+                executors.into_iter().for_each(|history| supervisor.restore_executor(now, history));
+                tasks.into_iter().for_each(|history| supervisor.restore(now, history, out));
+            }
             Identity::New { .. } => {
+                out.extend(executors.into_iter().map(|history| Effect::RemoveExecutor(history.record.container)));
                 out.extend(tasks.into_iter().map(|history| Effect::RemoveTask(history.record.container)));
             }
         }
@@ -61,7 +69,9 @@ impl Supervisor {
             for key in keys {
                 supervisor.lost_by_reboot(now, &key, out);
             }
+            supervisor.executors_lost_by_reboot(out);
         }
+        supervisor.end_orphans(now, out);
         Ok(supervisor)
     }
 
@@ -73,12 +83,14 @@ impl Supervisor {
             health: Health::new(now, &record.task),
             info: Arc::new(record.task),
             container: record.container,
+            executor: record.executor,
             phase: Phase::Launching,
             process: None,
             state: TaskState::Staging,
             running_since: None,
             kill: None,
             updates: Updates::default(),
+            heard: VecDeque::new(),
             wake: None,
         };
         for entry in entries {
@@ -89,6 +101,9 @@ impl Supervisor {
                         task.running_since = update.status.timestamp;
                     }
                     task.health.restore(&update.status);
+                    if let (Some(_), Some(uuid)) = (&task.executor, &update.status.uuid) {
+                        task.hear(uuid);
+                    }
                     task.updates.restore(*update);
                 }
                 TaskEntry::Acknowledged(uuid) => drop(task.updates.acknowledge(&uuid)),
@@ -98,11 +113,15 @@ impl Supervisor {
                     task.running_since = standing.running_since;
                     task.health.stand(standing.checks);
                     task.updates.stand(standing.updates);
+                    task.heard = standing.heard.into();
                 }
             }
         }
         if is_final(task.state) {
             task.phase = Phase::Ended;
+        } else if let Some(executor) = task.executor_key().and_then(|key| self.executors.get_mut(&key)) {
+            task.phase = if task.updates.made() > 0 { Phase::Running } else { Phase::Launching };
+            executor.tasks.insert(task.key.clone());
         }
         let elapsed = task.running_since.map_or(0.0, |since| now.wall.seconds() - since);
         task.health.resume(now, elapsed);
@@ -119,19 +138,46 @@ impl Supervisor {
         self.launcher = LauncherState::Ready;
         let known: BTreeSet<ContainerId> = containers.iter().map(|report| report.container.clone()).collect();
         for report in containers {
-            match self.key_of(&report.container) {
-                Some(key) => self.reunite(now, &key, report, out),
+            match self.by_container.get(&report.container).cloned() {
+                Some(Owner::Task(key)) => self.reunite(now, &key, report, out),
+                Some(Owner::Executor(key)) => self.reunite_executor(now, &key, report, out),
                 None => disown(report, out),
             }
         }
         let missing: Vec<TaskKey> = self
             .tasks
             .values()
-            .filter(|task| task.phase != Phase::Ended && !known.contains(&task.container))
+            .filter(|task| task.phase != Phase::Ended && task.executor.is_none() && !known.contains(&task.container))
             .map(|task| task.key.clone())
             .collect();
         for key in missing {
             self.missed(now, &key, out);
+        }
+        let missing = self.executors.values().filter(|executor| !known.contains(&executor.container));
+        let missing: Vec<ExecutorKey> = missing.map(|executor| executor.key.clone()).collect();
+        for key in missing {
+            self.executor_missed(now, &key, out);
+        }
+    }
+
+    fn executors_lost_by_reboot(&mut self, out: &mut Vec<Effect>) {
+        for executor in std::mem::take(&mut self.executors).into_values() {
+            self.by_container.remove(&executor.container);
+            out.push(Effect::RemoveExecutor(executor.container));
+        }
+        self.executor_wakes.clear();
+    }
+
+    /// Of the executor of such a task no record can be used: the launcher is told to end what it does not know of.
+    fn end_orphans(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let orphaned = |task: &&Task| {
+            let owner = task.executor_key().filter(|_| task.phase != Phase::Ended);
+            owner.is_some_and(|owner| !self.executors.contains_key(&owner))
+        };
+        let keys: Vec<TaskKey> = self.tasks.values().filter(orphaned).map(|task| task.key.clone()).collect();
+        for key in keys {
+            let message = "The agent's record of its executor was damaged";
+            self.never_started(now, &key, message, TaskStatusReason::ExecutorTerminated, out);
         }
     }
 
@@ -177,7 +223,24 @@ impl Supervisor {
 /// A container of no task ends.
 fn disown(report: ContainerReport, out: &mut Vec<Effect>) {
     out.push(Effect::Ask(match report.stage {
-        Stage::Ended(_) => Request::Forget(vec![report.container]),
+        Stage::Ended(_) => return out.push(forget(report.container)),
         Stage::Failing | Stage::Running => Request::Destroy(report.container),
     }));
+}
+
+/// The launcher may forget how a container ended.
+pub(super) fn forget(container: ContainerId) -> Effect {
+    Effect::Ask(Request::Forget(vec![container]))
+}
+
+/// Executors, and tasks: those of an executor are restored after it.
+fn sorted(found: Vec<History>) -> (Vec<ExecutorHistory>, Vec<TaskHistory>) {
+    let (mut executors, mut tasks) = (Vec::new(), Vec::new());
+    for history in found {
+        match history {
+            History::Executor(executor) => executors.push(*executor),
+            History::Task(task) => tasks.push(*task),
+        }
+    }
+    (executors, tasks)
 }

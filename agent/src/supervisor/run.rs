@@ -1,18 +1,19 @@
 //! RUN and what follows from it: tasks are taken, refused, started.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use attica_core_api::Now;
-use attica_core_api::link::Run;
+use attica_core_api::link::{Run, TaskGroup};
 use attica_core_api::v1::{
     FrameworkCapabilityType, FrameworkInfo, TaskInfo, TaskState, TaskStatusReason, TaskStatusSource,
 };
 
 use super::accept::{self, Plan};
 use super::health::Health;
-use super::task::{self, News, Phase, Task};
+use super::task::{News, Phase, Task};
 use super::updates::Updates;
-use super::{Duty, Effect, LauncherState, Supervisor, TaskKey};
+use super::{Duty, Effect, LauncherState, Owner, Supervisor, TaskKey, executor};
 use crate::checkpoint::TaskRecord;
 use crate::launcher::protocol::{ContainerId, LaunchSpec, Process, Request};
 
@@ -22,39 +23,35 @@ impl Supervisor {
         let mut info = run.framework_info;
         info.id = Some(run.framework_id.clone());
         let framework = Arc::new(info);
-        let grouped = run.task_groups.into_iter().flat_map(|group| {
-            let of_group = move |task| TaskInfo { executor: Some(Box::new(group.executor.clone())), ..task };
-            group.tasks.into_iter().map(of_group)
-        });
-        for info in run.tasks.into_iter().chain(grouped) {
+        for info in run.tasks {
+            let info = executor::completed(info, &run.framework_id);
             let key = TaskKey { framework_id: run.framework_id.clone(), task_id: info.task_id.clone() };
             if !self.tasks.contains_key(&key) {
                 self.take(now, key, framework.clone(), info, out);
             }
         }
+        for group in run.task_groups {
+            self.refuse_group(now, &framework, group, out);
+        }
+        self.launch_executors(now, out);
+    }
+
+    fn refuse_group(&mut self, now: Now, framework: &Arc<FrameworkInfo>, group: TaskGroup, out: &mut Vec<Effect>) {
+        for info in group.tasks {
+            let framework_id = framework.id.clone().unwrap_or_default();
+            let key = TaskKey { framework_id, task_id: info.task_id.clone() };
+            if !self.tasks.contains_key(&key) {
+                self.note(&key, framework.clone(), info, out);
+                self.refuse(now, &key, "This agent does not support task groups".to_owned(), out);
+            }
+        }
     }
 
     fn take(&mut self, now: Now, key: TaskKey, framework: Arc<FrameworkInfo>, info: TaskInfo, out: &mut Vec<Effect>) {
-        let container = ContainerId::from_uuid(self.entropy.uuid());
-        let record =
-            TaskRecord::new(container.clone(), key.framework_id.clone(), framework.as_ref().clone(), info.clone());
-        out.push(Effect::CreateTask(Box::new(record)));
-        let task = Task {
-            key: key.clone(),
-            framework,
-            info: Arc::new(info),
-            container,
-            phase: Phase::Launching,
-            process: None,
-            state: TaskState::Staging,
-            running_since: None,
-            kill: None,
-            updates: Updates::default(),
-            health: Health::default(),
-            wake: None,
-        };
-        self.insert(task);
+        let has_executor = info.executor.is_some();
+        self.note(&key, framework, info, out);
         match self.duty {
+            Duty::Serve if has_executor => self.hand_over(now, &key, out),
             Duty::Serve => self.launch(now, &key, out),
             Duty::Drain | Duty::Dismissed | Duty::Over => {
                 self.never_started(now, &key, "The agent is about to end", TaskStatusReason::AgentDraining, out)
@@ -62,14 +59,45 @@ impl Supervisor {
         }
     }
 
+    /// From now on the task is known.
+    fn note(&mut self, key: &TaskKey, framework: Arc<FrameworkInfo>, info: TaskInfo, out: &mut Vec<Effect>) {
+        let container = ContainerId::from_uuid(self.entropy.uuid());
+        let executor = self.executor_for(&framework, key, &info, out);
+        let record = TaskRecord::new(
+            container.clone(),
+            key.framework_id.clone(),
+            framework.as_ref().clone(),
+            info.clone(),
+            executor.clone(),
+        );
+        out.push(Effect::CreateTask(Box::new(record)));
+        let task = Task {
+            key: key.clone(),
+            framework,
+            info: Arc::new(info),
+            container,
+            executor,
+            phase: Phase::Launching,
+            process: None,
+            state: TaskState::Staging,
+            running_since: None,
+            kill: None,
+            updates: Updates::default(),
+            health: Health::default(),
+            heard: VecDeque::new(),
+            wake: None,
+        };
+        self.insert(task);
+    }
+
     pub(super) fn insert(&mut self, task: Task) {
         self.digest.add(&task.key.framework_id, &task.key.task_id, task.state);
-        self.by_container.insert(task.container.clone(), task.key.clone());
+        self.by_container.insert(task.container.clone(), Owner::Task(task.key.clone()));
         self.tasks.insert(task.key.clone(), task);
     }
 
     /// Ends a task that this agent will not start, though another may.
-    fn never_started(
+    pub(super) fn never_started(
         &mut self,
         now: Now,
         key: &TaskKey,
@@ -103,7 +131,7 @@ impl Supervisor {
     }
 
     fn launch_spec(&self, task: &Task, plan: Plan) -> LaunchSpec {
-        let directory = task::sandbox(&self.config.work_dir, &task.info.agent_id, &task.key, &task.container);
+        let directory = task.sandbox(&self.config.work_dir);
         let environment = accept::environment(&self.config, &task.framework, &task.info, &directory);
         LaunchSpec {
             container: task.container.clone(),
@@ -117,7 +145,7 @@ impl Supervisor {
         }
     }
 
-    fn refuse(&mut self, now: Now, key: &TaskKey, message: String, out: &mut Vec<Effect>) {
+    pub(super) fn refuse(&mut self, now: Now, key: &TaskKey, message: String, out: &mut Vec<Effect>) {
         let Some(task) = self.tasks.get_mut(key) else { return };
         task.phase = Phase::Ended;
         let reason = Some(TaskStatusReason::ContainerLaunchFailed);
@@ -131,6 +159,10 @@ impl Supervisor {
 
     /// The task could not be started.
     pub(super) fn launch_failed(&mut self, now: Now, container: &ContainerId, error: String, out: &mut Vec<Effect>) {
+        if let Some(executor) = self.executor_of(container) {
+            let message = format!("Failed to launch container: {error}");
+            return self.executor_not_launched(now, &executor, &message, out);
+        }
         let Some(key) = self.key_of(container) else { return };
         if self.tasks.get(&key).is_some_and(|task| task.phase == Phase::Launching) {
             self.refuse(now, &key, format!("Failed to launch container: {error}"), out);

@@ -1,21 +1,26 @@
 //! One task, from RUN until its last update is acknowledged.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use attica_core_api::v1::{
-    AgentId, ContainerId as WireContainerId, ContainerStatus, FrameworkCapabilityType, FrameworkInfo, IpAddress,
-    NetworkInfo, TaskInfo, TaskState, TaskStatus, TaskStatusReason, TaskStatusSource,
+    AgentId, ContainerId as WireContainerId, ContainerStatus, ExecutorId, FrameworkCapabilityType, FrameworkId,
+    FrameworkInfo, IpAddress, NetworkInfo, TaskInfo, TaskState, TaskStatus, TaskStatusReason, TaskStatusSource,
 };
 use attica_core_api::{Entropy, Now, Tick};
 use bytes::Bytes;
+use uuid::Uuid;
 
 use super::health::Health;
 use super::kill::Kill;
 use super::updates::Updates;
-use super::{Config, Link, TaskKey};
+use super::{Config, ExecutorKey, Link, TaskKey};
 use crate::checkpoint::{TaskEntry, TaskHistory, TaskRecord, TaskStanding};
 use crate::launcher::protocol::{ContainerId, Process};
+
+/// Updates of an executor that are remembered, to tell a repetition: more than one that behaves has under way.
+const MAX_HEARD: usize = 128;
 
 /// How far a task has come. It moves downwards only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +39,10 @@ pub(crate) struct Task {
     pub(crate) key: TaskKey,
     pub(crate) framework: Arc<FrameworkInfo>,
     pub(crate) info: Arc<TaskInfo>,
+    /// Names this run of the task. What it runs in, unless an executor runs it.
     pub(crate) container: ContainerId,
+    /// The container of the executor that runs it.
+    pub(crate) executor: Option<ContainerId>,
     pub(crate) phase: Phase,
     /// Its first process, once it was started.
     pub(crate) process: Option<Process>,
@@ -45,6 +53,8 @@ pub(crate) struct Task {
     pub(super) kill: Option<Kill>,
     pub(super) updates: Updates,
     pub(super) health: Health,
+    /// The latest updates of its executor, oldest first: it may repeat them.
+    pub(super) heard: VecDeque<Uuid>,
     /// Its entry in the supervisor's `wakes`.
     pub(super) wake: Option<Tick>,
 }
@@ -71,7 +81,35 @@ impl Task {
 
     /// Where its files are.
     pub(crate) fn sandbox(&self, work_dir: &Path) -> PathBuf {
-        sandbox(work_dir, &self.info.agent_id, &self.key, &self.container)
+        let container = self.executor.as_ref().unwrap_or(&self.container);
+        sandbox(work_dir, &self.info.agent_id, &self.key.framework_id, self.executor_id().as_str(), container)
+    }
+
+    /// Its executor; a command has one of its own, as in Mesos, that bears its name.
+    pub(crate) fn executor_id(&self) -> ExecutorId {
+        match &self.info.executor {
+            Some(executor) => executor.executor_id.clone(),
+            None => self.key.task_id.as_str().into(),
+        }
+    }
+
+    /// The executor that runs it, if one does.
+    pub(super) fn executor_key(&self) -> Option<ExecutorKey> {
+        self.executor.as_ref()?;
+        Some(ExecutorKey { framework_id: self.key.framework_id.clone(), executor_id: self.executor_id() })
+    }
+
+    /// Takes note of an update of its executor; false when it is a repetition.
+    pub(super) fn hear(&mut self, uuid: &[u8]) -> bool {
+        let Ok(uuid) = Uuid::from_slice(uuid) else { return false };
+        if self.heard.contains(&uuid) {
+            return false;
+        }
+        if self.heard.len() == MAX_HEARD {
+            self.heard.pop_front();
+        }
+        self.heard.push_back(uuid);
+        true
     }
 
     /// All that is to be known of it after a restart.
@@ -82,12 +120,14 @@ impl Task {
             self.key.framework_id.clone(),
             framework,
             self.info.as_ref().clone(),
+            self.executor.clone(),
         );
         let standing = TaskStanding {
             state: self.state,
             updates: self.updates.made(),
             running_since: self.running_since,
             checks: self.health.standings(),
+            heard: self.heard.iter().copied().collect(),
         };
         let pending = self.updates.pending().cloned().map(|update| TaskEntry::Update(Box::new(update)));
         let standing = TaskEntry::Standing(Box::new(standing));
@@ -111,9 +151,9 @@ impl Task {
 
     /// A status with a new UUID.
     pub(super) fn status(&self, now: Now, config: &Config, entropy: &mut Entropy, news: News) -> TaskStatus {
-        let executor_id = match news.source {
-            TaskStatusSource::Executor => Some(self.key.task_id.as_str().into()),
-            TaskStatusSource::Agent | TaskStatusSource::Master => None,
+        let executor_id = match (news.source, &self.executor) {
+            (TaskStatusSource::Executor, _) | (TaskStatusSource::Agent, Some(_)) => Some(self.executor_id()),
+            (TaskStatusSource::Agent, None) | (TaskStatusSource::Master, _) => None,
         };
         TaskStatus {
             task_id: self.key.task_id.clone(),
@@ -132,11 +172,12 @@ impl Task {
         }
     }
 
-    fn container_status(&self, config: &Config) -> ContainerStatus {
+    pub(super) fn container_status(&self, config: &Config) -> ContainerStatus {
         let address = IpAddress { ip_address: Some(config.ip.to_string()), ..IpAddress::default() };
+        let container = self.executor.as_ref().unwrap_or(&self.container);
         let executor_pid = self.process.and_then(|process| u32::try_from(process.pid).ok());
         ContainerStatus {
-            container_id: Some(WireContainerId { value: self.container.as_str().to_owned(), parent: None }),
+            container_id: Some(WireContainerId { value: container.as_str().to_owned(), parent: None }),
             network_infos: vec![NetworkInfo { ip_addresses: vec![address], ..NetworkInfo::default() }],
             cgroup_info: None,
             executor_pid,
@@ -144,19 +185,17 @@ impl Task {
     }
 }
 
-/// `<work_dir>/slaves/<agent>/frameworks/<framework>/executors/<task>/runs/<container>`, as in Mesos.
-pub(crate) fn sandbox(work_dir: &Path, agent_id: &AgentId, key: &TaskKey, container: &ContainerId) -> PathBuf {
+/// `<work_dir>/slaves/<agent>/frameworks/<framework>/executors/<executor>/runs/<container>`, as in Mesos.
+pub(crate) fn sandbox(
+    work_dir: &Path,
+    agent_id: &AgentId,
+    framework_id: &FrameworkId,
+    executor_id: &str,
+    container: &ContainerId,
+) -> PathBuf {
     let mut path = work_dir.join("slaves");
-    for part in [
-        agent_id.as_str(),
-        "frameworks",
-        key.framework_id.as_str(),
-        "executors",
-        key.task_id.as_str(),
-        "runs",
-        container.as_str(),
-    ] {
-        path.push(part);
-    }
+    let parts =
+        [agent_id.as_str(), "frameworks", framework_id.as_str(), "executors", executor_id, "runs", container.as_str()];
+    path.extend(parts);
     path
 }

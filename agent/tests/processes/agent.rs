@@ -13,7 +13,7 @@ use attica_core_api::v1::{
 use crate::master::{AGENT, Acknowledging, Database, FRAMEWORK, Master};
 use crate::support::{Guard, can_isolate, cgroups_beneath, eventually, is_alive, kill_hard, pids};
 
-struct Agent {
+pub struct Agent {
     _guard: Guard,
     directory: tempfile::TempDir,
     cgroups_root: String,
@@ -22,22 +22,23 @@ struct Agent {
 }
 
 impl Agent {
-    fn start(master: &Master) -> Agent {
+    pub fn start(master: &Master) -> Agent {
         Agent::start_with(master, tempfile::tempdir().unwrap(), format!("attica-test-{}", uuid::Uuid::new_v4()), &[])
     }
 
-    fn start_with(master: &Master, directory: tempfile::TempDir, cgroups_root: String, extra: &[&str]) -> Agent {
+    pub fn start_with(master: &Master, directory: tempfile::TempDir, cgroups_root: String, extra: &[&str]) -> Agent {
         let ready = directory.path().join("ready");
         let _none = std::fs::remove_file(&ready);
         let log = std::fs::File::options().create(true).append(true).open(directory.path().join("agent.log")).unwrap();
         let process = Command::new(env!("CARGO_BIN_EXE_attica-agent"))
-            .args(["agent", "--master", &master.address.to_string(), "--port", "0", "--cgroups-root", &cgroups_root])
+            .args(["agent", "--master", &master.address.to_string(), "--cgroups-root", &cgroups_root])
             .args(["--resources", "cpus:4;mem:2048;disk:1024;ports:[31000-32000]", "--attributes", "rack:a"])
             .arg("--work-dir")
             .arg(directory.path().join("work"))
             .arg("--ready-file")
             .arg(&ready)
             .args(extra)
+            .args(["--port", "0"].iter().filter(|_| !extra.contains(&"--port")))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -48,7 +49,7 @@ impl Agent {
         Agent { _guard: guard, directory, cgroups_root, extra, process }
     }
 
-    fn ready_address(&self) -> String {
+    pub fn ready_address(&self) -> String {
         let ready = self.directory.path().join("ready");
         eventually("the agent is ready", || {
             std::fs::read_to_string(&ready).ok().filter(|text| text.ends_with('\n')).map(|text| text.trim().to_owned())
@@ -56,22 +57,22 @@ impl Agent {
     }
 
     /// Kills the agent and starts it again.
-    fn crash_and_restart(mut self, master: &Master) -> Agent {
+    pub fn crash_and_restart(mut self, master: &Master) -> Agent {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
         let extra: Vec<&str> = self.extra.iter().map(String::as_str).collect();
         Agent::start_with(master, self.directory, self.cgroups_root, &extra)
     }
 
-    fn work_dir(&self) -> PathBuf {
+    pub fn work_dir(&self) -> PathBuf {
         self.directory.path().join("work").canonicalize().unwrap()
     }
 
-    fn sandbox(&self, task: &str) -> PathBuf {
+    pub fn sandbox(&self, task: &str) -> PathBuf {
         self.work_dir().join(format!("slaves/{AGENT}/frameworks/{FRAMEWORK}/executors/{task}/runs/latest"))
     }
 
-    fn launcher_pid(&self) -> i32 {
+    pub fn launcher_pid(&self) -> i32 {
         let runtime = self.work_dir().join("run");
         let is_ours = |pid: &i32| {
             let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -82,7 +83,7 @@ impl Agent {
     }
 
     /// Drains the agent with SIGUSR1 and checks that nothing is left of it.
-    fn finish(mut self) {
+    pub fn finish(mut self) {
         let launcher = self.launcher_pid();
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.process.id()).unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGUSR1).unwrap();
@@ -100,7 +101,7 @@ impl Agent {
     }
 }
 
-fn scalar(name: &str, value: f64) -> Resource {
+pub fn scalar(name: &str, value: f64) -> Resource {
     Resource { name: name.to_owned(), r#type: ValueType::Scalar, scalar: Some(Scalar { value }), ..Resource::default() }
 }
 
@@ -115,7 +116,7 @@ fn shell(task: &str, script: &str) -> TaskInfo {
     }
 }
 
-fn get(master: &Master, address: &str, path: &str) -> (u16, String) {
+pub fn get(master: &Master, address: &str, path: &str) -> (u16, String) {
     use attica_core_api::http::{Client, Protocol};
     master.block_on(async {
         let client = Client::new(Protocol::Http1, Duration::from_secs(10));

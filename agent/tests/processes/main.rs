@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "people read what was skipped or measured")]
 
 mod agent;
+mod executors;
 mod launcher;
 mod master;
 mod support;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use attica_core_api::http::stream::{self, StreamLimits, StreamSender};
 use attica_core_api::http::{Limits, RequestBody, Server, read_body};
 use attica_core_api::link::{
-    Acknowledge, Call, CallType, Event, Kill, Register, Registered, Run, STREAM_ID_HEADER, StatusUpdate, TaskReport,
+    Acknowledge, Call, CallType, Event, ExecutorExited, Kill, Message, Register, Registered, Run, STREAM_ID_HEADER,
+    ShutdownExecutor, StatusUpdate, TaskReport,
 };
 use attica_core_api::v1::{FrameworkInfo, KillPolicy, TaskInfo};
 use attica_core_api::{decode_proto, encode_proto, recordio};
@@ -18,6 +19,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use bytes::Bytes;
 
 use crate::support::eventually;
 
@@ -46,6 +48,8 @@ pub struct Heard {
     pub leads: Vec<u64>,
     pub updates: Vec<StatusUpdate>,
     pub tasks: Vec<Vec<TaskReport>>,
+    pub messages: Vec<Message>,
+    pub exited: Vec<ExecutorExited>,
     pub heartbeats: usize,
     /// While its database is away it takes no statuses; so many it did not take.
     pub database: Database,
@@ -71,6 +75,8 @@ impl Master {
             leads: Vec::new(),
             updates: Vec::new(),
             tasks: Vec::new(),
+            messages: Vec::new(),
+            exited: Vec::new(),
             heartbeats: 0,
             database: Database::There,
             refused: 0,
@@ -98,8 +104,23 @@ impl Master {
     pub fn run(&self, tasks: Vec<TaskInfo>) {
         let framework_info =
             FrameworkInfo { name: "test".to_owned(), user: "root".to_owned(), ..FrameworkInfo::default() };
+        self.run_for(framework_info, tasks);
+    }
+
+    pub fn run_for(&self, framework_info: FrameworkInfo, tasks: Vec<TaskInfo>) {
         let run = Run { framework_id: FRAMEWORK.into(), framework_info, tasks, ..Run::default() };
         self.send(|epoch| Event::run(epoch, run));
+    }
+
+    pub fn message(&self, executor: &str, data: &'static [u8]) {
+        let message =
+            Message { framework_id: FRAMEWORK.into(), executor_id: executor.into(), data: Bytes::from_static(data) };
+        self.send(|epoch| Event::message(epoch, message));
+    }
+
+    pub fn shutdown_executor(&self, executor: &str) {
+        let shutdown = ShutdownExecutor { framework_id: FRAMEWORK.into(), executor_id: executor.into() };
+        self.send(|epoch| Event::shutdown_executor(epoch, shutdown));
     }
 
     pub fn kill(&self, task: &str, grace_ms: Option<u64>) {
@@ -222,7 +243,9 @@ async fn answer(State(heard): State<Arc<Mutex<Heard>>>, request: Request) -> Res
             }
         }
         CallType::Tasks => heard.tasks.push(call.tasks.unwrap().tasks),
-        CallType::Message | CallType::ExecutorExited | CallType::OperationStatus => {}
+        CallType::OperationStatus => {}
+        CallType::Message => heard.messages.push(call.message.unwrap()),
+        CallType::ExecutorExited => heard.exited.push(call.executor_exited.unwrap()),
     }
     StatusCode::ACCEPTED.into_response()
 }

@@ -89,6 +89,9 @@ pub(crate) trait Isolation: Send + Sync {
     /// Makes room for a container with these limits.
     fn create(&self, container: &ContainerId, limits: &Limits) -> Result<(), IsolationError>;
 
+    /// Gives a container other limits. That of its memory is only raised, as in Mesos: below what is in use it would kill.
+    fn resize(&self, container: &ContainerId, limits: &Limits) -> Result<(), IsolationError>;
+
     /// How a process gets in.
     fn entry(&self, container: &ContainerId, limits: &Limits) -> Entry;
 

@@ -23,6 +23,11 @@ impl Isolation for Posix {
         Ok(())
     }
 
+    /// Resource limits are each process's own.
+    fn resize(&self, _container: &ContainerId, _limits: &Limits) -> Result<(), IsolationError> {
+        Ok(())
+    }
+
     /// `RLIMIT_DATA` counts private writable memory; `RLIMIT_NPROC` would count all processes of the user and is left alone.
     fn entry(&self, _container: &ContainerId, limits: &Limits) -> Entry {
         Entry { membership: Vec::new(), limits: vec![(Resource::RLIMIT_DATA, limits.memory_bytes)] }

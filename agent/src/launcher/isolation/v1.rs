@@ -105,6 +105,18 @@ impl Isolation for CgroupsV1 {
         PidController::new(directory(&self.pids), false).set_pid_max(pids).map_err(IsolationError::controller("pids"))
     }
 
+    fn resize(&self, container: &ContainerId, limits: &Limits) -> Result<(), IsolationError> {
+        CpuController::new(self.cpu.join(container.as_str()), false)
+            .set_shares(limits.cpu_shares)
+            .map_err(IsolationError::controller("cpu"))?;
+        let memory = self.memory.join(container.as_str());
+        if read_number(&memory.join("memory.limit_in_bytes")).is_some_and(|now| now >= limits.memory_bytes) {
+            return Ok(());
+        }
+        let memory_bytes = i64::try_from(limits.memory_bytes).unwrap_or(i64::MAX);
+        MemController::new(memory, false).set_limit(memory_bytes).map_err(IsolationError::controller("memory"))
+    }
+
     fn entry(&self, container: &ContainerId, _limits: &Limits) -> Entry {
         // By `tasks` a thread moves itself without the lock over all forks and exits of the machine, which `cgroup.procs` waits
         // some ten milliseconds for.

@@ -74,6 +74,18 @@ impl Isolation for CgroupsV2 {
         PidController::new(directory, true).set_pid_max(pids).map_err(IsolationError::controller("pids"))
     }
 
+    fn resize(&self, container: &ContainerId, limits: &Limits) -> Result<(), IsolationError> {
+        let directory = self.directory(container);
+        CpuController::new(directory.clone(), true)
+            .set_shares(weight(limits.cpu_shares))
+            .map_err(IsolationError::controller("cpu"))?;
+        if read_number(&directory.join("memory.max")).is_none_or(|now| now >= limits.memory_bytes) {
+            return Ok(());
+        }
+        let memory_bytes = i64::try_from(limits.memory_bytes).unwrap_or(i64::MAX);
+        MemController::new(directory, true).set_limit(memory_bytes).map_err(IsolationError::controller("memory"))
+    }
+
     fn entry(&self, container: &ContainerId, _limits: &Limits) -> Entry {
         Entry { membership: vec![self.directory(container).join("cgroup.procs")], limits: Vec::new() }
     }
@@ -148,6 +160,13 @@ mod tests {
         assert_eq!(read("attica/one/c1/cpu.weight"), "79");
         assert_eq!(read("attica/one/c1/memory.max"), (64 << 20).to_string());
         assert_eq!(read("attica/one/c1/pids.max"), "10");
+        for (wanted, memory_bytes) in [(32, 64), (96, 96)] {
+            let resized = Limits { cpu_shares: 262_144, memory_bytes: wanted << 20, pids: 10 };
+            cgroups.resize(&container, &resized).unwrap();
+            assert_eq!(read("attica/one/c1/memory.max"), (memory_bytes << 20).to_string(), "it is only raised");
+        }
+        assert_eq!(read("attica/one/c1/cpu.weight"), "10000");
+        cgroups.create(&container, &limits).unwrap();
         assert_eq!(cgroups.containers(), vec![container.clone()]);
         assert_eq!(cgroups.memory_verdict(&container), MemoryVerdict::WithinLimit);
         std::fs::write(mount.path().join("attica/one/c1/memory.events"), "max 7\noom 1\noom_kill 1\n").unwrap();

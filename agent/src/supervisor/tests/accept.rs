@@ -7,7 +7,7 @@ fn what_would_not_be_obeyed_is_refused_by_name() {
     type Change = fn(&mut TaskInfo);
     let command = |task: &mut TaskInfo, change: fn(&mut CommandInfo)| change(task.command.as_mut().unwrap());
     let cases: [(&str, Change); 14] = [
-        ("`executor`", |task| task.executor = Some(Box::default())),
+        ("executor has no command", |task| task.executor = Some(Box::default())),
         ("`container`", |task| task.container = Some(Box::default())),
         ("`check`", |task| task.check = Some(CheckInfo::default())),
         ("`max_completion_time`", |task| task.max_completion_time = Some(DurationInfo::default())),

@@ -81,8 +81,8 @@ proptest! {
                     world.register();
                 }
                 Step::WrittenAnew => {
-                    let tasks = world.supervisor.histories().map(|task| (task.record.container.clone(), task));
-                    world.disk.tasks = tasks.collect();
+                    let histories: Vec<History> = world.supervisor.histories().collect();
+                    world.disk.store(histories);
                 }
                 Step::Wait(ms) => world.advance(ms),
             }

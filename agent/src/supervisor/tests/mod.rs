@@ -2,6 +2,7 @@
 
 mod accept;
 mod durability;
+mod executors;
 mod health;
 mod kill;
 mod link;
@@ -11,13 +12,14 @@ mod updates;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use attica_core_api::link::{Acknowledge, Event, Kill, Registered, Run, StatusUpdate};
+use attica_core_api::executor;
+use attica_core_api::link::{Acknowledge, Event, ExecutorExited, Kill, Message, Registered, Run, StatusUpdate};
 use attica_core_api::v1::*;
 use attica_core_api::{Entropy, Now, Tick, Timestamp};
 
 use super::identity::Incompatible;
-use super::{Config, Effect, Input, Supervisor, Users};
-use crate::checkpoint::{AgentRecord, TaskEntry, TaskHistory};
+use super::{Config, Effect, ExecutorRefusal, Input, Supervisor, Timing, Users};
+use crate::checkpoint::{AgentRecord, ExecutorHistory, History, TaskEntry, TaskHistory};
 use crate::launcher::protocol::{
     ContainerId, ContainerReport, Ending, Exit, IsolationKind, MemoryVerdict, PROTOCOL, Process, Reply, Request, Stage,
 };
@@ -32,6 +34,7 @@ fn config(boot_id: &str) -> Config {
         users: Users::Own("me".to_owned()),
         pids_limit: 100,
         boot_id: boot_id.to_owned(),
+        executors: Timing { registration_ms: 60_000, reregistration_ms: 2_000, shutdown_grace_ms: 5_000 },
     }
 }
 
@@ -40,6 +43,26 @@ fn config(boot_id: &str) -> Config {
 struct Disk {
     agent: Option<AgentRecord>,
     tasks: BTreeMap<ContainerId, TaskHistory>,
+    executors: BTreeMap<ContainerId, ExecutorHistory>,
+}
+
+impl Disk {
+    fn store(&mut self, histories: Vec<History>) {
+        (self.tasks, self.executors) = Default::default();
+        for history in histories {
+            match history {
+                History::Task(task) => drop(self.tasks.insert(task.record.container.clone(), *task)),
+                History::Executor(executor) => {
+                    self.executors.insert(executor.record.container.clone(), *executor);
+                }
+            }
+        }
+    }
+
+    fn histories(&self) -> Vec<History> {
+        let executors = self.executors.values().cloned().map(|executor| History::Executor(Box::new(executor)));
+        executors.chain(self.tasks.values().cloned().map(|task| History::Task(Box::new(task)))).collect()
+    }
 }
 
 /// A supervisor with its clock and everything that came out of it.
@@ -52,6 +75,12 @@ struct World {
     launched: Vec<ContainerId>,
     closed: Vec<String>,
     watched: usize,
+    /// Events to executors.
+    told: Vec<(u64, executor::Event)>,
+    answers: Vec<Result<(), ExecutorRefusal>>,
+    closed_streams: Vec<u64>,
+    messages: Vec<Message>,
+    exited: Vec<ExecutorExited>,
     over: bool,
 }
 
@@ -67,9 +96,9 @@ impl World {
     fn recovered_as(disk: Disk, config: Config, now_ms: u64) -> Result<World, Incompatible> {
         let mut effects = Vec::new();
         let now = Now { tick: Tick(now_ms), wall: Timestamp(i64::try_from(now_ms).unwrap()) };
-        let tasks = disk.tasks.values().cloned().collect();
+        let histories = disk.histories();
         let entropy = Entropy::new(u128::from(now_ms) + 7);
-        let supervisor = Supervisor::recover(now, config, entropy, disk.agent.clone(), tasks, &mut effects)?;
+        let supervisor = Supervisor::recover(now, config, entropy, disk.agent.clone(), histories, &mut effects)?;
         let mut world = World {
             supervisor,
             now_ms,
@@ -79,6 +108,11 @@ impl World {
             launched: Vec::new(),
             closed: Vec::new(),
             watched: 0,
+            told: Vec::new(),
+            answers: Vec::new(),
+            closed_streams: Vec::new(),
+            messages: Vec::new(),
+            exited: Vec::new(),
             over: false,
         };
         world.perform(effects);
@@ -107,7 +141,9 @@ impl World {
                 }
                 Effect::RemoveTask(container) => drop(self.disk.tasks.remove(&container).unwrap()),
                 Effect::Launch(spec) => {
-                    assert!(self.disk.tasks.contains_key(&spec.container), "launched before it was written down");
+                    let written = self.disk.tasks.contains_key(&spec.container)
+                        || self.disk.executors.contains_key(&spec.container);
+                    assert!(written, "launched before it was written down");
                     self.launched.push(spec.container);
                 }
                 Effect::Send(update) => {
@@ -124,6 +160,19 @@ impl World {
                 Effect::CloseLink { reason } => self.closed.push(reason),
                 Effect::Watch(..) => self.watched += 1,
                 Effect::Exit => self.over = true,
+                Effect::CreateExecutor(record) => {
+                    let history = ExecutorHistory { record: *record, entries: Vec::new() };
+                    self.disk.executors.insert(history.record.container.clone(), history);
+                }
+                Effect::AppendExecutor(container, entry) => {
+                    self.disk.executors.get_mut(&container).unwrap().entries.push(entry);
+                }
+                Effect::RemoveExecutor(container) => drop(self.disk.executors.remove(&container).unwrap()),
+                Effect::Answer(_, outcome) => self.answers.push(outcome),
+                Effect::Tell(stream, event) => self.told.push((stream.0, *event)),
+                Effect::CloseStream(stream) => self.closed_streams.push(stream.0),
+                Effect::SendMessage(message) => self.messages.push(*message),
+                Effect::SendExited(exited) => self.exited.push(*exited),
                 Effect::ListTasks(_) | Effect::Unwatch(_) | Effect::Operate(_) => {}
             }
         }

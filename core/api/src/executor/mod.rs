@@ -1,6 +1,10 @@
 //! The package `mesos.v1.executor`: what executors and their agent say to each other.
 
+mod command;
+
 use bytes::Bytes;
+
+pub use self::command::{Command, Invalid, check_status};
 
 use crate::message::{enumeration, message};
 use crate::v1::{
@@ -113,5 +117,69 @@ message! {
         kill: optional Kill = 5,
         message: optional MessageEvent = 6,
         error: optional Error = 7,
+    }
+}
+
+/// One constructor per type of call, so that type and member always agree.
+impl Call {
+    fn of(framework_id: FrameworkId, executor_id: ExecutorId, r#type: CallType) -> Self {
+        Self { executor_id, framework_id, r#type: Some(r#type), ..Self::default() }
+    }
+
+    /// SUBSCRIBE.
+    pub fn subscribe(framework_id: FrameworkId, executor_id: ExecutorId, subscribe: Subscribe) -> Self {
+        Self { subscribe: Some(subscribe), ..Self::of(framework_id, executor_id, CallType::Subscribe) }
+    }
+
+    /// UPDATE.
+    pub fn update(framework_id: FrameworkId, executor_id: ExecutorId, status: TaskStatus) -> Self {
+        Self { update: Some(Update { status }), ..Self::of(framework_id, executor_id, CallType::Update) }
+    }
+
+    /// MESSAGE.
+    pub fn message(framework_id: FrameworkId, executor_id: ExecutorId, data: Bytes) -> Self {
+        Self { message: Some(MessageCall { data }), ..Self::of(framework_id, executor_id, CallType::Message) }
+    }
+}
+
+/// One constructor per type of event, so that type and member always agree.
+impl Event {
+    fn of(r#type: EventType) -> Self {
+        Self { r#type: Some(r#type), ..Self::default() }
+    }
+
+    /// SUBSCRIBED.
+    pub fn subscribed(subscribed: Subscribed) -> Self {
+        Self { subscribed: Some(subscribed), ..Self::of(EventType::Subscribed) }
+    }
+
+    /// LAUNCH.
+    pub fn launch(task: TaskInfo) -> Self {
+        Self { launch: Some(Launch { task }), ..Self::of(EventType::Launch) }
+    }
+
+    /// KILL.
+    pub fn kill(task_id: TaskId, kill_policy: Option<KillPolicy>) -> Self {
+        Self { kill: Some(Kill { task_id, kill_policy }), ..Self::of(EventType::Kill) }
+    }
+
+    /// ACKNOWLEDGED.
+    pub fn acknowledged(task_id: TaskId, uuid: Bytes) -> Self {
+        Self { acknowledged: Some(Acknowledged { task_id, uuid }), ..Self::of(EventType::Acknowledged) }
+    }
+
+    /// MESSAGE.
+    pub fn message(data: Bytes) -> Self {
+        Self { message: Some(MessageEvent { data }), ..Self::of(EventType::Message) }
+    }
+
+    /// SHUTDOWN.
+    pub fn shutdown() -> Self {
+        Self::of(EventType::Shutdown)
+    }
+
+    /// HEARTBEAT.
+    pub fn heartbeat() -> Self {
+        Self::of(EventType::Heartbeat)
     }
 }

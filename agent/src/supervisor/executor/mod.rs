@@ -1,0 +1,205 @@
+//! Executors: programs of a framework that run its tasks, and that the agent talks to over the v1 executor API.
+//!
+//! ```text
+//!            first task            program runs            SUBSCRIBE
+//!   (none) ────────────► Awaited ────────────► Awaited ───────────────► Subscribed ──stream ended──► Away
+//!                        (no deadline)     (registration time-out)          ▲ SUBSCRIBE                │
+//!                                                                           └──────────────────────────┘
+//!   after a restart of the agent: Awaited (re-registration time-out)
+//!   Whatever the contact, an `End` may be on its way: SHUTDOWN, grace, SIGKILL. It is over when nothing of its container is left; tasks
+//!   that it has not told the end of are failed then.
+//! ```
+
+mod calls;
+mod lifecycle;
+mod shutdown;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use attica_core_api::Tick;
+use attica_core_api::executor::Subscribe;
+use attica_core_api::link::ExecutorReport;
+use attica_core_api::v1::{
+    AgentId, DurationInfo, ExecutorId, ExecutorInfo, ExecutorType, FrameworkId, FrameworkInfo, TaskInfo, TaskStatus,
+};
+use bytes::Bytes;
+
+use super::task::sandbox;
+use super::{Config, TaskKey};
+use crate::checkpoint::{EndCause, ExecutorEntry, ExecutorHistory, ExecutorRecord};
+use crate::launcher::protocol::{ContainerId, Process};
+
+/// How long executors may take, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    /// From the start of an executor's program to its subscription.
+    pub(crate) registration_ms: u64,
+    /// From the start of the agent to the subscription of an executor that ran already.
+    pub(crate) reregistration_ms: u64,
+    /// Between SHUTDOWN and SIGKILL, unless the executor says otherwise.
+    pub(crate) shutdown_grace_ms: u64,
+}
+
+/// Names an executor on an agent.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ExecutorKey {
+    pub(crate) framework_id: FrameworkId,
+    pub(crate) executor_id: ExecutorId,
+}
+
+impl ExecutorKey {
+    pub(super) fn report(&self) -> ExecutorReport {
+        ExecutorReport { framework_id: self.framework_id.clone(), executor_id: self.executor_id.clone() }
+    }
+}
+
+/// An executor's stream of events; the shell makes the numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct StreamId(pub(crate) u64);
+
+/// Somebody who waits for the answer to a call; the shell makes the numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ReplyTo(pub(crate) u64);
+
+/// What an executor wants.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum ExecutorCall {
+    Subscribe { stream: StreamId, subscribe: Subscribe },
+    Update(Box<TaskStatus>),
+    Message(Bytes),
+    Heartbeat,
+}
+
+/// Why an executor's call is not obeyed; in Mesos's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ExecutorRefusal {
+    #[error("Framework cannot be found")]
+    NoFramework,
+    #[error("Executor cannot be found")]
+    NoExecutor,
+    #[error("Executor is not subscribed")]
+    NotSubscribed,
+}
+
+/// How the agent and an executor are in touch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Contact {
+    /// It has not subscribed since it, or the agent, was started.
+    Awaited {
+        deadline: Option<Tick>,
+    },
+    Subscribed(StreamId),
+    /// Its stream ended while both live.
+    Away,
+}
+
+/// How far the end of an executor has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Its program does not run yet, or the launcher is away.
+    Waiting,
+    /// SHUTDOWN was sent.
+    ShuttingDown { deadline: Tick },
+    /// SIGKILL was sent; the launcher goes on until nothing is left.
+    Destroying,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    pub(super) cause: EndCause,
+    step: Step,
+}
+
+/// See the module's text.
+#[derive(Clone, Debug)]
+pub(crate) struct Executor {
+    pub(crate) key: ExecutorKey,
+    pub(crate) framework: Arc<FrameworkInfo>,
+    pub(crate) info: Arc<ExecutorInfo>,
+    pub(crate) agent_id: AgentId,
+    pub(crate) container: ContainerId,
+    /// Its first process, once it is known.
+    pub(crate) process: Option<Process>,
+    /// Whether the launcher was asked to start it, and has not lost that.
+    asked: bool,
+    /// Durable: whether its program was ever started.
+    pub(super) started: bool,
+    /// Whether an earlier life of the agent had started it: it may have tasks by now.
+    registered_before: bool,
+    pub(super) contact: Contact,
+    /// Durable, but for how far it has come.
+    pub(super) end: Option<End>,
+    /// Those that have not ended.
+    pub(super) tasks: BTreeSet<TaskKey>,
+    /// Its entry in the supervisor's `executor_wakes`.
+    pub(super) wake: Option<Tick>,
+}
+
+impl Executor {
+    fn from_record(record: ExecutorRecord) -> Executor {
+        let ExecutorRecord { format: _, container, framework_id, framework, agent_id, executor } = record;
+        Executor {
+            key: ExecutorKey { framework_id, executor_id: executor.executor_id.clone() },
+            framework: Arc::new(framework),
+            info: Arc::new(executor),
+            agent_id,
+            container,
+            process: None,
+            asked: false,
+            started: false,
+            registered_before: false,
+            contact: Contact::Awaited { deadline: None },
+            end: None,
+            tasks: BTreeSet::new(),
+            wake: None,
+        }
+    }
+
+    /// Where its files are.
+    pub(crate) fn sandbox(&self, work_dir: &Path) -> PathBuf {
+        sandbox(work_dir, &self.agent_id, &self.key.framework_id, self.key.executor_id.as_str(), &self.container)
+    }
+
+    /// All that is to be known of it after a restart.
+    pub(super) fn history(&self) -> ExecutorHistory {
+        let record = ExecutorRecord::new(
+            self.container.clone(),
+            self.key.framework_id.clone(),
+            self.framework.as_ref().clone(),
+            self.agent_id.clone(),
+            self.info.as_ref().clone(),
+        );
+        let started = self.started.then_some(ExecutorEntry::Started);
+        let ending = self.end.map(|end| ExecutorEntry::Ending(end.cause));
+        ExecutorHistory { record, entries: started.into_iter().chain(ending).collect() }
+    }
+
+    /// When something is due.
+    pub(super) fn next_wake(&self) -> Option<Tick> {
+        let awaited = match (self.contact, self.end) {
+            (Contact::Awaited { deadline }, None) => deadline,
+            (Contact::Awaited { .. }, Some(_)) | (Contact::Subscribed(_) | Contact::Away, _) => None,
+        };
+        let grace = self.end.and_then(|end| match end.step {
+            Step::ShuttingDown { deadline } => Some(deadline),
+            Step::Waiting | Step::Destroying => None,
+        });
+        awaited.into_iter().chain(grace).min()
+    }
+
+    fn grace_ms(&self, config: &Config) -> u64 {
+        let own = self.info.shutdown_grace_period.as_ref().and_then(DurationInfo::milliseconds);
+        own.unwrap_or(config.executors.shutdown_grace_ms)
+    }
+}
+
+/// The executor of a task, complete: Mesos's master says whose it is, and that it is not the agent's own.
+pub(super) fn completed(mut task: TaskInfo, framework_id: &FrameworkId) -> TaskInfo {
+    if let Some(executor) = &mut task.executor {
+        executor.framework_id.get_or_insert_with(|| framework_id.clone());
+        executor.r#type.get_or_insert(ExecutorType::Custom);
+    }
+    task
+}
