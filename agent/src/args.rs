@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use attica_core_api::client::Detection;
+use attica_core_api::http::TlsArgs;
 
 /// Runs tasks on this machine for a master.
 #[derive(Clone, Debug, clap::Args)]
@@ -64,6 +65,12 @@ pub struct Args {
     /// How long an executor may take to end by itself when it is shut down, unless it says otherwise
     #[arg(long, env = "ATTICA_EXECUTOR_SHUTDOWN_GRACE_MS", value_name = "MILLISECONDS", default_value_t = 5_000)]
     pub executor_shutdown_grace_ms: u64,
+    /// What proves to the master who this is: `{"principal": "…", "secret": "…"}`, or a bearer token; read again when it changes
+    #[arg(long, env = "MESOS_CREDENTIAL", value_name = "FILE")]
+    pub credential: Option<PathBuf>,
+    /// Certificates
+    #[command(flatten)]
+    pub tls: TlsArgs,
     /// File to write `ip:port` to once the agent answers
     #[arg(long, env = "ATTICA_READY_FILE", value_name = "FILE")]
     pub ready_file: Option<PathBuf>,

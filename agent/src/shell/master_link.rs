@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use attica_core_api::client::{Backoff, Detection, Masters, Pause, Records, StreamError, authority, uri};
+use attica_core_api::client::{Backoff, Detection, Masters, Pause, Records, StreamError, authority};
 use attica_core_api::encode_proto;
-use attica_core_api::http::{Client, ClientError, MediaType, Protocol};
+use attica_core_api::http::{Client, ClientError, MediaType, Protocol, Security};
 use attica_core_api::link::{
     Call, Event, ExecutorExited, HEARTBEAT_DEFAULT_MS, MISSED_LIMIT_DEFAULT, Message as ExecutorMessage,
     OperationStatus, Registered, STREAM_ID_HEADER, StatusUpdate, TaskReport,
@@ -100,8 +100,9 @@ pub(super) struct MasterLink {
 }
 
 impl MasterLink {
-    pub(super) fn new(masters: Detection, messages: mpsc::Sender<Message>) -> MasterLink {
-        MasterLink { client: Client::new(Protocol::Http1, TIMEOUT), masters: Masters::new(masters), messages }
+    pub(super) fn new(masters: Detection, security: Security, messages: mpsc::Sender<Message>) -> MasterLink {
+        let client = Client::secured(Protocol::Http1, TIMEOUT, security);
+        MasterLink { client, masters: Masters::new(masters), messages }
     }
 
     /// Keeps the agent registered until it ends.
@@ -136,7 +137,7 @@ impl MasterLink {
 
     async fn attempt(&mut self) -> Attempt {
         let leader = self.masters.current().unwrap_or_default().to_owned();
-        let Some(address) = uri(&leader, PATH) else {
+        let Some(address) = self.client.uri(&leader, PATH) else {
             self.masters.failed();
             return Attempt::Failed(Failure::Address(leader));
         };

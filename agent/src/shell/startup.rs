@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use attica_core_api::http::{Limits, Server};
+use attica_core_api::http::tls::TlsError;
+use attica_core_api::http::{CredentialFileError, Limits, Server};
 use attica_core_api::resources::{TextError, parse_attributes};
 use attica_core_api::v1::{AgentInfo, Attribute, Text, ValueType};
 use attica_core_api::{Entropy, Now, Tick, Timestamp};
@@ -56,6 +57,12 @@ pub enum Error {
     /// The name of the cgroup is not right.
     #[error("--cgroups-root has to be a relative path without `..`, not `{0}`")]
     CgroupsRoot(String),
+    /// The certificates cannot be used.
+    #[error("TLS cannot be used")]
+    Tls(#[from] TlsError),
+    /// What proves who this is cannot be used.
+    #[error("--credential cannot be used")]
+    Credential(#[from] CredentialFileError),
     /// Nobody can connect to the agent.
     #[error("cannot listen at {address}")]
     Listen {
@@ -102,7 +109,12 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let address = SocketAddr::new(args.ip, args.port);
     let listen = |source| Error::Listen { address, source };
     let limits = Limits { max_body_bytes: MAX_BODY_BYTES, ..Limits::default() };
-    let server = Server::bind(address, limits).await.map_err(listen)?;
+    let tls = args.tls.start()?;
+    let security = match &args.credential {
+        Some(path) => tls.security().with_credential_file(path)?,
+        None => tls.security(),
+    };
+    let server = Server::bind(address, limits).await.map_err(listen)?.with_tls(tls.server.clone());
     let bound = server.local_address().map_err(listen)?;
     let config = config(&args, &work_dir, bound)?;
     let (checkpoints, agent, tasks) = recover_files(&work_dir)?;
@@ -141,7 +153,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let mut tasks = JoinSet::new();
     tasks.spawn(launcher_link::run(place.clone(), messages.clone()));
     tasks.spawn(prober::run(args.ip, orders, messages.clone()));
-    tasks.spawn(MasterLink::new(args.master.clone(), messages.clone()).run());
+    tasks.spawn(MasterLink::new(args.master.clone(), security, messages.clone()).run());
     let (end_server, server_end) = oneshot::channel::<()>();
     let usage = Arc::new(isolation::detect(&place.cgroup_parent));
     let router = http::router(http::Agent { messages: messages.clone(), work_dir: work_dir.clone(), usage });

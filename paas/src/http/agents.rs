@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use attica_core_api::Timestamp;
-use attica_core_api::client::{Detection, Masters, authority, uri};
-use attica_core_api::http::{Client, Protocol};
+use attica_core_api::client::{Detection, Masters, authority};
+use attica_core_api::http::{Client, Protocol, Security};
 use attica_paas_api::Number;
 use attica_paas_api::agent::{Agent, AgentList, AgentResources};
 use axum::response::Response;
@@ -62,10 +62,10 @@ struct State {
 }
 
 impl Agents {
-    /// The agents of these masters.
+    /// The agents of these masters, which are asked with this proof of who asks.
     #[must_use]
-    pub fn new(masters: Detection) -> Self {
-        let client = Client::new(Protocol::Http1, MASTER_TIMEOUT);
+    pub fn new(masters: Detection, security: Security) -> Self {
+        let client = Client::secured(Protocol::Http1, MASTER_TIMEOUT, security);
         Self { client, state: Mutex::new(State { masters: Masters::new(masters), known: None }) }
     }
 
@@ -84,7 +84,7 @@ impl Agents {
 
     async fn ask(&self, masters: &mut Masters) -> Result<String, AgentsError> {
         for _ in 0..ATTEMPTS_MAX {
-            let slaves = masters.current().and_then(|master| uri(master, "/slaves"));
+            let slaves = masters.current().and_then(|master| self.client.uri(master, "/slaves"));
             let Some(slaves) = slaves else { return Err(AgentsError::NoMaster) };
             match self.client.get(&slaves, HeaderMap::new()).await {
                 Ok(response) if response.status() == StatusCode::OK => {

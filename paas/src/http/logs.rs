@@ -1,6 +1,5 @@
 //! `GET /v2/tasks/{task}/log`: a task's output, read through the public files API of its agent.
 
-use attica_core_api::client::uri;
 use attica_core_api::v1::FrameworkId;
 use attica_paas_api::task::LogPiece;
 use axum::response::Response;
@@ -38,16 +37,16 @@ pub(super) async fn read(service: &Service, leading: &Leading, task: &str, query
     let Some(agent) = agents.iter().find(|agent| agent.id == sandbox.agent.as_str()) else {
         return gone(task);
     };
-    let Some(uri) = uri(&agent.address, &piece.path(&framework, &sandbox)) else {
+    let Some(uri) = service.agent_client.uri(&agent.address, &piece.path(&framework, &sandbox)) else {
         return unreadable(task, "the address of its agent is not one");
     };
-    let response = match service.client.get(&uri, HeaderMap::new()).await {
+    let response = match service.agent_client.get(&uri, HeaderMap::new()).await {
         Ok(response) => response,
         Err(error) => return unreadable(task, &error.to_string()),
     };
     match response.status() {
         StatusCode::OK => {
-            let text = service.client.text(response, ANSWER_BYTES_MAX).await;
+            let text = service.agent_client.text(response, ANSWER_BYTES_MAX).await;
             match serde_json::from_str::<LogPiece>(&text) {
                 Ok(piece) => answer::document(StatusCode::OK, &piece),
                 Err(_) => unreadable(task, "its agent's answer is not one"),

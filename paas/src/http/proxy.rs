@@ -39,7 +39,7 @@ pub(super) async fn hand_on(service: &Arc<Service>, request: Request<Body>) -> R
             return answer::message(StatusCode::BAD_GATEWAY, "Could not determine the current leader");
         }
     };
-    let Some(uri) = uri(&address, &request) else {
+    let Some(uri) = uri(service, &address, &request) else {
         return answer::message(StatusCode::BAD_GATEWAY, format!("The leader's address '{address}' is not one"));
     };
     if route(request.method(), request.uri().path()) == Ok(Route::Events) {
@@ -86,9 +86,9 @@ async fn leader_address(service: &Service) -> Somebody {
     tokio::time::timeout(LEADER_TIMEOUT, known).await.unwrap_or(Somebody::Nobody)
 }
 
-fn uri(address: &str, request: &Request<Body>) -> Option<Uri> {
+fn uri(service: &Service, address: &str, request: &Request<Body>) -> Option<Uri> {
     let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-    format!("http://{address}{path}").parse().ok()
+    service.client.uri(address, path)
 }
 
 async fn forward(service: &Service, uri: &Uri, own_via: &str, request: Request<Body>) -> Response {

@@ -2,7 +2,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use attica_core_api::http::Client;
+use attica_core_api::http::{Client, Security};
 use attica_core_store::Position;
 use attica_core_store::election::Leader;
 use attica_core_store::writer::WriterState;
@@ -77,8 +77,14 @@ pub struct Service {
     pub leading: watch::Receiver<Option<Arc<Leading>>>,
     /// Who leads, as far as is known here.
     pub leader: watch::Receiver<Option<Leader>>,
+    /// `http` or `https`: how this process is reached.
+    pub scheme: &'static str,
     /// Calls the leader.
     pub client: Client,
+    /// What proves to masters and agents who this is.
+    pub security: Security,
+    /// Calls agents.
+    pub agent_client: Client,
     /// Knows the machines.
     pub agents: Agents,
     /// Counts.
@@ -115,7 +121,7 @@ impl Service {
             Ok(route) => self.answer(leading, route, request).await,
             Err(none) => no_route(&none, request.method()),
         };
-        if let Ok(url) = HeaderValue::from_str(&format!("http://{}", self.address)) {
+        if let Ok(url) = HeaderValue::from_str(&format!("{}://{}", self.scheme, self.address)) {
             response.headers_mut().insert(answer::LEADER, url);
         }
         response

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use attica_core_api::http::TlsArgs;
+
 use crate::model::ConsumerName;
 
 /// Route requests to the instances of apps: by virtual host and path, and by service port.
@@ -34,6 +36,10 @@ pub struct Args {
     #[arg(long, env = "ATTICA_LB_NAME", value_name = "NAME", value_parser = parse_name)]
     pub name: Option<String>,
 
+    /// Certificates: for --stats-port, and for asking the service layer at an https address
+    #[command(flatten)]
+    pub tls: TlsArgs,
+
     /// Write the bound address for requests here, as `ip:port` and a newline, once routes are known
     #[arg(long, env = "ATTICA_LB_READY_FILE", value_name = "PATH")]
     pub ready_file: Option<PathBuf>,
@@ -59,9 +65,16 @@ fn parse_name(text: &str) -> Result<String, String> {
 fn parse_url(text: &str) -> Result<String, String> {
     let uri: Option<http::Uri> = text.parse().ok();
     let is_base = uri.is_some_and(|uri| {
-        uri.scheme_str() == Some("http") && uri.authority().is_some() && uri.path() == "/" && uri.query().is_none()
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.authority().is_some()
+            && uri.path() == "/"
+            && uri.query().is_none()
     });
-    if is_base { Ok(text.to_owned()) } else { Err(format!("expected http://HOST:PORT, found `{text}`")) }
+    if is_base {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("expected http://HOST:PORT or https://HOST:PORT, found `{text}`"))
+    }
 }
 
 #[cfg(test)]
@@ -70,10 +83,12 @@ mod tests {
 
     #[test]
     fn urls_are_those_of_a_service_layer() {
-        for right in ["http://127.0.0.1:8080", "http://paas.example.org", "http://[::1]:8080/"] {
+        for right in
+            ["http://127.0.0.1:8080", "http://paas.example.org", "http://[::1]:8080/", "https://127.0.0.1:8080"]
+        {
             assert_eq!(parse_url(right).as_deref(), Ok(right));
         }
-        for wrong in ["", "127.0.0.1:8080", "https://127.0.0.1:8080", "http://a/v2", "http://a/?x=1", "zk://a/b"] {
+        for wrong in ["", "127.0.0.1:8080", "http://a/v2", "http://a/?x=1", "zk://a/b"] {
             assert!(parse_url(wrong).is_err(), "{wrong}");
         }
     }

@@ -21,6 +21,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use attica_core_api::http::tls::TlsError;
 use attica_core_api::http::{Limits, ReadyFileError, Server, write_ready_file};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -51,6 +52,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// The certificates cannot be used.
+    #[error("TLS cannot be used")]
+    Tls(#[from] TlsError),
     /// Whoever waits for this role would wait in vain.
     #[error(transparent)]
     ReadyFile(#[from] ReadyFileError),
@@ -64,10 +68,12 @@ pub enum Error {
 /// # Errors
 /// See [`Error`].
 pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    let tls = args.tls.start()?;
     let (listener, bound) = listen(SocketAddr::new(args.listen, args.http_port)).await?;
     let stats_address = SocketAddr::new(args.listen, args.stats_port);
     let listen_error = |source| Error::Listen { address: stats_address, source };
-    let stats = Server::bind(stats_address, Limits::default()).await.map_err(listen_error)?;
+    let stats =
+        Server::bind(stats_address, Limits::default()).await.map_err(listen_error)?.with_tls(tls.server.clone());
     let stats_bound = stats.local_address().map_err(listen_error)?;
     let name = args.name(bound.port());
     tracing::info!(%bound, stats = %stats_bound, name, "load balancer listens");
@@ -78,7 +84,8 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let switch = Arc::new(Switch::new(shares.idle));
     let doors = Doors::new(Arc::clone(&switch), shares.clients);
     let ports = Ports::new(doors.clone(), args.listen, vec![bound.port(), stats_bound.port()], stop.clone());
-    let follower = Follower::new(&args.paas_url, &name, Groups::of(&args.group), Arc::clone(&switch), ports);
+    let follower =
+        Follower::new(&args.paas_url, tls.security(), &name, Groups::of(&args.group), Arc::clone(&switch), ports);
     let loaded = follower.loaded();
 
     let mut serving = tokio::spawn(doors.clone().serve(listener, Entrance::Names, Mode::Http, stop.clone()));

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use attica_core_api::client::Detection;
+use attica_core_api::http::TlsArgs;
 use attica_core_api::v1::{FrameworkCapability, FrameworkCapabilityType, FrameworkId, FrameworkInfo};
 use attica_core_store::Database;
 use attica_paas_api::info::Settings;
@@ -62,6 +63,14 @@ pub struct Args {
     #[arg(long, env = "MARATHON_MAX_RUNNING_DEPLOYMENTS", value_name = "NUMBER", default_value_t = 100)]
     pub max_running_deployments: usize,
 
+    /// What proves to masters and agents who this is: `{"principal": "…", "secret": "…"}`, or a bearer token; read again when it changes
+    #[arg(long, env = "ATTICA_MASTER_CREDENTIAL_FILE", value_name = "PATH")]
+    pub master_credential_file: Option<PathBuf>,
+
+    /// Certificates
+    #[command(flatten)]
+    pub tls: TlsArgs,
+
     /// Write the bound address here, as `ip:port` and a newline, once this process answers
     #[arg(long, env = "ATTICA_PAAS_READY_FILE", value_name = "PATH")]
     pub ready_file: Option<PathBuf>,
@@ -82,7 +91,7 @@ impl Args {
     }
 
     /// The settings in effect, as clients read them.
-    pub(super) fn settings(&self, bound: SocketAddr) -> Settings {
+    pub(super) fn settings(&self, bound: SocketAddr, master_scheme: &str) -> Settings {
         Settings {
             checkpoint: true,
             executor: "//cmd".to_owned(),
@@ -97,14 +106,16 @@ impl Args {
             mesos_user: self.mesos_user.clone(),
             mesos_role: self.mesos_role.clone(),
             mesos_leader_ui_url: match &self.master {
-                Detection::Addresses(addresses) => addresses.first().map(|master| format!("http://{master}/")),
+                Detection::Addresses(addresses) => {
+                    addresses.first().map(|master| format!("{master_scheme}://{master}/"))
+                }
                 Detection::ZooKeeper(_) => None,
             },
         }
     }
 
     /// How the framework describes itself to the master.
-    pub(super) fn framework(&self, id: Option<FrameworkId>, address: &str) -> FrameworkInfo {
+    pub(super) fn framework(&self, id: Option<FrameworkId>, scheme: &str, address: &str) -> FrameworkInfo {
         let capabilities = [
             FrameworkCapabilityType::MultiRole,
             FrameworkCapabilityType::PartitionAware,
@@ -118,7 +129,7 @@ impl Args {
             checkpoint: true,
             roles: vec![self.mesos_role.clone()],
             hostname: address.rsplit_once(':').map(|(host, _)| host.to_owned()),
-            webui_url: Some(format!("http://{address}")),
+            webui_url: Some(format!("{scheme}://{address}")),
             capabilities: capabilities.map(|capability| FrameworkCapability { r#type: Some(capability) }).to_vec(),
             ..FrameworkInfo::default()
         }

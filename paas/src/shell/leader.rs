@@ -24,7 +24,7 @@ use uuid::Uuid;
 use super::args::Args;
 use super::delivery::Delivery;
 use super::driver::{self, Clock};
-use super::link::MasterLink;
+use super::link::{MasterLink, Masters};
 use crate::engine::{Border, Config, Engine};
 use crate::events::{Bus, History, Memory};
 use crate::http::{Leading, Service, Traffic};
@@ -88,7 +88,7 @@ impl Reign {
         let lead = leadership.lead();
         let pool = args.postgres_url.pool("attica paas reads", READING_CONNECTIONS);
         let snapshot = tables::load(&pool).await.map_err(LeaderError::Load)?;
-        let framework = args.framework(snapshot.framework_id.clone(), &service.address);
+        let framework = args.framework(snapshot.framework_id.clone(), service.scheme, &service.address);
         let model = Arc::new(ReadModel::new(Uuid::new_v4(), lead.seq));
         let fold = Fold::new(snapshot.clone(), &model);
         let bus = Arc::new(Bus::new(lead.seq, Memory::default()));
@@ -101,7 +101,8 @@ impl Reign {
         let writer_state = writer.watch();
         let (writes, pending) = mpsc::channel(WAITING_WRITES_MAX);
         let (inputs, scheduler_inputs) = mpsc::channel(WAITING_EVENTS_MAX);
-        let (link, refused) = MasterLink::start(args.master.clone(), framework, inputs, Arc::clone(&service.metrics));
+        let masters = Masters { detection: args.master.clone(), security: service.security.clone() };
+        let (link, refused) = MasterLink::start(masters, framework, inputs, Arc::clone(&service.metrics));
         let delivery = Delivery { fold, model: Arc::clone(&model), bus: Arc::clone(&bus), link };
         let delivery = tokio::spawn(delivery.run(committed));
         let stop = CancellationToken::new();

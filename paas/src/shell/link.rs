@@ -8,6 +8,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 use attica_core_api::client::{self, CallError, Calls, Detection, Signal};
+use attica_core_api::http::Security;
 use attica_core_api::scheduler::{Call, CallType, Event, EventType, Subscribed};
 use attica_core_api::v1::{FrameworkId, FrameworkInfo};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -25,6 +26,14 @@ const LANE_CALLS_MAX: usize = 16_384;
 /// What Mesos says to a framework that it has removed.
 const REMOVED: &str = "Framework has been removed";
 
+/// Whom to subscribe with.
+pub(super) struct Masters {
+    /// How they are found.
+    pub(super) detection: Detection,
+    /// What proves to them who this is.
+    pub(super) security: Security,
+}
+
 /// Sends calls. Dropping it ends the subscription.
 pub(super) struct MasterLink {
     /// Everything whose order matters.
@@ -38,7 +47,7 @@ pub(super) struct MasterLink {
 impl MasterLink {
     /// Subscribes, in the background. The receiver resolves with the master's words when it refuses the framework for good.
     pub(super) fn start(
-        masters: Detection,
+        masters: Masters,
         framework: FrameworkInfo,
         inputs: mpsc::Sender<Input>,
         metrics: Arc<Metrics>,
@@ -162,7 +171,7 @@ impl Outlet {
 }
 
 struct Subscriber {
-    masters: Detection,
+    masters: Masters,
     framework: FrameworkInfo,
     inputs: mpsc::Sender<Input>,
     current: watch::Sender<Option<Calls>>,
@@ -173,7 +182,10 @@ struct Subscriber {
 impl Subscriber {
     async fn run(mut self, refused: oneshot::Sender<String>) {
         loop {
-            let config = client::Config::new(self.masters.clone(), self.framework.clone());
+            let config = client::Config {
+                security: self.masters.security.clone(),
+                ..client::Config::new(self.masters.detection.clone(), self.framework.clone())
+            };
             let (calls, mut signals) = client::connect(config);
             self.current.send_replace(Some(calls));
             let mut connected = false;

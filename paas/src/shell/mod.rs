@@ -22,7 +22,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use attica_core_api::http::{Client, Limits, Protocol, ReadyFileError, Server, write_ready_file};
+use attica_core_api::http::tls::TlsError;
+use attica_core_api::http::{
+    Client, CredentialFileError, Limits, Protocol, ReadyFileError, Server, write_ready_file,
+};
 use attica_core_store::election::{self, Election, ElectionError, LeaseTime, PostgresElection};
 use attica_core_store::migrations::{self, MigrationError};
 use attica_core_store::{Database, LeaderRole};
@@ -53,6 +56,12 @@ pub enum Error {
         /// The highest port.
         max: u16,
     },
+    /// The certificates cannot be used.
+    #[error("TLS cannot be used")]
+    Tls(#[from] TlsError),
+    /// What proves who this is cannot be used.
+    #[error("--master-credential-file cannot be used")]
+    Credential(#[from] CredentialFileError),
     /// The address is taken, or not one of this machine.
     #[error("cannot listen on {address}")]
     Listen {
@@ -92,19 +101,27 @@ pub async fn run(args: Args, console: Router, shutdown: impl Future<Output = ()>
         return Err(Error::PortRange { min: args.local_port_min, max: args.local_port_max });
     }
     let listen_error = |source| Error::Listen { address: args.listen, source };
-    let server = Server::bind(args.listen, Limits::default()).await.map_err(listen_error)?;
+    let tls = args.tls.start()?;
+    let security = match &args.master_credential_file {
+        Some(path) => tls.security().with_credential_file(path)?,
+        None => tls.security(),
+    };
+    let server = Server::bind(args.listen, Limits::default()).await.map_err(listen_error)?.with_tls(tls.server.clone());
     let bound = server.local_address().map_err(listen_error)?;
     let address = args.address(bound);
     let mut candidate =
         PostgresElection::new(args.postgres_url.clone(), LeaderRole::Paas, address.clone(), LeaseTime::default());
     let (leading, leading_seen) = watch::channel(None);
     let service = Arc::new(Service {
-        settings: args.settings(bound),
+        settings: args.settings(bound, security.scheme()),
         rules: Rules { role: args.mesos_role.clone() },
         leading: leading_seen.clone(),
         leader: candidate.leader(),
-        client: Client::new(Protocol::Http1, PROXY_TIMEOUT),
-        agents: Agents::new(args.master.clone()),
+        scheme: tls.scheme(),
+        client: Client::secured(Protocol::Http1, PROXY_TIMEOUT, tls.security()),
+        agents: Agents::new(args.master.clone(), security.clone()),
+        agent_client: Client::secured(Protocol::Http1, PROXY_TIMEOUT, security.clone()),
+        security,
         metrics: Arc::new(Metrics::default()),
         abdication: Arc::new(Notify::new()),
         address,

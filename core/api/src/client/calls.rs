@@ -7,7 +7,6 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::masters::uri;
 use super::{Backoff, STREAM_ID_HEADER};
 use crate::http::{Client, ClientError, MediaType};
 use crate::scheduler::{
@@ -94,7 +93,7 @@ impl Calls {
     }
 
     async fn attempt(&self, subscription: &Subscription, body: Bytes) -> Result<(), CallError> {
-        let Some(uri) = uri(&subscription.authority, PATH) else {
+        let Some(uri) = self.client.uri(&subscription.authority, PATH) else {
             return Err(CallError::Unavailable { text: format!("{} is not an address", subscription.authority) });
         };
         let mut headers = HeaderMap::new();

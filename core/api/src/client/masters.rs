@@ -44,7 +44,7 @@ impl FromStr for Detection {
         let address = |text: &str| {
             let has_port =
                 text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-            let is_plain = has_port && uri(text, "/").is_some();
+            let is_plain = has_port && is_authority(text);
             is_plain.then(|| text.to_owned()).ok_or_else(|| InvalidDetection::Address(text.to_owned()))
         };
         text.split(',').map(address).collect::<Result<Vec<String>, _>>().map(Detection::Addresses)
@@ -178,18 +178,19 @@ fn authority_of(info: &MasterInfo) -> Option<String> {
     Some(format!("{host}:{}", info.port))
 }
 
-/// The `host:port` in a `Location`: `//host:port/…`, `http://host:port/…` or bare.
+/// The `host:port` in a `Location`: `//host:port/…`, `http://host:port/…` (or `https:`) or bare.
 pub fn authority(headers: &HeaderMap) -> Option<String> {
     let location = headers.get(header::LOCATION)?.to_str().ok()?;
-    let rest = location.strip_prefix("http:").unwrap_or(location).trim_start_matches('/');
+    let rest = location.strip_prefix("https:").or_else(|| location.strip_prefix("http:")).unwrap_or(location);
+    let rest = rest.trim_start_matches('/');
     let authority = rest.split(['/', '?']).next().filter(|authority| !authority.is_empty())?;
-    // Only what can be part of an address; anything else would fail later and less clearly.
-    uri(authority, "/").map(|_| authority.to_owned())
+    // Anything else would fail later and less clearly.
+    is_authority(authority).then(|| authority.to_owned())
 }
 
-/// The address of a path at a master.
-pub fn uri(authority: &str, path: &str) -> Option<Uri> {
-    Uri::builder().scheme("http").authority(authority).path_and_query(path).build().ok()
+/// Whether this can be the `host:port` of an address.
+fn is_authority(text: &str) -> bool {
+    Uri::builder().scheme("http").authority(text).path_and_query("/").build().is_ok()
 }
 
 #[cfg(test)]
@@ -202,7 +203,9 @@ mod tests {
             let headers = HeaderMap::from_iter([(header::LOCATION, location.parse().unwrap())]);
             authority(&headers)
         };
-        for location in ["//a:5050/api/v1/scheduler", "//a:5050", "http://a:5050/x?y", "a:5050", "a:5050/x"] {
+        for location in
+            ["//a:5050/api/v1/scheduler", "//a:5050", "http://a:5050/x?y", "https://a:5050/x", "a:5050", "a:5050/x"]
+        {
             assert_eq!(parsed(location).as_deref(), Some("a:5050"), "{location}");
         }
         assert_eq!(parsed("//[::1]:5050/x").as_deref(), Some("[::1]:5050"));

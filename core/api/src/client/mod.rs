@@ -48,12 +48,12 @@ use std::time::Duration;
 
 pub use backoff::Backoff;
 pub use calls::{CallError, Calls};
-pub use masters::{Detection, InvalidDetection, Masters, Pause, authority, uri};
+pub use masters::{Detection, InvalidDetection, Masters, Pause, authority};
 pub use reconciler::Reconciler;
 pub use records::{Records, StreamError};
 pub use subscription::{Disconnection, Signal, Signals};
 
-use crate::http::MediaType;
+use crate::http::{MediaType, Security};
 use crate::v1::FrameworkInfo;
 
 /// The header that names a scheduler's stream.
@@ -74,6 +74,8 @@ pub struct Config {
     pub backoff: Backoff,
     /// How long a call may take, retries included.
     pub call_timeout: Duration,
+    /// What proves the framework's name to the master, and whether connections are encrypted.
+    pub security: Security,
     /// Events that wait to be picked up; when it is full the stream is not read any further.
     pub queue_events: usize,
 }
@@ -89,6 +91,7 @@ impl Config {
             // There are few frameworks, and nothing moves while one waits.
             backoff: Backoff { longest: Duration::from_secs(1), ..Backoff::default() },
             call_timeout: Duration::from_secs(10),
+            security: Security::default(),
             queue_events: 1024,
         }
     }

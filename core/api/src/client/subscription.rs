@@ -97,14 +97,14 @@ pub(super) fn start(config: Config) -> (Calls, Signals) {
     let (current, seen) = watch::channel(None);
     let (signals, queue) = mpsc::channel(config.queue_events.max(1));
     let calls = Calls {
-        client: Client::new(Protocol::Http1, config.call_timeout),
+        client: Client::secured(Protocol::Http1, config.call_timeout, config.security.clone()),
         media: config.media,
         timeout: config.call_timeout,
         current: seen,
     };
     let subscriber = Subscriber {
         masters: Masters::new(config.masters.clone()),
-        client: Client::new(Protocol::Http1, SUBSCRIBE_TIMEOUT),
+        client: Client::secured(Protocol::Http1, SUBSCRIBE_TIMEOUT, config.security.clone()),
         config,
         current,
         signals,
@@ -190,7 +190,7 @@ impl Subscriber {
     async fn ask(&mut self) -> Result<Answer, Disconnection> {
         let authority = self.masters.current().ok_or(Disconnection::NoLeader)?.to_owned();
         let uri =
-            masters::uri(&authority, PATH).ok_or(Disconnection::Protocol("a master's address is not host:port"))?;
+            self.client.uri(&authority, PATH).ok_or(Disconnection::Protocol("a master's address is not host:port"))?;
         let media = self.config.media;
         let headers = HeaderMap::from_iter([
             (header::CONTENT_TYPE, media.header_value()),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use http::{HeaderMap, Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -11,7 +11,8 @@ use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::BoxError;
+use super::tls::Connector;
+use super::{BoxError, Security};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Half the server's patience with idle connections would do; most proxies close them after a minute.
@@ -26,7 +27,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(10);
 pub enum Protocol {
     /// A connection per request in flight, kept and used again.
     Http1,
-    /// HTTP/2 without TLS, known beforehand: one connection for everything, streams included.
+    /// HTTP/2, known beforehand: one connection for everything, streams included.
     Http2,
 }
 
@@ -36,8 +37,9 @@ pub type ResponseBody = Incoming;
 /// Cheap to clone; clones share their connections.
 #[derive(Clone)]
 pub struct Client {
-    inner: legacy::Client<HttpConnector, Full<Bytes>>,
+    inner: legacy::Client<Connector, Full<Bytes>>,
     timeout: Duration,
+    security: Security,
 }
 
 /// Why there is no response.
@@ -87,6 +89,11 @@ impl ClientError {
 impl Client {
     /// A client whose requests wait at most `timeout` for the head of a response; bodies may stream for ever.
     pub fn new(protocol: Protocol, timeout: Duration) -> Client {
+        Client::secured(protocol, timeout, Security::default())
+    }
+
+    /// The same, with what proves its name and lets it encrypt.
+    pub fn secured(protocol: Protocol, timeout: Duration, security: Security) -> Client {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -102,7 +109,13 @@ impl Client {
                     .http2_keep_alive_interval(PING_INTERVAL);
             }
         }
-        Client { inner: builder.build(connector), timeout }
+        let connector = Connector::new(connector, security.tls.clone(), protocol);
+        Client { inner: builder.build(connector), timeout, security }
+    }
+
+    /// The address of a path at `host:port`, which this client asks with or without TLS; `None` when there can be no such address.
+    pub fn uri(&self, authority: &str, path: &str) -> Option<Uri> {
+        Uri::builder().scheme(self.security.scheme()).authority(authority).path_and_query(path).build().ok()
     }
 
     /// POSTs `body`. Any status is a response; redirects are not followed.
@@ -132,6 +145,9 @@ impl Client {
         *request.headers_mut() = headers;
         // Derived from the body; a copied header could contradict it.
         request.headers_mut().remove(CONTENT_LENGTH);
+        if let Some(authorization) = self.security.authorization() {
+            request.headers_mut().entry(AUTHORIZATION).or_insert(authorization);
+        }
         let authority = || uri.authority().map(ToString::to_string).unwrap_or_default();
         match tokio::time::timeout(self.timeout, self.inner.request(request)).await {
             Ok(Ok(response)) => Ok(response),

@@ -22,6 +22,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tower::{Service, ServiceExt};
 
+use super::tls::{ClientName, ServerTls, Wire};
 use super::{BoxError, Limits, RequestBody};
 
 /// After a failed accept (out of files, mostly): long enough not to spin, short enough to recover at once.
@@ -34,6 +35,7 @@ const PEER_TIMEOUT_MS: u32 = 60_000;
 pub struct Server {
     listener: TcpListener,
     limits: Limits,
+    tls: Option<ServerTls>,
 }
 
 /// The HTTP/1.1 connection a request came on, found in its extensions. HTTP/2 requests carry none: their connection
@@ -57,7 +59,12 @@ impl Server {
     pub async fn bind(address: SocketAddr, limits: Limits) -> io::Result<Server> {
         let listener = TcpListener::bind(address).await?;
         set_options(&listener)?;
-        Ok(Server { listener, limits })
+        Ok(Server { listener, limits, tls: None })
+    }
+
+    /// Encrypts its connections, or does not (`None`).
+    pub fn with_tls(self, tls: Option<ServerTls>) -> Server {
+        Server { tls, ..self }
     }
 
     /// Where it listens, with the real port.
@@ -74,7 +81,7 @@ impl Server {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let Server { listener, limits } = self;
+        let Server { listener, limits, tls } = self;
         let builder = connection_builder(&limits);
         let slots = Arc::new(Semaphore::new(limits.max_connections));
         let graceful = GracefulShutdown::new();
@@ -87,11 +94,14 @@ impl Server {
                 accepted = accept(&listener, &slots) => accepted,
             };
             let Some((stream, peer, slot)) = accepted else { continue };
-            let aborted = Arc::new(Notify::new());
-            let seen_request = Arc::new(AtomicBool::new(false));
-            let handler = service_fn(handler(service.clone(), limits, peer, aborted.clone(), seen_request.clone()));
-            let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), handler).into_owned());
+            let (builder, service, tls, watcher) = (builder.clone(), service.clone(), tls.clone(), graceful.watcher());
             connections.spawn(async move {
+                let Some((stream, client)) = greet(stream, tls, &limits).await else { return };
+                let aborted = Arc::new(Notify::new());
+                let seen_request = Arc::new(AtomicBool::new(false));
+                let caller = Caller { peer, client, aborted: aborted.clone(), seen_request: seen_request.clone() };
+                let handler = service_fn(handler(service, limits, caller));
+                let connection = watcher.watch(builder.serve_connection(TokioIo::new(stream), handler).into_owned());
                 tokio::select! {
                     ended = connection => if let Err(error) = ended {
                         tracing::debug!(error, "connection ended");
@@ -161,23 +171,46 @@ async fn accept(
     }
 }
 
-/// The hyper service of one connection: notes the first request, limits bodies, names the connection.
+/// The connection as requests are read from it: decrypted, if there is a certificate.
+async fn greet(stream: TcpStream, tls: Option<ServerTls>, limits: &Limits) -> Option<(Wire, Option<ClientName>)> {
+    let Some(tls) = tls else { return Some((Wire::Plain(stream), None)) };
+    match tls.accept(stream, limits.first_request_timeout).await {
+        Ok(greeted) => Some(greeted),
+        Err(error) => {
+            tracing::debug!(%error, "connection ended: no TLS handshake");
+            None
+        }
+    }
+}
+
+/// Whose requests come on a connection.
+struct Caller {
+    peer: PeerAddress,
+    client: Option<ClientName>,
+    aborted: Arc<Notify>,
+    seen_request: Arc<AtomicBool>,
+}
+
+/// The hyper service of one connection: notes the first request, limits bodies, names the connection and who is behind it.
 fn handler<S>(
     service: S,
     limits: Limits,
-    peer: PeerAddress,
-    aborted: Arc<Notify>,
-    seen_request: Arc<AtomicBool>,
+    caller: Caller,
 ) -> impl Fn(Request<Incoming>) -> tower::util::Oneshot<S, Request<RequestBody>>
 where
     S: Service<Request<RequestBody>> + Clone,
 {
     move |request| {
-        seen_request.store(true, Ordering::Relaxed);
+        caller.seen_request.store(true, Ordering::Relaxed);
         let mut request = request.map(|body| RequestBody::new(body, limits));
-        request.extensions_mut().insert(peer);
-        if request.version() < Version::HTTP_2 {
-            request.extensions_mut().insert(Connection(aborted.clone()));
+        let version = request.version();
+        let extensions = request.extensions_mut();
+        extensions.insert(caller.peer);
+        if let Some(client) = &caller.client {
+            extensions.insert(client.clone());
+        }
+        if version < Version::HTTP_2 {
+            extensions.insert(Connection(caller.aborted.clone()));
         }
         service.clone().oneshot(request)
     }

@@ -16,7 +16,7 @@ mod wire;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use attica_core_api::http::ResponseBody;
+use attica_core_api::http::{ResponseBody, Security};
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use tokio::sync::watch;
@@ -90,9 +90,17 @@ impl Drop for Posting {
 }
 
 impl Follower {
-    pub(super) fn new(addresses: &[String], name: &str, groups: Groups, switch: Arc<Switch>, ports: Ports) -> Self {
+    pub(super) fn new(
+        addresses: &[String],
+        security: Security,
+        name: &str,
+        groups: Groups,
+        switch: Arc<Switch>,
+        ports: Ports,
+    ) -> Self {
+        let service = |address: &String| ServiceLayer::new(address, security.clone());
         Self {
-            addresses: addresses.iter().map(|address| ServiceLayer::new(address)).collect(),
+            addresses: addresses.iter().map(service).collect(),
             name: name.into(),
             table: Table::new(groups),
             knowledge: Knowledge::None,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use attica_core_api::http::{Client, ClientError, Protocol, ResponseBody};
+use attica_core_api::http::{Client, ClientError, Protocol, ResponseBody, Security};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri};
@@ -53,7 +53,7 @@ pub(super) enum FollowError {
 #[derive(Clone)]
 pub(super) struct ServiceLayer {
     client: Client,
-    /// `http://host:port`
+    /// `http://host:port` or `https://host:port`
     base: String,
 }
 
@@ -64,8 +64,11 @@ struct Acknowledgement<'a> {
 }
 
 impl ServiceLayer {
-    pub(super) fn new(base: &str) -> Self {
-        Self { client: Client::new(Protocol::Http1, ANSWER_TIMEOUT), base: base.trim_end_matches('/').to_owned() }
+    pub(super) fn new(base: &str, security: Security) -> Self {
+        Self {
+            client: Client::secured(Protocol::Http1, ANSWER_TIMEOUT, security),
+            base: base.trim_end_matches('/').to_owned(),
+        }
     }
 
     /// All apps, and the event as of which they are.
@@ -142,10 +145,10 @@ impl ServiceLayer {
     }
 }
 
-/// `http://host:port` of an absolute address.
+/// `http://host:port` (or `https:`) of an absolute address.
 fn origin(location: &str) -> Option<String> {
     let uri: Uri = location.parse().ok()?;
-    Some(format!("http://{}", uri.authority()?))
+    Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?))
 }
 
 fn position(response: &Response<ResponseBody>) -> Result<EventId, FollowError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attica_core_api::http::stream::{self, StreamBody, StreamLimits, StreamSender};
-use attica_core_api::http::{Connection, Limits, MediaType, RequestBody, Server, read_body};
+use attica_core_api::http::{Connection, Limits, MediaType, RequestBody, Security, Server, read_body};
 use attica_core_api::scheduler::{Call, CallType, Event, EventType};
 use attica_core_api::v1::{FrameworkId, FrameworkInfo, MasterInfo};
 use attica_core_api::{decode_proto, encode_proto, recordio};
@@ -15,7 +15,7 @@ use http_body_util::{Either, Full};
 use tokio::sync::mpsc;
 use tower::service_fn;
 
-use super::super::link::MasterLink;
+use super::super::link::{MasterLink, Masters};
 use super::site::PATIENCE;
 use crate::engine::Input;
 use crate::http::Metrics;
@@ -69,7 +69,12 @@ async fn a_call_that_may_be_lost_begins_a_new_subscription() {
     let (address, mut calls) = start_master().await;
     let framework = FrameworkInfo { name: "test".into(), ..FrameworkInfo::default() };
     let (inputs, mut seen) = mpsc::channel(16);
-    let (link, _refused) = MasterLink::start(vec![address].into(), framework, inputs, Arc::new(Metrics::default()));
+    let (link, _refused) = MasterLink::start(
+        Masters { detection: vec![address].into(), security: Security::default() },
+        framework,
+        inputs,
+        Arc::new(Metrics::default()),
+    );
     let mut next_call = async || tokio::time::timeout(PATIENCE, calls.recv()).await.unwrap().unwrap();
     let mut next_input = async || tokio::time::timeout(PATIENCE, seen.recv()).await.unwrap().unwrap();
     let is_subscribed =
@@ -110,7 +115,12 @@ async fn a_framework_that_was_removed_registers_anew() {
     let id = Some(FrameworkId::from("removed"));
     let framework = FrameworkInfo { name: "test".into(), id, ..FrameworkInfo::default() };
     let (inputs, mut seen) = mpsc::channel(16);
-    let (_link, _refused) = MasterLink::start(vec![address].into(), framework, inputs, Arc::new(Metrics::default()));
+    let (_link, _refused) = MasterLink::start(
+        Masters { detection: vec![address].into(), security: Security::default() },
+        framework,
+        inputs,
+        Arc::new(Metrics::default()),
+    );
     let mut next_input = async || tokio::time::timeout(PATIENCE, seen.recv()).await.unwrap().unwrap();
     assert!(matches!(next_input().await, Input::FrameworkRemoved));
     assert!(matches!(next_input().await, Input::Disconnected));

@@ -9,7 +9,6 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::super::calls::MAX_TEXT_BYTES;
-use super::super::masters::uri;
 use super::super::{Backoff, Records};
 use super::{Environment, Executor};
 use crate::encode_proto;
@@ -196,7 +195,7 @@ impl Session {
     }
 
     async fn post(&self, call: &Call) -> Result<http::Response<crate::http::ResponseBody>, ()> {
-        let uri = uri(&self.environment.agent, PATH).ok_or(())?;
+        let uri = self.client.uri(&self.environment.agent, PATH).ok_or(())?;
         let media = MediaType::Protobuf.header_value();
         let mut headers = HeaderMap::from_iter([(header::CONTENT_TYPE, media.clone()), (header::ACCEPT, media)]);
         let bearer = self.environment.token.as_ref().map(|token| HeaderValue::try_from(format!("Bearer {token}")));

@@ -2,6 +2,7 @@ mod bus;
 
 use std::sync::Arc;
 
+use attica_core_api::http::Security;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +26,7 @@ impl Site {
         let switch = Arc::new(Switch::new(100));
         let doors = Doors::new(Arc::clone(&switch), 100);
         let ports = Ports::new(doors, [127, 0, 0, 1].into(), Vec::new(), CancellationToken::new());
-        let follower = Follower::new(addresses, "test", Groups::All, Arc::clone(&switch), ports);
+        let follower = Follower::new(addresses, Security::default(), "test", Groups::All, Arc::clone(&switch), ports);
         Self { switch, task: tokio::spawn(follower.run()) }
     }
 

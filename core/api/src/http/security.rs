@@ -1,0 +1,120 @@
+//! How a client proves who it is, and whom it believes.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
+use rustls::ClientConfig;
+
+use super::reload::{Current, watch_files};
+use crate::auth::{Credential, CredentialsError};
+
+/// What a [`Client`](super::Client) brings along; nothing by default. Cheap to clone. It never shows what is secret.
+#[derive(Clone, Default)]
+pub struct Security {
+    /// Encrypts, and knows whom to believe.
+    pub tls: Option<ClientTls>,
+    /// The value of `Authorization`.
+    authorization: Option<Current<HeaderValue>>,
+}
+
+/// The client's side of TLS: whom it believes, and its own certificate. Read again when the files change.
+#[derive(Clone)]
+pub struct ClientTls(pub(super) Current<ClientConfig>);
+
+/// A credential that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialFileError {
+    /// The file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is no credential.
+    #[error("the credential in {} cannot be used", path.display())]
+    Credential {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: CredentialsError,
+    },
+    /// A header cannot hold it.
+    #[error("the token in {} has characters that no HTTP header can have", path.display())]
+    Token {
+        /// Which.
+        path: PathBuf,
+    },
+}
+
+impl Security {
+    /// Proves a name with its secret (HTTP basic).
+    pub fn with_credential(mut self, credential: &Credential) -> Security {
+        let (_, current) = tokio::sync::watch::channel(Arc::new(basic(credential)));
+        self.authorization = Some(current);
+        self
+    }
+
+    /// Proves what a file holds, and follows it when it changes: a credential in Mesos's JSON, `{"principal": …, "secret": …}`, or
+    /// else a bearer token.
+    pub fn with_credential_file(mut self, path: &Path) -> Result<Security, CredentialFileError> {
+        let file = path.to_owned();
+        self.authorization = Some(watch_files("credential", vec![path.to_owned()], move || authorization(&file))?);
+        Ok(self)
+    }
+
+    /// Encrypts.
+    pub fn with_tls(mut self, tls: Option<ClientTls>) -> Security {
+        self.tls = tls;
+        self
+    }
+
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    pub(super) fn authorization(&self) -> Option<HeaderValue> {
+        self.authorization.as_ref().map(|current| HeaderValue::clone(&current.borrow()))
+    }
+}
+
+impl fmt::Debug for Security {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Security")
+            .field("tls", &self.tls.is_some())
+            .field("authorization", &self.authorization.is_some())
+            .finish()
+    }
+}
+
+fn authorization(path: &Path) -> Result<HeaderValue, CredentialFileError> {
+    let read = std::fs::read_to_string(path);
+    let text = read.map_err(|source| CredentialFileError::Read { path: path.to_owned(), source })?;
+    if text.trim_start().starts_with('{') {
+        let credential = Credential::parse(&text);
+        let credential =
+            credential.map_err(|source| CredentialFileError::Credential { path: path.to_owned(), source })?;
+        return Ok(basic(&credential));
+    }
+    let mut value = HeaderValue::try_from(format!("Bearer {}", text.trim()))
+        .map_err(|_| CredentialFileError::Token { path: path.to_owned() })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn basic(credential: &Credential) -> HeaderValue {
+    let pair = format!("{}:{}", credential.principal, credential.secret.expose());
+    let value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)));
+    let Ok(mut value) = value else { unreachable!("base64 is allowed in a header") };
+    value.set_sensitive(true);
+    value
+}
