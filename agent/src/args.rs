@@ -3,8 +3,11 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use attica_core_api::auth::Realm;
 use attica_core_api::client::Detection;
 use attica_core_api::http::TlsArgs;
+use attica_core_api::http::guard::{Guard, GuardError, GuardFiles};
+use attica_core_api::http::tls::Tls;
 
 /// Runs tasks on this machine for a master.
 #[derive(Clone, Debug, clap::Args)]
@@ -68,10 +71,32 @@ pub struct Args {
     /// What proves to the master who this is: `{"principal": "…", "secret": "…"}`, or a bearer token; read again when it changes
     #[arg(long, env = "MESOS_CREDENTIAL", value_name = "FILE")]
     pub credential: Option<PathBuf>,
+    /// Names and passwords of those who may look at this agent: {"credentials": [{"principal": "…", "secret": "…"}]}
+    #[arg(long, env = "MESOS_HTTP_CREDENTIALS", value_name = "FILE")]
+    pub http_credentials: Option<PathBuf>,
+    /// The key, of at least 32 bytes, that bearer tokens are signed with (HS256); the name is in the claim `sub`
+    #[arg(long, env = "MESOS_JWT_SECRET_KEY", value_name = "FILE")]
+    pub jwt_secret_key: Option<PathBuf>,
+    /// Whether who looks at this agent has to prove a name
+    #[arg(long, env = "MESOS_AUTHENTICATE_HTTP_READONLY", value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub authenticate_http_readonly: bool,
     /// Certificates
     #[command(flatten)]
     pub tls: TlsArgs,
     /// File to write `ip:port` to once the agent answers
     #[arg(long, env = "ATTICA_READY_FILE", value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
+}
+
+impl Args {
+    /// Reads the files that say who may look, and watches them.
+    pub(crate) fn guard(&self, tls: &Tls) -> Result<Guard, GuardError> {
+        let files = GuardFiles {
+            credentials: self.http_credentials.clone(),
+            token_key: self.jwt_secret_key.clone(),
+            acls: None,
+        };
+        let realms = self.authenticate_http_readonly.then_some(Realm::AgentReadonly);
+        Guard::start(files, realms, tls.client_certificates())
+    }
 }

@@ -1,6 +1,7 @@
 //! What the agent shows over HTTP: its state, its tasks' use of the machine, and their files; and the executor API. Every path is also served beneath
 //! `/slave(1)`, and the older ones with `.json` behind them, as clients of Mesos's agent expect.
 
+mod entrance;
 mod executor;
 mod files;
 mod mode;
@@ -10,6 +11,7 @@ pub(crate) mod view;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use attica_core_api::http::guard::Guard;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -49,7 +51,7 @@ impl IntoResponse for Unavailable {
 }
 
 /// All routes.
-pub(crate) fn router(agent: Agent) -> Router {
+pub(crate) fn router(agent: Agent, guard: Guard) -> Router {
     let routes: [(&str, MethodRouter<Agent>); 9] = [
         ("/health", get(|| async { StatusCode::OK })),
         ("/version", get(|| async { Json(json!({ "version": env!("CARGO_PKG_VERSION") })) })),
@@ -72,7 +74,7 @@ pub(crate) fn router(agent: Agent) -> Router {
     for prefix in ["", "/slave(1)"] {
         router = router.route(&format!("{prefix}/api/v1/executor"), any(executor::call));
     }
-    router.with_state(agent)
+    router.with_state(agent).layer(axum::middleware::from_fn_with_state(guard, entrance::admit))
 }
 
 async fn state(State(agent): State<Agent>) -> Result<Response, Unavailable> {

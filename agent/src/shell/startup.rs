@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use attica_core_api::http::guard::GuardError;
 use attica_core_api::http::tls::TlsError;
 use attica_core_api::http::{CredentialFileError, Limits, Server};
 use attica_core_api::resources::{TextError, parse_attributes};
@@ -60,6 +61,9 @@ pub enum Error {
     /// The certificates cannot be used.
     #[error("TLS cannot be used")]
     Tls(#[from] TlsError),
+    /// Who may look cannot be told.
+    #[error("cannot tell who may look at this agent")]
+    Guard(#[from] GuardError),
     /// What proves who this is cannot be used.
     #[error("--credential cannot be used")]
     Credential(#[from] CredentialFileError),
@@ -110,6 +114,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let listen = |source| Error::Listen { address, source };
     let limits = Limits { max_body_bytes: MAX_BODY_BYTES, ..Limits::default() };
     let tls = args.tls.start()?;
+    let guard = args.guard(&tls)?;
     let security = match &args.credential {
         Some(path) => tls.security().with_credential_file(path)?,
         None => tls.security(),
@@ -156,7 +161,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     tasks.spawn(MasterLink::new(args.master.clone(), security, messages.clone()).run());
     let (end_server, server_end) = oneshot::channel::<()>();
     let usage = Arc::new(isolation::detect(&place.cgroup_parent));
-    let router = http::router(http::Agent { messages: messages.clone(), work_dir: work_dir.clone(), usage });
+    let router = http::router(http::Agent { messages: messages.clone(), work_dir: work_dir.clone(), usage }, guard);
     let serving = tokio::spawn(server.serve(router, async {
         let _ended = server_end.await;
     }));

@@ -137,6 +137,9 @@ pub enum Refusal {
     /// An order that something else is in the way of.
     #[error("{0}")]
     Conflict(String),
+    /// What the framework may not do by the rules.
+    #[error("{0}")]
+    Forbidden(String),
     /// The call, or a part of it, is not built yet.
     #[error("{0} is not supported yet; nothing was changed")]
     NotSupported(&'static str),
@@ -157,7 +160,7 @@ impl Refusal {
             | Self::StreamMismatch { .. }
             | Self::LinkMalformed(_)
             | Self::Invalid(_) => 400,
-            Self::FrameworkNotSubscribed => 403,
+            Self::FrameworkNotSubscribed | Self::Forbidden(_) => 403,
             Self::Missing(_) => 404,
             Self::LinkStale | Self::Conflict(_) => 409,
             Self::NotSupported(_) => 501,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use attica_core_api::auth::Acls;
 use attica_core_api::link;
 use attica_core_api::scheduler::{Command, Subscribe};
 use attica_core_api::v1::FrameworkId;
@@ -94,6 +95,11 @@ pub enum Input {
     LinkClosed {
         /// The stream.
         link: LinkId,
+    },
+    /// Who may do what from now on. What was allowed before stays done.
+    Rules {
+        /// The rules; `None`: everyone may do everything.
+        acls: Option<Arc<Acls>>,
     },
     /// The store takes no writes, or this leader may be deposed: registrations and subscriptions are refused until [`Self::StoreBack`].
     StoreAway,

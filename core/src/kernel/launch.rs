@@ -24,6 +24,10 @@ impl Kernel {
         feedback: Option<&OperationId>,
         out: &mut Effects,
     ) {
+        if let Err(message) = self.authorize_launch(&acceptance.framework, &task) {
+            let (state, reason) = (TaskState::Error, TaskStatusReason::TaskUnauthorized);
+            return self.refuse_task(now, &acceptance.framework, &task, state, reason, message, out);
+        }
         let checked = no_feedback(feedback, "LAUNCH").and_then(|()| {
             complete_executor(&acceptance.framework, task.executor.as_deref_mut());
             self.check_launch(acceptance, &task)
@@ -56,13 +60,18 @@ impl Kernel {
     ) {
         let LaunchGroupOperation { mut executor, task_group } = operation;
         complete_executor(&acceptance.framework, Some(&mut executor));
-        let checked = no_feedback(feedback, "LAUNCH_GROUP")
-            .and_then(|()| self.check_group(acceptance, &executor, &task_group.tasks));
+        let (unauthorized, invalid) = (TaskStatusReason::TaskGroupUnauthorized, TaskStatusReason::TaskGroupInvalid);
+        let permitted = self.authorize_group(&acceptance.framework, &executor, &task_group.tasks);
+        let checked = permitted.map_err(|message| (unauthorized, message)).and_then(|()| {
+            let checked = no_feedback(feedback, "LAUNCH_GROUP")
+                .and_then(|()| self.check_group(acceptance, &executor, &task_group.tasks));
+            checked.map_err(|message| (invalid, message))
+        });
         let Needs { executor: own, task: each } = match checked {
             Ok(needs) => needs,
-            Err(message) => {
+            Err((reason, message)) => {
                 for task in &task_group.tasks {
-                    let (state, reason) = (TaskState::Error, TaskStatusReason::TaskGroupInvalid);
+                    let state = TaskState::Error;
                     self.refuse_task(now, &acceptance.framework, task, state, reason, message.clone(), out);
                 }
                 return;

@@ -18,6 +18,7 @@ mod agent_register;
 mod agent_replaced;
 mod agent_statuses;
 mod agent_tasks;
+mod authorize;
 mod command;
 mod config;
 mod constraints;
@@ -62,9 +63,11 @@ mod validate;
 mod weights;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use attica_allocator::{AgentKey, Allocator, FrameworkKey, Quota, Role};
 pub use attica_core_api::Now;
+use attica_core_api::auth::Acls;
 use attica_core_api::v1::{AgentId, FrameworkId, TaskId};
 use attica_core_api::{Entropy, Tick};
 use uuid::Uuid;
@@ -116,6 +119,8 @@ pub struct Kernel {
     next_agent: u64,
     /// Not durable. Who is asked to leave which agent.
     inverse: Inverse,
+    /// Not durable. Who may do what; `None`: everyone everything.
+    acls: Option<Arc<Acls>>,
     timers: Timers,
     permits: Permits,
     /// Agents that are silent for too long and wait for a permit, oldest first.
@@ -164,6 +169,7 @@ impl Kernel {
                 out.replies.extend(reply.map(|reply| (reply, answer)));
             }
             Input::LinkClosed { link } => self.agent_closed(&link, out),
+            Input::Rules { acls } => self.acls = acls,
             Input::StoreAway => self.store_away(now),
             Input::StoreBack => self.store_back(now),
         }

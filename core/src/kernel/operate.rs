@@ -33,7 +33,8 @@ impl Kernel {
     ) {
         let Acceptance { framework: id, agent, agent_key, role, rest, .. } = acceptance;
         let info = Arc::clone(&self.framework_mut(id).info);
-        let checked = self.check_feedback(id, operation.id.as_ref()).and_then(|()| {
+        let permitted = self.authorize_operation(id, &operation);
+        let checked = permitted.and_then(|()| self.check_feedback(id, operation.id.as_ref())).and_then(|()| {
             let conversion = self.check_operation(Author::Framework(&info, role), agent, &operation)?;
             match rest.converted(&conversion) {
                 Some(left) => Ok((conversion, left)),

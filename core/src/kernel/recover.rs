@@ -48,6 +48,7 @@ impl Kernel {
             next_framework: 0,
             next_agent: 0,
             inverse: Inverse::default(),
+            acls: None,
             timers: Timers::default(),
             permits: Permits::new(config.unreachable_limit),
             silent: VecDeque::new(),

@@ -44,6 +44,7 @@ impl Kernel {
     fn admit(&self, subscribe: &Subscribe) -> Result<Vec<Role>, String> {
         let info = &subscribe.framework_info;
         let roles = check_info(info)?;
+        self.authorize_registration(info)?;
         let Some(id) = info.id.as_ref().filter(|id| !id.as_str().is_empty()) else { return Ok(roles) };
         match self.frameworks.get(id) {
             None => check_id(id.as_str()).map_err(|error| format!("'FrameworkInfo.id' is not valid: {error}"))?,

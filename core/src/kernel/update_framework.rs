@@ -36,6 +36,7 @@ impl Kernel {
         if let Some((name, _)) = fixed.iter().find(|(_, changed)| *changed) {
             return Err(Refusal::Invalid(format!("Updating 'FrameworkInfo.{name}' is unsupported")));
         }
+        self.authorize_registration(&info).map_err(Refusal::Forbidden)?;
         let key = self.framework_key(id);
         let withdrawn = self.allocator.update_framework(key, roles.clone(), capabilities_of(&info));
         self.rescind(withdrawn, out);

@@ -10,6 +10,7 @@ use attica_core_store::Database;
 
 use super::duration::{Milliseconds, parse_duration};
 use super::logging::LogControl;
+use super::security::SecurityArgs;
 
 /// Lead the cluster: take frameworks and agents in, hand out offers, deliver status updates.
 ///
@@ -149,6 +150,10 @@ pub struct Args {
     /// How operators change how much this process logs
     #[arg(skip)]
     pub log_control: LogControl,
+
+    /// Who may come in, and how they may prove it
+    #[command(flatten)]
+    pub security: SecurityArgs,
 
     /// Write the bound address here, as `ip:port` and a newline, once this master answers
     #[arg(long, env = "ATTICA_MASTER_READY_FILE", value_name = "PATH")]

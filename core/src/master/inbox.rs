@@ -53,7 +53,12 @@ impl Inbox {
         MAX_WAITING_REQUESTS - self.room.available_permits()
     }
 
-    /// Tells the kernel that a stream has ended. When the kernel has ended as well there is nobody to tell.
+    /// Waits until the kernel takes nothing any more.
+    pub(super) async fn ended(&self) {
+        self.queue.closed().await
+    }
+
+    /// Tells the kernel that a stream has ended, or that the rules have changed. When the kernel has ended as well there is nobody to tell.
     pub(super) fn notice(&self, input: Input) {
         let _ = self.queue.send(Entry { input, _room: None });
     }

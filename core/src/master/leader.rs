@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
+use attica_core_api::http::guard::Guard;
 use attica_core_api::v1::MasterInfo;
 use attica_core_api::{Entropy, Timestamp};
 use attica_core_store::election::Leadership;
@@ -109,6 +110,8 @@ pub(super) struct Durable {
 pub(super) struct Setup {
     /// Nothing: what is decided ends with this process.
     pub(super) durable: Option<Durable>,
+    /// Who may do what.
+    pub(super) guard: Guard,
     pub(super) config: Config,
     pub(super) heartbeats: Heartbeats,
     /// How many operators may watch.
@@ -119,7 +122,7 @@ pub(super) struct Setup {
 impl Reign {
     /// Reads what the predecessors left, and starts everything.
     pub(super) async fn begin(setup: Setup, leadership: Leadership) -> Result<Reign, LeaderError> {
-        let Setup { durable, config, heartbeats, watchers_limit, elected_at } = setup;
+        let Setup { durable, guard, config, heartbeats, watchers_limit, elected_at } = setup;
         let (lead, lease) = (leadership.lead(), leadership.lease());
         let begun = Instant::now();
         let (database, snapshot) = match durable {
@@ -141,6 +144,9 @@ impl Reign {
         };
         let writer_state = writer.watch();
         let (inbox, inputs) = inbox();
+        // The first input: nobody is judged before the rules are known.
+        inbox.notice(Input::Rules { acls: guard.acls() });
+        tokio::spawn(tell_rules(guard, inbox.clone()));
         let streams = Arc::new(Streams::new(inbox.clone(), heartbeats));
         let waiting = Arc::new(Waiting::default());
         let counters = Arc::new(Counters::default());
@@ -215,6 +221,16 @@ impl Reign {
         self.leadership.resign().await;
         self.leader.streams.finish_all();
         self.leader.model.watchers.finish_all();
+    }
+}
+
+/// Tells the kernel whenever the rules have changed, until it has ended.
+async fn tell_rules(mut guard: Guard, inbox: Inbox) {
+    loop {
+        tokio::select! {
+            () = guard.changed() => inbox.notice(Input::Rules { acls: guard.acls() }),
+            () = inbox.ended() => return,
+        }
     }
 }
 

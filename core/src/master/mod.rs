@@ -22,6 +22,7 @@ mod leader;
 mod logging;
 mod metrics;
 mod routes;
+mod security;
 mod standby;
 mod store_contact;
 mod streams;
@@ -40,6 +41,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use attica_core_api::Timestamp;
+use attica_core_api::http::guard::{Guard, GuardError};
+use attica_core_api::http::tls::TlsError;
 use attica_core_api::http::{Limits, ReadyFileError, Server, write_ready_file};
 use attica_core_store::Database;
 use attica_core_store::election::{self, AnyElection, Election, ElectionError, Leadership};
@@ -52,6 +55,7 @@ pub use duration::Milliseconds;
 pub use identity::MESOS_VERSION;
 pub use leader::LeaderError;
 pub use logging::LogControl;
+pub use security::SecurityArgs;
 pub use standby::FollowError;
 
 use crate::kernel::{Config, RateLimit};
@@ -71,6 +75,12 @@ const SHUTDOWN_GRACE: Duration = Duration::from_millis(200);
 /// Why a master ended.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The certificates cannot be used.
+    #[error("TLS cannot be used")]
+    Tls(#[from] TlsError),
+    /// The credentials or rules cannot be used.
+    #[error("cannot tell who may come in")]
+    Guard(#[from] GuardError),
     /// The address is taken, or not one of this machine.
     #[error("cannot listen on {address}")]
     Listen {
@@ -120,8 +130,10 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     }
     let database = candidacy::database(&args)?;
     let listen_error = |source| Error::Listen { address: args.listen, source };
+    let tls = args.security.tls.start()?;
+    let guard = args.security.guard(&tls)?;
     let limits = Limits { shutdown_grace: SHUTDOWN_GRACE, ..Limits::default() };
-    let server = Server::bind(args.listen, limits).await.map_err(listen_error)?;
+    let server = Server::bind(args.listen, limits).await.map_err(listen_error)?.with_tls(tls.server);
     let bound = server.local_address().map_err(listen_error)?;
     let identity = Arc::new(Identity::new(&args, bound).await);
     let address = identity.advertise.to_string();
@@ -133,6 +145,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         files: Files::of(args.external_log_file.clone()),
         standing: standing_seen.clone(),
         elected: election.leader(),
+        guard: guard.clone(),
     };
     tracing::info!(%bound, advertise = %address, "master listens");
 
@@ -147,7 +160,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         standing: standing_seen,
         elected: election.leader(),
     };
-    let candidate = Candidate { args, identity, database, election, standing };
+    let candidate = Candidate { args, identity, guard, database, election, standing };
     let shutdown = pin!(shutdown);
     tokio::select! {
         outcome = candidate.reign(shutdown) => outcome?,
@@ -164,6 +177,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
 struct Candidate {
     args: Args,
     identity: Arc<Identity>,
+    guard: Guard,
     database: Option<Database>,
     election: AnyElection,
     standing: watch::Sender<Standing>,
@@ -178,7 +192,7 @@ impl Candidate {
         };
         tracing::info!(epoch = %leadership.lead().epoch, "this master leads");
         self.standing.send_replace(Standing::Recovering);
-        let setup = setup(&self.args, &self.identity, &leadership, durable);
+        let setup = setup(&self.args, &self.identity, &self.guard, &leadership, durable);
         let mut reign = Reign::begin(setup, leadership).await?;
         self.standing.send_replace(Standing::Leading(reign.leader.clone()));
         let ended = tokio::select! {
@@ -209,7 +223,7 @@ impl Candidate {
 }
 
 /// What the winner of this election is told.
-fn setup(args: &Args, identity: &Identity, leadership: &Leadership, durable: Option<Durable>) -> Setup {
+fn setup(args: &Args, identity: &Identity, guard: &Guard, leadership: &Leadership, durable: Option<Durable>) -> Setup {
     // Epochs count up from 1.
     let epoch = leadership.lead().epoch.0.unsigned_abs();
     let rate = args.agent_removal_rate_limit;
@@ -234,6 +248,7 @@ fn setup(args: &Args, identity: &Identity, leadership: &Leadership, durable: Opt
     Setup {
         durable,
         watchers_limit: args.max_operator_event_stream_subscribers as usize,
+        guard: guard.clone(),
         heartbeats: Heartbeats {
             scheduler: args.scheduler_heartbeat.duration(),
             link: args.agent_ping_timeout.duration(),

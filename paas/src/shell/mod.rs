@@ -23,9 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attica_core_api::http::tls::TlsError;
-use attica_core_api::http::{
-    Client, CredentialFileError, Limits, Protocol, ReadyFileError, Server, write_ready_file,
-};
+use attica_core_api::http::{Client, CredentialFileError, Limits, Protocol, ReadyFileError, Server, write_ready_file};
 use attica_core_store::election::{self, Election, ElectionError, LeaseTime, PostgresElection};
 use attica_core_store::migrations::{self, MigrationError};
 use attica_core_store::{Database, LeaderRole};

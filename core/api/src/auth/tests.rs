@@ -261,6 +261,23 @@ fn a_framework_needs_all_its_roles() {
 }
 
 #[test]
+fn everything_is_more_than_anything() {
+    let only_root_is_hidden = r#"{"view_tasks":[{"principals":{"values":["ops"]},"users":{"type":"ANY"}},
+        {"principals":{"type":"NONE"},"users":{"values":["root"]}}]}"#;
+    let all = |acls: &str, name: Option<&str>| {
+        let subject = name.map(Principal::named);
+        Acls::parse(acls).unwrap().allows_everything(subject.as_ref(), Action::ViewTask)
+    };
+    assert_eq!((all(only_root_is_hidden, Some("ops")), all(only_root_is_hidden, Some("ann"))), (true, false));
+    assert!(!all(only_root_is_hidden, None));
+    let own = r#"{"permissive":false,"view_tasks":[{"principals":{"values":["ann"]},"users":{"values":["ann"]}}]}"#;
+    assert!(!all(own, Some("ann")));
+    assert!(all("{}", Some("ann")) && all("{}", None) && !all(r#"{"permissive":false}"#, Some("ann")));
+    let named = r#"{"view_tasks":[{"principals":{"values":["ann"]},"users":{"values":["ann"]}}]}"#;
+    assert!(all(named, Some("ann")), "the others are allowed as well");
+}
+
+#[test]
 fn who_has_only_claims_may_do_nothing() {
     let acls = Acls::parse("{}").unwrap();
     let executor = Principal::claiming(claims(&[("cid", "c")]));

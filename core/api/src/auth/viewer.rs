@@ -41,6 +41,11 @@ impl Viewer {
         self.acls.as_ref().is_none_or(|acls| acls.allows(self.principal.as_ref(), action, object))
     }
 
+    /// Whether no object of this action is kept from it.
+    pub fn may_all(&self, action: Action) -> bool {
+        self.acls.as_ref().is_none_or(|acls| acls.allows_everything(self.principal.as_ref(), action))
+    }
+
     /// Whether it may see frameworks of this user.
     pub fn sees_framework(&self, user: &str) -> bool {
         self.may(Action::ViewFramework, Object::Value(user))

@@ -12,6 +12,7 @@ mod operations;
 mod reconciliation;
 mod recovery;
 mod roles;
+mod rules;
 mod service;
 mod store;
 mod wishes;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use attica_core_api::auth::{Action, Object, Viewer};
 use attica_core_api::decode_proto;
 use attica_core_api::http::{Connection, MediaType, media, media::MediaError, read_body};
 use attica_core_api::link::{Call, CallType, STREAM_ID_HEADER};
@@ -27,12 +28,17 @@ async fn take(leader: &Arc<Leader>, request: Request) -> Result<Response, Reject
         MediaType::Protobuf => {}
         MediaType::Json => return Err(MediaError::Unsupported.into()),
     }
+    let viewer = Viewer::of(request.extensions());
     let link = header_text(&request, STREAM_ID_HEADER);
     let connection = request.extensions().get::<Connection>().cloned();
     let body = read_body(request.into_body()).await?;
     let call: Call = decode_proto(&body)?;
     leader.counters.count_agent_call(&call);
     match call.r#type {
+        CallType::Register if !viewer.may(Action::RegisterAgent, Object::Any) => Err(Rejection::Invalid {
+            status: StatusCode::FORBIDDEN,
+            text: "Not authorized to register agent".to_owned(),
+        }),
         CallType::Register => register(leader, connection, call).await,
         CallType::Heartbeat => heartbeat(leader, link, call).await,
         CallType::Statuses

@@ -3,8 +3,12 @@
 
 use std::sync::Arc;
 
+use attica_core_api::auth::Viewer;
 use attica_core_api::http::read_body;
-use attica_core_api::operator::{QuotaRequest, Schedule};
+use attica_core_api::operator::{
+    Command, QuotaRequest, RemoveQuota, Schedule, SetQuota, StartMaintenance, StopMaintenance, Teardown,
+    UpdateMaintenanceSchedule, UpdateWeights,
+};
 use attica_core_api::v1::{FrameworkId, MachineId, WeightInfo};
 use attica_core_api::{decode_json, encode_json};
 use axum::extract::Request;
@@ -14,7 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::answer::{Query, Rejection, empty, json};
-use super::operator::{ask, cluster_status};
+use super::operator::{ask, cluster_status, permit};
 use super::table::Route;
 use crate::kernel::{Order, QuotaChange};
 use crate::master::leader::Leader;
@@ -23,8 +27,12 @@ use crate::master::view::Document;
 /// `POST /teardown` with the form `frameworkId=…`.
 pub(super) async fn teardown(leader: &Arc<Leader>, request: Request) -> Response {
     let torn_down = async {
+        let viewer = Viewer::of(request.extensions());
         let form = form(request).await?;
-        let framework = FrameworkId::new(member(&form, "frameworkId")?);
+        let framework_id = FrameworkId::new(member(&form, "frameworkId")?);
+        let command = Command::Teardown(Teardown { framework_id: framework_id.clone() });
+        permit::check(&viewer, leader, &command)?;
+        let framework = framework_id;
         ask(leader, Order::Teardown { framework }).await
     };
     answer(torn_down.await)
@@ -32,11 +40,20 @@ pub(super) async fn teardown(leader: &Arc<Leader>, request: Request) -> Response
 
 /// `GET /weights`; `PUT` takes a list of the same form.
 pub(super) async fn weights(leader: &Arc<Leader>, request: Request) -> Response {
+    let viewer = Viewer::of(request.extensions());
     if request.method() == Method::GET {
+        if let Err(refusal) = permit::check(&viewer, leader, &Command::GetWeights) {
+            return refusal.into_response();
+        }
         let role = |info: WeightInfo| Weight { role: info.role.unwrap_or_default(), weight: info.weight };
         return shown(&request, &leader.model.weights().into_iter().map(role).collect::<Vec<_>>());
     }
-    let updated = async { ask(leader, Order::UpdateWeights(list(request).await?)).await };
+    let updated = async {
+        let weight_infos: Vec<WeightInfo> = list(request).await?;
+        let command = Command::UpdateWeights(UpdateWeights { weight_infos: weight_infos.clone() });
+        permit::check(&viewer, leader, &command)?;
+        ask(leader, Order::UpdateWeights(weight_infos)).await
+    };
     answer(updated.await)
 }
 
@@ -49,14 +66,25 @@ struct Weight {
 
 /// `GET /quota`; `POST` takes a request, `DELETE /quota/{role}` removes one.
 pub(super) async fn quota(leader: &Arc<Leader>, route: &Route, request: Request) -> Response {
+    let viewer = Viewer::of(request.extensions());
     if request.method() == Method::GET {
-        return shown(&request, &leader.model.quotas());
+        return match permit::check(&viewer, leader, &Command::GetQuota) {
+            Ok(()) => shown(&request, &leader.model.quotas()),
+            Err(refusal) => refusal.into_response(),
+        };
     }
     let changed = async {
-        let change = match *request.method() == Method::DELETE {
-            true => QuotaChange::Remove { role: route.rest(request.uri().path()) },
-            false => QuotaChange::Set(message::<QuotaRequest>(request).await?),
+        let (command, change) = match *request.method() == Method::DELETE {
+            true => {
+                let role = route.rest(request.uri().path());
+                (Command::RemoveQuota(RemoveQuota { role: role.clone() }), QuotaChange::Remove { role })
+            }
+            false => {
+                let quota_request = message::<QuotaRequest>(request).await?;
+                (Command::SetQuota(SetQuota { quota_request: quota_request.clone() }), QuotaChange::Set(quota_request))
+            }
         };
+        permit::check(&viewer, leader, &command)?;
         ask(leader, Order::UpdateQuota(change)).await
     };
     answer(changed.await)
@@ -64,11 +92,17 @@ pub(super) async fn quota(leader: &Arc<Leader>, route: &Route, request: Request)
 
 /// `GET /maintenance/schedule`; `POST` replaces it.
 pub(super) async fn maintenance_schedule(leader: &Arc<Leader>, request: Request) -> Response {
+    let viewer = Viewer::of(request.extensions());
     if request.method() == Method::GET {
-        return shown(&request, &leader.model.maintenance().schedule);
+        return match permit::check(&viewer, leader, &Command::GetMaintenanceSchedule) {
+            Ok(()) => shown(&request, &leader.model.maintenance().schedule),
+            Err(refusal) => refusal.into_response(),
+        };
     }
     let planned = async {
         let schedule = message::<Schedule>(request).await?;
+        let update = UpdateMaintenanceSchedule { schedule: schedule.clone() };
+        permit::check(&viewer, leader, &Command::UpdateMaintenanceSchedule(update))?;
         ask(leader, Order::UpdateMaintenanceSchedule { schedule }).await
     };
     answer(planned.await)
@@ -76,13 +110,19 @@ pub(super) async fn maintenance_schedule(leader: &Arc<Leader>, request: Request)
 
 /// `GET /maintenance/status`
 pub(super) fn maintenance_status(leader: &Leader, request: &Request) -> Response {
-    shown(request, &cluster_status(leader))
+    match permit::check(&Viewer::of(request.extensions()), leader, &Command::GetMaintenanceStatus) {
+        Ok(()) => shown(request, &cluster_status(leader)),
+        Err(refusal) => refusal.into_response(),
+    }
 }
 
 /// `POST /machine/down` with a list of machines.
 pub(super) async fn machines_down(leader: &Arc<Leader>, request: Request) -> Response {
     let down = async {
+        let viewer = Viewer::of(request.extensions());
         let machines: Vec<MachineId> = list(request).await?;
+        let command = Command::StartMaintenance(StartMaintenance { machines: machines.clone() });
+        permit::check(&viewer, leader, &command)?;
         ask(leader, Order::StartMaintenance { machines }).await
     };
     answer(down.await)
@@ -91,7 +131,9 @@ pub(super) async fn machines_down(leader: &Arc<Leader>, request: Request) -> Res
 /// `POST /machine/up` with a list of machines.
 pub(super) async fn machines_up(leader: &Arc<Leader>, request: Request) -> Response {
     let up = async {
+        let viewer = Viewer::of(request.extensions());
         let machines: Vec<MachineId> = list(request).await?;
+        permit::check(&viewer, leader, &Command::StopMaintenance(StopMaintenance { machines: machines.clone() }))?;
         ask(leader, Order::StopMaintenance { machines }).await
     };
     answer(up.await)

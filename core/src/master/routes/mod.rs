@@ -5,16 +5,20 @@
 
 mod agent;
 mod answer;
+mod entrance;
 pub(super) mod files;
 mod legacy;
 mod lists;
 mod operator;
+mod redact;
 mod scheduler;
 pub(super) mod table;
 mod telemetry;
 
 use std::sync::Arc;
 
+use attica_core_api::auth::Viewer;
+use attica_core_api::http::guard::Guard;
 use attica_core_store::election;
 use axum::Router;
 use axum::extract::{Request, State};
@@ -28,7 +32,7 @@ use super::logging::Logging;
 use answer::{Query, method_not_allowed, not_found, plain, redirect};
 use files::Files;
 use lists::List;
-use table::{Audience, Endpoint, Route};
+use table::{Audience, Endpoint, Needs, Route};
 
 /// What the routes know of this master.
 #[derive(Clone)]
@@ -39,6 +43,8 @@ pub(super) struct Master {
     pub(super) standing: watch::Receiver<Standing>,
     /// The leader as the election knows it.
     pub(super) elected: watch::Receiver<Option<election::Leader>>,
+    /// Who may come in.
+    pub(super) guard: Guard,
 }
 
 /// Where this master stands.
@@ -57,8 +63,11 @@ pub(super) fn router(master: Master) -> Router {
     Router::new().fallback(dispatch).with_state(master)
 }
 
-async fn dispatch(State(master): State<Master>, request: Request) -> Response {
+async fn dispatch(State(master): State<Master>, mut request: Request) -> Response {
     let Some(route) = Route::of(request.uri().path()) else { return not_found() };
+    if let Some(refusal) = entrance::refusal(&master.guard, route, &mut request) {
+        return refusal;
+    }
     let standing = master.standing.borrow().clone();
     match (route.audience, standing) {
         (Audience::Leader, Standing::Standby) => to_leader(&master, route, &request),
@@ -69,7 +78,14 @@ async fn dispatch(State(master): State<Master>, request: Request) -> Response {
             method_not_allowed(route.methods, request.method())
         }
         (Audience::Every, standing) => answer_myself(&master, &standing, route, &Query::of(&request)).await,
-        (Audience::Leader, Standing::Leading(leader)) => lead(&master, leader, route, request).await,
+        (Audience::Leader, Standing::Leading(leader)) => {
+            let viewer = Viewer::of(request.extensions());
+            let response = lead(&master, leader.clone(), route, request).await;
+            match viewer.is_unrestricted() || route.needs != Needs::ReadOnly {
+                true => response,
+                false => redact::redacted(response, &viewer, &leader.model).await,
+            }
+        }
     }
 }
 

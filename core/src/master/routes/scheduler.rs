@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use attica_core_api::auth::{Principal, Viewer};
 use attica_core_api::client::STREAM_ID_HEADER;
 use attica_core_api::http::{Connection, MediaType, media, read_body};
 use attica_core_api::scheduler::{Call, Command, Invalid, Subscribe};
+use attica_core_api::v1::{FrameworkId, FrameworkInfo};
 use attica_core_api::{decode_json, decode_proto};
 use axum::body::Body;
 use axum::extract::Request;
@@ -28,6 +30,8 @@ async fn take(leader: &Arc<Leader>, request: Request) -> Result<Response, Reject
     let response_media = media::of_response(request.headers());
     let stream = header_text(&request, STREAM_ID_HEADER);
     let connection = request.extensions().get::<Connection>().cloned();
+    let viewer = Viewer::of(request.extensions());
+    let principal = viewer.principal();
     let body = read_body(request.into_body()).await?;
     let call: Call = match media {
         MediaType::Json => decode_json(&body)?,
@@ -36,7 +40,8 @@ async fn take(leader: &Arc<Leader>, request: Request) -> Result<Response, Reject
     let (framework, command) = call.into_command().map_err(invalid)?;
     leader.counters.count_command(&command);
     match (command, framework) {
-        (Command::Subscribe(subscribe), _) => {
+        (Command::Subscribe(mut subscribe), _) => {
+            check_description(principal, &mut subscribe.framework_info)?;
             let media = response_media?;
             if stream.is_some() {
                 let text = "Subscribe calls should not include the 'Mesos-Stream-Id' header".to_owned();
@@ -45,6 +50,7 @@ async fn take(leader: &Arc<Leader>, request: Request) -> Result<Response, Reject
             open(leader, media, connection, subscribe).await
         }
         (command, Some(framework)) => {
+            check_owner(principal, leader, &framework)?;
             // The one call whose effect is known when it is answered.
             let is_update = matches!(command, Command::UpdateFramework(_));
             let done = if is_update { StatusCode::OK } else { StatusCode::ACCEPTED };
@@ -58,6 +64,34 @@ async fn take(leader: &Arc<Leader>, request: Request) -> Result<Response, Reject
             }
         }
         (_, None) => Err(invalid(Invalid::Absent("framework_id"))),
+    }
+}
+
+/// A framework is its principal: it describes itself with the name that it has proved, or with none, and then that one counts.
+fn check_description(principal: Option<&Principal>, info: &mut FrameworkInfo) -> Result<(), Rejection> {
+    let Some(principal) = principal else { return Ok(()) };
+    match &info.principal {
+        Some(claimed) if Some(claimed.as_str()) != principal.name() => Err(Rejection::bad(format!(
+            "Failed to validate scheduler::Call: Authenticated principal '{principal}' does not match principal \
+             '{claimed}' set in `FrameworkInfo`"
+        ))),
+        Some(_) => Ok(()),
+        None => {
+            info.principal = principal.name().map(str::to_owned);
+            Ok(())
+        }
+    }
+}
+
+/// Calls come from the principal that has subscribed. Of an unknown framework the kernel says that it is unknown.
+fn check_owner(principal: Option<&Principal>, leader: &Leader, framework: &FrameworkId) -> Result<(), Rejection> {
+    let Some(principal) = principal else { return Ok(()) };
+    match leader.model.principal_of(framework) {
+        Some(owner) if owner.as_deref() != principal.name() => Err(Rejection::bad(format!(
+            "Authenticated principal '{principal}' does not match principal '{}' set in `FrameworkInfo`",
+            owner.unwrap_or_default()
+        ))),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@
 //! longest known one above it, so that `/api/v1/operator` reaches `/api/v1`. Empty segments (`//state`, `/state/`) and the `.json`
 //! of old clients are overlooked.
 
+use attica_core_api::auth::Realm;
 use http::Method;
 
 /// One row of the table.
@@ -161,6 +162,19 @@ pub(in crate::master) const ROUTES: &[Route] = {
         row(&["help"], ANY, Every, Nothing, Endpoint::Help),
     ]
 };
+
+impl Needs {
+    /// The realm.
+    pub(in crate::master) fn realm(self) -> Option<Realm> {
+        match self {
+            Needs::Nothing => None,
+            Needs::ReadOnly => Some(Realm::MasterReadonly),
+            Needs::ReadWrite => Some(Realm::MasterReadwrite),
+            Needs::Scheduler => Some(Realm::MasterScheduler),
+            Needs::Agent => Some(Realm::MasterAgent),
+        }
+    }
+}
 
 impl Route {
     /// The row of a path, if there is one.

@@ -4,12 +4,13 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use attica_core_api::auth::Realm;
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode};
 
 use super::answer::{Query, empty, json, plain, with};
-use super::table::{Audience, Needs, ROUTES};
+use super::table::{Audience, ROUTES};
 use crate::master::duration::parse_duration;
 use crate::master::identity::{Identity, version_members};
 use crate::master::leader::Leader;
@@ -89,13 +90,7 @@ pub(super) fn help() -> Response {
             Audience::Every => "every master",
             Audience::Leader => "the leader",
         };
-        let realm = match route.needs {
-            Needs::Nothing => "none",
-            Needs::ReadOnly => "mesos-master-readonly",
-            Needs::ReadWrite => "mesos-master-readwrite",
-            Needs::Scheduler => "mesos-master-scheduler",
-            Needs::Agent => "agents",
-        };
+        let realm = route.needs.realm().map_or("none", Realm::name);
         let path = route.pattern();
         // Writing to a string cannot fail.
         let _ = writeln!(page, "<tr><td>{path}</td><td>{methods}</td><td>{audience}</td><td>{realm}</td></tr>");

@@ -5,6 +5,7 @@ mod lists;
 mod metrics;
 mod operator;
 mod recordings;
+mod security;
 mod standby;
 mod statuses;
 mod streams;

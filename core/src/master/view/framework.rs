@@ -164,6 +164,14 @@ struct Tail<'a> {
 }
 
 impl FrameworkView {
+    pub(super) fn user(&self) -> &str {
+        &self.info.user
+    }
+
+    pub(super) fn principal(&self) -> Option<&str> {
+        self.info.principal.as_deref()
+    }
+
     pub(super) fn new(info: &FrameworkInfo, registered_at: Timestamp, reregistered_at: Timestamp) -> FrameworkView {
         FrameworkView {
             info: info.clone(),

@@ -232,6 +232,16 @@ impl ReadModel {
         self.lock().maintenance.clone()
     }
 
+    /// The principal of a framework; `None`: there is no such framework.
+    pub(super) fn principal_of(&self, framework: &FrameworkId) -> Option<Option<String>> {
+        self.lock().frameworks.get(framework).map(|framework| framework.principal().map(str::to_owned))
+    }
+
+    /// The user of a framework.
+    pub(super) fn user_of(&self, framework: &FrameworkId) -> Option<String> {
+        self.lock().frameworks.get(framework).map(|framework| framework.user().to_owned())
+    }
+
     /// Whether an agent has ever registered.
     pub(super) fn knows_agent(&self, agent: &AgentId) -> bool {
         self.lock().agents.contains_key(agent)

@@ -27,6 +27,19 @@ macro_rules! actions {
             /// Every action.
             pub const ALL: &[Action] = &[$(Action::$name),*];
 
+            /// Mesos's name of it: `RegisterFramework` is `REGISTER_FRAMEWORK`.
+            pub fn name(self) -> String {
+                let written = match self { $(Action::$name => stringify!($name),)* };
+                let mut name = String::new();
+                for letter in written.chars() {
+                    if letter.is_ascii_uppercase() && !name.is_empty() {
+                        name.push('_');
+                    }
+                    name.push(letter.to_ascii_uppercase());
+                }
+                name
+            }
+
             /// The key of its list of rules.
             pub fn list(self) -> &'static str {
                 match self { $(Action::$name => $list,)* }

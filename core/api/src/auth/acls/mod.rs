@@ -58,6 +58,25 @@ impl Acls {
         deciding.map_or(self.permissive, |rule| rule.principals.allows(subject) && rule.objects.allows(object))
     }
 
+    /// Whether this caller may do this to whatever there is.
+    pub fn allows_everything(&self, subject: Option<&Principal>, action: Action) -> bool {
+        let subject = match subject.map(Principal::name) {
+            None => Object::Any,
+            Some(Some(name)) => Object::Value(name),
+            Some(None) => return false,
+        };
+        let rules = self.rules.get(&action).map(Vec::as_slice).unwrap_or_default();
+        for rule in rules.iter().filter(|rule| rule.principals.matches(subject)) {
+            match (&rule.objects, rule.principals.allows(subject)) {
+                // What is left of everything after the rules before this one.
+                (Entity::Any, allowed) => return allowed,
+                (Entity::Nobody, _) | (Entity::Some(_) | Entity::Roles(..), false) => return false,
+                (Entity::Some(_) | Entity::Roles(..), true) => {}
+            }
+        }
+        self.permissive
+    }
+
     /// Whether this caller may register a framework with all of these roles. Without any, `permissive` decides.
     pub fn allows_registration<'a>(
         &self,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::auth::SecretText;
 use crate::v1::{ExecutorId, FrameworkId};
 
 /// How an executor reaches its agent, who it is, and how long it may be alone.
@@ -14,7 +15,7 @@ pub struct Environment {
     /// `MESOS_FRAMEWORK_ID`
     pub framework_id: FrameworkId,
     /// `MESOS_EXECUTOR_AUTHENTICATION_TOKEN`, sent as a bearer token with every call.
-    pub token: Option<String>,
+    pub token: Option<SecretText>,
     /// `MESOS_RECOVERY_TIMEOUT`, when `MESOS_CHECKPOINT` is set: how long the agent may be away. Otherwise it may not be.
     pub recovery_timeout: Duration,
     /// `MESOS_SUBSCRIPTION_BACKOFF_MAX`: the longest wait between two attempts to subscribe.
@@ -58,7 +59,7 @@ impl Environment {
             agent: needed("MESOS_AGENT_ENDPOINT")?,
             executor_id: ExecutorId::new(needed("MESOS_EXECUTOR_ID")?),
             framework_id: FrameworkId::new(needed("MESOS_FRAMEWORK_ID")?),
-            token: lookup("MESOS_EXECUTOR_AUTHENTICATION_TOKEN"),
+            token: lookup("MESOS_EXECUTOR_AUTHENTICATION_TOKEN").map(SecretText::new),
             recovery_timeout: if checkpoints { recovery_timeout } else { Duration::ZERO },
             backoff_max: time("MESOS_SUBSCRIPTION_BACKOFF_MAX", Duration::from_secs(2))?,
             shutdown_grace: time("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", Duration::from_secs(5))?,

@@ -198,7 +198,8 @@ impl Session {
         let uri = self.client.uri(&self.environment.agent, PATH).ok_or(())?;
         let media = MediaType::Protobuf.header_value();
         let mut headers = HeaderMap::from_iter([(header::CONTENT_TYPE, media.clone()), (header::ACCEPT, media)]);
-        let bearer = self.environment.token.as_ref().map(|token| HeaderValue::try_from(format!("Bearer {token}")));
+        let bearer =
+            self.environment.token.as_ref().map(|token| HeaderValue::try_from(format!("Bearer {}", token.expose())));
         if let Some(Ok(mut bearer)) = bearer {
             bearer.set_sensitive(true);
             headers.insert(header::AUTHORIZATION, bearer);

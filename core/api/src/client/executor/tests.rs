@@ -72,7 +72,7 @@ impl Scripted {
             agent: self.address.clone(),
             executor_id: ExecutorId::new("e"),
             framework_id: FrameworkId::new("f"),
-            token: Some("secret".to_owned()),
+            token: Some(crate::auth::SecretText::new("secret")),
             recovery_timeout,
             backoff_max: Duration::from_millis(50),
             shutdown_grace: Duration::from_secs(5),

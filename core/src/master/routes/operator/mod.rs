@@ -4,11 +4,13 @@
 
 mod lists;
 mod operations;
+pub(super) mod permit;
 mod reads;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use attica_core_api::auth::Viewer;
 use attica_core_api::http::{Connection, MediaType, media, read_body};
 use attica_core_api::operator::{Call, Command, DrainAgent, Invalid, Response as Answer, SetLoggingLevel, UpdateQuota};
 use attica_core_api::v1::{DrainConfig, DurationInfo};
@@ -38,6 +40,7 @@ pub(super) async fn call(master: &Master, leader: &Arc<Leader>, request: Request
 async fn take(master: &Master, leader: &Arc<Leader>, request: Request) -> Result<Response, Rejection> {
     let media = media::of_request(request.headers())?;
     let response_media = media::of_response(request.headers());
+    let viewer = Viewer::of(request.extensions());
     let connection = request.extensions().get::<Connection>().cloned();
     let body = read_body(request.into_body()).await?;
     let call: Call = match media {
@@ -46,6 +49,7 @@ async fn take(master: &Master, leader: &Arc<Leader>, request: Request) -> Result
     };
     let command = call.into_command().map_err(invalid)?;
     let media = response_media?;
+    permit::check(&viewer, leader, &command)?;
     let shown = |answer: Answer| Ok(encoded(media, &answer));
     match command {
         Command::GetHealth => shown(reads::health()),
