@@ -118,26 +118,18 @@ impl Plan {
     /// The order in which the processes of these names run if it is one after the other, as indexes; nothing where some run side by
     /// side or at the end.
     pub(crate) fn sequence(&self, names: &[String]) -> Option<Vec<usize>> {
-        let before = |name: &String| self.regular.after.get(name).map(BTreeSet::len).unwrap_or_default();
-        let mut order: Vec<usize> = (0..names.len()).collect();
-        // Every process waits for all before it, or, as an order says it, for the one before it.
-        let mut done: BTreeSet<&String> = BTreeSet::new();
-        let mut sequence = Vec::with_capacity(names.len());
-        while !order.is_empty() {
-            let is_free = |index: &usize| {
-                let after = self.regular.after.get(&names[*index]);
-                after.is_none_or(|after| after.iter().all(|name| done.contains(name)))
-            };
-            let free: Vec<usize> = order.iter().copied().filter(is_free).collect();
-            let [next] = free[..] else { return None };
-            if !sequence.is_empty() && before(&names[next]) == 0 {
-                return None;
-            }
-            order.retain(|index| *index != next);
-            done.insert(&names[next]);
-            sequence.push(next);
+        if !self.last.processes.is_empty() {
+            return None;
         }
-        self.last.processes.is_empty().then_some(sequence)
+        let indexes: BTreeMap<&str, usize> = names.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
+        let mut waiting = Waiting::of(&self.regular);
+        let mut free: Vec<&str> = indexes.keys().copied().filter(|name| !waiting.counts.contains_key(name)).collect();
+        let mut sequence = Vec::with_capacity(names.len());
+        while let [next] = free[..] {
+            sequence.push(*indexes.get(next)?);
+            free = waiting.done(next);
+        }
+        (sequence.len() == names.len()).then_some(sequence)
     }
 
     /// The plan as `config eval` prints it.
@@ -147,32 +139,55 @@ impl Plan {
     }
 }
 
+/// The processes that still wait for others.
+struct Waiting<'a> {
+    /// For how many.
+    counts: BTreeMap<&'a str, usize>,
+    /// Who waits for a process.
+    behind: BTreeMap<&'a str, Vec<&'a str>>,
+}
+
+impl<'a> Waiting<'a> {
+    fn of(stage: &'a Stage) -> Self {
+        let counts = stage.after.iter().map(|(process, before)| (process.as_str(), before.len())).collect();
+        let mut behind: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (process, before) in &stage.after {
+            before.iter().for_each(|first| behind.entry(first).or_default().push(process));
+        }
+        Self { counts, behind }
+    }
+
+    /// Takes a process away and tells which ones wait for nothing any more.
+    fn done(&mut self, process: &str) -> Vec<&'a str> {
+        let mut free = Vec::new();
+        for name in self.behind.remove(process).unwrap_or_default() {
+            if let Some(count) = self.counts.get_mut(name) {
+                *count -= 1;
+                if *count == 0 {
+                    self.counts.remove(name);
+                    free.push(name);
+                }
+            }
+        }
+        free
+    }
+}
+
 impl Stage {
     /// A round of processes that wait for each other, the first one repeated at the end.
     fn cycle(&self) -> Option<Vec<String>> {
         // Whatever waits for nothing that is left can go; what never can is in a cycle or behind one.
-        let mut left: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for (process, before) in &self.after {
-            left.insert(process, before.iter().map(String::as_str).collect());
+        let mut left = Waiting::of(self);
+        let mut free: Vec<&str> = left.behind.keys().copied().filter(|name| !left.counts.contains_key(name)).collect();
+        while let Some(process) = free.pop() {
+            free.extend(left.done(process));
         }
-        loop {
-            let free: Vec<&str> = left
-                .iter()
-                .filter(|(_, before)| before.iter().all(|name| !left.contains_key(name)))
-                .map(|(name, _)| *name)
-                .collect();
-            if free.is_empty() {
-                break;
-            }
-            for name in free {
-                left.remove(name);
-            }
-        }
-        let mut at = *left.keys().next()?;
+        let mut at = *left.counts.keys().next()?;
         let mut way = vec![at];
+        let mut seen = BTreeMap::from([(at, 0)]);
         loop {
-            at = left.get(at)?.iter().find(|name| left.contains_key(**name))?;
-            if let Some(start) = way.iter().position(|name| *name == at) {
+            at = self.after.get(at)?.iter().find(|name| left.counts.contains_key(name.as_str()))?;
+            if let Some(start) = seen.insert(at, way.len()) {
                 let mut cycle: Vec<String> = way[start..].iter().rev().map(|name| (*name).to_owned()).collect();
                 cycle.push(cycle.first()?.clone());
                 return Some(cycle);

@@ -12,7 +12,7 @@ use super::ast::{
     Function, FunctionBody, Name, Parameters, Subscript, Target, UnaryOperator,
 };
 use super::literal;
-use super::python::{Node, Rule, children};
+use super::python::{Node, Rule, children, written};
 use super::statement::Line;
 
 pub(super) type Result<T> = std::result::Result<T, Diagnostic>;
@@ -57,7 +57,7 @@ impl Operator {
 
 impl Line<'_> {
     pub(super) fn name(&self, node: &Node<'_>) -> Result<Name> {
-        let text = node.as_str();
+        let text = written(node);
         let span = self.span(node);
         if KEYWORDS.contains(&text) {
             let error =
@@ -134,7 +134,7 @@ impl Line<'_> {
     pub(super) fn chain(&self, node: Node<'_>) -> Result<Expression> {
         let span = self.span(&node);
         let parts: Vec<Node<'_>> = node.into_inner().collect();
-        let climbing = parts.iter().filter(|part| part.as_rule() == Rule::prefix || part.as_str() == "**").count();
+        let climbing = parts.iter().filter(|part| part.as_rule() == Rule::prefix || written(part) == "**").count();
         if climbing > CHAIN_LIMIT {
             return Err(Diagnostic::error(
                 Code::Limit,
@@ -156,7 +156,7 @@ impl Line<'_> {
         let Some(first) = parts.next() else { return Err(self.unreadable(span)) };
         let mut left = if first.as_rule() == Rule::prefix {
             let start = self.span(&first);
-            let (sign, rank) = match first.as_str() {
+            let (sign, rank) = match written(&first) {
                 "-" => (Some(UnaryOperator::Minus), SIGN),
                 "+" => (Some(UnaryOperator::Plus), SIGN),
                 "~" => (Some(UnaryOperator::Invert), SIGN),
@@ -187,7 +187,7 @@ impl Line<'_> {
 
     fn operator(&self, node: &Node<'_>) -> Result<Operator> {
         let span = self.span(node);
-        let sign = node.as_str();
+        let sign = written(node);
         Ok(match sign {
             "or" => Operator::Or,
             "and" => Operator::And,
@@ -286,12 +286,12 @@ impl Line<'_> {
                 let mut text = TextBuilder::default();
                 for string in node.into_inner() {
                     let span = self.span(&string);
-                    literal::push_string(&mut text, string.as_str(), span)?;
+                    literal::push_string(&mut text, written(&string), span)?;
                 }
                 ExpressionKind::Text(text.finish())
             }
-            Rule::number => literal::number(node.as_str(), span)?,
-            Rule::name => match node.as_str() {
+            Rule::number => literal::number(written(&node), span)?,
+            Rule::name => match written(&node) {
                 "None" => ExpressionKind::None,
                 "True" => ExpressionKind::Boolean(true),
                 "False" => ExpressionKind::Boolean(false),

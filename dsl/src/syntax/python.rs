@@ -20,6 +20,11 @@ pub(super) fn parse(line: &str) -> Result<Pairs<'_, Rule>, Box<pest::error::Erro
     grammar::Grammar::parse(Rule::line, line).map_err(Box::new)
 }
 
+/// What is written there, without the blanks that every token takes along.
+pub(super) fn written<'a>(node: &Node<'a>) -> &'a str {
+    node.as_str().trim_end_matches(' ')
+}
+
 /// Whether the rule is a keyword's, which says nothing that the rule around it does not.
 pub(super) fn is_keyword(rule: Rule) -> bool {
     matches!(

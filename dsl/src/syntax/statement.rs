@@ -11,7 +11,7 @@ use super::ast::{
 };
 use super::expression::Result;
 use super::layout::{Layout, Line as LayoutLine};
-use super::python::{self, Node, Rule, children};
+use super::python::{self, Node, Rule, children, written};
 use super::unexpected::unexpected;
 
 /// How deep blocks may nest: as deep as in Python 2.
@@ -27,7 +27,7 @@ pub(super) struct Line<'a> {
 impl Line<'_> {
     pub(super) fn span(&self, node: &Node<'_>) -> Span {
         let span = node.as_span();
-        let end = span.start() + span.as_str().trim_end().len();
+        let end = span.start() + written(node).len();
         Span { file: self.file, start: (self.offset + span.start()) as u32, end: (self.offset + end) as u32 }
     }
 }
@@ -361,7 +361,7 @@ impl Line<'_> {
             Rule::import => StatementKind::Import(parts.map(|module| self.module(module)).collect::<Result<_>>()?),
             Rule::from_import => {
                 let module = parts.next().ok_or_else(|| self.unreadable(span))?;
-                let module = Name { text: module.as_str().into(), span: self.span(&module) };
+                let module = Name { text: written(&module).into(), span: self.span(&module) };
                 StatementKind::Import(parts.map(|member| self.imported(&module, member)).collect::<Result<_>>()?)
             }
             Rule::assignment => {
@@ -369,7 +369,7 @@ impl Line<'_> {
                 let mut augmented = None;
                 for part in parts {
                     match part.as_rule() {
-                        Rule::augmented => augmented = Some(part.as_str().trim_end_matches('=').to_owned()),
+                        Rule::augmented => augmented = Some(written(&part).trim_end_matches('=').to_owned()),
                         _ => values.push(self.expressions(part)?),
                     }
                 }
@@ -396,7 +396,7 @@ impl Line<'_> {
         let span = self.span(&node);
         let mut parts = children(node);
         let module = parts.next().ok_or_else(|| self.unreadable(span))?;
-        let module = Name { text: module.as_str().into(), span: self.span(&module) };
+        let module = Name { text: written(&module).into(), span: self.span(&module) };
         let name = match parts.next() {
             Some(name) => self.name(&name)?,
             None => module.clone(),
