@@ -6,8 +6,8 @@
 use attica_allocator::Role;
 use attica_core_api::operator::{QuotaConfig, Schedule};
 use attica_core_api::v1::{
-    AgentId, AgentInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy, MachineId, OfferOperation,
-    OperationStatus, Resource, TaskId, TaskInfo, TaskStatus, WeightInfo,
+    AgentId, AgentInfo, ContainerStatus, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy, MachineId,
+    OfferOperation, OperationStatus, Resource, TaskId, TaskInfo, TaskStatus, WeightInfo,
 };
 use attica_core_api::{Timestamp, encode_json};
 use attica_core_store as store;
@@ -127,6 +127,9 @@ pub enum Fact {
         status: Box<TaskStatus>,
         /// The agent's number of this update (they count up per task); absent when the master itself decided it.
         sequence: Option<u64>,
+        /// The container that an earlier status told of, when this one tells of none: whoever asks later is still told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        container: Option<Box<ContainerStatus>>,
     },
     /// A task's agent became unreachable. The task keeps the state that its agent reported last; `status` (TASK_UNREACHABLE, or
     /// TASK_LOST for a framework that is not partition aware) joins its outbox.

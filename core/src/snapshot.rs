@@ -3,14 +3,15 @@
 //! A new leader starts its kernel and its read model from it. [`Snapshot::apply`] is the definition of what a fact means;
 //! [`tables`](crate::tables) does the same to rows.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 use attica_allocator::Role;
 use attica_core_api::Timestamp;
 use attica_core_api::operator::{QuotaConfig, Schedule};
 use attica_core_api::v1::{
-    AgentId, AgentInfo, DrainConfig, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy, MachineId,
-    OfferOperation, OperationStatus, Resource, TaskId, TaskInfo, TaskState, TaskStatus,
+    AgentId, AgentInfo, ContainerStatus, DrainConfig, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy,
+    MachineId, OfferOperation, OperationStatus, Resource, TaskId, TaskInfo, TaskState, TaskStatus,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -170,7 +171,7 @@ pub struct TaskRecord {
     pub group: Option<String>,
     /// The state that its agent reported last, or in which the master ended it.
     pub state: TaskState,
-    /// The status it got last, if any: the visible state is this one's.
+    /// The status it got last, if any: the visible state is this one's. With the container that an earlier one told of.
     pub status: Option<TaskStatus>,
     /// Whether its agent is unreachable.
     pub reach: Reach,
@@ -257,22 +258,22 @@ impl Snapshot {
                 };
                 self.framework(framework).tasks.insert(task.task_id.clone(), record);
             }
-            Fact::TaskUpdated { framework, status, sequence } => {
+            Fact::TaskUpdated { framework, status, sequence, container } => {
                 let task = self.task(framework, &status.task_id);
                 task.state = status.state;
                 task.reach = Reach::Reachable;
                 task.sequence = sequence.unwrap_or(task.sequence);
-                task.receive(status);
+                task.receive(status, container.as_deref());
             }
             Fact::TaskUnreachable { framework, status } => {
                 let task = self.task(framework, &status.task_id);
                 task.reach = Reach::Unreachable;
-                task.receive(status);
+                task.receive(status, None);
             }
             Fact::TaskReachable { framework, status } => {
                 let task = self.task(framework, &status.task_id);
                 task.reach = Reach::Reachable;
-                task.receive(status);
+                task.receive(status, None);
             }
             Fact::UpdateAcknowledged { framework, task, uuid } => {
                 self.task(framework, task).outbox.retain(|status| status.uuid.as_ref() != Some(uuid));
@@ -385,10 +386,18 @@ impl Snapshot {
 }
 
 impl TaskRecord {
-    fn receive(&mut self, status: &TaskStatus) {
-        self.status = Some(status.clone());
+    fn receive(&mut self, status: &TaskStatus, container: Option<&ContainerStatus>) {
+        self.status = Some(with_container(status, container).into_owned());
         if status.uuid.is_some() {
             self.outbox.push_back(status.clone());
         }
+    }
+}
+
+/// The last status of a task as it is kept: with the container that an earlier one told of.
+pub(crate) fn with_container<'s>(status: &'s TaskStatus, earlier: Option<&ContainerStatus>) -> Cow<'s, TaskStatus> {
+    match earlier {
+        Some(container) => Cow::Owned(TaskStatus { container_status: Some(container.clone()), ..status.clone() }),
+        None => Cow::Borrowed(status),
     }
 }

@@ -91,7 +91,7 @@ fn snapshot() -> Snapshot {
             let task = Box::new(info);
             snapshot.apply(&Fact::TaskLaunched { framework: framework(), role: Role::any(), task, at, group: None });
             let status = Box::new(TaskStatus { task_id: id, state: TaskState::Running, ..TaskStatus::default() });
-            snapshot.apply(&Fact::TaskUpdated { framework: framework(), status, sequence: Some(1) });
+            snapshot.apply(&Fact::TaskUpdated { framework: framework(), status, sequence: Some(1), container: None });
         }
     }
     snapshot

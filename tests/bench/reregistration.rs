@@ -99,7 +99,12 @@ fn snapshot(size: &Size) -> Snapshot {
             snapshot.apply(&Fact::TaskLaunched { framework: framework.clone(), role, task, at: NOW.wall, group: None });
             let state = if number < size.tasks { TaskState::Running } else { TaskState::Finished };
             let status = Box::new(TaskStatus { task_id: id.clone(), state, ..TaskStatus::default() });
-            snapshot.apply(&Fact::TaskUpdated { framework: framework.clone(), status, sequence: Some(1) });
+            snapshot.apply(&Fact::TaskUpdated {
+                framework: framework.clone(),
+                status,
+                sequence: Some(1),
+                container: None,
+            });
             if state == TaskState::Finished {
                 snapshot.apply(&Fact::TaskCompleted { framework: framework.clone(), task: id, at: NOW.wall });
             }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use attica_allocator::{Resources, Role};
-use attica_core_api::v1::{AgentId, ExecutorId, TaskInfo, TaskState, TaskStatus};
+use attica_core_api::v1::{AgentId, ContainerStatus, ExecutorId, TaskInfo, TaskState, TaskStatus};
 use attica_core_api::{Tick, decode_proto, encode_proto};
 
 use crate::snapshot::{KillRequest, Reach};
@@ -82,15 +82,25 @@ impl Details {
         (kept != empty).then(|| Self(encode_proto(&kept).into_boxed_slice()))
     }
 
+    /// The container.
+    pub fn container(&self) -> Option<ContainerStatus> {
+        self.kept().container_status
+    }
+
     /// Puts what was kept into `status`.
     pub fn fill(&self, status: &mut TaskStatus) {
-        let Ok(kept) = decode_proto::<TaskStatus>(&self.0) else {
-            unreachable!("what was encoded here can be decoded here");
-        };
+        let kept = self.kept();
         status.healthy = kept.healthy;
         status.check_status = kept.check_status;
         status.container_status = kept.container_status;
         status.health_results = kept.health_results;
+    }
+
+    fn kept(&self) -> TaskStatus {
+        match decode_proto(&self.0) {
+            Ok(kept) => kept,
+            Err(error) => unreachable!("what was encoded here can be decoded here: {error}"),
+        }
     }
 }
 

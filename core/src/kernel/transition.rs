@@ -5,7 +5,7 @@ use attica_core_api::v1::{FrameworkId, TaskId, TaskState, TaskStatus};
 use super::task::{Details, is_terminal};
 use super::{Effects, Kernel, Now};
 use crate::fact::Fact;
-use crate::snapshot::Reach;
+use crate::snapshot::{Reach, with_container};
 
 impl Kernel {
     /// The task is now as `status` says. The framework is told and, unless it is gone, waited for. `sequence` is the agent's number
@@ -23,9 +23,19 @@ impl Kernel {
         let task = self.task_mut(framework, &id);
         task.reach = Reach::Reachable;
         task.sequence = sequence.unwrap_or(task.sequence);
-        task.details = Details::of(&status);
+        // An end that the agent tells of, not the executor, says nothing of the container any more.
+        let container = match status.container_status {
+            Some(_) => None,
+            None => task.details.as_ref().and_then(Details::container),
+        };
+        task.details = Details::of(&with_container(&status, container.as_ref()));
         self.address(framework, &mut status);
-        let fact = Fact::TaskUpdated { framework: framework.clone(), status: Box::new(status.clone()), sequence };
+        let fact = Fact::TaskUpdated {
+            framework: framework.clone(),
+            status: Box::new(status.clone()),
+            sequence,
+            container: container.map(Box::new),
+        };
         self.publish(now, framework, status, fact, out);
     }
 

@@ -3,6 +3,7 @@
 //! Within a transaction a task can be launched, updated and acknowledged. Postgres would have to be told in as many statements; so the
 //! facts are folded first.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use attica_allocator::Role;
@@ -17,7 +18,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::fact::Fact;
-use crate::snapshot::Service;
+use crate::snapshot::{Service, with_container};
 
 /// Names a task across frameworks.
 pub(super) type TaskName = (FrameworkId, TaskId);
@@ -110,7 +111,7 @@ pub(super) struct Launch<'a> {
 #[derive(Debug, Default)]
 pub(super) struct TaskChange<'a> {
     pub state: Option<i32>,
-    pub status: Option<&'a TaskStatus>,
+    pub status: Option<Cow<'a, TaskStatus>>,
     pub unreachable: Option<bool>,
     pub sequence: Option<i64>,
     pub kill: Option<Vec<u8>>,
@@ -179,8 +180,9 @@ impl<'a> Rows<'a> {
                 let name = (framework.clone(), task.task_id.clone());
                 self.launched.insert(name, Launch { role, info: task, group: group.as_deref(), at: *at });
             }
-            Fact::TaskUpdated { framework, status, sequence } => {
+            Fact::TaskUpdated { framework, status, sequence, container } => {
                 let change = self.receive(position, framework, status);
+                change.status = Some(with_container(status, container.as_deref()));
                 change.state = Some(status.state.number());
                 change.unreachable = Some(false);
                 change.sequence =
@@ -255,7 +257,7 @@ impl<'a> Rows<'a> {
             self.queued.insert((name, uuid.clone()), (position, status));
         }
         let change = self.change(framework, &status.task_id);
-        change.status = Some(status);
+        change.status = Some(Cow::Borrowed(status));
         change
     }
 

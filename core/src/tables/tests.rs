@@ -4,9 +4,9 @@ use attica_allocator::Role;
 use attica_core_api::Timestamp;
 use attica_core_api::operator::{QuotaConfig, Schedule, Window};
 use attica_core_api::v1::{
-    AgentId, AgentInfo, DrainConfig, DurationInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, KillPolicy,
-    MachineId, OfferOperation, OperationId, OperationStatus, Resource, Scalar, TaskId, TaskInfo, TaskState, TaskStatus,
-    WeightInfo,
+    AgentId, AgentInfo, ContainerStatus, DrainConfig, DurationInfo, ExecutorId, ExecutorInfo, FrameworkId,
+    FrameworkInfo, KillPolicy, MachineId, OfferOperation, OperationId, OperationStatus, Resource, Scalar, TaskId,
+    TaskInfo, TaskState, TaskStatus, WeightInfo,
 };
 use attica_core_store::election::{Election, LeaseTime, PostgresElection};
 use attica_core_store::private_postgres::{PrivatePostgres, PrivatePostgresOptions};
@@ -73,7 +73,12 @@ fn status(id: &str, state: TaskState, uuid: Option<u8>) -> Box<TaskStatus> {
 
 fn updated(owner: &str, id: &str, sequence: u64, state: TaskState) -> Fact {
     let uuid = u8::try_from(sequence).ok();
-    Fact::TaskUpdated { framework: framework(owner), status: status(id, state, uuid), sequence: Some(sequence) }
+    Fact::TaskUpdated {
+        framework: framework(owner),
+        status: status(id, state, uuid),
+        sequence: Some(sequence),
+        container: None,
+    }
 }
 
 fn acknowledged(owner: &str, id: &str, uuid: u8) -> Fact {
@@ -206,6 +211,7 @@ fn history() -> Vec<Fact> {
             framework: framework("g"),
             status: status("t1", TaskState::Killed, None),
             sequence: Some(2),
+            container: Some(Box::new(ContainerStatus { executor_pid: Some(7), ..ContainerStatus::default() })),
         },
         completed("g", "t1"),
         Fact::TaskForgotten { framework: framework("f"), task: TaskId::new("t1") },

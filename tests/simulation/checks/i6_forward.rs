@@ -29,7 +29,7 @@ impl Forward {
                 let known = self.tasks.insert(name.clone(), Progress { rank: 0, sequence: 0 });
                 if known.is_some() { Err(format!("I6: {name:?} is launched a second time")) } else { Ok(()) }
             }
-            Fact::TaskUpdated { framework, status, sequence } => {
+            Fact::TaskUpdated { framework, status, sequence, .. } => {
                 let name = (framework.clone(), status.task_id.clone());
                 self.updated(name, status, *sequence)
             }

@@ -174,7 +174,7 @@ fn agent_info(resources: &str) -> AgentInfo {
     AgentInfo {
         hostname: "127.0.0.1".to_owned(),
         resources: resources::parse(resources, &Role::any()).unwrap(),
-        attributes: resources::parse_attributes("rack:r1;level:10").unwrap(),
+        attributes: resources::parse_attributes("rack:r1;zone:z1").unwrap(),
         ..AgentInfo::default()
     }
 }

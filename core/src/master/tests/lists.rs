@@ -103,7 +103,7 @@ async fn tasks_are_paged_and_filtered() {
     let agent = slaves["slaves"][0]["id"].as_str().unwrap();
     assert_eq!(master.json(&format!("/slaves?slave_id={agent}")).await, slaves);
     assert_eq!(master.json("/slaves?slave_id=nobody").await["slaves"], serde_json::json!([]));
-    assert_eq!(slaves["slaves"][0]["attributes"], serde_json::json!({"rack": "r1", "level": 10.0}));
+    assert_eq!(slaves["slaves"][0]["attributes"], serde_json::json!({"rack": "r1", "zone": "z1"}));
     assert_eq!(slaves["slaves"][0]["used_resources"]["cpus"], 0.5);
     master.stop().await;
 }

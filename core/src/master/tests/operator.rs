@@ -17,19 +17,20 @@ const AGENT: &str = "dd9cb2f6-ab80-4ecd-8f25-0589dcae5bdc-S0";
 const FRAMEWORK: &str = "2d8d616a-97b0-49ee-b50e-03509aaa1f59-0000";
 
 /// A cluster like the recorded one, and how its ids are called here.
-struct Stage {
-    master: TestMaster,
-    framework: TestFramework,
-    agent: TestAgent,
-    renamed: Renamed,
+pub(super) struct Stage {
+    pub(super) master: TestMaster,
+    pub(super) framework: TestFramework,
+    pub(super) agent: TestAgent,
+    pub(super) renamed: Renamed,
     _cluster: Cluster,
 }
 
 impl Stage {
-    async fn new() -> Stage {
+    pub(super) async fn new() -> Stage {
         let cluster = Cluster::start().await;
         let log = cluster.file("log", &"a line\n".repeat(100));
-        let master = cluster.master(&["--external-log-file", &log]).await;
+        // The agent says nothing of itself, and is to stay.
+        let master = cluster.master(&["--external-log-file", &log, "--agent-ping-timeout", "15secs"]).await;
         let (framework, agent) = populate(&master).await;
         let renamed =
             Renamed(vec![(AGENT.to_owned(), agent.id.to_string()), (FRAMEWORK.to_owned(), framework.id.to_string())]);
@@ -37,7 +38,7 @@ impl Stage {
     }
 
     /// Makes a recorded request and compares the answers.
-    async fn replay(&self, exchange: &Exchange) {
+    pub(super) async fn replay(&self, exchange: &Exchange) {
         let title = &exchange.title;
         let response = send(&self.master, exchange, &self.renamed).await;
         let status = response.status().as_u16();
@@ -87,7 +88,7 @@ const NOT_SHOWN: [(&str, &str); 7] = [
 ];
 
 /// A recorded answer without what is not shown here.
-fn shown(mut value: Value) -> Value {
+pub(super) fn shown(mut value: Value) -> Value {
     match &mut value {
         Value::Object(members) => {
             // A framework's member of the same name is shown.
@@ -196,23 +197,6 @@ async fn what_happens_is_told_to_who_watches() {
     assert_eq!(metrics["master/operator_event_stream_subscribers"], 1.0);
     drop(stream);
     master.stop().await;
-}
-
-#[tokio::test]
-async fn agents_are_drained_as_recorded() {
-    let Some(recording) = shared("data/mesos/operator-v1-master-drain.txt") else { return };
-    let mut stage = Stage::new().await;
-    for exchange in exchanges(&recording).into_iter().filter(|exchange| exchange.title != "SUBSCRIBE") {
-        stage.replay(&exchange).await;
-        if exchange.title == "DRAIN_AGENT" {
-            stage.agent.event(attica_core_api::link::EventType::Kill).await;
-            stage.agent.report(&stage.framework.id, "op-1", TaskState::Killed).await;
-            let status = stage.framework.status().await;
-            assert_eq!(status.reason.map(|reason| reason.name()), Some("REASON_AGENT_DRAINING"));
-            soon(stage.framework.calls.acknowledge(&status)).await.unwrap();
-        }
-    }
-    stage.master.stop().await;
 }
 
 #[tokio::test]

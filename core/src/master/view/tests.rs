@@ -2,9 +2,10 @@
 
 use attica_allocator::{Resources, Role};
 use attica_core_api::Timestamp;
-use attica_core_api::resources::parse;
+use attica_core_api::resources::{parse, parse_attributes};
 use attica_core_api::v1::{
-    AgentId, AgentInfo, FrameworkId, FrameworkInfo, OfferId, TaskId, TaskInfo, TaskState, TaskStatus,
+    AgentId, AgentInfo, CommandInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, OfferId, TaskId, TaskInfo,
+    TaskState, TaskStatus,
 };
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -49,7 +50,12 @@ fn status(task: &str, state: TaskState) -> Box<TaskStatus> {
 }
 
 fn updated(task: &str, state: TaskState) -> Fact {
-    Fact::TaskUpdated { framework: FrameworkId::new("f"), status: status(task, state), sequence: Some(1) }
+    Fact::TaskUpdated {
+        framework: FrameworkId::new("f"),
+        status: status(task, state),
+        sequence: Some(1),
+        container: None,
+    }
 }
 
 fn beginning() -> Vec<Fact> {
@@ -162,6 +168,53 @@ async fn offers_are_shown_while_they_are_out() {
     assert_eq!(without["slaves"][0]["offered_resources"]["cpus"], 0.0);
     assert_eq!(without["frameworks"][0]["offers"], json!([]));
     assert_eq!(model.totals().outstanding_offers, 0);
+}
+
+#[tokio::test]
+async fn attributes_and_executors_are_shown_in_mesos_s_words() {
+    let model = ReadModel::of(&Snapshot::default(), Watchers::new(10));
+    model.apply(&beginning(), &[View::AgentConnected { agent: AgentId::new("a") }]);
+    let info = AgentInfo {
+        id: Some(AgentId::new("a")),
+        attributes: parse_attributes("rack:r1;level:10;keys:[1-2,5-5]").unwrap(),
+        ..AgentInfo::default()
+    };
+    let (version, boot_id) = (String::new(), String::new());
+    let registered = Fact::AgentRegistered { info: Box::new(info), version, boot_id, at: Timestamp(2_000) };
+    let executor = ExecutorInfo {
+        executor_id: ExecutorId::new("e"),
+        command: Some(CommandInfo { value: Some("run".to_owned()), ..CommandInfo::default() }),
+        resources: parse("cpus:0.1", &any()).unwrap(),
+        ..ExecutorInfo::default()
+    };
+    let launched = Fact::ExecutorLaunched {
+        framework: FrameworkId::new("f"),
+        agent: AgentId::new("a"),
+        role: role(),
+        executor: Box::new(executor),
+        at: Timestamp(3_000),
+    };
+    model.apply(&[registered, launched], &[View::AgentConnected { agent: AgentId::new("a") }]);
+    let with = shown(&model).await;
+    assert_eq!(with["slaves"][0]["attributes"], json!({"rack": "r1", "level": 10.0, "keys": "[1-2, 5-5]"}));
+    assert_eq!(with["slaves"][0]["used_resources"]["cpus"], 0.1);
+    let shown_executor = json!({
+        "executor_id": "e", "name": "", "framework_id": "f", "slave_id": "a", "role": "ops",
+        "command": {"shell": true, "value": "run", "argv": [], "uris": []},
+        "resources": [{"name": "cpus", "type": "SCALAR", "scalar": {"value": 0.1}}],
+    });
+    assert_eq!(with["frameworks"][0]["executors"], json!([shown_executor]));
+    let ended = Fact::ExecutorEnded {
+        framework: FrameworkId::new("f"),
+        agent: AgentId::new("a"),
+        executor: ExecutorId::new("e"),
+    };
+    model.apply(&[ended], &[]);
+    let without = shown(&model).await;
+    assert_eq!(
+        (&without["frameworks"][0]["executors"], &without["slaves"][0]["used_resources"]["cpus"]),
+        (&json!([]), &json!(0.0))
+    );
 }
 
 #[tokio::test]
