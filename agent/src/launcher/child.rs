@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::{Gid, Uid, User};
 
-use super::isolation::{Entry, Isolation, IsolationError};
+use super::isolation::{Door, Entry, Isolation, IsolationError};
 use super::protocol::{LaunchSpec, Process};
 use super::records::Records;
 use super::{process, sys};
@@ -78,7 +78,7 @@ pub(crate) fn start(
     isolation.create(&spec.container, &spec.limits)?;
     let output = Output::open(&spec.directory, identity.as_ref())?;
     let mut programs = programs(spec)?;
-    let entry = isolation.entry(&spec.container, &spec.limits);
+    let entry = isolation.entry(&spec.container, &spec.limits)?;
     let earliest = process::clock_ticks();
     let mut begun = None;
     let mut child = || {
@@ -149,7 +149,7 @@ fn confine(entry: &Entry, output: &Output) -> io::Result<()> {
     nix::unistd::dup2_stdin(File::open("/dev/null")?)?;
     nix::unistd::dup2_stdout(&output.out)?;
     nix::unistd::dup2_stderr(&output.err)?;
-    entry.membership.iter().try_for_each(|path| enter(path))?;
+    entry.doors.iter().try_for_each(enter)?;
     for (resource, value) in &entry.limits {
         nix::sys::resource::setrlimit(*resource, *value, *value)?;
     }
@@ -157,10 +157,9 @@ fn confine(entry: &Entry, output: &Output) -> io::Result<()> {
 }
 
 /// In the child, which moves itself: see the isolation for why that is quick.
-fn enter(cgroup: &Path) -> io::Result<()> {
-    let join = |mut file: File| file.write_all(b"0");
-    let entered = OpenOptions::new().write(true).open(cgroup).and_then(join);
-    entered.map_err(|error| io::Error::other(format!("cannot enter the cgroup {}: {error}", cgroup.display())))
+fn enter(Door { file, path }: &Door) -> io::Result<()> {
+    let entered = (&*file).write_all(b"0");
+    entered.map_err(|error| io::Error::other(format!("cannot enter the cgroup by {}: {error}", path.display())))
 }
 
 /// The sandbox may belong to the task's user. A link that is planted there is not followed, a pipe not waited for, and a second name

@@ -7,6 +7,7 @@ mod posix;
 mod v1;
 mod v2;
 
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -23,12 +24,19 @@ pub(crate) struct Subject<'a> {
 }
 
 /// What confines a new process before it executes its program.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Entry {
-    /// Files that take a process into a cgroup when it writes `0`, itself, to them.
-    pub(crate) membership: Vec<PathBuf>,
+    /// The cgroups to enter.
+    pub(crate) doors: Vec<Door>,
     /// Resource limits to set: resource, value (soft and hard).
     pub(crate) limits: Vec<(nix::sys::resource::Resource, u64)>,
+}
+
+/// A file that takes a process into a cgroup when it writes `0`, itself, to it.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) file: File,
+    pub(crate) path: PathBuf,
 }
 
 /// What a container has used so far; `None` where this isolation cannot tell.
@@ -93,7 +101,7 @@ pub(crate) trait Isolation: Send + Sync {
     fn resize(&self, container: &ContainerId, limits: &Limits) -> Result<(), IsolationError>;
 
     /// How a process gets in.
-    fn entry(&self, container: &ContainerId, limits: &Limits) -> Entry;
+    fn entry(&self, container: &ContainerId, limits: &Limits) -> Result<Entry, IsolationError>;
 
     /// Every process of the container, except those that cannot be told from others (see the implementations).
     fn processes(&self, subject: Subject<'_>) -> Vec<i32>;

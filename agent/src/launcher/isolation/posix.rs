@@ -29,8 +29,8 @@ impl Isolation for Posix {
     }
 
     /// `RLIMIT_DATA` counts private writable memory; `RLIMIT_NPROC` would count all processes of the user and is left alone.
-    fn entry(&self, _container: &ContainerId, limits: &Limits) -> Entry {
-        Entry { membership: Vec::new(), limits: vec![(Resource::RLIMIT_DATA, limits.memory_bytes)] }
+    fn entry(&self, _container: &ContainerId, limits: &Limits) -> Result<Entry, IsolationError> {
+        Ok(Entry { doors: Vec::new(), limits: vec![(Resource::RLIMIT_DATA, limits.memory_bytes)] })
     }
 
     fn processes(&self, subject: Subject<'_>) -> Vec<i32> {

@@ -1,37 +1,76 @@
 //! cgroups v1: one directory per controller and container. Also serves the hybrid layout, whose v2 tree has no
 //! controllers.
 
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use cgroups_rs::cpu::CpuController;
 use cgroups_rs::hierarchies::V1;
 use cgroups_rs::memory::MemController;
 use cgroups_rs::pid::PidController;
 use cgroups_rs::{Controllers, MaxValue};
+use nix::fcntl::{OFlag, openat};
 use nix::sys::signal::Signal;
+use nix::sys::stat::{Mode, mkdirat};
 
 use super::{
-    Entry, Isolation, IsolationError, Removal, Subject, Usage, cgroup_tree, containers_in, make_directory, pids_in,
-    read_key, read_number, remove_cgroup, send_signal,
+    Door, Entry, Isolation, IsolationError, Removal, Subject, Usage, cgroup_tree, containers_in, pids_in, read_key,
+    read_number, remove_cgroup, send_signal,
 };
 use crate::launcher::protocol::{ContainerId, IsolationKind, Limits, MemoryVerdict};
 
-/// Times the freezer is asked whether it is done, a tenth of a millisecond apart, before the kill goes on without.
-const FREEZE_ATTEMPTS: u32 = 20;
-/// Rounds of a kill before the container is frozen: only one that forks all the time has to be, and it stops the machine for a moment.
-const ROUNDS_UNFROZEN: u32 = 2;
+/// Rounds of a kill before the container may not fork any more: only one that forks all the time has to be hindered.
+const ROUNDS_UNHINDERED: u32 = 2;
 
 /// The directories that hold the containers' cgroups, one per controller.
 #[derive(Debug)]
 pub(crate) struct CgroupsV1 {
-    cpu: PathBuf,
-    memory: PathBuf,
-    pids: PathBuf,
-    /// Holds a container still while it is killed.
-    freezer: PathBuf,
+    cpu: Hierarchy,
+    memory: Hierarchy,
+    pids: Hierarchy,
     /// Counts cpu time, where it is not mounted together with `cpu`.
-    accounting: Option<PathBuf>,
+    accounting: Option<Hierarchy>,
+    /// Where a task that runs as root could hold itself still.
+    freezer: Option<PathBuf>,
+}
+
+/// The directory of one controller. Open: a path that begins here is a short one, and a launch follows a dozen of them.
+#[derive(Debug)]
+struct Hierarchy {
+    path: PathBuf,
+    handle: OwnedFd,
+}
+
+impl Hierarchy {
+    fn make(path: PathBuf) -> Result<Hierarchy, IsolationError> {
+        std::fs::create_dir_all(&path).map_err(IsolationError::file("make", &path))?;
+        let handle = File::open(&path).map_err(IsolationError::file("open", &path))?.into();
+        Ok(Hierarchy { path, handle })
+    }
+
+    fn of(&self, container: &ContainerId) -> PathBuf {
+        self.path.join(container.as_str())
+    }
+
+    /// Makes the container's cgroup, which may be there already.
+    fn create(&self, container: &ContainerId) -> Result<(), IsolationError> {
+        match mkdirat(&self.handle, container.as_str(), Mode::from_bits_truncate(0o755)) {
+            Ok(()) | Err(nix::Error::EEXIST) => Ok(()),
+            Err(error) => Err(IsolationError::file("make", &self.of(container))(error.into())),
+        }
+    }
+
+    fn door(&self, container: &ContainerId) -> Result<Door, IsolationError> {
+        // By `tasks` a thread moves itself without the lock over all forks and exits of the machine, which `cgroup.procs` waits
+        // some ten milliseconds for.
+        let name = Path::new(container.as_str()).join("tasks");
+        let opened = openat(self.handle.as_fd(), &name, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty());
+        let path = self.path.join(name);
+        let file = opened.map_err(|error| IsolationError::file("enter the cgroup by", &path)(error.into()))?;
+        Ok(Door { file: file.into(), path })
+    }
 }
 
 impl CgroupsV1 {
@@ -39,49 +78,53 @@ impl CgroupsV1 {
     pub(crate) fn prepare(parent: &Path) -> Result<Option<CgroupsV1>, IsolationError> {
         let mounts = V1::new();
         let place = |controller| mounts.get_mount_point(controller).map(|mount| mount.join(parent));
-        let (Some(cpu), Some(memory), Some(pids), Some(freezer)) =
-            (place(Controllers::Cpu), place(Controllers::Mem), place(Controllers::Pids), place(Controllers::Freezer))
+        let (Some(cpu), Some(memory), Some(pids)) =
+            (place(Controllers::Cpu), place(Controllers::Mem), place(Controllers::Pids))
         else {
             return Ok(None);
         };
         let accounting = place(Controllers::CpuAcct).filter(|path| *path != cpu);
-        let cgroups = CgroupsV1 { cpu, memory, pids, freezer, accounting };
-        for path in cgroups.parents() {
-            std::fs::create_dir_all(path).map_err(IsolationError::file("make", path))?;
-        }
-        Ok(Some(cgroups))
+        Ok(Some(CgroupsV1 {
+            cpu: Hierarchy::make(cpu)?,
+            memory: Hierarchy::make(memory)?,
+            pids: Hierarchy::make(pids)?,
+            accounting: accounting.map(Hierarchy::make).transpose()?,
+            freezer: mounts.get_mount_point(Controllers::Freezer),
+        }))
     }
 
     /// The one that gives the processor last: a process that has only a small part of it begins sooner if it moves there late.
-    fn parents(&self) -> impl Iterator<Item = &PathBuf> {
-        let others = [&self.memory, &self.pids, &self.freezer].into_iter().chain(self.accounting.as_ref());
+    fn hierarchies(&self) -> impl Iterator<Item = &Hierarchy> {
+        let others = [&self.memory, &self.pids].into_iter().chain(self.accounting.as_ref());
         others.chain(std::iter::once(&self.cpu))
     }
 
-    fn freeze(&self, freezer: &Path) -> bool {
-        let state = freezer.join("freezer.state");
-        if std::fs::write(&state, "FROZEN").is_err() {
-            return false;
-        }
-        (0..FREEZE_ATTEMPTS).any(|_| {
-            let frozen = std::fs::read_to_string(&state).is_ok_and(|state| state.trim() == "FROZEN");
-            if !frozen {
-                std::thread::sleep(Duration::from_micros(100));
+    /// In a frozen cgroup SIGKILL waits, and a task that runs as root may have frozen itself.
+    fn thaw(&self, pids: &[i32]) {
+        let Some(mount) = &self.freezer else { return };
+        let place = |pid: &str| freezer_cgroup(&std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?);
+        let Some(ours) = place("self") else { return };
+        for theirs in pids.iter().filter_map(|pid| place(&pid.to_string())) {
+            // What holds the launcher as well is somebody else's to thaw.
+            for cgroup in theirs.ancestors().take_while(|cgroup| !ours.starts_with(cgroup)) {
+                let state = mount.join(cgroup.strip_prefix("/").unwrap_or(cgroup)).join("freezer.state");
+                if let Err(error) = std::fs::write(&state, "THAWED")
+                    && error.kind() != io::ErrorKind::NotFound
+                {
+                    tracing::warn!(cgroup = %cgroup.display(), %error, "a cgroup cannot be thawed");
+                }
             }
-            frozen
-        })
+        }
     }
 }
 
-/// In a frozen cgroup SIGKILL waits; a task that runs as root may have frozen itself.
-fn thaw(freezer: &Path) {
-    for cgroup in cgroup_tree(freezer) {
-        if let Err(error) = std::fs::write(cgroup.join("freezer.state"), "THAWED")
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::warn!(cgroup = %cgroup.display(), %error, "a cgroup cannot be thawed");
-        }
-    }
+/// Of the lines of `/proc/<pid>/cgroup`, `number:controllers:path`, the path of the freezer's.
+fn freezer_cgroup(lines: &str) -> Option<PathBuf> {
+    lines.lines().find_map(|line| {
+        let (_, rest) = line.split_once(':')?;
+        let (controllers, path) = rest.split_once(':')?;
+        controllers.split(',').any(|controller| controller == "freezer").then(|| PathBuf::from(path))
+    })
 }
 
 impl Isolation for CgroupsV1 {
@@ -90,26 +133,23 @@ impl Isolation for CgroupsV1 {
     }
 
     fn create(&self, container: &ContainerId, limits: &Limits) -> Result<(), IsolationError> {
-        for parent in self.parents() {
-            make_directory(&parent.join(container.as_str()))?;
-        }
-        let directory = |parent: &Path| parent.join(container.as_str());
-        CpuController::new(directory(&self.cpu), false)
+        self.hierarchies().try_for_each(|hierarchy| hierarchy.create(container))?;
+        CpuController::new(self.cpu.of(container), false)
             .set_shares(limits.cpu_shares)
             .map_err(IsolationError::controller("cpu"))?;
         let memory_bytes = i64::try_from(limits.memory_bytes).unwrap_or(i64::MAX);
-        MemController::new(directory(&self.memory), false)
+        MemController::new(self.memory.of(container), false)
             .set_limit(memory_bytes)
             .map_err(IsolationError::controller("memory"))?;
         let pids = MaxValue::Value(i64::try_from(limits.pids).unwrap_or(i64::MAX));
-        PidController::new(directory(&self.pids), false).set_pid_max(pids).map_err(IsolationError::controller("pids"))
+        PidController::new(self.pids.of(container), false).set_pid_max(pids).map_err(IsolationError::controller("pids"))
     }
 
     fn resize(&self, container: &ContainerId, limits: &Limits) -> Result<(), IsolationError> {
-        CpuController::new(self.cpu.join(container.as_str()), false)
+        CpuController::new(self.cpu.of(container), false)
             .set_shares(limits.cpu_shares)
             .map_err(IsolationError::controller("cpu"))?;
-        let memory = self.memory.join(container.as_str());
+        let memory = self.memory.of(container);
         if read_number(&memory.join("memory.limit_in_bytes")).is_some_and(|now| now >= limits.memory_bytes) {
             return Ok(());
         }
@@ -117,43 +157,43 @@ impl Isolation for CgroupsV1 {
         MemController::new(memory, false).set_limit(memory_bytes).map_err(IsolationError::controller("memory"))
     }
 
-    fn entry(&self, container: &ContainerId, _limits: &Limits) -> Entry {
-        // By `tasks` a thread moves itself without the lock over all forks and exits of the machine, which `cgroup.procs` waits
-        // some ten milliseconds for.
-        let membership = self.parents().map(|parent| parent.join(container.as_str()).join("tasks")).collect();
-        Entry { membership, limits: Vec::new() }
+    fn entry(&self, container: &ContainerId, _limits: &Limits) -> Result<Entry, IsolationError> {
+        let doors = self.hierarchies().map(|hierarchy| hierarchy.door(container)).collect::<Result<_, _>>()?;
+        Ok(Entry { doors, limits: Vec::new() })
     }
 
     /// Of all controllers: a process that runs as root may have left some of its cgroups.
     fn processes(&self, subject: Subject<'_>) -> Vec<i32> {
         let mut pids: Vec<i32> =
-            self.parents().flat_map(|parent| pids_in(&parent.join(subject.container.as_str()))).collect();
+            self.hierarchies().flat_map(|hierarchy| pids_in(&hierarchy.of(subject.container))).collect();
         pids.sort_unstable();
         pids.dedup();
         pids
     }
 
     fn kill(&self, subject: Subject<'_>) {
-        let freezer = self.freezer.join(subject.container.as_str());
         let mut killed = Vec::new();
-        for _ in 0..ROUNDS_UNFROZEN {
+        for _ in 0..ROUNDS_UNHINDERED {
             // What was killed forks no more.
             let found = self.processes(subject);
             let survivors: Vec<i32> = found.iter().filter(|pid| !killed.contains(*pid)).copied().collect();
             if survivors.is_empty() {
-                return thaw(&freezer);
+                return;
             }
             send_signal(&survivors, Signal::SIGKILL);
+            self.thaw(&survivors);
             killed = found;
         }
-        self.freeze(&freezer);
-        send_signal(&self.processes(subject), Signal::SIGKILL);
-        thaw(&freezer);
+        // Whoever goes on without has that many processes fewer to fork from with each round.
+        let _not_hindered = PidController::new(self.pids.of(subject.container), false).set_pid_max(MaxValue::Value(0));
+        let survivors = self.processes(subject);
+        send_signal(&survivors, Signal::SIGKILL);
+        self.thaw(&survivors);
     }
 
     fn remove(&self, subject: Subject<'_>) -> Result<Removal, IsolationError> {
-        for parent in self.parents() {
-            if remove_cgroup(&parent.join(subject.container.as_str()))? == Removal::Occupied {
+        for hierarchy in self.hierarchies() {
+            if remove_cgroup(&hierarchy.of(subject.container))? == Removal::Occupied {
                 return Ok(Removal::Occupied);
             }
         }
@@ -161,7 +201,7 @@ impl Isolation for CgroupsV1 {
     }
 
     fn memory_verdict(&self, container: &ContainerId) -> MemoryVerdict {
-        let directory = self.memory.join(container.as_str());
+        let directory = self.memory.of(container);
         // Counted where the process was, if that was in a cgroup of the task's own.
         let killed =
             |cgroup: PathBuf| read_key(&cgroup.join("memory.oom_control"), "oom_kill").is_some_and(|count| count > 0);
@@ -175,28 +215,41 @@ impl Isolation for CgroupsV1 {
     }
 
     fn usage(&self, container: &ContainerId) -> Usage {
-        let accounting = self.accounting.as_ref().unwrap_or(&self.cpu).join(container.as_str());
+        let accounting = self.accounting.as_ref().unwrap_or(&self.cpu).of(container);
         let nanoseconds = |file| read_number(&accounting.join(file)).map(|value: u64| value / 1_000);
         Usage {
             cpu_user_us: nanoseconds("cpuacct.usage_user"),
             cpu_system_us: nanoseconds("cpuacct.usage_sys"),
-            memory_bytes: read_key(&self.memory.join(container.as_str()).join("memory.stat"), "total_rss"),
-            pids: read_number(&self.pids.join(container.as_str()).join("pids.current")),
+            memory_bytes: read_key(&self.memory.of(container).join("memory.stat"), "total_rss"),
+            pids: read_number(&self.pids.of(container).join("pids.current")),
         }
     }
 
     fn containers(&self) -> Vec<ContainerId> {
-        let mut found: Vec<ContainerId> = self.parents().flat_map(|parent| containers_in(parent)).collect();
+        let mut found: Vec<ContainerId> =
+            self.hierarchies().flat_map(|hierarchy| containers_in(&hierarchy.path)).collect();
         found.sort();
         found.dedup();
         found
     }
 
     fn close(&self) {
-        for instance in self.parents() {
+        for instance in self.hierarchies().map(|hierarchy| &hierarchy.path) {
             // Fails while another container or agent uses it, which is then the one to remove it.
             let _in_use =
                 std::fs::remove_dir(instance).and_then(|()| instance.parent().map_or(Ok(()), std::fs::remove_dir));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_freezer_is_found_among_the_hierarchies() {
+        let lines = "12:cpuset:/a\n9:net_cls,freezer:/b/c\n1:name=systemd:/freezer\n0::/d\n";
+        assert_eq!(freezer_cgroup(lines), Some(PathBuf::from("/b/c")));
+        assert_eq!(freezer_cgroup("1:name=systemd:/freezer\n0::/freezer\n"), None);
     }
 }

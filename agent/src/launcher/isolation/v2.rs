@@ -1,5 +1,6 @@
 //! The unified cgroups v2 tree.
 
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
 use cgroups_rs::MaxValue;
@@ -9,7 +10,7 @@ use cgroups_rs::pid::PidController;
 use nix::sys::signal::Signal;
 
 use super::{
-    Entry, Isolation, IsolationError, Removal, Subject, Usage, containers_in, make_directory, pids_in, read_key,
+    Door, Entry, Isolation, IsolationError, Removal, Subject, Usage, containers_in, make_directory, pids_in, read_key,
     read_number, remove_cgroup, send_signal,
 };
 use crate::launcher::protocol::{ContainerId, IsolationKind, Limits, MemoryVerdict};
@@ -86,8 +87,11 @@ impl Isolation for CgroupsV2 {
         MemController::new(directory, true).set_limit(memory_bytes).map_err(IsolationError::controller("memory"))
     }
 
-    fn entry(&self, container: &ContainerId, _limits: &Limits) -> Entry {
-        Entry { membership: vec![self.directory(container).join("cgroup.procs")], limits: Vec::new() }
+    fn entry(&self, container: &ContainerId, _limits: &Limits) -> Result<Entry, IsolationError> {
+        let path = self.directory(container).join("cgroup.procs");
+        let file =
+            OpenOptions::new().write(true).open(&path).map_err(IsolationError::file("enter the cgroup by", &path))?;
+        Ok(Entry { doors: vec![Door { file, path }], limits: Vec::new() })
     }
 
     fn processes(&self, subject: Subject<'_>) -> Vec<i32> {
