@@ -65,28 +65,44 @@ impl Identities {
     }
 }
 
-/// Starts `spec`: when this returns, its program runs, its first process is on record. After an error its cgroups and its record may be
-/// left.
-pub(crate) fn start(
+/// What a task needs before there can be a process of it.
+#[derive(Debug)]
+pub(crate) struct Room {
+    identity: Option<Identity>,
+    entry: Entry,
+    output: Output,
+}
+
+/// Makes room for `spec`. After an error its cgroups may be left.
+pub(crate) fn make_room(
     isolation: &dyn Isolation,
-    records: &mut Records,
     identities: &mut Identities,
-    spawner: &mut sys::Spawner,
     spec: &LaunchSpec,
-) -> Result<Process, LaunchError> {
+) -> Result<Room, LaunchError> {
     let identity = spec.user.as_deref().map(|user| identities.of(user)).transpose()?;
     isolation.create(&spec.container, &spec.limits)?;
     let output = Output::open(&spec.directory, identity.as_ref())?;
-    let mut programs = programs(spec)?;
     let entry = isolation.entry(&spec.container, &spec.limits)?;
+    Ok(Room { identity, entry, output })
+}
+
+/// Starts `spec` in its room: when this returns, its program runs, its first process is on record. After an error its cgroups and its
+/// record may be left.
+pub(crate) fn start(
+    records: &mut Records,
+    spawner: &mut sys::Spawner,
+    spec: &LaunchSpec,
+    room: &Room,
+) -> Result<Process, LaunchError> {
+    let mut programs = programs(spec)?;
     let earliest = process::clock_ticks();
     let mut begun = None;
     let mut child = || {
         let mut prepare = || {
-            confine(&entry, &output)?;
+            confine(&room.entry, &room.output)?;
             begun = Some(record(records, spec, earliest)?);
             sys::detach()?;
-            identity.as_ref().map_or(Ok(()), become_user)?;
+            room.identity.as_ref().map_or(Ok(()), become_user)?;
             std::env::set_current_dir(&spec.directory)
         };
         let execute = |()| programs.iter_mut().map(sys::Program::execute).last();
@@ -116,6 +132,7 @@ fn programs(spec: &LaunchSpec) -> Result<Vec<sys::Program>, LaunchError> {
 }
 
 /// Where the task's output goes.
+#[derive(Debug)]
 struct Output {
     out: File,
     err: File,

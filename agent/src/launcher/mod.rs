@@ -1,4 +1,4 @@
-//! The launcher: a small process with one thread that starts tasks, waits for them and writes down how they ended.
+//! The launcher: a small process that starts tasks, waits for them and writes down how they ended.
 //!
 //! It has a session of its own and outlives the agent that started it, so tasks go on and no exit status is lost while an
 //! agent is killed, upgraded and restarted. If it dies itself, the next one adopts what it finds in the records: living
@@ -67,7 +67,8 @@ pub enum Error {
     },
 }
 
-/// Runs the launcher until it has nothing to do any more. Must be called by a process with a single thread.
+/// Runs the launcher until it has nothing to do any more. Must be called by a process with a single thread, which decides everything;
+/// the one other there is at times only makes room for tasks.
 pub fn run(args: &Args) -> Result<(), Error> {
     let directory = |source| Error::Directory { directory: args.dir.clone(), source };
     std::fs::create_dir_all(&args.dir).map_err(directory)?;

@@ -2,10 +2,11 @@
 
 mod peer;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout};
@@ -14,7 +15,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 
 use self::peer::Peer;
-use super::child::Identities;
+use super::child::{Identities, LaunchError, Room};
 use super::isolation::{self, Isolation, Removal, Subject};
 use super::log::Log;
 use super::protocol::{
@@ -78,7 +79,7 @@ enum Duty {
 
 /// Everything the launcher knows.
 pub(super) struct Server {
-    isolation: Box<dyn Isolation>,
+    isolation: Arc<dyn Isolation>,
     records: Records,
     identities: Identities,
     containers: BTreeMap<ContainerId, Container>,
@@ -115,7 +116,7 @@ impl Server {
         listener.set_nonblocking(true).map_err(system("bind its socket"))?;
         let spawner = sys::Spawner::new().map_err(system("make a stack for its children"))?;
         let mut server = Server {
-            isolation,
+            isolation: isolation.into(),
             records,
             identities: Identities::default(),
             containers: BTreeMap::new(),
@@ -428,19 +429,35 @@ impl Server {
         }
     }
 
+    /// Makes room for the next tasks while the process of one comes to life: either mostly waits for the kernel.
     fn start_queued(&mut self) {
         let count = self.queue.len().min(MAX_STARTED_AT_ONCE);
-        let specs: Vec<LaunchSpec> = self.queue.drain(..count).collect();
-        specs.iter().for_each(|spec| self.start_one(spec));
+        let mut specs: Vec<LaunchSpec> = self.queue.drain(..count).collect();
+        let mut names = BTreeSet::new();
+        specs.retain(|spec| !self.containers.contains_key(&spec.container) && names.insert(spec.container.clone()));
+        let isolation = Arc::clone(&self.isolation);
+        let mut identities = std::mem::take(&mut self.identities);
+        let mut rooms = specs.iter().map(|spec| (spec, child::make_room(isolation.as_ref(), &mut identities, spec)));
+        if specs.len() > 1 {
+            std::thread::scope(|scope| {
+                let (made, ready) = mpsc::channel();
+                let rooms = rooms.by_ref();
+                let maker = move || rooms.map_while(|room| made.send(room).ok()).for_each(drop);
+                // Without a thread nothing becomes ready here.
+                let _none_to_be_had = std::thread::Builder::new().spawn_scoped(scope, maker);
+                ready.iter().for_each(|(spec, room)| self.start_one(spec, room));
+            });
+        }
+        for (spec, room) in rooms {
+            self.start_one(spec, room);
+        }
+        self.identities = identities;
     }
 
-    fn start_one(&mut self, spec: &LaunchSpec) {
-        if self.containers.contains_key(&spec.container) {
-            return;
-        }
+    fn start_one(&mut self, spec: &LaunchSpec, room: Result<Room, LaunchError>) {
         let container = spec.container.clone();
-        let Server { isolation, records, identities, spawner, .. } = self;
-        match child::start(isolation.as_ref(), records, identities, spawner, spec) {
+        let Server { records, spawner, .. } = self;
+        match room.and_then(|room| child::start(records, spawner, spec, &room)) {
             Ok(process) => {
                 self.by_pid.insert(process.pid, container.clone());
                 self.containers.insert(container.clone(), Container { process, state: State::Running });

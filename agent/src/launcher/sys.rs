@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 pub(crate) use self::spawn::{Program, Spawner, detach};
 use super::protocol::Exit;
 
-/// What [`Spawner`] relies on: nobody else may use memory that a child shares with its parent.
+/// Signals, descriptors and the current directory are about to be set for the whole process: no thread may rely on them being different.
 pub(crate) fn assert_single_thread() -> io::Result<()> {
     assert_eq!(std::fs::read_dir("/proc/self/task")?.count(), 1, "the launcher has a single thread");
     Ok(())
@@ -42,10 +42,10 @@ fn reset_signal(signal: i32) {
     };
 }
 
-/// Marks every descriptor above the standard three to be closed by exec (until then the child may need them).
-fn close_descriptors_on_exec() -> io::Result<()> {
-    // SAFETY: close_range with CLOEXEC only sets a flag on descriptors; it touches no memory.
-    let result = unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+/// Closes every descriptor above the standard three.
+fn close_descriptors() -> io::Result<()> {
+    // SAFETY: to be called in a child alone, which owns none of the descriptors it was born with and uses none of them any more.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 0u32) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

@@ -34,7 +34,7 @@ struct Errand<'a> {
 }
 
 impl Spawner {
-    /// The caller must be a process with a single thread, and stay one.
+    /// A stack for one child at a time.
     pub(crate) fn new() -> io::Result<Spawner> {
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         let kind = MapFlags::MAP_PRIVATE | MapFlags::MAP_STACK;
@@ -50,15 +50,16 @@ impl Spawner {
 
     /// Makes a child that calls `child`, which is to execute a program and returns only if that fails; waits until either has happened.
     ///
-    /// The child is in a session of its own with an empty signal mask and, once it executes, no descriptor beyond the three standard
-    /// ones. It dies with this process unless [`detach`] was called. What it allocates and does not free stays allocated here.
+    /// The child is in a session of its own with an empty signal mask. It dies with this process unless [`detach`] was called, which must be
+    /// before it executes: with that it keeps no descriptor beyond the three standard ones. What it allocates and does not free stays allocated here.
     pub(crate) fn spawn(&mut self, child: &mut dyn FnMut() -> io::Error) -> io::Result<i32> {
         let mut errand = Errand { parent: getpid(), child, error: None };
-        // SAFETY: the addition stays within the mapping, at its end, from where stacks grow down. With CLONE_VFORK this process, which
-        // has a single thread (`assert_single_thread` at its start; it begins none), stands still until the child has executed its
-        // program or ended: `errand` and all it refers to outlive the child's use of them, and nobody else uses them meanwhile; for
-        // the memory it is as if this thread had called `begin` itself. Thread-local storage, which the child shares as well, is not in
-        // use in between for the same reason. Descriptors, signal dispositions, directory and credentials are the child's own copies.
+        // SAFETY: the addition stays within the mapping, at its end, from where stacks grow down. With CLONE_VFORK this thread stands
+        // still until the child has executed its program or ended: `errand` and all it refers to outlive the child's use of them, and
+        // nobody else uses them meanwhile, since they are borrowed by this thread; for the memory it is as if this thread had called
+        // `begin` itself, and to other threads, with which it shares the allocator's locks, the child is this thread. Thread-local
+        // storage, which the child shares as well, is not in use in between for the same reason. Descriptors, signal dispositions,
+        // directory and credentials are the child's own copies.
         let pid = unsafe {
             let top = self.stack.as_ptr().byte_add(STACK_BYTES.get());
             libc::clone(begin, top, libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD, (&raw mut errand).cast())
@@ -104,11 +105,13 @@ fn prepare(parent: Pid) -> io::Result<()> {
     SigSet::empty().thread_set_mask()?;
     super::reset_signal(libc::SIGPIPE);
     nix::unistd::setsid()?;
-    super::close_descriptors_on_exec()
+    Ok(())
 }
 
-/// In the child: from now on it outlives its parent.
+/// In the child: from now on it outlives its parent, whose descriptors it has closed by then. A lock, or a socket that is listened on,
+/// must not stay with a child that is still on its way to its program.
 pub(crate) fn detach() -> io::Result<()> {
+    super::close_descriptors()?;
     Ok(nix::sys::prctl::set_pdeathsig(None)?)
 }
 
