@@ -2,17 +2,20 @@
 //!
 //! Whoever subscribes gets the state, and from then on what happens, missing nothing and hearing nothing twice: a watcher joins while
 //! the read model is locked for reading the state, and what happens before that state is written waits for it. Who does not read is
-//! cut; of too many the oldest goes.
+//! cut; of too many the oldest goes. Nobody is told of what the rules keep from him: those that were in force when he subscribed.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use attica_core_api::auth::Viewer;
 use attica_core_api::http::stream::{self, StreamBody, StreamLimits, StreamSender};
 use attica_core_api::http::{Connection, MediaType};
 use attica_core_api::operator::Event;
 use attica_core_api::{encode_json, encode_proto, recordio};
 use bytes::Bytes;
+
+use super::view::{Concealment, Users};
 
 /// What may wait for a watcher, beside the state that it is reading.
 const PENDING_BYTES_MAX: usize = 8 << 20;
@@ -35,6 +38,8 @@ struct State {
 struct Watcher {
     id: u64,
     media: MediaType,
+    /// Who watches, if rules may keep something from him.
+    restricted: Option<Viewer>,
     stage: Stage,
 }
 
@@ -70,6 +75,20 @@ impl Record<'_> {
     }
 }
 
+impl Watcher {
+    /// What it is told of what has happened.
+    fn records(&self, records: &mut [Record<'_>], users: &dyn Users) -> Vec<Bytes> {
+        match &self.restricted {
+            None => records.iter_mut().map(|record| record.in_media(self.media)).collect(),
+            Some(viewer) => {
+                let concealment = Concealment::new(viewer, users);
+                let seen = records.iter().filter_map(|record| concealment.event(record.event));
+                seen.map(|event| Record { event: &event, json: None, proto: None }.in_media(self.media)).collect()
+            }
+        }
+    }
+}
+
 impl Watchers {
     /// Nobody yet, and at most so many.
     pub(super) fn new(limit: usize) -> Watchers {
@@ -82,11 +101,17 @@ impl Watchers {
     }
 
     /// One more, who is told from now on. To be called while the state that it is shown cannot change.
-    pub(super) fn join(self: &Arc<Self>, media: MediaType) -> Place {
+    pub(super) fn join(self: &Arc<Self>, media: MediaType, viewer: &Viewer) -> Place {
         let mut state = self.lock();
         let id = state.next;
         state.next += 1;
-        state.watchers.push_back(Watcher { id, media, stage: Stage::Waiting { records: Vec::new(), bytes: 0 } });
+        let restricted = (!viewer.is_unrestricted()).then(|| viewer.clone());
+        state.watchers.push_back(Watcher {
+            id,
+            media,
+            restricted,
+            stage: Stage::Waiting { records: Vec::new(), bytes: 0 },
+        });
         let surplus = state.watchers.len() > self.limit;
         let oldest = if surplus { state.watchers.pop_front() } else { None };
         drop(state);
@@ -97,22 +122,20 @@ impl Watchers {
         Place { watchers: self.clone(), id, used: false }
     }
 
-    /// Tells everybody what has happened.
-    pub(super) fn tell(&self, events: &[Event]) {
+    /// Tells everybody what has happened, to things of these `users`.
+    pub(super) fn tell(&self, events: &[Event], users: &dyn Users) {
         let mut records: Vec<Record<'_>> =
             events.iter().map(|event| Record { event, json: None, proto: None }).collect();
         let mut open = Vec::new();
         let mut state = self.lock();
         for watcher in &mut state.watchers {
+            let told = watcher.records(&mut records, users);
             match &mut watcher.stage {
                 Stage::Waiting { records: waiting, bytes } => {
-                    for record in &mut records {
-                        let record = record.in_media(watcher.media);
-                        *bytes += record.len();
-                        waiting.push(record);
-                    }
+                    *bytes += told.iter().map(Bytes::len).sum::<usize>();
+                    waiting.extend(told);
                 }
-                Stage::Open(sender) => open.push((watcher.media, sender.clone())),
+                Stage::Open(sender) => open.push((told, sender.clone())),
             }
         }
         state.watchers.retain(|watcher| match &watcher.stage {
@@ -121,9 +144,9 @@ impl Watchers {
         });
         // Sending may end a stream, whose end takes the lock.
         drop(state);
-        for (media, sender) in open {
-            for record in &mut records {
-                if sender.send(record.in_media(media)).is_err() {
+        for (told, sender) in open {
+            for record in told {
+                if sender.send(record).is_err() {
                     break;
                 }
             }
@@ -189,10 +212,22 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use attica_core_api::v1::AgentId;
+    use attica_core_api::v1::{AgentId, FrameworkId, TaskId};
     use http_body_util::BodyExt;
 
     use super::*;
+
+    struct Nobody;
+
+    impl Users for Nobody {
+        fn of_framework(&self, _: &FrameworkId) -> Option<String> {
+            None
+        }
+
+        fn of_task(&self, _: &FrameworkId, _: &TaskId) -> Option<String> {
+            None
+        }
+    }
 
     fn removed(agent: &str) -> Event {
         Event::agent_removed(AgentId::new(agent))
@@ -205,41 +240,41 @@ mod tests {
     #[tokio::test]
     async fn what_happens_while_the_state_is_written_follows_it() {
         let watchers = Arc::new(Watchers::new(10));
-        let place = watchers.join(MediaType::Json);
-        watchers.tell(&[removed("a")]);
+        let place = watchers.join(MediaType::Json, &Viewer::default());
+        watchers.tell(&[removed("a")], &Nobody);
         let (_sender, mut body) = place.open(vec![Bytes::from_static(b"state")], None).unwrap();
-        watchers.tell(&[removed("b"), removed("c")]);
+        watchers.tell(&[removed("b"), removed("c")], &Nobody);
         assert_eq!(next(&mut body).await, "state");
         for agent in ["a", "b", "c"] {
             assert!(next(&mut body).await.contains(&format!("\"value\":\"{agent}\"")));
         }
         drop(body);
         assert_eq!(watchers.count(), 0);
-        drop(watchers.join(MediaType::Json));
+        drop(watchers.join(MediaType::Json, &Viewer::default()));
         assert_eq!(watchers.count(), 0, "a place that is not used");
     }
 
     #[tokio::test]
     async fn the_oldest_goes_when_there_are_too_many() {
         let watchers = Arc::new(Watchers::new(2));
-        let open = || watchers.join(MediaType::Protobuf).open(Vec::new(), None).unwrap();
+        let open = || watchers.join(MediaType::Protobuf, &Viewer::default()).open(Vec::new(), None).unwrap();
         let (_first, mut oldest) = open();
         let (_second, _kept) = open();
         let (_third, mut newest) = open();
         assert_eq!(watchers.count(), 2);
         assert!(oldest.frame().await.is_none(), "ended");
-        watchers.tell(&[removed("a")]);
+        watchers.tell(&[removed("a")], &Nobody);
         assert!(newest.frame().await.is_some());
     }
 
     #[tokio::test]
     async fn who_does_not_read_is_cut() {
         let watchers = Arc::new(Watchers::new(2));
-        let (_sender, unread) = watchers.join(MediaType::Json).open(Vec::new(), None).unwrap();
+        let (_sender, unread) = watchers.join(MediaType::Json, &Viewer::default()).open(Vec::new(), None).unwrap();
         let large = removed(&"x".repeat(1 << 20));
-        let waiting = watchers.join(MediaType::Json);
+        let waiting = watchers.join(MediaType::Json, &Viewer::default());
         for _ in 0..10 {
-            watchers.tell(std::slice::from_ref(&large));
+            watchers.tell(std::slice::from_ref(&large), &Nobody);
         }
         assert_eq!(watchers.count(), 0);
         assert!(unread.collect().await.is_err());

@@ -22,7 +22,7 @@ use super::operator::{ask, cluster_status, permit};
 use super::table::Route;
 use crate::kernel::{Order, QuotaChange};
 use crate::master::leader::Leader;
-use crate::master::view::Document;
+use crate::master::view::{Concealment, Document};
 
 /// `POST /teardown` with the form `frameworkId=…`.
 pub(super) async fn teardown(leader: &Arc<Leader>, request: Request) -> Response {
@@ -42,11 +42,9 @@ pub(super) async fn teardown(leader: &Arc<Leader>, request: Request) -> Response
 pub(super) async fn weights(leader: &Arc<Leader>, request: Request) -> Response {
     let viewer = Viewer::of(request.extensions());
     if request.method() == Method::GET {
-        if let Err(refusal) = permit::check(&viewer, leader, &Command::GetWeights) {
-            return refusal.into_response();
-        }
         let role = |info: WeightInfo| Weight { role: info.role.unwrap_or_default(), weight: info.weight };
-        return shown(&request, &leader.model.weights().into_iter().map(role).collect::<Vec<_>>());
+        let weights = leader.model.weights().into_iter().map(role).filter(|weight| viewer.sees_role(&weight.role));
+        return shown(&request, &weights.collect::<Vec<_>>());
     }
     let updated = async {
         let weight_infos: Vec<WeightInfo> = list(request).await?;
@@ -68,10 +66,9 @@ struct Weight {
 pub(super) async fn quota(leader: &Arc<Leader>, route: &Route, request: Request) -> Response {
     let viewer = Viewer::of(request.extensions());
     if request.method() == Method::GET {
-        return match permit::check(&viewer, leader, &Command::GetQuota) {
-            Ok(()) => shown(&request, &leader.model.quotas()),
-            Err(refusal) => refusal.into_response(),
-        };
+        let mut quotas = leader.model.quotas();
+        Concealment::new(&viewer, leader.model.as_ref()).quotas(&mut quotas);
+        return shown(&request, &quotas);
     }
     let changed = async {
         let (command, change) = match *request.method() == Method::DELETE {
@@ -94,10 +91,9 @@ pub(super) async fn quota(leader: &Arc<Leader>, route: &Route, request: Request)
 pub(super) async fn maintenance_schedule(leader: &Arc<Leader>, request: Request) -> Response {
     let viewer = Viewer::of(request.extensions());
     if request.method() == Method::GET {
-        return match permit::check(&viewer, leader, &Command::GetMaintenanceSchedule) {
-            Ok(()) => shown(&request, &leader.model.maintenance().schedule),
-            Err(refusal) => refusal.into_response(),
-        };
+        let mut schedule = leader.model.maintenance().schedule;
+        Concealment::new(&viewer, leader.model.as_ref()).schedule(&mut schedule);
+        return shown(&request, &schedule);
     }
     let planned = async {
         let schedule = message::<Schedule>(request).await?;
@@ -110,10 +106,9 @@ pub(super) async fn maintenance_schedule(leader: &Arc<Leader>, request: Request)
 
 /// `GET /maintenance/status`
 pub(super) fn maintenance_status(leader: &Leader, request: &Request) -> Response {
-    match permit::check(&Viewer::of(request.extensions()), leader, &Command::GetMaintenanceStatus) {
-        Ok(()) => shown(request, &cluster_status(leader)),
-        Err(refusal) => refusal.into_response(),
-    }
+    let mut status = cluster_status(leader);
+    Concealment::new(&Viewer::of(request.extensions()), leader.model.as_ref()).machines(&mut status);
+    shown(request, &status)
 }
 
 /// `POST /machine/down` with a list of machines.

@@ -83,7 +83,7 @@ async fn dispatch(State(master): State<Master>, mut request: Request) -> Respons
             let response = lead(&master, leader.clone(), route, request).await;
             match viewer.is_unrestricted() || route.needs != Needs::ReadOnly {
                 true => response,
-                false => redact::redacted(response, &viewer, &leader.model).await,
+                false => redact::redacted(response, &viewer, leader.model.as_ref()).await,
             }
         }
     }

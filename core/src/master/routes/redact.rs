@@ -2,8 +2,6 @@
 //!
 //! Only callers under rules come here: everybody else gets the list as it was put together, without another look at it.
 
-use std::sync::Arc;
-
 use attica_core_api::auth::{Action, Viewer};
 use attica_core_api::v1::FrameworkId;
 use axum::body::{Body, to_bytes};
@@ -12,23 +10,11 @@ use http::{StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::answer::plain;
-use crate::master::view::ReadModel;
+use crate::master::view::Users;
 
 /// More than the list of the largest cluster.
 const LIST_BYTES_MAX: usize = 1 << 30;
 const TASKS: [&str; 4] = ["tasks", "unreachable_tasks", "completed_tasks", "orphan_tasks"];
-
-/// Which user somebody else's tasks run as, when they name none.
-pub(super) trait Users {
-    /// The user of a framework.
-    fn of_framework(&self, framework: &str) -> Option<String>;
-}
-
-impl Users for Arc<ReadModel> {
-    fn of_framework(&self, framework: &str) -> Option<String> {
-        self.user_of(&FrameworkId::from(framework))
-    }
-}
 
 /// Takes out of a list what its reader may not see.
 pub(super) async fn redacted(response: Response, viewer: &Viewer, users: &impl Users) -> Response {
@@ -72,9 +58,8 @@ impl<U: Users> Redaction<'_, U> {
         }
         for key in TASKS {
             retain(list, key, |task| {
-                let framework =
-                    text(task, "framework_id").and_then(|id| self.users.of_framework(id)).unwrap_or_default();
-                self.viewer.sees_framework(&framework) && self.sees_task(task, &framework)
+                let framework = text(task, "framework_id").and_then(|id| self.user_of(id));
+                framework.is_some_and(|user| self.viewer.sees_framework(&user) && self.sees_task(task, &user))
             });
         }
         retain(list, "roles", |role| self.role(role));
@@ -86,10 +71,8 @@ impl<U: Users> Redaction<'_, U> {
 
     /// Whether it may be seen; takes out of it what may not.
     fn framework(&self, framework: &mut Value) -> bool {
-        let user = match text(framework, "user") {
-            Some(user) => user.to_owned(),
-            None => text(framework, "id").and_then(|id| self.users.of_framework(id)).unwrap_or_default(),
-        };
+        let own = text(framework, "user").map(str::to_owned);
+        let Some(user) = own.or_else(|| self.user_of(text(framework, "id")?)) else { return false };
         if !self.viewer.sees_framework(&user) {
             return false;
         }
@@ -132,8 +115,13 @@ impl<U: Users> Redaction<'_, U> {
     }
 
     fn sees_id(&self, id: &Value) -> bool {
-        let user = id.as_str().and_then(|id| self.users.of_framework(id)).unwrap_or_default();
-        self.viewer.sees_framework(&user)
+        let user = id.as_str().and_then(|id| self.user_of(id));
+        user.is_some_and(|user| self.viewer.sees_framework(&user))
+    }
+
+    /// The user of a framework; of one that is not known nothing may be seen.
+    fn user_of(&self, framework: &str) -> Option<String> {
+        self.users.of_framework(&FrameworkId::from(framework))
     }
 }
 
@@ -149,7 +137,10 @@ fn retain(object: &mut Map<String, Value>, key: &str, mut keep: impl FnMut(&mut 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use attica_core_api::auth::{Acls, Principal};
+    use attica_core_api::v1::TaskId;
     use serde_json::json;
 
     use super::*;
@@ -157,8 +148,12 @@ mod tests {
     struct Known;
 
     impl Users for Known {
-        fn of_framework(&self, framework: &str) -> Option<String> {
-            framework.strip_prefix("of-").map(str::to_owned)
+        fn of_framework(&self, framework: &FrameworkId) -> Option<String> {
+            framework.as_str().strip_prefix("of-").map(str::to_owned)
+        }
+
+        fn of_task(&self, framework: &FrameworkId, _: &TaskId) -> Option<String> {
+            self.of_framework(framework)
         }
     }
 

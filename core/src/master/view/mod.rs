@@ -8,6 +8,7 @@
 //! Nothing here is durable: a new leader builds it from the snapshot that its kernel starts from.
 
 mod agent;
+mod concealment;
 mod document;
 mod executor;
 mod figures;
@@ -28,6 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use attica_allocator::Role;
 use attica_core_api::Timestamp;
+use attica_core_api::auth::Viewer;
 use attica_core_api::http::MediaType;
 use attica_core_api::operator::QuotaConfig;
 use attica_core_api::v1::{
@@ -41,6 +43,7 @@ use crate::kernel::View;
 use crate::snapshot::{FrameworkPresence, Maintenance, Reach, Snapshot};
 pub(super) use agent::Detail;
 use agent::{AgentView, Contact, ExecutorView};
+pub(super) use concealment::{Concealment, Users};
 pub(super) use document::Document;
 pub(super) use figures::{FrameworkFigures, RoleFigures, Totals};
 use framework::{FrameworkView, OfferView};
@@ -167,14 +170,14 @@ impl ReadModel {
         let events = model.tell();
         if !events.is_empty() {
             // Before anybody can read what the events tell of: else a new watcher would hear of it twice.
-            self.watchers.tell(&events);
+            self.watchers.tell(&events, &*model);
         }
     }
 
     /// The state for one who watches from now on, and that one's place.
-    pub(super) fn watch(&self, media: MediaType) -> (Vec<Member>, WatcherPlace) {
+    pub(super) fn watch(&self, media: MediaType, viewer: &Viewer) -> (Vec<Member>, WatcherPlace) {
         let mut model = self.lock();
-        (model.members(Listing::State), self.watchers.join(media))
+        (model.members(Listing::State), self.watchers.join(media, viewer))
     }
 
     /// The members `slaves` and `recovered_slaves` of `/state`, or with everything of `/slaves`.
@@ -235,11 +238,6 @@ impl ReadModel {
     /// The principal of a framework; `None`: there is no such framework.
     pub(super) fn principal_of(&self, framework: &FrameworkId) -> Option<Option<String>> {
         self.lock().frameworks.get(framework).map(|framework| framework.principal().map(str::to_owned))
-    }
-
-    /// The user of a framework.
-    pub(super) fn user_of(&self, framework: &FrameworkId) -> Option<String> {
-        self.lock().frameworks.get(framework).map(|framework| framework.user().to_owned())
     }
 
     /// Whether an agent has ever registered.

@@ -10,7 +10,7 @@ mod reads;
 use std::sync::Arc;
 use std::time::Duration;
 
-use attica_core_api::auth::Viewer;
+use attica_core_api::auth::{Principal, Viewer};
 use attica_core_api::http::{Connection, MediaType, media, read_body};
 use attica_core_api::operator::{Call, Command, DrainAgent, Invalid, Response as Answer, SetLoggingLevel, UpdateQuota};
 use attica_core_api::v1::{DrainConfig, DurationInfo};
@@ -27,7 +27,7 @@ use super::{Master, files};
 use crate::kernel::{Input, Order, QuotaChange, Reply};
 use crate::master::leader::Leader;
 use crate::master::logging::Logging;
-use crate::master::view::Listing;
+use crate::master::view::{Concealment, Listing};
 
 /// Takes one call.
 pub(super) async fn call(master: &Master, leader: &Arc<Leader>, request: Request) -> Response {
@@ -50,7 +50,13 @@ async fn take(master: &Master, leader: &Arc<Leader>, request: Request) -> Result
     let command = call.into_command().map_err(invalid)?;
     let media = response_media?;
     permit::check(&viewer, leader, &command)?;
-    let shown = |answer: Answer| Ok(encoded(media, &answer));
+    let shown = |mut answer: Answer| {
+        if !viewer.is_unrestricted() {
+            Concealment::new(&viewer, leader.model.as_ref()).answer(&mut answer);
+        }
+        Ok(encoded(media, &answer))
+    };
+    let principal = || viewer.principal().and_then(Principal::name).map(str::to_owned);
     match command {
         Command::GetHealth => shown(reads::health()),
         Command::GetFlags => shown(reads::flags(&master.identity)),
@@ -69,11 +75,11 @@ async fn take(master: &Master, leader: &Arc<Leader>, request: Request) -> Result
         Command::ReactivateAgent(call) => done(leader, Order::ReactivateAgent { agent: call.agent_id }).await,
         Command::MarkAgentGone(call) => done(leader, Order::MarkAgentGone { agent: call.agent_id }).await,
         Command::Teardown(call) => done(leader, Order::Teardown { framework: call.framework_id }).await,
-        Command::GetState => Ok(lists::list(leader, Listing::State, media).await),
-        Command::GetAgents => Ok(lists::list(leader, Listing::Agents, media).await),
-        Command::GetFrameworks => Ok(lists::list(leader, Listing::Frameworks, media).await),
-        Command::GetExecutors => Ok(lists::list(leader, Listing::Executors, media).await),
-        Command::GetTasks => Ok(lists::list(leader, Listing::Tasks, media).await),
+        Command::GetState => Ok(lists::list(leader, Listing::State, media, viewer).await),
+        Command::GetAgents => Ok(lists::list(leader, Listing::Agents, media, viewer).await),
+        Command::GetFrameworks => Ok(lists::list(leader, Listing::Frameworks, media, viewer).await),
+        Command::GetExecutors => Ok(lists::list(leader, Listing::Executors, media, viewer).await),
+        Command::GetTasks => Ok(lists::list(leader, Listing::Tasks, media, viewer).await),
         Command::GetRoles => shown(reads::roles(leader)),
         Command::GetWeights => shown(reads::weights(leader)),
         Command::UpdateWeights(update) => done(leader, Order::UpdateWeights(update.weight_infos)).await,
@@ -86,7 +92,7 @@ async fn take(master: &Master, leader: &Arc<Leader>, request: Request) -> Result
         Command::RemoveQuota(remove) => {
             done(leader, Order::UpdateQuota(QuotaChange::Remove { role: remove.role })).await
         }
-        Command::Subscribe => lists::subscribe(leader, media, connection).await,
+        Command::Subscribe => lists::subscribe(leader, media, connection, viewer).await,
         Command::GetLoggingLevel => shown(reads::logging_level(&master.logging)),
         Command::SetLoggingLevel(set) => set_logging_level(&master.logging, &set),
         Command::ListFiles(list) => Ok(files::list(master.files.clone(), list.path).await.response()),
@@ -95,12 +101,12 @@ async fn take(master: &Master, leader: &Arc<Leader>, request: Request) -> Result
             Err(error) => Ok(error.response()),
         },
         Command::GetOperations => shown(reads::operations(leader)),
-        Command::ReserveResources(call) => begun(leader, operations::reserve(call)).await,
-        Command::UnreserveResources(call) => begun(leader, operations::unreserve(call)).await,
-        Command::CreateVolumes(call) => begun(leader, operations::create(call)).await,
-        Command::DestroyVolumes(call) => begun(leader, operations::destroy(call)).await,
-        Command::GrowVolume(call) => begun(leader, operations::grow(call)?).await,
-        Command::ShrinkVolume(call) => begun(leader, operations::shrink(call)?).await,
+        Command::ReserveResources(call) => begun(leader, operations::reserve(call, principal())).await,
+        Command::UnreserveResources(call) => begun(leader, operations::unreserve(call, principal())).await,
+        Command::CreateVolumes(call) => begun(leader, operations::create(call, principal())).await,
+        Command::DestroyVolumes(call) => begun(leader, operations::destroy(call, principal())).await,
+        Command::GrowVolume(call) => begun(leader, operations::grow(call, principal())?).await,
+        Command::ShrinkVolume(call) => begun(leader, operations::shrink(call, principal())?).await,
     }
 }
 

@@ -1,4 +1,5 @@
-//! Operators' operations on the resources of an agent: 202, because the agent still has its own part to do.
+//! Operators' operations on the resources of an agent: 202, because the agent still has its own part to do. What is reserved or created
+//! keeps the name of who asked for it, if he proved one.
 
 use attica_core_api::operator::{
     CreateVolumes, DestroyVolumes, GrowVolume, ReserveResources, ShrinkVolume, UnreserveResources,
@@ -11,36 +12,36 @@ use attica_core_api::v1::{
 use super::Rejection;
 use crate::kernel::Order;
 
-pub(super) fn reserve(call: ReserveResources) -> Order {
+pub(super) fn reserve(call: ReserveResources, principal: Option<String>) -> Order {
     let reserve = Some(ReserveOperation { source: call.source, resources: call.resources });
-    order(call.agent_id, OfferOperation { reserve, ..of(OfferOperationType::Reserve) })
+    order(principal, call.agent_id, OfferOperation { reserve, ..of(OfferOperationType::Reserve) })
 }
 
-pub(super) fn unreserve(call: UnreserveResources) -> Order {
+pub(super) fn unreserve(call: UnreserveResources, principal: Option<String>) -> Order {
     let unreserve = Some(UnreserveOperation { resources: call.resources });
-    order(call.agent_id, OfferOperation { unreserve, ..of(OfferOperationType::Unreserve) })
+    order(principal, call.agent_id, OfferOperation { unreserve, ..of(OfferOperationType::Unreserve) })
 }
 
-pub(super) fn create(call: CreateVolumes) -> Order {
+pub(super) fn create(call: CreateVolumes, principal: Option<String>) -> Order {
     let create = Some(CreateOperation { volumes: call.volumes });
-    order(call.agent_id, OfferOperation { create, ..of(OfferOperationType::Create) })
+    order(principal, call.agent_id, OfferOperation { create, ..of(OfferOperationType::Create) })
 }
 
-pub(super) fn destroy(call: DestroyVolumes) -> Order {
+pub(super) fn destroy(call: DestroyVolumes, principal: Option<String>) -> Order {
     let destroy = Some(DestroyOperation { volumes: call.volumes });
-    order(call.agent_id, OfferOperation { destroy, ..of(OfferOperationType::Destroy) })
+    order(principal, call.agent_id, OfferOperation { destroy, ..of(OfferOperationType::Destroy) })
 }
 
-pub(super) fn grow(call: Box<GrowVolume>) -> Result<Order, Rejection> {
+pub(super) fn grow(call: Box<GrowVolume>, principal: Option<String>) -> Result<Order, Rejection> {
     let grow = GrowVolumeOperation { volume: call.volume, addition: call.addition };
     let operation = OfferOperation { grow_volume: Some(Box::new(grow)), ..of(OfferOperationType::GrowVolume) };
-    Ok(order(present(call.agent_id)?, operation))
+    Ok(order(principal, present(call.agent_id)?, operation))
 }
 
-pub(super) fn shrink(call: Box<ShrinkVolume>) -> Result<Order, Rejection> {
+pub(super) fn shrink(call: Box<ShrinkVolume>, principal: Option<String>) -> Result<Order, Rejection> {
     let shrink = ShrinkVolumeOperation { volume: call.volume, subtract: call.subtract };
     let operation = OfferOperation { shrink_volume: Some(Box::new(shrink)), ..of(OfferOperationType::ShrinkVolume) };
-    Ok(order(present(call.agent_id)?, operation))
+    Ok(order(principal, present(call.agent_id)?, operation))
 }
 
 /// A volume without an agent would be one of a resource provider.
@@ -52,6 +53,6 @@ fn of(kind: OfferOperationType) -> OfferOperation {
     OfferOperation { r#type: Some(kind), ..OfferOperation::default() }
 }
 
-fn order(agent: AgentId, operation: OfferOperation) -> Order {
-    Order::Operate { agent, operation: Box::new(operation), principal: None }
+fn order(principal: Option<String>, agent: AgentId, operation: OfferOperation) -> Order {
+    Order::Operate { agent, operation: Box::new(operation), principal }
 }

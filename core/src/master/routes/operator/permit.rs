@@ -1,7 +1,7 @@
 //! Whether an operator may make a call.
 //!
-//! Mesos leaves out of an answer what its caller may not see. Here that is so for the lists (`/state` and its kin); calls that show
-//! as much are answered only to those from whom nothing of it is kept.
+//! Calls that show something are answered: what the caller may not see is left out of the answer, as in Mesos
+//! ([`Concealment`](crate::master::view::Concealment)).
 
 use attica_core_api::auth::{Action, Viewer};
 use attica_core_api::operator::Command;
@@ -13,53 +13,8 @@ use crate::master::routes::entrance::forbidden;
 
 /// An error is the answer.
 pub(in crate::master::routes) fn check(viewer: &Viewer, leader: &Leader, command: &Command) -> Result<(), Rejection> {
-    let may = viewer.is_unrestricted()
-        || (shown(command).iter().all(|action| viewer.may_all(*action))
-            && needed(leader, command).iter().all(|needed| needed.is_granted(viewer)));
+    let may = viewer.is_unrestricted() || needed(leader, command).iter().all(|needed| needed.is_granted(viewer));
     if may { Ok(()) } else { Err(forbidden()) }
-}
-
-/// What a call shows.
-fn shown(command: &Command) -> &'static [Action] {
-    match command {
-        Command::GetState | Command::Subscribe => {
-            &[Action::ViewFramework, Action::ViewTask, Action::ViewExecutor, Action::ViewRole]
-        }
-        Command::GetFrameworks => &[Action::ViewFramework],
-        Command::GetExecutors => &[Action::ViewFramework, Action::ViewExecutor],
-        Command::GetTasks => &[Action::ViewFramework, Action::ViewTask],
-        Command::GetAgents | Command::GetOperations | Command::GetRoles | Command::GetWeights => &[Action::ViewRole],
-        Command::GetQuota => &[Action::GetQuota],
-        Command::GetMaintenanceStatus => &[Action::GetMaintenanceStatus],
-        Command::GetMaintenanceSchedule => &[Action::GetMaintenanceSchedule],
-        Command::GetHealth
-        | Command::GetVersion
-        | Command::GetMetrics(_)
-        | Command::GetLoggingLevel
-        | Command::GetMaster
-        | Command::GetFlags
-        | Command::ListFiles(_)
-        | Command::ReadFile(_)
-        | Command::SetLoggingLevel(_)
-        | Command::UpdateWeights(_)
-        | Command::ReserveResources(_)
-        | Command::UnreserveResources(_)
-        | Command::CreateVolumes(_)
-        | Command::DestroyVolumes(_)
-        | Command::GrowVolume(_)
-        | Command::ShrinkVolume(_)
-        | Command::UpdateMaintenanceSchedule(_)
-        | Command::StartMaintenance(_)
-        | Command::StopMaintenance(_)
-        | Command::DrainAgent(_)
-        | Command::DeactivateAgent(_)
-        | Command::ReactivateAgent(_)
-        | Command::MarkAgentGone(_)
-        | Command::UpdateQuota(_)
-        | Command::SetQuota(_)
-        | Command::RemoveQuota(_)
-        | Command::Teardown(_) => &[],
-    }
 }
 
 /// What a call needs.
