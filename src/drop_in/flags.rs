@@ -1,5 +1,6 @@
 //! The flags of a Mesos daemon: `--name=value`, `--name`, `--no-name`, and `MESOS_NAME=value` in the environment. The command line
-//! counts more than the environment. A value `file:///path` stands for what the file holds.
+//! counts more than the environment. A value `file:///path` stands for what the file holds, or for the file, where that is what a flag
+//! is about.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,6 +21,8 @@ pub struct Flag {
 pub enum Kind {
     /// True or false.
     Switch,
+    /// A file. It is for the role to read, and to read again when it changes.
+    Path,
     /// Anything else.
     Value,
 }
@@ -84,7 +87,7 @@ impl Given {
                 (Some(flag), _) => match (value, flag.kind) {
                     (Some(value), _) => (flag, value.to_owned()),
                     (None, Kind::Switch) => (flag, "true".to_owned()),
-                    (None, Kind::Value) => return Err(FlagError::NoValue(flag.name)),
+                    (None, Kind::Value | Kind::Path) => return Err(FlagError::NoValue(flag.name)),
                 },
                 (None, Some(flag)) if flag.kind == Kind::Switch && value.is_none() => (flag, "false".to_owned()),
                 (None, Some(flag)) => return Err(FlagError::NotASwitch(flag.name)),
@@ -112,13 +115,14 @@ impl Flag {
     /// The value as it is meant.
     fn value(&self, text: String) -> Result<String, FlagError> {
         let text = match text.strip_prefix("file://") {
+            Some(path) if self.kind == Kind::Path => path.to_owned(),
             Some(path) => fs::read_to_string(path).map(|text| text.trim_end().to_owned()).map_err(|error| {
                 FlagError::File { name: self.name, path: PathBuf::from(path), reason: error.to_string() }
             })?,
             None => text,
         };
         match (self.kind, text.as_str()) {
-            (Kind::Value, _) => Ok(text),
+            (Kind::Value | Kind::Path, _) => Ok(text),
             (Kind::Switch, "true" | "1") => Ok("true".to_owned()),
             (Kind::Switch, "false" | "0") => Ok("false".to_owned()),
             (Kind::Switch, _) => Err(FlagError::NotABoolean { name: self.name, value: text }),
@@ -136,7 +140,8 @@ pub fn find(flags: &'static [Flag], name: &str) -> Option<&'static Flag> {
 mod tests {
     use super::*;
 
-    static FLAGS: [Flag; 3] = [
+    static FLAGS: [Flag; 4] = [
+        Flag { name: "rules", aliases: &[], kind: Kind::Path, effect: Effect::Plan },
         Flag { name: "port", aliases: &[], kind: Kind::Value, effect: Effect::Plan },
         Flag { name: "quiet", aliases: &[], kind: Kind::Switch, effect: Effect::Plan },
         Flag { name: "agent_ping", aliases: &["slave_ping"], kind: Kind::Value, effect: Effect::Plan },
@@ -171,6 +176,8 @@ mod tests {
         let argument = format!("--port=file://{}", file.path().display());
         assert_eq!(read(&[&argument], &[]).unwrap(), [("port", "5050".into())]);
         assert!(matches!(read(&["--port=file:///nowhere"], &[]), Err(FlagError::File { name: "port", .. })));
+        // Unless the role reads it, also when it changes.
+        assert_eq!(read(&["--rules=file:///nowhere"], &[]).unwrap(), [("rules", "/nowhere".into())]);
     }
 
     #[test]

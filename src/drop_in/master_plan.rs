@@ -10,6 +10,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::flags::{Effect, FlagError, Given, find};
 use super::mesos_master::FLAGS;
+use super::ssl::Encryption;
 use crate::up::PrivateDatabase;
 use crate::{AnyError, logging, terminated};
 
@@ -40,10 +41,9 @@ pub enum PlanError {
 
 impl MasterPlan {
     /// Takes every flag into account.
-    pub fn of(given: &Given) -> Result<MasterPlan, PlanError> {
+    pub fn of(given: &Given, encryption: Encryption) -> Result<MasterPlan, PlanError> {
         let command = own_flags().no_binary_name(true);
-        let mut arguments = Vec::new();
-        let mut notes = Vec::new();
+        let Encryption { mut arguments, mut notes } = encryption;
         for (name, value) in given.iter() {
             let Some(flag) = find(&FLAGS, name) else { unreachable!("only flags of the list are read") };
             match (flag.effect, known(&command, name)) {
@@ -177,7 +177,7 @@ mod tests {
 
     fn plan(arguments: &[&str]) -> Result<MasterPlan, PlanError> {
         let arguments = arguments.iter().map(|argument| (*argument).to_owned());
-        MasterPlan::of(&Given::read(&FLAGS, arguments, [])?)
+        MasterPlan::of(&Given::read(&FLAGS, arguments, [])?, Encryption::default())
     }
 
     #[test]
@@ -215,17 +215,27 @@ mod tests {
             "--no-authenticate_agents",
             "--authenticate=false",
             "--registry=replicated_log",
+            "--authenticate_http_frameworks",
+            "--credentials=file:///etc/mesos/credentials",
+            "--acls=/etc/mesos/acls",
             &work_dir,
         ])
         .unwrap();
         assert_eq!(plan.args.listen.to_string(), "127.0.0.1:5055");
         assert_eq!(plan.args.hostname.as_deref(), Some("m1.example.org"));
+        let security = &plan.args.security;
+        assert!(security.authenticate_http_frameworks && !security.authenticate_agents);
+        assert_eq!(security.credentials, Some(PathBuf::from("/etc/mesos/credentials")));
+        assert_eq!(
+            security.acls.as_ref().map(|acls| format!("{acls:?}")),
+            Some(r#"File("/etc/mesos/acls")"#.to_owned())
+        );
         assert_eq!(plan.args.offer_timeout.to_string(), "90secs");
         assert_eq!((plan.args.agent_removal_rate_limit.count, plan.args.agent_ping_timeout.0), (1, 15_000));
         assert_eq!(plan.private_postgres, Some(directory.path().join("postgres")));
         assert_eq!(
             plan.notes.len(),
-            2 + usize::from(plan.notes.iter().any(|note| note.contains("allocation_interval"))),
+            3 + usize::from(plan.notes.iter().any(|note| note.contains("allocation_interval"))),
             "{:?}",
             plan.notes
         );

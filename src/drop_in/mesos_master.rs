@@ -2,14 +2,19 @@
 
 use std::process::ExitCode;
 
-use super::flags::{Effect, Flag, FlagError, Given, Kind};
+use super::flags::{Effect, Flag, Given, Kind};
 use super::master_plan::{MasterPlan, PlanError, does_its_job};
+use super::ssl;
 use crate::{AnyError, logging};
 
 use Effect::{Only, Plan, Replaced, Same};
 
 const fn value(name: &'static str, effect: Effect) -> Flag {
     Flag { name, aliases: &[], kind: Kind::Value, effect }
+}
+
+const fn path(name: &'static str, effect: Effect) -> Flag {
+    Flag { name, aliases: &[], kind: Kind::Path, effect }
 }
 
 const fn switch(name: &'static str, effect: Effect) -> Flag {
@@ -81,19 +86,16 @@ pub static FLAGS: [Flag; 77] = [
     value("rate_limits", Only(&[""], "Mesos itself did not apply them to frameworks that speak HTTP")),
     switch("root_submissions", Only(&["true"], "whose tasks may run as root is not decided here")),
     // Who may do what.
-    value("acls", Only(&[""], "authorization is not built in")),
-    value("credentials", Only(&[""], "authentication is not built in")),
-    renamed(switch("authenticate_frameworks", Only(&["false"], "authentication is not built in")), &["authenticate"]),
+    path("acls", Same),
+    path("credentials", Same),
     renamed(
-        switch("authenticate_agents", Only(&["false"], "authentication is not built in")),
-        &["authenticate_slaves"],
+        switch("authenticate_frameworks", Replaced("the old driver protocol, which it is about, is not spoken")),
+        &["authenticate"],
     ),
-    switch("authenticate_http_frameworks", Only(&["false"], "authentication is not built in")),
-    switch("authenticate_http_readonly", Only(&["false"], "authentication is not built in")),
-    renamed(
-        switch("authenticate_http_readwrite", Only(&["false"], "authentication is not built in")),
-        &["authenticate_http"],
-    ),
+    renamed(switch("authenticate_agents", Same), &["authenticate_slaves"]),
+    switch("authenticate_http_frameworks", Same),
+    switch("authenticate_http_readonly", Same),
+    renamed(switch("authenticate_http_readwrite", Same), &["authenticate_http"]),
     value("authentication_v0_timeout", Replaced("the old driver protocol, which it is about, is not spoken")),
     value("authenticators", Only(&["crammd5"], NO_MODULES)),
     value("authorizers", Only(&["local"], NO_MODULES)),
@@ -128,7 +130,8 @@ pub fn main() -> ExitCode {
     let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let given = match Given::read(&FLAGS, arguments, variables) {
+    let variables: Vec<(String, String)> = variables.collect();
+    let given = match Given::read(&FLAGS, arguments, variables.iter().cloned()) {
         Ok(given) => given,
         Err(error) => return refuse(&error),
     };
@@ -138,7 +141,11 @@ pub fn main() -> ExitCode {
     if given.is_true("version") {
         return version();
     }
-    let plan = match MasterPlan::of(&given) {
+    let encryption = match ssl::read(variables) {
+        Ok(encryption) => encryption,
+        Err(error) => return refuse(&error),
+    };
+    let plan = match MasterPlan::of(&given, encryption) {
         Ok(plan) => plan,
         Err(PlanError::Flag(error)) => return refuse(&error),
         Err(PlanError::Value(error)) => error.exit(),
@@ -157,7 +164,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn refuse(error: &FlagError) -> ExitCode {
+fn refuse(error: &(dyn std::error::Error + Send + Sync + 'static)) -> ExitCode {
     logging::fatal(error);
     ExitCode::FAILURE
 }
@@ -174,12 +181,14 @@ fn help() -> ExitCode {
         "Usage: mesos-master [options]\n\nEach flag also as MESOS_FLAG=value in the environment; file:///path stands for what a file holds."
     );
     println!(
-        "ATTICA_POSTGRES_URL names the Postgres where everything durable is kept [default: a private one in --work_dir].\n"
+        "ATTICA_POSTGRES_URL names the Postgres where everything durable is kept [default: a private one in --work_dir].\n\
+         LIBPROCESS_SSL_ENABLED and its kin mean what they mean to Mesos.\n"
     );
     for flag in &FLAGS {
         let form = match flag.kind {
             Kind::Switch => format!("--[no-]{}", flag.name),
             Kind::Value => format!("--{}=VALUE", flag.name),
+            Kind::Path => format!("--{}=PATH", flag.name),
         };
         match flag.effect {
             _ if does_its_job(flag.name) => println!("  {form}"),

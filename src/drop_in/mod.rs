@@ -7,6 +7,7 @@
 mod flags;
 mod master_plan;
 mod mesos_master;
+mod ssl;
 
 use std::ffi::OsStr;
 use std::path::Path;

@@ -43,6 +43,11 @@ impl Program {
         self
     }
 
+    pub fn switch(mut self, flag: &str) -> Program {
+        self.args.push(OsString::from(flag));
+        self
+    }
+
     pub fn secret(mut self, variable: &'static str, value: &str) -> Program {
         self.secrets.push((variable, value.to_owned()));
         self

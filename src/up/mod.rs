@@ -18,6 +18,7 @@ mod data_dir;
 mod machine;
 mod postgres;
 mod probe;
+mod security;
 mod zookeeper;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -34,6 +35,8 @@ use children::{Child, Program};
 use data_dir::DataDir;
 use postgres::Database;
 pub use postgres::Database as PrivateDatabase;
+use probe::Probe;
+use security::{Secured, SecurityArgs};
 use zookeeper::ZooKeeper;
 
 /// How many agents one machine takes: each wants an address, a port and a range of ports.
@@ -88,6 +91,9 @@ pub struct Args {
     /// [default: a fair part of this machine]
     #[arg(long, value_name = "RESOURCES")]
     agent_resources: Option<String>,
+    /// Who may come in
+    #[command(flatten)]
+    security: SecurityArgs,
 }
 
 #[derive(Debug, Error)]
@@ -106,6 +112,7 @@ enum UpError {
 
 /// Runs the cluster until SIGINT or SIGTERM, then stops everything, tasks included.
 pub async fn run(args: Args) -> Result<(), AnyError> {
+    let secured = args.security.start()?;
     let data_dir = Arc::new(DataDir::open(&args.data_dir)?);
     let mut stop_requested = std::pin::pin!(stop_requested()?);
 
@@ -121,11 +128,11 @@ pub async fn run(args: Args) -> Result<(), AnyError> {
         false => None,
     };
     let services = Services { postgres_url: database.url(), zookeeper_url: zookeeper.as_ref().map(ZooKeeper::url) };
-    let cluster = Cluster::start(&plan, &data_dir, &services)?;
+    let cluster = Cluster::start(&plan, &data_dir, &services, &secured)?;
     let outcome = tokio::select! {
-        ready = cluster.ready(&plan) => match ready {
+        ready = cluster.ready(&plan, &secured) => match ready {
             Ok(()) => {
-                announce(&plan);
+                announce(&plan, &secured);
                 stop_requested.await;
                 Ok(())
             }
@@ -154,8 +161,8 @@ fn stop_requested() -> Result<impl Future<Output = ()>, UpError> {
 
 /// The one line on standard output, and the last.
 #[allow(clippy::print_stdout, reason = "standard output is where a script waits for this line")]
-fn announce(plan: &Plan) {
-    println!("attica is ready: http://{}", plan.paas);
+fn announce(plan: &Plan, secured: &Secured<'_>) {
+    println!("attica is ready: {}", secured.url(plan.paas));
 }
 
 /// Where every role listens, settled and found free before anything is started.
@@ -241,7 +248,12 @@ struct Cluster {
 }
 
 impl Cluster {
-    fn start(plan: &Plan, data_dir: &Arc<DataDir>, services: &Services<'_>) -> Result<Cluster, AnyError> {
+    fn start(
+        plan: &Plan,
+        data_dir: &Arc<DataDir>,
+        services: &Services<'_>,
+        secured: &Secured<'_>,
+    ) -> Result<Cluster, AnyError> {
         let Services { postgres_url, zookeeper_url } = *services;
         let addresses = || plan.masters.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(",");
         let detection = zookeeper_url.map_or_else(addresses, str::to_owned);
@@ -249,11 +261,13 @@ impl Cluster {
             .arg("--listen", plan.paas)
             .arg("--master", &detection)
             .secret("ATTICA_POSTGRES_URL", postgres_url);
+        let paas_program = secured.paas(paas_program);
         let lb_program = Program::role("lb")
-            .arg("--paas-url", format!("http://{}", plan.paas))
+            .arg("--paas-url", secured.url(plan.paas))
             .arg("--listen", plan.lb.ip())
             .arg("--http-port", plan.lb.port())
             .arg("--stats-port", plan.lb_statistics.port());
+        let lb_program = secured.lb(lb_program);
         let mut agents = Vec::new();
         for (index, agent) in plan.agents.iter().enumerate() {
             let number = index + 1;
@@ -264,7 +278,7 @@ impl Cluster {
                 .arg("--work-dir", data_dir.agent(number).display())
                 .arg("--resources", &agent.resources)
                 .arg("--attributes", &agent.attributes);
-            agents.push(Child::spawn(format!("agent-{number}"), program, data_dir)?);
+            agents.push(Child::spawn(format!("agent-{number}"), secured.agent(program), data_dir)?);
         }
         let mut masters = Vec::new();
         for (index, address) in plan.masters.iter().enumerate() {
@@ -274,7 +288,7 @@ impl Cluster {
                 None => program,
             };
             let name = if plan.masters.len() == 1 { "master".to_owned() } else { format!("master-{}", index + 1) };
-            masters.push(Child::spawn(name, program, data_dir)?);
+            masters.push(Child::spawn(name, secured.master(program), data_dir)?);
         }
         Ok(Cluster {
             masters,
@@ -285,17 +299,18 @@ impl Cluster {
     }
 
     /// Resolves once every role answers and the master knows all agents.
-    async fn ready(&self, plan: &Plan) -> Result<(), UpError> {
+    async fn ready(&self, plan: &Plan, secured: &Secured<'_>) -> Result<(), UpError> {
+        let probe = Probe::new(secured.proof());
         let all = async {
             for master in &plan.masters {
-                probe::until_ok(*master, "/health").await;
+                probe.until_ok(*master, "/health").await;
             }
             for agent in &plan.agents {
-                probe::until_ok(agent.address, "/health").await;
+                probe.until_ok(agent.address, "/health").await;
             }
-            probe::until_agents_active(&plan.masters, plan.agents.len()).await;
-            probe::until_ok(plan.paas, "/ping").await;
-            probe::until_ok(plan.lb_statistics, "/_haproxy_health_check").await;
+            probe.until_agents_active(&plan.masters, plan.agents.len()).await;
+            probe.until_ok(plan.paas, "/ping").await;
+            probe.until_ok(plan.lb_statistics, "/_haproxy_health_check").await;
         };
         let timely = tokio::time::timeout(READY_TIMEOUT, all).await;
         timely.map_err(|_| UpError::NotReady("the cluster".into(), READY_TIMEOUT))

@@ -14,3 +14,4 @@ mod masters;
 mod newcomer;
 mod preflight;
 mod restart;
+mod security;

@@ -60,7 +60,7 @@ pub(super) async fn subscribe(
             return (recordio::encode(&Parts::of(event, media).bytes()), place);
         }
         let event: Event = message(event);
-        let event = Concealment::new(&viewer, model.as_ref()).event(&event).unwrap_or(Event::default());
+        let event = Concealment::new(&viewer, model.as_ref()).event(&event).unwrap_or_default();
         let written = match media {
             MediaType::Json => encode_json(&event),
             MediaType::Protobuf => encode_proto(&event),
