@@ -5,9 +5,12 @@ use std::rc::Rc;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::{Helper, Shape, Type};
 use crate::source::Span;
+use crate::syntax::ast::Name;
 
+use super::number::Number;
+use super::sort::Sorting;
 use super::value::{Argument, Arguments, Dict, Key, Module, TypeMaker, Value};
-use super::{At, Evaluator, Failure, Result, fail};
+use super::{At, Evaluator, Failure, Result, arithmetic, fail, operator};
 
 /// A builtin function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,15 +19,21 @@ pub(crate) enum Builtin {
     All,
     Any,
     BaseName,
+    Bin,
     Bool,
     Chr,
+    Compare,
     Dict,
     DirectoryName,
+    DivMod,
     Enumerate,
     Filter,
     Float,
+    GetAttribute,
     GetEnvironment,
     GetUser,
+    HasAttribute,
+    Hex,
     Include,
     Int,
     IsInstance,
@@ -36,8 +45,10 @@ pub(crate) enum Builtin {
     Md5,
     Min,
     Object,
+    Oct,
     Open,
     Ord,
+    Power,
     Range,
     Reduce,
     Repr,
@@ -49,6 +60,7 @@ pub(crate) enum Builtin {
     Str,
     Sum,
     Tuple,
+    UnicodeChr,
     Zip,
 }
 
@@ -57,12 +69,19 @@ const NAMES: &[(&str, Builtin)] = &[
     ("all", Builtin::All),
     ("any", Builtin::Any),
     ("basestring", Builtin::Str),
+    ("bin", Builtin::Bin),
     ("bool", Builtin::Bool),
     ("chr", Builtin::Chr),
+    ("cmp", Builtin::Compare),
     ("dict", Builtin::Dict),
+    ("divmod", Builtin::DivMod),
     ("enumerate", Builtin::Enumerate),
     ("filter", Builtin::Filter),
     ("float", Builtin::Float),
+    ("frozenset", Builtin::Set),
+    ("getattr", Builtin::GetAttribute),
+    ("hasattr", Builtin::HasAttribute),
+    ("hex", Builtin::Hex),
     ("include", Builtin::Include),
     ("int", Builtin::Int),
     ("isinstance", Builtin::IsInstance),
@@ -73,8 +92,10 @@ const NAMES: &[(&str, Builtin)] = &[
     ("max", Builtin::Max),
     ("min", Builtin::Min),
     ("object", Builtin::Object),
+    ("oct", Builtin::Oct),
     ("open", Builtin::Open),
     ("ord", Builtin::Ord),
+    ("pow", Builtin::Power),
     ("range", Builtin::Range),
     ("reduce", Builtin::Reduce),
     ("repr", Builtin::Repr),
@@ -85,10 +106,105 @@ const NAMES: &[(&str, Builtin)] = &[
     ("str", Builtin::Str),
     ("sum", Builtin::Sum),
     ("tuple", Builtin::Tuple),
+    ("unichr", Builtin::UnicodeChr),
     ("unicode", Builtin::Str),
     ("xrange", Builtin::Range),
     ("zip", Builtin::Zip),
 ];
+
+impl Builtin {
+    /// How many values it takes at least and at most, and which by name; nothing where any name will do.
+    fn signature(self) -> (usize, usize, Option<&'static [&'static str]>) {
+        match self {
+            Self::GetUser | Self::Object => (0, 0, Some(&[])),
+            Self::Bool | Self::Float | Self::List | Self::Md5 | Self::Set | Self::Sha256 | Self::Str | Self::Tuple => {
+                (0, 1, Some(&[]))
+            }
+            Self::Dict => (0, 1, None),
+            Self::Int => (0, 2, Some(&["base"])),
+            Self::Zip => (0, usize::MAX, Some(&[])),
+            Self::Abs
+            | Self::All
+            | Self::Any
+            | Self::BaseName
+            | Self::Bin
+            | Self::Chr
+            | Self::DirectoryName
+            | Self::Hex
+            | Self::Include
+            | Self::Len
+            | Self::Oct
+            | Self::Ord
+            | Self::Repr
+            | Self::Reversed
+            | Self::UnicodeChr => (1, 1, Some(&[])),
+            Self::Open => (1, 2, Some(&["mode"])),
+            Self::Round => (1, 2, Some(&["ndigits"])),
+            Self::Enumerate => (1, 2, Some(&["start"])),
+            Self::GetEnvironment | Self::Sum => (1, 2, Some(&[])),
+            Self::Range => (1, 3, Some(&[])),
+            Self::Sorted => (1, 4, Some(&["cmp", "key", "reverse"])),
+            Self::Max | Self::Min => (1, usize::MAX, Some(&["key"])),
+            Self::JoinPath => (1, usize::MAX, Some(&[])),
+            Self::Compare | Self::DivMod | Self::Filter | Self::HasAttribute | Self::IsInstance => (2, 2, Some(&[])),
+            Self::GetAttribute | Self::Power | Self::Reduce => (2, 3, Some(&[])),
+            Self::Map => (2, usize::MAX, Some(&[])),
+        }
+    }
+
+    /// What configurations call it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::BaseName => "basename",
+            Self::DirectoryName => "dirname",
+            Self::GetEnvironment => "getenv",
+            Self::GetUser => "getuser",
+            Self::JoinPath => "join",
+            Self::Md5 => "md5",
+            Self::Sha256 => "sha256",
+            Self::Abs => "abs",
+            Self::All => "all",
+            Self::Any => "any",
+            Self::Bin => "bin",
+            Self::Bool => "bool",
+            Self::Chr => "chr",
+            Self::Compare => "cmp",
+            Self::Dict => "dict",
+            Self::DivMod => "divmod",
+            Self::Enumerate => "enumerate",
+            Self::Filter => "filter",
+            Self::Float => "float",
+            Self::GetAttribute => "getattr",
+            Self::HasAttribute => "hasattr",
+            Self::Hex => "hex",
+            Self::Include => "include",
+            Self::Int => "int",
+            Self::IsInstance => "isinstance",
+            Self::Len => "len",
+            Self::List => "list",
+            Self::Map => "map",
+            Self::Max => "max",
+            Self::Min => "min",
+            Self::Object => "object",
+            Self::Oct => "oct",
+            Self::Open => "open",
+            Self::Ord => "ord",
+            Self::Power => "pow",
+            Self::Range => "range",
+            Self::Reduce => "reduce",
+            Self::Repr => "repr",
+            Self::Reversed => "reversed",
+            Self::Round => "round",
+            Self::Set => "set",
+            Self::Sorted => "sorted",
+            Self::Str => "str",
+            Self::Sum => "sum",
+            Self::Tuple => "tuple",
+            Self::UnicodeChr => "unichr",
+            Self::Zip => "zip",
+        }
+    }
+}
 
 /// Makes what a name means: a value may hold what is no constant.
 type Maker = fn() -> Value;
@@ -134,9 +250,17 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 
 impl Evaluator<'_> {
     pub(super) fn call_builtin(&mut self, builtin: Builtin, arguments: Arguments, span: Span) -> Result<Value> {
+        let (least, most, names) = builtin.signature();
+        arguments.check(builtin.name(), least, most, names, span)?;
         let given = |index: usize| arguments.plain.get(index).map(|argument| argument.value.clone());
         let needed =
             |index: usize| given(index).map_or_else(|| fail(Code::Type, span, "a value is missing in this call"), Ok);
+        let whole = |index: usize| match needed(index)?.number() {
+            Some(Number::Integer(value)) => Ok(value),
+            Some(Number::Float(_)) | None => {
+                fail(Code::Type, span, format!("{} is no whole number", needed(index)?.described()))
+            }
+        };
         if arguments.plain.iter().any(|argument| matches!(argument.value, Value::Unknown)) {
             return Err(Failure::Reported);
         }
@@ -166,16 +290,13 @@ impl Evaluator<'_> {
                 Value::text(text)
             }
             Builtin::Int => {
-                if let (Some(Value::Text(text)), Some(Value::Integer(base))) = (given(0), given(1)) {
-                    let base = u32::try_from(base).ok().filter(|base| (2..=36).contains(base));
-                    let parsed =
-                        base.and_then(|base| i64::from_str_radix(text.as_str().trim_start_matches("0x"), base).ok());
-                    return parsed.map_or_else(
-                        || fail(Code::Type, span, "this is no number of that base"),
-                        |value| Ok(Value::Integer(value)),
-                    );
-                }
-                return self.to_number(&given(0).unwrap_or(Value::Integer(0)), false, span);
+                return match (given(0), arguments.value(1, "base")) {
+                    (Some(Value::Text(text)), Some(Value::Integer(base))) => {
+                        self.integer_of_base(text.as_str(), *base, span)
+                    }
+                    (_, Some(_)) => fail(Code::Type, span, "a base goes with a string"),
+                    (value, None) => self.to_number(&value.unwrap_or(Value::Integer(0)), false, span),
+                };
             }
             Builtin::Float => return self.to_number(&given(0).unwrap_or(Value::Integer(0)), true, span),
             Builtin::Bool => Value::Boolean(given(0).is_some_and(|value| value.is_true())),
@@ -186,11 +307,7 @@ impl Evaluator<'_> {
             Builtin::Range => return self.range(&arguments, span),
             Builtin::List => Value::list(given(0).map_or(Ok(Vec::new()), |value| self.iterate(&value, span))?),
             Builtin::Tuple => Value::Tuple(given(0).map_or(Ok(Vec::new()), |value| self.iterate(&value, span))?.into()),
-            Builtin::Set => {
-                let items = given(0).map_or(Ok(Vec::new()), |value| self.iterate(&value, span))?;
-                let keys = items.iter().map(|item| Ok((self.key(item, span)?, Value::None)));
-                Value::Set(Rc::new(keys.collect::<Result<_>>()?))
-            }
+            Builtin::Set => Value::set(given(0).map_or(Ok(Dict::default()), |value| self.set_of(&value, span))?),
             Builtin::Dict => {
                 let mut dict = given(0).map_or(Ok(Dict::default()), |value| self.dict_of(&value, span))?;
                 dict.extend(
@@ -199,9 +316,10 @@ impl Evaluator<'_> {
                 Value::dict(dict)
             }
             Builtin::Enumerate => {
-                let start = match given(1) {
-                    Some(Value::Integer(start)) => start,
-                    _ => 0,
+                let start = match arguments.value(1, "start") {
+                    Some(Value::Integer(start)) => *start,
+                    Some(other) => return fail(Code::Type, span, format!("{} is no whole number", other.described())),
+                    None => 0,
                 };
                 let items = self.iterate(&needed(0)?, span)?;
                 let pair =
@@ -226,18 +344,24 @@ impl Evaluator<'_> {
                     .skip(1)
                     .map(|Argument { value, span }| self.iterate(value, *span))
                     .collect::<Result<Vec<_>>>()?;
-                let rows = columns.iter().map(Vec::len).min().unwrap_or(0);
+                // Python 2 fills the shorter ones with None, and takes None for a function that gives what it gets.
+                let rows = columns.iter().map(Vec::len).max().unwrap_or(0);
                 let mut out = Vec::with_capacity(rows);
                 for index in 0..rows {
-                    let row = columns.iter().map(|column| column[index].clone()).collect();
-                    out.push(self.call_with(&function, row, span)?);
+                    let row = columns.iter().map(|column| column.get(index).cloned().unwrap_or(Value::None));
+                    let mut row: Vec<Value> = row.collect();
+                    out.push(match (&function, row.len()) {
+                        (Value::None, 1) => row.remove(0),
+                        (Value::None, _) => Value::Tuple(row.into()),
+                        (function, _) => self.call_with(function, row, span)?,
+                    });
                 }
                 Value::list(out)
             }
             Builtin::Filter => {
-                let (function, items) = (needed(0)?, self.iterate(&needed(1)?, span)?);
+                let (function, items) = (needed(0)?, needed(1)?);
                 let mut out = Vec::new();
-                for item in items {
+                for item in self.iterate(&items, span)? {
                     let is_kept = match &function {
                         Value::None => item.is_true(),
                         function => self.call_with(function, vec![item.clone()], span)?.is_true(),
@@ -246,7 +370,7 @@ impl Evaluator<'_> {
                         out.push(item);
                     }
                 }
-                Value::list(out)
+                operator::collected(&items, out)
             }
             Builtin::Reduce => {
                 let function = needed(0)?;
@@ -261,7 +385,7 @@ impl Evaluator<'_> {
             }
             Builtin::Sorted => {
                 let items = self.iterate(&needed(0)?, span)?;
-                Value::list(self.sorted(items, &arguments, 1, span)?)
+                Value::list(self.sorted(items, &Sorting::of(&arguments, 1), span)?)
             }
             Builtin::Reversed => Value::list(self.iterate(&needed(0)?, span)?.into_iter().rev().collect()),
             Builtin::Sum => {
@@ -276,10 +400,7 @@ impl Evaluator<'_> {
                     [only] => self.iterate(&only.value, span)?,
                     several => several.iter().map(|argument| argument.value.clone()).collect(),
                 };
-                let sorted = self.sorted(items, &Arguments { plain: Vec::new(), named: arguments.named }, 0, span)?;
-                let chosen =
-                    if builtin == Builtin::Min { sorted.into_iter().next() } else { sorted.into_iter().last() };
-                return chosen.map_or_else(|| fail(Code::Type, span, "there is nothing to choose from"), Ok);
+                return self.extreme(builtin, items, &arguments, span);
             }
             Builtin::All => Value::Boolean(self.iterate(&needed(0)?, span)?.iter().all(Value::is_true)),
             Builtin::Any => Value::Boolean(self.iterate(&needed(0)?, span)?.iter().any(Value::is_true)),
@@ -289,16 +410,37 @@ impl Evaluator<'_> {
                 other => return fail(Code::Type, span, format!("{} is no number", other.described())),
             },
             Builtin::Round => {
-                let Value::Float(value) = self.to_number(&needed(0)?, true, span)? else {
-                    return Err(Failure::Reported);
+                let digits = match arguments.value(1, "ndigits") {
+                    Some(Value::Integer(digits)) => *digits,
+                    Some(other) => return fail(Code::Type, span, format!("{} is no whole number", other.described())),
+                    None => 0,
                 };
-                let digits = match given(1) {
-                    Some(Value::Integer(digits)) => i32::try_from(digits.clamp(-20, 20)).unwrap_or(0),
-                    _ => 0,
-                };
-                let scale = 10_f64.powi(digits);
-                Value::Float((value * scale).round() / scale)
+                match needed(0)?.number() {
+                    Some(number) => Value::Float(arithmetic::rounded(number.as_float(), digits)),
+                    None => return fail(Code::Type, span, format!("{} is no number", needed(0)?.described())),
+                }
             }
+            Builtin::Bin => Value::text(arithmetic::in_base(whole(0)?, "0b")),
+            Builtin::Hex => Value::text(arithmetic::in_base(whole(0)?, "0x")),
+            Builtin::Oct => Value::text(arithmetic::in_base(whole(0)?, "0")),
+            Builtin::Compare => Value::Integer(self.order(&needed(0)?, &needed(1)?, span)? as i64),
+            Builtin::DivMod => return self.divided(needed(0)?, needed(1)?, span),
+            Builtin::Power => return self.power(needed(0)?, needed(1)?, given(2), span),
+            Builtin::GetAttribute | Builtin::HasAttribute => {
+                let Value::Text(text) = needed(1)? else {
+                    return fail(Code::Type, span, "the name of an attribute is a string");
+                };
+                let name = Name { text: text.as_str().into(), span };
+                return match (builtin, self.attribute(&needed(0)?, &name), given(2)) {
+                    (Builtin::HasAttribute, found, _) => Ok(Value::Boolean(found.is_ok())),
+                    (_, Err(Failure::New(_)), Some(default)) => Ok(default),
+                    (_, found, _) => found,
+                };
+            }
+            Builtin::UnicodeChr => match u32::try_from(whole(0)?).ok().and_then(char::from_u32) {
+                Some(c) => Value::text(c.to_string()),
+                None => return fail(Code::Type, span, format!("{} is no character", needed(0)?.described())),
+            },
             Builtin::Chr => match needed(0)? {
                 Value::Integer(code @ 0..=127) => Value::text(char::from(code as u8).to_string()),
                 other => return fail(Code::Type, span, format!("{} is no character", other.described())),
@@ -322,12 +464,38 @@ impl Evaluator<'_> {
         })
     }
 
+    /// The smallest or the greatest element: the first of those that are equal.
+    fn extreme(&mut self, builtin: Builtin, items: Vec<Value>, arguments: &Arguments, span: Span) -> Result<Value> {
+        let key = arguments.named("key").filter(|key| !matches!(key, Value::None));
+        let mut best: Option<(Value, Value)> = None;
+        for item in items {
+            let ranked = match key {
+                Some(function) => self.call_with(function, vec![item.clone()], span)?,
+                None => item.clone(),
+            };
+            let is_better = match &best {
+                None => true,
+                Some((known, _)) => {
+                    let order = self.order(&ranked, known, span)?;
+                    if builtin == Builtin::Min { order.is_lt() } else { order.is_gt() }
+                }
+            };
+            if is_better {
+                best = Some((ranked, item));
+            }
+        }
+        best.map_or_else(|| fail(Code::Type, span, "there is nothing to choose from"), |(_, item)| Ok(item))
+    }
+
     fn range(&mut self, arguments: &Arguments, span: Span) -> Result<Value> {
         let mut numbers = Vec::new();
         for argument in &arguments.plain {
-            match self.to_number(&argument.value, false, argument.span)? {
-                Value::Integer(number) => numbers.push(number),
-                _ => return Err(Failure::Reported),
+            match argument.value.number() {
+                Some(Number::Integer(number)) => numbers.push(number),
+                Some(Number::Float(_)) | None => {
+                    let message = format!("{} is no whole number", argument.value.described());
+                    return fail(Code::Type, argument.span, message);
+                }
             }
         }
         let (start, end, step) = match numbers[..] {

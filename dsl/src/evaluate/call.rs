@@ -205,7 +205,7 @@ impl Evaluator<'_> {
         let items = match value {
             Value::List(items) => items.borrow().clone(),
             Value::Tuple(items) => items.to_vec(),
-            Value::Set(items) => items.keys().map(Key::to_value).collect(),
+            Value::Set(items) => items.borrow().keys().map(Key::to_value).collect(),
             Value::Dict(entries) => entries.borrow().keys().map(Key::to_value).collect(),
             Value::Text(text) => text.as_str().chars().map(|c| Value::text(c.to_string())).collect(),
             Value::Object(object) if matches!(object.shape, schema::Shape::List(..)) => {

@@ -11,7 +11,7 @@ use crate::syntax::ast::{
 };
 
 use super::value::{Dict, Frame, Value};
-use super::{At, Evaluator, Failure, Result, builtin, fail};
+use super::{At, Evaluator, Failure, Result, builtin, fail, set};
 
 impl Evaluator<'_> {
     pub(super) fn expression(&mut self, expression: &Expression) -> Result<Value> {
@@ -41,7 +41,7 @@ impl Evaluator<'_> {
                     let value = self.expression(item)?;
                     set.insert(self.key(&value, item.span)?, Value::None);
                 }
-                Ok(Value::Set(Rc::new(set)))
+                Ok(Value::set(set))
             }
             ExpressionKind::Dict(entries) => {
                 let mut dict = Dict::default();
@@ -207,7 +207,7 @@ impl Evaluator<'_> {
             }
             ComprehensionKind::Set => {
                 let keys = out.iter().map(|(element, _)| Ok((self.key(element, span)?, Value::None)));
-                Value::Set(Rc::new(keys.collect::<Result<Dict>>()?))
+                Value::set(keys.collect::<Result<Dict>>()?)
             }
             ComprehensionKind::Dict => {
                 let entries = out.iter().map(|(key, value)| Ok((self.key(key, span)?, value.clone())));
@@ -255,6 +255,11 @@ impl Evaluator<'_> {
         if matches!(left, Value::Unknown) || matches!(right, Value::Unknown) {
             return Err(Failure::Reported);
         }
+        if let (Value::Set(first), Value::Set(second)) = (left, right)
+            && let Some(holds) = set::compared(&first.borrow(), comparison, &second.borrow())
+        {
+            return Ok(holds);
+        }
         let order = |this: &Self| this.order(left, right, span);
         Ok(match comparison {
             Comparison::Equal => self.equal(left, right),
@@ -265,8 +270,8 @@ impl Evaluator<'_> {
             Comparison::GreaterOrEqual => order(self)?.is_ge(),
             Comparison::In => self.contains(right, left, span)?,
             Comparison::NotIn => !self.contains(right, left, span)?,
-            Comparison::Is => self.equal(left, right),
-            Comparison::IsNot => !self.equal(left, right),
+            Comparison::Is => self.is_same(left, right),
+            Comparison::IsNot => !self.is_same(left, right),
         })
     }
 }

@@ -1,10 +1,10 @@
-//! `'…%s…' % value` and `'…{}…'.format(value)`.
+//! `'…%s…' % value`.
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Span;
 use crate::text::{Text, TextBuilder};
 
-use super::value::{Argument, Arguments, Key, Value};
+use super::value::{Key, Value};
 use super::{At, Evaluator, Failure, Result, fail, number};
 
 /// The widest field: a number for columns, not for filling memory.
@@ -12,14 +12,14 @@ const WIDTH_LIMIT: usize = 1000;
 
 /// How one value is written.
 #[derive(Default)]
-struct Style {
+pub(super) struct Style {
     is_left: bool,
     is_zero_filled: bool,
-    is_signed: bool,
-    is_spaced: bool,
-    is_marked: bool,
-    width: usize,
-    precision: Option<usize>,
+    pub(super) is_signed: bool,
+    pub(super) is_spaced: bool,
+    pub(super) is_marked: bool,
+    pub(super) width: usize,
+    pub(super) precision: Option<usize>,
 }
 
 impl Evaluator<'_> {
@@ -67,7 +67,8 @@ impl Evaluator<'_> {
             rest = end;
         }
         out.push_range(format, rest, text.len());
-        let is_left_over = values.next().is_some() && !is_by_name && (is_tuple || !matches!(value, Value::Dict(_)));
+        let may_be_left = is_by_name || matches!(value, Value::Dict(_) | Value::List(_));
+        let is_left_over = values.next().is_some() && (is_tuple || !may_be_left);
         if is_left_over {
             return Err(wrong(span, "there are more values than `%`"));
         }
@@ -115,7 +116,10 @@ impl Evaluator<'_> {
                     c.map(|c| padded(c.to_string(), style, false))
                         .ok_or_else(|| wrong(span, "this number is no character"))?
                 }
-                _ => padded(self.shown(value), style, false),
+                Value::Text(text) if text.as_str().chars().count() == 1 => {
+                    padded(text.as_str().to_owned(), style, false)
+                }
+                other => return Err(wrong(span, &format!("`%c` needs a single character, not {}", other.described()))),
             },
             'd' | 'i' | 'u' | 'x' | 'X' | 'o' => {
                 let integer = match value {
@@ -126,7 +130,7 @@ impl Evaluator<'_> {
                         return Err(wrong(span, &format!("`%{conversion}` needs a number, not {}", other.described())));
                     }
                 };
-                integer_text(integer, conversion, style)
+                padded(integer_digits(integer, conversion, style), style, style.precision.is_none())
             }
             'f' | 'F' | 'g' | 'G' | 'e' | 'E' => {
                 let float = match value {
@@ -137,65 +141,16 @@ impl Evaluator<'_> {
                         return Err(wrong(span, &format!("`%{conversion}` needs a number, not {}", other.described())));
                     }
                 };
-                float_text(float, conversion, style)
+                padded(float_text(float, conversion, style), style, true)
             }
             other => return Err(wrong(span, &format!("`%{other}` is no conversion; write `%%` for the sign itself"))),
         };
         out.push_written(&written, None);
         Ok(())
     }
-
-    /// `text.format(…)`: positions, names, `!r`, and the widths numbers need.
-    pub(super) fn format_braces(&mut self, format: &Text, arguments: &Arguments, span: Span) -> Result<Value> {
-        let text = format.as_str();
-        let mut out = TextBuilder::default();
-        let mut at = 0;
-        let mut position = 0;
-        while let Some(found) = text[at..].find(['{', '}']).map(|found| found + at) {
-            out.push_range(format, at, found);
-            let rest = &text[found..];
-            let place = format.span_of(found, found + 1).unwrap_or(span);
-            if rest.starts_with("{{") || rest.starts_with("}}") {
-                out.push_range(format, found, found + 1);
-                at = found + 2;
-                continue;
-            }
-            let Some(end) = rest.find('}').filter(|_| rest.starts_with('{')) else {
-                return Err(wrong(place, "a single brace; write it twice for the sign itself"));
-            };
-            let field = &rest[1..end];
-            let (field, style) = field.split_once(':').unwrap_or((field, ""));
-            let (name, conversion) = field.split_once('!').unwrap_or((field, ""));
-            let argument = if let Ok(index) = name.parse::<usize>() {
-                arguments.plain.get(index)
-            } else if name.is_empty() {
-                position += 1;
-                arguments.plain.get(position - 1)
-            } else {
-                arguments.named.iter().find(|(known, ..)| **known == *name).map(|(_, _, argument)| argument)
-            };
-            let Some(Argument { value, .. }) = argument else {
-                return Err(wrong(place, &format!("there is no value for `{{{name}}}`")));
-            };
-            let (style, kind) = match style.char_indices().last() {
-                Some((last, kind)) if kind.is_ascii_alphabetic() => (&style[..last], kind),
-                _ if matches!(value, Value::Integer(_)) && !style.is_empty() => (style, 'd'),
-                _ => (style, if conversion == "r" { 'r' } else { 's' }),
-            };
-            let is_left = style.starts_with('<');
-            let mut cursor = Cursor { text: style.trim_start_matches(['<', '>']), at: 0 };
-            let mut style = cursor.style(&mut || Err(wrong(place, "`*` is not known here")))?;
-            style.is_left = is_left || (!style.is_zero_filled && kind == 's');
-            self.percent_value(&mut out, value, kind, &style, place)?;
-            self.budget.text(out.len()).at(span)?;
-            at = found + end + 1;
-        }
-        out.push_range(format, at, text.len());
-        Ok(Value::Text(out.finish()))
-    }
 }
 
-fn wrong(span: Span, message: &str) -> Failure {
+pub(super) fn wrong(span: Span, message: &str) -> Failure {
     Diagnostic::error(Code::Type, span, message).into()
 }
 
@@ -271,7 +226,7 @@ fn padded(text: String, style: &Style, is_number: bool) -> String {
     " ".repeat(missing) + &text
 }
 
-fn signed(text: String, style: &Style) -> String {
+pub(super) fn signed(text: String, style: &Style) -> String {
     match text.starts_with('-') {
         false if style.is_signed => format!("+{text}"),
         false if style.is_spaced => format!(" {text}"),
@@ -279,25 +234,31 @@ fn signed(text: String, style: &Style) -> String {
     }
 }
 
-fn integer_text(value: i64, conversion: char, style: &Style) -> String {
+/// A whole number in the base of the conversion, with its sign.
+pub(super) fn integer_digits(value: i64, conversion: char, style: &Style) -> String {
     let magnitude = value.unsigned_abs();
     let digits = match conversion {
         'x' => format!("{magnitude:x}"),
         'X' => format!("{magnitude:X}"),
         'o' => format!("{magnitude:o}"),
+        'b' => format!("{magnitude:b}"),
         _ => magnitude.to_string(),
     };
+    // `%o` marks with the 0 of Python 2's octal literals.
     let prefix = match conversion {
-        'x' | 'X' if style.is_marked => "0x",
+        'x' if style.is_marked => "0x",
+        'X' if style.is_marked => "0X",
+        'b' if style.is_marked => "0b",
         'o' if style.is_marked => "0",
         _ => "",
     };
     let filled = "0".repeat(style.precision.unwrap_or(0).saturating_sub(digits.len()));
     let sign = if value < 0 { "-" } else { "" };
-    padded(signed(format!("{sign}{prefix}{filled}{digits}"), style), style, style.precision.is_none())
+    signed(format!("{sign}{prefix}{filled}{digits}"), style)
 }
 
-fn float_text(value: f64, conversion: char, style: &Style) -> String {
+/// A number with a point or an exponent, with its sign.
+pub(super) fn float_text(value: f64, conversion: char, style: &Style) -> String {
     let precision = style.precision.unwrap_or(6);
     let text = match conversion {
         'f' | 'F' => format!("{value:.precision$}"),
@@ -309,6 +270,5 @@ fn float_text(value: f64, conversion: char, style: &Style) -> String {
         }
         _ => number::general(value, precision, false),
     };
-    let text = if conversion.is_ascii_uppercase() { text.to_uppercase() } else { text };
-    padded(signed(text, style), style, true)
+    signed(if conversion.is_ascii_uppercase() { text.to_uppercase() } else { text }, style)
 }

@@ -91,7 +91,7 @@ impl Evaluator<'_> {
         let Some(Value::Text(path)) = arguments.plain.first().map(|argument| &argument.value) else {
             return fail(Code::Type, span, "`open` takes the path of a file");
         };
-        let mode = arguments.plain.get(1).map(|argument| self.shown(&argument.value)).unwrap_or_else(|| "r".to_owned());
+        let mode = arguments.value(1, "mode").map_or_else(|| "r".to_owned(), |mode| self.shown(mode));
         if !matches!(mode.as_str(), "r" | "rb") {
             return fail(Code::Unsupported, span, "a configuration only reads files");
         }

@@ -4,45 +4,21 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
-use crate::schema::{Object, Shape};
+use crate::schema::Object;
 use crate::source::Span;
 use crate::syntax::ast::Name;
 use crate::template::Chain;
-use crate::text::{Text, TextBuilder};
 
-use super::value::{Argument, Arguments, Dict, Key, Value};
-use super::{At, Evaluator, Failure, Result, fail, number};
+use super::builtin::Builtin;
+use super::sort::Sorting;
+use super::value::{Arguments, Dict, Key, Value};
+use super::{At, Evaluator, Failure, Result, fail, set, text_method};
 
-const TEXT_METHODS: &[&str] = &[
-    "capitalize",
-    "count",
-    "decode",
-    "encode",
-    "endswith",
-    "find",
-    "format",
-    "index",
-    "isdigit",
-    "join",
-    "lower",
-    "lstrip",
-    "partition",
-    "replace",
-    "rfind",
-    "rpartition",
-    "rsplit",
-    "rstrip",
-    "split",
-    "splitlines",
-    "startswith",
-    "strip",
-    "title",
-    "upper",
-    "zfill",
-];
 const LIST_METHODS: &[&str] = &["append", "count", "extend", "index", "insert", "pop", "remove", "reverse", "sort"];
 const DICT_METHODS: &[&str] = &[
+    "clear",
     "copy",
+    "fromkeys",
     "get",
     "has_key",
     "items",
@@ -60,14 +36,15 @@ const OBJECT_METHODS: &[&str] = &["bind", "check", "get", "in_scope", "interpola
 impl Evaluator<'_> {
     pub(super) fn attribute(&mut self, value: &Value, name: &Name) -> Result<Value> {
         let method = || Ok(Value::Method(Rc::new(value.clone()), Arc::clone(&name.text)));
-        let known = match value {
+        let known: &[&str] = match value {
             Value::Unknown => return Err(Failure::Reported),
             Value::Module(module) => return self.module_attribute(*module, name),
-            Value::Text(_) => TEXT_METHODS,
-            Value::List(_) => LIST_METHODS,
+            // A method of a type, as in `map(str.strip, lines)`, takes the value as its first argument.
+            Value::Text(_) | Value::Builtin(Builtin::Str) => text_method::METHODS,
+            Value::List(_) | Value::Builtin(Builtin::List) => LIST_METHODS,
             Value::Tuple(_) => &["count", "index"],
-            Value::Dict(_) => DICT_METHODS,
-            Value::Set(_) => &["union", "intersection", "difference"],
+            Value::Dict(_) | Value::Builtin(Builtin::Dict) => DICT_METHODS,
+            Value::Set(_) => set::METHODS,
             Value::File(_) => &["read"],
             Value::Digest(_) => &["hexdigest"],
             Value::Object(object) => {
@@ -106,24 +83,34 @@ impl Evaluator<'_> {
             Value::Text(text) => self.text_method(text, name, &arguments, span),
             Value::List(_) | Value::Tuple(_) => self.list_method(receiver, name, &arguments, span),
             Value::Dict(_) => self.dict_method(receiver, name, &arguments, span),
-            Value::Set(items) => {
-                let other = arguments
-                    .plain
-                    .first()
-                    .map_or(Ok(Vec::new()), |argument| self.iterate(&argument.value, argument.span))?;
-                let other = other.iter().map(|item| self.key(item, span)).collect::<Result<Vec<_>>>()?;
-                let keys: Vec<Key> = match name {
-                    "union" => items.keys().cloned().chain(other).collect(),
-                    "intersection" => items.keys().filter(|key| other.contains(key)).cloned().collect(),
-                    _ => items.keys().filter(|key| !other.contains(key)).cloned().collect(),
-                };
-                Ok(Value::Set(Rc::new(keys.into_iter().map(|key| (key, Value::None)).collect())))
-            }
+            Value::Set(set) => self.set_method(set, name, &arguments, span),
+            Value::Builtin(kind) => self.type_method(*kind, name, arguments, span),
             Value::File(bytes) => Ok(Value::Bytes(Rc::clone(bytes))),
             Value::Digest(digest) => Ok(Value::text(&**digest)),
             Value::Object(object) => self.object_method(object, name, &arguments, span),
             other => fail(Code::Type, span, format!("{} has no methods", other.kind())),
         }
+    }
+
+    /// A method of a type called with the value first, as in `str.strip(text)`.
+    fn type_method(&mut self, kind: Builtin, name: &str, mut arguments: Arguments, span: Span) -> Result<Value> {
+        if name == "fromkeys" {
+            arguments.check(name, 1, 2, Some(&[]), span)?;
+            let keys =
+                arguments.plain.first().map_or(Ok(Dict::default()), |keys| self.set_of(&keys.value, keys.span))?;
+            let value = arguments.plain.get(1).map_or(Value::None, |argument| argument.value.clone());
+            return Ok(Value::dict(keys.into_keys().map(|key| (key, value.clone())).collect()));
+        }
+        let is_fitting = arguments.plain.first().is_some_and(|first| match kind {
+            Builtin::Str => matches!(first.value, Value::Text(_)),
+            Builtin::List => matches!(first.value, Value::List(_)),
+            _ => matches!(first.value, Value::Dict(_)),
+        });
+        if !is_fitting {
+            return fail(Code::Type, span, format!("this `{name}` takes the value whose method it is first"));
+        }
+        let receiver = arguments.plain.remove(0).value;
+        self.call_method(&receiver, name, arguments, span)
     }
 
     fn object_method(&mut self, object: &Arc<Object>, name: &str, arguments: &Arguments, span: Span) -> Result<Value> {
@@ -170,138 +157,15 @@ impl Evaluator<'_> {
         interpolation.object(object, None)
     }
 
-    fn text_method(&mut self, text: &Text, name: &str, arguments: &Arguments, span: Span) -> Result<Value> {
-        let given = |index: usize| arguments.plain.get(index).map(|argument| &argument.value);
-        let text_at = |this: &Self, index: usize| given(index).map(|value| this.shown(value));
-        let needed = |this: &Self, index: usize| {
-            text_at(this, index).map_or_else(|| fail(Code::Type, span, format!("`{name}` needs a string")), Ok)
-        };
-        let s = text.as_str();
-        let texts = |parts: Vec<&str>| Value::list(parts.into_iter().map(Value::text).collect());
-        let strip_set = |this: &Self| text_at(this, 0).filter(|set| set != "None");
-        let limit = |index: usize| match given(index) {
-            Some(Value::Integer(count)) if *count >= 0 => usize::try_from(*count).unwrap_or(usize::MAX - 1),
-            _ => usize::MAX - 1,
-        };
-        let position = |found: Option<usize>| found.map_or(-1, |at| s[..at].chars().count() as i64);
-        self.budget.text(s.len()).at(span)?;
-        Ok(match name {
-            "format" => return self.format_braces(text, arguments, span),
-            "join" => return self.join(text, arguments, span),
-            "lower" => Value::text(s.to_lowercase()),
-            "upper" => Value::text(s.to_uppercase()),
-            "capitalize" => {
-                let mut chars = s.chars();
-                let first: String = chars.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
-                Value::text(first + &chars.as_str().to_lowercase())
-            }
-            "title" => Value::text(title(s)),
-            "encode" | "decode" => Value::Text(text.clone()),
-            "strip" | "lstrip" | "rstrip" => {
-                let set = strip_set(self);
-                let is_stripped = |c: char| set.as_ref().map_or(c.is_whitespace(), |set| set.contains(c));
-                let start = if name == "rstrip" { 0 } else { s.len() - s.trim_start_matches(is_stripped).len() };
-                let end = if name == "lstrip" { s.len() } else { s.trim_end_matches(is_stripped).len().max(start) };
-                let mut out = TextBuilder::default();
-                out.push_range(text, start, end);
-                Value::Text(out.finish())
-            }
-            "replace" => {
-                let (from, to) = (needed(self, 0)?, needed(self, 1)?);
-                let count = s.matches(from.as_str()).count();
-                self.budget.text(s.len() + count.saturating_mul(to.len())).at(span)?;
-                Value::text(s.replacen(from.as_str(), &to, limit(2)))
-            }
-            "startswith" | "endswith" => {
-                let wanted = match given(0) {
-                    Some(Value::Tuple(items)) => items.iter().map(|item| self.shown(item)).collect(),
-                    _ => vec![needed(self, 0)?],
-                };
-                let is_there = |part: &String| {
-                    if name == "startswith" { s.starts_with(part.as_str()) } else { s.ends_with(part.as_str()) }
-                };
-                Value::Boolean(wanted.iter().any(is_there))
-            }
-            "find" => Value::Integer(position(s.find(needed(self, 0)?.as_str()))),
-            "rfind" => Value::Integer(position(s.rfind(needed(self, 0)?.as_str()))),
-            "index" => match s.find(needed(self, 0)?.as_str()) {
-                Some(at) => Value::Integer(position(Some(at))),
-                None => return fail(Code::Type, span, "the text does not contain this"),
-            },
-            "count" => Value::Integer(s.matches(needed(self, 0)?.as_str()).count() as i64),
-            "isdigit" => Value::Boolean(!s.is_empty() && s.chars().all(|c| c.is_ascii_digit())),
-            "zfill" => {
-                let width = match given(0) {
-                    Some(Value::Integer(width)) => usize::try_from(*width).unwrap_or(0).min(1000),
-                    _ => return fail(Code::Type, span, "`zfill` needs a width"),
-                };
-                let missing = width.saturating_sub(s.chars().count());
-                let sign = s.len() - s.trim_start_matches(['-', '+']).len();
-                Value::text(format!("{}{}{}", &s[..sign], "0".repeat(missing), &s[sign..]))
-            }
-            "splitlines" => texts(s.lines().collect()),
-            "split" => match strip_set(self) {
-                None => texts(s.split_whitespace().collect()),
-                Some(separator) if separator.is_empty() => return fail(Code::Type, span, "nothing to split at"),
-                Some(separator) => texts(s.splitn(limit(1) + 1, separator.as_str()).collect()),
-            },
-            "rsplit" => match strip_set(self) {
-                None => texts(s.split_whitespace().collect()),
-                Some(separator) if separator.is_empty() => return fail(Code::Type, span, "nothing to split at"),
-                Some(separator) => {
-                    let mut parts: Vec<&str> = s.rsplitn(limit(1) + 1, separator.as_str()).collect();
-                    parts.reverse();
-                    texts(parts)
-                }
-            },
-            _ => {
-                let separator = needed(self, 0)?;
-                let found = if name == "partition" {
-                    s.split_once(separator.as_str())
-                } else {
-                    s.rsplit_once(separator.as_str())
-                };
-                let (before, middle, after) = match found {
-                    Some((before, after)) => (before, separator.as_str(), after),
-                    None if name == "partition" => (s, "", ""),
-                    None => ("", "", s),
-                };
-                Value::Tuple(Rc::new([before, middle, after].map(Value::text)))
-            }
-        })
-    }
-
-    fn join(&mut self, separator: &Text, arguments: &Arguments, span: Span) -> Result<Value> {
-        let Some(Argument { value, span: place }) = arguments.plain.first() else {
-            return fail(Code::Type, span, "`join` takes a list of strings");
-        };
-        let items = self.iterate(value, *place)?;
-        let mut out = TextBuilder::default();
-        for (index, item) in items.iter().enumerate() {
-            if index > 0 {
-                out.push_text(separator);
-            }
-            match item {
-                Value::Text(text) => out.push_text(text),
-                Value::Object(object) if object.raw().is_some() => out.push_written(&self.shown(item), object.span),
-                Value::Unknown => return Err(Failure::Reported),
-                other => {
-                    return fail(
-                        Code::Type,
-                        *place,
-                        format!("`join` takes strings, and element {index} is {}", other.described()),
-                    );
-                }
-            }
-            if out.len() > super::budget::TEXT_LIMIT_BYTES {
-                break;
-            }
-        }
-        self.budget.text(out.len()).at(span)?;
-        Ok(Value::Text(out.finish()))
-    }
-
     fn list_method(&mut self, receiver: &Value, name: &str, arguments: &Arguments, span: Span) -> Result<Value> {
+        let (least, most, named): (usize, usize, &[&str]) = match name {
+            "reverse" => (0, 0, &[]),
+            "pop" => (0, 1, &[]),
+            "insert" => (2, 2, &[]),
+            "sort" => (0, 3, &["cmp", "key", "reverse"]),
+            _ => (1, 1, &[]),
+        };
+        arguments.check(name, least, most, Some(named), span)?;
         let given = |index: usize| arguments.plain.get(index).map(|argument| argument.value.clone());
         let needed =
             |index: usize| given(index).map_or_else(|| fail(Code::Type, span, format!("`{name}` needs a value")), Ok);
@@ -361,7 +225,7 @@ impl Evaluator<'_> {
             "reverse" => list.borrow_mut().reverse(),
             _ => {
                 let items = list.borrow().clone();
-                let sorted = self.sorted(items, arguments, 0, span)?;
+                let sorted = self.sorted(items, &Sorting::of(arguments, 0), span)?;
                 *list.borrow_mut() = sorted;
             }
         }
@@ -370,6 +234,14 @@ impl Evaluator<'_> {
 
     fn dict_method(&mut self, receiver: &Value, name: &str, arguments: &Arguments, span: Span) -> Result<Value> {
         let Value::Dict(dict) = receiver else { return fail(Code::Type, span, "this is no dict") };
+        let (least, most, named): (usize, usize, Option<&[&str]>) = match name {
+            "get" | "pop" | "setdefault" => (1, 2, Some(&[])),
+            "has_key" => (1, 1, Some(&[])),
+            "update" => (0, 1, None),
+            "fromkeys" => (1, 2, Some(&[])),
+            _ => (0, 0, Some(&[])),
+        };
+        arguments.check(name, least, most, named, span)?;
         let given = |index: usize| arguments.plain.get(index).map(|argument| argument.value.clone());
         let key = |this: &Self| {
             given(0)
@@ -383,7 +255,12 @@ impl Evaluator<'_> {
                 let pair = |(key, value): (&Key, &Value)| Value::Tuple(Rc::new([key.to_value(), value.clone()]));
                 Value::list(dict.borrow().iter().map(pair).collect())
             }
+            "clear" => {
+                dict.borrow_mut().clear();
+                Value::None
+            }
             "copy" => Value::dict(dict.borrow().clone()),
+            "fromkeys" => return self.type_method(Builtin::Dict, name, arguments.clone(), span),
             "has_key" => Value::Boolean(dict.borrow().contains_key(&key(self)?)),
             "get" => dict.borrow().get(&key(self)?).cloned().or_else(|| given(1)).unwrap_or(Value::None),
             "pop" => {
@@ -427,111 +304,5 @@ impl Evaluator<'_> {
             };
         }
         Ok(dict)
-    }
-
-    /// The elements in order, with Python's `key` and `reverse`.
-    pub(super) fn sorted(
-        &mut self,
-        items: Vec<Value>,
-        arguments: &Arguments,
-        skipped: usize,
-        span: Span,
-    ) -> Result<Vec<Value>> {
-        let named = |name: &str| {
-            arguments.named.iter().find(|(known, ..)| **known == *name).map(|(_, _, argument)| argument.value.clone())
-        };
-        if arguments.plain.len() > skipped {
-            return fail(Code::Unsupported, span, "elements are compared by `key`, not by a function of two");
-        }
-        let mut keyed = Vec::with_capacity(items.len());
-        for item in items {
-            let key = match named("key") {
-                Some(function) => self.call_with(&function, vec![item.clone()], span)?,
-                None => item.clone(),
-            };
-            keyed.push((key, item));
-        }
-        let mut failure = None;
-        let mut order = |left: &Value, right: &Value| {
-            self.order(left, right, span).unwrap_or_else(|error| {
-                failure.get_or_insert(error);
-                std::cmp::Ordering::Equal
-            })
-        };
-        // A merge sort of our own order: an order that fails half-way is none the standard sort would accept.
-        let mut sorted = merge_sort(keyed, &mut order);
-        if let Some(failure) = failure {
-            return Err(failure);
-        }
-        if named("reverse").is_some_and(|reverse| reverse.is_true()) {
-            sorted.reverse();
-        }
-        Ok(sorted.into_iter().map(|(_, item)| item).collect())
-    }
-}
-
-fn merge_sort(
-    mut items: Vec<(Value, Value)>,
-    order: &mut impl FnMut(&Value, &Value) -> std::cmp::Ordering,
-) -> Vec<(Value, Value)> {
-    if items.len() < 2 {
-        return items;
-    }
-    let second = items.split_off(items.len() / 2);
-    let first = merge_sort(items, order);
-    let second = merge_sort(second, order);
-    let mut merged = Vec::with_capacity(first.len() + second.len());
-    let (mut first, mut second) = (first.into_iter().peekable(), second.into_iter().peekable());
-    while let (Some(left), Some(right)) = (first.peek(), second.peek()) {
-        let from_second = order(&left.0, &right.0).is_gt();
-        merged.extend(if from_second { second.next() } else { first.next() });
-    }
-    merged.extend(first);
-    merged.extend(second);
-    merged
-}
-
-fn title(text: &str) -> String {
-    let mut is_inside = false;
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_inside {
-            out.extend(c.to_lowercase());
-        } else {
-            out.extend(c.to_uppercase());
-        }
-        is_inside = c.is_alphabetic();
-    }
-    out
-}
-
-impl Evaluator<'_> {
-    /// `int(value)` and `float(value)`.
-    pub(super) fn to_number(&self, value: &Value, is_float: bool, span: Span) -> Result<Value> {
-        let text = match value {
-            Value::Integer(value) => {
-                return Ok(if is_float { Value::Float(*value as f64) } else { Value::Integer(*value) });
-            }
-            Value::Boolean(value) => {
-                return Ok(if is_float {
-                    Value::Float(f64::from(u8::from(*value)))
-                } else {
-                    Value::Integer(i64::from(*value))
-                });
-            }
-            Value::Float(value) => {
-                return Ok(if is_float { Value::Float(*value) } else { Value::Integer(*value as i64) });
-            }
-            Value::Unknown => return Err(Failure::Reported),
-            Value::Object(object) if matches!(object.shape, Shape::Scalar(..)) => self.shown(value),
-            Value::Text(text) => text.as_str().to_owned(),
-            other => return fail(Code::Type, span, format!("{} is no number", other.described())),
-        };
-        let parsed = if is_float {
-            number::parse_float(&text).map(Value::Float)
-        } else {
-            number::parse_integer(&text).map(Value::Integer)
-        };
-        parsed.map_or_else(|| fail(Code::Type, span, format!("`{text}` is no number")), Ok)
     }
 }

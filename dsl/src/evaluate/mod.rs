@@ -3,6 +3,8 @@
 //! A statement that fails is reported and stepped over; what it would have defined is unknown from then on, and who uses it stays
 //! silent. So one mistake is one message, and all mistakes are reported at once.
 
+mod arithmetic;
+mod braces;
 pub(crate) mod budget;
 mod builtin;
 mod call;
@@ -14,9 +16,12 @@ mod method;
 mod module;
 pub(crate) mod number;
 mod operator;
+mod set;
 mod show;
+mod sort;
 mod statement;
 mod structs;
+mod text_method;
 pub(crate) mod value;
 
 use std::collections::BTreeSet;

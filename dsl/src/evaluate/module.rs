@@ -34,7 +34,21 @@ impl Module {
             Self::Hashlib => &["md5", "sha256"],
             Self::Options => &["java", "python"],
             Self::Processes => &["order"],
-            Self::Tasks => &["combine", "concat", "sequential", "simple"],
+            Self::Tasks => &["SIMPLE_CPU", "SIMPLE_DISK", "SIMPLE_RAM", "combine", "concat", "sequential", "simple"],
+        }
+    }
+}
+
+/// What Python 3 brought that changes nothing here, or is refused: its division.
+fn future(import: &Import) -> Result<()> {
+    let member = import.member.as_ref().unwrap_or(&import.module);
+    match &*member.text {
+        "absolute_import" | "generators" | "nested_scopes" | "print_function" | "with_statement" => Ok(()),
+        other => {
+            let message = format!("`{other}` cannot be imported: the language is Python 2's");
+            let error = Diagnostic::error(Code::Unsupported, member.span, message);
+            let help = "write a / float(b) where whole numbers are not to be rounded down";
+            Err(error.help_if((other == "division").then(|| help.to_owned())).into())
         }
     }
 }
@@ -45,6 +59,13 @@ impl Evaluator<'_> {
         // What old files import of the schema is there without it.
         if path.starts_with("pystachio") || path.starts_with("apache.") || path.starts_with("twitter.") {
             return Ok(());
+        }
+        if path == "__future__" {
+            return future(import);
+        }
+        if let Some(member) = import.member.as_ref().filter(|member| *member.text == *"*") {
+            let error = Diagnostic::error(Code::Unsupported, member.span, "`import *` is not supported");
+            return Err(error.help("name what is needed; the schema needs no import").into());
         }
         let Some(module) = Module::named(path) else {
             let error = Diagnostic::error(
@@ -82,9 +103,11 @@ impl Evaluator<'_> {
             (Module::Options, "java") => Value::Helper(crate::schema::Helper::JavaOptions),
             (Module::Options, "python") => Value::Helper(crate::schema::Helper::PythonOptions),
             (Module::Processes, "order") => Value::Helper(crate::schema::Helper::Order),
+            (Module::Tasks, "SIMPLE_CPU") => Value::Float(1.0),
+            (Module::Tasks, "SIMPLE_RAM" | "SIMPLE_DISK") => Value::Integer(1 << 30),
             (Module::Tasks, "combine") => Value::Helper(crate::schema::Helper::Combine),
             (Module::Tasks, "concat") => Value::Helper(crate::schema::Helper::Concatenate),
-            (Module::Tasks, "sequential") => Value::Helper(crate::schema::Helper::Sequential),
+            (Module::Tasks, "sequential") => Value::Helper(crate::schema::Helper::Sequence),
             (Module::Tasks, "simple") => Value::Helper(crate::schema::Helper::Simple),
             _ => {
                 let members = module.members();
@@ -108,6 +131,14 @@ impl Evaluator<'_> {
                 Value::None => fail(Code::Name, span, format!("the variable `{}` is not set", name.as_str())),
                 value => Ok(value),
             },
+            _ => fail(Code::Type, span, "a module has no elements"),
+        }
+    }
+
+    /// Whether a variable that a configuration may see is set.
+    pub(super) fn module_contains(&self, module: Module, item: &Value, span: Span) -> Result<bool> {
+        match (module, item) {
+            (Module::OsEnviron, Value::Text(name)) => Ok(!matches!(self.variable(name.as_str(), span)?, Value::None)),
             _ => fail(Code::Type, span, "a module has no elements"),
         }
     }
@@ -152,10 +183,9 @@ impl Evaluator<'_> {
             Builtin::BaseName => Ok(Value::text(text(self, 0)?.rsplit('/').next().unwrap_or_default())),
             Builtin::DirectoryName => {
                 let path = text(self, 0)?;
-                Ok(Value::text(
-                    path.rsplit_once('/')
-                        .map_or("", |(directory, _)| if directory.is_empty() { "/" } else { directory }),
-                ))
+                let directory = &path[..path.rfind('/').map_or(0, |at| at + 1)];
+                let trimmed = directory.trim_end_matches('/');
+                Ok(Value::text(if trimmed.is_empty() { directory } else { trimmed }))
             }
             _ => {
                 let bytes = match given(0) {

@@ -1,5 +1,37 @@
 //! Numbers as Python 2 reads and writes them.
 
+use std::cmp::Ordering;
+
+/// A whole number or another one.
+#[derive(Clone, Copy)]
+pub(crate) enum Number {
+    Integer(i64),
+    Float(f64),
+}
+
+impl Number {
+    pub(crate) fn as_float(&self) -> f64 {
+        match self {
+            Self::Integer(value) => *value as f64,
+            Self::Float(value) => *value,
+        }
+    }
+
+    pub(crate) fn order(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Integer(left), Self::Integer(right)) => left.cmp(right),
+            _ => self.as_float().partial_cmp(&other.as_float()).unwrap_or(Ordering::Less),
+        }
+    }
+
+    pub(crate) fn equals(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Integer(left), Self::Integer(right)) => left == right,
+            _ => self.as_float() == other.as_float(),
+        }
+    }
+}
+
 /// `str(value)`: twelve significant digits.
 pub(crate) fn float_text(value: f64) -> String {
     general(value, 12, true)

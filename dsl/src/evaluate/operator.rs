@@ -1,6 +1,5 @@
 //! Operators, order and equality, items and slices.
 
-use std::cmp::Ordering;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,23 +9,10 @@ use crate::source::Span;
 use crate::syntax::ast::BinaryOperator;
 use crate::text::{Text, TextBuilder};
 
+use super::number::Number;
+use super::set;
 use super::value::{Dict, Key, Value};
 use super::{At, Evaluator, Failure, Result, fail};
-
-/// A number, or a boolean as one.
-enum Number {
-    Integer(i64),
-    Float(f64),
-}
-
-fn number(value: &Value) -> Option<Number> {
-    match value {
-        Value::Integer(value) => Some(Number::Integer(*value)),
-        Value::Boolean(value) => Some(Number::Integer(i64::from(*value))),
-        Value::Float(value) => Some(Number::Float(*value)),
-        _ => None,
-    }
-}
 
 impl Evaluator<'_> {
     pub(super) fn binary(&mut self, left: Value, operator: BinaryOperator, right: Value, span: Span) -> Result<Value> {
@@ -36,12 +22,10 @@ impl Evaluator<'_> {
         if let (BinaryOperator::Remainder, Value::Text(format)) = (operator, &left) {
             return self.format_percent(format, &right, span);
         }
-        if let (Some(left), Some(right)) = (number(&left), number(&right)) {
+        if let (Some(left), Some(right)) = (left.number(), right.number()) {
             return match (left, right) {
                 (Number::Integer(left), Number::Integer(right)) => integers(left, operator, right, span),
-                (Number::Integer(left), Number::Float(right)) => floats(left as f64, operator, right, span),
-                (Number::Float(left), Number::Integer(right)) => floats(left, operator, right as f64, span),
-                (Number::Float(left), Number::Float(right)) => floats(left, operator, right, span),
+                (left, right) => floats(left.as_float(), operator, right.as_float(), span),
             };
         }
         match (operator, &left, &right) {
@@ -57,6 +41,20 @@ impl Evaluator<'_> {
             }
             (BinaryOperator::Multiply, value, Value::Integer(count))
             | (BinaryOperator::Multiply, Value::Integer(count), value) => self.repeat(value, *count, span),
+            (BinaryOperator::Multiply, value, Value::Boolean(is_once))
+            | (BinaryOperator::Multiply, Value::Boolean(is_once), value) => {
+                self.repeat(value, i64::from(*is_once), span)
+            }
+            (_, Value::Set(first), Value::Set(second)) => {
+                let result = set::combined(&first.borrow(), operator, &second.borrow());
+                let Some(result) = result else {
+                    let message = format!("`{}` does not work on sets", operator.sign());
+                    let error = Diagnostic::error(Code::Type, span, message);
+                    return Err(error.help("of sets there are `|`, `&`, `-` and `^`").into());
+                };
+                self.budget.elements(result.len()).at(span)?;
+                Ok(Value::set(result))
+            }
             (BinaryOperator::Remainder, Value::Object(object), Value::Dict(_) | Value::Environment(_)) => {
                 let environment = self.environment(&right, span)?;
                 let bound = Arc::new(object.bind([environment]));
@@ -152,57 +150,68 @@ impl Evaluator<'_> {
                 first.len() == second.len() && first.iter().all(has)
             }
             (Value::Set(first), Value::Set(second)) => {
+                let (first, second) = (first.borrow(), second.borrow());
                 first.len() == second.len() && first.keys().all(|key| second.contains_key(key))
             }
-            (Value::Object(first), Value::Object(second)) => {
-                Arc::ptr_eq(first, second) || (first.raw().is_some() && first.raw() == second.raw())
-            }
-            (Value::Object(object), other) | (other, Value::Object(object)) => {
-                object.raw().is_some_and(|raw| matches!(other, Value::Text(text) if raw.to_text() == *text))
-            }
+            (Value::Object(first), Value::Object(second)) => Arc::ptr_eq(first, second) || self.same(first, second),
+            // `String('a') == 'a'` is false in pystachio.
+            (Value::Object(_), _) | (_, Value::Object(_)) => false,
             (Value::Empty, Value::Empty) | (Value::None, Value::None) => true,
             (Value::Type(first), Value::Type(second)) => first.to_string() == second.to_string(),
             (Value::Builtin(first), Value::Builtin(second)) => first == second,
-            _ => match (number(left), number(right)) {
-                (Some(Number::Integer(left)), Some(Number::Integer(right))) => left == right,
-                (Some(left), Some(right)) => as_float(&left) == as_float(&right),
+            _ => match (left.number(), right.number()) {
+                (Some(left), Some(right)) => left.equals(&right),
                 _ => matches!((left.to_key(), right.to_key()), (Some(left), Some(right)) if left == right),
             },
         }
     }
 
-    /// The order of two values of one kind.
-    pub(super) fn order(&self, left: &Value, right: &Value, span: Span) -> Result<Ordering> {
-        self.budget.spend(1).at(span)?;
-        let pairwise = |first: &[Value], second: &[Value]| {
-            for (left, right) in first.iter().zip(second) {
-                match self.order(left, right, span)? {
-                    Ordering::Equal => {}
-                    different => return Ok(different),
-                }
+    /// Whether two values of the schema are of one type and come to the same.
+    fn same(&self, first: &Arc<Object>, second: &Arc<Object>) -> bool {
+        let (first, second) = (self.plain(first), self.plain(second));
+        match (&first.shape, &second.shape) {
+            (Shape::Scalar(first, left), Shape::Scalar(second, right)) => {
+                first.to_string() == second.to_string() && left == right
             }
-            Ok(first.len().cmp(&second.len()))
-        };
+            (Shape::Struct(left, _), Shape::Struct(right, _)) => {
+                Arc::ptr_eq(left, right) && first.to_json() == second.to_json()
+            }
+            (Shape::List(..), Shape::List(..)) | (Shape::Map(..), Shape::Map(..)) => {
+                first.to_json() == second.to_json()
+            }
+            (Shape::Scalar(..) | Shape::List(..) | Shape::Map(..) | Shape::Struct(..), _) => false,
+        }
+    }
+
+    /// `is`: the same object, where two of the same value are told apart.
+    pub(super) fn is_same(&self, left: &Value, right: &Value) -> bool {
         match (left, right) {
-            (Value::Text(left), Value::Text(right)) => Ok(left.as_str().cmp(right.as_str())),
-            (Value::List(first), Value::List(second)) if !Rc::ptr_eq(first, second) => {
-                pairwise(&first.borrow(), &second.borrow())
+            (Value::List(first), Value::List(second)) => Rc::ptr_eq(first, second),
+            (Value::Dict(first), Value::Dict(second)) | (Value::Set(first), Value::Set(second)) => {
+                Rc::ptr_eq(first, second)
             }
-            (Value::List(_), Value::List(_)) | (Value::None, Value::None) => Ok(Ordering::Equal),
-            (Value::Tuple(first), Value::Tuple(second)) => pairwise(first, second),
-            _ => match (number(left), number(right)) {
-                (Some(Number::Integer(left)), Some(Number::Integer(right))) => Ok(left.cmp(&right)),
-                (Some(left), Some(right)) => Ok(as_float(&left).total_cmp(&as_float(&right))),
-                _ => fail(Code::Type, span, format!("{} and {} have no order", left.kind(), right.kind())),
-            },
+            (Value::Object(first), Value::Object(second)) => Arc::ptr_eq(first, second),
+            (Value::Boolean(first), Value::Boolean(second)) => first == second,
+            (Value::Boolean(_), _) | (_, Value::Boolean(_)) => false,
+            (Value::Integer(_), Value::Float(_)) | (Value::Float(_), Value::Integer(_)) => false,
+            _ => self.equal(left, right),
         }
     }
 
     pub(super) fn contains(&mut self, container: &Value, item: &Value, span: Span) -> Result<bool> {
         match (container, item) {
             (Value::Text(text), Value::Text(part)) => Ok(text.as_str().contains(part.as_str())),
+            (Value::Text(_), other) => {
+                let message = format!("a string contains strings, and {} is none", other.described());
+                Err(Diagnostic::error(Code::Type, span, message).help("write str(value)").into())
+            }
             (Value::Dict(entries), _) => Ok(item.to_key().is_some_and(|key| entries.borrow().contains_key(&key))),
-            (Value::Set(items), _) => Ok(item.to_key().is_some_and(|key| items.contains_key(&key))),
+            (Value::Set(items), _) => Ok(item.to_key().is_some_and(|key| items.borrow().contains_key(&key))),
+            (Value::Module(module), _) => self.module_contains(*module, item, span),
+            (Value::Object(map), _) if matches!(map.shape, Shape::Map(..)) => {
+                let wanted = self.shown(item);
+                Ok(map.entries().iter().any(|(key, _)| key.shown() == wanted))
+            }
             _ => {
                 let items = self.iterate(container, span)?;
                 Ok(items.iter().any(|other| self.equal(other, item)))
@@ -231,10 +240,10 @@ impl Evaluator<'_> {
             }
             _ => {
                 let items = self.iterate(container, span)?;
-                let Value::Integer(wanted) = index else {
+                let Some(Number::Integer(wanted)) = index.number() else {
                     return fail(Code::Type, span, format!("{} is no position", index.described()));
                 };
-                let at = if *wanted < 0 { *wanted + items.len() as i64 } else { *wanted };
+                let at = if wanted < 0 { wanted.saturating_add(items.len() as i64) } else { wanted };
                 let found = usize::try_from(at).ok().and_then(|at| items.get(at).cloned());
                 found.map_or_else(
                     || fail(Code::Name, span, format!("there is no element {wanted}: there are {}", items.len())),
@@ -294,22 +303,34 @@ impl Evaluator<'_> {
     pub(super) fn slice(&mut self, value: &Value, bounds: [Option<Value>; 3], span: Span) -> Result<Value> {
         let items = self.iterate(value, span)?;
         let length = items.len() as i64;
-        let [start, end, step] = bounds;
-        let bound = |bound: Option<Value>, default: i64| match bound {
-            None | Some(Value::None) => Ok(default),
-            Some(Value::Integer(at)) => Ok((if at < 0 { at.saturating_add(length) } else { at }).clamp(0, length)),
-            Some(other) => fail(Code::Type, span, format!("{} is no position", other.described())),
-        };
-        let step = match step {
-            None | Some(Value::None) => 1,
-            Some(Value::Integer(step)) if step > 0 => usize::try_from(step).unwrap_or(usize::MAX),
-            Some(Value::Integer(-1)) if start.is_none() && end.is_none() => {
-                return Ok(collected(value, items.into_iter().rev().collect()));
-            }
-            Some(_) => return fail(Code::Unsupported, span, "a slice steps forward, or is all of it backward: [::-1]"),
-        };
-        let (start, end) = (bound(start, 0)? as usize, bound(end, length)? as usize);
-        let chosen = items.into_iter().take(end).skip(start).step_by(step).collect();
+        let mut numbers = [None; 3];
+        for (number, bound) in numbers.iter_mut().zip(&bounds) {
+            *number = match bound {
+                None | Some(Value::None) => None,
+                Some(bound) => match bound.number() {
+                    Some(Number::Integer(at)) => Some(at),
+                    Some(Number::Float(_)) | None => {
+                        return fail(Code::Type, span, format!("{} is no position", bound.described()));
+                    }
+                },
+            };
+        }
+        let [start, end, step] = numbers;
+        let step = step.unwrap_or(1);
+        if step == 0 {
+            return fail(Code::Type, span, "a slice cannot take steps of 0");
+        }
+        // Forward from 0 up to the length, or backward from the last element down to the one before the first.
+        let (lowest, highest) = if step > 0 { (0, length) } else { (-1, length - 1) };
+        let bound = |at: i64| (if at < 0 { at.saturating_add(length) } else { at }).clamp(lowest, highest);
+        let start = start.map_or(if step > 0 { lowest } else { highest }, bound);
+        let end = end.map_or(if step > 0 { highest } else { lowest }, bound);
+        let mut chosen = Vec::new();
+        let mut at = start;
+        while if step > 0 { at < end } else { at > end } {
+            chosen.extend(usize::try_from(at).ok().and_then(|at| items.get(at)).cloned());
+            at = at.saturating_add(step);
+        }
         Ok(collected(value, chosen))
     }
 
@@ -412,7 +433,8 @@ impl Evaluator<'_> {
     }
 }
 
-fn collected(like: &Value, items: Vec<Value>) -> Value {
+/// The elements as a tuple or a string, where they came from one, else as a list.
+pub(super) fn collected(like: &Value, items: Vec<Value>) -> Value {
     match like {
         Value::Tuple(_) => Value::Tuple(items.into()),
         Value::Text(_) => {
@@ -421,13 +443,6 @@ fn collected(like: &Value, items: Vec<Value>) -> Value {
             Value::text(text.collect::<String>())
         }
         _ => Value::list(items),
-    }
-}
-
-fn as_float(number: &Number) -> f64 {
-    match number {
-        Number::Integer(value) => *value as f64,
-        Number::Float(value) => *value,
     }
 }
 

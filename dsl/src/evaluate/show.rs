@@ -1,5 +1,7 @@
 //! `str(value)` and `repr(value)` as Python 2 writes them.
 
+use crate::schema::Shape;
+
 use super::Evaluator;
 use super::number;
 use super::value::{Key, Value, quoted};
@@ -43,7 +45,7 @@ impl Evaluator<'_> {
             Value::List(items) => self.sequence(out, "[", &items.borrow(), "]", depth),
             Value::Tuple(items) => self.sequence(out, "(", items, if items.len() == 1 { ",)" } else { ")" }, depth),
             Value::Set(items) => {
-                let items: Vec<Value> = items.keys().map(Key::to_value).collect();
+                let items: Vec<Value> = items.borrow().keys().map(Key::to_value).collect();
                 self.sequence(out, "set([", &items, "])", depth);
             }
             Value::Dict(entries) => {
@@ -58,9 +60,9 @@ impl Evaluator<'_> {
                 }
                 out.push('}');
             }
-            Value::Object(object) => match object.raw() {
-                Some(raw) => out.push_str(&format!("String({})", raw.to_text().as_str())),
-                None => out.push_str(&object.shown()),
+            Value::Object(object) => match &self.plain(object).shape {
+                Shape::Scalar(kind, raw) => out.push_str(&format!("{kind}({})", raw.to_text().as_str())),
+                Shape::List(..) | Shape::Map(..) | Shape::Struct(..) => out.push_str(&self.plain(object).shown()),
             },
             other => out.push_str(&format!("<{}>", other.kind())),
         }

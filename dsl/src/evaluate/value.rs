@@ -1,20 +1,22 @@
 //! The values of the language while it is evaluated.
 
 use std::cell::RefCell;
-use std::hash::BuildHasherDefault;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use rustc_hash::{FxHashMap, FxHasher};
 
+use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::schema::{Environment, Helper, Object, Type};
 use crate::source::Span;
 use crate::syntax::ast::Function;
 use crate::text::Text;
 
 use super::builtin::Builtin;
-use super::number;
+use super::number::{self, Number};
+use super::{Result, fail};
 
 /// A dict, in the order of insertion: no outcome depends on anything else.
 pub(crate) type Dict = IndexMap<Key, Value, BuildHasherDefault<FxHasher>>;
@@ -29,7 +31,7 @@ pub(crate) enum Value {
     Text(Text),
     List(Rc<RefCell<Vec<Value>>>),
     Tuple(Rc<[Value]>),
-    Set(Rc<Dict>),
+    Set(Rc<RefCell<Dict>>),
     Dict(Rc<RefCell<Dict>>),
     Function(Rc<Closure>),
     Builtin(Builtin),
@@ -103,8 +105,8 @@ pub(crate) struct FieldValue {
     pub(crate) default: Option<Arc<Object>>,
 }
 
-/// What may be a key of a dict or an element of a set.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// What may be a key of a dict or an element of a set. `1`, `1.0` and `True` are the same key.
+#[derive(Clone, Debug)]
 pub(crate) enum Key {
     None,
     Boolean(bool),
@@ -115,7 +117,53 @@ pub(crate) enum Key {
     Tuple(Vec<Key>),
 }
 
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Text(first), Self::Text(second)) => first == second,
+            (Self::Tuple(first), Self::Tuple(second)) => first == second,
+            (Self::Text(_) | Self::Tuple(_), _) | (_, Self::Text(_) | Self::Tuple(_)) => false,
+            _ => self.simple() == other.simple(),
+        }
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Text(text) => text.hash(state),
+            Self::Tuple(items) => items.hash(state),
+            Self::None | Self::Boolean(_) | Self::Integer(_) | Self::Float(_) => self.simple().hash(state),
+        }
+    }
+}
+
+/// A key that is neither a text nor a tuple, in the form in which equal ones are the same.
+#[derive(PartialEq, Eq, Hash)]
+enum SimpleKey {
+    None,
+    Whole(i64),
+    Float(u64),
+    Other,
+}
+
 impl Key {
+    fn simple(&self) -> SimpleKey {
+        match self {
+            Self::None => SimpleKey::None,
+            Self::Boolean(value) => SimpleKey::Whole(i64::from(*value)),
+            Self::Integer(value) => SimpleKey::Whole(*value),
+            Self::Float(bits) => {
+                let value = f64::from_bits(*bits);
+                let is_whole = value.fract() == 0.0 && value.abs() < 9e15;
+                if is_whole { SimpleKey::Whole(value as i64) } else { SimpleKey::Float(*bits) }
+            }
+            Self::Text(_) | Self::Tuple(_) => SimpleKey::Other,
+        }
+    }
+
     pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -138,6 +186,21 @@ impl Key {
 impl Value {
     pub(crate) fn list(items: Vec<Value>) -> Self {
         Self::List(Rc::new(RefCell::new(items)))
+    }
+
+    /// A set is a dict without values.
+    pub(crate) fn set(keys: Dict) -> Self {
+        Self::Set(Rc::new(RefCell::new(keys)))
+    }
+
+    /// A number, or a boolean as one.
+    pub(crate) fn number(&self) -> Option<Number> {
+        match self {
+            Self::Integer(value) => Some(Number::Integer(*value)),
+            Self::Boolean(value) => Some(Number::Integer(i64::from(*value))),
+            Self::Float(value) => Some(Number::Float(*value)),
+            _ => None,
+        }
     }
 
     pub(crate) fn dict(entries: Dict) -> Self {
@@ -180,7 +243,7 @@ impl Value {
             Self::Text(text) => !text.as_str().is_empty(),
             Self::List(items) => !items.borrow().is_empty(),
             Self::Tuple(items) => !items.is_empty(),
-            Self::Set(items) => !items.is_empty(),
+            Self::Set(items) => !items.borrow().is_empty(),
             Self::Dict(entries) => !entries.borrow().is_empty(),
             _ => true,
         }
@@ -254,15 +317,58 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 /// A value and where it was written.
+#[derive(Clone)]
 pub(crate) struct Argument {
     pub(crate) value: Value,
     pub(crate) span: Span,
 }
 
 /// The arguments of a call, evaluated.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Arguments {
     pub(crate) plain: Vec<Argument>,
     /// With the place of the name.
     pub(crate) named: Vec<(Arc<str>, Span, Argument)>,
+}
+
+impl Arguments {
+    /// The value given by that name.
+    pub(crate) fn named(&self, name: &str) -> Option<&Value> {
+        self.named.iter().find(|(known, ..)| **known == *name).map(|(_, _, argument)| &argument.value)
+    }
+
+    /// The value given at that position or by that name.
+    pub(crate) fn value(&self, position: usize, name: &str) -> Option<&Value> {
+        self.plain.get(position).map(|argument| &argument.value).or_else(|| self.named(name))
+    }
+
+    /// Refuses too few and too many values, and names that the function does not have; `names` is nothing where it takes any.
+    pub(crate) fn check(
+        &self,
+        function: &str,
+        least: usize,
+        most: usize,
+        names: Option<&[&str]>,
+        span: Span,
+    ) -> Result<()> {
+        let given = self.plain.len();
+        let allowed = || match (least, most) {
+            (0, 0) => "no values".to_owned(),
+            (1, 1) => "one value".to_owned(),
+            _ if least == most => format!("{least} values"),
+            (_, usize::MAX) => format!("{least} values or more"),
+            _ => format!("{least} to {most} values"),
+        };
+        if given > most || given + self.named.len() < least {
+            return fail(Code::Type, span, format!("`{function}` takes {}, and {given} are given", allowed()));
+        }
+        let Some(names) = names else { return Ok(()) };
+        match self.named.iter().find(|(name, ..)| !names.contains(&&**name)) {
+            Some((name, place, _)) => {
+                let error = Diagnostic::error(Code::Type, *place, format!("`{function}` has no parameter `{name}`"));
+                Err(error.help_if(did_you_mean(name, names.iter().copied())).into())
+            }
+            None => Ok(()),
+        }
+    }
 }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+
 use crate::diagnostic::{Code, Diagnostic};
-use crate::evaluate::value::{Argument, Arguments, Dict, Key, Value};
+use crate::evaluate::value::{Argument, Arguments, Value};
 use crate::evaluate::{Evaluator, Failure, Result, fail};
 use crate::source::Span;
 
@@ -15,7 +17,10 @@ use super::prelude;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Helper {
     Order,
+    /// `SequentialTask(fields)`: a new task.
     Sequential,
+    /// `Tasks.sequential(task)`: one that is there.
+    Sequence,
     Simple,
     Combine,
     Concatenate,
@@ -33,7 +38,22 @@ pub(crate) fn call(evaluator: &mut Evaluator<'_>, helper: Helper, arguments: Arg
             let names = names.collect::<Result<_>>()?;
             Ok(Value::list(vec![constraint(evaluator, names, span)?]))
         }
-        Helper::Sequential => sequential(evaluator, arguments, span),
+        Helper::Sequential => {
+            let plain = arguments.plain.into_iter().map(|argument| (argument.value, argument.span)).collect();
+            let named = arguments
+                .named
+                .into_iter()
+                .map(|(name, place, argument)| (name, argument.value, place, argument.span))
+                .collect();
+            let made = Constructor { plain, named, span }.construct(&prelude::structure("Task"));
+            let task = report(evaluator, made)?;
+            sequential(evaluator, &task, span)
+        }
+        Helper::Sequence => {
+            arguments.check("sequential", 1, 1, Some(&[]), span)?;
+            let task = tasks(&arguments)?;
+            task.first().map_or(Err(Failure::Reported), |task| sequential(evaluator, task, span))
+        }
         Helper::Simple => simple(evaluator, &arguments, span),
         Helper::Combine => joined(evaluator, arguments, Join::Beside, span),
         Helper::Concatenate => joined(evaluator, arguments, Join::After, span),
@@ -75,33 +95,20 @@ fn constraint(evaluator: &mut Evaluator<'_>, names: Vec<Value>, span: Span) -> R
 }
 
 /// A task whose processes run one after the other, as many as there are at this call.
-fn sequential(evaluator: &mut Evaluator<'_>, arguments: Arguments, span: Span) -> Result<Value> {
-    let task = match arguments.plain.as_slice() {
-        [Argument { value: Value::Object(task), .. }] if arguments.named.is_empty() => Arc::clone(task),
-        _ => {
-            let plain = arguments.plain.into_iter().map(|argument| (argument.value, argument.span)).collect();
-            let named = arguments
-                .named
-                .into_iter()
-                .map(|(name, place, argument)| (name, argument.value, place, argument.span))
-                .collect();
-            let made = Constructor { plain, named, span }.construct(&prelude::structure("Task"));
-            report(evaluator, made)?
-        }
-    };
+fn sequential(evaluator: &mut Evaluator<'_>, task: &Arc<Object>, span: Span) -> Result<Value> {
     if task.field("constraints").is_some_and(|constraints| !constraints.items().is_empty()) {
         return fail(Code::Type, span, "a SequentialTask orders its processes itself: it takes no constraints");
     }
-    let processes = items(evaluator, &task, "processes")?;
+    let processes = items(evaluator, task, "processes")?;
     if processes.is_empty() {
-        return Ok(Value::Object(task));
+        return Ok(Value::Object(Arc::clone(task)));
     }
     let mut names = Vec::with_capacity(processes.len());
     for process in &processes {
         names.push(evaluator.field_value(process, "name")?);
     }
     let order = constraint(evaluator, names, span)?;
-    changed(evaluator, &task, vec![("constraints".into(), Value::list(vec![order]))], span)
+    changed(evaluator, task, vec![("constraints".into(), Value::list(vec![order]))], span)
 }
 
 fn items(evaluator: &mut Evaluator<'_>, task: &Arc<Object>, field: &str) -> Result<Vec<Arc<Object>>> {
@@ -119,14 +126,11 @@ fn changed(evaluator: &mut Evaluator<'_>, object: &Arc<Object>, fields: Named, s
 }
 
 fn simple(evaluator: &mut Evaluator<'_>, arguments: &Arguments, span: Span) -> Result<Value> {
-    let find = |index: usize, name: &str| {
-        let named =
-            arguments.named.iter().find(|(known, ..)| **known == *name).map(|(_, _, argument)| argument.value.clone());
-        named.or_else(|| arguments.plain.get(index).map(|argument| argument.value.clone()))
-    };
-    let (Some(name), Some(command)) = (find(0, "name"), find(1, "command")) else {
+    arguments.check("SimpleTask", 2, 2, Some(&["name", "command"]), span)?;
+    let (Some(name), Some(command)) = (arguments.value(0, "name"), arguments.value(1, "command")) else {
         return fail(Code::Type, span, "a SimpleTask takes a name and a command");
     };
+    let (name, command) = (name.clone(), command.clone());
     let process = make(evaluator, "Process", vec![("name".into(), name.clone()), ("cmdline".into(), command)], span)?;
     let gigabyte = || Value::Integer(1 << 30);
     let resources = vec![("cpu".into(), Value::Float(1.0)), ("ram".into(), gigabyte()), ("disk".into(), gigabyte())];
@@ -148,37 +152,47 @@ enum Join {
     After,
 }
 
+fn tasks(arguments: &Arguments) -> Result<Vec<Arc<Object>>> {
+    let task = |argument: &Argument| match &argument.value {
+        Value::Object(task) if task.struct_type().is_some_and(|kind| *kind.name == *"Task") => Ok(Arc::clone(task)),
+        Value::Unknown => Err(Failure::Reported),
+        other => fail(Code::Type, argument.span, format!("{} is no task", other.described())),
+    };
+    arguments.plain.iter().map(task).collect()
+}
+
+/// Takes an element in unless there is one that comes to the same.
+fn merge(known: &mut IndexMap<String, Arc<Object>>, object: Arc<Object>) {
+    known.entry(object.to_json().to_string()).or_insert(object);
+}
+
 /// One task of several: it keeps the other fields of the last one.
 fn joined(evaluator: &mut Evaluator<'_>, arguments: Arguments, join: Join, span: Span) -> Result<Value> {
-    let mut tasks = Vec::new();
-    for argument in &arguments.plain {
-        match &argument.value {
-            Value::Object(task) if task.struct_type().is_some_and(|kind| *kind.name == *"Task") => {
-                tasks.push(Arc::clone(task))
-            }
-            Value::Unknown => return Err(Failure::Reported),
-            other => return fail(Code::Type, argument.span, format!("{} is no task", other.described())),
-        }
-    }
+    let tasks = tasks(&arguments)?;
     let Some(last) = tasks.last().cloned() else {
         return make(evaluator, "Task", Vec::new(), span).map(Value::Object);
     };
-    let (mut processes, mut constraints, mut waits) = (Vec::<Arc<Object>>::new(), Vec::new(), Vec::new());
-    let (mut resources, mut before): (Vec<Arc<Object>>, Vec<Value>) = Default::default();
+    let (mut processes, mut constraints): (IndexMap<_, _>, IndexMap<_, _>) = Default::default();
+    let (mut resources, mut waits) = (Vec::new(), Vec::new());
+    let mut before: Vec<(Arc<Object>, Value)> = Vec::new();
     let mut pairs = Vec::new();
     for task in &tasks {
         let mut names = Vec::new();
         for process in items(evaluator, task, "processes")? {
-            names.push(evaluator.field_value(&process, "name")?);
-            if !processes.iter().any(|known| known.to_json() == process.to_json()) {
-                processes.push(process);
-            }
+            names.push((Arc::clone(&process), evaluator.field_value(&process, "name")?));
+            merge(&mut processes, process);
         }
-        constraints.extend(items(evaluator, task, "constraints")?.into_iter().map(Value::Object));
+        for constraint in items(evaluator, task, "constraints")? {
+            merge(&mut constraints, constraint);
+        }
         if join == Join::After {
-            for first in &before {
-                for second in &names {
-                    pairs.push(constraint(evaluator, vec![first.clone(), second.clone()], span)?);
+            for (first, first_name) in &before {
+                let first_json = first.to_json();
+                for (second, second_name) in &names {
+                    // A process that both have does not wait for itself.
+                    if first_json != second.to_json() {
+                        pairs.push(constraint(evaluator, vec![first_name.clone(), second_name.clone()], span)?);
+                    }
                 }
             }
             before = names;
@@ -190,13 +204,13 @@ fn joined(evaluator: &mut Evaluator<'_>, arguments: Arguments, join: Join, span:
             waits.extend(wait.raw().cloned());
         }
     }
-    constraints.extend(pairs);
+    let constraints = constraints.into_values().map(Value::Object).chain(pairs).collect();
     let wait = waits
         .iter()
         .map(whole)
         .fold(0, |sum, wait| if join == Join::Beside { sum.max(wait) } else { sum.saturating_add(wait) });
     let mut fields: Named = vec![
-        ("processes".into(), Value::list(processes.into_iter().map(Value::Object).collect())),
+        ("processes".into(), Value::list(processes.into_values().map(Value::Object).collect())),
         ("constraints".into(), Value::list(constraints)),
         ("finalization_wait".into(), Value::Integer(wait)),
     ];
@@ -244,26 +258,31 @@ fn options(
     dash: impl Fn(&str) -> &'static str,
     span: Span,
 ) -> Result<Value> {
-    let mut options = Dict::default();
+    let mut options: Vec<(Arc<str>, Value)> = Vec::new();
     for argument in &arguments.plain {
         match &argument.value {
-            Value::Dict(dict) => options.extend(dict.borrow().clone()),
+            Value::Text(text) => options.push((text.as_str().into(), Value::None)),
+            Value::Dict(dict) => {
+                for (name, value) in dict.borrow().iter() {
+                    options.push((evaluator.shown(&name.to_value()).into(), value.clone()));
+                }
+            }
+            Value::Unknown => return Err(Failure::Reported),
             other => {
-                options.insert(Key::Text(evaluator.shown(other).into()), Value::None);
+                let message = format!("{} is neither an option nor a dict of options", other.described());
+                return fail(Code::Type, argument.span, message);
             }
         }
     }
-    options.extend(
-        arguments.named.iter().map(|(name, _, argument)| (Key::Text(Arc::clone(name)), argument.value.clone())),
-    );
+    options.extend(arguments.named.iter().map(|(name, _, argument)| (Arc::clone(name), argument.value.clone())));
     let mut words = Vec::new();
     for (name, value) in &options {
-        let name = evaluator.shown(&name.to_value());
-        words.push(format!("{}{name}", dash(&name)));
+        words.push(format!("{}{name}", dash(name)));
         match value {
-            Value::None | Value::Boolean(true) => {}
             Value::Unknown => return Err(Failure::Reported),
-            value => words.push(evaluator.shown(value)),
+            // An option with a value that is not true stands alone.
+            value if value.is_true() => words.push(evaluator.shown(value)),
+            _ => {}
         }
     }
     let text = words.join(" ");

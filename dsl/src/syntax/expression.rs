@@ -451,6 +451,10 @@ impl Line<'_> {
                 Rule::list_name => parameters.list = Some(name),
                 _ => {
                     let default = parts.next().map(|value| self.expression(value)).transpose()?;
+                    if default.is_none() && parameters.plain.iter().any(|(_, default)| default.is_some()) {
+                        let message = format!("`{}` needs a value, and a parameter before it has a default", name.text);
+                        return Err(Diagnostic::error(Code::Syntax, name.span, message));
+                    }
                     parameters.plain.push((name, default));
                 }
             }

@@ -407,8 +407,8 @@ impl Line<'_> {
     fn imported(&self, module: &Name, node: Node<'_>) -> Result<Import> {
         let span = self.span(&node);
         if node.as_rule() == Rule::star {
-            let error = Diagnostic::error(Code::Unsupported, span, "`import *` is not supported");
-            return Err(error.help("name what is needed; the schema needs no import"));
+            let star = Name { text: "*".into(), span };
+            return Ok(Import { module: module.clone(), member: Some(star.clone()), name: star });
         }
         let mut parts = children(node);
         let member = parts.next().ok_or_else(|| self.unreadable(span))?;

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::diagnostic::{self, Code};
-use crate::schema::{Bound, Environment, Object, Raw, Shape};
+use crate::schema::{Bound, Environment, Object, Raw, Shape, Type};
 use crate::text::Text;
 
 use super::{Interpolation, split};
@@ -113,8 +113,8 @@ impl Interpolation<'_> {
 
     /// An object as text, resolved with nothing but what is bound to it.
     fn paste(&mut self, object: &Arc<Object>) -> Option<String> {
-        match object.raw() {
-            Some(Raw::Text(text)) if object.binds.is_empty() => Some(self.paste_text(text)),
+        match &object.shape {
+            Shape::Scalar(Type::String, Raw::Text(text)) if object.binds.is_empty() => Some(self.paste_text(text)),
             _ => self.deeper(|this| this.shown(object, None)),
         }
     }

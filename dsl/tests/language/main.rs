@@ -13,6 +13,7 @@ mod fuzz;
 mod hostile;
 mod lint;
 mod products;
+mod python;
 mod schema;
 
 use std::path::{Path, PathBuf};
