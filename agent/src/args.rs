@@ -83,6 +83,9 @@ pub struct Args {
     /// Certificates
     #[command(flatten)]
     pub tls: TlsArgs,
+    /// Whether executors have to send a token that is in their environment
+    #[arg(long, env = "ATTICA_AUTHENTICATE_HTTP_EXECUTORS")]
+    pub authenticate_http_executors: bool,
     /// File to write `ip:port` to once the agent answers
     #[arg(long, env = "ATTICA_READY_FILE", value_name = "FILE")]
     pub ready_file: Option<PathBuf>,

@@ -59,6 +59,18 @@ pub(crate) struct TaskRecord {
     /// The container of its executor, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) executor: Option<ContainerId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) group: Option<GroupRecord>,
+}
+
+/// What tasks of one group have in common.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct GroupRecord {
+    /// Names the group.
+    pub(crate) id: uuid::Uuid,
+    /// Stands for the container of the executor, which is the agent's own and has none; absent when it is a custom one.
+    pub(crate) run: Option<ContainerId>,
+    pub(crate) executor: ExecutorInfo,
 }
 
 /// What begins an executor.
@@ -70,6 +82,9 @@ pub(crate) struct ExecutorRecord {
     pub(crate) framework: FrameworkInfo,
     pub(crate) agent_id: AgentId,
     pub(crate) executor: ExecutorInfo,
+    /// What it proves with that it is this executor, if that is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) token: Option<String>,
 }
 
 /// Why an executor is ended by the agent.
@@ -101,8 +116,9 @@ impl TaskRecord {
         framework: FrameworkInfo,
         task: TaskInfo,
         executor: Option<ContainerId>,
+        group: Option<GroupRecord>,
     ) -> TaskRecord {
-        TaskRecord { format: FORMAT, container, framework_id, framework, task, executor }
+        TaskRecord { format: FORMAT, container, framework_id, framework, task, executor, group }
     }
 }
 
@@ -113,8 +129,9 @@ impl ExecutorRecord {
         framework: FrameworkInfo,
         agent_id: AgentId,
         executor: ExecutorInfo,
+        token: Option<String>,
     ) -> ExecutorRecord {
-        ExecutorRecord { format: FORMAT, container, framework_id, framework, agent_id, executor }
+        ExecutorRecord { format: FORMAT, container, framework_id, framework, agent_id, executor, token }
     }
 }
 
@@ -126,6 +143,10 @@ pub(crate) enum KillCause {
     Requested,
     /// Its health check.
     Unhealthy,
+    /// The end of another task of its group.
+    Group,
+    /// It has taken as long as it may.
+    TimeOver,
     /// The agent, which is to end.
     Shutdown,
 }

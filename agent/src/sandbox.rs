@@ -12,6 +12,15 @@ const HEADROOM: f64 = 0.1;
 /// However full the disk, what was written to within this time is kept: a task may have begun after it was asked which ones there are.
 const SHORTEST_RETENTION: Duration = Duration::from_secs(60);
 
+/// A directory that is in a sandbox under another name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DirectoryLink {
+    /// In the sandbox.
+    pub(crate) at: PathBuf,
+    /// What it leads to; made when it is not there.
+    pub(crate) to: PathBuf,
+}
+
 /// A sandbox that cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SandboxError {
@@ -30,11 +39,39 @@ pub(crate) enum SandboxError {
     },
 }
 
-/// Makes the sandbox `<…>/runs/<container>`, owned by `user`, and points `runs/latest` to it.
-pub(crate) fn make(path: &Path, user: Option<&str>) -> Result<(), SandboxError> {
+/// Makes the sandbox `<…>/runs/<container>`, or one beneath that, with `links` in it and owned by `user`, and points `runs/latest` to the former.
+pub(crate) fn make(path: &Path, user: Option<&str>, links: &[DirectoryLink]) -> Result<(), SandboxError> {
     let failed = |source| SandboxError::Make { path: path.to_owned(), source };
     std::fs::create_dir_all(path).map_err(failed)?;
-    // What the agent makes as root is root's already.
+    // While nobody else can put something in their way.
+    links.iter().try_for_each(|one| link(one, user))?;
+    give(path, user)?;
+    let run = path.ancestors().find(|run| run.parent().is_some_and(|parent| parent.ends_with("runs")));
+    let Some((runs, name)) = run.and_then(|run| Some((run.parent()?, run.file_name()?))) else { return Ok(()) };
+    match std::fs::read_link(runs.join("latest")) {
+        // Another task of the same executor has done so.
+        Ok(latest) if latest.as_os_str() == name => Ok(()),
+        Ok(_) | Err(_) => point_latest(runs, name).map_err(failed),
+    }
+}
+
+/// Makes the directory that `link` leads to, for `user`, and the link.
+fn link(link: &DirectoryLink, user: Option<&str>) -> Result<(), SandboxError> {
+    let failed = |source| SandboxError::Make { path: link.at.clone(), source };
+    match std::fs::create_dir(&link.to) {
+        Ok(()) => give(&link.to, user)?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(failed(error)),
+    }
+    if link.at == link.to {
+        return Ok(());
+    }
+    link.at.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
+    std::os::unix::fs::symlink(&link.to, &link.at).map_err(failed)
+}
+
+/// What the agent makes as root is root's already.
+fn give(path: &Path, user: Option<&str>) -> Result<(), SandboxError> {
     if let Some(user) = user.filter(|user| *user != "root") {
         let owner = |source: io::Error| SandboxError::Owner { path: path.to_owned(), user: user.to_owned(), source };
         let found = User::from_name(user)
@@ -44,8 +81,7 @@ pub(crate) fn make(path: &Path, user: Option<&str>) -> Result<(), SandboxError> 
             chown(path, Some(found.uid), Some(found.gid)).map_err(|error| owner(error.into()))?;
         }
     }
-    let (Some(runs), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
-    point_latest(runs, name).map_err(failed)
+    Ok(())
 }
 
 fn point_latest(runs: &Path, name: &OsStr) -> io::Result<()> {
@@ -100,8 +136,10 @@ pub(crate) fn collect(work_dir: &Path, retention: Duration, in_use: &dyn Fn(&Pat
 /// Since the last write to the sandbox or its output.
 fn idle_time(run: &Path) -> Option<Duration> {
     let modified = |path: &Path| std::fs::symlink_metadata(path).ok()?.modified().ok();
-    let newest =
-        [run.to_owned(), run.join("stdout"), run.join("stderr")].iter().filter_map(|path| modified(path)).max()?;
+    let nested = directories(&run.join("containers"));
+    let sandboxes = std::iter::once(run.to_owned()).chain(nested);
+    let files = sandboxes.flat_map(|sandbox| [sandbox.join("stdout"), sandbox.join("stderr"), sandbox]);
+    let newest = files.filter_map(|path| modified(&path)).max()?;
     SystemTime::now().duration_since(newest).ok()
 }
 
@@ -134,9 +172,17 @@ mod tests {
         let work_dir = tempfile::tempdir().unwrap();
         let runs = work_dir.path().join("slaves/a/frameworks/f/executors/t/runs");
         for name in ["r1", "r2"] {
-            make(&runs.join(name), None).unwrap();
+            make(&runs.join(name), None, &[]).unwrap();
             assert_eq!(std::fs::read_link(runs.join("latest")).unwrap(), Path::new(name));
         }
+        let shared = DirectoryLink { at: runs.join("r2/containers/c/a/b"), to: runs.join("r2/shared") };
+        make(&runs.join("r2/containers/c"), None, &[shared]).unwrap();
+        assert_eq!(
+            std::fs::canonicalize(runs.join("r2/containers/c/a/b")).unwrap(),
+            std::fs::canonicalize(runs.join("r2/shared")).unwrap()
+        );
+        assert!(runs.join("r2/containers/c").is_dir() && !runs.join("r2/containers/latest").exists());
+        assert_eq!(std::fs::read_link(runs.join("latest")).unwrap(), Path::new("r2"));
         let hour = Duration::from_secs(3_600);
         assert_eq!(collect(work_dir.path(), hour, &|_| false), 0);
         assert_eq!(collect(work_dir.path(), Duration::ZERO, &|run| run.ends_with("r2")), 1);

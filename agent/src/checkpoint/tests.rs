@@ -9,13 +9,21 @@ fn record(container: &str) -> TaskRecord {
         FrameworkInfo::default(),
         TaskInfo::default(),
         None,
+        None,
     )
 }
 
 fn executor() -> History {
     let container = ContainerId::new("e1").unwrap();
     let info = ExecutorInfo { executor_id: "e".into(), ..ExecutorInfo::default() };
-    let record = ExecutorRecord::new(container, "f".into(), FrameworkInfo::default(), "a".into(), info);
+    let record = ExecutorRecord::new(
+        container,
+        "f".into(),
+        FrameworkInfo::default(),
+        "a".into(),
+        info,
+        Some("secret".to_owned()),
+    );
     let entries = vec![ExecutorEntry::Started, ExecutorEntry::Ending(EndCause::NotRegistered)];
     History::Executor(Box::new(ExecutorHistory { record, entries }))
 }

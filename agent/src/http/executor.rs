@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use attica_core_api::executor::{Call, Command, Invalid};
-use attica_core_api::http::stream::{self, StreamLimits};
+use attica_core_api::http::stream::{self, StreamBody, StreamLimits};
 use attica_core_api::http::{BodyError, Connection, MediaType, media, media::MediaError, read_body};
 use attica_core_api::{decode_json, decode_proto};
 use axum::body::Body;
@@ -58,7 +58,8 @@ impl Rejection {
                 | Invalid::State { .. },
             ) => StatusCode::BAD_REQUEST,
             Rejection::Refused(ExecutorRefusal::NoFramework | ExecutorRefusal::NoExecutor) => StatusCode::BAD_REQUEST,
-            Rejection::Refused(ExecutorRefusal::NotSubscribed) => StatusCode::FORBIDDEN,
+            Rejection::Refused(ExecutorRefusal::NoToken) => StatusCode::UNAUTHORIZED,
+            Rejection::Refused(ExecutorRefusal::NotSubscribed | ExecutorRefusal::WrongToken) => StatusCode::FORBIDDEN,
             Rejection::Ending => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -76,6 +77,10 @@ impl IntoResponse for Rejection {
         match self {
             Rejection::Method(_) => {
                 response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
+            }
+            Rejection::Refused(ExecutorRefusal::NoToken) => {
+                let challenge = header::HeaderValue::from_static("Bearer realm=\"mesos-agent-executor\"");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
             }
             Rejection::Body(_)
             | Rejection::Media(_)
@@ -100,6 +105,8 @@ async fn take(agent: &Agent, request: Request) -> Result<Response, Rejection> {
     let media = media::of_request(request.headers())?;
     let response_media = media::of_response(request.headers());
     let connection = request.extensions().get::<Connection>().cloned();
+    let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = authorization.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
     let body = read_body(request.into_body()).await?;
     let call: Call = match media {
         MediaType::Json => decode_json(&body)?,
@@ -111,24 +118,29 @@ async fn take(agent: &Agent, request: Request) -> Result<Response, Rejection> {
         Command::Subscribe(subscribe) => {
             let stream = StreamId(STREAMS.fetch_add(1, Ordering::Relaxed));
             let call = ExecutorCall::Subscribe { stream, subscribe };
-            return open(agent, executor, call, stream, response_media?, connection).await;
+            let media = response_media?;
+            let (stream, body) = channel(agent, &executor, stream, media, connection);
+            ask(agent, executor, call, token, Some(stream)).await?;
+            let mut response = Response::new(Body::new(body));
+            response.headers_mut().insert(header::CONTENT_TYPE, media.header_value());
+            return Ok(response);
         }
         Command::Update(status) => ExecutorCall::Update(status),
         Command::Message(data) => ExecutorCall::Message(data),
         Command::Heartbeat => ExecutorCall::Heartbeat,
     };
-    ask(agent, executor, call, None).await?;
+    ask(agent, executor, call, token, None).await?;
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
-async fn open(
+/// A stream of events; the supervisor is told of its end.
+fn channel(
     agent: &Agent,
-    executor: ExecutorKey,
-    call: ExecutorCall,
+    executor: &ExecutorKey,
     id: StreamId,
     media: MediaType,
     connection: Option<Connection>,
-) -> Result<Response, Rejection> {
+) -> (Stream, StreamBody) {
     let messages = agent.messages.clone();
     let name = executor.executor_id.clone();
     let (sender, body) = stream::channel(STREAM_LIMITS, connection, move |why| {
@@ -136,20 +148,18 @@ async fn open(
         // Called by whoever ends it, who must not wait; the loop may have ended as well.
         tokio::spawn(async move { messages.send(Message::Input(Input::StreamClosed(id))).await });
     });
-    ask(agent, executor, call, Some(Stream { sender, media })).await?;
-    let mut response = Response::new(Body::new(body));
-    response.headers_mut().insert(header::CONTENT_TYPE, media.header_value());
-    Ok(response)
+    (Stream { sender, media }, body)
 }
 
 async fn ask(
     agent: &Agent,
     executor: ExecutorKey,
     call: ExecutorCall,
+    token: Option<String>,
     stream: Option<Stream>,
 ) -> Result<(), Rejection> {
     let (answer, answered) = oneshot::channel();
-    let called = Called { executor, call, stream, answer };
+    let called = Called { executor, call, token, stream, answer };
     agent.messages.send(Message::ExecutorCalled(Box::new(called))).await.map_err(|_| Unavailable)?;
     Ok(answered.await.map_err(|_| Unavailable)??)
 }

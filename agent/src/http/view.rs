@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::launcher::protocol::{ContainerId, IsolationKind};
 use crate::machine;
-use crate::supervisor::{Executor, Phase, Supervisor, Task};
+use crate::supervisor::{Executor, Phase, Standing, Supervisor, Task};
 
 const BYTES_PER_MEGABYTE: f64 = 1_048_576.0;
 
@@ -176,7 +176,7 @@ struct Executors<'a> {
 /// Those of every framework. A command task has an executor of its own, as in Mesos, only that there is none.
 fn executors<'a>(supervisor: &'a Supervisor, work_dir: &Path) -> BTreeMap<&'a str, Executors<'a>> {
     let mut frameworks: BTreeMap<&str, Executors<'_>> = BTreeMap::new();
-    let mut past: BTreeMap<&ContainerId, Vec<&Task>> = BTreeMap::new();
+    let mut shared: BTreeMap<&ContainerId, Vec<&Task>> = BTreeMap::new();
     for executor in supervisor.executors() {
         let tasks: Vec<&Task> =
             supervisor.tasks().chain(supervisor.completed()).filter(|task| is_of(task, executor)).collect();
@@ -186,7 +186,7 @@ fn executors<'a>(supervisor: &'a Supervisor, work_dir: &Path) -> BTreeMap<&'a st
     }
     let alive = |container: &ContainerId| supervisor.executors().any(|executor| executor.container == *container);
     for task in supervisor.tasks().chain(supervisor.completed()) {
-        match &task.executor {
+        match task.executor_info() {
             None => {
                 let entry = frameworks.entry(task.key.framework_id.as_str());
                 let entry = entry.or_insert_with(|| Executors::of(&task.framework));
@@ -195,17 +195,19 @@ fn executors<'a>(supervisor: &'a Supervisor, work_dir: &Path) -> BTreeMap<&'a st
                     Phase::Ended => entry.ended.push(own(task, work_dir)),
                 }
             }
-            Some(container) if alive(container) => {}
-            Some(container) => past.entry(container).or_default().push(task),
+            Some(_) if alive(task.run()) => {}
+            Some(_) => shared.entry(task.run()).or_default().push(task),
         }
     }
-    for (container, tasks) in past {
-        let Some((task, info)) = tasks.first().and_then(|task| Some((*task, task.info.executor.as_deref()?))) else {
-            continue;
-        };
+    for (run, tasks) in shared {
+        let Some((task, info)) = tasks.first().and_then(|task| Some((*task, task.executor_info()?))) else { continue };
         let entry = frameworks.entry(task.key.framework_id.as_str());
-        let rendered = custom(info, container, &task.sandbox(work_dir), &tasks);
-        entry.or_insert_with(|| Executors::of(&task.framework)).ended.push(rendered);
+        let entry = entry.or_insert_with(|| Executors::of(&task.framework));
+        let rendered = custom(info, run, &task.run_directory(work_dir), &tasks);
+        match tasks.iter().all(|task| task.phase == Phase::Ended) {
+            true => entry.ended.push(rendered),
+            false => entry.active.push(rendered),
+        }
     }
     frameworks
 }
@@ -344,6 +346,12 @@ fn metrics(supervisor: &Supervisor, description: &Description, started_at: Times
     put("slave/tasks_starting", count(TaskState::Starting));
     put("slave/tasks_running", count(TaskState::Running));
     put("slave/tasks_killing", count(TaskState::Killing));
+    // A command's own executor, of which there is no process, is as far as its task.
+    let tasks = |phase| supervisor.tasks().filter(|task| task.executor.is_none() && task.phase == phase).count();
+    let executors = |standing| supervisor.executors().filter(|executor| executor.standing() == standing).count();
+    put("slave/executors_registering", (executors(Standing::Registering) + tasks(Phase::Launching)) as f64);
+    put("slave/executors_running", (executors(Standing::Running) + tasks(Phase::Running)) as f64);
+    put("slave/executors_terminating", executors(Standing::Terminating) as f64);
     let allocated = allocated(supervisor);
     for name in ["cpus", "mem", "disk", "gpus"] {
         let (total, used) = (scalar(&description.info.resources, name), scalar(&allocated, name));

@@ -8,6 +8,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use attica_core_api::v1::{RLimit, RLimitType};
+use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use nix::unistd::{Gid, Uid, User};
 
 use super::isolation::{Door, Entry, Isolation, IsolationError};
@@ -102,6 +104,7 @@ pub(crate) fn start(
             confine(&room.entry, &room.output)?;
             begun = Some(record(records, spec, earliest)?);
             sys::detach()?;
+            spec.rlimits.iter().try_for_each(limit)?;
             room.identity.as_ref().map_or(Ok(()), become_user)?;
             std::env::set_current_dir(&spec.directory)
         };
@@ -168,9 +171,36 @@ fn confine(entry: &Entry, output: &Output) -> io::Result<()> {
     nix::unistd::dup2_stderr(&output.err)?;
     entry.doors.iter().try_for_each(enter)?;
     for (resource, value) in &entry.limits {
-        nix::sys::resource::setrlimit(*resource, *value, *value)?;
+        setrlimit(*resource, *value, *value)?;
     }
     Ok(())
+}
+
+/// In the child.
+fn limit(limit: &RLimit) -> io::Result<()> {
+    let resource = match limit.r#type.unwrap_or_default() {
+        RLimitType::Unknown => return Err(io::ErrorKind::InvalidInput.into()),
+        RLimitType::As => Resource::RLIMIT_AS,
+        RLimitType::Core => Resource::RLIMIT_CORE,
+        RLimitType::Cpu => Resource::RLIMIT_CPU,
+        RLimitType::Data => Resource::RLIMIT_DATA,
+        RLimitType::Fsize => Resource::RLIMIT_FSIZE,
+        RLimitType::Locks => Resource::RLIMIT_LOCKS,
+        RLimitType::Memlock => Resource::RLIMIT_MEMLOCK,
+        RLimitType::Msgqueue => Resource::RLIMIT_MSGQUEUE,
+        RLimitType::Nice => Resource::RLIMIT_NICE,
+        RLimitType::Nofile => Resource::RLIMIT_NOFILE,
+        RLimitType::Nproc => Resource::RLIMIT_NPROC,
+        RLimitType::Rss => Resource::RLIMIT_RSS,
+        RLimitType::Rtprio => Resource::RLIMIT_RTPRIO,
+        RLimitType::Rttime => Resource::RLIMIT_RTTIME,
+        RLimitType::Sigpending => Resource::RLIMIT_SIGPENDING,
+        RLimitType::Stack => Resource::RLIMIT_STACK,
+    };
+    let (soft, hard) = (limit.soft.unwrap_or(RLIM_INFINITY), limit.hard.unwrap_or(RLIM_INFINITY));
+    let failed =
+        |error: nix::Error| io::Error::other(format!("cannot set {resource:?} to {soft}, at most {hard}: {error}"));
+    setrlimit(resource, soft, hard).map_err(failed)
 }
 
 /// In the child, which moves itself: see the isolation for why that is quick.

@@ -6,10 +6,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use attica_core_api::v1::RLimit;
 use serde::{Deserialize, Serialize};
 
 /// The protocol this build speaks.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// The longest record either side accepts, in bytes.
 pub const MAX_RECORD_BYTES: usize = 64 << 20;
@@ -110,6 +111,9 @@ pub struct LaunchSpec {
     pub directory: PathBuf,
     /// What the kernel shall enforce.
     pub limits: Limits,
+    /// What it shall enforce of each process by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rlimits: Vec<RLimit>,
 }
 
 /// What a task may use.
@@ -117,8 +121,14 @@ pub struct LaunchSpec {
 pub struct Limits {
     /// Weight against other tasks: 1024 for each cpu.
     pub cpu_shares: u64,
+    /// Cpu time in each period of 100 ms, in microseconds; `None` is as much as nobody else wants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_quota_us: Option<u64>,
     /// Memory of all its processes together, in bytes.
     pub memory_bytes: u64,
+    /// What it is to be pushed back to first when the machine runs out of memory, if that is less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_request_bytes: Option<u64>,
     /// Processes and threads at a time.
     pub pids: u64,
 }

@@ -19,6 +19,8 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30 * 60);
 pub(crate) struct Called {
     pub(crate) executor: ExecutorKey,
     pub(crate) call: ExecutorCall,
+    /// Of its Authorization.
+    pub(crate) token: Option<String>,
     /// The stream that a SUBSCRIBE opens.
     pub(crate) stream: Option<Stream>,
     pub(crate) answer: oneshot::Sender<Result<(), ExecutorRefusal>>,
@@ -61,7 +63,7 @@ pub(super) struct Executors {
 impl Executors {
     /// What the supervisor is to make of a call.
     pub(super) fn called(&mut self, called: Called) -> Input {
-        let Called { executor, call, stream, answer } = called;
+        let Called { executor, call, token, stream, answer } = called;
         self.replies += 1;
         let reply = ReplyTo(self.replies);
         self.waiting.insert(reply, answer);
@@ -69,7 +71,7 @@ impl Executors {
             self.streams.insert(*id, stream);
             self.opening.insert(reply, *id);
         }
-        Input::ExecutorCall { executor, call, reply }
+        Input::ExecutorCall { executor, call, token, reply }
     }
 
     pub(super) fn answer(&mut self, reply: ReplyTo, outcome: Result<(), ExecutorRefusal>) {

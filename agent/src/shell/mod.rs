@@ -26,7 +26,7 @@ pub use self::startup::{Error, run};
 use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::http::view::{self, View};
 use crate::launcher::protocol::{ContainerId, IsolationKind, LaunchSpec, Reply, Request};
-use crate::sandbox;
+use crate::sandbox::{self, DirectoryLink};
 use crate::supervisor::{Effect, Input, Supervisor};
 use crate::volumes;
 
@@ -207,7 +207,7 @@ impl Shell {
                 }
                 Effect::StoreAgent(_)
                 | Effect::RemoveAgent
-                | Effect::Launch(_)
+                | Effect::Launch(..)
                 | Effect::Ask(_)
                 | Effect::Send(_)
                 | Effect::Operate(_)
@@ -250,7 +250,7 @@ impl Shell {
                     self.ask(Request::Forget(vec![container]));
                 }
             }
-            Effect::Launch(spec) => self.launch(*spec),
+            Effect::Launch(spec, links) => self.launch(*spec, &links),
             Effect::Ask(Request::Forget(ended))
                 if ended.iter().any(|container| self.incomplete.contains(container)) => {}
             Effect::Ask(request) => self.ask(request),
@@ -281,19 +281,19 @@ impl Shell {
         }
     }
 
-    fn launch(&mut self, spec: LaunchSpec) {
+    fn launch(&mut self, spec: LaunchSpec, links: &[DirectoryLink]) {
         if self.unprepared.remove(&spec.container) {
             return;
         }
-        match self.prepare(&spec) {
+        match self.prepare(&spec, links) {
             Ok(()) => self.ask(Request::Launch(vec![spec])),
             Err(error) => self.aftermath.push(Input::NotPrepared { container: spec.container, error }),
         }
     }
 
-    fn prepare(&self, spec: &LaunchSpec) -> Result<(), String> {
+    fn prepare(&self, spec: &LaunchSpec, links: &[DirectoryLink]) -> Result<(), String> {
         let user = spec.user.as_deref();
-        sandbox::make(&spec.directory, user).map_err(|error| crate::error_chain(&error))?;
+        sandbox::make(&spec.directory, user, links).map_err(|error| crate::error_chain(&error))?;
         let resources = self.supervisor.resources_in(&spec.container);
         volumes::show(&self.work_dir, &resources, &spec.directory, user).map_err(|error| crate::error_chain(&error))
     }
@@ -340,7 +340,7 @@ impl Shell {
 
     fn collect_sandboxes(&self) {
         let work_dir = self.work_dir.clone();
-        let of_tasks = self.supervisor.tasks().map(|task| task.sandbox(&self.work_dir));
+        let of_tasks = self.supervisor.tasks().map(|task| task.run_directory(&self.work_dir));
         let of_executors = self.supervisor.executors().map(|executor| executor.sandbox(&self.work_dir));
         let in_use: HashSet<PathBuf> = of_tasks.chain(of_executors).collect();
         let retention = sandbox::retention(self.retention, sandbox::disk_used(&work_dir).unwrap_or(0.0));

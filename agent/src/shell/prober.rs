@@ -74,6 +74,14 @@ pub(super) async fn run(ip: IpAddr, mut orders: mpsc::UnboundedReceiver<Order>, 
                 }
             },
             () = sleep_until(next) => while let Some((due, spec)) = schedule.take(Instant::now()) {
+                if let Target::Command(_) = spec.target {
+                    schedule.returned(&due);
+                    let input = Input::CheckDue { container: due.container, check: due.check };
+                    if results.send(Message::Input(input)).await.is_err() {
+                        return;
+                    }
+                    continue;
+                }
                 let (slots, finish) = (slots.clone(), finish.clone());
                 tokio::spawn(async move {
                     let slot = slots.acquire().await;
@@ -161,6 +169,7 @@ async fn probe(ip: IpAddr, spec: &ProbeSpec) -> Result<(), String> {
         match &spec.target {
             Target::Tcp { port } => connect(ip, *port).await.map(drop),
             Target::Http { port, path, statuses } => get(ip, *port, path, statuses).await,
+            Target::Command(_) => Err("it is not for the prober to run commands".to_owned()),
         }
     };
     let limit = Duration::from_millis(spec.timeout_ms);

@@ -27,7 +27,7 @@ use crate::http::view::Description;
 use crate::launcher::isolation;
 use crate::launcher::protocol::IsolationKind;
 use crate::machine::{self, Machine, ResourcesError};
-use crate::supervisor::{Config, Input, Supervisor, Timing, Users};
+use crate::supervisor::{Config, Input, Proof, Supervisor, Timing, Users};
 
 /// How long the launcher may take to end after its last container.
 const LAUNCHER_END_PATIENCE: Duration = Duration::from_secs(10);
@@ -261,6 +261,7 @@ fn config(args: &Args, work_dir: &Path, bound: SocketAddr) -> Result<Config, Err
             reregistration_ms: args.executor_reregistration_timeout_ms,
             shutdown_grace_ms: args.executor_shutdown_grace_ms,
         },
+        proof: if args.authenticate_http_executors { Proof::Token } else { Proof::NotAsked },
     })
 }
 

@@ -5,18 +5,21 @@ use std::path::Path;
 
 use attica_core_api::resources::{InvalidResource, from_wire};
 use attica_core_api::v1::{
-    AgentId, CommandInfo, DurationInfo, ExecutorId, ExecutorInfo, ExecutorType, FrameworkInfo, Resource, TaskInfo,
-    VariableType,
+    AgentId, CommandInfo, DiskSource, DiskSourceType, DurationInfo, ExecutorId, ExecutorInfo, ExecutorType,
+    FrameworkInfo, Resource, TaskInfo, VariableType, Volume, VolumeMode,
 };
 
 use super::executor::Timing;
 use super::health::{self, CheckError};
-use super::{Config, Users, shortcut};
+use super::{Config, Users, container, shortcut};
 use crate::launcher::protocol::Limits;
 
 /// Mesos gives each cpu so many shares, and a task at least two.
 const SHARES_PER_CPU: f64 = 1024.0;
 const MIN_SHARES: u64 = 2;
+/// Cpu time that one cpu has in a period of the launcher's, in microseconds; and the least that the kernel accepts.
+const QUOTA_PER_CPU_US: f64 = 100_000.0;
+const MIN_QUOTA_US: u64 = 1_000;
 /// As in Mesos, a task's memory limit is at least 32 MB.
 const MIN_MEMORY_BYTES: u64 = 32 << 20;
 const BYTES_PER_MEGABYTE: f64 = 1_048_576.0;
@@ -59,19 +62,41 @@ pub(super) enum Refusal {
     User(String),
     #[error("The task's resources are invalid: {0}")]
     Resources(#[from] InvalidResource),
+    #[error(
+        "The task's limit of `{0}` cannot be {1}: it has to be positive, and of memory no less than what it requests"
+    )]
+    Limit(String, f64),
+    #[error("The task has a limit of `{0}`: there are only those of `cpus` and `mem`")]
+    LimitOf(String),
+    #[error("The task's `max_completion_time` is negative")]
+    CompletionTime,
+    #[error("The task has a volume that cannot be made: {0}")]
+    Volume(&'static str),
+    #[error("The task has a limit in `rlimit_info` that cannot be set: {0}")]
+    RLimit(&'static str),
     #[error("The task's check cannot be made: {0}")]
     Check(#[from] CheckError),
 }
 
 /// How to start `task`, or why not.
-pub(super) fn plan(config: &Config, framework: &FrameworkInfo, task: &TaskInfo) -> Result<Plan, Refusal> {
+pub(super) fn plan(
+    config: &Config,
+    framework: &FrameworkInfo,
+    task: &TaskInfo,
+    grouped: bool,
+) -> Result<Plan, Refusal> {
     refuse_unsupported(task)?;
+    container::check(task, grouped)?;
     refuse_resources(&task.resources)?;
     let command = task.command.as_ref().ok_or(Refusal::NoCommand)?;
+    if task.max_completion_time.as_ref().is_some_and(|time| time.milliseconds().is_none()) {
+        return Err(Refusal::CompletionTime);
+    }
     for check in task.health_check.iter().chain(&task.health_checks) {
         health::probe_spec(check)?;
     }
-    of_command(config, framework, command, limits(config, &task.resources)?)
+    check_commands(task)?;
+    of_command(config, framework, command, task_limits(config, task)?)
 }
 
 /// How to start an executor for its first tasks, which use `resources` together with it.
@@ -97,6 +122,19 @@ pub(super) fn check_executors_task(task: &TaskInfo) -> Result<(), Refusal> {
     refuse_resources(&task.resources)
 }
 
+/// Whether the agent's own executor is all that is asked of it.
+pub(super) fn check_own_executor(executor: &ExecutorInfo) -> Result<(), Refusal> {
+    refuse(&[
+        (executor.container.is_some(), "executor.container"),
+        (executor.command.is_some(), "executor.command with executor.type DEFAULT"),
+        (
+            executor.resources.iter().any(|resource| resource.disk.is_some()),
+            "executor.resources.disk with executor.type DEFAULT",
+        ),
+    ])?;
+    refuse_resources(&executor.resources)
+}
+
 fn of_command(
     config: &Config,
     framework: &FrameworkInfo,
@@ -109,7 +147,7 @@ fn of_command(
     Ok(Plan { program, argv, shortcut, user: user(config, framework, command)?, limits })
 }
 
-fn refuse(unsupported: &[(bool, &'static str)]) -> Result<(), Refusal> {
+pub(super) fn refuse(unsupported: &[(bool, &'static str)]) -> Result<(), Refusal> {
     match unsupported.iter().find(|(present, _)| *present) {
         Some((_, name)) => Err(Refusal::Unsupported(name)),
         None => Ok(()),
@@ -117,9 +155,13 @@ fn refuse(unsupported: &[(bool, &'static str)]) -> Result<(), Refusal> {
 }
 
 fn refuse_resources(resources: &[Resource]) -> Result<(), Refusal> {
+    let disks = || resources.iter().filter_map(|resource| resource.disk.as_deref());
+    let has_files = |source: &DiskSource| matches!(source.r#type, DiskSourceType::Path | DiskSourceType::Mount);
+    let is_read_only = |volume: Option<&Volume>| volume.is_some_and(|volume| volume.mode == VolumeMode::ReadOnly);
     refuse(&[
         (resources.iter().any(|resource| resource.name == "gpus"), "gpus"),
-        (resources.iter().any(|resource| resource.disk.is_some()), "resources.disk"),
+        (disks().any(|disk| disk.source.as_ref().is_some_and(|source| !has_files(source))), "resources.disk.source"),
+        (disks().any(|disk| is_read_only(disk.volume.as_ref())), "resources.disk.volume.mode RO"),
         (resources.iter().any(|resource| resource.revocable.is_some()), "resources.revocable"),
     ])
 }
@@ -127,10 +169,7 @@ fn refuse_resources(resources: &[Resource]) -> Result<(), Refusal> {
 fn refuse_unsupported(task: &TaskInfo) -> Result<(), Refusal> {
     let command = task.command.as_ref();
     refuse(&[
-        (task.container.is_some(), "container"),
         (task.check.is_some(), "check"),
-        (task.max_completion_time.is_some(), "max_completion_time"),
-        (!task.limits.is_empty(), "limits"),
         (command.is_some_and(|command| !command.uris.is_empty()), "command.uris"),
     ])
 }
@@ -185,9 +224,35 @@ pub(super) fn limits(config: &Config, resources: &[Resource]) -> Result<Limits, 
     let memory_bytes = (resources.mem().to_f64() * BYTES_PER_MEGABYTE) as u64;
     Ok(Limits {
         cpu_shares: shares.max(MIN_SHARES),
+        cpu_quota_us: None,
         memory_bytes: memory_bytes.max(MIN_MEMORY_BYTES),
+        memory_request_bytes: None,
         pids: config.pids_limit,
     })
+}
+
+/// As [`limits`], with what the task says of its own: it may use more than it has for itself, and cpus no more than so many.
+fn task_limits(config: &Config, task: &TaskInfo) -> Result<Limits, Refusal> {
+    let mut limits = limits(config, &task.resources)?;
+    for (name, limit) in &task.limits {
+        let limit = limit.value;
+        match name.as_str() {
+            _ if limit.is_nan() || limit <= 0.0 => return Err(Refusal::Limit(name.clone(), limit)),
+            "cpus" => {
+                limits.cpu_quota_us = limit.is_finite().then_some(((limit * QUOTA_PER_CPU_US) as u64).max(MIN_QUOTA_US))
+            }
+            "mem" => {
+                let bytes = if limit.is_finite() { (limit * BYTES_PER_MEGABYTE) as u64 } else { u64::MAX };
+                let request = std::mem::replace(&mut limits.memory_bytes, bytes.max(MIN_MEMORY_BYTES));
+                if limits.memory_bytes < request {
+                    return Err(Refusal::Limit(name.clone(), limit));
+                }
+                limits.memory_request_bytes = Some(request);
+            }
+            _ => return Err(Refusal::LimitOf(name.clone())),
+        }
+    }
+    Ok(limits)
 }
 
 /// A task's whole environment: what Mesos's agent sets, overridden by what the command asks for.
@@ -195,10 +260,10 @@ pub(super) fn environment(
     config: &Config,
     framework: &FrameworkInfo,
     task: &TaskInfo,
+    executor_id: &ExecutorId,
     sandbox: &Path,
 ) -> Vec<(String, String)> {
-    let executor = ExecutorId::new(task.task_id.as_str());
-    let mut environment = common(config, framework, &executor, &task.agent_id, &task.resources, sandbox);
+    let mut environment = common(config, framework, executor_id, &task.agent_id, &task.resources, sandbox);
     environment.insert("MESOS_TASK_ID".to_owned(), task.task_id.as_str().to_owned());
     completed(environment, task.command.as_ref())
 }
@@ -209,6 +274,7 @@ pub(super) fn executor_environment(
     framework: &FrameworkInfo,
     executor: &ExecutorInfo,
     agent_id: &AgentId,
+    token: Option<&str>,
     sandbox: &Path,
 ) -> Vec<(String, String)> {
     let mut environment = common(config, framework, &executor.executor_id, agent_id, &executor.resources, sandbox);
@@ -221,6 +287,9 @@ pub(super) fn executor_environment(
     set("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", duration(grace));
     set("MESOS_HTTP_COMMAND_EXECUTOR", "0".to_owned());
     set("MESOS_SLAVE_PID", format!("slave(1)@{}:{}", config.ip, config.info.port));
+    if let Some(token) = token {
+        set("MESOS_EXECUTOR_AUTHENTICATION_TOKEN", token.to_owned());
+    }
     if framework.checkpoint {
         set("MESOS_RECOVERY_TIMEOUT", duration(RECOVERY_TIMEOUT_MS));
         set("MESOS_SUBSCRIPTION_BACKOFF_MAX", duration(reregistration_ms.min(BACKOFF_MAX_MS)));
@@ -256,9 +325,27 @@ fn common(
 }
 
 fn completed(mut environment: BTreeMap<String, String>, command: Option<&CommandInfo>) -> Vec<(String, String)> {
-    let asked = command.into_iter().flat_map(variables);
-    environment.extend(asked.map(|variable| (variable.name.clone(), variable.value.clone().unwrap_or_default())));
+    environment.extend(asked_environment(command));
     environment.into_iter().collect()
+}
+
+/// What a command asks for itself.
+pub(super) fn asked_environment(command: Option<&CommandInfo>) -> BTreeMap<String, String> {
+    let variables = command.into_iter().flat_map(variables);
+    variables.map(|variable| (variable.name.clone(), variable.value.clone().unwrap_or_default())).collect()
+}
+
+/// Whether a health check's command can be run.
+fn check_commands(task: &TaskInfo) -> Result<(), Refusal> {
+    for command in task.health_check.iter().chain(&task.health_checks).filter_map(|check| check.command.as_ref()) {
+        refuse(&[
+            (!command.uris.is_empty(), "health_check.command.uris"),
+            (command.user.is_some(), "health_check.command.user"),
+        ])?;
+        refuse_bad_variables(command)?;
+        program(command)?;
+    }
+    Ok(())
 }
 
 /// As Mesos writes durations: in the largest unit that needs no fraction.

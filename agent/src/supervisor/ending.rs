@@ -24,6 +24,7 @@ impl Supervisor {
                 task.health.condemn();
             }
             out.push(Effect::Unwatch(container.clone()));
+            self.end_checks(&key, out);
             self.report_ending(now, &key, ending, out);
         }
         // Only now: what the launcher forgets has to be written down.
@@ -58,8 +59,15 @@ impl Supervisor {
 
 fn verdict(task: &Task, ending: Ending) -> News {
     let message = Some(describe(ending.exit));
-    if task.kill.is_some() {
-        return News { message, ..News::of(TaskState::Killed) };
+    match task.kill.as_ref().map(|kill| kill.cause) {
+        None => {}
+        Some(KillCause::TimeOver) => {
+            let reason = Some(TaskStatusReason::MaxCompletionTimeReached);
+            return News { message, reason, ..News::of(TaskState::Failed) };
+        }
+        Some(KillCause::Requested | KillCause::Unhealthy | KillCause::Shutdown | KillCause::Group) => {
+            return News { message, ..News::of(TaskState::Killed) };
+        }
     }
     match (ending.exit, ending.memory) {
         (Exit::Code(0), MemoryVerdict::WithinLimit | MemoryVerdict::OutOfMemory { .. }) => {

@@ -5,7 +5,7 @@
 //! counted and reported the same way, but the framework draws the conclusion.
 
 use attica_core_api::v1::{
-    HealthCheck, HealthCheckType, HealthResult, TaskInfo, TaskState, TaskStatus, TaskStatusReason,
+    CommandInfo, HealthCheck, HealthCheckType, HealthResult, TaskInfo, TaskState, TaskStatus, TaskStatusReason,
 };
 use attica_core_api::{Now, Tick};
 
@@ -24,6 +24,8 @@ pub(crate) enum Target {
     Http { port: u16, path: String, statuses: Vec<u32> },
     /// A connection.
     Tcp { port: u16 },
+    /// A program that ends with status 0; the supervisor runs it.
+    Command(Box<CommandInfo>),
 }
 
 /// One check for the prober.
@@ -40,8 +42,6 @@ pub(crate) struct ProbeSpec {
 /// Why a check cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CheckError {
-    #[error("health checks of type COMMAND are not supported")]
-    Command,
     #[error("a health check has no type")]
     NoType,
     #[error("a {0} health check lacks its `{1}` member")]
@@ -128,7 +128,9 @@ pub(super) fn probe_spec(check: &HealthCheck) -> Result<ProbeSpec, CheckError> {
             }
             Target::Tcp { port: port(tcp.port)? }
         }
-        Some(HealthCheckType::Command) => return Err(CheckError::Command),
+        Some(HealthCheckType::Command) => {
+            Target::Command(Box::new(check.command.clone().ok_or(CheckError::NoMember("COMMAND", "command"))?))
+        }
         Some(HealthCheckType::Unknown) | None => return Err(CheckError::NoType),
     };
     milliseconds(check.grace_period_seconds, "grace_period_seconds")?;

@@ -36,7 +36,9 @@ impl Supervisor {
             EventType::Message => event.message.map(|message| self.message(message, out)),
             EventType::ShutdownExecutor => event.shutdown_executor.map(|shutdown| {
                 let ShutdownExecutor { framework_id, executor_id } = shutdown;
-                self.end_executor(now, &ExecutorKey { framework_id, executor_id }, EndCause::Shutdown, out);
+                let key = ExecutorKey { framework_id, executor_id };
+                self.end_executor(now, &key, EndCause::Shutdown, out);
+                self.end_own_executor(now, &key, out);
             }),
             EventType::Operation => event.operation.map(|operation| out.push(Effect::Operate(operation))),
             EventType::Heartbeat => Some(()),

@@ -4,8 +4,11 @@
 //! their order: what is written down stands before what relies on it.
 
 mod accept;
+mod command_check;
+mod container;
 mod ending;
 mod executor;
+mod group;
 mod health;
 mod identity;
 mod kill;
@@ -24,16 +27,20 @@ use std::path::PathBuf;
 
 use attica_core_api::executor::Event as ExecutorEvent;
 use attica_core_api::link::{
-    Event, ExecutorExited, Message, Operation, Register, StatusUpdate, TaskDigest, TaskReport,
+    Event, ExecutorExited, ExecutorReport, Message, Operation, Register, StatusUpdate, TaskDigest, TaskReport,
 };
 use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, Resource, TaskId};
 use attica_core_api::{Entropy, Now, Tick};
 
-pub(crate) use self::executor::{Executor, ExecutorCall, ExecutorKey, ExecutorRefusal, ReplyTo, StreamId, Timing};
+use self::command_check::CheckRun;
+pub(crate) use self::executor::{
+    Executor, ExecutorCall, ExecutorKey, ExecutorRefusal, Proof, ReplyTo, Standing, StreamId, Timing,
+};
 pub(crate) use self::health::{ProbeSpec, Target};
 pub(crate) use self::task::{Phase, Task};
-use crate::checkpoint::{AgentRecord, ExecutorEntry, ExecutorRecord, History, TaskEntry, TaskRecord};
+use crate::checkpoint::{AgentRecord, ExecutorEntry, ExecutorRecord, History, KillCause, TaskEntry, TaskRecord};
 use crate::launcher::protocol::{ContainerId, LaunchSpec, Reply, Request};
+use crate::sandbox::DirectoryLink;
 
 /// Ended tasks that are remembered for people to look at.
 const MAX_COMPLETED: usize = 200;
@@ -56,6 +63,8 @@ pub(crate) struct Config {
     /// Names the boot of the machine.
     pub(crate) boot_id: String,
     pub(crate) executors: Timing,
+    /// Whether executors have to prove who they are.
+    pub(crate) proof: Proof,
 }
 
 /// As whom tasks run.
@@ -79,6 +88,8 @@ pub(crate) struct TaskKey {
 enum Owner {
     Task(TaskKey),
     Executor(ExecutorKey),
+    /// A health check's, see `check_runs`.
+    Check,
 }
 
 /// What happens.
@@ -93,9 +104,11 @@ pub(crate) enum Input {
     /// The launcher is gone.
     LauncherClosed,
     /// An executor says something.
-    ExecutorCall { executor: ExecutorKey, call: ExecutorCall, reply: ReplyTo },
+    ExecutorCall { executor: ExecutorKey, call: ExecutorCall, token: Option<String>, reply: ReplyTo },
     /// An executor's stream of events has ended.
     StreamClosed(StreamId),
+    /// It is time for a health check by command.
+    CheckDue { container: ContainerId, check: usize },
     /// A health check has a result: `Err` is why it is not healthy.
     Probed { container: ContainerId, check: usize, outcome: Result<(), String> },
     /// A task or an executor could not be written down, or its sandbox not be made: it must not start.
@@ -135,8 +148,8 @@ pub(crate) enum Effect {
     SendMessage(Box<Message>),
     /// Tell the master that an executor's program has ended.
     SendExited(Box<ExecutorExited>),
-    /// Make the sandbox and ask the launcher to start this.
-    Launch(Box<LaunchSpec>),
+    /// Make the sandbox, with these links in it, and ask the launcher to start this.
+    Launch(Box<LaunchSpec>, Vec<DirectoryLink>),
     /// Ask the launcher.
     Ask(Request),
     /// Tell the master.
@@ -209,6 +222,10 @@ pub(crate) struct Supervisor {
     wakes: BTreeSet<(Tick, TaskKey)>,
     /// Of the executors' `wake`s.
     executor_wakes: BTreeSet<(Tick, ExecutorKey)>,
+    /// Commands of health checks on their way.
+    check_runs: BTreeMap<ContainerId, CheckRun>,
+    /// When they have taken too long.
+    check_wakes: BTreeSet<(Tick, ContainerId)>,
     digest: TaskDigest,
     /// Ended and acknowledged, newest last.
     completed: VecDeque<Task>,
@@ -224,13 +241,17 @@ impl Supervisor {
             Input::Launcher(reply) => self.launcher_reply(now, reply, out),
             Input::LauncherClosed => self.launcher = LauncherState::Unknown,
             Input::Probed { container, check, outcome } => self.probed(now, &container, check, outcome, out),
-            Input::ExecutorCall { executor, call, reply } => self.executor_call(now, &executor, call, reply, out),
+            Input::CheckDue { container, check } => self.check_due(now, &container, check, out),
+            Input::ExecutorCall { executor, call, token, reply } => {
+                self.executor_call(now, &executor, call, token.as_deref(), reply, out);
+            }
             Input::StreamClosed(stream) => self.stream_closed(stream),
             Input::NotPrepared { container, error } => self.launch_failed(now, &container, error, out),
             Input::Drain => self.leave(now, Duty::Drain, out),
             Input::Tick => {}
         }
         self.wake_tasks(now, out);
+        self.end_late_checks(now, out);
         self.finish_duty(now, out);
     }
 
@@ -238,24 +259,27 @@ impl Supervisor {
     pub(crate) fn next_wake(&self) -> Option<Tick> {
         let task = self.wakes.first().map(|(tick, _)| *tick);
         let executor = self.executor_wakes.first().map(|(tick, _)| *tick);
-        task.into_iter().chain(executor).chain(self.last_words).min()
+        let check = self.check_wakes.first().map(|(tick, _)| *tick);
+        task.into_iter().chain(executor).chain(check).chain(self.last_words).min()
     }
 
     fn launcher_reply(&mut self, now: Now, reply: Reply, out: &mut Vec<Effect>) {
         match reply {
             Reply::Hello { containers, .. } => self.reconcile(now, containers, out),
-            Reply::Started { container, process } => match self.executor_of(&container) {
-                Some(key) => self.executor_started(now, &key, process, out),
-                None => self.started(now, &container, process, out),
+            Reply::Started { container, process } => match self.by_container.get(&container).cloned() {
+                Some(Owner::Executor(key)) => self.executor_started(now, &key, process, out),
+                Some(Owner::Check) => {}
+                Some(Owner::Task(_)) | None => self.started(now, &container, process, out),
             },
             Reply::LaunchFailed { container, error } => self.launch_failed(now, &container, error, out),
-            Reply::Ended { container, ending } => match self.executor_of(&container) {
-                Some(key) => {
+            Reply::Ended { container, ending } => match self.by_container.get(&container).cloned() {
+                Some(Owner::Executor(key)) => {
                     self.executor_ended(now, &key, ending, out);
                     // Only now: what the launcher forgets has to be written down.
                     out.push(recovery::forget(container));
                 }
-                None => self.ended(now, &container, ending, out),
+                Some(Owner::Check) => self.check_ended(now, &container, ending, out),
+                Some(Owner::Task(_)) | None => self.ended(now, &container, ending, out),
             },
         }
     }
@@ -269,6 +293,9 @@ impl Supervisor {
                 task.wake = None;
                 task.escalate(now, out);
                 task.resend(now, self.link, out);
+                if task.time_is_over(now) {
+                    self.kill_for(now, &key, KillCause::TimeOver, out);
+                }
                 self.schedule(&key);
             }
         }
@@ -313,7 +340,7 @@ impl Supervisor {
         match self.by_container.get(container) {
             Some(Owner::Task(key)) => self.tasks.get(key).map(|task| task.info.resources.clone()).unwrap_or_default(),
             Some(Owner::Executor(key)) => self.executors.get(key).map(|it| self.resources_of(it)).unwrap_or_default(),
-            None => Vec::new(),
+            Some(Owner::Check) | None => Vec::new(),
         }
     }
 
@@ -321,14 +348,7 @@ impl Supervisor {
     fn key_of(&self, container: &ContainerId) -> Option<TaskKey> {
         match self.by_container.get(container)? {
             Owner::Task(key) => Some(key.clone()),
-            Owner::Executor(_) => None,
-        }
-    }
-
-    fn executor_of(&self, container: &ContainerId) -> Option<ExecutorKey> {
-        match self.by_container.get(container)? {
-            Owner::Task(_) => None,
-            Owner::Executor(key) => Some(key.clone()),
+            Owner::Executor(_) | Owner::Check => None,
         }
     }
 
@@ -364,6 +384,13 @@ impl Supervisor {
         self.link == Link::Up
     }
 
+    /// The executors that live, the agent's own among them.
+    fn executor_reports(&self) -> Vec<ExecutorReport> {
+        let living = self.tasks.values().filter(|task| task.phase != Phase::Ended);
+        let own: BTreeSet<ExecutorKey> = living.filter_map(Task::own_executor).collect();
+        self.executors.keys().chain(&own).map(ExecutorKey::report).collect()
+    }
+
     /// What to say at registration.
     pub(crate) fn registration(&self, version: &str) -> Register {
         let mut agent_info = self.config.info.clone();
@@ -377,7 +404,7 @@ impl Supervisor {
             task_count: u32::try_from(self.tasks.len()).unwrap_or(u32::MAX),
             checkpointed: self.agent_id.is_some(),
             replaces: self.replaces.clone(),
-            executors: self.executors.keys().map(ExecutorKey::report).collect(),
+            executors: self.executor_reports(),
         }
     }
 }

@@ -49,6 +49,8 @@ impl Supervisor {
             by_container: HashMap::new(),
             wakes: BTreeSet::new(),
             executor_wakes: BTreeSet::new(),
+            check_runs: BTreeMap::new(),
+            check_wakes: BTreeSet::new(),
             digest: TaskDigest::default(),
             completed: VecDeque::new(),
             entropy,
@@ -84,10 +86,12 @@ impl Supervisor {
             info: Arc::new(record.task),
             container: record.container,
             executor: record.executor,
+            group: record.group,
             phase: Phase::Launching,
             process: None,
             state: TaskState::Staging,
             running_since: None,
+            complete_by: None,
             kill: None,
             updates: Updates::default(),
             heard: VecDeque::new(),
@@ -125,6 +129,9 @@ impl Supervisor {
         }
         let elapsed = task.running_since.map_or(0.0, |since| now.wall.seconds() - since);
         task.health.resume(now, elapsed);
+        if task.running_since.is_some() {
+            task.limit_completion(now, (elapsed.max(0.0) * 1_000.0) as u64);
+        }
         let key = task.key.clone();
         let over = task.phase == Phase::Ended && task.updates.is_empty();
         self.insert(task);
@@ -137,10 +144,15 @@ impl Supervisor {
     pub(super) fn reconcile(&mut self, now: Now, containers: Vec<ContainerReport>, out: &mut Vec<Effect>) {
         self.launcher = LauncherState::Ready;
         let known: BTreeSet<ContainerId> = containers.iter().map(|report| report.container.clone()).collect();
+        self.forget_checks(|container| known.contains(container));
         for report in containers {
             match self.by_container.get(&report.container).cloned() {
                 Some(Owner::Task(key)) => self.reunite(now, &key, report, out),
                 Some(Owner::Executor(key)) => self.reunite_executor(now, &key, report, out),
+                Some(Owner::Check) => match report.stage {
+                    Stage::Failing | Stage::Running => {}
+                    Stage::Ended(ending) => self.check_ended(now, &report.container, ending, out),
+                },
                 None => disown(report, out),
             }
         }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use attica_core_api::Now;
-use attica_core_api::link::{Run, TaskGroup};
+use attica_core_api::link::Run;
 use attica_core_api::v1::{
     FrameworkCapabilityType, FrameworkInfo, TaskInfo, TaskState, TaskStatusReason, TaskStatusSource,
 };
@@ -13,8 +13,8 @@ use super::accept::{self, Plan};
 use super::health::Health;
 use super::task::{News, Phase, Task};
 use super::updates::Updates;
-use super::{Duty, Effect, LauncherState, Owner, Supervisor, TaskKey, executor};
-use crate::checkpoint::TaskRecord;
+use super::{Duty, Effect, LauncherState, Owner, Supervisor, TaskKey, container, executor};
+use crate::checkpoint::{GroupRecord, TaskRecord};
 use crate::launcher::protocol::{ContainerId, LaunchSpec, Process, Request};
 
 impl Supervisor {
@@ -31,25 +31,14 @@ impl Supervisor {
             }
         }
         for group in run.task_groups {
-            self.refuse_group(now, &framework, group, out);
+            self.run_group(now, &framework, group, out);
         }
         self.launch_executors(now, out);
     }
 
-    fn refuse_group(&mut self, now: Now, framework: &Arc<FrameworkInfo>, group: TaskGroup, out: &mut Vec<Effect>) {
-        for info in group.tasks {
-            let framework_id = framework.id.clone().unwrap_or_default();
-            let key = TaskKey { framework_id, task_id: info.task_id.clone() };
-            if !self.tasks.contains_key(&key) {
-                self.note(&key, framework.clone(), info, out);
-                self.refuse(now, &key, "This agent does not support task groups".to_owned(), out);
-            }
-        }
-    }
-
     fn take(&mut self, now: Now, key: TaskKey, framework: Arc<FrameworkInfo>, info: TaskInfo, out: &mut Vec<Effect>) {
         let has_executor = info.executor.is_some();
-        self.note(&key, framework, info, out);
+        self.note(&key, framework, info, None, out);
         match self.duty {
             Duty::Serve if has_executor => self.hand_over(now, &key, out),
             Duty::Serve => self.launch(now, &key, out),
@@ -60,7 +49,14 @@ impl Supervisor {
     }
 
     /// From now on the task is known.
-    fn note(&mut self, key: &TaskKey, framework: Arc<FrameworkInfo>, info: TaskInfo, out: &mut Vec<Effect>) {
+    pub(super) fn note(
+        &mut self,
+        key: &TaskKey,
+        framework: Arc<FrameworkInfo>,
+        info: TaskInfo,
+        group: Option<GroupRecord>,
+        out: &mut Vec<Effect>,
+    ) {
         let container = ContainerId::from_uuid(self.entropy.uuid());
         let executor = self.executor_for(&framework, key, &info, out);
         let record = TaskRecord::new(
@@ -69,6 +65,7 @@ impl Supervisor {
             framework.as_ref().clone(),
             info.clone(),
             executor.clone(),
+            group.clone(),
         );
         out.push(Effect::CreateTask(Box::new(record)));
         let task = Task {
@@ -77,10 +74,12 @@ impl Supervisor {
             info: Arc::new(info),
             container,
             executor,
+            group,
             phase: Phase::Launching,
             process: None,
             state: TaskState::Staging,
             running_since: None,
+            complete_by: None,
             kill: None,
             updates: Updates::default(),
             health: Health::default(),
@@ -120,19 +119,23 @@ impl Supervisor {
     /// Asks the launcher to start the task, if the launcher is there; otherwise that comes when it is.
     pub(super) fn launch(&mut self, now: Now, key: &TaskKey, out: &mut Vec<Effect>) {
         let Some(task) = self.tasks.get(key) else { return };
-        let plan = match accept::plan(&self.config, &task.framework, &task.info) {
+        let plan = match accept::plan(&self.config, &task.framework, &task.info, task.own_executor().is_some()) {
             Ok(plan) => plan,
             Err(refusal) => return self.refuse(now, key, refusal.to_string(), out),
         };
         match self.launcher {
-            LauncherState::Ready => out.push(Effect::Launch(Box::new(self.launch_spec(task, plan)))),
+            LauncherState::Ready => {
+                let links = container::links(task, &self.config.work_dir);
+                out.push(Effect::Launch(Box::new(self.launch_spec(task, plan)), links));
+            }
             LauncherState::Unknown => {}
         }
     }
 
     fn launch_spec(&self, task: &Task, plan: Plan) -> LaunchSpec {
         let directory = task.sandbox(&self.config.work_dir);
-        let environment = accept::environment(&self.config, &task.framework, &task.info, &directory);
+        let environment =
+            accept::environment(&self.config, &task.framework, &task.info, &task.executor_id(), &directory);
         LaunchSpec {
             container: task.container.clone(),
             argv: plan.argv,
@@ -142,6 +145,7 @@ impl Supervisor {
             user: plan.user,
             directory,
             limits: plan.limits,
+            rlimits: container::rlimits(&task.info),
         }
     }
 
@@ -159,9 +163,13 @@ impl Supervisor {
 
     /// The task could not be started.
     pub(super) fn launch_failed(&mut self, now: Now, container: &ContainerId, error: String, out: &mut Vec<Effect>) {
-        if let Some(executor) = self.executor_of(container) {
-            let message = format!("Failed to launch container: {error}");
-            return self.executor_not_launched(now, &executor, &message, out);
+        match self.by_container.get(container).cloned() {
+            Some(Owner::Executor(executor)) => {
+                let message = format!("Failed to launch container: {error}");
+                return self.executor_not_launched(now, &executor, &message, out);
+            }
+            Some(Owner::Check) => return self.check_not_started(now, container, &error, out),
+            Some(Owner::Task(_)) | None => {}
         }
         let Some(key) = self.key_of(container) else { return };
         if self.tasks.get(&key).is_some_and(|task| task.phase == Phase::Launching) {
@@ -181,6 +189,7 @@ impl Supervisor {
         task.process = Some(process);
         task.running_since = Some(now.wall.seconds());
         task.health = Health::new(now, &task.info);
+        task.limit_completion(now, 0);
         self.update(now, &key, News::of(TaskState::Starting), out);
         self.update(now, &key, News::of(TaskState::Running), out);
         self.oversee(now, &key, out);

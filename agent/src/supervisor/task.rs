@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use attica_core_api::message::Nested;
 use attica_core_api::v1::{
-    AgentId, ContainerId as WireContainerId, ContainerStatus, ExecutorId, FrameworkCapabilityType, FrameworkId,
-    FrameworkInfo, IpAddress, NetworkInfo, TaskInfo, TaskState, TaskStatus, TaskStatusReason, TaskStatusSource,
+    AgentId, ContainerId as WireContainerId, ContainerStatus, DurationInfo, ExecutorId, ExecutorInfo,
+    FrameworkCapabilityType, FrameworkId, FrameworkInfo, IpAddress, NetworkInfo, TaskInfo, TaskState, TaskStatus,
+    TaskStatusReason, TaskStatusSource,
 };
 use attica_core_api::{Entropy, Now, Tick};
 use bytes::Bytes;
@@ -16,7 +18,7 @@ use super::health::Health;
 use super::kill::Kill;
 use super::updates::Updates;
 use super::{Config, ExecutorKey, Link, TaskKey};
-use crate::checkpoint::{TaskEntry, TaskHistory, TaskRecord, TaskStanding};
+use crate::checkpoint::{GroupRecord, TaskEntry, TaskHistory, TaskRecord, TaskStanding};
 use crate::launcher::protocol::{ContainerId, Process};
 
 /// Updates of an executor that are remembered, to tell a repetition: more than one that behaves has under way.
@@ -43,6 +45,8 @@ pub(crate) struct Task {
     pub(crate) container: ContainerId,
     /// The container of the executor that runs it.
     pub(crate) executor: Option<ContainerId>,
+    /// What it was launched together with.
+    pub(crate) group: Option<GroupRecord>,
     pub(crate) phase: Phase,
     /// Its first process, once it was started.
     pub(crate) process: Option<Process>,
@@ -50,6 +54,8 @@ pub(crate) struct Task {
     pub(crate) state: TaskState,
     /// When it began to run, in seconds since 1970.
     pub(crate) running_since: Option<f64>,
+    /// When it is to have ended.
+    pub(super) complete_by: Option<Tick>,
     pub(super) kill: Option<Kill>,
     pub(super) updates: Updates,
     pub(super) health: Health,
@@ -81,13 +87,40 @@ impl Task {
 
     /// Where its files are.
     pub(crate) fn sandbox(&self, work_dir: &Path) -> PathBuf {
-        let container = self.executor.as_ref().unwrap_or(&self.container);
-        sandbox(work_dir, &self.info.agent_id, &self.key.framework_id, self.executor_id().as_str(), container)
+        let run = self.run_directory(work_dir);
+        if self.own_run().is_some() { run.join("containers").join(self.container.as_str()) } else { run }
+    }
+
+    /// Where the files of its executor are, with its own in or beneath it.
+    pub(crate) fn run_directory(&self, work_dir: &Path) -> PathBuf {
+        let (agent_id, framework_id) = (&self.info.agent_id, &self.key.framework_id);
+        sandbox(work_dir, agent_id, framework_id, self.executor_id().as_str(), self.run())
+    }
+
+    /// The container of its executor, or what stands for it.
+    pub(crate) fn run(&self) -> &ContainerId {
+        self.executor.as_ref().or(self.own_run()).unwrap_or(&self.container)
+    }
+
+    /// What stands for the container of the agent's own executor, if that runs it.
+    fn own_run(&self) -> Option<&ContainerId> {
+        self.group.as_ref()?.run.as_ref()
+    }
+
+    /// The executor of the agent's own that runs it, if one does.
+    pub(super) fn own_executor(&self) -> Option<ExecutorKey> {
+        self.own_run()?;
+        Some(ExecutorKey { framework_id: self.key.framework_id.clone(), executor_id: self.executor_id() })
+    }
+
+    /// Of the executor that the framework named for it, if it did.
+    pub(crate) fn executor_info(&self) -> Option<&ExecutorInfo> {
+        self.info.executor.as_deref().or(self.group.as_ref().map(|group| &group.executor))
     }
 
     /// Its executor; a command has one of its own, as in Mesos, that bears its name.
     pub(crate) fn executor_id(&self) -> ExecutorId {
-        match &self.info.executor {
+        match self.executor_info() {
             Some(executor) => executor.executor_id.clone(),
             None => self.key.task_id.as_str().into(),
         }
@@ -121,6 +154,7 @@ impl Task {
             framework,
             self.info.as_ref().clone(),
             self.executor.clone(),
+            self.group.clone(),
         );
         let standing = TaskStanding {
             state: self.state,
@@ -140,13 +174,25 @@ impl Task {
             Link::Up => self.updates.resend_at(),
             Link::Down => None,
         };
-        self.kill
-            .as_ref()
-            .and_then(Kill::deadline)
-            .filter(|_| self.phase != Phase::Ended)
-            .into_iter()
-            .chain(resend)
-            .min()
+        let own = match (&self.kill, self.phase) {
+            (_, Phase::Ended) => None,
+            (Some(kill), Phase::Launching | Phase::Running) => kill.deadline(),
+            (None, Phase::Launching | Phase::Running) => self.complete_by,
+        };
+        own.into_iter().chain(resend).min()
+    }
+
+    /// It runs since `elapsed_ms` ago.
+    pub(super) fn limit_completion(&mut self, now: Now, elapsed_ms: u64) {
+        let limit_ms = self.info.max_completion_time.as_ref().and_then(DurationInfo::milliseconds);
+        // An executor limits its tasks itself.
+        let limit_ms = limit_ms.filter(|_| self.executor.is_none());
+        self.complete_by = limit_ms.map(|limit_ms| now.tick.after(limit_ms.saturating_sub(elapsed_ms)));
+    }
+
+    /// Whether it has taken as long as it may.
+    pub(super) fn time_is_over(&self, now: Now) -> bool {
+        self.kill.is_none() && self.phase == Phase::Running && self.complete_by.is_some_and(|tick| tick <= now.tick)
     }
 
     /// A status with a new UUID.
@@ -174,10 +220,17 @@ impl Task {
 
     pub(super) fn container_status(&self, config: &Config) -> ContainerStatus {
         let address = IpAddress { ip_address: Some(config.ip.to_string()), ..IpAddress::default() };
-        let container = self.executor.as_ref().unwrap_or(&self.container);
+        let named = |container: &ContainerId| WireContainerId { value: container.as_str().to_owned(), parent: None };
+        let container_id = match (&self.executor, self.own_run()) {
+            (Some(container), _) => named(container),
+            (None, Some(run)) => {
+                WireContainerId { parent: Some(Nested(Box::new(named(run)))), ..named(&self.container) }
+            }
+            (None, None) => named(&self.container),
+        };
         let executor_pid = self.process.and_then(|process| u32::try_from(process.pid).ok());
         ContainerStatus {
-            container_id: Some(WireContainerId { value: container.as_str().to_owned(), parent: None }),
+            container_id: Some(container_id),
             network_infos: vec![NetworkInfo { ip_addresses: vec![address], ..NetworkInfo::default() }],
             cgroup_info: None,
             executor_pid,

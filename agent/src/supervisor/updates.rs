@@ -132,8 +132,12 @@ impl Supervisor {
             Link::Up => out.push(Effect::Send(Box::new(update.clone()))),
             Link::Down => {}
         }
+        let state = task.state;
         task.updates.push(now, update);
         self.schedule(key);
+        if is_final(state) {
+            self.group_member_ended(now, key, state, out);
+        }
     }
 
     /// ACKNOWLEDGE: the master has committed an update.

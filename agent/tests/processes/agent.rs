@@ -105,7 +105,7 @@ pub fn scalar(name: &str, value: f64) -> Resource {
     Resource { name: name.to_owned(), r#type: ValueType::Scalar, scalar: Some(Scalar { value }), ..Resource::default() }
 }
 
-fn shell(task: &str, script: &str) -> TaskInfo {
+pub fn shell(task: &str, script: &str) -> TaskInfo {
     TaskInfo {
         name: task.to_owned(),
         task_id: task.into(),

@@ -5,10 +5,14 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 
-use attica_core_api::v1::{CommandInfo, ExecutorInfo, FrameworkInfo, TaskInfo, TaskStatusReason};
+use attica_core_api::v1::{
+    CommandInfo, ContainerInfo, ContainerType, ExecutorInfo, ExecutorType, FrameworkInfo, RLimit, RLimitInfo,
+    RLimitType, SandboxPathType, SandboxPathVolume, TaskInfo, TaskStatusReason, Volume, VolumeMode, VolumeSource,
+    VolumeSourceType,
+};
 use serde_json::{Value, json};
 
-use crate::agent::{Agent, scalar};
+use crate::agent::{Agent, get, scalar, shell};
 use crate::master::{AGENT, FRAMEWORK, Master};
 use crate::support::{PATIENCE, eventually, is_alive, pids};
 
@@ -71,6 +75,9 @@ fn an_executor_runs_several_tasks_through_a_restart_of_the_agent() {
         std::fs::read_to_string(&stdout).ok().filter(|text| text.contains("done"))
     });
     let executor = process_of(&program).unwrap();
+    let (_, metrics) = get(&master, &agent.ready_address(), "/metrics/snapshot");
+    let metrics: Value = serde_json::from_str(&metrics).unwrap();
+    assert_eq!((&metrics["slave/executors_running"], &metrics["slave/tasks_running"]), (&json!(1.0), &json!(1.0)));
 
     let agent = agent.crash_and_restart(&master);
     master.await_registration(2);
@@ -122,6 +129,58 @@ fn tasks_of_an_executor_that_ends_or_cannot_be_started_are_failed() {
         (late, message.as_str()),
         (TaskStatusReason::ExecutorRegistrationTimeout, "Executor did not register within 200ms")
     );
+    agent.finish();
+}
+
+#[test]
+fn a_group_runs_in_one_sandbox_and_ends_with_its_first_failure() {
+    let master = Master::start();
+    let agent = Agent::start(&master);
+    master.await_registration(1);
+    let executor =
+        ExecutorInfo { executor_id: "pod".into(), r#type: Some(ExecutorType::Default), ..ExecutorInfo::default() };
+    let waits = shell("waits", "exec sleep 1000");
+    let source = VolumeSource {
+        r#type: Some(VolumeSourceType::SandboxPath),
+        sandbox_path: Some(SandboxPathVolume { r#type: Some(SandboxPathType::Parent), path: "shared".to_owned() }),
+        ..VolumeSource::default()
+    };
+    let volume = Volume {
+        mode: VolumeMode::ReadWrite,
+        container_path: "in/common".to_owned(),
+        source: Some(source),
+        ..Volume::default()
+    };
+    let limit = RLimit { r#type: Some(RLimitType::Nofile), soft: Some(77), hard: Some(88) };
+    let container = ContainerInfo {
+        r#type: ContainerType::Mesos,
+        volumes: vec![volume],
+        rlimit_info: Some(RLimitInfo { rlimits: vec![limit] }),
+        ..ContainerInfo::default()
+    };
+    let fails = TaskInfo {
+        container: Some(Box::new(container)),
+        ..shell("fails", "ulimit -n > in/common/files; until test -e ../../go; do sleep 0.02; done; exit 3")
+    };
+    master.run_group(executor, vec![waits, fails]);
+    let running = master.await_state("waits", "TASK_RUNNING");
+    master.await_state("fails", "TASK_RUNNING");
+    let container = running.status.container_status.unwrap().container_id.unwrap();
+    let run = agent.sandbox("pod");
+    assert!(std::fs::canonicalize(&run).unwrap().ends_with(&container.parent.unwrap().0.value));
+    assert!(run.join("containers").join(&container.value).join("stdout").exists());
+    let (_, state) = get(&master, &agent.ready_address(), "/state");
+    let state: Value = serde_json::from_str(&state).unwrap();
+    let shown = &state["frameworks"][0]["executors"][0];
+    assert_eq!((shown["id"].as_str(), shown["tasks"].as_array().map(Vec::len)), (Some("pod"), Some(2)), "{state}");
+    let files = eventually("the volume is written to", || {
+        std::fs::read_to_string(run.join("shared/files")).ok().filter(|text| text.ends_with('\n'))
+    });
+    assert_eq!(files, "77\n");
+    std::fs::write(run.join("go"), "").unwrap();
+    assert_eq!(master.await_state("fails", "TASK_FAILED").status.executor_id, Some("pod".into()));
+    master.await_state("waits", "TASK_KILLED");
+    eventually("the executor is over", || master.heard(|heard| heard.exited.first().cloned()));
     agent.finish();
 }
 

@@ -7,7 +7,9 @@
 #![allow(clippy::print_stdout, reason = "people read what was skipped or measured")]
 
 mod agent;
+mod checks;
 mod executors;
 mod launcher;
 mod master;
 mod support;
+mod volumes;

@@ -9,9 +9,9 @@ use attica_core_api::http::stream::{self, StreamLimits, StreamSender};
 use attica_core_api::http::{Limits, RequestBody, Server, read_body};
 use attica_core_api::link::{
     Acknowledge, Call, CallType, Event, ExecutorExited, Kill, Message, Register, Registered, Run, STREAM_ID_HEADER,
-    ShutdownExecutor, StatusUpdate, TaskReport,
+    ShutdownExecutor, StatusUpdate, TaskGroup, TaskReport,
 };
-use attica_core_api::v1::{FrameworkInfo, KillPolicy, TaskInfo};
+use attica_core_api::v1::{ExecutorInfo, FrameworkInfo, KillPolicy, TaskInfo};
 use attica_core_api::{decode_proto, encode_proto, recordio};
 use axum::Router;
 use axum::body::Body;
@@ -109,6 +109,14 @@ impl Master {
 
     pub fn run_for(&self, framework_info: FrameworkInfo, tasks: Vec<TaskInfo>) {
         let run = Run { framework_id: FRAMEWORK.into(), framework_info, tasks, ..Run::default() };
+        self.send(|epoch| Event::run(epoch, run));
+    }
+
+    pub fn run_group(&self, executor: ExecutorInfo, tasks: Vec<TaskInfo>) {
+        let framework_info =
+            FrameworkInfo { name: "test".to_owned(), user: "root".to_owned(), ..FrameworkInfo::default() };
+        let task_groups = vec![TaskGroup { executor, tasks }];
+        let run = Run { framework_id: FRAMEWORK.into(), framework_info, task_groups, ..Run::default() };
         self.send(|epoch| Event::run(epoch, run));
     }
 

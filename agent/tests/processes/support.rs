@@ -222,7 +222,14 @@ impl Launcher {
             environment: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
             user: None,
             directory: sandbox,
-            limits: Limits { cpu_shares: 102, memory_bytes: 64 << 20, pids: 64 },
+            limits: Limits {
+                cpu_shares: 102,
+                memory_bytes: 64 << 20,
+                pids: 64,
+                cpu_quota_us: None,
+                memory_request_bytes: None,
+            },
+            rlimits: Vec::new(),
         }
     }
 

@@ -155,6 +155,9 @@ pub(crate) fn detect(parent: &Path) -> Box<dyn Isolation> {
     }
 }
 
+/// In which a quota of cpu time is measured, as in Mesos.
+const PERIOD_US: u64 = 100_000;
+
 /// Makes a directory that may be there already.
 fn make_directory(path: &Path) -> Result<(), IsolationError> {
     match std::fs::create_dir(path) {

@@ -16,8 +16,8 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, mkdirat};
 
 use super::{
-    Door, Entry, Isolation, IsolationError, Removal, Subject, Usage, cgroup_tree, containers_in, pids_in, read_key,
-    read_number, remove_cgroup, send_signal,
+    Door, Entry, Isolation, IsolationError, PERIOD_US, Removal, Subject, Usage, cgroup_tree, containers_in, pids_in,
+    read_key, read_number, remove_cgroup, send_signal,
 };
 use crate::launcher::protocol::{ContainerId, IsolationKind, Limits, MemoryVerdict};
 
@@ -137,10 +137,18 @@ impl Isolation for CgroupsV1 {
         CpuController::new(self.cpu.of(container), false)
             .set_shares(limits.cpu_shares)
             .map_err(IsolationError::controller("cpu"))?;
+        if let Some(quota) = limits.cpu_quota_us {
+            CpuController::new(self.cpu.of(container), false)
+                .set_cfs_quota_and_period(Some(i64::try_from(quota).unwrap_or(i64::MAX)), Some(PERIOD_US))
+                .map_err(IsolationError::controller("cpu quota"))?;
+        }
         let memory_bytes = i64::try_from(limits.memory_bytes).unwrap_or(i64::MAX);
-        MemController::new(self.memory.of(container), false)
-            .set_limit(memory_bytes)
-            .map_err(IsolationError::controller("memory"))?;
+        let memory = MemController::new(self.memory.of(container), false);
+        memory.set_limit(memory_bytes).map_err(IsolationError::controller("memory"))?;
+        if let Some(request) = limits.memory_request_bytes {
+            let request = i64::try_from(request).unwrap_or(i64::MAX);
+            memory.set_soft_limit(request).map_err(IsolationError::controller("soft memory"))?;
+        }
         let pids = MaxValue::Value(i64::try_from(limits.pids).unwrap_or(i64::MAX));
         PidController::new(self.pids.of(container), false).set_pid_max(pids).map_err(IsolationError::controller("pids"))
     }

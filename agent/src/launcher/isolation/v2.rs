@@ -10,8 +10,8 @@ use cgroups_rs::pid::PidController;
 use nix::sys::signal::Signal;
 
 use super::{
-    Door, Entry, Isolation, IsolationError, Removal, Subject, Usage, containers_in, make_directory, pids_in, read_key,
-    read_number, remove_cgroup, send_signal,
+    Door, Entry, Isolation, IsolationError, PERIOD_US, Removal, Subject, Usage, containers_in, make_directory, pids_in,
+    read_key, read_number, remove_cgroup, send_signal,
 };
 use crate::launcher::protocol::{ContainerId, IsolationKind, Limits, MemoryVerdict};
 
@@ -67,10 +67,17 @@ impl Isolation for CgroupsV2 {
         CpuController::new(directory.clone(), true)
             .set_shares(weight(limits.cpu_shares))
             .map_err(IsolationError::controller("cpu"))?;
+        if let Some(quota) = limits.cpu_quota_us {
+            let path = directory.join("cpu.max");
+            std::fs::write(&path, format!("{quota} {PERIOD_US}")).map_err(IsolationError::file("write to", &path))?;
+        }
         let memory_bytes = i64::try_from(limits.memory_bytes).unwrap_or(i64::MAX);
-        MemController::new(directory.clone(), true)
-            .set_limit(memory_bytes)
-            .map_err(IsolationError::controller("memory"))?;
+        let memory = MemController::new(directory.clone(), true);
+        memory.set_limit(memory_bytes).map_err(IsolationError::controller("memory"))?;
+        if let Some(request) = limits.memory_request_bytes {
+            let request = i64::try_from(request).unwrap_or(i64::MAX);
+            memory.set_soft_limit(request).map_err(IsolationError::controller("soft memory"))?;
+        }
         let pids = MaxValue::Value(i64::try_from(limits.pids).unwrap_or(i64::MAX));
         PidController::new(directory, true).set_pid_max(pids).map_err(IsolationError::controller("pids"))
     }
@@ -159,13 +166,31 @@ mod tests {
             assert_eq!(read(&format!("{directory}cgroup.subtree_control")), "+cpu +memory +pids");
         }
         let container = ContainerId::new("c1").unwrap();
-        let limits = Limits { cpu_shares: 2_048, memory_bytes: 64 << 20, pids: 10 };
+        let limits = Limits {
+            cpu_shares: 2_048,
+            memory_bytes: 64 << 20,
+            pids: 10,
+            cpu_quota_us: None,
+            memory_request_bytes: None,
+        };
         cgroups.create(&container, &limits).unwrap();
         assert_eq!(read("attica/one/c1/cpu.weight"), "79");
         assert_eq!(read("attica/one/c1/memory.max"), (64 << 20).to_string());
+        let burst = ContainerId::new("burst").unwrap();
+        let limits_of_burst = Limits { cpu_quota_us: Some(150_000), memory_request_bytes: Some(32 << 20), ..limits };
+        cgroups.create(&burst, &limits_of_burst).unwrap();
+        assert_eq!(read("attica/one/burst/cpu.max"), "150000 100000");
+        assert_eq!(read("attica/one/burst/memory.low"), (32 << 20).to_string());
+        std::fs::remove_dir_all(mount.path().join("attica/one/burst")).unwrap();
         assert_eq!(read("attica/one/c1/pids.max"), "10");
         for (wanted, memory_bytes) in [(32, 64), (96, 96)] {
-            let resized = Limits { cpu_shares: 262_144, memory_bytes: wanted << 20, pids: 10 };
+            let resized = Limits {
+                cpu_shares: 262_144,
+                memory_bytes: wanted << 20,
+                pids: 10,
+                cpu_quota_us: None,
+                memory_request_bytes: None,
+            };
             cgroups.resize(&container, &resized).unwrap();
             assert_eq!(read("attica/one/c1/memory.max"), (memory_bytes << 20).to_string(), "it is only raised");
         }

@@ -20,10 +20,11 @@ impl Supervisor {
         now: Now,
         key: &ExecutorKey,
         call: ExecutorCall,
+        token: Option<&str>,
         reply: ReplyTo,
         out: &mut Vec<Effect>,
     ) {
-        let outcome = self.check_executor(key, &call);
+        let outcome = self.check_executor(key, token, &call);
         out.push(Effect::Answer(reply, outcome));
         if outcome.is_err() {
             return;
@@ -39,12 +40,18 @@ impl Supervisor {
         }
     }
 
-    fn check_executor(&self, key: &ExecutorKey, call: &ExecutorCall) -> Result<(), ExecutorRefusal> {
+    fn check_executor(
+        &self,
+        key: &ExecutorKey,
+        token: Option<&str>,
+        call: &ExecutorCall,
+    ) -> Result<(), ExecutorRefusal> {
         let Some(executor) = self.executors.get(key) else {
             let known = self.executors.keys().any(|other| other.framework_id == key.framework_id)
                 || self.tasks.keys().any(|task| task.framework_id == key.framework_id);
             return Err(if known { ExecutorRefusal::NoExecutor } else { ExecutorRefusal::NoFramework });
         };
+        executor.check_token(token)?;
         match (call, executor.contact) {
             (ExecutorCall::Subscribe { .. }, _) | (_, Contact::Subscribed(_) | Contact::Away) => Ok(()),
             (ExecutorCall::Update(_) | ExecutorCall::Message(_) | ExecutorCall::Heartbeat, Contact::Awaited { .. }) => {
@@ -98,14 +105,13 @@ impl Supervisor {
         out: &mut Vec<Effect>,
     ) {
         let Some(Executor { tasks, .. }) = self.executors.get(key) else { return };
+        let mut missing = Vec::new();
         for task_key in tasks.clone() {
             let Some(task) = self.tasks.get(&task_key) else { continue };
             let has_it = task.updates.made() > 0 || received.contains(&task_key.task_id);
             match (&task.kill, has_it) {
                 (None, true) => {}
-                (None, false) => {
-                    out.push(Effect::Tell(stream, Box::new(Event::launch(task.info.as_ref().clone()))));
-                }
+                (None, false) => missing.push(task_key),
                 (Some(_), false) => self.killed_before_launch(now, &task_key, out),
                 (Some(kill), true) => {
                     let event = Event::kill(task_key.task_id.clone(), Some(kill.policy()));
@@ -113,6 +119,7 @@ impl Supervisor {
                 }
             }
         }
+        self.launch_again(stream, &missing, out);
     }
 
     /// UPDATE. Acknowledged once it is written down; one that is repeated, or of a task that is over, is only acknowledged again.
@@ -171,7 +178,7 @@ impl Supervisor {
     pub(in crate::supervisor) fn leave_executor(&mut self, key: &ExecutorKey, task: &TaskKey, out: &mut Vec<Effect>) {
         if let Some(executor) = self.executors.get_mut(key)
             && executor.tasks.remove(task)
-            && executor.started
+            && (executor.asked || executor.started)
         {
             self.resize(key, out);
         }

@@ -5,7 +5,7 @@ use attica_core_api::executor::Event;
 use attica_core_api::link::ExecutorExited;
 use attica_core_api::v1::{Resource, TaskInfo, TaskState, TaskStatusReason, TaskStatusSource};
 
-use super::{Contact, Executor, ExecutorKey, Step};
+use super::{Contact, Executor, ExecutorKey, Proof, Step};
 use crate::checkpoint::{EndCause, ExecutorEntry, ExecutorHistory, ExecutorRecord};
 use crate::launcher::protocol::{
     ContainerId, ContainerReport, Ending, Exit, LaunchSpec, MemoryVerdict, Process, Request, Stage,
@@ -14,7 +14,7 @@ use crate::supervisor::task::{News, Phase};
 use crate::supervisor::{Effect, LauncherState, Owner, Supervisor, TaskKey, accept, ending, recovery};
 
 impl Supervisor {
-    /// Sees to it that the executor of a new task has it, or gets it as soon as it subscribes.
+    /// Sees to it that the executor of a new task has it, or gets it as soon as it subscribes. One of a group comes with its group.
     pub(in crate::supervisor) fn hand_over(&mut self, now: Now, key: &TaskKey, out: &mut Vec<Effect>) {
         let Some((owner, info)) = self.tasks.get(key).and_then(|task| Some((task.executor_key()?, task.info.clone())))
         else {
@@ -30,10 +30,13 @@ impl Supervisor {
             return self.never_started(now, key, "Executor terminating", reason, out);
         }
         executor.tasks.insert(key.clone());
-        if executor.started {
+        if executor.asked || executor.started {
             self.resize(&owner, out);
         }
-        if let Some(Executor { contact: Contact::Subscribed(stream), .. }) = self.executors.get(&owner) {
+        let grouped = self.tasks.get(key).is_some_and(|task| task.group.is_some());
+        if let Some(Executor { contact: Contact::Subscribed(stream), .. }) = self.executors.get(&owner)
+            && !grouped
+        {
             out.push(Effect::Tell(*stream, Box::new(Event::launch(info.as_ref().clone()))));
         }
     }
@@ -52,12 +55,17 @@ impl Supervisor {
             return Some(known.container.clone());
         }
         let container = ContainerId::from_uuid(self.entropy.uuid());
+        let token = match self.config.proof {
+            Proof::NotAsked => None,
+            Proof::Token => Some(self.entropy.uuid().simple().to_string()),
+        };
         let record = ExecutorRecord::new(
             container.clone(),
             key.framework_id.clone(),
             framework.as_ref().clone(),
             info.agent_id.clone(),
             executor.clone(),
+            token,
         );
         out.push(Effect::CreateExecutor(Box::new(record.clone())));
         self.by_container.insert(container.clone(), Owner::Executor(owner.clone()));
@@ -94,6 +102,7 @@ impl Supervisor {
             &executor.framework,
             &executor.info,
             &executor.agent_id,
+            executor.token.as_deref(),
             &directory,
         );
         let spec = LaunchSpec {
@@ -105,8 +114,9 @@ impl Supervisor {
             user: plan.user,
             directory,
             limits: plan.limits,
+            rlimits: Vec::new(),
         };
-        out.push(Effect::Launch(Box::new(spec)));
+        out.push(Effect::Launch(Box::new(spec), Vec::new()));
         if let Some(executor) = self.executors.get_mut(key) {
             executor.asked = true;
         }

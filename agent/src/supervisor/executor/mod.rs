@@ -42,6 +42,14 @@ pub(crate) struct Timing {
     pub(crate) shutdown_grace_ms: u64,
 }
 
+/// Whether executors have to prove who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    NotAsked,
+    /// By a token from their environment.
+    Token,
+}
+
 /// Names an executor on an agent.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ExecutorKey {
@@ -81,6 +89,10 @@ pub(crate) enum ExecutorRefusal {
     NoExecutor,
     #[error("Executor is not subscribed")]
     NotSubscribed,
+    #[error("Executors have to send the token that is in their environment")]
+    NoToken,
+    #[error("The token is not that of this executor")]
+    WrongToken,
 }
 
 /// How the agent and an executor are in touch.
@@ -120,6 +132,8 @@ pub(crate) struct Executor {
     pub(crate) info: Arc<ExecutorInfo>,
     pub(crate) agent_id: AgentId,
     pub(crate) container: ContainerId,
+    /// Durable. What its calls have to carry.
+    pub(super) token: Option<String>,
     /// Its first process, once it is known.
     pub(crate) process: Option<Process>,
     /// Whether the launcher was asked to start it, and has not lost that.
@@ -137,15 +151,32 @@ pub(crate) struct Executor {
     pub(super) wake: Option<Tick>,
 }
 
+/// How far an executor has come, as metrics count it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Registering,
+    Running,
+    Terminating,
+}
+
 impl Executor {
+    pub(crate) fn standing(&self) -> Standing {
+        match (self.end, self.contact) {
+            (Some(_), _) => Standing::Terminating,
+            (None, Contact::Awaited { .. }) => Standing::Registering,
+            (None, Contact::Subscribed(_) | Contact::Away) => Standing::Running,
+        }
+    }
+
     fn from_record(record: ExecutorRecord) -> Executor {
-        let ExecutorRecord { format: _, container, framework_id, framework, agent_id, executor } = record;
+        let ExecutorRecord { format: _, container, framework_id, framework, agent_id, executor, token } = record;
         Executor {
             key: ExecutorKey { framework_id, executor_id: executor.executor_id.clone() },
             framework: Arc::new(framework),
             info: Arc::new(executor),
             agent_id,
             container,
+            token,
             process: None,
             asked: false,
             started: false,
@@ -170,6 +201,7 @@ impl Executor {
             self.framework.as_ref().clone(),
             self.agent_id.clone(),
             self.info.as_ref().clone(),
+            self.token.clone(),
         );
         let started = self.started.then_some(ExecutorEntry::Started);
         let ending = self.end.map(|end| ExecutorEntry::Ending(end.cause));
@@ -189,6 +221,15 @@ impl Executor {
         awaited.into_iter().chain(grace).min()
     }
 
+    /// Whether a call with this token is its own.
+    fn check_token(&self, given: Option<&str>) -> Result<(), ExecutorRefusal> {
+        match (&self.token, given) {
+            (None, _) => Ok(()),
+            (Some(_), None) => Err(ExecutorRefusal::NoToken),
+            (Some(own), Some(given)) => is_same(own, given).then_some(()).ok_or(ExecutorRefusal::WrongToken),
+        }
+    }
+
     fn grace_ms(&self, config: &Config) -> u64 {
         let own = self.info.shutdown_grace_period.as_ref().and_then(DurationInfo::milliseconds);
         own.unwrap_or(config.executors.shutdown_grace_ms)
@@ -202,4 +243,10 @@ pub(super) fn completed(mut task: TaskInfo, framework_id: &FrameworkId) -> TaskI
         executor.r#type.get_or_insert(ExecutorType::Custom);
     }
     task
+}
+
+/// Takes as long for any two texts of the same length: it does not tell how much of a guess was right.
+fn is_same(own: &str, given: &str) -> bool {
+    let differing = own.bytes().zip(given.bytes()).fold(0, |differing, (own, given)| differing | (own ^ given));
+    own.len() == given.len() && differing == 0
 }

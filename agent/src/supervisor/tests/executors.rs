@@ -26,7 +26,7 @@ fn status(task: &str, state: TaskState, uuid: u8) -> TaskStatus {
 impl World {
     fn call(&mut self, call: ExecutorCall) -> Result<(), ExecutorRefusal> {
         let executor = ExecutorKey { framework_id: "f".into(), executor_id: "e".into() };
-        self.apply(Input::ExecutorCall { executor, call, reply: ReplyTo(1) });
+        self.apply(Input::ExecutorCall { executor, call, token: None, reply: ReplyTo(1) });
         self.answers.pop().unwrap()
     }
 
@@ -133,6 +133,29 @@ fn one_process_runs_several_tasks_and_what_it_says_goes_to_the_master() {
     assert_eq!((world.closed_streams, world.exited.len()), (vec![1], 1));
     assert_eq!(world.exited[0].status, Some(0));
     assert!(world.disk.executors.is_empty());
+}
+
+#[test]
+fn who_has_to_prove_himself_is_heard_with_his_own_token_only() {
+    let config = Config { proof: Proof::Token, ..config(BOOT) };
+    let mut world = World::recovered_as(Disk::default(), config, 0).unwrap();
+    world.register();
+    world.greet(Vec::new());
+    world.run(with_executor("a", "e"));
+    let environment: BTreeMap<_, _> = world.specs[0].environment.iter().cloned().collect();
+    let token = environment["MESOS_EXECUTOR_AUTHENTICATION_TOKEN"].clone();
+    let container = world.launched[0].clone();
+    world.started(&container);
+    let mut ask = |token: Option<String>| {
+        let executor = ExecutorKey { framework_id: "f".into(), executor_id: "e".into() };
+        let call = ExecutorCall::Subscribe { stream: StreamId(1), subscribe: Subscribe::default() };
+        world.apply(Input::ExecutorCall { executor, call, token, reply: ReplyTo(1) });
+        world.answers.pop().unwrap()
+    };
+    assert_eq!(ask(None), Err(ExecutorRefusal::NoToken));
+    assert_eq!(ask(Some(String::new())), Err(ExecutorRefusal::WrongToken));
+    assert_eq!(ask(Some("0".repeat(token.len()))), Err(ExecutorRefusal::WrongToken));
+    assert_eq!(ask(Some(token)), Ok(()));
 }
 
 #[test]

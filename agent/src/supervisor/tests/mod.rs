@@ -1,10 +1,14 @@
 //! The supervisor alone, in a world that is made of values.
 
 mod accept;
+mod command_checks;
+mod containers;
 mod durability;
 mod executors;
+mod groups;
 mod health;
 mod kill;
+mod limits;
 mod link;
 mod recovery;
 mod updates;
@@ -18,11 +22,13 @@ use attica_core_api::v1::*;
 use attica_core_api::{Entropy, Now, Tick, Timestamp};
 
 use super::identity::Incompatible;
-use super::{Config, Effect, ExecutorRefusal, Input, Supervisor, Timing, Users};
+use super::{Config, Effect, ExecutorRefusal, Input, Proof, Supervisor, Timing, Users};
 use crate::checkpoint::{AgentRecord, ExecutorHistory, History, TaskEntry, TaskHistory};
 use crate::launcher::protocol::{
-    ContainerId, ContainerReport, Ending, Exit, IsolationKind, MemoryVerdict, PROTOCOL, Process, Reply, Request, Stage,
+    ContainerId, ContainerReport, Ending, Exit, IsolationKind, LaunchSpec, MemoryVerdict, PROTOCOL, Process, Reply,
+    Request, Stage,
 };
+use crate::sandbox::DirectoryLink;
 
 const BOOT: &str = "boot-1";
 
@@ -35,6 +41,7 @@ fn config(boot_id: &str) -> Config {
         pids_limit: 100,
         boot_id: boot_id.to_owned(),
         executors: Timing { registration_ms: 60_000, reregistration_ms: 2_000, shutdown_grace_ms: 5_000 },
+        proof: Proof::NotAsked,
     }
 }
 
@@ -73,6 +80,8 @@ struct World {
     sent: Vec<StatusUpdate>,
     asked: Vec<Request>,
     launched: Vec<ContainerId>,
+    specs: Vec<LaunchSpec>,
+    links: Vec<DirectoryLink>,
     closed: Vec<String>,
     watched: usize,
     /// Events to executors.
@@ -106,6 +115,8 @@ impl World {
             sent: Vec::new(),
             asked: Vec::new(),
             launched: Vec::new(),
+            specs: Vec::new(),
+            links: Vec::new(),
             closed: Vec::new(),
             watched: 0,
             told: Vec::new(),
@@ -140,11 +151,16 @@ impl World {
                     self.disk.tasks.get_mut(&container).unwrap().entries.push(entry)
                 }
                 Effect::RemoveTask(container) => drop(self.disk.tasks.remove(&container).unwrap()),
-                Effect::Launch(spec) => {
+                Effect::Launch(spec, links) => {
+                    self.links.extend(links);
                     let written = self.disk.tasks.contains_key(&spec.container)
-                        || self.disk.executors.contains_key(&spec.container);
+                        || self.disk.executors.contains_key(&spec.container)
+                        || self.supervisor.is_check(&spec.container);
                     assert!(written, "launched before it was written down");
-                    self.launched.push(spec.container);
+                    if !self.supervisor.is_check(&spec.container) {
+                        self.launched.push(spec.container.clone());
+                    }
+                    self.specs.push(*spec);
                 }
                 Effect::Send(update) => {
                     let written = self

@@ -158,6 +158,11 @@ impl Event {
         Self { launch: Some(Launch { task }), ..Self::of(EventType::Launch) }
     }
 
+    /// LAUNCH_GROUP.
+    pub fn launch_group(task_group: TaskGroupInfo) -> Self {
+        Self { launch_group: Some(LaunchGroup { task_group }), ..Self::of(EventType::LaunchGroup) }
+    }
+
     /// KILL.
     pub fn kill(task_id: TaskId, kill_policy: Option<KillPolicy>) -> Self {
         Self { kill: Some(Kill { task_id, kill_policy }), ..Self::of(EventType::Kill) }

@@ -1,0 +1,130 @@
+//! Health checks by command: each run is a container of its own, in the sandbox, with the environment, as the user and within the limits
+//! of the task. The prober says when one is due; how its program ended is the result.
+
+use attica_core_api::Now;
+
+use super::health::Target;
+use super::task::Phase;
+use super::{Effect, LauncherState, Owner, Supervisor, TaskKey, accept, container};
+use crate::launcher::protocol::{ContainerId, Ending, Exit, LaunchSpec, Request};
+
+/// A command on its way.
+#[derive(Clone, Debug)]
+pub(super) struct CheckRun {
+    task: TaskKey,
+    /// Which of the task's checks.
+    check: usize,
+    timeout_ms: u64,
+    /// Whether it was ended because it took too long.
+    late: bool,
+}
+
+impl Supervisor {
+    /// It is time for a check by command. One that still runs skips its turn.
+    pub(super) fn check_due(&mut self, now: Now, container: &ContainerId, check: usize, out: &mut Vec<Effect>) {
+        let Some(key) = self.key_of(container) else { return };
+        let running = self.check_runs.values().any(|run| run.task == key && run.check == check);
+        if running || self.launcher == LauncherState::Unknown {
+            return;
+        }
+        let Some(task) = self.tasks.get(&key).filter(|task| task.phase == Phase::Running && task.kill.is_none()) else {
+            return;
+        };
+        let Some(probe) = task.health.probes().into_iter().nth(check) else { return };
+        let Target::Command(command) = probe.target else { return };
+        let directory = task.sandbox(&self.config.work_dir);
+        let mut of_task = task.info.as_ref().clone();
+        let environment = accept::environment(&self.config, &task.framework, &of_task, &task.executor_id(), &directory);
+        of_task.command = Some(*command);
+        of_task.health_check = None;
+        of_task.health_checks.clear();
+        let plan = match accept::plan(&self.config, &task.framework, &of_task, task.own_executor().is_some()) {
+            Ok(plan) => plan,
+            Err(refusal) => return self.probed(now, container, check, Err(refusal.to_string()), out),
+        };
+        let own = accept::asked_environment(of_task.command.as_ref());
+        let run = ContainerId::from_uuid(self.entropy.uuid());
+        let spec = LaunchSpec {
+            container: run.clone(),
+            argv: plan.argv,
+            program: plan.program,
+            shortcut: plan.shortcut,
+            environment: environment
+                .into_iter()
+                .filter(|(name, _)| !own.contains_key(name))
+                .chain(own.clone())
+                .collect(),
+            user: plan.user,
+            directory,
+            limits: plan.limits,
+            rlimits: container::rlimits(&of_task),
+        };
+        self.by_container.insert(run.clone(), Owner::Check);
+        self.check_wakes.insert((now.tick.after(probe.timeout_ms), run.clone()));
+        self.check_runs.insert(run, CheckRun { task: key, check, timeout_ms: probe.timeout_ms, late: false });
+        out.push(Effect::Launch(Box::new(spec), Vec::new()));
+    }
+
+    /// Ends what takes too long.
+    pub(super) fn end_late_checks(&mut self, now: Now, out: &mut Vec<Effect>) {
+        while let Some((tick, _)) = self.check_wakes.first()
+            && *tick <= now.tick
+            && let Some((_, container)) = self.check_wakes.pop_first()
+        {
+            if let Some(run) = self.check_runs.get_mut(&container) {
+                run.late = true;
+                out.push(Effect::Ask(Request::Destroy(container)));
+            }
+        }
+    }
+
+    /// Nothing of a command is left.
+    pub(super) fn check_ended(&mut self, now: Now, container: &ContainerId, ending: Ending, out: &mut Vec<Effect>) {
+        let outcome = |run: &CheckRun| match ending.exit {
+            _ if run.late => Err(format!("the command took longer than {} s", run.timeout_ms as f64 / 1e3)),
+            Exit::Code(0) => Ok(()),
+            Exit::Code(_) | Exit::Signal(_) | Exit::Unknown => Err(super::ending::describe(ending.exit)),
+        };
+        self.conclude_check(now, container, outcome, out);
+        out.push(super::recovery::forget(container.clone()));
+    }
+
+    /// A command could not be started.
+    pub(super) fn check_not_started(&mut self, now: Now, container: &ContainerId, error: &str, out: &mut Vec<Effect>) {
+        self.conclude_check(now, container, |_| Err(error.to_owned()), out);
+    }
+
+    fn conclude_check(
+        &mut self,
+        now: Now,
+        container: &ContainerId,
+        outcome: impl FnOnce(&CheckRun) -> Result<(), String>,
+        out: &mut Vec<Effect>,
+    ) {
+        self.by_container.remove(container);
+        let Some(run) = self.check_runs.remove(container) else { return };
+        let Some(task) = self.tasks.get(&run.task).map(|task| task.container.clone()) else { return };
+        let outcome = outcome(&run);
+        self.probed(now, &task, run.check, outcome, out);
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_check(&self, container: &ContainerId) -> bool {
+        self.check_runs.contains_key(container)
+    }
+
+    /// A task has ended: its checks have no meaning any more.
+    pub(super) fn end_checks(&self, key: &TaskKey, out: &mut Vec<Effect>) {
+        let runs = self.check_runs.iter().filter(|(_, run)| run.task == *key);
+        out.extend(runs.map(|(container, _)| Effect::Ask(Request::Destroy(container.clone()))));
+    }
+
+    /// What the launcher does not know is over, with no result.
+    pub(super) fn forget_checks(&mut self, known: impl Fn(&ContainerId) -> bool) {
+        let lost: Vec<ContainerId> = self.check_runs.keys().filter(|container| !known(container)).cloned().collect();
+        for container in lost {
+            self.check_runs.remove(&container);
+            self.by_container.remove(&container);
+        }
+    }
+}
