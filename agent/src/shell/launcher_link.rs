@@ -101,9 +101,10 @@ async fn converse(
     if results.send(Message::LauncherOpened { requests, hello: first }).await.is_err() {
         return Ok(());
     }
+    // The agent has nothing more to say when it ends: then it listens until the launcher has ended, too.
     tokio::select! {
         outcome = listen(reader, buffer, results, pidfds) => outcome,
-        outcome = speak(writer, queue) => outcome,
+        Err(failure) = speak(&mut writer, queue) => Err(failure),
     }
 }
 
@@ -131,7 +132,7 @@ async fn read_more(reader: &mut OwnedReadHalf, buffer: &mut Vec<u8>) -> Result<(
     }
 }
 
-async fn speak(mut writer: OwnedWriteHalf, mut queue: mpsc::UnboundedReceiver<Request>) -> Result<(), Failure> {
+async fn speak(writer: &mut OwnedWriteHalf, mut queue: mpsc::UnboundedReceiver<Request>) -> Result<(), Failure> {
     let mut bytes = Vec::new();
     while let Some(request) = queue.recv().await {
         protocol::encode(&request, &mut bytes)?;

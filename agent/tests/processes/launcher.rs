@@ -414,3 +414,12 @@ fn a_long_log_is_begun_anew() {
     assert!(log("launcher.log").unwrap().len() < 1 << 20);
     launcher.finish();
 }
+
+#[test]
+fn the_last_word_of_an_agent_that_has_not_read_everything_counts() {
+    let mut launcher = Launcher::start();
+    let spec = launcher.shell("exec sleep 1000");
+    launcher.started(spec.clone());
+    launcher.send(&Request::Destroy(spec.container));
+    launcher.finish_without_reading();
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,6 +12,7 @@ use attica_agent::launcher::protocol::{
     self, ContainerId, ContainerReport, Ending, IsolationKind, LaunchSpec, Limits, PROTOCOL, Process, Reply, Request,
     SOCKET,
 };
+use nix::poll::{PollFd, PollFlags, PollTimeout};
 
 /// How long a condition may take to come true before the test fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -236,6 +238,19 @@ impl Launcher {
     /// Ends the launcher and checks that nothing of it is left.
     pub fn finish(mut self) {
         self.send(&Request::Stop);
+        self.await_end();
+    }
+
+    /// As above, but what the launcher says before that is not read.
+    pub fn finish_without_reading(mut self) {
+        let mut poll = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
+        assert_eq!(nix::poll::poll(&mut poll, PollTimeout::try_from(PATIENCE).unwrap()).unwrap(), 1);
+        self.send(&Request::Stop);
+        self.stream = UnixStream::pair().unwrap().0;
+        self.await_end();
+    }
+
+    fn await_end(&mut self) {
         let status = eventually("the launcher ends", || self.process.try_wait().unwrap());
         assert!(status.success(), "{status}");
         assert_eq!(cgroups_beneath(&self.cgroup_parent), Vec::<PathBuf>::new());

@@ -46,6 +46,11 @@ impl Peer {
                 Ok(length) => self.incoming.extend_from_slice(&chunk[..length]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // It closed its side without having read everything: what it said before still counts.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    self.ended = true;
+                    break;
+                }
                 Err(error) => return Err(error),
             }
             if self.incoming.len() > MAX_RECORD_BYTES {
