@@ -2,11 +2,11 @@
 
 use attica_allocator::{Resources, Role};
 use attica_core_api::v1::{AgentId, FrameworkId, OfferId};
-use attica_core_api::{Tick, Timestamp, link, scheduler};
+use attica_core_api::{Tick, link, scheduler};
 
 use crate::fact::Fact;
 use crate::kernel::input::{LinkId, ReplyTo, StreamId};
-use crate::kernel::inverse_offers::Answer;
+use crate::kernel::inverse_offers::Asking;
 
 /// Everything that follows from a run of inputs, in order. The shell owns it, hands it in empty, and passes `sends`, `replies` and
 /// `view` on only after `facts` and all earlier facts are committed.
@@ -216,16 +216,7 @@ pub enum View {
         constraints: Box<scheduler::OfferConstraints>,
     },
     /// A framework was asked to leave an agent, or has answered that.
-    InverseOffer {
-        /// The agent.
-        agent: AgentId,
-        /// The framework.
-        framework: FrameworkId,
-        /// How.
-        answer: Answer,
-        /// When.
-        at: Timestamp,
-    },
+    InverseOffer(Asking),
     /// An offer is out.
     OfferMade {
         /// Its id.

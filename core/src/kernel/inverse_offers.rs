@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use attica_core_api::Tick;
 use attica_core_api::scheduler::Event;
 use attica_core_api::v1::{AgentId, Filters, FrameworkId, InverseOffer, OfferId};
+use attica_core_api::{Tick, Timestamp};
 
 use super::decline::refuse_ms;
 use super::offers::agent_url;
@@ -17,12 +17,40 @@ use super::{Effects, Kernel, Now, Send, View};
 /// How a framework has answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It has not, yet.
-    None,
     /// It will be gone by then.
     Accepted,
     /// It will not.
     Declined,
+}
+
+/// What operators are shown of all this.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asking {
+    /// An agent's users are asked as if they had never been.
+    Anew {
+        /// The agent.
+        agent: AgentId,
+    },
+    /// An inverse offer is out.
+    Asked(Box<InverseOffer>),
+    /// It was answered.
+    Answered {
+        /// The agent.
+        agent: AgentId,
+        /// By whom.
+        framework: FrameworkId,
+        /// How.
+        answer: Answer,
+        /// When.
+        at: Timestamp,
+    },
+    /// It is out no longer: answered, rescinded or dropped.
+    Over {
+        /// Who got it.
+        framework: FrameworkId,
+        /// Its id.
+        offer: OfferId,
+    },
 }
 
 /// An inverse offer that is out.
@@ -47,6 +75,7 @@ impl Kernel {
     pub(super) fn ask_anew(&mut self, now: Now, id: &AgentId, out: &mut Effects) {
         self.rescind_inverse(id, out);
         self.inverse.silence.retain(|(agent, _), _| agent != id);
+        out.view.push(View::InverseOffer(Asking::Anew { agent: id.clone() }));
         self.ask_to_leave(now, id, out);
     }
 
@@ -78,8 +107,8 @@ impl Kernel {
                 unavailability: unavailability.clone(),
                 ..InverseOffer::default()
             };
+            out.view.push(View::InverseOffer(Asking::Asked(Box::new(offer.clone()))));
             out.sends.push(Send::scheduler(stream, Event::inverse_offers(vec![offer])));
-            out.view.push(View::InverseOffer { agent: id.clone(), framework, answer: Answer::None, at: now.wall });
         }
     }
 
@@ -101,18 +130,19 @@ impl Kernel {
             let Some(asked) = theirs.then(|| self.inverse.asked.remove(&number)).flatten() else { continue };
             self.inverse.silence.insert((asked.agent.clone(), framework.clone()), until);
             self.timers.set(until, Timer::AskToLeave(asked.agent.clone()));
-            out.view.push(View::InverseOffer {
-                agent: asked.agent,
-                framework: framework.clone(),
-                answer,
-                at: now.wall,
-            });
+            let framework = framework.clone();
+            out.view.push(View::InverseOffer(Asking::Over { framework: framework.clone(), offer: id.clone() }));
+            out.view.push(View::InverseOffer(Asking::Answered { agent: asked.agent, framework, answer, at: now.wall }));
         }
     }
 
     /// The scheduler is another one, or gone: what it was asked is void.
-    pub(super) fn drop_inverse(&mut self, framework: &FrameworkId) {
-        self.inverse.asked.retain(|_, asked| asked.framework != *framework);
+    pub(super) fn drop_inverse(&mut self, framework: &FrameworkId, out: &mut Effects) {
+        for number in self.asked(|asked| asked.framework == *framework) {
+            self.inverse.asked.remove(&number);
+            let offer = self.inverse_id(number);
+            out.view.push(View::InverseOffer(Asking::Over { framework: framework.clone(), offer }));
+        }
         self.inverse.silence.retain(|(_, asked), _| asked != framework);
     }
 
@@ -128,15 +158,18 @@ impl Kernel {
 
     /// Nobody is asked to leave the agent any more.
     pub(super) fn rescind_inverse(&mut self, agent: &AgentId, out: &mut Effects) {
-        let numbers: Vec<u64> =
-            self.inverse.asked.iter().filter(|(_, asked)| asked.agent == *agent).map(|(number, _)| *number).collect();
-        for number in numbers {
+        for number in self.asked(|asked| asked.agent == *agent) {
             let Some(asked) = self.inverse.asked.remove(&number) else { continue };
             let id = self.inverse_id(number);
             if let Some(stream) = self.frameworks.get(&asked.framework).and_then(|framework| framework.stream()) {
-                out.sends.push(Send::scheduler(stream.clone(), Event::rescind_inverse_offer(id)));
+                out.sends.push(Send::scheduler(stream.clone(), Event::rescind_inverse_offer(id.clone())));
             }
+            out.view.push(View::InverseOffer(Asking::Over { framework: asked.framework, offer: id }));
         }
+    }
+
+    fn asked(&self, which: impl Fn(&Asked) -> bool) -> Vec<u64> {
+        self.inverse.asked.iter().filter(|(_, asked)| which(asked)).map(|(number, _)| *number).collect()
     }
 
     fn inverse_id(&self, number: u64) -> OfferId {

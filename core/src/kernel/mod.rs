@@ -75,7 +75,7 @@ use uuid::Uuid;
 pub use config::{Config, RateLimit};
 pub use effects::{CloseReason, Effects, Refusal, Reply, Send, View};
 pub use input::{Input, LinkId, ReplyTo, StreamId};
-pub use inverse_offers::Answer;
+pub use inverse_offers::{Answer, Asking};
 pub(crate) use offers::agent_url;
 pub use order::Order;
 pub use quota::QuotaChange;

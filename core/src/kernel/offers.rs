@@ -61,7 +61,7 @@ impl Kernel {
     /// Ends the offers of a framework whose scheduler is gone.
     pub(super) fn deactivate_framework(&mut self, id: &FrameworkId, out: &mut Effects) {
         let key = self.framework_key(id);
-        self.drop_inverse(id);
+        self.drop_inverse(id, out);
         let dropped = self.allocator.deactivate_framework(key);
         self.drop_offers(dropped, out);
     }

@@ -216,7 +216,7 @@ impl Counters {
             | View::AgentConnected { .. }
             | View::AgentDisconnected { .. }
             | View::OfferConstraints { .. }
-            | View::InverseOffer { .. }
+            | View::InverseOffer(_)
             | View::OfferMade { .. }
             | View::OfferGone { .. } => {}
         }

@@ -65,6 +65,10 @@ fn needed(endpoint: Endpoint) -> Option<Action> {
         | Endpoint::MaintenanceStatus
         | Endpoint::MachineDown
         | Endpoint::MachineUp
+        | Endpoint::Reserve
+        | Endpoint::Unreserve
+        | Endpoint::CreateVolumes
+        | Endpoint::DestroyVolumes
         | Endpoint::Teardown
         | Endpoint::Redirect
         | Endpoint::MetricsSnapshot

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use attica_core_api::auth::Viewer;
+use attica_core_api::auth::{Principal, Viewer};
 use attica_core_api::http::read_body;
 use attica_core_api::operator::{
-    Command, QuotaRequest, RemoveQuota, Schedule, SetQuota, StartMaintenance, StopMaintenance, Teardown,
-    UpdateMaintenanceSchedule, UpdateWeights,
+    Command, CreateVolumes, DestroyVolumes, QuotaRequest, RemoveQuota, ReserveResources, Schedule, SetQuota,
+    StartMaintenance, StopMaintenance, Teardown, UnreserveResources, UpdateMaintenanceSchedule, UpdateWeights,
 };
-use attica_core_api::v1::{FrameworkId, MachineId, WeightInfo};
+use attica_core_api::v1::{AgentId, FrameworkId, MachineId, Resource, WeightInfo};
 use attica_core_api::{decode_json, encode_json};
 use axum::extract::Request;
 use axum::response::Response;
@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::answer::{Query, Rejection, empty, json};
-use super::operator::{ask, cluster_status, permit};
+use super::operator::{ask, begun, cluster_status, operations, permit};
 use super::table::Route;
 use crate::kernel::{Order, QuotaChange};
 use crate::master::leader::Leader;
@@ -132,6 +132,64 @@ pub(super) async fn machines_up(leader: &Arc<Leader>, request: Request) -> Respo
         ask(leader, Order::StopMaintenance { machines }).await
     };
     answer(up.await)
+}
+
+/// `POST /reserve` with the form `slaveId=…&resources=…`.
+pub(super) async fn reserve(leader: &Arc<Leader>, request: Request) -> Response {
+    operate(leader, request, "resources", |agent_id, resources, principal| {
+        let call = ReserveResources { agent_id, source: Vec::new(), resources };
+        (Command::ReserveResources(call.clone()), operations::reserve(call, principal))
+    })
+    .await
+}
+
+/// `POST /unreserve` with the form `slaveId=…&resources=…`.
+pub(super) async fn unreserve(leader: &Arc<Leader>, request: Request) -> Response {
+    operate(leader, request, "resources", |agent_id, resources, principal| {
+        let call = UnreserveResources { agent_id, resources };
+        (Command::UnreserveResources(call.clone()), operations::unreserve(call, principal))
+    })
+    .await
+}
+
+/// `POST /create-volumes` with the form `slaveId=…&volumes=…`.
+pub(super) async fn create_volumes(leader: &Arc<Leader>, request: Request) -> Response {
+    operate(leader, request, "volumes", |agent_id, volumes, principal| {
+        let call = CreateVolumes { agent_id, volumes };
+        (Command::CreateVolumes(call.clone()), operations::create(call, principal))
+    })
+    .await
+}
+
+/// `POST /destroy-volumes` with the form `slaveId=…&volumes=…`.
+pub(super) async fn destroy_volumes(leader: &Arc<Leader>, request: Request) -> Response {
+    operate(leader, request, "volumes", |agent_id, volumes, principal| {
+        let call = DestroyVolumes { agent_id, volumes };
+        (Command::DestroyVolumes(call.clone()), operations::destroy(call, principal))
+    })
+    .await
+}
+
+/// An operation on the resources that the form lists under `name`, as JSON; `of` says which.
+async fn operate(
+    leader: &Arc<Leader>,
+    request: Request,
+    name: &'static str,
+    of: impl FnOnce(AgentId, Vec<Resource>, Option<String>) -> (Command, Order),
+) -> Response {
+    let begun = async {
+        let viewer = Viewer::of(request.extensions());
+        let form = form(request).await?;
+        let agent = AgentId::new(member(&form, "slaveId")?);
+        let resources = serde_json::from_str(member(&form, name)?).map_err(|error| {
+            Rejection::bad(format!("Error in parsing '{name}' query parameter in the request body: {error}"))
+        })?;
+        let principal = viewer.principal().and_then(Principal::name).map(str::to_owned);
+        let (command, order) = of(agent, resources, principal);
+        permit::check(&viewer, leader, &command)?;
+        begun(leader, order).await
+    };
+    begun.await.unwrap_or_else(Rejection::into_response)
 }
 
 fn answer(done: Result<(), Rejection>) -> Response {

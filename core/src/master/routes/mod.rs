@@ -123,6 +123,10 @@ async fn answer_myself(master: &Master, standing: &Standing, route: &Route, quer
         | Endpoint::MaintenanceStatus
         | Endpoint::MachineDown
         | Endpoint::MachineUp
+        | Endpoint::Reserve
+        | Endpoint::Unreserve
+        | Endpoint::CreateVolumes
+        | Endpoint::DestroyVolumes
         | Endpoint::Teardown
         | Endpoint::Redirect => unreachable!("{} is the leader's", route.pattern()),
     }
@@ -146,6 +150,10 @@ async fn lead(master: &Master, leader: Arc<Leader>, route: &Route, request: Requ
         Endpoint::MaintenanceStatus => legacy::maintenance_status(&leader, &request),
         Endpoint::MachineDown => legacy::machines_down(&leader, request).await,
         Endpoint::MachineUp => legacy::machines_up(&leader, request).await,
+        Endpoint::Reserve => legacy::reserve(&leader, request).await,
+        Endpoint::Unreserve => legacy::unreserve(&leader, request).await,
+        Endpoint::CreateVolumes => legacy::create_volumes(&leader, request).await,
+        Endpoint::DestroyVolumes => legacy::destroy_volumes(&leader, request).await,
         Endpoint::Teardown => legacy::teardown(&leader, request).await,
         Endpoint::Redirect => redirect(&master.identity.advertise.to_string(), ""),
         Endpoint::Health

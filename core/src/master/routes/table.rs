@@ -55,6 +55,14 @@ pub(in crate::master) enum Endpoint {
     MachineDown,
     /// Machines are back.
     MachineUp,
+    /// Make reservations.
+    Reserve,
+    /// Undo them.
+    Unreserve,
+    /// Make volumes.
+    CreateVolumes,
+    /// Undo them.
+    DestroyVolumes,
     /// Remove a framework.
     Teardown,
     /// What this master was started with.
@@ -146,6 +154,10 @@ pub(in crate::master) const ROUTES: &[Route] = {
         row(&["maintenance", "status"], GET, Leader, ReadOnly, Endpoint::MaintenanceStatus),
         row(&["machine", "down"], POST, Leader, ReadWrite, Endpoint::MachineDown),
         row(&["machine", "up"], POST, Leader, ReadWrite, Endpoint::MachineUp),
+        row(&["reserve"], POST, Leader, ReadWrite, Endpoint::Reserve),
+        row(&["unreserve"], POST, Leader, ReadWrite, Endpoint::Unreserve),
+        row(&["create-volumes"], POST, Leader, ReadWrite, Endpoint::CreateVolumes),
+        row(&["destroy-volumes"], POST, Leader, ReadWrite, Endpoint::DestroyVolumes),
         row(&["teardown"], POST, Leader, ReadWrite, Endpoint::Teardown),
         row(&["redirect"], ANY, Leader, Nothing, Endpoint::Redirect),
         row(&["flags"], ANY, Every, ReadOnly, Endpoint::Flags),

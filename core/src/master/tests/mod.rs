@@ -5,6 +5,7 @@ mod idle;
 mod lists;
 mod metrics;
 mod operator;
+mod orders;
 mod recordings;
 mod security;
 mod session;

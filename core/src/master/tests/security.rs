@@ -113,6 +113,10 @@ const REALMS: &[(&str, Option<&str>)] = &[
     ("/files/read", Some("mesos-master-readonly")),
     ("/files/download", Some("mesos-master-readonly")),
     ("/files/debug", Some("mesos-master-readonly")),
+    ("/reserve", Some("mesos-master-readwrite")),
+    ("/unreserve", Some("mesos-master-readwrite")),
+    ("/create-volumes", Some("mesos-master-readwrite")),
+    ("/destroy-volumes", Some("mesos-master-readwrite")),
     ("/teardown", Some("mesos-master-readwrite")),
     ("/flags", Some("mesos-master-readonly")),
     ("/metrics/snapshot", Some("mesos-master-readonly")),
@@ -280,6 +284,26 @@ async fn a_framework_is_its_principal() {
     calls.revive(Vec::new()).await.unwrap();
     let response = send(&master, Method::POST, "/api/v1", Some(&ann), Some(&teardown)).await;
     assert_eq!(response.status(), StatusCode::OK);
+    master.stop().await;
+}
+
+#[tokio::test]
+async fn an_operators_name_is_on_what_he_reserves() {
+    let (cluster, files) = (Cluster::start().await, Files::new());
+    let master = guarded(&cluster, &files, &["--authenticate-http-readwrite"]).await;
+    let agent = master.agent("cpus:4;mem:1024").await;
+    let reserve = async |name: &str| {
+        let reservation = format!(r#"{{"type":"DYNAMIC","role":"ops","principal":"{name}"}}"#);
+        let cpus =
+            format!(r#"{{"name":"cpus","type":"SCALAR","scalar":{{"value":1}},"reservations":[{reservation}]}}"#);
+        let form = format!("slaveId={}&resources=[{cpus}]", agent.id);
+        let response = send(&master, Method::POST, "/reserve", Some(&basic("ann", "a-hush")), Some(&form)).await;
+        (response.status(), client().text(response, 1 << 20).await)
+    };
+    let (status, text) = reserve("bob").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(text.contains("by principal 'ann', but there is a resource in the request with principal 'bob'"), "{text}");
+    assert_eq!(reserve("ann").await, (StatusCode::ACCEPTED, String::new()));
     master.stop().await;
 }
 

@@ -292,8 +292,15 @@ impl Serialize for Rendered<'_> {
 }
 
 /// What agents of ours can do, in Mesos's terms.
-const CAPABILITIES: [AgentCapabilityType; 3] =
-    [AgentCapabilityType::MultiRole, AgentCapabilityType::HierarchicalRole, AgentCapabilityType::AgentDraining];
+const CAPABILITIES: [AgentCapabilityType; 7] = [
+    AgentCapabilityType::MultiRole,
+    AgentCapabilityType::HierarchicalRole,
+    AgentCapabilityType::ReservationRefinement,
+    AgentCapabilityType::ResizeVolume,
+    AgentCapabilityType::AgentOperationFeedback,
+    AgentCapabilityType::AgentDraining,
+    AgentCapabilityType::TaskResourceLimits,
+];
 
 /// The reserved part of a total, by role.
 struct Reserved(BTreeMap<Role, Resources>);

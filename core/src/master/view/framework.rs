@@ -7,8 +7,8 @@ use attica_allocator::{Resources, Role};
 use attica_core_api::resources::{ReservationFormat, to_wire};
 use attica_core_api::scheduler::OfferConstraints;
 use attica_core_api::v1::{
-    AgentId, AllocationInfo, ExecutorId, ExecutorInfo, FrameworkCapabilityType, FrameworkId, FrameworkInfo, Label,
-    Offer, OfferId, TimeInfo,
+    AgentId, AllocationInfo, ExecutorId, ExecutorInfo, FrameworkCapabilityType, FrameworkId, FrameworkInfo,
+    InverseOffer, Label, Offer, OfferId, TimeInfo,
 };
 use attica_core_api::{Timestamp, operator};
 use serde::Serialize;
@@ -31,6 +31,8 @@ pub(super) struct FrameworkView {
     /// By the role that the resources are allocated to.
     used_by_role: BTreeMap<Role, Resources>,
     offers: BTreeMap<OfferId, OfferView>,
+    /// What it is asked to leave.
+    pub(super) inverse_offers: BTreeMap<OfferId, InverseOffer>,
     /// Rendered.
     executors: BTreeMap<(AgentId, ExecutorId), Arc<str>>,
     /// The roles for which it wants no offers now.
@@ -183,6 +185,7 @@ impl FrameworkView {
             used: Resources::new(),
             used_by_role: BTreeMap::new(),
             offers: BTreeMap::new(),
+            inverse_offers: BTreeMap::new(),
             executors: BTreeMap::new(),
             suppressed: BTreeSet::new(),
             counts: TaskCounts::default(),
@@ -293,7 +296,7 @@ impl FrameworkView {
             reregistered_time: Some(self.reregistered_at.time_info()),
             unregistered_time: self.unregistered_at.map(Timestamp::time_info),
             offers: offers.collect(),
-            inverse_offers: Vec::new(),
+            inverse_offers: self.inverse_offers.values().cloned().collect(),
             allocated_resources: messages(self.used_by_role.iter()),
             offered_resources: messages(self.offers.values().map(|offer| (&offer.role, &offer.resources))),
             offer_constraints: Some(self.constraints.clone()),

@@ -13,6 +13,7 @@ mod document;
 mod executor;
 mod figures;
 mod framework;
+mod inverse_offers;
 mod news;
 mod operations;
 mod operator;
@@ -31,7 +32,7 @@ use attica_allocator::Role;
 use attica_core_api::Timestamp;
 use attica_core_api::auth::Viewer;
 use attica_core_api::http::MediaType;
-use attica_core_api::operator::QuotaConfig;
+use attica_core_api::operator::{InverseOfferStatus, QuotaConfig};
 use attica_core_api::v1::{
     AgentId, AgentInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, OfferId, Operation, TaskId, TaskInfo,
     TaskState, TaskStatus,
@@ -80,6 +81,8 @@ struct Model {
     quotas: BTreeMap<String, QuotaConfig>,
     weights: BTreeMap<String, f64>,
     operations: BTreeMap<uuid::Uuid, Operation>,
+    /// What frameworks answered when they were asked to leave an agent.
+    inverse_answers: BTreeMap<(AgentId, FrameworkId), InverseOfferStatus>,
 }
 
 /// How many tasks are in each state now, and how many have reached each final state since this leader started.
@@ -310,6 +313,7 @@ impl Model {
             }
             Fact::AgentForgotten { agent } => {
                 self.agents.remove(agent);
+                self.inverse_answers.retain(|(about, _), _| about != agent);
             }
             Fact::AgentServiceChanged { agent, service } => {
                 if let Some(agent) = self.agents.get_mut(agent) {
@@ -385,8 +389,7 @@ impl Model {
                     framework.constrain(constraints);
                 }
             }
-            // Shown with the status of a maintenance, which is not built.
-            View::InverseOffer { .. } => {}
+            View::InverseOffer(asking) => self.ask(asking),
             // Only counted.
             View::AgentSilent { .. } | View::AgentHeard { .. } => {}
             View::AgentConnected { agent: id } => {
@@ -547,6 +550,7 @@ impl Model {
 
     fn forget_framework(&mut self, id: &FrameworkId) {
         let Some(framework) = self.frameworks.remove(id) else { return };
+        self.inverse_answers.retain(|(_, answered), _| answered != id);
         for key in framework.task_keys() {
             if let Some(task) = self.tasks.remove(&key) {
                 self.counts.remove(task.state());

@@ -3,7 +3,7 @@
 //! What only reads is answered from the read model ([`reads`]); what changes something is an [`Order`] for the kernel.
 
 mod lists;
-mod operations;
+pub(super) mod operations;
 pub(super) mod permit;
 mod reads;
 
@@ -129,7 +129,7 @@ fn set_logging_level(logging: &Arc<Logging>, set: &SetLoggingLevel) -> Result<Re
 }
 
 /// 202 for an order of which an agent still has to do its part.
-async fn begun(leader: &Arc<Leader>, order: Order) -> Result<Response, Rejection> {
+pub(super) async fn begun(leader: &Arc<Leader>, order: Order) -> Result<Response, Rejection> {
     ask(leader, order).await?;
     Ok(empty(StatusCode::ACCEPTED))
 }

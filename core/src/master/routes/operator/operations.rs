@@ -12,33 +12,36 @@ use attica_core_api::v1::{
 use super::Rejection;
 use crate::kernel::Order;
 
-pub(super) fn reserve(call: ReserveResources, principal: Option<String>) -> Order {
+pub(in crate::master::routes) fn reserve(call: ReserveResources, principal: Option<String>) -> Order {
     let reserve = Some(ReserveOperation { source: call.source, resources: call.resources });
     order(principal, call.agent_id, OfferOperation { reserve, ..of(OfferOperationType::Reserve) })
 }
 
-pub(super) fn unreserve(call: UnreserveResources, principal: Option<String>) -> Order {
+pub(in crate::master::routes) fn unreserve(call: UnreserveResources, principal: Option<String>) -> Order {
     let unreserve = Some(UnreserveOperation { resources: call.resources });
     order(principal, call.agent_id, OfferOperation { unreserve, ..of(OfferOperationType::Unreserve) })
 }
 
-pub(super) fn create(call: CreateVolumes, principal: Option<String>) -> Order {
+pub(in crate::master::routes) fn create(call: CreateVolumes, principal: Option<String>) -> Order {
     let create = Some(CreateOperation { volumes: call.volumes });
     order(principal, call.agent_id, OfferOperation { create, ..of(OfferOperationType::Create) })
 }
 
-pub(super) fn destroy(call: DestroyVolumes, principal: Option<String>) -> Order {
+pub(in crate::master::routes) fn destroy(call: DestroyVolumes, principal: Option<String>) -> Order {
     let destroy = Some(DestroyOperation { volumes: call.volumes });
     order(principal, call.agent_id, OfferOperation { destroy, ..of(OfferOperationType::Destroy) })
 }
 
-pub(super) fn grow(call: Box<GrowVolume>, principal: Option<String>) -> Result<Order, Rejection> {
+pub(in crate::master::routes) fn grow(call: Box<GrowVolume>, principal: Option<String>) -> Result<Order, Rejection> {
     let grow = GrowVolumeOperation { volume: call.volume, addition: call.addition };
     let operation = OfferOperation { grow_volume: Some(Box::new(grow)), ..of(OfferOperationType::GrowVolume) };
     Ok(order(principal, present(call.agent_id)?, operation))
 }
 
-pub(super) fn shrink(call: Box<ShrinkVolume>, principal: Option<String>) -> Result<Order, Rejection> {
+pub(in crate::master::routes) fn shrink(
+    call: Box<ShrinkVolume>,
+    principal: Option<String>,
+) -> Result<Order, Rejection> {
     let shrink = ShrinkVolumeOperation { volume: call.volume, subtract: call.subtract };
     let operation = OfferOperation { shrink_volume: Some(Box::new(shrink)), ..of(OfferOperationType::ShrinkVolume) };
     Ok(order(principal, present(call.agent_id)?, operation))

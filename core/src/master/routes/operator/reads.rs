@@ -86,12 +86,15 @@ pub(super) fn maintenance_status(leader: &Leader) -> Answer {
 /// Where the machines of the schedule stand.
 pub(in crate::master::routes) fn cluster_status(leader: &Leader) -> ClusterStatus {
     let Maintenance { schedule, down } = leader.model.maintenance();
+    let answers = leader.model.inverse_answers();
     let planned = schedule.windows.into_iter().flat_map(|window| window.machine_ids);
-    let draining = planned.filter(|machine| !down.contains(machine));
-    ClusterStatus {
-        draining_machines: draining.map(|id| DrainingMachine { id, statuses: Vec::new() }).collect(),
-        down_machines: down,
-    }
+    let draining = planned.filter(|machine| !down.contains(machine)).map(|id| {
+        // An agent goes by its machine's host name or address.
+        let names = [&id.hostname, &id.ip].map(|name| name.as_deref().unwrap_or_default().to_ascii_lowercase());
+        let statuses = names.iter().filter_map(|name| answers.get(name)).flatten().cloned().collect();
+        DrainingMachine { id, statuses }
+    });
+    ClusterStatus { draining_machines: draining.collect(), down_machines: down }
 }
 
 /// An answer of this type, its member still to be filled in.
