@@ -35,6 +35,15 @@ pub(super) struct Machines {
     down_names: BTreeSet<String>,
 }
 
+/// Where a machine of the schedule stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum MachineMode {
+    /// It is to go down, and still in use.
+    Draining,
+    /// It is not used.
+    Down,
+}
+
 impl Machines {
     /// What follows from the durable part.
     pub fn of(durable: Maintenance) -> Self {
@@ -54,6 +63,14 @@ impl Machines {
     /// When an agent's machine is not to be used.
     pub fn unavailability(&self, agent: &AgentInfo) -> Option<&Unavailability> {
         if self.unavailable.is_empty() { None } else { self.unavailable.get(&agent.hostname.to_ascii_lowercase()) }
+    }
+
+    /// Where a machine of the schedule stands; `None` for one that is not in it.
+    fn mode(&self, machine: &MachineId) -> Option<MachineMode> {
+        let key = key(machine);
+        let is_down = self.down.contains(&key);
+        let mode = if is_down { MachineMode::Down } else { MachineMode::Draining };
+        self.planned.contains(&key).then_some(mode)
     }
 
     /// Whether an agent's machine is down.
@@ -77,16 +94,7 @@ impl Kernel {
         machines: &[MachineId],
         out: &mut Effects,
     ) -> Result<(), Refusal> {
-        check_machines(machines).map_err(Refusal::Invalid)?;
-        for machine in machines {
-            let key = key(machine);
-            if !self.machines.planned.contains(&key) {
-                return Err(refused(machine, "is not part of a maintenance schedule"));
-            }
-            if self.machines.down.contains(&key) {
-                return Err(refused(machine, "is not in DRAINING mode and cannot be brought down"));
-            }
-        }
+        self.check_modes(machines, MachineMode::Draining)?;
         let mut maintenance = self.machines.durable.clone();
         maintenance.down.extend(machines.iter().cloned());
         self.maintain(now, maintenance, out);
@@ -113,16 +121,7 @@ impl Kernel {
         machines: &[MachineId],
         out: &mut Effects,
     ) -> Result<(), Refusal> {
-        check_machines(machines).map_err(Refusal::Invalid)?;
-        for machine in machines {
-            let key = key(machine);
-            if !self.machines.planned.contains(&key) {
-                return Err(refused(machine, "is not part of a maintenance schedule"));
-            }
-            if !self.machines.down.contains(&key) {
-                return Err(refused(machine, "is not in DOWN mode and cannot be brought up"));
-            }
-        }
+        self.check_modes(machines, MachineMode::Down)?;
         let up: BTreeSet<MachineKey> = machines.iter().map(key).collect();
         let stays = |id: &MachineId| !up.contains(&key(id));
         let mut maintenance = self.machines.durable.clone();
@@ -130,6 +129,26 @@ impl Kernel {
         maintenance.schedule.windows.iter_mut().for_each(|window| window.machine_ids.retain(stays));
         maintenance.schedule.windows.retain(|window| !window.machine_ids.is_empty());
         self.maintain(now, maintenance, out);
+        Ok(())
+    }
+
+    /// Whether machines are in the schedule, each once, and in the mode that they are to leave.
+    fn check_modes(&self, machines: &[MachineId], expected: MachineMode) -> Result<(), Refusal> {
+        check_machines(machines).map_err(Refusal::Invalid)?;
+        for machine in machines {
+            let Some(mode) = self.machines.mode(machine) else {
+                return Err(refused(machine, "is not part of a maintenance schedule"));
+            };
+            if mode != expected {
+                return Err(refused(
+                    machine,
+                    match expected {
+                        MachineMode::Draining => "is not in DRAINING mode and cannot be brought down",
+                        MachineMode::Down => "is not in DOWN mode and cannot be brought up",
+                    },
+                ));
+            }
+        }
         Ok(())
     }
 

@@ -40,6 +40,7 @@ pub mod executor;
 mod masters;
 mod reconciler;
 mod records;
+mod signals;
 mod subscription;
 #[cfg(test)]
 mod tests;

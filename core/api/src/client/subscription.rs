@@ -5,12 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 
 use super::calls::{MAX_TEXT_BYTES, PATH, Subscription, encode};
 use super::masters::{self, Masters, Pause};
 use super::records::{Records, StreamError};
-use super::{Calls, Config, STREAM_ID_HEADER};
+use super::{Calls, Config, STREAM_ID_HEADER, signals};
 use crate::http::{Client, ClientError, Protocol, ResponseBody};
 use crate::scheduler::{Call, CallType, Event, EventType, Subscribe, Subscribed};
 use crate::v1::{FrameworkId, MasterInfo};
@@ -74,24 +73,8 @@ pub enum Disconnection {
     Protocol(&'static str),
 }
 
-/// The signals of one framework, in order. Dropping it ends the subscription.
-pub struct Signals {
-    queue: mpsc::Receiver<Signal>,
-    task: JoinHandle<()>,
-}
-
-impl Signals {
-    /// The next signal; `None` after [`Signal::Refused`].
-    pub async fn next(&mut self) -> Option<Signal> {
-        self.queue.recv().await
-    }
-}
-
-impl Drop for Signals {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
+/// The signals of one framework, in order; [`Signal::Refused`] is the last. Dropping it ends the subscription.
+pub type Signals = signals::Signals<Signal>;
 
 pub(super) fn start(config: Config) -> (Calls, Signals) {
     let (current, seen) = watch::channel(None);
@@ -110,7 +93,7 @@ pub(super) fn start(config: Config) -> (Calls, Signals) {
         signals,
     };
     let task = tokio::spawn(subscriber.run());
-    (calls, Signals { queue, task })
+    (calls, Signals::new(queue, task))
 }
 
 struct Subscriber {

@@ -48,7 +48,21 @@ impl FrameworkCounters {
                 }
             }
             Command::Decline(decline) => framework.offers_declined += decline.offer_ids.len() as u64,
-            _ => {}
+            Command::Subscribe(_)
+            | Command::Teardown
+            | Command::AcceptInverseOffers(_)
+            | Command::DeclineInverseOffers(_)
+            | Command::Revive { .. }
+            | Command::Suppress { .. }
+            | Command::Kill(_)
+            | Command::Shutdown(_)
+            | Command::Acknowledge(_)
+            | Command::AcknowledgeOperationStatus(_)
+            | Command::Reconcile(_)
+            | Command::ReconcileOperations(_)
+            | Command::Message(_)
+            | Command::Request(_)
+            | Command::UpdateFramework(_) => {}
         }
     }
 

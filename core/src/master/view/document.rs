@@ -1,18 +1,14 @@
 //! A JSON document put together from fragments, and sent piece by piece.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::vec;
 
-use bytes::{Bytes, BytesMut};
-use http_body::{Body, Frame, SizeHint};
+use bytes::BytesMut;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// How much of a document is copied at a time.
-const PIECE_BYTES: usize = 64 << 10;
+use super::body::{self, PiecesBody};
 
-enum Piece {
+/// A part of the text.
+pub(in crate::master) enum Piece {
     Punctuation(&'static str),
     Text(Arc<str>),
 }
@@ -23,6 +19,12 @@ impl Piece {
             Piece::Punctuation(text) => text,
             Piece::Text(text) => text,
         }
+    }
+}
+
+impl body::Piece for Piece {
+    fn write(&self, out: &mut BytesMut) {
+        out.extend_from_slice(self.as_str().as_bytes());
     }
 }
 
@@ -100,7 +102,7 @@ impl Document {
     }
 
     /// The whole document as a body of known length; as the argument of a call when a function is named (JSONP).
-    pub(in crate::master) fn finish(mut self, function: Option<&str>) -> DocumentBody {
+    pub(in crate::master) fn finish(mut self, function: Option<&str>) -> PiecesBody<Piece> {
         while !self.open.is_empty() {
             self.close();
         }
@@ -110,8 +112,7 @@ impl Document {
             self.pieces.insert(0, Piece::Text(call.into()));
             self.push(Piece::Punctuation(")"));
         }
-        let breath = Breath::default();
-        DocumentBody { left_bytes: self.len_bytes, pieces: self.pieces.into_iter(), breath, _permit: self.permit }
+        PiecesBody::new(self.pieces, Some(self.len_bytes), self.permit)
     }
 
     fn bracket(&mut self, bracket: Bracket) {
@@ -133,62 +134,5 @@ impl Document {
     fn push(&mut self, piece: Piece) {
         self.len_bytes += piece.as_str().len();
         self.pieces.push(piece);
-    }
-}
-
-/// The bytes of a [`Document`].
-pub(in crate::master) struct DocumentBody {
-    left_bytes: usize,
-    pieces: vec::IntoIter<Piece>,
-    breath: Breath,
-    _permit: Option<OwnedSemaphorePermit>,
-}
-
-/// A pause between any two pieces of a body, in which others get their turn: a reader that takes all it can get would otherwise hold the
-/// thread for as long as its socket takes more.
-#[derive(Debug, Default)]
-pub(super) struct Breath {
-    due: bool,
-}
-
-impl Breath {
-    /// Whether others come first now.
-    pub(super) fn is_due(&mut self, context: &Context<'_>) -> bool {
-        self.due = !self.due;
-        if !self.due {
-            context.waker().wake_by_ref();
-        }
-        !self.due
-    }
-}
-
-impl Body for DocumentBody {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if self.breath.is_due(context) {
-            return Poll::Pending;
-        }
-        let mut buffer = BytesMut::with_capacity(self.left_bytes.min(PIECE_BYTES + PIECE_BYTES / 4));
-        while buffer.len() < PIECE_BYTES {
-            match self.pieces.next() {
-                Some(piece) => buffer.extend_from_slice(piece.as_str().as_bytes()),
-                None => break,
-            }
-        }
-        self.left_bytes -= buffer.len();
-        Poll::Ready((!buffer.is_empty()).then(|| Ok(Frame::data(buffer.freeze()))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.left_bytes == 0
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left_bytes as u64)
     }
 }

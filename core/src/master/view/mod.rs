@@ -8,6 +8,7 @@
 //! Nothing here is durable: a new leader builds it from the snapshot that its kernel starts from.
 
 mod agent;
+mod body;
 mod concealment;
 mod document;
 mod executor;

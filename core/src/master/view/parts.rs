@@ -3,22 +3,15 @@
 //! Protobuf is bytes copied. JSON is made while it is sent, one message at a time, so that a list of all tasks of a large cluster is
 //! never in memory twice.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::vec;
-
 use attica_core_api::http::MediaType;
 use attica_core_api::message::Message;
 use attica_core_api::{decode_proto, encode_json, encode_proto};
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
+use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::document::Breath;
+use super::body::{self, PiecesBody};
 
-/// How much is written at a time.
-const PIECE_BYTES: usize = 64 << 10;
 /// A document of fewer messages is written at once, so that its length is known.
 const FEW: usize = 256;
 
@@ -54,7 +47,8 @@ pub(in crate::master) struct Parts {
     fragments: usize,
 }
 
-enum Piece {
+/// A part of a document, as it is kept.
+pub(in crate::master) enum Piece {
     Bytes(Bytes),
     Json(Fragment),
 }
@@ -102,28 +96,21 @@ impl Parts {
     }
 
     /// All of it at once.
-    pub(in crate::master) fn bytes(self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for piece in &self.pieces {
-            piece.write(&mut bytes);
-        }
-        bytes
+    pub(in crate::master) fn bytes(self) -> Bytes {
+        let mut bytes = BytesMut::new();
+        self.pieces.iter().for_each(|piece| body::Piece::write(piece, &mut bytes));
+        bytes.freeze()
     }
 
     /// The body of a response; `permit` is held until the last byte is on its way.
-    pub(in crate::master) fn body(self, permit: OwnedSemaphorePermit) -> PartsBody {
+    pub(in crate::master) fn body(self, permit: OwnedSemaphorePermit) -> PiecesBody<Piece> {
         let is_json = self.pieces.iter().any(|piece| matches!(piece, Piece::Json(_)));
-        if is_json && self.fragments <= FEW {
-            let bytes = Bytes::from(self.bytes());
-            return PartsBody {
-                left_bytes: Some(bytes.len()),
-                pieces: vec![Piece::Bytes(bytes)].into_iter(),
-                breath: Breath::default(),
-                _permit: permit,
-            };
-        }
-        let length = self.pieces.iter().map(Piece::len).sum();
-        PartsBody { left_bytes: length, pieces: self.pieces.into_iter(), breath: Breath::default(), _permit: permit }
+        let pieces = match is_json && self.fragments <= FEW {
+            true => vec![Piece::Bytes(self.bytes())],
+            false => self.pieces,
+        };
+        let length = pieces.iter().map(Piece::len).sum();
+        PiecesBody::new(pieces, length, Some(permit))
     }
 
     fn text(&mut self, text: String) {
@@ -225,52 +212,14 @@ impl Piece {
             Piece::Json(_) => None,
         }
     }
+}
 
-    fn write(&self, out: &mut Vec<u8>) {
+impl body::Piece for Piece {
+    fn write(&self, out: &mut BytesMut) {
         match self {
             Piece::Bytes(bytes) => out.extend_from_slice(bytes),
-            Piece::Json(fragment) => out.extend((fragment.json)(&fragment.proto)),
+            Piece::Json(fragment) => out.extend_from_slice(&(fragment.json)(&fragment.proto)),
         }
-    }
-}
-
-/// The bytes of a document.
-pub(in crate::master) struct PartsBody {
-    /// When it is known.
-    left_bytes: Option<usize>,
-    pieces: vec::IntoIter<Piece>,
-    breath: Breath,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Body for PartsBody {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if self.breath.is_due(context) {
-            return Poll::Pending;
-        }
-        let mut buffer = Vec::new();
-        while buffer.len() < PIECE_BYTES {
-            match self.pieces.next() {
-                Some(piece) => piece.write(&mut buffer),
-                None => break,
-            }
-        }
-        self.left_bytes = self.left_bytes.map(|left| left.saturating_sub(buffer.len()));
-        Poll::Ready((!buffer.is_empty()).then(|| Ok(Frame::data(buffer.into()))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.left_bytes == Some(0)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.left_bytes.map_or_else(SizeHint::default, |left| SizeHint::with_exact(left as u64))
     }
 }
 

@@ -5,11 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::super::calls::MAX_TEXT_BYTES;
-use super::super::{Backoff, Records};
+use super::super::{Backoff, Records, signals};
 use super::{Environment, Executor};
 use crate::encode_proto;
 use crate::executor::{Call, Event, EventType, Subscribed};
@@ -51,30 +50,14 @@ pub enum Signal {
     },
 }
 
-/// The signals of one executor, in order. Dropping it ends the subscription.
-pub struct Signals {
-    queue: mpsc::Receiver<Signal>,
-    task: JoinHandle<()>,
-}
-
-impl Signals {
-    /// The next signal; `None` after [`Signal::Shutdown`].
-    pub async fn next(&mut self) -> Option<Signal> {
-        self.queue.recv().await
-    }
-}
-
-impl Drop for Signals {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
+/// The signals of one executor, in order; [`Signal::Shutdown`] is the last. Dropping it ends the subscription.
+pub type Signals = signals::Signals<Signal>;
 
 pub(super) fn start(environment: Environment, executor: Executor, outgoing: mpsc::UnboundedReceiver<Call>) -> Signals {
     let (signals, queue) = mpsc::channel(QUEUE_SIGNALS);
     let client = Client::new(Protocol::Http1, TIMEOUT);
     let session = Session { environment, executor, outgoing, signals, client };
-    Signals { queue, task: tokio::spawn(session.run()) }
+    Signals::new(queue, tokio::spawn(session.run()))
 }
 
 struct Session {
