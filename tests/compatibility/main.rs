@@ -6,6 +6,7 @@
 mod harness;
 
 mod definitions;
+mod frameworks;
 mod marathon;
 mod programs;
 mod schedulers;

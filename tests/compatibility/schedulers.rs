@@ -1,14 +1,11 @@
 //! Public v1 scheduler libraries, from their package registries, against a running cluster.
 
-use std::path::Path;
 use std::process::Command;
 
 use crate::harness::Cluster;
-use crate::programs::{SOURCES, python_with, run};
+use crate::programs::{SOURCES, go_program, python_with, run};
 
 const TASKS: &str = "100";
-/// Where Debian's packages put Go sources.
-const DEBIAN_GOPATH: &str = "/usr/share/gocode";
 
 #[test]
 fn pymesos_and_the_go_client_run_a_hundred_tasks_each() {
@@ -20,7 +17,7 @@ fn pymesos_and_the_go_client_run_a_hundred_tasks_each() {
     let script = format!("{SOURCES}/pymesos_scheduler.py");
     assert_eq!(run(Command::new(python).args([&script, &master, TASKS])), "100 tasks finished\n", "pymesos, JSON");
 
-    let program = go_scheduler(tools.path());
+    let program = go_program(tools.path(), "scheduler");
     assert_eq!(run(Command::new(program).args([&master, TASKS])), "100 tasks finished\n", "mesos-go, protobuf");
     cluster.stop_up();
 }
@@ -34,18 +31,4 @@ fn pymesos_finds_the_leader_through_zookeeper() {
     let script = format!("{SOURCES}/pymesos_scheduler.py");
     assert_eq!(run(Command::new(python).args([&script, &zookeeper, "10"])), "10 tasks finished\n");
     cluster.stop_up();
-}
-
-fn go_scheduler(tools: &Path) -> String {
-    let program = tools.join("scheduler");
-    let gopath = format!("{}:{DEBIAN_GOPATH}", tools.join("go").display());
-    let build = ["build", "-o"];
-    run(Command::new("go")
-        .args(build)
-        .arg(&program)
-        .arg(format!("{SOURCES}/scheduler.go"))
-        .env("GO111MODULE", "off")
-        .env("GOPATH", gopath)
-        .env("GOCACHE", tools.join("go-cache")));
-    program.to_string_lossy().into_owned()
 }
