@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use attica_core_api::auth::Realm;
 use attica_core_api::client::Detection;
 use attica_core_api::http::TlsArgs;
-use attica_core_api::http::guard::{Guard, GuardError, GuardFiles};
+use attica_core_api::http::guard::{AclsSource, Guard, GuardError, GuardFiles};
 use attica_core_api::http::tls::Tls;
 
 /// Runs tasks on this machine for a master.
@@ -77,6 +77,9 @@ pub struct Args {
     /// The key, of at least 32 bytes, that bearer tokens are signed with (HS256); the name is in the claim `sub`
     #[arg(long, env = "MESOS_JWT_SECRET_KEY", value_name = "FILE")]
     pub jwt_secret_key: Option<PathBuf>,
+    /// Who may see and read what, in Mesos's JSON: as it is, or in a file; read again when it changes
+    #[arg(long, env = "MESOS_ACLS", value_name = "JSON|FILE")]
+    pub acls: Option<AclsSource>,
     /// Whether who looks at this agent has to prove a name
     #[arg(long, env = "MESOS_AUTHENTICATE_HTTP_READONLY", value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub authenticate_http_readonly: bool,
@@ -97,7 +100,7 @@ impl Args {
         let files = GuardFiles {
             credentials: self.http_credentials.clone(),
             token_key: self.jwt_secret_key.clone(),
-            acls: None,
+            acls: self.acls.clone(),
         };
         let realms = self.authenticate_http_readonly.then_some(Realm::AgentReadonly);
         Guard::start(files, realms, tls.client_certificates())

@@ -74,10 +74,7 @@ impl Secured<'_> {
 
     pub fn master(&self, program: Program) -> Program {
         let program = path(self.tls(program), "--credentials", &self.args.credentials);
-        let program = match &self.args.acls {
-            Some(acls) => program.arg("--acls", acls),
-            None => program,
-        };
+        let program = self.acls(program);
         let realms = [
             "--authenticate-http-readonly",
             "--authenticate-http-readwrite",
@@ -89,7 +86,7 @@ impl Secured<'_> {
 
     pub fn agent(&self, program: Program) -> Program {
         let program = path(self.tls(program), "--credential", &self.args.credential);
-        let program = path(program, "--http-credentials", &self.args.credentials);
+        let program = self.acls(path(program, "--http-credentials", &self.args.credentials));
         self.required(program, &["--authenticate-http-readonly"])
     }
 
@@ -99,6 +96,13 @@ impl Secured<'_> {
 
     pub fn lb(&self, program: Program) -> Program {
         self.tls(program)
+    }
+
+    fn acls(&self, program: Program) -> Program {
+        match &self.args.acls {
+            Some(acls) => program.arg("--acls", acls),
+            None => program,
+        }
     }
 
     fn required(&self, program: Program, realms: &[&str]) -> Program {

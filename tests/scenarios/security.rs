@@ -82,6 +82,7 @@ fn acls(frameworks: &[&str]) -> String {
     json!({
         "register_frameworks": [{ "principals": { "values": frameworks }, "roles": { "type": "ANY" } }, nobody("roles")],
         "register_agents": [{ "principals": { "values": ["cluster"] }, "agents": { "type": "ANY" } }, nobody("agents")],
+        "access_sandboxes": [{ "principals": { "values": ["bob"] }, "users": { "type": "NONE" } }],
         "view_frameworks": [{ "principals": { "values": ["bob"] }, "users": { "type": "NONE" } }],
         "teardown_frameworks": [{ "principals": { "values": ["bob"] }, "framework_principals": { "type": "NONE" } }],
     })
@@ -179,15 +180,22 @@ async fn use_it(cluster: &Cluster, files: &Files) {
     }
 
     // The service layer is a framework like any other: it got in, and deploys.
-    let app = json!({ "id": "/web", "cmd": "echo served; sleep 1000", "instances": 2, "cpus": 0.01, "mem": 16 });
+    let app = json!({ "id": "/web", "cmd": "echo served; sleep 1000", "instances": 3, "cpus": 0.01, "mem": 16,
+        "constraints": [["hostname", "UNIQUE"]] });
     let (status, text) = nobody.send(Method::PUT, &paas, "/v2/apps//web", Some(&app)).await;
     assert_eq!(status, StatusCode::CREATED, "{text}");
-    eventually(async || nobody.json(&paas, "/v2/apps//web").await["app"]["tasksRunning"] == 2).await;
+    eventually(async || nobody.json(&paas, "/v2/apps//web").await["app"]["tasksRunning"] == 3).await;
     // It proves itself to agents as well.
     let tasks = nobody.json(&paas, "/v2/apps//web/tasks").await;
     let task = tasks["tasks"][0]["id"].as_str().expect("a task").to_owned();
     let log = format!("/v2/tasks/{task}/log?file=stdout&offset=0&length=100");
     eventually(async || nobody.get(&paas, &log).await.1.contains("served")).await;
+
+    let sandboxes = ann.json(&agent, "/files/debug").await;
+    let sandbox = sandboxes.as_object().and_then(|paths| paths.keys().next()).expect("a sandbox");
+    let file = format!("/files/read?path={sandbox}/stdout&offset=0&length=100");
+    assert_eq!(ann.get(&agent, &file).await.0, StatusCode::OK);
+    assert_eq!(bob.get(&agent, &file).await.0, StatusCode::FORBIDDEN);
 
     // Others register if the rules let them; what they may not see is left out.
     let mut signals = framework(files, &master, "ann", "ann-hush");

@@ -1,15 +1,22 @@
 //! Who may look at an agent.
 
-use attica_core_api::auth::Realm;
+use attica_core_api::auth::{Action, Object, Realm};
 use attica_core_api::http::guard::Guard;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+/// The paths that rules about endpoints can name, of those that an agent has.
+const RULED: [&str; 4] = ["/containers", "/files/debug", "/metrics/snapshot", "/monitor/statistics"];
+
 /// Passes a request on, or asks who sends it.
 pub(super) async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
-    match guard.admit(realm(request.uri().path()), &request) {
+    let path = plain(request.uri().path());
+    match guard.admit(realm(path), &request) {
+        Ok(viewer) if RULED.contains(&path) && !viewer.may(Action::GetEndpoint, Object::Value(path)) => {
+            (StatusCode::FORBIDDEN, "403 Forbidden.").into_response()
+        }
         Ok(viewer) => {
             request.extensions_mut().insert(viewer);
             next.run(request).await
@@ -24,10 +31,9 @@ pub(super) async fn admit(State(guard): State<Guard>, mut request: Request, next
     }
 }
 
-/// The realm of a path. What is not named here is for readers, so that nothing is open because it was forgotten.
+/// The realm of a plain path. What is not named here is for readers, so that nothing is open because it was forgotten.
 fn realm(path: &str) -> Option<Realm> {
-    let path = path.strip_prefix("/slave(1)").unwrap_or(path);
-    match path.strip_suffix(".json").unwrap_or(path) {
+    match path {
         "/health" | "/version" => None,
         // Executors are known by the ids in their calls, as where Mesos does not authenticate them.
         "/api/v1/executor" => None,
@@ -35,9 +41,15 @@ fn realm(path: &str) -> Option<Realm> {
     }
 }
 
+/// A path without what may stand around it.
+fn plain(path: &str) -> &str {
+    let path = path.strip_prefix("/slave(1)").unwrap_or(path);
+    path.strip_suffix(".json").unwrap_or(path)
+}
+
 #[cfg(test)]
 mod tests {
-    use attica_core_api::http::guard::{ClientCertificates, GuardFiles};
+    use attica_core_api::http::guard::{AclsSource, ClientCertificates, GuardFiles};
     use axum::Router;
     use axum::body::Body;
     use axum::routing::get;
@@ -60,7 +72,28 @@ mod tests {
             ("/whatever/comes", Some(Realm::AgentReadonly)),
         ];
         for (path, expected) in cases {
-            assert_eq!(realm(path), expected, "{path}");
+            assert_eq!(realm(plain(path)), expected, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn some_paths_have_rules_of_their_own() {
+        let acls = r#"{"get_endpoints":[{"principals":{"type":"ANY"},"paths":{"values":["/metrics/snapshot"]}},
+            {"principals":{"type":"ANY"},"paths":{"type":"NONE"}}]}"#;
+        let files = GuardFiles { acls: Some(AclsSource::Inline(acls.to_owned())), ..GuardFiles::default() };
+        let guard = Guard::start(files, [], ClientCertificates::Ignored).unwrap();
+        let routes = Router::new().fallback(get(|| async { "there" }));
+        let routes = routes.layer(axum::middleware::from_fn_with_state(guard, admit));
+        let cases = [
+            ("/metrics/snapshot", StatusCode::OK),
+            ("/containers", StatusCode::FORBIDDEN),
+            ("/slave(1)/containers.json", StatusCode::FORBIDDEN),
+            ("/slave(1)/monitor/statistics", StatusCode::FORBIDDEN),
+            ("/state", StatusCode::OK),
+        ];
+        for (path, expected) in cases {
+            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+            assert_eq!(routes.clone().oneshot(request).await.unwrap().status(), expected, "{path}");
         }
     }
 

@@ -11,6 +11,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
+use attica_core_api::auth::Viewer;
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
@@ -20,7 +22,7 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Agent, Unavailable, mode};
+use super::{Agent, Unavailable, mode, permit};
 
 /// As in Mesos: sixteen pages.
 const MAX_READ_BYTES: u64 = 64 << 10;
@@ -46,6 +48,8 @@ pub(super) enum FileError {
     Missing,
     #[error("The path leads out of the sandbox.")]
     Outside,
+    #[error("403 Forbidden.")]
+    Forbidden,
     #[error("The file cannot be read.")]
     Unreadable(#[source] io::Error),
     #[error("The agent is about to end.")]
@@ -84,7 +88,7 @@ impl IntoResponse for FileError {
             | FileError::Directory { .. }
             | FileError::Special => StatusCode::BAD_REQUEST,
             FileError::Missing => StatusCode::NOT_FOUND,
-            FileError::Outside => StatusCode::FORBIDDEN,
+            FileError::Outside | FileError::Forbidden => StatusCode::FORBIDDEN,
             FileError::Unreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
             FileError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         };
@@ -106,6 +110,8 @@ pub(super) struct Request {
 /// A path within a sandbox.
 #[derive(Debug, PartialEq, Eq)]
 struct Location {
+    framework: String,
+    executor: String,
     /// The sandbox, relative to the work directory; its last part may be `latest`.
     sandbox: PathBuf,
     /// The file, relative to the sandbox.
@@ -147,7 +153,7 @@ fn locate(path: &str, work_dir: &Path, agent_id: Option<&str>) -> Option<Locatio
         (agent_id?.to_owned(), framework, executor, run)
     };
     let sandbox = ["slaves", &agent, "frameworks", &framework, "executors", &executor, "runs", &run].iter().collect();
-    Some(Location { sandbox, rest: parts.as_path().to_owned() })
+    Some(Location { framework, executor, sandbox, rest: parts.as_path().to_owned() })
 }
 
 fn open_beneath(directory: impl AsFd, path: &Path, flags: OFlag, links: ResolveFlag) -> Result<OwnedFd, FileError> {
@@ -175,10 +181,14 @@ fn open(path: &str, work_dir: &Path, agent_id: Option<&str>) -> Result<File, Fil
     Ok(File::from(file))
 }
 
-async fn opened(agent: &Agent, request: &Request) -> Result<(File, String), FileError> {
+async fn opened(agent: &Agent, viewer: &Viewer, request: &Request) -> Result<(File, String), FileError> {
     let path = request.path.clone().filter(|path| !path.is_empty()).ok_or(FileError::NoPath)?;
     let view = agent.view().await?;
     let work_dir = agent.work_dir.clone();
+    let location = locate(&path, &work_dir, view.agent_id.as_deref()).ok_or(FileError::Missing)?;
+    if !permit::opens_sandbox(viewer, &view, &location.framework, &location.executor) {
+        return Err(FileError::Forbidden);
+    }
     blocking(move || open(&path, &work_dir, view.agent_id.as_deref()).map(|file| (file, path))).await
 }
 
@@ -202,9 +212,10 @@ fn regular(file: &File, action: &'static str) -> Result<u64, FileError> {
 /// The entries of a directory, by name.
 pub(super) async fn browse(
     State(agent): State<Agent>,
+    Extension(viewer): Extension<Viewer>,
     Query(request): Query<Request>,
 ) -> Result<Json<Value>, FileError> {
-    let (file, path) = opened(&agent, &request).await?;
+    let (file, path) = opened(&agent, &viewer, &request).await?;
     blocking(move || list(&file, &path)).await.map(Json)
 }
 
@@ -248,11 +259,15 @@ fn number(name: &'static str, text: Option<&String>, least: i64) -> Result<Optio
 }
 
 /// A piece of a file; offset -1 asks for the file's size.
-pub(super) async fn read(State(agent): State<Agent>, Query(request): Query<Request>) -> Result<Json<Value>, FileError> {
+pub(super) async fn read(
+    State(agent): State<Agent>,
+    Extension(viewer): Extension<Viewer>,
+    Query(request): Query<Request>,
+) -> Result<Json<Value>, FileError> {
     let offset = number("offset", request.offset.as_ref(), -1)?;
     // Mesos's web UI asks for a length of -1 when it wants everything.
     let length = number("length", request.length.as_ref(), -1)?.and_then(|length| u64::try_from(length).ok());
-    let (file, _) = opened(&agent, &request).await?;
+    let (file, _) = opened(&agent, &viewer, &request).await?;
     blocking(move || {
         let size = regular(&file, "read")?;
         let Ok(offset) = u64::try_from(offset.unwrap_or(0)) else {
@@ -282,9 +297,10 @@ fn read_at(file: &File, data: &mut [u8], offset: u64) -> Result<usize, FileError
 /// A whole file as it is now.
 pub(super) async fn download(
     State(agent): State<Agent>,
+    Extension(viewer): Extension<Viewer>,
     Query(request): Query<Request>,
 ) -> Result<Response, FileError> {
-    let (mut file, path) = opened(&agent, &request).await?;
+    let (mut file, path) = opened(&agent, &viewer, &request).await?;
     let size = regular(&file, "download")?;
     file.seek(SeekFrom::Start(0))?;
     // A file that grows is cut at the size that was announced.

@@ -6,17 +6,19 @@ mod executor;
 mod files;
 mod mode;
 mod monitor;
+mod permit;
 pub(crate) mod view;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use attica_core_api::auth::Viewer;
 use attica_core_api::http::guard::Guard;
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{MethodRouter, any, get};
+use axum::{Extension, Router};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
@@ -77,8 +79,8 @@ pub(crate) fn router(agent: Agent, guard: Guard) -> Router {
     router.with_state(agent).layer(axum::middleware::from_fn_with_state(guard, entrance::admit))
 }
 
-async fn state(State(agent): State<Agent>) -> Result<Response, Unavailable> {
-    Ok(Json(&agent.view().await?.state).into_response())
+async fn state(State(agent): State<Agent>, Extension(viewer): Extension<Viewer>) -> Result<Response, Unavailable> {
+    Ok(Json(permit::state(&viewer, agent.view().await?.as_ref())).into_response())
 }
 
 async fn metrics(State(agent): State<Agent>) -> Result<Response, Unavailable> {

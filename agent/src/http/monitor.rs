@@ -1,11 +1,13 @@
 //! `/monitor/statistics` and `/containers`: what running tasks use.
 
+use attica_core_api::auth::Viewer;
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Json;
 use serde_json::{Map, Value, json};
 
 use super::view::Running;
-use super::{Agent, Unavailable};
+use super::{Agent, Unavailable, permit};
 use crate::launcher::isolation::Usage;
 
 const MICROSECONDS: f64 = 1e6;
@@ -24,8 +26,12 @@ pub(super) async fn statistics(State(agent): State<Agent>) -> Result<Json<Value>
     Ok(Json(view.running.iter().map(entry).collect()))
 }
 
-pub(super) async fn containers(State(agent): State<Agent>) -> Result<Json<Value>, Unavailable> {
+pub(super) async fn containers(
+    State(agent): State<Agent>,
+    Extension(viewer): Extension<Viewer>,
+) -> Result<Json<Value>, Unavailable> {
     let view = agent.view().await?;
+    let seen = view.running.iter().filter(|running| permit::sees_container(&viewer, &view, running));
     let entry = |running: &Running| {
         json!({
             "container_id": running.container.as_str(),
@@ -37,7 +43,7 @@ pub(super) async fn containers(State(agent): State<Agent>) -> Result<Json<Value>
             "status": { "container_id": { "value": running.container.as_str() }, "executor_pid": running.pid },
         })
     };
-    Ok(Json(view.running.iter().map(entry).collect()))
+    Ok(Json(seen.map(entry).collect()))
 }
 
 /// What cannot be told is left out.

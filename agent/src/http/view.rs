@@ -45,8 +45,17 @@ pub(crate) struct View {
     pub(crate) running: Vec<Running>,
     /// Virtual path to real path of each sandbox.
     pub(crate) sandboxes: BTreeMap<String, String>,
+    /// As which user an executor runs, by the ids of its framework and its own.
+    pub(crate) owners: BTreeMap<(String, String), String>,
     /// The agent's id, when it has one.
     pub(crate) agent_id: Option<String>,
+}
+
+impl View {
+    /// As which user an executor runs.
+    pub(crate) fn owner(&self, framework: &str, executor: &str) -> Option<&str> {
+        self.owners.get(&(framework.to_owned(), executor.to_owned())).map(String::as_str)
+    }
 }
 
 /// Renders the state of `supervisor`.
@@ -74,8 +83,25 @@ pub(crate) fn render(
         metrics: metrics(supervisor, description, started_at),
         running,
         sandboxes: sandboxes.collect(),
+        owners: owners(supervisor),
         agent_id: supervisor.agent_id().map(ToString::to_string),
     }
+}
+
+/// A command task runs as its own user; what names none is its framework's.
+fn owners(supervisor: &Supervisor) -> BTreeMap<(String, String), String> {
+    let of_tasks = supervisor.completed().chain(supervisor.tasks()).map(|task| {
+        let of_executor = || task.info.executor.as_ref()?.command.as_ref()?.user.as_ref();
+        let own = task.info.command.as_ref().and_then(|command| command.user.as_ref());
+        let user = of_executor().or(own).unwrap_or(&task.framework.user);
+        ((task.key.framework_id.to_string(), task.executor_id().to_string()), user.clone())
+    });
+    let of_executors = supervisor.executors().map(|executor| {
+        let own = executor.info.command.as_ref().and_then(|command| command.user.as_ref());
+        let user = own.unwrap_or(&executor.framework.user);
+        ((executor.key.framework_id.to_string(), executor.key.executor_id.to_string()), user.clone())
+    });
+    of_tasks.chain(of_executors).collect()
 }
 
 fn running(task: &Task) -> Option<Running> {
@@ -323,7 +349,9 @@ fn describe(task: &Task) -> Value {
         "state": task.state.name(),
         "resources": resources(&task.info.resources),
     });
+    let user = task.info.command.as_ref().and_then(|command| command.user.as_ref());
     let optional = [
+        ("user", user.map(wire)),
         ("labels", task.info.labels.as_ref().map(|labels| wire(labels)["labels"].clone())),
         ("discovery", task.info.discovery.as_ref().map(wire)),
     ];
