@@ -54,7 +54,10 @@ class Runner(Scheduler):
 
 
 runner = Runner(int(sys.argv[2]))
-driver = MesosSchedulerDriver(runner, {"user": "root", "name": "pymesos"}, sys.argv[1])
+# A name and its secret may follow; without them the master asks for none.
+principal, secret = sys.argv[3:5] or (None, None)
+framework = {"user": "root", "name": "pymesos"}
+driver = MesosSchedulerDriver(runner, framework, sys.argv[1], principal=principal, secret=secret)
 driver.start()
 runner.done.wait(60)
 driver.stop()

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 use super::harness::*;
+use super::recordings::Stream;
 use crate::master::routes::table::{ROUTES, Route};
 use attica_core_api::client::{Config, Signal, connect};
 use attica_core_api::http::{Client, MediaType, Protocol, ResponseBody};
@@ -433,5 +434,101 @@ async fn agents_come_in_with_a_certificate_a_password_or_a_token() {
         assert_eq!(soon(register(&authority, security)).await, Ok(expected), "case {index}");
     }
     assert!(soon(register(&authority, Security::default())).await.is_err(), "not without TLS");
+    master.stop().await;
+}
+
+#[tokio::test]
+async fn operators_are_shown_what_they_may_see() {
+    let (cluster, files) = (Cluster::start().await, Files::new());
+    let hidden = |object: &str| format!(r#"[{{"principals":{{"values":["bob"]}},"{object}":{{"type":"NONE"}}}}]"#);
+    let (users, roles) = (hidden("users"), hidden("roles"));
+    files.write("acls", &format!(r#"{{"view_frameworks":{users},"view_roles":{roles},"get_quotas":{roles}}}"#));
+    let master = guarded(&cluster, &files, &["--authenticate-http-readwrite"]).await;
+    let call = async |name: &str, secret: &str, body: &str| {
+        let response = send(&master, Method::POST, "/api/v1", Some(&basic(name, secret)), Some(body)).await;
+        (response.status(), client().text(response, 1 << 20).await)
+    };
+    let weigh = r#"{"type":"UPDATE_WEIGHTS","update_weights":{"weight_infos":[{"role":"weighed","weight":2.0}]}}"#;
+    assert_eq!(call("ann", "a-hush", weigh).await.0, StatusCode::OK);
+    let limit = r#"{"type":"UPDATE_QUOTA","update_quota":{"quota_configs":[{"role":"limited","limits":{"cpus":{"value":9}}}]}}"#;
+    assert_eq!(call("ann", "a-hush", limit).await.0, StatusCode::OK);
+    let agent = master.agent("cpus:8;mem:1000;disk:100;ports:[31000-31010]").await;
+    let mut framework = master.framework("seen").await;
+    let offer = framework.offer().await;
+    framework.launch(&offer, &["t1"]).await;
+    let id = framework.id.to_string();
+    let lists = [
+        ("GET_STATE", id.as_str()),
+        ("GET_FRAMEWORKS", &id),
+        ("GET_TASKS", &id),
+        ("GET_ROLES", "weighed"),
+        ("GET_WEIGHTS", "weighed"),
+        ("GET_QUOTA", "limited"),
+    ];
+    for (kind, shown) in lists {
+        let body = format!(r#"{{"type":"{kind}"}}"#);
+        let (status, text) = call("ann", "a-hush", &body).await;
+        assert!(status == StatusCode::OK && text.contains(shown), "{kind}: {status} {text}");
+        let (status, text) = call("bob", "b-hush", &body).await;
+        assert!(status == StatusCode::OK && text.contains(kind) && !text.contains(shown), "{kind}: {status} {text}");
+    }
+    for (path, shown) in [("/weights", "weighed"), ("/quota", "limited")] {
+        for (name, secret, sees) in [("ann", "a-hush", true), ("bob", "b-hush", false)] {
+            let response = send(&master, Method::GET, path, Some(&basic(name, secret)), None).await;
+            assert_eq!(response.status(), StatusCode::OK, "{path} {name}");
+            assert_eq!(client().text(response, 1 << 20).await.contains(shown), sees, "{path} {name}");
+        }
+    }
+    // Who watches hears only of what he may see.
+    let watch = async |name: &str, secret: &str| {
+        let body = Some(r#"{"type":"SUBSCRIBE"}"#);
+        let mut stream = Stream::new(send(&master, Method::POST, "/api/v1", Some(&basic(name, secret)), body).await);
+        let subscribed = stream.next().await.unwrap();
+        assert!(stream.next().await.unwrap().contains("HEARTBEAT"));
+        (subscribed.contains(&id), stream)
+    };
+    let ((ann_sees, mut ann), (bob_sees, mut bob)) = (watch("ann", "a-hush").await, watch("bob", "b-hush").await);
+    assert!(ann_sees && !bob_sees);
+    soon(framework.calls.revive(Vec::new())).await.unwrap();
+    let offer = framework.offer().await;
+    framework.launch(&offer, &["t2"]).await;
+    assert!(ann.next().await.unwrap().contains("TASK_ADDED"));
+    let _another = master.agent("cpus:1").await;
+    assert!(bob.next().await.unwrap().contains("AGENT_ADDED"), "the task was not for bob");
+    drop(agent);
+    master.stop().await;
+}
+
+#[tokio::test]
+async fn what_an_operator_reserves_is_his() {
+    let (cluster, files) = (Cluster::start().await, Files::new());
+    files.write(
+        "acls",
+        r#"{"reserve_resources":[{"principals":{"values":["bob"]},"roles":{"values":["a/%"]}},
+            {"principals":{"values":["bob"]},"roles":{"type":"NONE"}}]}"#,
+    );
+    let master = guarded(&cluster, &files, &["--authenticate-http-readwrite"]).await;
+    let agent = master.agent("cpus:8;mem:1000;disk:100;ports:[31000-31010]").await;
+    let cases = [
+        ("ann", "a-hush", "x", Some("ann"), StatusCode::ACCEPTED),
+        ("ann", "a-hush", "x", Some("bob"), StatusCode::BAD_REQUEST),
+        ("ann", "a-hush", "x", None, StatusCode::BAD_REQUEST),
+        ("bob", "b-hush", "x", Some("bob"), StatusCode::FORBIDDEN),
+        ("bob", "b-hush", "a/b", Some("bob"), StatusCode::ACCEPTED),
+    ];
+    for (name, secret, role, principal, expected) in cases {
+        let principal = principal.map_or_else(String::new, |name| format!(r#","principal":"{name}""#));
+        let resource = format!(
+            r#"{{"name":"cpus","type":"SCALAR","scalar":{{"value":1}},
+                "reservations":[{{"type":"DYNAMIC","role":"{role}"{principal}}}]}}"#
+        );
+        let body = format!(
+            r#"{{"type":"RESERVE_RESOURCES","reserve_resources":{{"agent_id":{{"value":"{}"}},"resources":[{resource}]}}}}"#,
+            agent.id
+        );
+        let response = send(&master, Method::POST, "/api/v1", Some(&basic(name, secret)), Some(&body)).await;
+        let status = response.status();
+        assert_eq!(status, expected, "{body}: {}", client().text(response, 1 << 20).await);
+    }
     master.stop().await;
 }
