@@ -239,6 +239,12 @@ fn place_lines(sources: &Sources, span: Span, tone: Tone) -> [Line; 4] {
     ]
 }
 
+/// How many errors a file may have before the rest of it is left alone.
+pub(crate) const ERRORS_LIMIT: usize = 1000;
+
+/// How many errors come with a guess where finding one takes long: nobody reads more of them.
+pub(crate) const SUGGESTIONS_LIMIT: usize = 50;
+
 /// The candidate that was probably meant: the nearest by edits, if near at all.
 pub(crate) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (wanted.chars().count() / 3).max(1);

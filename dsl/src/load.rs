@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use crate::diagnostic::{Code, Diagnostic, Severity, did_you_mean};
 use crate::evaluate::Evaluator;
 use crate::evaluate::budget::Budget;
-use crate::evaluate::host::{self, Host};
+use crate::evaluate::host::{self, Host, Refused};
 use crate::evaluate::value::{Dict, Key, Value};
 use crate::job::{Digests, Job};
 use crate::product::{self, Product};
@@ -100,12 +100,17 @@ pub fn text_of(name: &str, path: Option<PathBuf>, text: &str, options: &Options)
     })
 }
 
+/// The error of a text that is not read at all.
+pub(crate) fn too_long(name: &str) -> Diagnostic {
+    let message = Refused::TooLong(name.to_owned()).to_string();
+    Diagnostic::error(Code::Limit, None, message).help("put what is shared into files that are included")
+}
+
 fn read(name: &str, path: Option<PathBuf>, text: &str, options: &Options) -> Configuration {
     let mut sources = Sources::default();
     let budget = Budget::default();
     if text.len() > crate::source::FILE_LIMIT_BYTES {
-        let diagnostics = vec![Diagnostic::error(Code::Limit, None, format!("`{name}` is longer than 4 MiB"))];
-        return Configuration { sources, jobs: Vec::new(), products: Vec::new(), diagnostics };
+        return Configuration { sources, jobs: Vec::new(), products: Vec::new(), diagnostics: vec![too_long(name)] };
     }
     let root = path.as_deref().map(host::root_of).unwrap_or_default();
     let mut cache = Cache::default();

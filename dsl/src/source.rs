@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The longest file that is read.
-pub const FILE_LIMIT_BYTES: usize = 4 << 20;
+pub const FILE_LIMIT_BYTES: usize = 2 << 20;
 
 /// Which file of a [`Sources`] is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -62,6 +62,19 @@ impl Budget {
         self.allocate(bytes)
     }
 
+    /// Before so many bytes are looked through.
+    pub(crate) fn scan(&self, bytes: usize) -> Result<(), Exceeded> {
+        self.spend(bytes as u64 / 512)
+    }
+
+    /// Before a collection of `length` elements gets more.
+    pub(crate) fn grow(&self, length: usize, more: usize) -> Result<(), Exceeded> {
+        if length.saturating_add(more) > ELEMENTS_LIMIT {
+            return Err(Exceeded::Elements);
+        }
+        self.elements(more)
+    }
+
     /// Before a collection of that many elements is made, which takes a step for each eight of them.
     pub(crate) fn elements(&self, count: usize) -> Result<(), Exceeded> {
         if count > ELEMENTS_LIMIT {

@@ -300,10 +300,7 @@ impl Evaluator<'_> {
             }
             Builtin::Float => return self.to_number(&given(0).unwrap_or(Value::Integer(0)), true, span),
             Builtin::Bool => Value::Boolean(given(0).is_some_and(|value| value.is_true())),
-            Builtin::Len => match needed(0)? {
-                Value::Text(text) => Value::Integer(text.as_str().chars().count() as i64),
-                other => Value::Integer(self.iterate(&other, span)?.len() as i64),
-            },
+            Builtin::Len => Value::Integer(self.length(&needed(0)?, span)? as i64),
             Builtin::Range => return self.range(&arguments, span),
             Builtin::List => Value::list(given(0).map_or(Ok(Vec::new()), |value| self.iterate(&value, span))?),
             Builtin::Tuple => Value::Tuple(given(0).map_or(Ok(Vec::new()), |value| self.iterate(&value, span))?.into()),

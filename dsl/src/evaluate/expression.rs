@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::diagnostic::{Code, Diagnostic, did_you_mean};
+use crate::diagnostic::{Code, Diagnostic, SUGGESTIONS_LIMIT, did_you_mean};
 use crate::schema::{prelude, services};
 use crate::source::Span;
 use crate::syntax::ast::{
@@ -173,13 +173,16 @@ impl Evaluator<'_> {
         if self.is_incomplete {
             return Failure::Reported;
         }
+        let error = Diagnostic::error(Code::Name, span, format!("`{name}` is not defined"));
+        if self.diagnostics.len() > SUGGESTIONS_LIMIT {
+            return error.into();
+        }
         let mut known: Vec<&str> = self.globals.keys().map(|name| &**name).collect();
         if self.has_schema {
             known.extend(prelude::names().chain(services::names()).map(|name| -> &str { name }));
         }
         known.extend(builtin::names().map(|name| -> &str { name }));
         known.sort_unstable();
-        let error = Diagnostic::error(Code::Name, span, format!("`{name}` is not defined"));
         let advice = match name {
             "os" | "getpass" | "hashlib" => Some(format!("write `import {name}` first")),
             "open" => {

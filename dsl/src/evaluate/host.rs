@@ -21,7 +21,7 @@ pub(crate) enum Refused {
     Outside(String),
     #[error("`{path}` cannot be read: {source}")]
     Unreadable { path: String, source: std::io::Error },
-    #[error("`{0}` is longer than 4 MiB")]
+    #[error("`{0}` is longer than {limit} MiB", limit = crate::source::FILE_LIMIT_BYTES >> 20)]
     TooLong(String),
     #[error("`{0}` is no text in UTF-8")]
     NoText(String),

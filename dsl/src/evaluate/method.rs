@@ -31,6 +31,9 @@ const DICT_METHODS: &[&str] = &[
     "update",
     "values",
 ];
+/// About what an element takes in a list.
+const ELEMENT_BYTES: usize = 16;
+
 const OBJECT_METHODS: &[&str] = &["bind", "check", "get", "in_scope", "interpolate"];
 
 impl Evaluator<'_> {
@@ -117,10 +120,12 @@ impl Evaluator<'_> {
         match name {
             "bind" => {
                 let environments = self.bound(arguments)?;
+                self.budget.elements(object.binds.len()).at(span)?;
                 Ok(Value::Object(Arc::new(object.bind(environments))))
             }
             "in_scope" => {
                 let environments = self.bound(arguments)?;
+                self.budget.elements(object.binds.len()).at(span)?;
                 let mut scoped = (**object).clone();
                 scoped.binds.extend(environments.into_iter().rev());
                 Ok(Value::Object(Arc::new(scoped)))
@@ -184,21 +189,26 @@ impl Evaluator<'_> {
         let length = list.borrow().len();
         match name {
             "append" => {
-                self.budget.elements(length + 1).at(span)?;
+                self.budget.grow(length, 1).at(span)?;
                 list.borrow_mut().push(needed(0)?);
             }
             "extend" => {
                 let more = self.iterate(&needed(0)?, span)?;
-                self.budget.elements(length + more.len()).at(span)?;
+                self.budget.grow(length, more.len()).at(span)?;
                 list.borrow_mut().extend(more);
             }
             "insert" => {
-                self.budget.elements(length + 1).at(span)?;
+                self.budget.grow(length, 1).at(span)?;
+                self.budget.scan(length * ELEMENT_BYTES).at(span)?;
                 let Value::Integer(at) = needed(0)? else { return fail(Code::Type, span, "`insert` needs a position") };
                 let at = if at < 0 { at.saturating_add(length as i64).max(0) } else { at };
                 list.borrow_mut().insert(usize::try_from(at).unwrap_or(length).min(length), needed(1)?);
             }
             "pop" => {
+                // What is taken from the front moves the rest.
+                if !arguments.plain.is_empty() {
+                    self.budget.scan(length * ELEMENT_BYTES).at(span)?;
+                }
                 let at = match given(0) {
                     Some(Value::Integer(at)) => {
                         if at < 0 {
@@ -216,6 +226,7 @@ impl Evaluator<'_> {
             }
             "remove" => {
                 let wanted = needed(0)?;
+                self.budget.scan(length * ELEMENT_BYTES).at(span)?;
                 let found = list.borrow().iter().position(|item| self.equal(item, &wanted));
                 match found {
                     Some(at) => list.borrow_mut().remove(at),
@@ -247,7 +258,9 @@ impl Evaluator<'_> {
             given(0)
                 .map_or_else(|| fail(Code::Type, span, format!("`{name}` needs a key")), |value| this.key(&value, span))
         };
-        self.budget.elements(dict.borrow().len()).at(span)?;
+        if !matches!(name, "clear" | "get" | "has_key" | "pop" | "setdefault") {
+            self.budget.elements(dict.borrow().len()).at(span)?;
+        }
         Ok(match name {
             "keys" | "iterkeys" => Value::list(dict.borrow().keys().map(Key::to_value).collect()),
             "values" | "itervalues" => Value::list(dict.borrow().values().cloned().collect()),

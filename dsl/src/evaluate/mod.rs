@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, ERRORS_LIMIT};
 use crate::source::{FileId, Sources, Span};
 use crate::template::{Cache, Interpolation};
 use budget::{Budget, Exceeded};
@@ -139,7 +139,13 @@ impl<'a> Evaluator<'a> {
     pub(crate) fn report(&mut self, failure: Failure) {
         if let Failure::New(diagnostic) = failure {
             self.is_exceeded |= diagnostic.code == Code::Limit;
+            let span = diagnostic.span;
             self.diagnostics.push(*diagnostic);
+            if self.diagnostics.len() == ERRORS_LIMIT {
+                self.is_exceeded = true;
+                let message = format!("{ERRORS_LIMIT} errors: what comes behind is not looked at");
+                self.diagnostics.push(Diagnostic::error(Code::Limit, span, message));
+            }
         }
     }
 

@@ -46,13 +46,13 @@ impl Evaluator<'_> {
                 self.repeat(value, i64::from(*is_once), span)
             }
             (_, Value::Set(first), Value::Set(second)) => {
+                self.budget.elements(first.borrow().len() + second.borrow().len()).at(span)?;
                 let result = set::combined(&first.borrow(), operator, &second.borrow());
                 let Some(result) = result else {
                     let message = format!("`{}` does not work on sets", operator.sign());
                     let error = Diagnostic::error(Code::Type, span, message);
                     return Err(error.help("of sets there are `|`, `&`, `-` and `^`").into());
                 };
-                self.budget.elements(result.len()).at(span)?;
                 Ok(Value::set(result))
             }
             (BinaryOperator::Remainder, Value::Object(object), Value::Dict(_) | Value::Environment(_)) => {
@@ -82,7 +82,7 @@ impl Evaluator<'_> {
     pub(super) fn augment(&mut self, left: Value, operator: BinaryOperator, right: Value, span: Span) -> Result<Value> {
         if let (BinaryOperator::Add, Value::List(items)) = (operator, &left) {
             let more = self.iterate(&right, span)?;
-            self.budget.elements(items.borrow().len() + more.len()).at(span)?;
+            self.budget.grow(items.borrow().len(), more.len()).at(span)?;
             items.borrow_mut().extend(more);
             return Ok(left);
         }
@@ -118,6 +118,9 @@ impl Evaluator<'_> {
     }
 
     pub(super) fn key(&self, value: &Value, span: Span) -> Result<Key> {
+        if let Value::Text(text) = value {
+            self.budget.text(text.as_str().len()).at(span)?;
+        }
         match value.to_key() {
             Some(key) => Ok(key),
             None if matches!(value, Value::Unknown) => Err(Failure::Reported),
@@ -138,6 +141,10 @@ impl Evaluator<'_> {
                 && first.iter().zip(second).all(|(left, right)| self.equal_within(left, right, depth - 1))
         };
         match (left, right) {
+            (Value::Text(first), Value::Text(second)) => {
+                let is_scanned = self.budget.scan(first.as_str().len().min(second.as_str().len()));
+                is_scanned.is_ok() && first == second
+            }
             (Value::List(first), Value::List(second)) => {
                 Rc::ptr_eq(first, second) || all(&first.borrow(), &second.borrow())
             }
@@ -200,22 +207,47 @@ impl Evaluator<'_> {
 
     pub(super) fn contains(&mut self, container: &Value, item: &Value, span: Span) -> Result<bool> {
         match (container, item) {
-            (Value::Text(text), Value::Text(part)) => Ok(text.as_str().contains(part.as_str())),
+            (Value::Text(text), Value::Text(part)) => {
+                self.budget.scan(text.as_str().len()).at(span)?;
+                Ok(text.as_str().contains(part.as_str()))
+            }
             (Value::Text(_), other) => {
                 let message = format!("a string contains strings, and {} is none", other.described());
                 Err(Diagnostic::error(Code::Type, span, message).help("write str(value)").into())
             }
-            (Value::Dict(entries), _) => Ok(item.to_key().is_some_and(|key| entries.borrow().contains_key(&key))),
-            (Value::Set(items), _) => Ok(item.to_key().is_some_and(|key| items.borrow().contains_key(&key))),
+            (Value::Dict(entries), _) | (Value::Set(entries), _) => {
+                let key = self.key(item, span)?;
+                Ok(entries.borrow().contains_key(&key))
+            }
             (Value::Module(module), _) => self.module_contains(*module, item, span),
             (Value::Object(map), _) if matches!(map.shape, Shape::Map(..)) => {
                 let wanted = self.shown(item);
                 Ok(map.entries().iter().any(|(key, _)| key.shown() == wanted))
             }
             _ => {
-                let items = self.iterate(container, span)?;
-                Ok(items.iter().any(|other| self.equal(other, item)))
+                let found = match container {
+                    Value::List(items) => items.borrow().iter().any(|other| self.equal(other, item)),
+                    Value::Tuple(items) => items.iter().any(|other| self.equal(other, item)),
+                    _ => self.iterate(container, span)?.iter().any(|other| self.equal(other, item)),
+                };
+                // Where the steps ran out, nothing is equal any more.
+                self.budget.spend(1).at(span)?;
+                Ok(found)
             }
+        }
+    }
+
+    /// How many elements a value has.
+    pub(super) fn length(&mut self, value: &Value, span: Span) -> Result<usize> {
+        match value {
+            Value::Text(text) => {
+                self.budget.scan(text.as_str().len()).at(span)?;
+                Ok(text.as_str().chars().count())
+            }
+            Value::List(items) => Ok(items.borrow().len()),
+            Value::Tuple(items) => Ok(items.len()),
+            Value::Dict(entries) | Value::Set(entries) => Ok(entries.borrow().len()),
+            other => Ok(self.iterate(other, span)?.len()),
         }
     }
 
@@ -239,16 +271,23 @@ impl Evaluator<'_> {
                 }
             }
             _ => {
-                let items = self.iterate(container, span)?;
+                let length = self.length(container, span)?;
                 let Some(Number::Integer(wanted)) = index.number() else {
                     return fail(Code::Type, span, format!("{} is no position", index.described()));
                 };
-                let at = if wanted < 0 { wanted.saturating_add(items.len() as i64) } else { wanted };
-                let found = usize::try_from(at).ok().and_then(|at| items.get(at).cloned());
-                found.map_or_else(
-                    || fail(Code::Name, span, format!("there is no element {wanted}: there are {}", items.len())),
-                    Ok,
-                )
+                let at = if wanted < 0 { wanted.saturating_add(length as i64) } else { wanted };
+                let found = match (container, usize::try_from(at)) {
+                    (_, Err(_)) => None,
+                    (Value::List(items), Ok(at)) => items.borrow().get(at).cloned(),
+                    (Value::Tuple(items), Ok(at)) => items.get(at).cloned(),
+                    (Value::Text(text), Ok(at)) => text.as_str().chars().nth(at).map(|c| Value::text(c.to_string())),
+                    (other, Ok(at)) => self.iterate(other, span)?.get(at).cloned(),
+                };
+                match found {
+                    Some(Value::Unknown) => Err(Failure::Reported),
+                    Some(value) => Ok(value),
+                    None => fail(Code::Name, span, format!("there is no element {wanted}: there are {length}")),
+                }
             }
         }
     }
@@ -257,7 +296,7 @@ impl Evaluator<'_> {
         match (container, index) {
             (Value::Dict(entries), _) => {
                 let key = self.key(index, span)?;
-                self.budget.elements(entries.borrow().len() + 1).at(span)?;
+                self.budget.grow(entries.borrow().len(), 1).at(span)?;
                 entries.borrow_mut().insert(key, value);
                 Ok(())
             }

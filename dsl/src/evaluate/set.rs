@@ -84,7 +84,6 @@ impl Evaluator<'_> {
             _ => (0, usize::MAX),
         };
         arguments.check(name, least, most, Some(&[]), span)?;
-        self.budget.elements(set.borrow().len()).at(span)?;
         let element = |this: &Self| match arguments.plain.first() {
             Some(argument) => this.key(&argument.value, argument.span),
             None => Ok(Key::None),
@@ -92,7 +91,7 @@ impl Evaluator<'_> {
         match name {
             "add" => {
                 let key = element(self)?;
-                self.budget.elements(set.borrow().len() + 1).at(span)?;
+                self.budget.grow(set.borrow().len(), 1).at(span)?;
                 set.borrow_mut().entry(key).or_insert(Value::None);
                 return Ok(Value::None);
             }
@@ -109,6 +108,7 @@ impl Evaluator<'_> {
             }
             _ => {}
         }
+        self.budget.elements(set.borrow().len()).at(span)?;
         let others = arguments
             .plain
             .iter()

@@ -86,7 +86,10 @@ impl Evaluator<'_> {
             Ok(first.len().cmp(&second.len()))
         };
         match (left, right) {
-            (Value::Text(left), Value::Text(right)) => Ok(left.as_str().cmp(right.as_str())),
+            (Value::Text(left), Value::Text(right)) => {
+                self.budget.scan(left.as_str().len().min(right.as_str().len())).at(span)?;
+                Ok(left.as_str().cmp(right.as_str()))
+            }
             (Value::List(first), Value::List(second)) if !Rc::ptr_eq(first, second) => {
                 pairwise(&first.borrow(), &second.borrow())
             }

@@ -23,7 +23,7 @@ const EMPTY_LINES: usize = 2;
 pub fn format(name: &str, text: &str) -> Result<String, (Sources, Vec<Diagnostic>)> {
     let mut sources = Sources::default();
     if text.len() > crate::source::FILE_LIMIT_BYTES {
-        return Err((sources, vec![Diagnostic::error(Code::Limit, None, format!("`{name}` is longer than 4 MiB"))]));
+        return Err((sources, vec![crate::load::too_long(name)]));
     }
     let file = sources.add(name.to_owned(), None, text.into());
     let parsed = syntax::parse(&sources, file);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
 
-use crate::diagnostic::{Code, Diagnostic, did_you_mean};
+use crate::diagnostic::{Code, Diagnostic, SUGGESTIONS_LIMIT, did_you_mean};
 use crate::schema::Object;
 
 /// Which processes wait for which others. Regular processes and final ones, which run when the others are done, are apart.
@@ -89,7 +89,9 @@ impl Plan {
                     let span = item.span.or(constraint.span);
                     let error =
                         Diagnostic::error(Code::Plan, span, format!("the task has no process `{name}` to order"));
-                    diagnostics.push(error.help_if(did_you_mean(&name, traits.keys().map(String::as_str))));
+                    let is_guessed = diagnostics.len() < SUGGESTIONS_LIMIT;
+                    let guess = || did_you_mean(&name, traits.keys().map(String::as_str));
+                    diagnostics.push(error.help_if(is_guessed.then(guess).flatten()));
                 }
             }
         }

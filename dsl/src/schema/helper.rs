@@ -186,6 +186,8 @@ fn joined(evaluator: &mut Evaluator<'_>, arguments: Arguments, join: Join, span:
             merge(&mut constraints, constraint);
         }
         if join == Join::After {
+            let count = before.len().saturating_mul(names.len());
+            evaluator.budget.elements(count).map_err(|exceeded| limit(exceeded.to_string(), span))?;
             for (first, first_name) in &before {
                 let first_json = first.to_json();
                 for (second, second_name) in &names {
@@ -219,6 +221,10 @@ fn joined(evaluator: &mut Evaluator<'_>, arguments: Arguments, join: Join, span:
     }
     fields.extend(arguments.named.into_iter().map(|(name, _, argument)| (name, argument.value)));
     changed(evaluator, &last, fields, span)
+}
+
+fn limit(message: String, span: Span) -> Failure {
+    Diagnostic::error(Code::Limit, span, message).into()
 }
 
 fn whole(raw: &Raw) -> i64 {

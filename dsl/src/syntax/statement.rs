@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, ERRORS_LIMIT};
 use crate::source::{FileId, Span};
 
 use super::ast::{
@@ -95,6 +95,13 @@ impl<'a> Lowering<'a> {
     /// The statements at exactly this indentation.
     fn block_into(&mut self, indent: u32, block: &mut Block) {
         while let Some(line) = self.peek() {
+            if self.diagnostics.len() >= ERRORS_LIMIT {
+                self.at = self.layout.lines.len();
+                let span = Span { file: self.file, start: line.start as u32, end: line.end as u32 };
+                let message = format!("{ERRORS_LIMIT} lines are wrong: what comes behind is not looked at");
+                self.diagnostics.push(Diagnostic::error(Code::Limit, span, message));
+                return;
+            }
             if line.indent < indent {
                 return;
             }

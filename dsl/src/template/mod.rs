@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{self, Code, Diagnostic};
 use crate::evaluate::budget::Budget;
 use crate::schema::{Object, Raw, Shape, Type};
 use crate::source::Span;
@@ -125,7 +125,8 @@ impl<'b> Interpolation<'b> {
             let mustache = format!("{{{{{address}}}}}");
             let written = raw.to_text().span_of_part(&mustache);
             let span = written.or_else(|| self.pasted.iter().find_map(|text| text.span_of_part(&mustache))).or(span);
-            let guess = lookup::nearest(chain, &address);
+            let is_guessed = self.unbound.len() < diagnostic::SUGGESTIONS_LIMIT;
+            let guess = is_guessed.then(|| lookup::nearest(chain, &address)).flatten();
             self.unbound.push(Unbound { address, span, is_string, guess });
         }
         Some(Raw::Text(resolved))

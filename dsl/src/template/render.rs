@@ -7,7 +7,7 @@ use handlebars::{
     Context, Handlebars, Helper, HelperDef, HelperResult, Output, RenderContext, RenderErrorReason, Renderable,
 };
 
-use super::split::Split;
+use super::split::{References, Split};
 
 static REGISTRY: LazyLock<Handlebars<'static>> = LazyLock::new(|| {
     let mut registry = Handlebars::new();
@@ -22,7 +22,7 @@ pub(super) struct Failed;
 
 /// The helper: what each address of the text was found to be.
 struct Reference<'a> {
-    addresses: &'a [String],
+    addresses: &'a References,
     values: &'a [Option<String>],
 }
 
@@ -37,8 +37,8 @@ impl HelperDef for Reference<'_> {
     ) -> HelperResult {
         let address = helper.param(0).and_then(|param| param.value().as_str());
         let address = address.ok_or(RenderErrorReason::ParamNotFoundForIndex("ref", 0))?;
-        let known = self.addresses.iter().zip(self.values).find(|(known, _)| *known == address);
-        match known.and_then(|(_, value)| value.as_deref()) {
+        let known = self.addresses.get_index_of(address).and_then(|index| self.values.get(index));
+        match known.and_then(|value| value.as_deref()) {
             Some(value) => out.write(value)?,
             None => {
                 out.write("{{")?;

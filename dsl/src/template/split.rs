@@ -1,9 +1,12 @@
 //! Splits a text into its references and what stands between, and makes a template of it.
 
+use std::hash::BuildHasherDefault;
+
 use handlebars::template::TemplateElement;
 use handlebars::{Template, TemplateError};
+use indexmap::IndexSet;
 use pest::Parser as _;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHasher};
 
 use super::literal;
 
@@ -21,10 +24,13 @@ use grammar::{Grammar, Rule};
 pub(super) struct Split {
     pub(super) template: Template,
     /// The addresses, each once, in the order of their first appearance.
-    pub(super) references: Vec<String>,
+    pub(super) references: References,
     /// The text with its escaped references as literals.
     pub(super) plain: String,
 }
+
+/// Addresses, in the order in which they came.
+pub(super) type References = IndexSet<String, BuildHasherDefault<FxHasher>>;
 
 /// The compiled calls of the helper, by address.
 pub(super) type Calls = FxHashMap<String, TemplateElement>;
@@ -43,8 +49,11 @@ pub(super) fn has_references(text: &str) -> bool {
 pub(super) fn split(text: &str, calls: &mut Calls) -> Result<Split, Wrong> {
     let unreadable = || Wrong { insides: vec![text.chars().take(40).collect()] };
     let pairs = Grammar::parse(Rule::template, text).map_err(|_| unreadable())?;
-    let mut split =
-        Split { template: Template::new(), references: Vec::new(), plain: String::with_capacity(text.len()) };
+    let mut split = Split {
+        template: Template::new(),
+        references: References::default(),
+        plain: String::with_capacity(text.len()),
+    };
     let mut raw = String::new();
     let mut wrong = Vec::new();
     for pair in pairs {
@@ -73,8 +82,8 @@ pub(super) fn split(text: &str, calls: &mut Calls) -> Result<Split, Wrong> {
                         call
                     }
                 };
-                if !split.references.iter().any(|known| known == address) {
-                    split.references.push(address.to_owned());
+                if !split.references.contains(address) {
+                    split.references.insert(address.to_owned());
                 }
                 split.template.elements.push(element);
                 split.plain.push_str(written);

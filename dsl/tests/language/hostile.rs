@@ -38,6 +38,44 @@ fn endless_loops_and_recursion() {
     assert_bounded("def f(n):\n  return f(n - 1) + f(n - 1) if n else 1\nx = f(40)\njobs = []\n");
 }
 
+/// What takes long is bounded as well where each step is one the language has.
+#[test]
+fn steps_that_take_long() {
+    let long = "x = 'a' * 1000000\nz = 'a' * 1000000\n";
+    for step in ["x == z", "{x: 1}"] {
+        assert_bounded(&format!("{long}y = [{step} for i in range(100000)]\njobs = []\n"));
+    }
+    assert_bounded("x = range(99990)\nfor i in range(99990):\n  x.pop(0)\njobs = []\n");
+    assert_bounded("t = SimpleTask('a', 'b')\nfor i in range(100000):\n  t = t.bind(x = i)\njobs = []\n");
+    let processes =
+        |name: &str| format!("Task(processes = [Process(name = '{name}%d' % i, cmdline = 'x') for i in range(2000)])");
+    assert_bounded(&format!("t = concat_tasks({}, {})\njobs = []\n", processes("a"), processes("b")));
+}
+
+#[test]
+fn mistakes_without_end() {
+    assert_bounded(&"bad bad\n".repeat(100_000));
+    assert_bounded(&(0..50_000).map(|n| format!("x{n} = y{n}\n")).collect::<String>());
+    let names = |name: &str| format!("['{name}%d' % n for n in range(5000)]");
+    let task = format!(
+        "t = Task(processes = [Process(name = n, cmdline = 'x') for n in {}], constraints = order(*{}),\n\
+         resources = Resources(cpu = 1, ram = 1*GB, disk = 1*GB))\n\
+         jobs = [Job(cluster = 'c', role = 'r', environment = 'test', name = 'j', task = t)]\n",
+        names("p"),
+        names("q")
+    );
+    assert!(read(&task).has_errors());
+}
+
+/// Loops over thousands of elements are no harm.
+#[test]
+fn long_lists_grow_one_by_one() {
+    let configuration = read(
+        "xs = []\nd = {}\ns = set()\nfor i in range(20000):\n  xs.append(i)\n  d[i] = xs[i]\n  s.add(i)\n  assert d.get(i) == i and i in s and len(xs) == i + 1\njobs = []\n",
+    );
+    assert!(!configuration.has_errors(), "{}", attica_dsl::config::findings(&configuration));
+}
+
 #[test]
 fn texts_without_end() {
     assert_bounded("x = 'a' * 1000000000\njobs = []\n");
