@@ -107,7 +107,7 @@ pub static FLAGS: [Flag; 77] = [
     value("max_completed_tasks_per_framework", Same),
     value("max_unreachable_tasks_per_framework", Replaced("unreachable tasks are kept until their agent is forgotten")),
     value("max_operator_event_stream_subscribers", Same),
-    switch("publish_per_framework_metrics", Replaced("metrics are what /metrics/snapshot lists")),
+    switch("publish_per_framework_metrics", Same),
     value("webui_dir", Replaced("the console is part of the program, at the service layer's /ui/")),
     // The process.
     value("log_dir", Replaced("log lines go to standard error; whoever starts this process keeps them")),

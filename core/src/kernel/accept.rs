@@ -155,9 +155,10 @@ impl Kernel {
         match operation.r#type {
             // Their tasks have been answered for.
             Some(OfferOperationType::Launch | OfferOperationType::LaunchGroup) => {}
-            Some(_) | None => {
+            kind => {
                 let message = format!("Operation attempted with invalid offers: {reason}");
-                self.refuse_operation(id, None, operation.id, message, out);
+                let kind = kind.unwrap_or(OfferOperationType::Unknown);
+                self.refuse_operation(id, None, kind, operation.id, message, out);
             }
         }
     }

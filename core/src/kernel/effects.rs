@@ -1,7 +1,7 @@
 //! What the kernel asks for.
 
 use attica_allocator::{Resources, Role};
-use attica_core_api::v1::{AgentId, FrameworkId, OfferId};
+use attica_core_api::v1::{AgentId, FrameworkId, OfferId, OfferOperationType, OperationState};
 use attica_core_api::{Tick, link, scheduler};
 
 use crate::fact::Fact;
@@ -217,6 +217,13 @@ pub enum View {
     },
     /// A framework was asked to leave an agent, or has answered that.
     InverseOffer(Asking),
+    /// An operation on resources is over, or was refused.
+    OperationOver {
+        /// What it was.
+        kind: OfferOperationType,
+        /// How it ended.
+        state: OperationState,
+    },
     /// An offer is out.
     OfferMade {
         /// Its id.

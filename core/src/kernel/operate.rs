@@ -16,7 +16,7 @@ use super::accept::Acceptance;
 use super::conversion::{Author, conversion_of};
 use super::operation::Operation;
 use super::validate::allocate_to;
-use super::{Effects, Kernel, Now, Refusal, Send};
+use super::{Effects, Kernel, Now, Refusal, Send, View};
 use crate::fact::Fact;
 
 /// Operations of one framework that are under way or not acknowledged.
@@ -33,6 +33,7 @@ impl Kernel {
     ) {
         let Acceptance { framework: id, agent, agent_key, role, rest, .. } = acceptance;
         let info = Arc::clone(&self.framework_mut(id).info);
+        let kind = operation.r#type.unwrap_or(OfferOperationType::Unknown);
         let permitted = self.authorize_operation(id, &operation);
         let checked = permitted.and_then(|()| self.check_feedback(id, operation.id.as_ref())).and_then(|()| {
             let conversion = self.check_operation(Author::Framework(&info, role), agent, &operation)?;
@@ -47,7 +48,7 @@ impl Kernel {
                 lists(&mut operation).for_each(|list| allocate_to(list, role));
                 self.start_operation(now, Some(id), agent, *agent_key, operation, &conversion, out);
             }
-            Err(message) => self.refuse_operation(id, Some(agent), operation.id, message, out),
+            Err(message) => self.refuse_operation(id, Some(agent), kind, operation.id, message, out),
         }
     }
 
@@ -89,10 +90,12 @@ impl Kernel {
         &mut self,
         framework: &FrameworkId,
         agent: Option<&AgentId>,
+        kind: OfferOperationType,
         id: Option<OperationId>,
         message: String,
         out: &mut Effects,
     ) {
+        out.view.push(View::OperationOver { kind, state: OperationState::Error });
         let Some(id) = id else { return };
         let Some(stream) = self.framework_mut(framework).stream().cloned() else { return };
         let status = OperationStatus {

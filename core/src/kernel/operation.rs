@@ -14,14 +14,15 @@
 use attica_core_api::link;
 use attica_core_api::scheduler::{self, Event, OperationAcknowledgement};
 use attica_core_api::v1::{
-    AgentId, FrameworkId, OfferOperation, OperationId, OperationState, OperationStatus, Uuid as WireUuid,
+    AgentId, FrameworkId, OfferOperation, OfferOperationType, OperationId, OperationState, OperationStatus,
+    Uuid as WireUuid,
 };
 use uuid::Uuid;
 
 use super::agent::Contact;
 use super::task::Resend;
 use super::timers::Timer;
-use super::{Effects, Kernel, LinkId, Now, Send};
+use super::{Effects, Kernel, LinkId, Now, Send, View};
 use crate::fact::Fact;
 use crate::snapshot::Service;
 
@@ -213,6 +214,8 @@ impl Kernel {
     ) {
         let acknowledgement = self.entropy.uuid();
         let Some(operation) = self.operations.get_mut(&uuid) else { return };
+        let kind = operation.info.r#type.unwrap_or(OfferOperationType::Unknown);
+        out.view.push(View::OperationOver { kind, state });
         let owner = operation.framework.as_ref().and_then(|framework| self.frameworks.get(framework));
         let wanted = owner.is_some_and(|framework| !framework.is_removed());
         let Some(id) = operation.info.id.clone().filter(|_| wanted) else {

@@ -143,6 +143,10 @@ pub struct Args {
     )]
     pub max_operator_event_stream_subscribers: u32,
 
+    /// Whether the metrics tell of each framework
+    #[arg(long, alias = "publish_per_framework_metrics", env = "MESOS_PUBLISH_PER_FRAMEWORK_METRICS", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub publish_per_framework_metrics: bool,
+
     /// The file that whoever started this master puts its log in, to be shown as /master/log
     #[arg(long, alias = "external_log_file", env = "MESOS_EXTERNAL_LOG_FILE", value_name = "PATH")]
     pub external_log_file: Option<PathBuf>,

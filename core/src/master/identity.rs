@@ -180,6 +180,7 @@ fn flags(args: &Args) -> Map<String, Value> {
         ("max_completed_tasks_per_framework", args.max_completed_tasks_per_framework.to_string()),
         ("max_operator_event_stream_subscribers", args.max_operator_event_stream_subscribers.to_string()),
         ("offer_timeout", args.offer_timeout.to_string()),
+        ("publish_per_framework_metrics", args.publish_per_framework_metrics.to_string()),
         ("registry", args.registry.to_string()),
         ("zk_session_timeout", args.zk_session_timeout.to_string()),
     ];

@@ -50,6 +50,8 @@ pub(super) struct Leader {
     pub(super) counters: Arc<Counters>,
     /// Room for lists that are being read.
     pub(super) readers: Arc<Semaphore>,
+    /// Whether the metrics tell of each framework.
+    pub(super) measures_frameworks: bool,
     waiting: Arc<Waiting>,
     inbox: Inbox,
     writer: watch::Receiver<WriterState>,
@@ -116,13 +118,15 @@ pub(super) struct Setup {
     pub(super) heartbeats: Heartbeats,
     /// How many operators may watch.
     pub(super) watchers_limit: usize,
+    /// Whether the metrics tell of each framework.
+    pub(super) measures_frameworks: bool,
     pub(super) elected_at: Timestamp,
 }
 
 impl Reign {
     /// Reads what the predecessors left, and starts everything.
     pub(super) async fn begin(setup: Setup, leadership: Leadership) -> Result<Reign, LeaderError> {
-        let Setup { durable, guard, config, heartbeats, watchers_limit, elected_at } = setup;
+        let Setup { durable, guard, config, heartbeats, watchers_limit, measures_frameworks, elected_at } = setup;
         let (lead, lease) = (leadership.lead(), leadership.lease());
         let begun = Instant::now();
         let (database, snapshot) = match durable {
@@ -184,6 +188,7 @@ impl Reign {
             streams,
             counters,
             readers: Arc::new(Semaphore::new(MAX_LIST_READERS)),
+            measures_frameworks,
             waiting,
             inbox,
             writer: writer_state,

@@ -248,6 +248,7 @@ fn setup(args: &Args, identity: &Identity, guard: &Guard, leadership: &Leadershi
     Setup {
         durable,
         watchers_limit: args.max_operator_event_stream_subscribers as usize,
+        measures_frameworks: args.publish_per_framework_metrics,
         guard: guard.clone(),
         heartbeats: Heartbeats {
             scheduler: args.scheduler_heartbeat.duration(),

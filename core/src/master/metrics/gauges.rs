@@ -26,7 +26,9 @@ pub(super) fn of_leader(leader: &Leader, metrics: &mut Vec<Metric>) {
     metrics.extend(of_totals(&leader.model.totals()));
     metrics.push(gauge("operator_event_stream_subscribers", leader.model.watchers.count() as f64));
     metrics.push(gauge("event_queue_messages", leader.waiting_inputs() as f64));
-    for framework in leader.model.framework_figures() {
+    leader.counters.operations.metrics(&leader.model.operation_counts(), metrics);
+    let frameworks = if leader.measures_frameworks { leader.model.framework_figures() } else { Vec::new() };
+    for framework in frameworks {
         let prefix = format!("master/frameworks/{}/{}", encoded(&framework.name), framework.id);
         of_framework(&framework, &prefix, metrics);
         leader.counters.frameworks.metrics(&framework.id, &prefix, metrics);

@@ -5,6 +5,7 @@
 
 mod frameworks;
 mod gauges;
+mod operations;
 mod timer;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use attica_core_api::link::{self, CallType};
 use attica_core_api::scheduler::Command;
-use attica_core_api::v1::{AgentId, TaskState, TaskStatus, TaskStatusReason, TaskStatusSource};
+use attica_core_api::v1::{AgentId, OfferOperationType, TaskState, TaskStatus, TaskStatusReason, TaskStatusSource};
 
 use super::identity::Identity;
 use super::leader::Leader;
@@ -23,6 +24,8 @@ use crate::fact::Fact;
 use crate::kernel::View;
 use crate::snapshot::Service;
 use frameworks::FrameworkCounters;
+use operations::OperationCounters;
+pub(super) use operations::OperationCounts;
 use timer::Timer;
 
 /// One figure.
@@ -53,6 +56,7 @@ macro_rules! counters {
             slave_removals_unregistered: AtomicU64,
             /// Tasks that have ended, by how and why.
             endings: Mutex<BTreeMap<Ending, u64>>,
+            operations: OperationCounters,
             /// What is counted for each framework.
             pub(super) frameworks: FrameworkCounters,
             /// How long the kernel's turns take, offers included.
@@ -91,6 +95,7 @@ counters! {
     messages_register_slave,
     messages_reregister_slave,
     messages_status_update,
+    messages_operation_status_update,
     valid_status_updates,
     valid_status_update_acknowledgements,
     slave_registrations,
@@ -143,7 +148,8 @@ impl Counters {
             }
             CallType::Message => add(&self.messages_executor_to_framework, 1),
             CallType::ExecutorExited => add(&self.messages_exited_executor, 1),
-            CallType::Heartbeat | CallType::Tasks | CallType::OperationStatus => {}
+            CallType::OperationStatus => add(&self.messages_operation_status_update, 1),
+            CallType::Heartbeat | CallType::Tasks => {}
         }
     }
 
@@ -182,6 +188,9 @@ impl Counters {
                 self.count_ending(status);
             }
             Fact::UpdateAcknowledged { .. } => add(&self.valid_status_update_acknowledgements, 1),
+            Fact::OperationStarted { info, .. } => {
+                self.operations.begun(info.r#type.unwrap_or(OfferOperationType::Unknown));
+            }
             Fact::FrameworkSubscribed { .. }
             | Fact::FrameworkDisconnected { .. }
             | Fact::TaskUnreachable { .. }
@@ -199,7 +208,6 @@ impl Counters {
             | Fact::ExecutorLaunched { .. }
             | Fact::ExecutorEnded { .. }
             | Fact::AgentShaped { .. }
-            | Fact::OperationStarted { .. }
             | Fact::OperationUpdated { .. }
             | Fact::OperationEnded { .. } => {}
         }
@@ -210,6 +218,7 @@ impl Counters {
         match view {
             View::AgentSilent { .. } => add(&self.slave_unreachable_scheduled, 1),
             View::AgentHeard { .. } => add(&self.slave_unreachable_canceled, 1),
+            View::OperationOver { kind, state } => self.operations.over(*kind, *state),
             View::FrameworkConnected { .. }
             | View::FrameworkDisconnected { .. }
             | View::RolesSuppressed { .. }

@@ -93,6 +93,11 @@ async fn reservations_and_volumes_by_the_forms_of_old() {
     let operations = call(&master, "GET_OPERATIONS").await;
     assert_eq!(operations, json!({"type": "GET_OPERATIONS", "get_operations": {}}), "all are over");
 
+    let metrics = master.json("/metrics/snapshot").await;
+    for (name, value) in [("total", 4.0), ("finished", 4.0), ("pending", 0.0), ("create/finished", 1.0)] {
+        assert_eq!(metrics[&format!("master/operations/{name}")], value, "{name}");
+    }
+    assert_eq!(metrics["master/messages_operation_status_update"], 4.0);
     let unknown = "slaveId=nobody&resources=[]".to_owned();
     for (path, form, text) in [
         ("/reserve", "resources=[]".to_owned(), "Missing 'slaveId' query parameter in the request body"),

@@ -392,7 +392,7 @@ impl Model {
             }
             View::InverseOffer(asking) => self.ask(asking),
             // Only counted.
-            View::AgentSilent { .. } | View::AgentHeard { .. } => {}
+            View::AgentSilent { .. } | View::AgentHeard { .. } | View::OperationOver { .. } => {}
             View::AgentConnected { agent: id } => {
                 let Some(agent) = self.agents.get_mut(id) else { return };
                 agent.set_contact(Contact::Connected);

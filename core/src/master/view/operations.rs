@@ -1,14 +1,38 @@
 //! Operations as GET_OPERATIONS shows them: those that are under way, and those whose end is not acknowledged.
 
-use attica_core_api::v1::{AgentId, FrameworkId, OfferOperation, Operation, OperationState, OperationStatus, Uuid};
+use attica_core_api::v1::{
+    AgentId, FrameworkId, OfferOperation, OfferOperationType, Operation, OperationState, OperationStatus, Uuid,
+};
 
+use super::agent::Contact;
 use super::{Model, ReadModel};
+use crate::master::metrics::OperationCounts;
 use crate::snapshot::OperationRecord;
 
 impl ReadModel {
     /// All of them.
     pub(in crate::master) fn operations(&self) -> Vec<Operation> {
         self.lock().operations.values().cloned().collect()
+    }
+}
+
+impl ReadModel {
+    /// How many are under way.
+    pub(in crate::master) fn operation_counts(&self) -> OperationCounts {
+        let model = self.lock();
+        let mut counts = OperationCounts::new();
+        let pending = |operation: &&Operation| operation.latest_status.state == OperationState::Pending;
+        for operation in model.operations.values().filter(pending) {
+            let agent = operation.agent_id.as_ref().and_then(|id| model.agents.get(id));
+            let state = match agent.map(|agent| agent.contact) {
+                Some(Contact::Unreachable) => OperationState::Unreachable,
+                Some(Contact::Recovered) => OperationState::Recovering,
+                Some(Contact::Connected | Contact::Disconnected) | None => OperationState::Pending,
+            };
+            let kind = operation.info.r#type.unwrap_or(OfferOperationType::Unknown);
+            *counts.entry((kind, state)).or_default() += 1;
+        }
+        counts
     }
 }
 
