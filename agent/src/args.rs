@@ -87,7 +87,7 @@ pub struct Args {
     #[command(flatten)]
     pub tls: TlsArgs,
     /// Whether executors have to send a token that is in their environment
-    #[arg(long, env = "ATTICA_AUTHENTICATE_HTTP_EXECUTORS")]
+    #[arg(long, env = "MESOS_AUTHENTICATE_HTTP_EXECUTORS", value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub authenticate_http_executors: bool,
     /// File to write `ip:port` to once the agent answers
     #[arg(long, env = "ATTICA_READY_FILE", value_name = "FILE")]

@@ -48,3 +48,14 @@ fn a_scheduler_from_npm_goes_on_where_it_was() {
     survives(&mut node, &cluster);
     cluster.stop_up();
 }
+
+#[test]
+fn pymesos_runs_groups_of_tasks_that_share_a_directory_and_their_end() {
+    let mut cluster = Cluster::start();
+    let tools = tempfile::tempdir().expect("a temporary directory");
+    let python = python_with(tools.path(), "pymesos==0.3.15");
+    let script = format!("{SOURCES}/pymesos_group.py");
+    let said = run(Command::new(python).args([script, cluster.address("master")]));
+    assert_eq!(said, "both groups ended as one\n");
+    cluster.stop_up();
+}
