@@ -50,6 +50,10 @@ async fn take(leader: &Arc<Leader>, request: Request) -> Result<Response, Reject
             open(leader, media, connection, subscribe).await
         }
         (command, Some(framework)) => {
+            // The one call without a stream whose Accept Mesos looks at, although nothing is in the answer.
+            if matches!(command, Command::ReconcileOperations(_)) {
+                response_media?;
+            }
             check_owner(principal, leader, &framework)?;
             // The one call whose effect is known when it is answered.
             let is_update = matches!(command, Command::UpdateFramework(_));

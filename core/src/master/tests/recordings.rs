@@ -242,3 +242,22 @@ async fn a_call_beyond_the_limit_is_refused_and_a_large_one_is_not() {
     assert_eq!(excessive.status(), StatusCode::PAYLOAD_TOO_LARGE);
     master.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_accepted_counts_where_mesos_looks_at_it() {
+    let cluster = Cluster::start().await;
+    let master = cluster.master(&[]).await;
+    let status = async |kind: &str, member: &str| {
+        let headers = HeaderMap::from_iter([
+            (http::header::CONTENT_TYPE, MediaType::Json.header_value()),
+            (http::header::ACCEPT, HeaderValue::from_static("text/html")),
+        ]);
+        let call = format!(r#"{{"type":"{kind}","framework_id":{{"value":"nobody"}},"{member}":{{}}}}"#);
+        let uri = master.uri("/api/v1/scheduler");
+        soon(client().post(&uri, headers, call.into())).await.unwrap().status()
+    };
+    assert_eq!(status("RECONCILE_OPERATIONS", "reconcile_operations").await, StatusCode::NOT_ACCEPTABLE);
+    // Every other call is answered without a body, in whatever type: this framework is not known.
+    assert_eq!(status("RECONCILE", "reconcile").await, StatusCode::BAD_REQUEST);
+    master.stop().await;
+}
