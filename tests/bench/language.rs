@@ -1,6 +1,7 @@
 //! The config language in process: the public cases, one job, a large task, the grammar alone, ten thousand jobs.
 
 #![allow(clippy::expect_used, reason = "a benchmark that cannot go on ends")]
+#![allow(clippy::print_stderr, reason = "a benchmark says what it leaves out")]
 
 mod report;
 
@@ -44,6 +45,8 @@ fn i1() -> Vec<Figure> {
     let data = shared.join("data/aurora");
     if data.is_dir() {
         figures.push(figure("public_cases", public_cases(&data), "ms", 300.0, Better::Lower));
+    } else {
+        eprintln!("i1.public_cases is skipped: no {} (set ATTICA_SHARED)", data.display());
     }
     let job = typical_job();
     figures.push(figure("typical_job", median_ms(|| read(&job, 1)), "ms", 2.0, Better::Lower));
@@ -126,12 +129,15 @@ jobs = [job(name = 'j%05d' % n).bind(n = n) for n in range({jobs})]
     )
 }
 
-/// The public files one behind the other until they are a megabyte, or else our own text.
+/// The public files, or else our own examples, one behind the other until they are a megabyte.
 fn corpus(data: &Path) -> String {
     let mut text = String::new();
-    for directory in ["files/apache__aurora/head", "files/docs"] {
+    let public = ["files/apache__aurora/head", "files/docs"].map(|directory| data.join(directory));
+    let own = [Path::new(env!("CARGO_MANIFEST_DIR")).join("dsl/examples")];
+    let directories: &[PathBuf] = if data.is_dir() { &public } else { &own };
+    for directory in directories {
         let mut files: Vec<PathBuf> =
-            std::fs::read_dir(data.join(directory)).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+            std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
         files.sort();
         for file in files {
             let part = std::fs::read_to_string(&file).unwrap_or_default();
@@ -140,8 +146,6 @@ fn corpus(data: &Path) -> String {
             }
         }
     }
-    if text.is_empty() {
-        text = typical_job();
-    }
+    assert!(!text.is_empty(), "there are configurations to read");
     text.repeat((1 << 20) / text.len() + 1)
 }
