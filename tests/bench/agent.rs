@@ -50,12 +50,12 @@ async fn measure(row: &str, disk: &Disk) -> Vec<Figure> {
     let directory = roles::directory();
     let site = Site::new(directory.path(), disk).await;
     let master = site.start("master", "master", &["--listen", "127.0.0.1:0"]);
-    let agent = start_agent(&site, &master, "0");
+    let mut agent = start_agent(&site, &master, "0");
     let mut framework = Framework::subscribe(&master.address).await;
     let figures = match row {
         "f1" => f1(&mut framework, disk).await,
         "f2" => f2(&mut framework, disk).await,
-        _ => f4(&mut framework, disk, agent, &site, &master).await,
+        _ => f4(&mut framework, disk, &mut agent, &site, &master).await,
     };
     framework.end(&site).await;
     figures
@@ -118,7 +118,7 @@ async fn f2(framework: &mut Framework, disk: &Disk) -> Vec<Figure> {
 }
 
 /// The agent is killed with 1,000 live tasks: until all are known again, and how many are lost.
-async fn f4(framework: &mut Framework, disk: &Disk, mut agent: Role, site: &Site<'_>, master: &Role) -> Vec<Figure> {
+async fn f4(framework: &mut Framework, disk: &Disk, agent: &mut Role, site: &Site<'_>, master: &Role) -> Vec<Figure> {
     let offer = framework.offer().await;
     let tasks: Vec<TaskInfo> = (0..TASKS).map(|number| task(&format!("f4-{number}"), "sleep 100000", &offer)).collect();
     framework.launch(&offer, tasks).await;
@@ -128,7 +128,7 @@ async fn f4(framework: &mut Framework, disk: &Disk, mut agent: Role, site: &Site
     let port = port.to_owned();
     agent.kill();
     let started = Instant::now();
-    let _agent = start_agent(site, master, &port);
+    *agent = start_agent(site, master, &port);
     // The agent offers what is left of it only once it is registered again, its tasks known.
     framework.forget_offers();
     framework.offer().await;
