@@ -58,6 +58,7 @@ impl MasterPlan {
             }
         }
         arguments.extend(place(given)?);
+        arguments.extend(policy(given)?);
         let private_postgres = private_postgres(given)?;
         let matches = command.try_get_matches_from(arguments)?;
         let args = master::Args::from_arg_matches(&matches)?;
@@ -123,6 +124,24 @@ fn place(given: &Given) -> Result<Vec<String>, FlagError> {
         arguments.push(format!("--hostname={name}"));
     }
     Ok(arguments)
+}
+
+/// Both sorters together choose the policy.
+fn policy(given: &Given) -> Result<Option<String>, FlagError> {
+    let sorter = |name| given.get(name).unwrap_or("drf");
+    for name in ["role_sorter", "framework_sorter"] {
+        if !["drf", "random"].contains(&sorter(name)) {
+            let (value, reason) = (sorter(name).to_owned(), "expected drf or random");
+            return Err(FlagError::Refused { name, value, reason });
+        }
+    }
+    let (roles, frameworks) = (sorter("role_sorter"), sorter("framework_sorter"));
+    if roles != frameworks {
+        let reason =
+            "roles and the frameworks of a role are sorted alike: set --role_sorter and --framework_sorter to the same";
+        return Err(FlagError::Refused { name: "role_sorter", value: roles.to_owned(), reason });
+    }
+    Ok((roles == "random").then(|| "--allocator-policy=fair-random".to_owned()))
 }
 
 fn parsed<T: std::str::FromStr>(
@@ -251,10 +270,22 @@ mod tests {
     }
 
     #[test]
+    fn both_sorters_choose_the_policy() {
+        let flags = ["--registry=in_memory", "--user_sorter=random", "--framework_sorter=random"];
+        assert_eq!(plan(&flags).unwrap().args.allocator_policy, master::AllocatorPolicy::FairRandom);
+        let flags = ["--registry=in_memory", "--no-filter_gpu_resources", "--role_sorter=drf"];
+        let plan = plan(&flags).unwrap();
+        assert_eq!(plan.args.allocator_policy, master::AllocatorPolicy::Fair);
+        assert!(!plan.args.filter_gpu_resources);
+    }
+
+    #[test]
     fn what_cannot_be_done_is_refused_by_name() {
         for (arguments, says) in [
             (&["--registry=in_memory", "--modules=x"][..], "--modules=x is refused"),
             (&["--registry=in_memory", "--ip=here"], "--ip=here is refused"),
+            (&["--registry=in_memory", "--role_sorter=random"], "--role_sorter=random is refused"),
+            (&["--registry=in_memory", "--framework_sorter=lot"], "expected drf or random"),
             (&["--registry=in_memory", "--logging_level=FATAL"], "expected INFO"),
             (&["--registry=in_memory", "--offer_timeout=5"], "expected a duration"),
             (&["--registry=elsewhere", "--work_dir=/tmp"], "in_memory"),

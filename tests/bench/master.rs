@@ -1,6 +1,7 @@
 //! One master with simulated agents, everything durable. Row m1: status updates per second: tasks launched, each reported running,
 //! told to the framework, and acknowledged. Row e2: reading `/state` of a large cluster, and asking `/health` while others read it.
-//! Row f2b: a task ended, until its resources are offered again. Row g: what an agent and a running task cost in memory.
+//! Row f2b: a task ended, until its resources are offered again. Row g: what an agent and a running task cost in memory. Row c3: a
+//! master that starts over a database with a million running tasks, until it leads.
 
 #![allow(clippy::expect_used, reason = "a benchmark that cannot go on ends")]
 
@@ -39,6 +40,10 @@ const HAND_OVERS: usize = 100;
 const STATE: (usize, usize, usize) = (10_000, 100_000, 100_000);
 /// Who reads `/state` while `/health` is asked.
 const READERS: usize = 5;
+/// Agents of c3, each with one task that was launched, and running tasks in all: the others are rows copied from these.
+const COLD_START: (usize, usize) = (1_000, 1_000_000);
+/// A big cluster's offers wait for their turn longer than a framework is usually given.
+const PATIENT: [&str; 4] = ["--listen", "127.0.0.1:0", "--offer-timeout", "1hrs"];
 const RESOURCES: &str = "cpus:1000;mem:1000000";
 /// Acknowledgements under way at the same time: each waits for its commit, so that few of them would measure the disk.
 const ACKNOWLEDGEMENTS: usize = 512;
@@ -66,6 +71,11 @@ async fn main() {
         let [_slowed, plain] = &disks;
         report::print(&e2(directory.path(), plain).await);
     }
+    if report::is_wanted("c3") {
+        // Nothing is written.
+        let [_slowed, plain] = &disks;
+        report::print(&[c3(directory.path(), plain).await]);
+    }
     if report::is_wanted("g") {
         // Memory has nothing to do with the disk: the quicker one will do.
         let [_slowed, plain] = &disks;
@@ -76,7 +86,7 @@ async fn main() {
 async fn m1(directory: &Path, disk: &Disk) -> [Figure; 2] {
     let place = tempfile::tempdir_in(directory).expect("a directory");
     let site = roles::Site::new(place.path(), disk).await;
-    let master = site.start("master", "master", &["--listen", "127.0.0.1:0"]);
+    let master = site.start("master", "master", &PATIENT);
     let (agents, tasks) = UPDATES;
     let _agents = SimulatedAgents::register(&master.address, agents, RESOURCES).await;
     let framework = Framework::run(&master.address, agents, tasks).await;
@@ -122,7 +132,7 @@ async fn f2b(directory: &Path, disk: &Disk) -> Figure {
                         times.push(now.duration_since(ended).as_secs_f64() * 1e3);
                     }
                     let number = times.len();
-                    last = Some(format!("update-{number}"));
+                    last = Some(name(number));
                     launch_all(&calls, offer, number).await;
                 }
             }
@@ -153,7 +163,7 @@ async fn e2(directory: &Path, disk: &Disk) -> [Figure; 2] {
     let site = roles::Site::new(place.path(), disk).await;
     let (agents, running, finished) = STATE;
     let kept = finished.to_string();
-    let flags = ["--listen", "127.0.0.1:0", "--max-completed-tasks-per-framework", &kept];
+    let flags = [PATIENT.as_slice(), &["--max-completed-tasks-per-framework", &kept]].concat();
     let master = site.start("master", "master", &flags);
     let _agents = SimulatedAgents::register(&master.address, agents, RESOURCES).await;
     let mut framework = Framework::run(&master.address, agents, running + finished).await;
@@ -205,10 +215,64 @@ async fn health_ms(master: &str) -> f64 {
 }
 
 /// How much the master's memory grows by agents and by their tasks.
+/// How long a master takes to lead a cluster that another one has left.
+async fn c3(directory: &Path, disk: &Disk) -> Figure {
+    let place = tempfile::tempdir_in(directory).expect("a directory");
+    let site = roles::Site::new(place.path(), disk).await;
+    let mut master = site.start("master", "master", &PATIENT);
+    let (agents, tasks) = COLD_START;
+    let simulated = SimulatedAgents::register(&master.address, agents, RESOURCES).await;
+    let framework = Framework::run(&master.address, agents, agents).await;
+    master.kill();
+    drop((simulated, framework));
+    site.execute(&copies_of_tasks(agents, tasks)).await;
+
+    let started = Instant::now();
+    let master = site.start("master", "master", &PATIENT);
+    let client = Client::new(Protocol::Http1, Duration::from_secs(60));
+    let tasks_of_one = format!("http://{}/tasks?limit=1", master.address).parse().expect("an address");
+    while !client.get(&tasks_of_one, HeaderMap::new()).await.is_ok_and(|response| response.status().is_success()) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let metrics = format!("http://{}/metrics/snapshot", master.address).parse().expect("an address");
+    let response = client.get(&metrics, HeaderMap::new()).await.expect("an answer");
+    let body = response.into_body().collect().await.expect("a whole body").to_bytes();
+    let metrics: serde_json::Value = serde_json::from_slice(&body).expect("metrics");
+    assert_eq!(metrics["master/tasks_running"].as_f64(), Some(tasks as f64), "all are known");
+    Figure {
+        bench: "c3.leads".to_owned(),
+        value: seconds,
+        unit: "s",
+        reach: Some(5.0),
+        better: Better::Lower,
+        fsync_ms: None,
+    }
+}
+
+/// Makes `tasks` rows of the `first` ones, whose names say their number with as many digits: a name within a message may change, its
+/// length may not.
+fn copies_of_tasks(first: usize, tasks: usize) -> String {
+    let named = |message: &str| {
+        format!(
+            "decode(replace(encode({message}, 'hex'), encode(old::bytea, 'hex'), encode(new::bytea, 'hex')), 'hex')"
+        )
+    };
+    let copies = tasks / first - 1;
+    format!(
+        "insert into task (framework_id, task_id, role, info, state, status, unreachable, sequence, kill, launched_at, completed_at)
+         select framework_id, new, role, {}, state, {}, unreachable, sequence, kill, launched_at, completed_at
+         from (select task.*, task_id as old, 'update-' || lpad((substr(task_id, 8)::int + copy * {first})::text, 7, '0') as new
+               from task, generate_series(1, {copies}) as copy) as copies",
+        named("info"),
+        named("status"),
+    )
+}
+
 async fn g(directory: &Path, disk: &Disk) -> [Figure; 2] {
     let place = tempfile::tempdir_in(directory).expect("a directory");
     let site = roles::Site::new(place.path(), disk).await;
-    let master = site.start("master", "master", &["--listen", "127.0.0.1:0"]);
+    let master = site.start("master", "master", &PATIENT);
     let (agents, tasks) = MEMORY;
     let empty_kib = master.memory_kib();
     let _agents = SimulatedAgents::register(&master.address, agents, RESOURCES).await;
@@ -281,7 +345,7 @@ impl Framework {
                 let permit = under_way.clone().acquire_owned().await.expect("never closed");
                 let calls = calls.clone();
                 tokio::spawn(async move {
-                    calls.kill(TaskId::new(format!("update-{number}")), None).await.expect("killed");
+                    calls.kill(TaskId::new(name(number)), None).await.expect("killed");
                     drop(permit);
                 });
             }
@@ -340,6 +404,10 @@ async fn event(signals: &mut Signals) -> attica_core_api::scheduler::Event {
     }
 }
 
+fn name(number: usize) -> String {
+    format!("update-{number:07}")
+}
+
 /// Launches one task that uses all of a small agent.
 async fn launch_all(calls: &Calls, offer: Offer, number: usize) {
     launch_each(calls, offer, number..number + 1, "cpus:1;mem:32").await;
@@ -353,7 +421,7 @@ async fn launch_each(calls: &Calls, offer: Offer, numbers: std::ops::Range<usize
     let resources = parse(each, &Role::any()).expect("valid resources");
     let task = |number| TaskInfo {
         name: "update".into(),
-        task_id: TaskId::new(format!("update-{number}")),
+        task_id: TaskId::new(name(number)),
         agent_id: offer.agent_id.clone(),
         resources: resources.clone(),
         command: Some(CommandInfo { value: Some("true".into()), ..CommandInfo::default() }),

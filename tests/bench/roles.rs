@@ -33,6 +33,16 @@ impl Site<'_> {
         self.directory
     }
 
+    /// Has Postgres do something.
+    pub(crate) async fn execute(&self, statement: &str) {
+        let (client, connection) =
+            tokio_postgres::connect(self.postgres.url(), tokio_postgres::NoTls).await.expect("a connection");
+        let connection = tokio::spawn(connection);
+        client.batch_execute(statement).await.expect("it is done");
+        drop(client);
+        connection.await.expect("no panic").expect("the connection ends well");
+    }
+
     /// Starts a role that listens on a free port; returns once it answers.
     pub(crate) fn start(&self, role: &str, name: &str, args: &[&str]) -> Role {
         let ready = self.directory.join(format!("{name}.ready"));

@@ -50,7 +50,7 @@ use attica_core_store::migrations::{self, MigrationError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use args::{Advertise, Args, Rate, Registry};
+pub use args::{Advertise, AllocatorPolicy, Args, Rate, Registry};
 pub use duration::Milliseconds;
 pub use identity::MESOS_VERSION;
 pub use leader::LeaderError;
