@@ -101,8 +101,8 @@ pub(crate) fn start(
     let mut begun = None;
     let mut child = || {
         let mut prepare = || {
-            confine(&room.entry, &room.output)?;
             begun = Some(record(records, spec, earliest)?);
+            confine(&room.entry, &room.output)?;
             sys::detach()?;
             spec.rlimits.iter().try_for_each(limit)?;
             room.identity.as_ref().map_or(Ok(()), become_user)?;
@@ -163,10 +163,9 @@ fn record(records: &mut Records, spec: &LaunchSpec, earliest: u64) -> io::Result
     Ok(process)
 }
 
-/// In the child: its output, its cgroups, its limits.
+/// In the child: its output, its cgroups, its limits. Its input is the launcher's. From here on it has the task's part of the processor.
 fn confine(entry: &Entry, output: &Output) -> io::Result<()> {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
-    nix::unistd::dup2_stdin(File::open("/dev/null")?)?;
     nix::unistd::dup2_stdout(&output.out)?;
     nix::unistd::dup2_stderr(&output.err)?;
     entry.doors.iter().try_for_each(enter)?;

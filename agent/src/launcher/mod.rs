@@ -81,6 +81,9 @@ pub fn run(args: &Args) -> Result<(), Error> {
     let lock = std::fs::OpenOptions::new().create(true).append(true).open("launcher.lock").map_err(directory)?;
     let _lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock)
         .map_err(|_| Error::Occupied { directory: args.dir.clone() })?;
+    let nothing =
+        std::fs::File::open("/dev/null").map_err(|source| Error::System { action: "open /dev/null", source })?;
+    nix::unistd::dup2_stdin(nothing).map_err(|error| Error::System { action: "read nothing", source: error.into() })?;
     sys::assert_single_thread().map_err(|source| Error::System { action: "count its threads", source })?;
     sys::reset_signals();
     nix::sys::prctl::set_child_subreaper(true)

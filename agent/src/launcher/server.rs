@@ -26,7 +26,7 @@ use super::records::{Loaded, Record, Records};
 use super::{Error, child, process, sys};
 
 /// Tasks that are started before something else is looked at: kills do not wait for a thousand launches.
-const MAX_STARTED_AT_ONCE: usize = 16;
+const MAX_STARTED_AT_ONCE: usize = 32;
 /// Longest pause between two attempts to empty a container, in milliseconds.
 const MAX_EMPTYING_PAUSE_MS: u64 = 200;
 /// Pause between two looks at an adopted process that has ended and waits for its new parent to reap it.
