@@ -46,6 +46,8 @@ impl Site<'_> {
     /// Starts a role that listens on a free port; returns once it answers.
     pub(crate) fn start(&self, role: &str, name: &str, args: &[&str]) -> Role {
         let ready = self.directory.join(format!("{name}.ready"));
+        // One of the same name may have been killed.
+        let _not_there = fs::remove_file(&ready);
         let log = fs::File::create(self.directory.join(format!("{name}.log"))).expect("a log file");
         let child = Command::new(env!("CARGO_BIN_EXE_attica"))
             .arg(role)
