@@ -26,7 +26,9 @@ impl Kernel {
             Command::Kill(kill) => self.kill(now, framework, kill, out),
             Command::Acknowledge(acknowledge) => self.acknowledge(now, framework, &acknowledge, out),
             Command::Reconcile(reconcile) => self.reconcile(now, framework, &reconcile, out),
-            Command::Subscribe(_) => return Err(Refusal::NotSupported("A second SUBSCRIBE on a stream")),
+            Command::Subscribe(_) => {
+                return Err(Refusal::Invalid("SUBSCRIBE opens a stream, and is not a call on one".to_owned()));
+            }
             Command::Shutdown(shutdown) => self.shutdown_executor(framework, shutdown, out),
             Command::AcknowledgeOperationStatus(acknowledge) => {
                 self.acknowledge_operation(framework, &acknowledge, out);

@@ -140,9 +140,6 @@ pub enum Refusal {
     /// What the framework may not do by the rules.
     #[error("{0}")]
     Forbidden(String),
-    /// The call, or a part of it, is not built yet.
-    #[error("{0} is not supported yet; nothing was changed")]
-    NotSupported(&'static str),
     /// The stream of an agent's call is not the current one of that agent.
     #[error("This stream is not the current one of its agent; register again")]
     LinkStale,
@@ -163,7 +160,6 @@ impl Refusal {
             Self::FrameworkNotSubscribed | Self::Forbidden(_) => 403,
             Self::Missing(_) => 404,
             Self::LinkStale | Self::Conflict(_) => 409,
-            Self::NotSupported(_) => 501,
         }
     }
 }
