@@ -116,9 +116,18 @@ pub(super) fn executor_plan(
     of_command(config, framework, command.ok_or(Refusal::NoExecutorCommand)?, limits(config, resources)?)
 }
 
-/// Whether the agent does its part for a task that an executor runs: the rest is the executor's.
-pub(super) fn check_executors_task(task: &TaskInfo) -> Result<(), Refusal> {
-    refuse(&[(!task.limits.is_empty(), "limits"), (!task.health_checks.is_empty(), "health_checks with an executor")])?;
+/// Whether the agent does its part for a task that an executor runs: the rest is the executor's. Volumes are shown in a sandbox before
+/// anything runs in it, which is too late once the executor `has_begun`.
+pub(super) fn check_executors_task(task: &TaskInfo, has_begun: bool) -> Result<(), Refusal> {
+    let shows_volume = |resource: &Resource| resource.disk.as_ref().is_some_and(|disk| disk.volume.is_some());
+    refuse(&[
+        (!task.limits.is_empty(), "limits"),
+        (!task.health_checks.is_empty(), "health_checks with an executor"),
+        (
+            has_begun && task.resources.iter().any(shows_volume),
+            "resources.disk.volume with an executor that runs already",
+        ),
+    ])?;
     refuse_resources(&task.resources)
 }
 

@@ -230,6 +230,11 @@ impl Executor {
         }
     }
 
+    /// Whether its program runs, or is about to.
+    pub(super) fn has_begun(&self) -> bool {
+        self.started || self.asked
+    }
+
     fn grace_ms(&self, config: &Config) -> u64 {
         let own = self.info.shutdown_grace_period.as_ref().and_then(DurationInfo::milliseconds);
         own.unwrap_or(config.executors.shutdown_grace_ms)

@@ -311,3 +311,29 @@ fn what_the_agent_does_not_do_for_executors_is_refused_by_name() {
         "This agent does not support `health_checks with an executor`"
     );
 }
+
+#[test]
+fn a_volume_comes_with_an_executor_and_not_later() {
+    let with_volume = |task: &str| {
+        let mut info = with_executor(task, "e");
+        let persistence = Some(DiskPersistence { id: task.to_owned(), ..DiskPersistence::default() });
+        let volume = Volume { mode: VolumeMode::ReadWrite, container_path: task.to_owned(), ..Volume::default() };
+        let disk = DiskInfo { persistence, volume: Some(volume), ..DiskInfo::default() };
+        let scalar = Some(Scalar { value: 1.0 });
+        let (disk, name, role) = (Some(Box::new(disk)), "disk".to_owned(), Some("team".to_owned()));
+        info.resources.push(Resource { disk, name, role, scalar, r#type: ValueType::Scalar, ..Resource::default() });
+        info
+    };
+    let mut world = World::ready();
+    world.run(with_volume("a"));
+    let container = world.launched[0].clone();
+    assert!(world.sent.is_empty(), "{:?}", world.sent);
+    assert_eq!(world.supervisor.resources_in(&container).iter().filter(|resource| resource.disk.is_some()).count(), 1);
+    world.run(with_volume("b"));
+    assert_eq!(
+        world.sent.last().unwrap().status.message.as_deref(),
+        Some("This agent does not support `resources.disk.volume with an executor that runs already`")
+    );
+    world.run(with_executor("c", "e"));
+    assert_eq!(world.sent.len(), 1, "what uses none is welcome");
+}
