@@ -87,7 +87,8 @@ impl Secured<'_> {
     pub fn agent(&self, program: Program) -> Program {
         let program = path(self.tls(program), "--credential", &self.args.credential);
         let program = self.acls(path(program, "--http-credentials", &self.args.credentials));
-        self.required(program, &["--authenticate-http-readonly"])
+        let program = self.required(program, &["--authenticate-http-readonly"]);
+        if self.args.credentials.is_some() { program.switch("--authenticate-http-executors") } else { program }
     }
 
     pub fn paas(&self, program: Program) -> Program {

@@ -1,15 +1,20 @@
 //! A cluster that lets in only who proves a name, allows only what the rules allow, and encrypts all of it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
+use attica_allocator::Role;
 use attica_core_api::auth::{Credential, SecretText};
-use attica_core_api::client::{Config, Detection, Signal, Signals, connect};
+use attica_core_api::client::{Calls, Config, Detection, Signal, Signals, connect};
 use attica_core_api::http::tls::{ClientCertificateUse, Plaintext, Tls, TlsFiles};
 use attica_core_api::http::{Client, MediaType, Protocol, Security};
-use attica_core_api::v1::FrameworkInfo;
-use attica_core_api::{encode_proto, link};
+use attica_core_api::v1::{
+    CommandInfo, ExecutorId, ExecutorInfo, ExecutorType, FrameworkInfo, LaunchOperation, OfferOperation,
+    OfferOperationType, TaskId, TaskInfo, TaskState,
+};
+use attica_core_api::{encode_proto, link, resources};
 use http::{HeaderMap, Method, StatusCode, header};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::{Value, json};
@@ -125,12 +130,67 @@ impl Person {
     }
 }
 
-fn framework(files: &Files, master: &str, name: &str, secret: &str) -> Signals {
+fn framework(files: &Files, master: &str, name: &str, secret: &str) -> (Calls, Signals) {
     let info = FrameworkInfo { user: "root".to_owned(), name: format!("of {name}"), ..FrameworkInfo::default() };
     let security = files.security(name, secret);
     let masters: Detection = master.parse().expect("an address");
-    let (_calls, signals) = connect(Config { security, ..Config::new(masters, info) });
-    signals
+    connect(Config { security, ..Config::new(masters, info) })
+}
+
+/// A task of an executor that is started by an agent and asks it for work, over TLS and with a token.
+async fn run_with_own_executor(calls: &Calls, signals: &mut Signals) {
+    let offer = loop {
+        if let Signal::Event(event) = next(signals).await
+            && let Some(mut offers) = event.offers
+        {
+            break offers.offers.remove(0);
+        }
+    };
+    let program = Path::new(env!("CARGO_BIN_EXE_attica")).with_file_name("examples").join("executor");
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--offline", "-p", "attica-core-api", "--example", "executor", "--manifest-path"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .status();
+    assert!(built.expect("cargo runs").success());
+    let resources = |text| resources::parse(text, &Role::any()).expect("resources");
+    let command = CommandInfo { value: Some(program.display().to_string()), ..CommandInfo::default() };
+    let executor = ExecutorInfo {
+        r#type: Some(ExecutorType::Custom),
+        executor_id: ExecutorId::new("own"),
+        command: Some(command),
+        resources: resources("cpus:0.01;mem:32"),
+        ..ExecutorInfo::default()
+    };
+    let task = TaskInfo {
+        name: "t".to_owned(),
+        task_id: TaskId::new("t"),
+        agent_id: offer.agent_id.clone(),
+        resources: resources("cpus:0.01;mem:32"),
+        executor: Some(Box::new(executor)),
+        data: Some("true".into()),
+        ..TaskInfo::default()
+    };
+    let launch = OfferOperation {
+        r#type: Some(OfferOperationType::Launch),
+        launch: Some(LaunchOperation { task_infos: vec![task] }),
+        ..OfferOperation::default()
+    };
+    calls.accept(vec![offer.id], vec![launch], None).await.expect("accepted");
+    loop {
+        if let Signal::Event(event) = next(signals).await
+            && let Some(update) = event.update
+        {
+            let status = update.status;
+            assert!(
+                matches!(status.state, TaskState::Running | TaskState::Starting | TaskState::Finished),
+                "{status:?}"
+            );
+            calls.acknowledge(&status).await.expect("acknowledged");
+            if status.state == TaskState::Finished {
+                return;
+            }
+        }
+    }
 }
 
 async fn next(signals: &mut Signals) -> Signal {
@@ -198,12 +258,13 @@ async fn use_it(cluster: &Cluster, files: &Files) {
     assert_eq!(bob.get(&agent, &file).await.0, StatusCode::FORBIDDEN);
 
     // Others register if the rules let them; what they may not see is left out.
-    let mut signals = framework(files, &master, "ann", "ann-hush");
+    let (calls, mut signals) = framework(files, &master, "ann", "ann-hush");
     let Signal::Subscribed { framework_id, .. } = next(&mut signals).await else { panic!("not subscribed") };
+    run_with_own_executor(&calls, &mut signals).await;
     for (name, secret, says) in
         [("ann", "wrong", "401 Unauthorized."), ("bob", "bob-hush", "Not authorized to register")]
     {
-        match next(&mut framework(files, &master, name, secret)).await {
+        match next(&mut framework(files, &master, name, secret).1).await {
             Signal::Refused { text } => assert!(text.contains(says), "{text}"),
             other => panic!("{name}: {other:?}"),
         }
@@ -220,7 +281,7 @@ async fn use_it(cluster: &Cluster, files: &Files) {
     // Rules change without a restart.
     files.write("acls", &acls(&["cluster", "bob"]));
     eventually(async || {
-        matches!(next(&mut framework(files, &master, "bob", "bob-hush")).await, Signal::Subscribed { .. })
+        matches!(next(&mut framework(files, &master, "bob", "bob-hush").1).await, Signal::Subscribed { .. })
     })
     .await;
 

@@ -249,6 +249,10 @@ fn config(args: &Args, work_dir: &Path, bound: SocketAddr) -> Result<Config, Err
     let users = if args.switch_user.unwrap_or(root) { Users::Any } else { Users::Own(own_user()) };
     let boot_id =
         machine::boot_id().map_err(|source| Error::System { action: "read the machine's boot id", source })?;
+    // Executors work in their sandboxes.
+    let authority = args.tls.tls_ca_file.as_ref().map(std::path::absolute).transpose();
+    let authority =
+        authority.map_err(|source| Error::System { action: "find the authorities of certificates", source })?;
     Ok(Config {
         info,
         ip: args.ip,
@@ -262,6 +266,7 @@ fn config(args: &Args, work_dir: &Path, bound: SocketAddr) -> Result<Config, Err
             shutdown_grace_ms: args.executor_shutdown_grace_ms,
         },
         proof: if args.authenticate_http_executors { Proof::Token } else { Proof::NotAsked },
+        authority: args.tls.tls_cert_file.as_ref().and(authority),
     })
 }
 

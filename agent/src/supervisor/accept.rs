@@ -299,6 +299,10 @@ pub(super) fn executor_environment(
     if let Some(token) = token {
         set("MESOS_EXECUTOR_AUTHENTICATION_TOKEN", token.to_owned());
     }
+    if let Some(authority) = &config.authority {
+        set("LIBPROCESS_SSL_ENABLED", "1".to_owned());
+        set("LIBPROCESS_SSL_CA_FILE", authority.to_string_lossy().into_owned());
+    }
     if framework.checkpoint {
         set("MESOS_RECOVERY_TIMEOUT", duration(RECOVERY_TIMEOUT_MS));
         set("MESOS_SUBSCRIPTION_BACKOFF_MAX", duration(reregistration_ms.min(BACKOFF_MAX_MS)));

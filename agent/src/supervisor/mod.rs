@@ -65,6 +65,8 @@ pub(crate) struct Config {
     pub(crate) executors: Timing,
     /// Whether executors have to prove who they are.
     pub(crate) proof: Proof,
+    /// The authorities by which executors believe that this is their agent, when it is asked over TLS.
+    pub(crate) authority: Option<PathBuf>,
 }
 
 /// As whom tasks run.

@@ -42,6 +42,7 @@ fn config(boot_id: &str) -> Config {
         boot_id: boot_id.to_owned(),
         executors: Timing { registration_ms: 60_000, reregistration_ms: 2_000, shutdown_grace_ms: 5_000 },
         proof: Proof::NotAsked,
+        authority: None,
     }
 }
 

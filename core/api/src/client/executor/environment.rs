@@ -1,8 +1,11 @@
 //! What an agent tells an executor before it is there.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::auth::SecretText;
+use crate::http::Security;
+use crate::http::tls::{ClientCertificateUse, Plaintext, Tls, TlsError, TlsFiles};
 use crate::v1::{ExecutorId, FrameworkId};
 
 /// How an executor reaches its agent, who it is, and how long it may be alone.
@@ -16,6 +19,9 @@ pub struct Environment {
     pub framework_id: FrameworkId,
     /// `MESOS_EXECUTOR_AUTHENTICATION_TOKEN`, sent as a bearer token with every call.
     pub token: Option<SecretText>,
+    /// `LIBPROCESS_SSL_CA_FILE`, when `LIBPROCESS_SSL_ENABLED` is set: the agent is asked over TLS, and believed when one of these
+    /// authorities has signed its certificate.
+    pub authority: Option<PathBuf>,
     /// `MESOS_RECOVERY_TIMEOUT`, when `MESOS_CHECKPOINT` is set: how long the agent may be away. Otherwise it may not be.
     pub recovery_timeout: Duration,
     /// `MESOS_SUBSCRIPTION_BACKOFF_MAX`: the longest wait between two attempts to subscribe.
@@ -53,17 +59,35 @@ impl Environment {
             None => Ok(default),
             Some(value) => duration(&value).ok_or(InvalidEnvironment::Duration { name, value }),
         };
-        let checkpoints = lookup("MESOS_CHECKPOINT").is_some_and(|value| value == "1" || value == "true");
+        let is_set = |name| lookup(name).is_some_and(|value| value == "1" || value == "true");
+        let checkpoints = is_set("MESOS_CHECKPOINT");
+        let authority = match is_set("LIBPROCESS_SSL_ENABLED") {
+            true => Some(PathBuf::from(needed("LIBPROCESS_SSL_CA_FILE")?)),
+            false => None,
+        };
         let recovery_timeout = time("MESOS_RECOVERY_TIMEOUT", Duration::from_secs(15 * 60))?;
         Ok(Environment {
             agent: needed("MESOS_AGENT_ENDPOINT")?,
             executor_id: ExecutorId::new(needed("MESOS_EXECUTOR_ID")?),
             framework_id: FrameworkId::new(needed("MESOS_FRAMEWORK_ID")?),
             token: lookup("MESOS_EXECUTOR_AUTHENTICATION_TOKEN").map(SecretText::new),
+            authority,
             recovery_timeout: if checkpoints { recovery_timeout } else { Duration::ZERO },
             backoff_max: time("MESOS_SUBSCRIPTION_BACKOFF_MAX", Duration::from_secs(2))?,
             shutdown_grace: time("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", Duration::from_secs(5))?,
         })
+    }
+
+    /// Whom to believe.
+    pub(super) fn security(&self) -> Result<Security, TlsError> {
+        let Some(authority) = &self.authority else { return Ok(Security::default()) };
+        let files = TlsFiles {
+            certificate: None,
+            key: None,
+            authority: Some(authority.clone()),
+            client_certificates: ClientCertificateUse::None,
+        };
+        Ok(Tls::start(files, Plaintext::Refused)?.security())
     }
 }
 
@@ -112,6 +136,12 @@ mod tests {
         assert_eq!(environment.shutdown_grace, Duration::from_secs(5));
         // Without checkpoints an agent that goes does not come back to this executor.
         assert_eq!(read(&given[..4]).unwrap().recovery_timeout, Duration::ZERO);
+        assert_eq!(environment.authority, None);
+        let mut secured = given.to_vec();
+        secured.push(("LIBPROCESS_SSL_ENABLED", "1"));
+        assert_eq!(read(&secured), Err(InvalidEnvironment::Absent("LIBPROCESS_SSL_CA_FILE")));
+        secured.push(("LIBPROCESS_SSL_CA_FILE", "/ca.pem"));
+        assert_eq!(read(&secured).unwrap().authority, Some(PathBuf::from("/ca.pem")));
     }
 
     #[test]

@@ -55,7 +55,15 @@ pub type Signals = signals::Signals<Signal>;
 
 pub(super) fn start(environment: Environment, executor: Executor, outgoing: mpsc::UnboundedReceiver<Call>) -> Signals {
     let (signals, queue) = mpsc::channel(QUEUE_SIGNALS);
-    let client = Client::new(Protocol::Http1, TIMEOUT);
+    let security = match environment.security() {
+        Ok(security) => security,
+        Err(error) => {
+            let reason = format!("the agent cannot be asked over TLS: {error}");
+            let told = async move { drop(signals.send(Signal::Shutdown { reason }).await) };
+            return Signals::new(queue, tokio::spawn(told));
+        }
+    };
+    let client = Client::secured(Protocol::Http1, TIMEOUT, security);
     let session = Session { environment, executor, outgoing, signals, client };
     Signals::new(queue, tokio::spawn(session.run()))
 }

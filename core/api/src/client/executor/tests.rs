@@ -73,6 +73,7 @@ impl Scripted {
             executor_id: ExecutorId::new("e"),
             framework_id: FrameworkId::new("f"),
             token: Some(crate::auth::SecretText::new("secret")),
+            authority: None,
             recovery_timeout,
             backoff_max: Duration::from_millis(50),
             shutdown_grace: Duration::from_secs(5),
