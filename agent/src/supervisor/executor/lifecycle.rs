@@ -175,7 +175,11 @@ impl Supervisor {
         executor.process = Some(process);
         if !executor.started {
             executor.started = true;
-            executor.contact = Contact::Awaited { deadline: Some(now.tick.after(registration_ms)) };
+            match &mut executor.contact {
+                Contact::Awaited { deadline } => *deadline = Some(now.tick.after(registration_ms)),
+                // It was quicker than the launcher's word that it runs.
+                Contact::Subscribed(_) | Contact::Away => {}
+            }
             out.push(Effect::AppendExecutor(executor.container.clone(), ExecutorEntry::Started));
         }
         if let Some(end) = &mut executor.end {

@@ -185,6 +185,20 @@ fn an_executor_that_does_not_subscribe_in_time_is_ended_and_its_tasks_say_why() 
 }
 
 #[test]
+fn an_executor_may_subscribe_before_the_launcher_has_said_that_it_runs() {
+    let mut world = World::ready();
+    world.run(with_executor("a", "e"));
+    let container = world.launched[0].clone();
+    world.subscribe(1, &[], vec![]).unwrap();
+    world.started(&container);
+    world.advance(60_000);
+    assert!(!world.asked.contains(&Request::Destroy(container)));
+    world.run(with_executor("b", "e"));
+    let heard = world.heard();
+    assert!(heard.contains(&(1, "LAUNCH", "b".to_owned())), "{heard:?}");
+}
+
+#[test]
 fn after_the_agents_restart_an_executor_goes_on_where_it_was() {
     let (world, container) = World::with_two();
     let mut world = World::recovered(world.disk, BOOT, 10);
