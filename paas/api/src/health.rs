@@ -13,7 +13,7 @@ pub struct HealthCheck {
     /// What an HTTP check asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Index into the app's ports. Either this or `port`; 0 when neither is given.
+    /// Index into the app's ports. Either this or `port`; 0 when neither is given. A COMMAND check has no port, and this means nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port_index: Option<i64>,
     /// A fixed port.
@@ -21,8 +21,7 @@ pub struct HealthCheck {
     pub port: Option<i64>,
     /// The command of a COMMAND check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub command: Option<serde_json::Value>,
+    pub command: Option<CheckCommand>,
     /// Failures within so many seconds after the start do not count, until the first success.
     #[serde(default = "grace_period")]
     pub grace_period_seconds: i64,
@@ -44,6 +43,14 @@ pub struct HealthCheck {
     /// `IPv4`; `IPv6` is refused for now.
     #[serde(default, rename = "ipProtocol", skip_serializing_if = "Option::is_none")]
     pub ip_protocol: Option<String>,
+}
+
+/// What a COMMAND check runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckCommand {
+    /// For the shell, in the environment and the sandbox of the instance.
+    pub value: String,
 }
 
 fn grace_period() -> i64 {
@@ -73,7 +80,7 @@ pub enum HealthCheckProtocol {
     Https,
     /// A connection is enough; the service layer ends unhealthy instances.
     Tcp,
-    /// A command's exit status. Refused for now.
+    /// A command's exit status, 0 is healthy; the agent ends unhealthy instances.
     Command,
     /// HTTP GET; the agent ends unhealthy instances.
     MesosHttp,

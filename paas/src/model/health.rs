@@ -29,7 +29,7 @@ pub struct HealthCheck {
 pub enum CheckKind {
     /// This service does (`HTTP`, `HTTPS`, `TCP`): the agent reports.
     Service,
-    /// The agent does (`MESOS_HTTP`, `MESOS_HTTPS`, `MESOS_TCP`). At most one per run spec.
+    /// The agent does (`COMMAND`, `MESOS_HTTP`, `MESOS_HTTPS`, `MESOS_TCP`). At most one per run spec.
     Agent,
 }
 
@@ -47,6 +47,8 @@ pub enum Endpoint {
     },
     /// A connection that must come about.
     Tcp,
+    /// A line for the shell that must end with status 0.
+    Command(String),
 }
 
 /// The scheme of an HTTP probe.
@@ -65,6 +67,8 @@ pub enum CheckedPort {
     Index(u32),
     /// This very port.
     Number(u16),
+    /// None: a command is run.
+    None,
 }
 
 /// What is known about one task by one health check.

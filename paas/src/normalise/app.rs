@@ -3,7 +3,7 @@ use attica_paas_api::app::{
     App, KillSelection as ReadKillSelection, Network, PortDefinition as ReadPort, UnreachableDelays,
     UnreachableStrategy, UpgradeStrategy, VersionInfo,
 };
-use attica_paas_api::health::{HealthCheck as ReadCheck, HealthCheckProtocol};
+use attica_paas_api::health::{CheckCommand, HealthCheck as ReadCheck, HealthCheckProtocol};
 
 use crate::model::{
     CheckKind, CheckedPort, CommandLine, Constraint, Endpoint, HealthCheck, KillSelection, PortDefinition, RunSpec,
@@ -83,18 +83,23 @@ fn port(port: &PortDefinition) -> ReadPort {
 pub fn health_check(check: &HealthCheck) -> ReadCheck {
     let (path, ignore_http_1xx) = match &check.endpoint {
         Endpoint::Http { path, ignore_1xx, .. } => (Some(path.clone().unwrap_or_else(|| "/".to_owned())), *ignore_1xx),
-        Endpoint::Tcp => (None, false),
+        Endpoint::Tcp | Endpoint::Command(_) => (None, false),
+    };
+    let command = match &check.endpoint {
+        Endpoint::Command(value) => Some(CheckCommand { value: value.clone() }),
+        Endpoint::Http { .. } | Endpoint::Tcp => None,
     };
     let (port_index, port) = match check.port {
         CheckedPort::Index(index) => (Some(i64::from(index)), None),
         CheckedPort::Number(number) => (None, Some(i64::from(number))),
+        CheckedPort::None => (None, None),
     };
     ReadCheck {
         protocol: protocol(check),
         path,
         port_index,
         port,
-        command: None,
+        command,
         grace_period_seconds: whole_seconds(check.grace_period_ms),
         interval_seconds: whole_seconds(check.interval_ms),
         timeout_seconds: whole_seconds(check.timeout_ms),
@@ -113,6 +118,7 @@ fn protocol(check: &HealthCheck) -> HealthCheckProtocol {
         (CheckKind::Agent, Endpoint::Http { scheme: Scheme::Http, .. }) => HealthCheckProtocol::MesosHttp,
         (CheckKind::Agent, Endpoint::Http { scheme: Scheme::Https, .. }) => HealthCheckProtocol::MesosHttps,
         (CheckKind::Agent, Endpoint::Tcp) => HealthCheckProtocol::MesosTcp,
+        (CheckKind::Service | CheckKind::Agent, Endpoint::Command(_)) => HealthCheckProtocol::Command,
     }
 }
 

@@ -94,26 +94,35 @@ fn labels(labels: &BTreeMap<String, String>) -> Option<Labels> {
 /// A health check as the agent makes it. None when it names a port that the task does not have, which the border refuses.
 fn health_check(check: &HealthCheck, ports: &[u16]) -> Option<v1::HealthCheck> {
     let port = match check.port {
-        CheckedPort::Number(port) => port,
-        CheckedPort::Index(index) => *ports.get(usize::try_from(index).ok()?)?,
+        CheckedPort::Number(port) => Some(port),
+        CheckedPort::Index(index) => Some(*ports.get(usize::try_from(index).ok()?)?),
+        CheckedPort::None => None,
     };
-    let port = u32::from(port);
-    let (r#type, http, tcp) = match &check.endpoint {
+    let port = port.map(u32::from);
+    let (mut http, mut tcp, mut command) = (None, None, None);
+    let r#type = match &check.endpoint {
         Endpoint::Http { scheme, path, .. } => {
             let scheme = match scheme {
                 Scheme::Http => "http",
                 Scheme::Https => "https",
             };
-            let http = HttpCheckInfo {
+            http = Some(HttpCheckInfo {
                 protocol: NetworkProtocol::Ipv4,
                 scheme: Some(scheme.to_owned()),
-                port,
+                port: port?,
                 path: Some(path.clone().unwrap_or_else(|| "/".to_owned())),
                 statuses: Vec::new(),
-            };
-            (HealthCheckType::Http, Some(http), None)
+            });
+            HealthCheckType::Http
         }
-        Endpoint::Tcp => (HealthCheckType::Tcp, None, Some(TcpCheckInfo { protocol: NetworkProtocol::Ipv4, port })),
+        Endpoint::Tcp => {
+            tcp = Some(TcpCheckInfo { protocol: NetworkProtocol::Ipv4, port: port? });
+            HealthCheckType::Tcp
+        }
+        Endpoint::Command(value) => {
+            command = Some(CommandInfo { value: Some(value.clone()), ..CommandInfo::default() });
+            HealthCheckType::Command
+        }
     };
     let delay_ms = match check.kind {
         CheckKind::Agent => check.delay_ms,
@@ -127,7 +136,7 @@ fn health_check(check: &HealthCheck, ports: &[u16]) -> Option<v1::HealthCheck> {
         consecutive_failures: check.max_consecutive_failures,
         grace_period_seconds: seconds(check.grace_period_ms),
         r#type: Some(r#type),
-        command: None,
+        command,
         http,
         tcp,
     })

@@ -1,6 +1,6 @@
 //! Health checks of the kinds that are built.
 
-use attica_paas_api::health::{HealthCheck as Written, HealthCheckProtocol};
+use attica_paas_api::health::{CheckCommand, HealthCheck as Written, HealthCheckProtocol};
 
 use super::{Faults, limits, numbers, text};
 use crate::model::{CheckKind, CheckedPort, Endpoint, HealthCheck, Scheme};
@@ -24,7 +24,6 @@ pub(super) fn checks(written: Option<Vec<Written>>, faults: &mut Faults) -> Opti
 fn check(path: &str, written: Written, faults: &mut Faults) -> Option<HealthCheck> {
     refuse_unsupported(path, &written, faults);
     let kind = kind(path, written.protocol, faults);
-    let port = port(path, written.port, written.port_index, faults);
     let grace_period_ms =
         numbers::seconds(&format!("{path}/gracePeriodSeconds"), Some(written.grace_period_seconds), faults);
     let interval_ms = positive_seconds(&format!("{path}/intervalSeconds"), written.interval_seconds, faults);
@@ -36,18 +35,24 @@ fn check(path: &str, written: Written, faults: &mut Faults) -> Option<HealthChec
         u32::MAX,
         faults,
     );
-    let (kind, is_http) = kind?;
-    let endpoint = match is_http {
-        true => Endpoint::Http {
+    let (kind, probe) = kind?;
+    let endpoint = match probe {
+        Probe::Http => Some(Endpoint::Http {
             scheme: Scheme::Http,
             path: written.path.and_then(|request| request_path(path, request, faults)),
             ignore_1xx: written.ignore_http_1xx,
-        },
-        false => Endpoint::Tcp,
+        }),
+        Probe::Tcp => Some(Endpoint::Tcp),
+        Probe::Command => command(path, written.command, faults).map(Endpoint::Command),
+    };
+    let port = match probe {
+        Probe::Http | Probe::Tcp => port(path, written.port, written.port_index, faults),
+        // As in Marathon, one that is named all the same means nothing.
+        Probe::Command => Some(CheckedPort::None),
     };
     Some(HealthCheck {
         kind,
-        endpoint,
+        endpoint: endpoint?,
         port: port?,
         grace_period_ms: grace_period_ms?,
         interval_ms: interval_ms?,
@@ -71,18 +76,41 @@ fn refuse_unsupported(path: &str, written: &Written, faults: &mut Faults) {
     }
 }
 
-/// Who takes the verdict, and whether the check is HTTP.
-fn kind(path: &str, protocol: HealthCheckProtocol, faults: &mut Faults) -> Option<(CheckKind, bool)> {
+/// How a check asks.
+#[derive(Clone, Copy)]
+enum Probe {
+    Http,
+    Tcp,
+    Command,
+}
+
+/// Who takes the verdict, and how the check asks.
+fn kind(path: &str, protocol: HealthCheckProtocol, faults: &mut Faults) -> Option<(CheckKind, Probe)> {
     match protocol {
-        HealthCheckProtocol::Http => Some((CheckKind::Service, true)),
-        HealthCheckProtocol::Tcp => Some((CheckKind::Service, false)),
-        HealthCheckProtocol::MesosHttp => Some((CheckKind::Agent, true)),
-        HealthCheckProtocol::MesosTcp => Some((CheckKind::Agent, false)),
-        HealthCheckProtocol::Https | HealthCheckProtocol::Command | HealthCheckProtocol::MesosHttps => {
-            faults.add(format!("{path}/protocol"), "is not supported yet: use HTTP, TCP, MESOS_HTTP or MESOS_TCP");
+        HealthCheckProtocol::Http => Some((CheckKind::Service, Probe::Http)),
+        HealthCheckProtocol::Tcp => Some((CheckKind::Service, Probe::Tcp)),
+        HealthCheckProtocol::Command => Some((CheckKind::Agent, Probe::Command)),
+        HealthCheckProtocol::MesosHttp => Some((CheckKind::Agent, Probe::Http)),
+        HealthCheckProtocol::MesosTcp => Some((CheckKind::Agent, Probe::Tcp)),
+        HealthCheckProtocol::Https | HealthCheckProtocol::MesosHttps => {
+            let error = "is not supported yet: use HTTP, TCP, COMMAND, MESOS_HTTP or MESOS_TCP";
+            faults.add(format!("{path}/protocol"), error);
             None
         }
     }
+}
+
+fn command(path: &str, written: Option<CheckCommand>, faults: &mut Faults) -> Option<String> {
+    let path = format!("{path}/command");
+    let Some(CheckCommand { value }) = written else {
+        faults.add(path, "a COMMAND health check needs a command with a value");
+        return None;
+    };
+    text::check(&format!("{path}/value"), &value, limits::COMMAND_LENGTH_MAX, faults);
+    if value.trim().is_empty() {
+        faults.add(format!("{path}/value"), "must not be empty");
+    }
+    Some(value)
 }
 
 fn port(path: &str, port: Option<i64>, index: Option<i64>, faults: &mut Faults) -> Option<CheckedPort> {

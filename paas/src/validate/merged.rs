@@ -31,7 +31,7 @@ fn check_port_indexes(spec: &RunSpec, violations: &mut Vec<Violation>) {
                 format!("/healthChecks({index})/portIndex"),
                 "Health check port indices must address an element of the ports array or container port mappings.",
             )),
-            CheckedPort::Number(_) => {}
+            CheckedPort::Number(_) | CheckedPort::None => {}
         }
     }
 }

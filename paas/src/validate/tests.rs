@@ -146,6 +146,8 @@ fn every_fault_is_told_with_its_path() {
         json!({"portDefinitions": [{"port": 1, "name": "a"}, {"port": 1, "name": "a"}]}),
         json!({"ports": [1], "portDefinitions": [{"port": 2}]}),
         json!({"healthChecks": [{"protocol": "COMMAND", "command": {"value": "true"}}, {"protocol": "HTTPS"}]}),
+        json!({"healthChecks": [{"protocol": "COMMAND"}]}),
+        json!({"healthChecks": [{"protocol": "COMMAND", "command": {"value": " "}}, {"command": {"value": "true"}}]}),
         json!({"healthChecks": [{"portIndex": 1}, {"port": 80, "portIndex": 0}, {"port": 0}]}),
         json!({"healthChecks": [{"intervalSeconds": 0, "timeoutSeconds": 0, "gracePeriodSeconds": -1, "path": "/a b"}]}),
         json!({"healthChecks": [{"protocol": "MESOS_HTTP"}, {"protocol": "MESOS_TCP"}]}),

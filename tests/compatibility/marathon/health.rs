@@ -10,15 +10,15 @@ fn health_checks() {
     healthy(&operator);
     unhealthy(&operator, "/unhealthy", Behaviour::Unhealthy);
     unhealthy(&operator, "/too-slow", Behaviour::Silent);
-    for protocol in ["HTTP", "MESOS_HTTP"] {
+    for protocol in ["HTTP", "MESOS_HTTP", "COMMAND"] {
         killed_and_replaced(&operator, protocol);
     }
     operator.cluster.stop_up();
 }
 
 fn healthy(operator: &Operator) {
-    for (name, protocol) in [("http", "HTTP"), ("tcp", "TCP"), ("mesos-http", "MESOS_HTTP"), ("mesos-tcp", "MESOS_TCP")]
-    {
+    let kinds = ["HTTP", "TCP", "MESOS_HTTP", "MESOS_TCP", "COMMAND"];
+    for (name, protocol) in ["http", "tcp", "mesos-http", "mesos-tcp", "command"].into_iter().zip(kinds) {
         let id = format!("/health/{name}");
         let mut app = operator.mock(&id, protocol);
         if protocol.ends_with("TCP") {

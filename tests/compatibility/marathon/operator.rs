@@ -93,13 +93,22 @@ impl Operator {
 
     /// An app whose answers the driver decides, with one check that is quick about it.
     pub fn mock(&self, app: &str, protocol: &str) -> Value {
-        json!({
+        let mut app = json!({
             "id": app, "cmd": self.driver.command(), "cpus": 0.01, "mem": 32,
             "healthChecks": [{
                 "protocol": protocol, "path": "/health", "portIndex": 0,
                 "gracePeriodSeconds": 10, "intervalSeconds": 1, "timeoutSeconds": 1, "delaySeconds": 0, "maxConsecutiveFailures": 3,
             }],
-        })
+        });
+        if protocol == "COMMAND" {
+            let check = app["healthChecks"][0].as_object_mut().expect("a check");
+            check.remove("path");
+            let asks = "import os, urllib.request as r; r.urlopen('http://%(HOST)s:%(PORT0)s/health' % os.environ)";
+            check.insert("command".to_owned(), json!({"value": format!("python3 -c \"{asks}\"")}));
+            // It begins by starting Python.
+            check.insert("timeoutSeconds".to_owned(), 5.into());
+        }
+        app
     }
 }
 
