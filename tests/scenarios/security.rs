@@ -19,7 +19,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::{Value, json};
 
-use crate::harness::{Cluster, PATIENCE, request};
+use crate::harness::{Cluster, PATIENCE, attica, request};
 
 /// Where none of them may show up is all that is shown or logged.
 const SECRETS: [&str; 3] = ["cluster-hush", "ann-hush", "bob-hush"];
@@ -221,6 +221,25 @@ fn a_secured_cluster_serves_those_who_may_and_nobody_else() {
     cluster.stop_up();
 }
 
+/// The client commands judge the service layer's certificate.
+fn people_type(cluster: &Cluster, files: &Files) {
+    let list = |ca_file: Option<PathBuf>| {
+        let mut command = attica();
+        command.args(["app", "list", "--addr", cluster.url()]).env("HOME", cluster.data_dir());
+        if let Some(file) = ca_file {
+            command.env("ATTICA_CA_FILE", file);
+        }
+        let output = command.output().expect("attica runs");
+        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let (done, text) = list(Some(files.path("ca.pem")));
+    assert!(done && text.contains("/web"), "{text}");
+    let (done, text) = list(None);
+    assert!(!done && text.contains("certificate"), "an unknown authority: {text}");
+    let (done, text) = list(Some(files.path("acls")));
+    assert!(!done && text.contains("no certificate"), "{text}");
+}
+
 async fn use_it(cluster: &Cluster, files: &Files) {
     let (master, paas) = (cluster.address("master"), cluster.address("paas"));
     let agent = format!("{}:{}", cluster.flag("agent-1", "--ip"), cluster.flag("agent-1", "--port"));
@@ -245,6 +264,7 @@ async fn use_it(cluster: &Cluster, files: &Files) {
     let (status, text) = nobody.send(Method::PUT, &paas, "/v2/apps//web", Some(&app)).await;
     assert_eq!(status, StatusCode::CREATED, "{text}");
     eventually(async || nobody.json(&paas, "/v2/apps//web").await["app"]["tasksRunning"] == 3).await;
+    people_type(cluster, files);
     // It proves itself to agents as well.
     let tasks = nobody.json(&paas, "/v2/apps//web/tasks").await;
     let task = tasks["tasks"][0]["id"].as_str().expect("a task").to_owned();

@@ -3,17 +3,15 @@ use std::str::FromStr;
 
 use http::Uri;
 
-/// Where a service layer answers: `http://host:port`, possibly with a path before `/v2`.
+/// Where a service layer answers: `http://host:port` or `https://host:port`, possibly with a path before `/v2`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Address(String);
 
 /// Why a text is no address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum InvalidAddress {
-    #[error("'{0}' is not an address: expected http://HOST:PORT")]
+    #[error("'{0}' is not an address: expected http://HOST:PORT or https://HOST:PORT")]
     Form(String),
-    #[error("'{0}': https is not supported yet: use http, through a tunnel where the network is not yours")]
-    Https(String),
     #[error("'{0}': names and passwords in addresses are not supported yet")]
     Credentials(String),
 }
@@ -38,10 +36,9 @@ impl FromStr for Address {
             return Err(InvalidAddress::Credentials(written.to_owned()));
         }
         match uri.scheme_str() {
-            Some("http") if uri.query().is_none() && !authority.host().is_empty() => {
-                Ok(Self(format!("http://{authority}{}", uri.path().trim_end_matches('/'))))
+            Some(scheme @ ("http" | "https")) if uri.query().is_none() && !authority.host().is_empty() => {
+                Ok(Self(format!("{scheme}://{authority}{}", uri.path().trim_end_matches('/'))))
             }
-            Some("https") => Err(InvalidAddress::Https(written.to_owned())),
             Some(_) | None => Err(form()),
         }
     }
@@ -80,13 +77,13 @@ mod tests {
             http://host/attica
             http://host:80
             http://[::1]:8080
-            'https://host': https is not supported yet: use http, through a tunnel where the network is not yours
+            https://host
             'http://me:secret@host': names and passwords in addresses are not supported yet
-            'ftp://host' is not an address: expected http://HOST:PORT
-            'http://' is not an address: expected http://HOST:PORT
-            'http://host?x' is not an address: expected http://HOST:PORT
-            'a b' is not an address: expected http://HOST:PORT
-            '' is not an address: expected http://HOST:PORT"#]]
+            'ftp://host' is not an address: expected http://HOST:PORT or https://HOST:PORT
+            'http://' is not an address: expected http://HOST:PORT or https://HOST:PORT
+            'http://host?x' is not an address: expected http://HOST:PORT or https://HOST:PORT
+            'a b' is not an address: expected http://HOST:PORT or https://HOST:PORT
+            '' is not an address: expected http://HOST:PORT or https://HOST:PORT"#]]
         .assert_eq(&shown.join("\n"));
     }
 }

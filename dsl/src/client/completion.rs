@@ -1,6 +1,7 @@
 //! Completion in shells: a script that asks this program, and the answers, with ids from the cluster.
 
 use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -107,11 +108,11 @@ fn ask(path: &str) -> Option<Value> {
     let words: Vec<String> = std::env::args().collect();
     let target = config::target(&options_in(&words), |name| std::env::var(name).ok()).ok()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-    let server = Server::new(target);
+    let server = Server::new(target).ok()?;
     runtime.block_on(async { tokio::time::timeout(PATIENCE, server.get(path)).await }).ok()?.ok()
 }
 
-/// `--addr` and `--cluster` in a command line that is not complete yet.
+/// `--addr`, `--cluster` and `--ca-file` in a command line that is not complete yet.
 fn options_in(words: &[String]) -> GlobalOptions {
     let values = |option: &'static str| {
         words.iter().enumerate().filter_map(move |(index, word)| match word.strip_prefix(option)? {
@@ -120,7 +121,8 @@ fn options_in(words: &[String]) -> GlobalOptions {
         })
     };
     let addr = values("--addr").flat_map(|value| value.split(',').map(str::to_owned).collect::<Vec<_>>()).collect();
-    GlobalOptions { addr, cluster: values("--cluster").next(), json: false }
+    let ca_file = values("--ca-file").next().map(PathBuf::from);
+    GlobalOptions { addr, cluster: values("--cluster").next(), ca_file, json: false }
 }
 
 #[cfg(test)]
@@ -135,13 +137,15 @@ mod tests {
         let options = |addr: &[&str], cluster: Option<&str>| GlobalOptions {
             addr: addr.iter().map(|addr| (*addr).to_owned()).collect(),
             cluster: cluster.map(str::to_owned),
-            json: false,
+            ..GlobalOptions::default()
         };
+        let with_authorities = GlobalOptions { ca_file: Some("ca.pem".into()), ..options(&["a"], None) };
         for (line, expected) in [
             ("attica app show", options(&[], None)),
             ("attica --addr a,b app --addr=c show", options(&["a", "b", "c"], None)),
             ("attica app show --cluster prod --addresses x", options(&[], Some("prod"))),
             ("attica app show --addr", options(&[], None)),
+            ("attica app show --addr a --ca-file ca.pem", with_authorities),
         ] {
             let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
             assert_eq!(options_in(&words), expected, "{line}");

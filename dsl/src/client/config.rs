@@ -17,6 +17,8 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 pub(super) struct Target {
     pub(super) addresses: Vec<Address>,
     pub(super) origin: Origin,
+    /// Who vouches for their certificates; none: whom this system trusts.
+    pub(super) ca_file: Option<PathBuf>,
     /// Where the configuration file is or would be; none without a home directory.
     pub(super) file: Option<PathBuf>,
 }
@@ -33,17 +35,19 @@ pub(super) enum Origin {
 
 /// The configuration file.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Document {
     addr: Option<Addresses>,
+    ca_file: Option<PathBuf>,
     #[serde(default)]
     cluster: BTreeMap<String, Cluster>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Cluster {
     addr: Addresses,
+    ca_file: Option<PathBuf>,
 }
 
 /// One address, several separated by commas, or a list.
@@ -73,31 +77,35 @@ pub(super) fn target(
 ) -> Result<Target, Failure> {
     let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
     let file = path(set);
-    let parsed = |texts: Vec<&str>, origin: Origin| {
+    let given = options.ca_file.clone().or_else(|| set("ATTICA_CA_FILE").map(PathBuf::from));
+    let parsed = |texts: Vec<&str>, origin: Origin, written: Option<&PathBuf>| {
         let texts = texts.into_iter().filter(|text| !text.trim().is_empty());
         let addresses: Result<Vec<Address>, _> = texts.map(str::parse).collect();
         let addresses =
             addresses.map_err(|error| Failure::Usage(format!("{}{error}", origin.whose(file.as_deref()))))?;
         match addresses.is_empty() {
             true => Err(Failure::Usage(format!("{}no address is given", origin.whose(file.as_deref())))),
-            false => Ok(Target { addresses, origin, file: file.clone() }),
+            false => {
+                let ca_file = given.clone().or_else(|| written.cloned());
+                Ok(Target { addresses, origin, ca_file, file: file.clone() })
+            }
         }
     };
     if !options.addr.is_empty() {
-        return parsed(options.addr.iter().map(String::as_str).collect(), Origin::Option);
+        return parsed(options.addr.iter().map(String::as_str).collect(), Origin::Option, None);
     }
     let cluster = options.cluster.clone();
     if let (None, Some(text)) = (&cluster, set("ATTICA_ADDR")) {
-        return parsed(text.split(',').collect(), Origin::Variable);
+        return parsed(text.split(',').collect(), Origin::Variable, None);
     }
     let document = read(file.as_deref())?;
     if let Some(name) = cluster.or_else(|| set("ATTICA_CLUSTER")) {
         let found = document.cluster.get(&name).ok_or_else(|| unknown(&name, &document, file.as_deref()))?;
-        return parsed(found.addr.texts(), Origin::Cluster(name));
+        return parsed(found.addr.texts(), Origin::Cluster(name), found.ca_file.as_ref());
     }
     match &document.addr {
-        Some(addresses) => parsed(addresses.texts(), Origin::File),
-        None => parsed(vec![DEFAULT], Origin::Default),
+        Some(addresses) => parsed(addresses.texts(), Origin::File, document.ca_file.as_ref()),
+        None => parsed(vec![DEFAULT], Origin::Default, None),
     }
 }
 

@@ -22,6 +22,7 @@ mod session;
 mod task;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -128,7 +129,7 @@ async fn execute(
 /// What a command that talks to a cluster has to work with.
 fn open(options: GlobalOptions, surroundings: Surroundings, screen: &mut Screen) -> Result<Session<'_>, Failure> {
     Ok(Session {
-        server: Rc::new(Server::new(config::target(&options, surroundings.variable)?)),
+        server: Rc::new(Server::new(config::target(&options, surroundings.variable)?)?),
         screen,
         form: if options.json { Form::Json } else { Form::Text },
         input: surroundings.input,

@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 
 /// Options of every client command: which cluster is asked, and the form of the answer. They may stand before the command and
@@ -7,7 +9,7 @@ use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 pub struct GlobalOptions {
     /// Address of the cluster; several are tried in turn [default: http://127.0.0.1:8080]
     ///
-    /// Where its service layer answers, as http://HOST:PORT. Several, repeated or separated by commas, are tried in turn. Without
+    /// Where its service layer answers, as http://HOST:PORT or https://HOST:PORT. Several, repeated or separated by commas, are tried in turn. Without
     /// this option: ATTICA_ADDR, then addr in $XDG_CONFIG_HOME/attica/config.toml, then http://127.0.0.1:8080.
     #[arg(long, value_name = "URL", value_delimiter = ',')]
     pub(super) addr: Vec<String>,
@@ -17,6 +19,11 @@ pub struct GlobalOptions {
     /// ATTICA_CLUSTER.
     #[arg(long, value_name = "NAME", conflicts_with = "addr")]
     pub(super) cluster: Option<String>,
+    /// Certificates, in PEM, of who vouches for an https address
+    ///
+    /// Without this option: ATTICA_CA_FILE, then ca-file beside the addr in the configuration file, then whom this system trusts.
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_file: Option<PathBuf>,
     /// Show what the server said, as JSON; streams as one object per line
     #[arg(long)]
     pub(super) json: bool,
@@ -32,9 +39,10 @@ impl GlobalOptions {
     /// These, and where they say nothing, those that stood before the command.
     pub(super) fn or(self, before: Self) -> Self {
         let json = self.json || before.json;
+        let ca_file = self.ca_file.clone().or_else(|| before.ca_file.clone());
         let says_where = !self.addr.is_empty() || self.cluster.is_some();
         let chosen = if says_where { self } else { before };
-        Self { json, ..chosen }
+        Self { json, ca_file, ..chosen }
     }
 }
 
@@ -54,7 +62,7 @@ pub(super) struct Inherited(pub(super) GlobalOptions);
 
 impl Args for Inherited {
     fn augment_args(command: clap::Command) -> clap::Command {
-        ["addr", "cluster", "json"].into_iter().fold(GlobalOptions::augment_args(command), |command, id| {
+        ["addr", "cluster", "ca_file", "json"].into_iter().fold(GlobalOptions::augment_args(command), |command, id| {
             command.mut_arg(id, |argument| argument.global(true))
         })
     }

@@ -8,6 +8,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOC
 use http::{Method, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -16,6 +17,7 @@ use serde::de::DeserializeOwned;
 use super::config::Target;
 use super::events::EventId;
 use super::failure::{Failure, in_words};
+use super::tls;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The server gives up on a write after 10 s.
@@ -30,7 +32,7 @@ const EVENT_ID: HeaderName = HeaderName::from_static("attica-event-id");
 
 /// The service layer of one cluster.
 pub(super) struct Server {
-    client: legacy::Client<HttpConnector, Full<Bytes>>,
+    client: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     target: Target,
     /// Index of the address that answered last.
     current: AtomicUsize,
@@ -112,13 +114,16 @@ enum Silence {
 }
 
 impl Server {
-    pub(super) fn new(target: Target) -> Self {
+    /// # Errors
+    /// [`Failure::Usage`] when the target's authorities cannot be read.
+    pub(super) fn new(target: Target) -> Result<Self, Failure> {
         assert!(!target.addresses.is_empty(), "a target has an address");
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let connector = tls::connector(connector, target.ca_file.as_deref())?;
         let client = legacy::Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
-        Self { client, target, current: AtomicUsize::new(0) }
+        Ok(Self { client, target, current: AtomicUsize::new(0) })
     }
 
     /// Asks, and reads the whole answer.
@@ -228,7 +233,9 @@ fn redirect(request: &Request, from: &Uri, response: &Response<Incoming>) -> Opt
         true => format!("{}://{}{location}", from.scheme_str()?, from.authority()?).parse().ok()?,
         false => location.parse().ok()?,
     };
-    (uri.scheme_str() == Some("http")).then_some(uri)
+    // Not from TLS to where there is none.
+    let allowed = matches!((from.scheme_str(), uri.scheme_str()), (_, Some("https")) | (Some("http"), Some("http")));
+    allowed.then_some(uri)
 }
 
 /// The innermost cause, without the operating system's number for it.

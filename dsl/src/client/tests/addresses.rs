@@ -109,7 +109,7 @@ fn the_address_comes_from_the_nearest_place_that_names_one() {
         ("a cluster without a file", unset, good, &["queue", "--cluster", "prd"]),
         ("a file that is no TOML", configured, "addr = \n", &["queue"]),
         ("a field that is not known", configured, "\n[cluster.prod]\naddress = \"x\"\n", &["queue"]),
-        ("an address that is none", configured, "addr = \"https://host\"\n", &["queue"]),
+        ("an address that is none", configured, "addr = \"ftp://host\"\n", &["queue"]),
     ];
     block_on(async {
         let mut text = String::new();
