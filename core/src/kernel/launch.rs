@@ -142,8 +142,8 @@ impl Kernel {
         out: &mut Effects,
     ) {
         self.use_offered(acceptance, &resources);
-        let Acceptance { framework, agent, role, .. } = acceptance;
-        self.insert_task(framework, agent, role, task, group, resources);
+        let Acceptance { framework, role, .. } = acceptance;
+        self.insert_task(framework, role, task, group, resources, TaskState::Staging);
         out.facts.push(Fact::TaskLaunched {
             framework: framework.clone(),
             role: role.clone(),

@@ -20,7 +20,7 @@ use super::permits::Permits;
 use super::quota;
 use super::store_contact::StoreContact;
 use super::subscribe::{failover_ms, partitions_of, roles_of};
-use super::task::{Details, Outbox, Task};
+use super::task::{Details, Outbox, Task, is_terminal};
 use super::timers::{Timer, Timers};
 use super::{Config, Kernel, Now};
 use crate::snapshot::{AgentRecord, FrameworkPresence, FrameworkRecord, OperationRecord, Reach, Snapshot, TaskRecord};
@@ -178,23 +178,17 @@ impl Kernel {
         let used = resources::from_wire(&record.info.resources).unwrap_or_default();
         self.insert_task(
             framework,
-            &record.info.agent_id,
             &record.role,
             &record.info,
             record.group.as_deref(),
             used.exclusive(),
+            record.state,
         );
-        let agent_id = record.info.agent_id.clone();
         let task = self.task_mut(framework, id);
         task.reach = record.reach;
         task.sequence = record.sequence;
         task.details = record.status.as_ref().and_then(Details::of);
         task.kill = record.kill.clone().map(Box::new);
-        task.state = record.state;
-        if record.state != TaskState::Staging {
-            task.staging = None;
-        }
-        let over = task.is_terminal();
         if !record.outbox.is_empty() {
             task.outbox = Some(Box::new(Outbox {
                 together: record.outbox.len(),
@@ -203,11 +197,6 @@ impl Kernel {
                 turn: 0,
             }));
             self.framework_mut(framework).undelivered.insert(id.clone());
-        }
-        let digest = &mut self.agent_mut(&agent_id).digest;
-        digest.remove(framework, id, TaskState::Staging);
-        if !over {
-            digest.add(framework, id, record.state);
         }
     }
 
@@ -251,21 +240,26 @@ impl Kernel {
         }
     }
 
-    /// Enters a task as it is launched: in its framework, and with its agent.
+    /// Enters a task in its framework, and with its agent. `resources` are those that it does not share.
     pub(super) fn insert_task(
         &mut self,
         framework: &FrameworkId,
-        agent_id: &AgentId,
         role: &Role,
         task: &TaskInfo,
         group: Option<&str>,
         resources: Resources,
+        state: TaskState,
     ) {
         let id = task.task_id.clone();
-        let shared = resources::from_wire(&task.resources).unwrap_or_default().shared();
-        let agent = self.agent_mut(agent_id);
+        let shared = match task.resources.iter().any(|resource| resource.shared.is_some()) {
+            true => resources::from_wire(&task.resources).unwrap_or_default().shared(),
+            false => Resources::new(),
+        };
+        let agent = self.agent_mut(&task.agent_id);
         agent.tasks.insert((framework.clone(), id.clone()));
-        agent.digest.add(framework, &id, TaskState::Staging);
+        if !is_terminal(state) {
+            agent.digest.add(framework, &id, state);
+        }
         let entry = Task {
             agent: agent.id.clone(),
             role: role.clone(),
@@ -273,11 +267,11 @@ impl Kernel {
             shared,
             executor: task.executor.as_ref().map(|executor| executor.executor_id.clone()),
             group: group.map(Arc::from),
-            state: TaskState::Staging,
+            state,
             reach: Reach::Reachable,
             sequence: 0,
             details: None,
-            staging: Some(Box::new(task.clone())),
+            staging: (state == TaskState::Staging).then(|| Box::new(task.clone())),
             kill: None,
             outbox: None,
         };

@@ -138,9 +138,14 @@ impl Reign {
         let fetched = begun.elapsed();
         let clock = Clock::start();
         let master_info = config.master_info.clone();
-        let kernel = Kernel::recover(config, Entropy::new(Uuid::new_v4().as_u128()), &snapshot, clock.now());
-        let model = Arc::new(ReadModel::of(&snapshot, Watchers::new(watchers_limit)));
-        drop(snapshot);
+        let (kernel, model) = std::thread::scope(|scope| {
+            let entropy = Entropy::new(Uuid::new_v4().as_u128());
+            let kernel = scope.spawn(|| Kernel::recover(config, entropy, &snapshot, clock.now()));
+            let model = Arc::new(ReadModel::of(&snapshot, Watchers::new(watchers_limit)));
+            (kernel.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), model)
+        });
+        // Of a large cluster that takes longer than it may be waited for.
+        tokio::task::spawn_blocking(move || drop(snapshot));
         let limits = WriterLimits::default();
         let (writer, committed) = match &database {
             Some(database) => Writer::spawn(database.clone(), lead, lease, KernelTables, limits),

@@ -7,6 +7,7 @@ use attica_core_api::message::Message;
 use attica_core_api::operator::{QuotaConfig, StartMaintenance};
 use attica_core_api::v1::{AgentId, ExecutorId, FrameworkId, ResourceList, TaskId, TaskState, TaskStatus};
 use attica_core_api::{DecodeError, Timestamp, decode_proto};
+use futures_util::TryStreamExt;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -189,7 +190,9 @@ async fn operations(connection: &mut PgConnection) -> Result<BTreeMap<Uuid, Oper
 }
 
 async fn tasks(connection: &mut PgConnection, snapshot: &mut Snapshot) -> Result<(), LoadError> {
-    for row in sqlx::query!("select * from task").fetch_all(connection).await? {
+    let mut rows = sqlx::query!("select * from task").fetch(connection);
+    // The longest table by far: each row goes before the next one is there.
+    while let Some(row) = rows.try_next().await? {
         let name = format!("{} of {}", row.task_id, row.framework_id);
         let Some(state) = TaskState::from_number(row.state) else {
             return Err(LoadError::State { row: name, state: row.state });
