@@ -4,7 +4,7 @@ use attica_core_api::scheduler::{Call, CallType};
 use attica_core_api::v1::FrameworkId;
 use attica_core_api::{encode_json, encode_proto};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::harness::{Cluster, TestMaster, client, framework_info, soon};
 use super::recordings::Stream;
@@ -79,6 +79,7 @@ async fn each_status_has_its_place() {
         )
     };
     let invalid = "Failed to validate scheduler::Call: ";
+    let subscribe_body = r#"{"type":"SUBSCRIBE","subscribe":{"framework_info":{"user":"u","name":"n"}}}"#.to_owned();
     let cases = [
         case("no media type comes first", &[], "{", 400, "Expecting 'Content-Type' to be present"),
         case("another media type", &[("content-type", "text/html")], "{", 415, "Expecting 'Content-Type' of"),
@@ -122,9 +123,30 @@ async fn each_status_has_its_place() {
         case(
             "nothing acceptable",
             &[JSON, ("accept", "text/html")],
-            format!(r#"{{"type":"SUBSCRIBE","subscribe":{{"framework_info":{}}}}}"#, r#"{"user":"u","name":"n"}"#),
+            subscribe_body.clone(),
             406,
             "Expecting 'Accept' to allow",
+        ),
+        case(
+            "nothing acceptable before a stream that should not be there",
+            &[JSON, ours, ("accept", "text/html")],
+            subscribe_body.clone(),
+            406,
+            "Expecting 'Accept' to allow",
+        ),
+        case(
+            "a stream that should not be there",
+            &[JSON, ours],
+            subscribe_body.clone(),
+            400,
+            "Subscribe calls should not include the 'Mesos-Stream-Id' header",
+        ),
+        case(
+            "no end without a stream",
+            &[JSON],
+            call("TEARDOWN", &framework, ""),
+            400,
+            "All non-subscribe calls should include the 'Mesos-Stream-Id' header",
         ),
         case("unknown framework before stream", &[JSON], call("REVIVE", "f", ""), 400, "Framework cannot be found"),
         case(
@@ -164,6 +186,7 @@ async fn each_status_has_its_place() {
         assert_eq!(found, status, "{what}: {answer}");
         assert!(answer.starts_with(text) && answer.is_empty() == text.is_empty(), "{what}: {answer}");
     }
+    assert_eq!(master.get("/api/v1/scheduler").await.status(), StatusCode::METHOD_NOT_ALLOWED);
     // Only once the master has seen that the stream is gone.
     let revive = call("REVIVE", &gone, "");
     let refused = super::harness::eventually(async || {
