@@ -223,6 +223,7 @@ impl Kernel {
     /// Applies the constraints and minima of a framework, which are new, to all agents.
     pub(super) fn apply_wishes(&mut self, id: &FrameworkId, constraints: Constraints) {
         let key = self.framework_key(id);
+        self.constrained |= !constraints.is_empty();
         let framework = self.framework_mut(id);
         let unchanged = framework.constraints.is_empty() && constraints.is_empty();
         framework.constraints = constraints;
@@ -247,7 +248,7 @@ impl Kernel {
         let Some(agent) = self.agents.get(id) else { return };
         let Some(key) = agent.key else { return };
         let master = self.config.master_info.domain.as_ref();
-        if master.is_none() && self.frameworks.values().all(|framework| framework.constraints.is_empty()) {
+        if master.is_none() && !self.constrained {
             return;
         }
         let (frameworks, keys) = (&self.frameworks, &self.framework_keys);

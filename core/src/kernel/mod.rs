@@ -127,6 +127,8 @@ pub struct Kernel {
     silent: VecDeque<AgentId>,
     /// What is planned for machines.
     machines: Machines,
+    /// Whether a framework has ever had constraints: until then none is looked through for an agent that comes.
+    constrained: bool,
     /// Draining agents that may have nothing left.
     perhaps_drained: BTreeSet<AgentId>,
     /// Unreachable agents, by when they are forgotten.

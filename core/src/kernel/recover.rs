@@ -54,6 +54,7 @@ impl Kernel {
             silent: VecDeque::new(),
             machines: Machines::of(snapshot.maintenance.clone()),
             perhaps_drained: BTreeSet::new(),
+            constrained: false,
             unreachable: BTreeSet::new(),
             store: StoreContact::Reachable,
             lenient_until: now.tick.after(config.agent_silence_ms()),
