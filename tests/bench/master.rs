@@ -318,8 +318,15 @@ impl Framework {
                     started.get_or_insert_with(Instant::now);
                     for offer in event.offers.unwrap_or_default().offers {
                         let count = (tasks / agents).min(tasks - launched);
-                        launch(&calls, offer, launched..launched + count).await;
+                        let numbers = launched..launched + count;
                         launched += count;
+                        // Whoever waited for each would not read what comes meanwhile, and be cut off.
+                        let permit = acknowledging.clone().acquire_owned().await.expect("never closed");
+                        let calls = calls.clone();
+                        tokio::spawn(async move {
+                            launch(&calls, offer, numbers).await;
+                            drop(permit);
+                        });
                     }
                 }
                 Some(EventType::Update) => {
