@@ -189,10 +189,23 @@ impl Rules {
                 Err(GuardError::Nothing { realm, needs: "a key for tokens" })
             }
             Realm::MasterAgent if certificates == ClientCertificates::Asked => Ok(()),
-            _ if self.authenticators.is_empty() => {
+            Realm::MasterReadonly
+            | Realm::MasterReadwrite
+            | Realm::MasterScheduler
+            | Realm::MasterAgent
+            | Realm::AgentReadonly
+            | Realm::AgentReadwrite
+                if self.authenticators.is_empty() =>
+            {
                 Err(GuardError::Nothing { realm, needs: "credentials, or a key for tokens" })
             }
-            _ => Ok(()),
+            Realm::MasterReadonly
+            | Realm::MasterReadwrite
+            | Realm::MasterScheduler
+            | Realm::MasterAgent
+            | Realm::AgentReadonly
+            | Realm::AgentReadwrite
+            | Realm::AgentExecutor => Ok(()),
         }
     }
 
