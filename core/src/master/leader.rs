@@ -155,7 +155,7 @@ impl Reign {
         let (inbox, inputs) = inbox();
         // The first input: nobody is judged before the rules are known.
         inbox.notice(Input::Rules { acls: guard.acls() });
-        tokio::spawn(tell_rules(guard, inbox.clone()));
+        tokio::spawn(tell_rules(guard, inbox.clone(), model.watchers.clone()));
         let streams = Arc::new(Streams::new(inbox.clone(), heartbeats));
         let waiting = Arc::new(Waiting::default());
         let counters = Arc::new(Counters::default());
@@ -234,11 +234,14 @@ impl Reign {
     }
 }
 
-/// Tells the kernel whenever the rules have changed, until it has ended.
-async fn tell_rules(mut guard: Guard, inbox: Inbox) {
+/// Tells the kernel whenever the rules have changed, until it has ended, and lets go who watches by the old ones.
+async fn tell_rules(mut guard: Guard, inbox: Inbox, watchers: Arc<Watchers>) {
     loop {
         tokio::select! {
-            () = guard.changed() => inbox.notice(Input::Rules { acls: guard.acls() }),
+            () = guard.changed() => {
+                inbox.notice(Input::Rules { acls: guard.acls() });
+                watchers.finish_all();
+            }
             () = inbox.ended() => return,
         }
     }

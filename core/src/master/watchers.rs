@@ -2,7 +2,8 @@
 //!
 //! Whoever subscribes gets the state, and from then on what happens, missing nothing and hearing nothing twice: a watcher joins while
 //! the read model is locked for reading the state, and what happens before that state is written waits for it. Who does not read is
-//! cut; of too many the oldest goes. Nobody is told of what the rules keep from him: those that were in force when he subscribed.
+//! cut; of too many the oldest goes. Nobody is told of what the rules keep from him: when they change every stream ends, and who
+//! subscribes again does so by the new ones.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -153,7 +154,7 @@ impl Watchers {
         }
     }
 
-    /// Lets everybody go: this master leads no more.
+    /// Lets everybody go: this master leads no more, or other rules are in force.
     pub(super) fn finish_all(&self) {
         let watchers = std::mem::take(&mut self.lock().watchers);
         for watcher in watchers {

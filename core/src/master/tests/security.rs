@@ -495,6 +495,10 @@ async fn operators_are_shown_what_they_may_see() {
     assert!(ann.next().await.unwrap().contains("TASK_ADDED"));
     let _another = master.agent("cpus:1").await;
     assert!(bob.next().await.unwrap().contains("AGENT_ADDED"), "the task was not for bob");
+    // Other rules end every stream; by these bob may see all.
+    files.write("acls", "{}");
+    while bob.next().await.is_some() {}
+    assert!(watch("bob", "b-hush").await.0);
     drop(agent);
     master.stop().await;
 }
