@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::view::Running;
 use super::{Agent, Unavailable, permit};
-use crate::launcher::isolation::Usage;
+use crate::launcher::isolation::{Place, Usage};
 
 const MICROSECONDS: f64 = 1e6;
 
@@ -48,7 +48,7 @@ pub(super) async fn containers(
 
 /// What cannot be told is left out.
 fn figures(agent: &Agent, running: &Running) -> Value {
-    let Usage { cpu_user_us, cpu_system_us, memory_bytes, pids } = agent.usage.usage(&running.container);
+    let Usage { cpu_user_us, cpu_system_us, memory_bytes, pids } = agent.usage.usage(&Place::of(&running.container));
     let now = attica_core_api::Timestamp::from(std::time::SystemTime::now());
     let figures = [
         ("timestamp", Some(json!(now.seconds()))),

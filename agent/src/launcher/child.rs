@@ -12,8 +12,8 @@ use attica_core_api::v1::{RLimit, RLimitType};
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use nix::unistd::{Gid, Uid, User};
 
-use super::isolation::{Door, Entry, Isolation, IsolationError};
-use super::protocol::{LaunchSpec, Process};
+use super::isolation::{Door, Entry, Isolation, IsolationError, Place};
+use super::protocol::{ContainerId, LaunchSpec, Process, Streams};
 use super::records::Records;
 use super::{process, sys};
 
@@ -25,6 +25,12 @@ const IDENTITY_AGE: Duration = Duration::from_secs(1);
 pub(crate) enum LaunchError {
     #[error("the command has no program")]
     NoProgram,
+    #[error("the container {0} does not run, so nothing can become a part of it")]
+    NoParent(ContainerId),
+    #[error("a container that is no part of another needs limits")]
+    NoLimits,
+    #[error("this launcher does not make `{0}`")]
+    Unsupported(&'static str),
     #[error("there is no user `{0}` on this machine")]
     UnknownUser(String),
     #[error("cannot look up the user `{user}`")]
@@ -67,6 +73,21 @@ impl Identities {
     }
 }
 
+/// What cannot be had is not left out.
+fn refuse(spec: &LaunchSpec) -> Result<(), LaunchError> {
+    if spec.limits.is_none() && spec.parent.is_none() {
+        return Err(LaunchError::NoLimits);
+    }
+    if spec.surroundings.is_some() {
+        return Err(LaunchError::Unsupported("surroundings"));
+    }
+    match spec.streams {
+        Streams::Sandbox => Ok(()),
+        Streams::Terminal(_) => Err(LaunchError::Unsupported("streams.terminal")),
+        Streams::Files { .. } => Err(LaunchError::Unsupported("streams.files")),
+    }
+}
+
 /// What a task needs before there can be a process of it.
 #[derive(Debug)]
 pub(crate) struct Room {
@@ -80,11 +101,13 @@ pub(crate) fn make_room(
     isolation: &dyn Isolation,
     identities: &mut Identities,
     spec: &LaunchSpec,
+    place: &Place,
 ) -> Result<Room, LaunchError> {
+    refuse(spec)?;
     let identity = spec.user.as_deref().map(|user| identities.of(user)).transpose()?;
-    isolation.create(&spec.container, &spec.limits)?;
+    isolation.create(place, spec.limits.as_ref())?;
     let output = Output::open(&spec.directory, identity.as_ref())?;
-    let entry = isolation.entry(&spec.container, &spec.limits)?;
+    let entry = isolation.entry(place, spec.limits.as_ref())?;
     Ok(Room { identity, entry, output })
 }
 
@@ -94,6 +117,7 @@ pub(crate) fn start(
     records: &mut Records,
     spawner: &mut sys::Spawner,
     spec: &LaunchSpec,
+    place: &Place,
     room: &Room,
 ) -> Result<Process, LaunchError> {
     let mut programs = programs(spec)?;
@@ -101,7 +125,7 @@ pub(crate) fn start(
     let mut begun = None;
     let mut child = || {
         let mut prepare = || {
-            begun = Some(record(records, spec, earliest)?);
+            begun = Some(record(records, spec, place, earliest)?);
             confine(&room.entry, &room.output)?;
             sys::detach()?;
             spec.rlimits.iter().try_for_each(limit)?;
@@ -151,7 +175,7 @@ impl Output {
 }
 
 /// In the child: puts itself on record.
-fn record(records: &mut Records, spec: &LaunchSpec, earliest: u64) -> io::Result<Process> {
+fn record(records: &mut Records, spec: &LaunchSpec, place: &Place, earliest: u64) -> io::Result<Process> {
     let pid = nix::unistd::getpid().as_raw();
     // Reading in /proc costs more than all else here.
     let start_ticks = match process::clock_ticks() {
@@ -159,7 +183,7 @@ fn record(records: &mut Records, spec: &LaunchSpec, earliest: u64) -> io::Result
         _between => process::stat(pid).ok_or(io::ErrorKind::NotFound)?.start_ticks,
     };
     let process = Process { pid, start_ticks };
-    records.begin(&spec.container, process)?;
+    records.begin(&spec.container, place, process)?;
     Ok(process)
 }
 

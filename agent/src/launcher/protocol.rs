@@ -10,7 +10,7 @@ use attica_core_api::v1::RLimit;
 use serde::{Deserialize, Serialize};
 
 /// The protocol this build speaks.
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;
 
 /// The longest record either side accepts, in bytes.
 pub const MAX_RECORD_BYTES: usize = 64 << 20;
@@ -97,6 +97,10 @@ pub enum Request {
 pub struct LaunchSpec {
     /// Names the run.
     pub container: ContainerId,
+    /// The running container that it is a part of: its cgroups are beneath that one's, it has that one's namespaces, root and network, and
+    /// ends with it at the latest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ContainerId>,
     /// The program and its arguments, `argv[0]` first. Without a `/` it is looked for in the `PATH` of `environment`.
     pub argv: Vec<String>,
     /// The program, when it differs from `argv[0]`.
@@ -107,13 +111,158 @@ pub struct LaunchSpec {
     pub environment: Vec<(String, String)>,
     /// Drop privileges to this user; `None` keeps the launcher's own.
     pub user: Option<String>,
-    /// Working directory; `stdout` and `stderr` are appended to there.
+    /// Its sandbox on the machine, in which it begins, unless [`Surroundings::working_directory`] says otherwise.
     pub directory: PathBuf,
-    /// What the kernel shall enforce.
-    pub limits: Limits,
+    /// What the kernel shall enforce; `None`, which only a container with a parent may have, is what that one's are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
     /// What it shall enforce of each process by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rlimits: Vec<RLimit>,
+    /// What it sees and may do of the machine, when that is less than everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surroundings: Option<Box<Surroundings>>,
+    /// Where it reads from and writes to.
+    #[serde(default)]
+    pub streams: Streams,
+}
+
+/// What a container sees of the machine and may do there. Its default is what a task sees without.
+///
+/// With a parent only [`Surroundings::privileges`], [`Surroundings::working_directory`] and [`Surroundings::user`] may be given: the others
+/// are the parent's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Surroundings {
+    /// Its root; `None` is the machine's own.
+    pub root: Option<Root>,
+    /// What is mounted for it alone, in this order.
+    pub mounts: Vec<Mount>,
+    /// What else it has of its own.
+    pub namespaces: Namespaces,
+    /// The file of a network namespace that it enters.
+    pub network: Option<PathBuf>,
+    /// What it may do.
+    pub privileges: Privileges,
+    /// Where it begins, as seen from its root; `None` is its sandbox, wherever that is mounted.
+    pub working_directory: Option<PathBuf>,
+    /// Whom it becomes, `name` or `uid`, each with or without `:group` or `:gid`, as its root's own `/etc/passwd` and `/etc/group` tell.
+    /// Its sandbox and its output are made that user's.
+    pub user: Option<String>,
+}
+
+/// A root of layers, as overlayfs puts them together. It is mounted where nobody but the container sees it, together with `/proc`, `/sys`,
+/// and a `/dev` of the usual few devices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Root {
+    /// Directories that are never written to, the lowest first.
+    pub layers: Vec<PathBuf>,
+    /// The directory that takes what the container writes.
+    pub upper: PathBuf,
+    /// An empty directory of the same file system as `upper`.
+    pub work: PathBuf,
+}
+
+/// Something mounted for one container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// What is mounted.
+    pub kind: MountKind,
+    /// Where, as seen from the container's root. Links are followed within that. What is missing is made, unless the root is the machine's.
+    pub target: PathBuf,
+    /// Whether the container may write to it.
+    pub access: Access,
+}
+
+/// What can be mounted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MountKind {
+    /// A file or directory of the machine, with what is mounted beneath.
+    Bind(PathBuf),
+    /// An empty file system in memory, which is part of what the container uses of that.
+    Tmpfs {
+        /// How much it may hold; `None` is half the machine's memory.
+        size_bytes: Option<u64>,
+    },
+}
+
+/// Whether something can be written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// It cannot.
+    ReadOnly,
+    /// It can, as far as its permissions go.
+    ReadWrite,
+}
+
+/// What a container has of its own besides files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Namespaces {
+    /// Process ids. Its first one is the launcher's, which reaps what others leave.
+    pub pid: bool,
+    /// Semaphores, message queues and shared memory.
+    pub ipc: Option<Ipc>,
+    /// Its host name.
+    pub hostname: Option<String>,
+}
+
+/// What is to be said about means to communicate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ipc {
+    /// How much `/dev/shm` may hold.
+    pub shm_bytes: u64,
+}
+
+/// What a container may do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Privileges {
+    /// Its capabilities; `None` is what its user has.
+    pub capabilities: Option<Capabilities>,
+    /// Whether no program that it executes gives it more.
+    pub no_new_privileges: bool,
+    /// What it may ask of the kernel; `None` is everything.
+    pub seccomp: Option<SeccompProfile>,
+}
+
+/// Linux capabilities, as sets of the bits of their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// Those that it has from the beginning, whoever its user is.
+    pub effective: u64,
+    /// Those that it can have at all.
+    pub bounding: u64,
+}
+
+/// A choice of system calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SeccompProfile {
+    /// What container engines usually allow: nothing that changes the machine.
+    Usual,
+}
+
+/// Where a container reads from and writes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Streams {
+    /// It reads nothing; its output is appended to `stdout` and `stderr` in its sandbox.
+    #[default]
+    Sandbox,
+    /// The slave of a pseudo terminal, which becomes its controlling terminal.
+    Terminal(PathBuf),
+    /// Files or FIFOs. Of a FIFO the other end has to be open already.
+    Files {
+        /// What it reads.
+        input: PathBuf,
+        /// What is appended to.
+        output: PathBuf,
+        /// As `output`, for errors.
+        error: PathBuf,
+    },
 }
 
 /// What a task may use.

@@ -10,23 +10,39 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::isolation::Place;
 use super::protocol::{ContainerId, Ending, Process};
 use crate::journal::{self, Journal};
 
 /// One container's record.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Record {
+    /// Where its cgroups are, which tells what it is a part of.
+    pub(crate) place: Place,
     /// Its first process.
     pub(crate) process: Process,
     /// How the first process ended.
     pub(crate) ending: Option<Ending>,
 }
 
+impl Record {
+    fn beginning(&self, boot_id: &str) -> Told {
+        let place = self.place.parent().map(|_whole| self.place.clone());
+        Told::Begun { boot_id: boot_id.to_owned(), process: self.process, place }
+    }
+}
+
 /// A line about a container.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Told {
-    Begun { boot_id: String, process: Process },
+    Begun {
+        boot_id: String,
+        process: Process,
+        /// That of a part; `None` where it follows from the container's name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        place: Option<Place>,
+    },
     Ended(Ending),
     Forgotten,
 }
@@ -65,7 +81,8 @@ impl Records {
         let (journal, text) = Journal::open(path)?;
         let mut records = Records { journal, boot_id, records: BTreeMap::new() };
         let loaded = records.fold(&text);
-        let trusted = loaded.iter().filter_map(|(container, record)| Some((container.clone(), *record.as_ref().ok()?)));
+        let trusted =
+            loaded.iter().filter_map(|(container, record)| Some((container.clone(), record.as_ref().ok()?.clone())));
         records.records = trusted.collect();
         records.write_anew();
         Ok((records, loaded))
@@ -86,8 +103,9 @@ impl Records {
                 (Ok(Told::Begun { boot_id, .. }), None) if boot_id != self.boot_id => {
                     loaded.insert(container, Err(RecordError::EarlierBoot { path: path(), line: line.number }));
                 }
-                (Ok(Told::Begun { process, .. }), None) => {
-                    loaded.insert(container, Ok(Record { process, ending: None }));
+                (Ok(Told::Begun { process, place, .. }), None) => {
+                    let place = place.unwrap_or_else(|| Place::of(&container));
+                    loaded.insert(container, Ok(Record { place, process, ending: None }));
                 }
                 (Ok(Told::Begun { .. } | Told::Ended(_)), _) => drop(loaded.insert(container, Err(disorder()))),
                 (Err(error), _) => drop(loaded.insert(container, Err(error))),
@@ -97,12 +115,13 @@ impl Records {
     }
 
     /// Begins the record of a container that has none.
-    pub(crate) fn begin(&mut self, container: &ContainerId, process: Process) -> io::Result<()> {
+    pub(crate) fn begin(&mut self, container: &ContainerId, place: &Place, process: Process) -> io::Result<()> {
         if self.records.contains_key(container) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        self.tell(container, &Told::Begun { boot_id: self.boot_id.clone(), process })?;
-        self.records.insert(container.clone(), Record { process, ending: None });
+        let record = Record { place: place.clone(), process, ending: None };
+        self.tell(container, &record.beginning(&self.boot_id))?;
+        self.records.insert(container.clone(), record);
         Ok(())
     }
 
@@ -137,7 +156,7 @@ impl Records {
     fn write_anew(&mut self) {
         let mut lines = Vec::new();
         for (container, record) in &self.records {
-            let begun = Told::Begun { boot_id: self.boot_id.clone(), process: record.process };
+            let begun = record.beginning(&self.boot_id);
             let ended = record.ending.map(Told::Ended);
             for told in [Some(begun), ended].iter().flatten() {
                 if let Err(error) = journal::push_line(container, told, &mut lines) {
@@ -163,23 +182,31 @@ mod tests {
         ContainerId::new(name).unwrap()
     }
 
+    fn place(name: &str) -> Place {
+        Place::of(&container(name))
+    }
+
+    fn part() -> Place {
+        place("whole").part(&container("lives"))
+    }
+
     #[test]
     fn records_are_read_as_they_were_written_until_they_are_removed() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("containers");
         let open = |boot_id: &str| Records::open(path.clone(), boot_id.to_owned()).unwrap();
         let (mut records, _) = open("boot");
-        records.begin(&container("lives"), PROCESS).unwrap();
-        assert!(records.begin(&container("lives"), PROCESS).is_err(), "a container has one record");
-        records.begin(&container("ends"), PROCESS).unwrap();
+        records.begin(&container("lives"), &part(), PROCESS).unwrap();
+        assert!(records.begin(&container("lives"), &part(), PROCESS).is_err(), "a container has one record");
+        records.begin(&container("ends"), &place("ends"), PROCESS).unwrap();
         records.complete(&container("ends"), ENDING).unwrap();
-        records.begin(&container("gone"), PROCESS).unwrap();
+        records.begin(&container("gone"), &place("gone"), PROCESS).unwrap();
         records.remove(&container("gone")).unwrap();
         records.remove(&container("never")).unwrap();
         let (_, loaded) = open("boot");
-        let found: Vec<_> = loaded.iter().map(|(id, record)| (id.as_str(), *record.as_ref().unwrap())).collect();
-        let record = |ending| Record { process: PROCESS, ending };
-        assert_eq!(found, [("ends", record(Some(ENDING))), ("lives", record(None))]);
+        let found: Vec<_> = loaded.iter().map(|(id, record)| (id.as_str(), record.as_ref().unwrap().clone())).collect();
+        let record = |place, ending| Record { place, process: PROCESS, ending };
+        assert_eq!(found, [("ends", record(place("ends"), Some(ENDING))), ("lives", record(part(), None))]);
         let (_, loaded) = open("another");
         assert_eq!(loaded.len(), 2);
         assert!(loaded.values().all(|record| matches!(record, Err(RecordError::EarlierBoot { .. }))));
@@ -191,8 +218,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("containers");
         let (mut records, _) = Records::open(path.clone(), "boot".to_owned()).unwrap();
-        records.begin(&container("good"), PROCESS).unwrap();
-        records.begin(&container("bad"), PROCESS).unwrap();
+        records.begin(&container("good"), &place("good"), PROCESS).unwrap();
+        records.begin(&container("bad"), &place("bad"), PROCESS).unwrap();
         records.complete(&container("bad"), ENDING).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let spoiled = text.replace("{\"ended\"", "{\"ended");

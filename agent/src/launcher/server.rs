@@ -1,10 +1,11 @@
 //! The launcher's loop: one poll over the agent's socket, SIGCHLD and the pidfds of adopted tasks.
 
+mod container;
 mod peer;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -14,13 +15,14 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 
+use self::container::{Container, Outcome, State, Zombie, emptying, session_of};
 use self::peer::Peer;
 use super::child::{Identities, LaunchError, Room};
-use super::isolation::{self, Isolation, Removal, Subject};
+use super::isolation::{self, Isolation, Place, Removal, Subject};
 use super::log::Log;
 use super::protocol::{
-    ContainerId, ContainerReport, Ending, Exit, IsolationKind, LaunchSpec, Limits, MemoryVerdict, PROTOCOL, Process,
-    Reply, Request, SOCKET, Stage,
+    ContainerId, Ending, Exit, IsolationKind, LaunchSpec, Limits, MemoryVerdict, PROTOCOL, Process, Reply, Request,
+    SOCKET,
 };
 use super::records::{Loaded, Record, Records};
 use super::{Error, child, process, sys};
@@ -33,40 +35,6 @@ const MAX_EMPTYING_PAUSE_MS: u64 = 200;
 const REAP_PAUSE: Duration = Duration::from_millis(20);
 /// How long that is waited for: there are machines whose first process waits for nobody.
 const REAP_PATIENCE: Duration = Duration::from_secs(5);
-
-/// A container's state. It moves downwards only.
-#[derive(Debug)]
-enum State {
-    /// Its program runs as our child.
-    Running,
-    /// Its program runs as somebody else's child, since the launcher that started it died.
-    Adopted { pidfd: OwnedFd, zombie: Option<Zombie> },
-    /// Its program has ended, which is on record, or could not be executed; what is left of the container is being removed.
-    Emptying { outcome: Outcome, pause_ms: u64, next: Instant },
-    /// Nothing of it is left; the record waits for the agent's `Forget`.
-    Ended { ending: Ending },
-}
-
-/// What the agent is told once nothing is left of a container.
-#[derive(Clone, Debug)]
-enum Outcome {
-    Ended(Ending),
-    /// Why its program did not run.
-    Failed(String),
-}
-
-/// An adopted process that has ended and that its new parent has not reaped: only then its exit status can be had.
-#[derive(Clone, Copy, Debug)]
-struct Zombie {
-    seen: Instant,
-    look_again: Instant,
-}
-
-#[derive(Debug)]
-struct Container {
-    process: Process,
-    state: State,
-}
 
 /// Whether the launcher goes on.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -84,6 +52,8 @@ pub(super) struct Server {
     identities: Identities,
     containers: BTreeMap<ContainerId, Container>,
     by_pid: BTreeMap<i32, ContainerId>,
+    /// The parts of a container of which something is left: it goes after them.
+    parts: BTreeMap<ContainerId, BTreeSet<ContainerId>>,
     /// Still to be begun. Belongs to the conversation with one agent: the next one asks again.
     queue: VecDeque<LaunchSpec>,
     spawner: sys::Spawner,
@@ -121,6 +91,7 @@ impl Server {
             identities: Identities::default(),
             containers: BTreeMap::new(),
             by_pid: BTreeMap::new(),
+            parts: BTreeMap::new(),
             queue: VecDeque::new(),
             spawner,
             listener,
@@ -145,29 +116,47 @@ impl Server {
                 }
             }
         }
-        for container in self.isolation.containers() {
-            if !self.containers.contains_key(&container) {
+        // Parts after what they are parts of: that goes only when they have gone, and this only when they are known.
+        for place in self.isolation.containers().into_iter().rev() {
+            if let Some(container) = place.container().filter(|container| !self.containers.contains_key(container)) {
                 tracing::warn!(%container, "a cgroup without a record is emptied");
                 let ending = Ending { exit: Exit::Unknown, memory: MemoryVerdict::WithinLimit };
-                self.clear(container, Outcome::Ended(ending));
+                self.clear(container, place, Outcome::Ended(ending));
             }
         }
+        for (container, entry) in &self.containers {
+            if entry.is_alive() && entry.parent().is_some_and(|parent| !self.is_alive(&parent)) {
+                tracing::warn!(%container, "a part of a container that has ended is ended");
+                self.isolation.kill(entry.subject());
+            }
+        }
+        self.empty_all();
+    }
+
+    fn is_alive(&self, container: &ContainerId) -> bool {
+        self.containers.get(container).is_some_and(Container::is_alive)
     }
 
     fn adopt_one(&mut self, container: ContainerId, record: Record) {
-        let Record { process, ending } = record;
+        let Record { place, process, ending } = record;
         let pidfd = sys::pidfd_open(process.pid).ok().filter(|_| process::exists(process));
         let state = match (ending, pidfd) {
             (Some(ending), _) => emptying(Outcome::Ended(ending)),
             (None, Some(pidfd)) => State::Adopted { pidfd, zombie: None },
             // The agent may hold a pidfd that tells more.
             (None, None) => {
-                let memory = self.isolation.memory_verdict(&container);
+                let memory = self.isolation.memory_verdict(&place);
                 emptying(Outcome::Ended(Ending { exit: Exit::Unknown, memory }))
             }
         };
-        self.containers.insert(container.clone(), Container { process, state });
-        self.empty(&container);
+        self.add(container, Container { place, process, state });
+    }
+
+    fn add(&mut self, id: ContainerId, container: Container) {
+        if let Some(parent) = container.parent() {
+            self.parts.entry(parent).or_default().insert(id.clone());
+        }
+        self.containers.insert(id, container);
     }
 
     /// Works until there is nothing to do any more.
@@ -282,7 +271,7 @@ impl Server {
         let Some(entry) = self.containers.get_mut(container) else {
             return;
         };
-        let ending = Ending { exit, memory: self.isolation.memory_verdict(container) };
+        let ending = Ending { exit, memory: self.isolation.memory_verdict(&entry.place) };
         entry.state = emptying(Outcome::Ended(ending));
         if let Err(error) = self.records.complete(container, ending) {
             tracing::error!(%container, %error, "the exit status is not on record; it is lost if this launcher dies before it is told");
@@ -296,7 +285,7 @@ impl Server {
         let again = |container: &Container| matches!(container.state, State::Adopted { zombie: Some(zombie), .. } if zombie.look_again <= now);
         ended.extend(self.containers.iter().filter(|(_, container)| again(container)).map(|(id, _)| id.clone()));
         for id in ended {
-            let Some(Container { process, state: State::Adopted { pidfd, zombie } }) = self.containers.get_mut(&id)
+            let Some(Container { process, state: State::Adopted { pidfd, zombie }, .. }) = self.containers.get_mut(&id)
             else {
                 continue;
             };
@@ -324,22 +313,33 @@ impl Server {
     }
 
     /// Removes what there is of a container without a process of its own.
-    fn clear(&mut self, container: ContainerId, outcome: Outcome) {
+    fn clear(&mut self, container: ContainerId, place: Place, outcome: Outcome) {
         let process = Process { pid: 0, start_ticks: 0 };
-        self.containers.insert(container.clone(), Container { process, state: emptying(outcome) });
+        self.add(container.clone(), Container { place, process, state: emptying(outcome) });
         self.empty(&container);
     }
 
     /// One attempt to bring an ended container down to nothing.
     fn empty(&mut self, container: &ContainerId) {
+        let parts = self.parts.get(container);
+        for part in parts.into_iter().flatten().filter_map(|part| self.containers.get(part)) {
+            self.isolation.kill(part.subject());
+        }
+        let has_parts = parts.is_some();
         let Some(entry) = self.containers.get_mut(container) else {
             return;
         };
+        let parent = entry.parent();
         let State::Emptying { outcome, pause_ms, next } = &mut entry.state else {
             return;
         };
-        let subject = Subject { container, leader: session_of(entry.process) };
-        let removal = match self.isolation.remove(subject) {
+        let subject = Subject { place: &entry.place, leader: session_of(entry.process) };
+        let attempt = if has_parts { Ok(Removal::Occupied) } else { self.isolation.remove(subject) };
+        let removal = match attempt {
+            Ok(Removal::Occupied) if has_parts => {
+                self.isolation.kill(subject);
+                Ok(Removal::Occupied)
+            }
             Ok(Removal::Occupied) => {
                 self.isolation.kill(subject);
                 self.isolation.remove(subject)
@@ -347,17 +347,22 @@ impl Server {
             other => other,
         };
         match removal {
-            Ok(Removal::Removed) => match outcome.clone() {
-                Outcome::Ended(ending) => {
-                    entry.state = State::Ended { ending };
-                    self.tell(Reply::Ended { container: container.clone(), ending });
+            Ok(Removal::Removed) => {
+                match outcome.clone() {
+                    Outcome::Ended(ending) => {
+                        entry.state = State::Ended { ending };
+                        self.tell(Reply::Ended { container: container.clone(), ending });
+                    }
+                    Outcome::Failed(error) => {
+                        self.containers.remove(container);
+                        self.forget_record(container);
+                        self.tell(Reply::LaunchFailed { container: container.clone(), error });
+                    }
                 }
-                Outcome::Failed(error) => {
-                    self.containers.remove(container);
-                    self.forget_record(container);
-                    self.tell(Reply::LaunchFailed { container: container.clone(), error });
+                if let Some(parent) = parent {
+                    self.part_is_gone(&parent, container);
                 }
-            },
+            }
             Ok(Removal::Occupied) => {
                 *next = Instant::now() + Duration::from_millis(*pause_ms);
                 *pause_ms = (*pause_ms * 2).min(MAX_EMPTYING_PAUSE_MS);
@@ -366,6 +371,16 @@ impl Server {
                 tracing::error!(%container, error = &error as &dyn std::error::Error, "a container cannot be removed; trying again");
                 *next = Instant::now() + Duration::from_millis(MAX_EMPTYING_PAUSE_MS);
             }
+        }
+    }
+
+    /// What had to wait for the last part goes now.
+    fn part_is_gone(&mut self, parent: &ContainerId, part: &ContainerId) {
+        let Some(parts) = self.parts.get_mut(parent) else { return };
+        parts.remove(part);
+        if parts.is_empty() {
+            self.parts.remove(parent);
+            self.empty(parent);
         }
     }
 
@@ -431,13 +446,12 @@ impl Server {
 
     /// Makes room for the next tasks while the process of one comes to life: either mostly waits for the kernel.
     fn start_queued(&mut self) {
-        let count = self.queue.len().min(MAX_STARTED_AT_ONCE);
-        let mut specs: Vec<LaunchSpec> = self.queue.drain(..count).collect();
-        let mut names = BTreeSet::new();
-        specs.retain(|spec| !self.containers.contains_key(&spec.container) && names.insert(spec.container.clone()));
+        let specs = self.next_queued();
         let isolation = Arc::clone(&self.isolation);
         let mut identities = std::mem::take(&mut self.identities);
-        let mut rooms = specs.iter().map(|spec| (spec, child::make_room(isolation.as_ref(), &mut identities, spec)));
+        let mut rooms = specs
+            .iter()
+            .map(|(spec, place)| (spec, place, child::make_room(isolation.as_ref(), &mut identities, spec, place)));
         if specs.len() > 1 {
             std::thread::scope(|scope| {
                 let (made, ready) = mpsc::channel();
@@ -445,34 +459,66 @@ impl Server {
                 let maker = move || rooms.map_while(|room| made.send(room).ok()).for_each(drop);
                 // Without a thread nothing becomes ready here.
                 let _none_to_be_had = std::thread::Builder::new().spawn_scoped(scope, maker);
-                ready.iter().for_each(|(spec, room)| self.start_one(spec, room));
+                ready.iter().for_each(|(spec, place, room)| self.start_one(spec, place, room));
             });
         }
-        for (spec, room) in rooms {
-            self.start_one(spec, room);
+        for (spec, place, room) in rooms {
+            self.start_one(spec, place, room);
         }
         self.identities = identities;
     }
 
-    fn start_one(&mut self, spec: &LaunchSpec, room: Result<Room, LaunchError>) {
+    /// The next tasks to be started, with their places.
+    fn next_queued(&mut self) -> Vec<(LaunchSpec, Place)> {
+        let (mut specs, mut names) = (Vec::new(), BTreeSet::new());
+        while specs.len() < MAX_STARTED_AT_ONCE
+            && let Some(spec) = self.queue.pop_front()
+        {
+            if spec.parent.as_ref().is_some_and(|parent| names.contains(parent)) {
+                // That one has to run before.
+                self.queue.push_front(spec);
+                break;
+            }
+            if self.containers.contains_key(&spec.container) || !names.insert(spec.container.clone()) {
+                continue;
+            }
+            match self.place_of(&spec) {
+                Ok(place) => specs.push((spec, place)),
+                Err(error) => {
+                    let error = crate::error_chain(&error);
+                    self.tell(Reply::LaunchFailed { container: spec.container, error });
+                }
+            }
+        }
+        specs
+    }
+
+    fn place_of(&self, spec: &LaunchSpec) -> Result<Place, LaunchError> {
+        let Some(parent) = &spec.parent else { return Ok(Place::of(&spec.container)) };
+        let running = self.containers.get(parent).filter(|entry| entry.is_alive());
+        let parent = running.ok_or_else(|| LaunchError::NoParent(parent.clone()))?;
+        Ok(parent.place.part(&spec.container))
+    }
+
+    fn start_one(&mut self, spec: &LaunchSpec, place: &Place, room: Result<Room, LaunchError>) {
         let container = spec.container.clone();
         let Server { records, spawner, .. } = self;
-        match room.and_then(|room| child::start(records, spawner, spec, &room)) {
+        match room.and_then(|room| child::start(records, spawner, spec, place, &room)) {
             Ok(process) => {
                 self.by_pid.insert(process.pid, container.clone());
-                self.containers.insert(container.clone(), Container { process, state: State::Running });
+                self.add(container.clone(), Container { place: place.clone(), process, state: State::Running });
                 self.tell(Reply::Started { container, process });
             }
-            Err(error) => self.clear(container, Outcome::Failed(crate::error_chain(&error))),
+            Err(error) => self.clear(container, place.clone(), Outcome::Failed(crate::error_chain(&error))),
         }
     }
 
     fn resize(&mut self, container: &ContainerId, limits: &Limits) {
         if let Some(waiting) = self.queue.iter_mut().find(|spec| spec.container == *container) {
-            waiting.limits = *limits;
+            waiting.limits = Some(*limits);
         }
         self.with_running(container, |isolation, subject| {
-            if let Err(error) = isolation.resize(subject.container, limits) {
+            if let Err(error) = isolation.resize(subject.place, limits) {
                 tracing::error!(%container, error = &error as &dyn std::error::Error, "a container keeps its limits");
             }
         });
@@ -484,7 +530,7 @@ impl Server {
         };
         match entry.state {
             State::Running | State::Adopted { .. } => {
-                act(self.isolation.as_ref(), Subject { container, leader: Some(entry.process.pid) })
+                act(self.isolation.as_ref(), Subject { place: &entry.place, leader: Some(entry.process.pid) })
             }
             State::Emptying { .. } | State::Ended { .. } => {}
         }
@@ -513,36 +559,4 @@ struct Ready {
     agent: bool,
     /// Containers whose process was adopted and has ended.
     processes: Vec<ContainerId>,
-}
-
-/// The session a process began, unless another process bears its number by now.
-fn session_of(process: Process) -> Option<i32> {
-    let taken = process::stat(process.pid).is_some_and(|stat| stat.start_ticks != process.start_ticks);
-    (process.pid > 0 && !taken).then_some(process.pid)
-}
-
-fn emptying(outcome: Outcome) -> State {
-    State::Emptying { outcome, pause_ms: 1, next: Instant::now() }
-}
-
-impl Container {
-    /// When something is to be done about it, if not for an event.
-    fn next(&self) -> Option<Instant> {
-        match &self.state {
-            State::Emptying { next, .. } => Some(*next),
-            State::Adopted { zombie, .. } => zombie.map(|zombie| zombie.look_again),
-            State::Running | State::Ended { .. } => None,
-        }
-    }
-
-    fn report(&self, id: &ContainerId) -> ContainerReport {
-        let stage = match &self.state {
-            State::Emptying { outcome: Outcome::Failed(_), .. } => Stage::Failing,
-            State::Running | State::Adopted { .. } | State::Emptying { outcome: Outcome::Ended(_), .. } => {
-                Stage::Running
-            }
-            State::Ended { ending } => Stage::Ended(*ending),
-        };
-        ContainerReport { container: id.clone(), process: self.process, stage }
-    }
 }

@@ -6,7 +6,7 @@ use attica_core_api::Now;
 use super::health::Target;
 use super::task::Phase;
 use super::{Effect, LauncherState, Owner, Supervisor, TaskKey, accept, container};
-use crate::launcher::protocol::{ContainerId, Ending, Exit, LaunchSpec, Request};
+use crate::launcher::protocol::{ContainerId, Ending, Exit, LaunchSpec, Request, Streams};
 
 /// A command on its way.
 #[derive(Clone, Debug)]
@@ -46,6 +46,7 @@ impl Supervisor {
         let run = ContainerId::from_uuid(self.entropy.uuid());
         let spec = LaunchSpec {
             container: run.clone(),
+            parent: None,
             argv: plan.argv,
             program: plan.program,
             shortcut: plan.shortcut,
@@ -56,8 +57,10 @@ impl Supervisor {
                 .collect(),
             user: plan.user,
             directory,
-            limits: plan.limits,
+            limits: Some(plan.limits),
             rlimits: container::rlimits(&of_task),
+            surroundings: None,
+            streams: Streams::Sandbox,
         };
         self.by_container.insert(run.clone(), Owner::Check);
         self.check_wakes.insert((now.tick.after(probe.timeout_ms), run.clone()));

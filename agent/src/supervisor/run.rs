@@ -15,7 +15,7 @@ use super::task::{News, Phase, Task};
 use super::updates::Updates;
 use super::{Duty, Effect, LauncherState, Owner, Supervisor, TaskKey, container, executor};
 use crate::checkpoint::{GroupRecord, TaskRecord};
-use crate::launcher::protocol::{ContainerId, LaunchSpec, Process, Request};
+use crate::launcher::protocol::{ContainerId, LaunchSpec, Process, Request, Streams};
 
 impl Supervisor {
     /// RUN. A task that is known already is left alone.
@@ -138,14 +138,17 @@ impl Supervisor {
             accept::environment(&self.config, &task.framework, &task.info, &task.executor_id(), &directory);
         LaunchSpec {
             container: task.container.clone(),
+            parent: None,
             argv: plan.argv,
             program: plan.program,
             shortcut: plan.shortcut,
             environment,
             user: plan.user,
             directory,
-            limits: plan.limits,
+            limits: Some(plan.limits),
             rlimits: container::rlimits(&task.info),
+            surroundings: None,
+            streams: Streams::Sandbox,
         }
     }
 

@@ -2,9 +2,13 @@
 
 use std::path::Path;
 
-use attica_agent::launcher::protocol::{ContainerId, Exit, IsolationKind, MemoryVerdict, Reply, Request, Stage};
+use attica_agent::launcher::protocol::{
+    ContainerId, Exit, IsolationKind, LaunchSpec, MemoryVerdict, Reply, Request, Stage,
+};
 
-use crate::support::{Launcher, can_isolate, cgroups_beneath, eventually, is_alive, kernel_keeps_exit_codes};
+use crate::support::{
+    Launcher, can_isolate, cgroups_beneath, eventually, is_alive, kernel_keeps_exit_codes, kill_hard,
+};
 
 #[test]
 fn a_command_runs_in_its_sandbox_with_its_environment_and_nothing_else() {
@@ -327,7 +331,7 @@ fn cgroups_that_a_task_has_made_itself_end_with_it() {
          {freeze} echo $! > child; wait"
     );
     let mut spec = launcher.shell(&script);
-    spec.limits.pids = 100;
+    spec.limits.as_mut().unwrap().pids = 100;
     launcher.started(spec.clone());
     let child: i32 = eventually("the child has moved", || {
         std::fs::read_to_string(spec.directory.join("child")).ok()?.trim().parse().ok()
@@ -422,4 +426,145 @@ fn the_last_word_of_an_agent_that_has_not_read_everything_counts() {
     launcher.started(spec.clone());
     launcher.send(&Request::Destroy(spec.container));
     launcher.finish_without_reading();
+}
+
+fn text(spec: &LaunchSpec, file: &str) -> String {
+    std::fs::read_to_string(spec.directory.join(file)).unwrap_or_default()
+}
+
+#[test]
+fn a_part_runs_beneath_its_container_and_ends_by_itself() {
+    let mut launcher = Launcher::start();
+    let whole = launcher.shell("exec sleep 1000");
+    let part = launcher.part(&whole, "cat /proc/self/cgroup; exit 6");
+    // The launcher is asked for both at once.
+    launcher.send(&Request::Launch(vec![whole.clone(), part.clone()]));
+    for _ in 0..2 {
+        assert!(matches!(launcher.receive(), Reply::Started { .. }));
+    }
+    assert_eq!(launcher.ending().exit, Exit::Code(6));
+    if launcher.isolation != IsolationKind::Posix {
+        let place = format!("{}/part_{}", whole.container, part.container);
+        assert!(text(&part, "stdout").contains(&place), "{}", text(&part, "stdout"));
+        assert!(!cgroups_beneath(&launcher.cgroup_parent).iter().any(|cgroup| cgroup.ends_with(&place)));
+    }
+    let long = launcher.part(&whole, "exec sleep 1000");
+    let process = launcher.started(long.clone());
+    let inner = launcher.part(&long, "exec sleep 1000");
+    launcher.started(inner.clone());
+    launcher.send(&Request::Destroy(inner.container.clone()));
+    assert_eq!(launcher.ending().exit, Exit::Signal(9));
+    assert!(is_alive(process.pid), "what it is a part of goes on");
+    launcher.send(&Request::Terminate(long.container.clone()));
+    assert_eq!(launcher.ending().exit, Exit::Signal(15));
+    launcher.send(&Request::Destroy(whole.container.clone()));
+    assert_eq!(launcher.ending().exit, Exit::Signal(9));
+    launcher.send(&Request::Forget(vec![whole.container, part.container, long.container, inner.container]));
+    launcher.finish();
+}
+
+#[test]
+fn parts_end_with_their_container_and_before_it() {
+    let mut launcher = Launcher::start();
+    let whole = launcher.shell("while [ ! -e go ]; do sleep 0.01; done; exit 3");
+    launcher.started(whole.clone());
+    let part = launcher.part(&whole, "trap '' TERM; while :; do sleep 1; done");
+    let inner = launcher.part(&part, "exec sleep 1000");
+    launcher.started(part.clone());
+    launcher.started(inner.clone());
+    std::fs::write(whole.directory.join("go"), "").unwrap();
+    let mut ended = Vec::new();
+    for _ in 0..3 {
+        match launcher.receive() {
+            Reply::Ended { container, ending } => ended.push((container, ending.exit)),
+            other => panic!("{other:?}"),
+        }
+    }
+    let expected = [
+        (inner.container.clone(), Exit::Signal(9)),
+        (part.container.clone(), Exit::Signal(9)),
+        (whole.container.clone(), Exit::Code(3)),
+    ];
+    assert_eq!(ended, expected);
+    let late = launcher.part(&whole, "exit 0");
+    launcher.send(&Request::Launch(vec![late]));
+    let Reply::LaunchFailed { error, .. } = launcher.receive() else { panic!("it was started") };
+    assert!(error.contains("does not run"), "{error}");
+    launcher.send(&Request::Forget(expected.map(|(container, _)| container).to_vec()));
+    launcher.finish();
+}
+
+#[test]
+fn a_new_launcher_knows_of_what_its_containers_are_parts() {
+    let mut launcher = Launcher::start();
+    let whole = launcher.shell("while [ ! -e go ]; do sleep 0.01; done; exit 3");
+    launcher.started(whole.clone());
+    let parts = [launcher.part(&whole, "exec sleep 1000"), launcher.part(&whole, "exec sleep 1000")];
+    let pids = parts.clone().map(|part| launcher.started(part).pid);
+    let mut launcher = launcher.replace();
+    assert!(parts.iter().all(|part| launcher.reports[&part.container].stage == Stage::Running));
+    let another = launcher.part(&whole, "exec sleep 1000");
+    launcher.started(another.clone());
+    launcher.send(&Request::Destroy(parts[0].container.clone()));
+    let first = launcher.receive();
+    assert!(matches!(&first, Reply::Ended { container, .. } if *container == parts[0].container), "{first:?}");
+    assert!(is_alive(pids[1]));
+    std::fs::write(whole.directory.join("go"), "").unwrap();
+    let last = [(); 3].map(|()| launcher.receive())[2].clone();
+    assert!(matches!(&last, Reply::Ended { container, .. } if *container == whole.container), "{last:?}");
+    assert!(!is_alive(pids[1]));
+    let [first, second] = parts.map(|part| part.container);
+    launcher.send(&Request::Forget(vec![first, second, another.container, whole.container]));
+    launcher.finish();
+}
+
+#[test]
+fn a_part_does_not_outlive_a_container_that_ended_without_a_launcher() {
+    let mut launcher = Launcher::start();
+    let whole = launcher.shell("exec sleep 1000");
+    let leader = launcher.started(whole.clone()).pid;
+    let part = launcher.part(&whole, "exec sleep 1000");
+    let process = launcher.started(part.clone());
+    let mut launcher = launcher.replace_after(|| kill_hard(leader));
+    eventually("the part is ended", || (!is_alive(process.pid)).then_some(()));
+    for container in [&part.container, &whole.container] {
+        // Told in the Hello, or after it.
+        if !matches!(launcher.reports[container].stage, Stage::Ended(_)) {
+            launcher.ending();
+        }
+    }
+    launcher.send(&Request::Forget(vec![part.container, whole.container]));
+    launcher.finish();
+}
+
+#[test]
+fn a_part_lives_on_the_memory_of_the_whole() {
+    if !can_isolate() {
+        return;
+    }
+    let mut launcher = Launcher::start();
+    let whole = launcher.shell("exec sleep 1000");
+    launcher.started(whole.clone());
+    let hungry = launcher.part(&whole, "exec python3 -c 'x = bytearray(256 << 20)'");
+    launcher.started(hungry.clone());
+    let ending = launcher.ending();
+    assert_eq!(ending.exit, Exit::Signal(9));
+    assert!(
+        matches!(ending.memory, MemoryVerdict::OutOfMemory { limit_bytes, .. } if limit_bytes == 64 << 20),
+        "{ending:?}"
+    );
+    launcher.send(&Request::Destroy(whole.container.clone()));
+    launcher.ending();
+    launcher.send(&Request::Forget(vec![whole.container, hungry.container]));
+    launcher.finish();
+}
+
+#[test]
+fn a_container_needs_limits_unless_it_is_a_part() {
+    let mut launcher = Launcher::start();
+    let spec = LaunchSpec { limits: None, ..launcher.shell("exit 0") };
+    launcher.send(&Request::Launch(vec![spec]));
+    let Reply::LaunchFailed { error, .. } = launcher.receive() else { panic!("it was started") };
+    assert!(error.contains("needs limits"), "{error}");
+    launcher.finish();
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use attica_agent::launcher::protocol::{
     self, ContainerId, ContainerReport, Ending, IsolationKind, LaunchSpec, Limits, PROTOCOL, Process, Reply, Request,
-    SOCKET,
+    SOCKET, Streams,
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
@@ -182,9 +182,15 @@ impl Launcher {
     }
 
     /// Kills the launcher and starts another one in its place.
-    pub fn replace(mut self) -> Launcher {
+    pub fn replace(self) -> Launcher {
+        self.replace_after(|| ())
+    }
+
+    /// As above, with something that happens in between.
+    pub fn replace_after(mut self, happens: impl FnOnce()) -> Launcher {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+        happens();
         Launcher::start_in(self.guard, self.directory, self.cgroup_parent)
     }
 
@@ -218,21 +224,29 @@ impl Launcher {
         std::fs::create_dir_all(&sandbox).unwrap();
         LaunchSpec {
             container,
+            parent: None,
             program: "/bin/sh".to_owned(),
             shortcut: None,
             argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
             environment: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
             user: None,
             directory: sandbox,
-            limits: Limits {
+            limits: Some(Limits {
                 cpu_shares: 102,
                 memory_bytes: 64 << 20,
                 pids: 64,
                 cpu_quota_us: None,
                 memory_request_bytes: None,
-            },
+            }),
             rlimits: Vec::new(),
+            surroundings: None,
+            streams: Streams::Sandbox,
         }
+    }
+
+    /// As [`Launcher::shell`], as a part of another container.
+    pub fn part(&self, parent: &LaunchSpec, script: &str) -> LaunchSpec {
+        LaunchSpec { parent: Some(parent.container.clone()), limits: None, ..self.shell(script) }
     }
 
     /// Ends the launcher and checks that nothing of it is left.

@@ -3,6 +3,7 @@
 //! `cgroups-rs` finds the hierarchies and sets the controllers. Making, killing and removing cgroups is done by hand:
 //! its `kill` knows v2 only, and a cgroup here must cost microseconds.
 
+mod place;
 mod posix;
 mod v1;
 mod v2;
@@ -12,13 +13,14 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::protocol::{ContainerId, IsolationKind, Limits, MemoryVerdict};
+pub(crate) use self::place::Place;
+use super::protocol::{IsolationKind, Limits, MemoryVerdict};
 
 /// One container as an isolation sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject<'a> {
-    /// Its name.
-    pub(crate) container: &'a ContainerId,
+    /// Where its cgroups are.
+    pub(crate) place: &'a Place,
     /// Its first process, which leads its session; `None` when it never ran.
     pub(crate) leader: Option<i32>,
 }
@@ -71,6 +73,8 @@ pub(crate) enum IsolationError {
         #[source]
         source: io::Error,
     },
+    #[error("a part of a container cannot have limits of its own on cgroups v2")]
+    LimitsOfPart,
     #[error("cannot set the container's {what} limit")]
     Controller {
         what: &'static str,
@@ -94,16 +98,16 @@ pub(crate) trait Isolation: Send + Sync {
     /// Which way it is.
     fn kind(&self) -> IsolationKind;
 
-    /// Makes room for a container with these limits.
-    fn create(&self, container: &ContainerId, limits: &Limits) -> Result<(), IsolationError>;
+    /// Makes room for a container with these limits, or with nothing but those that it is beneath.
+    fn create(&self, place: &Place, limits: Option<&Limits>) -> Result<(), IsolationError>;
 
     /// Gives a container other limits. That of its memory is only raised, as in Mesos: below what is in use it would kill.
-    fn resize(&self, container: &ContainerId, limits: &Limits) -> Result<(), IsolationError>;
+    fn resize(&self, place: &Place, limits: &Limits) -> Result<(), IsolationError>;
 
     /// How a process gets in.
-    fn entry(&self, container: &ContainerId, limits: &Limits) -> Result<Entry, IsolationError>;
+    fn entry(&self, place: &Place, limits: Option<&Limits>) -> Result<Entry, IsolationError>;
 
-    /// Every process of the container, except those that cannot be told from others (see the implementations).
+    /// Every process of the container and its parts, except those that cannot be told from others (see the implementations).
     fn processes(&self, subject: Subject<'_>) -> Vec<i32>;
 
     /// One round of SIGKILL over the whole container, with nothing able to fork away meanwhile where the kernel allows.
@@ -113,13 +117,13 @@ pub(crate) trait Isolation: Send + Sync {
     fn remove(&self, subject: Subject<'_>) -> Result<Removal, IsolationError>;
 
     /// Whether the memory limit struck. To be asked before [`Isolation::remove`].
-    fn memory_verdict(&self, container: &ContainerId) -> MemoryVerdict;
+    fn memory_verdict(&self, place: &Place) -> MemoryVerdict;
 
     /// What the container uses.
-    fn usage(&self, container: &ContainerId) -> Usage;
+    fn usage(&self, place: &Place) -> Usage;
 
-    /// Every container that has something here, whoever made it.
-    fn containers(&self) -> Vec<ContainerId>;
+    /// Every container that has something here, whoever made it; those that others are parts of come before these.
+    fn containers(&self) -> Vec<Place>;
 
     /// Removes what was made for all containers together, if none is left.
     fn close(&self);
@@ -231,15 +235,22 @@ fn value_of(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
 }
 
-fn containers_in(parent: &Path) -> Vec<ContainerId> {
-    let Ok(entries) = std::fs::read_dir(parent) else {
-        return Vec::new();
+/// The containers whose cgroups are in the directory of all, and their parts.
+fn containers_in(directory: &Path) -> Vec<Place> {
+    let names = |path: &Path| {
+        let names = inner_cgroups(path).into_iter().filter_map(|path| path.file_name()?.to_str().map(str::to_owned));
+        names.collect::<Vec<_>>()
     };
-    entries
-        .filter_map(Result::ok)
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-        .filter_map(|entry| ContainerId::new(entry.file_name().to_str()?).ok())
-        .collect()
+    let mut found: Vec<Place> = names(directory).iter().filter_map(|name| Place::parse(name)).collect();
+    let mut looked_into = 0;
+    while let Some(place) = found.get(looked_into) {
+        let beneath = names(&directory.join(place.as_str()));
+        let parts: Vec<Place> =
+            beneath.iter().filter_map(|name| Place::parse(&format!("{}/{name}", place.as_str()))).collect();
+        found.extend(parts);
+        looked_into += 1;
+    }
+    found
 }
 
 fn send_signal(pids: &[i32], signal: nix::sys::signal::Signal) {

@@ -6,9 +6,9 @@
 use nix::sys::resource::Resource;
 use nix::sys::signal::Signal;
 
-use super::{Entry, Isolation, IsolationError, Removal, Subject, Usage, send_signal};
+use super::{Entry, Isolation, IsolationError, Place, Removal, Subject, Usage, send_signal};
 use crate::launcher::process;
-use crate::launcher::protocol::{ContainerId, IsolationKind, Limits, MemoryVerdict};
+use crate::launcher::protocol::{IsolationKind, Limits, MemoryVerdict};
 
 /// Resource limits and sessions.
 #[derive(Debug)]
@@ -19,18 +19,19 @@ impl Isolation for Posix {
         IsolationKind::Posix
     }
 
-    fn create(&self, _container: &ContainerId, _limits: &Limits) -> Result<(), IsolationError> {
+    fn create(&self, _place: &Place, _limits: Option<&Limits>) -> Result<(), IsolationError> {
         Ok(())
     }
 
     /// Resource limits are each process's own.
-    fn resize(&self, _container: &ContainerId, _limits: &Limits) -> Result<(), IsolationError> {
+    fn resize(&self, _place: &Place, _limits: &Limits) -> Result<(), IsolationError> {
         Ok(())
     }
 
     /// `RLIMIT_DATA` counts private writable memory; `RLIMIT_NPROC` would count all processes of the user and is left alone.
-    fn entry(&self, _container: &ContainerId, limits: &Limits) -> Result<Entry, IsolationError> {
-        Ok(Entry { doors: Vec::new(), limits: vec![(Resource::RLIMIT_DATA, limits.memory_bytes)] })
+    fn entry(&self, _place: &Place, limits: Option<&Limits>) -> Result<Entry, IsolationError> {
+        let memory = limits.map(|limits| (Resource::RLIMIT_DATA, limits.memory_bytes));
+        Ok(Entry { doors: Vec::new(), limits: memory.into_iter().collect() })
     }
 
     fn processes(&self, subject: Subject<'_>) -> Vec<i32> {
@@ -45,15 +46,15 @@ impl Isolation for Posix {
         Ok(if self.processes(subject).is_empty() { Removal::Removed } else { Removal::Occupied })
     }
 
-    fn memory_verdict(&self, _container: &ContainerId) -> MemoryVerdict {
+    fn memory_verdict(&self, _place: &Place) -> MemoryVerdict {
         MemoryVerdict::WithinLimit
     }
 
-    fn usage(&self, _container: &ContainerId) -> Usage {
+    fn usage(&self, _place: &Place) -> Usage {
         Usage::default()
     }
 
-    fn containers(&self) -> Vec<ContainerId> {
+    fn containers(&self) -> Vec<Place> {
         Vec::new()
     }
 

@@ -16,10 +16,10 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, mkdirat};
 
 use super::{
-    Door, Entry, Isolation, IsolationError, PERIOD_US, Removal, Subject, Usage, cgroup_tree, containers_in, pids_in,
-    read_key, read_number, remove_cgroup, send_signal,
+    Door, Entry, Isolation, IsolationError, PERIOD_US, Place, Removal, Subject, Usage, cgroup_tree, containers_in,
+    pids_in, read_key, read_number, remove_cgroup, send_signal,
 };
-use crate::launcher::protocol::{ContainerId, IsolationKind, Limits, MemoryVerdict};
+use crate::launcher::protocol::{IsolationKind, Limits, MemoryVerdict};
 
 /// Rounds of a kill before the container may not fork any more: only one that forks all the time has to be hindered.
 const ROUNDS_UNHINDERED: u32 = 2;
@@ -50,22 +50,22 @@ impl Hierarchy {
         Ok(Hierarchy { path, handle })
     }
 
-    fn of(&self, container: &ContainerId) -> PathBuf {
-        self.path.join(container.as_str())
+    fn of(&self, place: &Place) -> PathBuf {
+        self.path.join(place.as_str())
     }
 
     /// Makes the container's cgroup, which may be there already.
-    fn create(&self, container: &ContainerId) -> Result<(), IsolationError> {
-        match mkdirat(&self.handle, container.as_str(), Mode::from_bits_truncate(0o755)) {
+    fn create(&self, place: &Place) -> Result<(), IsolationError> {
+        match mkdirat(&self.handle, place.as_str(), Mode::from_bits_truncate(0o755)) {
             Ok(()) | Err(nix::Error::EEXIST) => Ok(()),
-            Err(error) => Err(IsolationError::file("make", &self.of(container))(error.into())),
+            Err(error) => Err(IsolationError::file("make", &self.of(place))(error.into())),
         }
     }
 
-    fn door(&self, container: &ContainerId) -> Result<Door, IsolationError> {
+    fn door(&self, place: &Place) -> Result<Door, IsolationError> {
         // By `tasks` a thread moves itself without the lock over all forks and exits of the machine, which `cgroup.procs` waits
         // some ten milliseconds for.
-        let name = Path::new(container.as_str()).join("tasks");
+        let name = Path::new(place.as_str()).join("tasks");
         let opened = openat(self.handle.as_fd(), &name, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty());
         let path = self.path.join(name);
         let file = opened.map_err(|error| IsolationError::file("enter the cgroup by", &path)(error.into()))?;
@@ -84,9 +84,13 @@ impl CgroupsV1 {
             return Ok(None);
         };
         let accounting = place(Controllers::CpuAcct).filter(|path| *path != cpu);
+        let memory = Hierarchy::make(memory)?;
+        // What parts use counts for the whole: the only way there is since Linux 5.11, which does not want to be told, and a choice
+        // before that as long as there is nothing beneath.
+        let _always_so = std::fs::write(memory.path.join("memory.use_hierarchy"), "1");
         Ok(Some(CgroupsV1 {
             cpu: Hierarchy::make(cpu)?,
-            memory: Hierarchy::make(memory)?,
+            memory,
             pids: Hierarchy::make(pids)?,
             accounting: accounting.map(Hierarchy::make).transpose()?,
             freezer: mounts.get_mount_point(Controllers::Freezer),
@@ -132,32 +136,33 @@ impl Isolation for CgroupsV1 {
         IsolationKind::CgroupsV1
     }
 
-    fn create(&self, container: &ContainerId, limits: &Limits) -> Result<(), IsolationError> {
-        self.hierarchies().try_for_each(|hierarchy| hierarchy.create(container))?;
-        CpuController::new(self.cpu.of(container), false)
+    fn create(&self, place: &Place, limits: Option<&Limits>) -> Result<(), IsolationError> {
+        self.hierarchies().try_for_each(|hierarchy| hierarchy.create(place))?;
+        let Some(limits) = limits else { return Ok(()) };
+        CpuController::new(self.cpu.of(place), false)
             .set_shares(limits.cpu_shares)
             .map_err(IsolationError::controller("cpu"))?;
         if let Some(quota) = limits.cpu_quota_us {
-            CpuController::new(self.cpu.of(container), false)
+            CpuController::new(self.cpu.of(place), false)
                 .set_cfs_quota_and_period(Some(i64::try_from(quota).unwrap_or(i64::MAX)), Some(PERIOD_US))
                 .map_err(IsolationError::controller("cpu quota"))?;
         }
         let memory_bytes = i64::try_from(limits.memory_bytes).unwrap_or(i64::MAX);
-        let memory = MemController::new(self.memory.of(container), false);
+        let memory = MemController::new(self.memory.of(place), false);
         memory.set_limit(memory_bytes).map_err(IsolationError::controller("memory"))?;
         if let Some(request) = limits.memory_request_bytes {
             let request = i64::try_from(request).unwrap_or(i64::MAX);
             memory.set_soft_limit(request).map_err(IsolationError::controller("soft memory"))?;
         }
         let pids = MaxValue::Value(i64::try_from(limits.pids).unwrap_or(i64::MAX));
-        PidController::new(self.pids.of(container), false).set_pid_max(pids).map_err(IsolationError::controller("pids"))
+        PidController::new(self.pids.of(place), false).set_pid_max(pids).map_err(IsolationError::controller("pids"))
     }
 
-    fn resize(&self, container: &ContainerId, limits: &Limits) -> Result<(), IsolationError> {
-        CpuController::new(self.cpu.of(container), false)
+    fn resize(&self, place: &Place, limits: &Limits) -> Result<(), IsolationError> {
+        CpuController::new(self.cpu.of(place), false)
             .set_shares(limits.cpu_shares)
             .map_err(IsolationError::controller("cpu"))?;
-        let memory = self.memory.of(container);
+        let memory = self.memory.of(place);
         if read_number(&memory.join("memory.limit_in_bytes")).is_some_and(|now| now >= limits.memory_bytes) {
             return Ok(());
         }
@@ -165,15 +170,15 @@ impl Isolation for CgroupsV1 {
         MemController::new(memory, false).set_limit(memory_bytes).map_err(IsolationError::controller("memory"))
     }
 
-    fn entry(&self, container: &ContainerId, _limits: &Limits) -> Result<Entry, IsolationError> {
-        let doors = self.hierarchies().map(|hierarchy| hierarchy.door(container)).collect::<Result<_, _>>()?;
+    fn entry(&self, place: &Place, _limits: Option<&Limits>) -> Result<Entry, IsolationError> {
+        let doors = self.hierarchies().map(|hierarchy| hierarchy.door(place)).collect::<Result<_, _>>()?;
         Ok(Entry { doors, limits: Vec::new() })
     }
 
     /// Of all controllers: a process that runs as root may have left some of its cgroups.
     fn processes(&self, subject: Subject<'_>) -> Vec<i32> {
         let mut pids: Vec<i32> =
-            self.hierarchies().flat_map(|hierarchy| pids_in(&hierarchy.of(subject.container))).collect();
+            self.hierarchies().flat_map(|hierarchy| pids_in(&hierarchy.of(subject.place))).collect();
         pids.sort_unstable();
         pids.dedup();
         pids
@@ -193,7 +198,7 @@ impl Isolation for CgroupsV1 {
             killed = found;
         }
         // Whoever goes on without has that many processes fewer to fork from with each round.
-        let _not_hindered = PidController::new(self.pids.of(subject.container), false).set_pid_max(MaxValue::Value(0));
+        let _not_hindered = PidController::new(self.pids.of(subject.place), false).set_pid_max(MaxValue::Value(0));
         let survivors = self.processes(subject);
         send_signal(&survivors, Signal::SIGKILL);
         self.thaw(&survivors);
@@ -201,41 +206,46 @@ impl Isolation for CgroupsV1 {
 
     fn remove(&self, subject: Subject<'_>) -> Result<Removal, IsolationError> {
         for hierarchy in self.hierarchies() {
-            if remove_cgroup(&hierarchy.of(subject.container))? == Removal::Occupied {
+            if remove_cgroup(&hierarchy.of(subject.place))? == Removal::Occupied {
                 return Ok(Removal::Occupied);
             }
         }
         Ok(Removal::Removed)
     }
 
-    fn memory_verdict(&self, container: &ContainerId) -> MemoryVerdict {
-        let directory = self.memory.of(container);
+    fn memory_verdict(&self, place: &Place) -> MemoryVerdict {
+        let directory = self.memory.of(place);
         // Counted where the process was, if that was in a cgroup of the task's own.
         let killed =
             |cgroup: PathBuf| read_key(&cgroup.join("memory.oom_control"), "oom_kill").is_some_and(|count| count > 0);
         match cgroup_tree(&directory).into_iter().any(killed) {
             false => MemoryVerdict::WithinLimit,
-            true => MemoryVerdict::OutOfMemory {
-                limit_bytes: read_number(&directory.join("memory.limit_in_bytes")).unwrap_or(0),
-                peak_bytes: read_number(&directory.join("memory.max_usage_in_bytes")).unwrap_or(0),
-            },
+            true => {
+                let limit = |directory: PathBuf| {
+                    let limit = read_number(&directory.join("memory.limit_in_bytes"))?;
+                    Some((limit, read_number(&directory.join("memory.max_usage_in_bytes")).unwrap_or(0)))
+                };
+                let whole = std::iter::successors(Some(place.clone()), Place::parent);
+                let tightest = whole.filter_map(|place| limit(self.memory.of(&place))).min();
+                let (limit_bytes, peak_bytes) = tightest.unwrap_or_default();
+                MemoryVerdict::OutOfMemory { limit_bytes, peak_bytes }
+            }
         }
     }
 
-    fn usage(&self, container: &ContainerId) -> Usage {
-        let accounting = self.accounting.as_ref().unwrap_or(&self.cpu).of(container);
+    fn usage(&self, place: &Place) -> Usage {
+        let accounting = self.accounting.as_ref().unwrap_or(&self.cpu).of(place);
         let nanoseconds = |file| read_number(&accounting.join(file)).map(|value: u64| value / 1_000);
         Usage {
             cpu_user_us: nanoseconds("cpuacct.usage_user"),
             cpu_system_us: nanoseconds("cpuacct.usage_sys"),
-            memory_bytes: read_key(&self.memory.of(container).join("memory.stat"), "total_rss"),
-            pids: read_number(&self.pids.of(container).join("pids.current")),
+            memory_bytes: read_key(&self.memory.of(place).join("memory.stat"), "total_rss"),
+            pids: read_number(&self.pids.of(place).join("pids.current")),
         }
     }
 
-    fn containers(&self) -> Vec<ContainerId> {
-        let mut found: Vec<ContainerId> =
-            self.hierarchies().flat_map(|hierarchy| containers_in(&hierarchy.path)).collect();
+    fn containers(&self) -> Vec<Place> {
+        let mut found: Vec<Place> = self.hierarchies().flat_map(|hierarchy| containers_in(&hierarchy.path)).collect();
         found.sort();
         found.dedup();
         found

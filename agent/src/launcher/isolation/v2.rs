@@ -10,10 +10,10 @@ use cgroups_rs::pid::PidController;
 use nix::sys::signal::Signal;
 
 use super::{
-    Door, Entry, Isolation, IsolationError, PERIOD_US, Removal, Subject, Usage, containers_in, make_directory, pids_in,
-    read_key, read_number, remove_cgroup, send_signal,
+    Door, Entry, Isolation, IsolationError, PERIOD_US, Place, Removal, Subject, Usage, containers_in, make_directory,
+    pids_in, read_key, read_number, remove_cgroup, send_signal,
 };
-use crate::launcher::protocol::{ContainerId, IsolationKind, Limits, MemoryVerdict};
+use crate::launcher::protocol::{IsolationKind, Limits, MemoryVerdict};
 
 /// The directory that holds the containers' cgroups.
 #[derive(Debug)]
@@ -41,8 +41,8 @@ impl CgroupsV2 {
         Ok(Some(CgroupsV2 { parent: directory }))
     }
 
-    fn directory(&self, container: &ContainerId) -> PathBuf {
-        self.parent.join(container.as_str())
+    fn directory(&self, place: &Place) -> PathBuf {
+        self.parent.join(place.as_str())
     }
 }
 
@@ -61,9 +61,15 @@ impl Isolation for CgroupsV2 {
         IsolationKind::CgroupsV2
     }
 
-    fn create(&self, container: &ContainerId, limits: &Limits) -> Result<(), IsolationError> {
-        let directory = self.directory(container);
+    fn create(&self, place: &Place, limits: Option<&Limits>) -> Result<(), IsolationError> {
+        let directory = self.directory(place);
         make_directory(&directory)?;
+        let limits = match (limits, place.parent()) {
+            (None, _) => return Ok(()),
+            // Controllers are only switched on beneath a cgroup without processes of its own.
+            (Some(_), Some(_)) => return Err(IsolationError::LimitsOfPart),
+            (Some(limits), None) => limits,
+        };
         CpuController::new(directory.clone(), true)
             .set_shares(weight(limits.cpu_shares))
             .map_err(IsolationError::controller("cpu"))?;
@@ -82,8 +88,8 @@ impl Isolation for CgroupsV2 {
         PidController::new(directory, true).set_pid_max(pids).map_err(IsolationError::controller("pids"))
     }
 
-    fn resize(&self, container: &ContainerId, limits: &Limits) -> Result<(), IsolationError> {
-        let directory = self.directory(container);
+    fn resize(&self, place: &Place, limits: &Limits) -> Result<(), IsolationError> {
+        let directory = self.directory(place);
         CpuController::new(directory.clone(), true)
             .set_shares(weight(limits.cpu_shares))
             .map_err(IsolationError::controller("cpu"))?;
@@ -94,41 +100,48 @@ impl Isolation for CgroupsV2 {
         MemController::new(directory, true).set_limit(memory_bytes).map_err(IsolationError::controller("memory"))
     }
 
-    fn entry(&self, container: &ContainerId, _limits: &Limits) -> Result<Entry, IsolationError> {
-        let path = self.directory(container).join("cgroup.procs");
+    fn entry(&self, place: &Place, _limits: Option<&Limits>) -> Result<Entry, IsolationError> {
+        let path = self.directory(place).join("cgroup.procs");
         let file =
             OpenOptions::new().write(true).open(&path).map_err(IsolationError::file("enter the cgroup by", &path))?;
         Ok(Entry { doors: vec![Door { file, path }], limits: Vec::new() })
     }
 
     fn processes(&self, subject: Subject<'_>) -> Vec<i32> {
-        pids_in(&self.directory(subject.container))
+        pids_in(&self.directory(subject.place))
     }
 
     fn kill(&self, subject: Subject<'_>) {
         // `cgroup.kill` came with Linux 5.14; before that, rounds over the list of processes converge.
-        if std::fs::write(self.directory(subject.container).join("cgroup.kill"), "1").is_err() {
+        if std::fs::write(self.directory(subject.place).join("cgroup.kill"), "1").is_err() {
             send_signal(&self.processes(subject), Signal::SIGKILL);
         }
     }
 
     fn remove(&self, subject: Subject<'_>) -> Result<Removal, IsolationError> {
-        remove_cgroup(&self.directory(subject.container))
+        remove_cgroup(&self.directory(subject.place))
     }
 
-    fn memory_verdict(&self, container: &ContainerId) -> MemoryVerdict {
-        let directory = self.directory(container);
+    fn memory_verdict(&self, place: &Place) -> MemoryVerdict {
+        let directory = self.directory(place);
         match read_key(&directory.join("memory.events"), "oom_kill") {
             None | Some(0) => MemoryVerdict::WithinLimit,
-            Some(_) => MemoryVerdict::OutOfMemory {
-                limit_bytes: read_number(&directory.join("memory.max")).unwrap_or(0),
-                peak_bytes: read_number(&directory.join("memory.peak")).unwrap_or(0),
-            },
+            Some(_) => {
+                // A part has no such files: it is within what the whole has.
+                let whole =
+                    std::iter::successors(Some(place.clone()), Place::parent).map(|place| self.directory(&place));
+                let limit = |directory: PathBuf| {
+                    let limit = read_number(&directory.join("memory.max"))?;
+                    Some((limit, read_number(&directory.join("memory.peak")).unwrap_or(0)))
+                };
+                let (limit_bytes, peak_bytes) = whole.filter_map(limit).min().unwrap_or_default();
+                MemoryVerdict::OutOfMemory { limit_bytes, peak_bytes }
+            }
         }
     }
 
-    fn usage(&self, container: &ContainerId) -> Usage {
-        let directory = self.directory(container);
+    fn usage(&self, place: &Place) -> Usage {
+        let directory = self.directory(place);
         let cpu = directory.join("cpu.stat");
         Usage {
             cpu_user_us: read_key(&cpu, "user_usec"),
@@ -138,7 +151,7 @@ impl Isolation for CgroupsV2 {
         }
     }
 
-    fn containers(&self) -> Vec<ContainerId> {
+    fn containers(&self) -> Vec<Place> {
         containers_in(&self.parent)
     }
 
@@ -152,6 +165,7 @@ impl Isolation for CgroupsV2 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::launcher::protocol::ContainerId;
 
     /// Plain files in the place of the kernel's: what is written where, and what is made of what is read.
     #[test]
@@ -165,7 +179,7 @@ mod tests {
         for directory in ["", "attica/", "attica/one/"] {
             assert_eq!(read(&format!("{directory}cgroup.subtree_control")), "+cpu +memory +pids");
         }
-        let container = ContainerId::new("c1").unwrap();
+        let container = Place::parse("c1").unwrap();
         let limits = Limits {
             cpu_shares: 2_048,
             memory_bytes: 64 << 20,
@@ -173,12 +187,12 @@ mod tests {
             cpu_quota_us: None,
             memory_request_bytes: None,
         };
-        cgroups.create(&container, &limits).unwrap();
+        cgroups.create(&container, Some(&limits)).unwrap();
         assert_eq!(read("attica/one/c1/cpu.weight"), "79");
         assert_eq!(read("attica/one/c1/memory.max"), (64 << 20).to_string());
-        let burst = ContainerId::new("burst").unwrap();
+        let burst = Place::parse("burst").unwrap();
         let limits_of_burst = Limits { cpu_quota_us: Some(150_000), memory_request_bytes: Some(32 << 20), ..limits };
-        cgroups.create(&burst, &limits_of_burst).unwrap();
+        cgroups.create(&burst, Some(&limits_of_burst)).unwrap();
         assert_eq!(read("attica/one/burst/cpu.max"), "150000 100000");
         assert_eq!(read("attica/one/burst/memory.low"), (32 << 20).to_string());
         std::fs::remove_dir_all(mount.path().join("attica/one/burst")).unwrap();
@@ -195,14 +209,18 @@ mod tests {
             assert_eq!(read("attica/one/c1/memory.max"), (memory_bytes << 20).to_string(), "it is only raised");
         }
         assert_eq!(read("attica/one/c1/cpu.weight"), "10000");
-        cgroups.create(&container, &limits).unwrap();
-        assert_eq!(cgroups.containers(), vec![container.clone()]);
+        cgroups.create(&container, Some(&limits)).unwrap();
+        let part = container.part(&ContainerId::new("p").unwrap());
+        cgroups.create(&part, None).unwrap();
+        assert!(matches!(cgroups.create(&part, Some(&limits)), Err(IsolationError::LimitsOfPart)));
+        std::fs::create_dir(mount.path().join("attica/one/c1/somebody-elses")).unwrap();
+        assert_eq!(cgroups.containers(), [container.clone(), part]);
         assert_eq!(cgroups.memory_verdict(&container), MemoryVerdict::WithinLimit);
         std::fs::write(mount.path().join("attica/one/c1/memory.events"), "max 7\noom 1\noom_kill 1\n").unwrap();
         std::fs::write(mount.path().join("attica/one/c1/memory.peak"), "67108864\n").unwrap();
         let verdict = MemoryVerdict::OutOfMemory { limit_bytes: 64 << 20, peak_bytes: 64 << 20 };
         assert_eq!(cgroups.memory_verdict(&container), verdict);
-        cgroups.kill(Subject { container: &container, leader: None });
+        cgroups.kill(Subject { place: &container, leader: None });
         assert_eq!(read("attica/one/c1/cgroup.kill"), "1");
     }
 

@@ -8,7 +8,7 @@ use attica_core_api::v1::{Resource, TaskInfo, TaskState, TaskStatusReason, TaskS
 use super::{Contact, Executor, ExecutorKey, Proof, Step};
 use crate::checkpoint::{EndCause, ExecutorEntry, ExecutorHistory, ExecutorRecord};
 use crate::launcher::protocol::{
-    ContainerId, ContainerReport, Ending, Exit, LaunchSpec, MemoryVerdict, Process, Request, Stage,
+    ContainerId, ContainerReport, Ending, Exit, LaunchSpec, MemoryVerdict, Process, Request, Stage, Streams,
 };
 use crate::supervisor::task::{News, Phase};
 use crate::supervisor::{Effect, LauncherState, Owner, Supervisor, TaskKey, accept, ending, recovery};
@@ -108,14 +108,17 @@ impl Supervisor {
         );
         let spec = LaunchSpec {
             container: executor.container.clone(),
+            parent: None,
             argv: plan.argv,
             program: plan.program,
             shortcut: plan.shortcut,
             environment,
             user: plan.user,
             directory,
-            limits: plan.limits,
+            limits: Some(plan.limits),
             rlimits: Vec::new(),
+            surroundings: None,
+            streams: Streams::Sandbox,
         };
         out.push(Effect::Launch(Box::new(spec), Vec::new()));
         if let Some(executor) = self.executors.get_mut(key) {

@@ -16,13 +16,13 @@ fn a_task_may_use_more_than_it_has_for_itself() {
     let mut world = World::ready();
     let limits = [("cpus", 1.5), ("mem", 128.0)].map(|(name, value)| (name.to_owned(), Scalar { value }));
     world.run(TaskInfo { limits: limits.into(), ..task("t") });
-    let limits = world.specs[0].limits;
+    let limits = world.specs[0].limits.unwrap();
     assert_eq!(limits.cpu_quota_us, Some(150_000));
     assert_eq!((limits.memory_bytes, limits.memory_request_bytes), (128 << 20, Some(64 << 20)));
     let without =
         [("cpus", f64::INFINITY), ("mem", f64::INFINITY)].map(|(name, value)| (name.to_owned(), Scalar { value }));
     world.run(TaskInfo { limits: without.into(), ..task("u") });
-    let limits = world.specs[1].limits;
+    let limits = world.specs[1].limits.unwrap();
     assert_eq!((limits.cpu_quota_us, limits.memory_bytes), (None, u64::MAX));
 }
 
