@@ -1,9 +1,9 @@
 //! The v1 wire types and clients, for authors of frameworks and executors and for every other part of this house.
 //!
-//! Code map: [`v1`], [`scheduler`], [`executor`], [`operator`] and [`link`] are the messages; [`message`] is the notation they are written
+//! Code map: [`v1`], [`scheduler`], [`executor`], [`operator`], [`agent`] and [`link`] are the messages; [`message`] is the notation they are written
 //! in, with both codecs; [`recordio`] frames them on a stream; [`resources`] translates resources between the wire, text and
 //! the allocator; [`auth`] decides who somebody is and what they may do; [`http`] serves and calls, [`client`] is the library for
-//! frameworks, [`zookeeper`] tells who leads; [`Now`], [`Timestamp`] and [`Entropy`]
+//! frameworks, [`zookeeper`] tells who leads, [`logging`] how much is logged; [`Now`], [`Timestamp`] and [`Entropy`]
 //! are what the pure cores are handed instead of clocks and randomness.
 //!
 //! Architecture invariants: a message is written down once, and JSON and protobuf both come from that. Nothing here computes
@@ -12,11 +12,13 @@
 //!
 //! Durable: nothing here; but facts and checkpoints hold messages in protobuf, so the number of a field is for good.
 
+pub mod agent;
 pub mod auth;
 pub mod client;
 pub mod executor;
 pub mod http;
 pub mod link;
+pub mod logging;
 pub mod message;
 pub mod operator;
 pub mod recordio;

@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use attica_allocator::{Quantities, Role, Sorting, Value};
+use attica_core_api::logging::LogControl;
 use attica_core_api::resources;
 use attica_core_api::zookeeper::Ensemble;
 use attica_core_store::Database;
 
 use super::duration::{Milliseconds, parse_duration};
-use super::logging::LogControl;
 use super::security::SecurityArgs;
 
 /// Lead the cluster: take frameworks and agents in, hand out offers, deliver status updates.

@@ -19,7 +19,6 @@ mod duration;
 mod identity;
 mod inbox;
 mod leader;
-mod logging;
 mod metrics;
 mod routes;
 mod security;
@@ -44,24 +43,25 @@ use attica_core_api::Timestamp;
 use attica_core_api::http::guard::{Guard, GuardError};
 use attica_core_api::http::tls::TlsError;
 use attica_core_api::http::{Limits, ReadyFileError, Server, write_ready_file};
+use attica_core_api::logging::Logging;
 use attica_core_store::Database;
 use attica_core_store::election::{self, AnyElection, Election, ElectionError, Leadership};
 use attica_core_store::migrations::{self, MigrationError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub use attica_core_api::logging::LogControl;
+
 pub use args::{Advertise, AllocatorPolicy, Args, Rate, Registry};
 pub use duration::Milliseconds;
 pub use identity::MESOS_VERSION;
 pub use leader::LeaderError;
-pub use logging::LogControl;
 pub use security::SecurityArgs;
 pub use standby::FollowError;
 
 use crate::kernel::{Config, RateLimit};
 use identity::Identity;
 use leader::{Durable, Reign, Setup};
-use logging::Logging;
 use routes::files::Files;
 use routes::{Master, Standing};
 use standby::Standby;

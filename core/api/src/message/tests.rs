@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::sample::{Sample, Source};
 use super::{Malformed, Message, Nested, decode_json, decode_proto, encode_json, encode_proto, enumeration, message};
-use crate::{executor, link, scheduler, v1};
+use crate::{agent, executor, link, scheduler, v1};
 
 enumeration! {
     /// For tests.
@@ -357,6 +357,8 @@ macro_rules! all_messages {
         $check::<scheduler::OfferConstraints>($($argument),*)?;
         $check::<executor::Call>($($argument),*)?;
         $check::<executor::Event>($($argument),*)?;
+        $check::<agent::Call>($($argument),*)?;
+        $check::<agent::Response>($($argument),*)?;
         $check::<link::Call>($($argument),*)?;
         $check::<link::Event>($($argument),*)?;
         $check::<v1::FrameworkInfo>($($argument),*)?;

@@ -6,8 +6,8 @@ use attica_allocator::Role;
 use attica_core_api::message::Message;
 use attica_core_api::recordio::{Decoder, RecordError};
 use attica_core_api::resources::{ReservationFormat, from_wire, parse, parse_attributes, to_wire};
+use attica_core_api::{agent, executor, link, operator, scheduler};
 use attica_core_api::{decode_json, decode_proto, encode_json, encode_proto};
-use attica_core_api::{executor, link, operator, scheduler};
 
 /// A limit below which records are short.
 const RECORD_LIMIT: usize = 1 << 16;
@@ -18,6 +18,7 @@ pub fn json(input: &[u8]) {
     json_of::<scheduler::Event>(input);
     json_of::<executor::Call>(input);
     json_of::<operator::Call>(input);
+    json_of::<agent::Call>(input);
 }
 
 /// A message in protobuf.
@@ -26,6 +27,7 @@ pub fn proto(input: &[u8]) {
     proto_of::<scheduler::Event>(input);
     proto_of::<executor::Call>(input);
     proto_of::<operator::Call>(input);
+    proto_of::<agent::Call>(input);
     proto_of::<link::Call>(input);
     proto_of::<link::Event>(input);
 }

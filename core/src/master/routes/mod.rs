@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use attica_core_api::auth::Viewer;
 use attica_core_api::http::guard::Guard;
+use attica_core_api::logging::Logging;
 use attica_core_store::election;
 use axum::Router;
 use axum::extract::{Request, State};
@@ -28,7 +29,6 @@ use tokio::sync::watch;
 
 use super::identity::Identity;
 use super::leader::Leader;
-use super::logging::Logging;
 use answer::{Query, method_not_allowed, not_found, plain, redirect};
 use files::Files;
 use lists::List;

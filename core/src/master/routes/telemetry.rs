@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use attica_core_api::auth::Realm;
+use attica_core_api::logging::Logging;
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode};
@@ -14,7 +15,6 @@ use super::table::{Audience, ROUTES};
 use crate::master::duration::parse_duration;
 use crate::master::identity::{Identity, version_members};
 use crate::master::leader::Leader;
-use crate::master::logging::Logging;
 use crate::master::metrics::{self, Metric};
 use crate::master::system;
 use crate::master::view::Document;

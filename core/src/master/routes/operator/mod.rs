@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use attica_core_api::auth::{Principal, Viewer};
 use attica_core_api::http::{Connection, MediaType, media, read_body};
+use attica_core_api::logging::Logging;
 use attica_core_api::operator::{Call, Command, DrainAgent, Invalid, Response as Answer, SetLoggingLevel, UpdateQuota};
 use attica_core_api::v1::{DrainConfig, DurationInfo};
 use attica_core_api::{decode_json, decode_proto, encode_json, encode_proto};
@@ -26,7 +27,6 @@ use super::answer::{Rejection, empty, with};
 use super::{Master, files};
 use crate::kernel::{Input, Order, QuotaChange, Reply};
 use crate::master::leader::Leader;
-use crate::master::logging::Logging;
 use crate::master::view::{Concealment, Listing};
 
 /// Takes one call.

@@ -1,5 +1,6 @@
 //! What operators are shown of the master itself.
 
+use attica_core_api::logging::Logging;
 use attica_core_api::operator::{
     ClusterStatus, DrainingMachine, GetFlags, GetHealth, GetLoggingLevel, GetMaintenanceSchedule, GetMaintenanceStatus,
     GetMaster, GetMetrics, GetOperations, GetQuota, GetRoles, GetVersion, GetWeights, Response as Answer, ResponseType,
@@ -8,7 +9,6 @@ use attica_core_api::v1::{Flag, Metric as WireMetric, VersionInfo};
 
 use crate::master::identity::{Identity, MESOS_VERSION};
 use crate::master::leader::Leader;
-use crate::master::logging::Logging;
 use crate::master::metrics;
 use crate::snapshot::Maintenance;
 

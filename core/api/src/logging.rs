@@ -27,7 +27,7 @@ impl fmt::Debug for LogControl {
 
 /// The level of this process.
 #[derive(Debug)]
-pub(super) struct Logging {
+pub struct Logging {
     control: LogControl,
     level: Mutex<u32>,
     /// How often it was set: what was to end an earlier setting does not end a later one.
@@ -37,20 +37,24 @@ pub(super) struct Logging {
 /// The level cannot be set: nobody said how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("The log of this process has one level only")]
-pub(super) struct NoControl;
+pub struct NoControl;
 
 impl Logging {
-    pub(super) fn new(control: LogControl) -> Logging {
+    /// A level that is set through `control`.
+    pub fn new(control: LogControl) -> Logging {
         Logging { control, level: Mutex::new(0), settings: AtomicU64::new(0) }
     }
 
     /// The level now.
-    pub(super) fn level(&self) -> u32 {
+    pub fn level(&self) -> u32 {
         *self.lock()
     }
 
     /// Logs more for a while.
-    pub(super) fn set(self: &Arc<Self>, level: u32, duration: Duration) -> Result<(), NoControl> {
+    ///
+    /// # Errors
+    /// Nobody said how.
+    pub fn set(self: &Arc<Self>, level: u32, duration: Duration) -> Result<(), NoControl> {
         self.change(level)?;
         let setting = self.settings.fetch_add(1, Ordering::SeqCst) + 1;
         let logging = self.clone();
