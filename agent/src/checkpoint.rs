@@ -16,7 +16,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use attica_core_api::link::StatusUpdate;
-use attica_core_api::v1::{AgentId, AgentInfo, ExecutorInfo, FrameworkId, FrameworkInfo, TaskInfo, TaskState};
+use attica_core_api::v1::{
+    AgentId, AgentInfo, CheckStatusInfo, ExecutorInfo, FrameworkId, FrameworkInfo, TaskInfo, TaskState,
+};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -194,6 +196,9 @@ pub(crate) struct CheckStanding {
     pub(crate) message: Option<String>,
     /// When it was last told of, in seconds since 1970.
     pub(crate) seconds: f64,
+    /// What `TaskInfo.check` found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) found: Option<CheckStatusInfo>,
 }
 
 /// A line of the journal; which task or executor it is about stands before it.

@@ -10,7 +10,7 @@ use attica_core_api::v1::{
 };
 
 use super::executor::Timing;
-use super::health::{self, CheckError};
+use super::probe::{CheckError, ProbeSpec, milliseconds};
 use super::{Config, Users, container, shortcut};
 use crate::launcher::protocol::Limits;
 
@@ -93,8 +93,10 @@ pub(super) fn plan(
         return Err(Refusal::CompletionTime);
     }
     for check in task.health_check.iter().chain(&task.health_checks) {
-        health::probe_spec(check)?;
+        ProbeSpec::of_health_check(check)?;
+        milliseconds(check.grace_period_seconds, "grace_period_seconds")?;
     }
+    task.check.as_ref().map(ProbeSpec::of_check).transpose()?;
     check_commands(task)?;
     of_command(config, framework, command, task_limits(config, task)?)
 }
@@ -177,10 +179,7 @@ fn refuse_resources(resources: &[Resource]) -> Result<(), Refusal> {
 
 fn refuse_unsupported(task: &TaskInfo) -> Result<(), Refusal> {
     let command = task.command.as_ref();
-    refuse(&[
-        (task.check.is_some(), "check"),
-        (command.is_some_and(|command| !command.uris.is_empty()), "command.uris"),
-    ])
+    refuse(&[(command.is_some_and(|command| !command.uris.is_empty()), "command.uris")])
 }
 
 fn variables(command: &CommandInfo) -> impl Iterator<Item = &attica_core_api::v1::Variable> {
@@ -348,12 +347,14 @@ pub(super) fn asked_environment(command: Option<&CommandInfo>) -> BTreeMap<Strin
     variables.map(|variable| (variable.name.clone(), variable.value.clone().unwrap_or_default())).collect()
 }
 
-/// Whether a health check's command can be run.
+/// Whether a check's command can be run.
 fn check_commands(task: &TaskInfo) -> Result<(), Refusal> {
-    for command in task.health_check.iter().chain(&task.health_checks).filter_map(|check| check.command.as_ref()) {
+    let of_health = task.health_check.iter().chain(&task.health_checks).filter_map(|check| check.command.as_ref());
+    let of_check = task.check.iter().filter_map(|check| Some(&check.command.as_ref()?.command));
+    for command in of_health.chain(of_check) {
         refuse(&[
-            (!command.uris.is_empty(), "health_check.command.uris"),
-            (command.user.is_some(), "health_check.command.user"),
+            (!command.uris.is_empty(), "uris of a check's command"),
+            (command.user.is_some(), "user of a check's command"),
         ])?;
         refuse_bad_variables(command)?;
         program(command)?;

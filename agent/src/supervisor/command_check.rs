@@ -1,12 +1,12 @@
-//! Health checks by command: each run is a container of its own, in the sandbox, with the environment, as the user and within the limits
+//! Checks and health checks by command: each run is a container of its own, in the sandbox, with the environment, as the user and within the limits
 //! of the task. The prober says when one is due; how its program ended is the result.
 
 use attica_core_api::Now;
 
-use super::health::Target;
+use super::probe::{Finding, Target};
 use super::task::Phase;
 use super::{Effect, LauncherState, Owner, Supervisor, TaskKey, accept, container};
-use crate::launcher::protocol::{ContainerId, Ending, Exit, LaunchSpec, Request, Streams};
+use crate::launcher::protocol::{ContainerId, Ending, LaunchSpec, Request, Streams};
 
 /// A command on its way.
 #[derive(Clone, Debug)]
@@ -38,9 +38,10 @@ impl Supervisor {
         of_task.command = Some(*command);
         of_task.health_check = None;
         of_task.health_checks.clear();
+        of_task.check = None;
         let plan = match accept::plan(&self.config, &task.framework, &of_task, task.own_executor().is_some()) {
             Ok(plan) => plan,
-            Err(refusal) => return self.probed(now, container, check, Err(refusal.to_string()), out),
+            Err(refusal) => return self.probed(now, container, check, Finding::Nothing(refusal.to_string()), out),
         };
         let own = accept::asked_environment(of_task.command.as_ref());
         let run = ContainerId::from_uuid(self.entropy.uuid());
@@ -83,32 +84,31 @@ impl Supervisor {
 
     /// Nothing of a command is left.
     pub(super) fn check_ended(&mut self, now: Now, container: &ContainerId, ending: Ending, out: &mut Vec<Effect>) {
-        let outcome = |run: &CheckRun| match ending.exit {
-            _ if run.late => Err(format!("the command took longer than {} s", run.timeout_ms as f64 / 1e3)),
-            Exit::Code(0) => Ok(()),
-            Exit::Code(_) | Exit::Signal(_) | Exit::Unknown => Err(super::ending::describe(ending.exit)),
+        let finding = |run: &CheckRun| match run.late {
+            true => Finding::Nothing(format!("the command took longer than {} s", run.timeout_ms as f64 / 1e3)),
+            false => Finding::Exited(ending.exit),
         };
-        self.conclude_check(now, container, outcome, out);
+        self.conclude_check(now, container, finding, out);
         out.push(super::recovery::forget(container.clone()));
     }
 
     /// A command could not be started.
     pub(super) fn check_not_started(&mut self, now: Now, container: &ContainerId, error: &str, out: &mut Vec<Effect>) {
-        self.conclude_check(now, container, |_| Err(error.to_owned()), out);
+        self.conclude_check(now, container, |_| Finding::Nothing(error.to_owned()), out);
     }
 
     fn conclude_check(
         &mut self,
         now: Now,
         container: &ContainerId,
-        outcome: impl FnOnce(&CheckRun) -> Result<(), String>,
+        finding: impl FnOnce(&CheckRun) -> Finding,
         out: &mut Vec<Effect>,
     ) {
         self.by_container.remove(container);
         let Some(run) = self.check_runs.remove(container) else { return };
         let Some(task) = self.tasks.get(&run.task).map(|task| task.container.clone()) else { return };
-        let outcome = outcome(&run);
-        self.probed(now, &task, run.check, outcome, out);
+        let finding = finding(&run);
+        self.probed(now, &task, run.check, finding, out);
     }
 
     #[cfg(test)]

@@ -2,61 +2,19 @@
 //!
 //! Mesos's semantics for `TaskInfo.health_check`: failures within the grace period do not count before the first success;
 //! each change and each failure is reported; after so many failures in a row the task is killed. `TaskInfo.health_checks` are
-//! counted and reported the same way, but the framework draws the conclusion.
+//! counted and reported the same way, but the framework draws the conclusion. What `TaskInfo.check` finds is reported when it is another
+//! thing than before, and once after a restart of the agent.
 
 use attica_core_api::v1::{
-    CommandInfo, HealthCheck, HealthCheckType, HealthResult, TaskInfo, TaskState, TaskStatus, TaskStatusReason,
+    CheckInfo, CheckStatusInfo, CheckType, HealthCheck, HealthResult, TaskInfo, TaskState, TaskStatus, TaskStatusReason,
 };
 use attica_core_api::{Now, Tick};
 
+use super::probe::{self, Finding, ProbeSpec, milliseconds};
 use super::task::{News, Phase};
 use super::{Effect, Supervisor};
 use crate::checkpoint::{CheckStanding, KillCause, TaskEntry};
 use crate::launcher::protocol::ContainerId;
-
-/// A time-out of zero means none, as in Mesos. This one lets a probe end nevertheless: each holds one of the prober's places.
-const NO_TIMEOUT_MS: u64 = 600_000;
-
-/// What a probe asks.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Target {
-    /// A GET of `path`; healthy statuses, or none for 200 to 399.
-    Http { port: u16, path: String, statuses: Vec<u32> },
-    /// A connection.
-    Tcp { port: u16 },
-    /// A program that ends with status 0; the supervisor runs it.
-    Command(Box<CommandInfo>),
-}
-
-/// One check for the prober.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ProbeSpec {
-    pub(crate) target: Target,
-    /// Until the first probe.
-    pub(crate) delay_ms: u64,
-    /// From the beginning of one probe to the next.
-    pub(crate) interval_ms: u64,
-    pub(crate) timeout_ms: u64,
-}
-
-/// Why a check cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum CheckError {
-    #[error("a health check has no type")]
-    NoType,
-    #[error("a {0} health check lacks its `{1}` member")]
-    NoMember(&'static str, &'static str),
-    #[error("HTTPS health checks are not supported")]
-    Https,
-    #[error("health checks over IPv6 are not supported")]
-    Ipv6,
-    #[error("a health check's port {0} is not one")]
-    Port(u32),
-    #[error("a health check's `{0}` has to be a number of seconds, not negative")]
-    Seconds(&'static str),
-    #[error("a health check's path has to begin with `/` and be printable ASCII")]
-    Path,
-}
 
 /// What follows from failures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +23,8 @@ enum Consequence {
     Kill { failures: u32 },
     /// Its framework is told; the check's place in `health_checks`.
     Report { index: u32 },
+    /// Its framework is told what was found, which is neither good nor bad: `TaskInfo.check`.
+    Tell(CheckType),
 }
 
 #[derive(Clone, Debug)]
@@ -75,6 +35,8 @@ struct Check {
     grace_until: Tick,
     /// Durable.
     standing: CheckStanding,
+    /// Whether what it found was told since the agent began.
+    told: bool,
 }
 
 /// The checks of one task.
@@ -86,64 +48,53 @@ pub(crate) struct Health {
 /// What a probe's result leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Conclusion {
-    report: bool,
+    report: Option<TaskStatusReason>,
     kill: bool,
 }
 
-fn milliseconds(seconds: f64, name: &'static str) -> Result<u64, CheckError> {
-    if !(0.0..=1e12).contains(&seconds) {
-        return Err(CheckError::Seconds(name));
+impl Check {
+    fn new(now: Now, spec: ProbeSpec, consequence: Consequence, grace_ms: u64) -> Check {
+        let standing = CheckStanding { seconds: now.wall.seconds(), ..CheckStanding::default() };
+        let grace_until = now.tick.after(grace_ms);
+        Check { spec, consequence, grace_ms, grace_until, standing, told: false }
     }
-    Ok((seconds * 1_000.0) as u64)
-}
 
-fn port(port: u32) -> Result<u16, CheckError> {
-    u16::try_from(port).ok().filter(|port| *port > 0).ok_or(CheckError::Port(port))
-}
+    fn conclude(&mut self, now: Now, finding: Finding) -> Conclusion {
+        match self.consequence {
+            Consequence::Kill { failures } => self.judge(now, finding, Some(failures)),
+            Consequence::Report { .. } => self.judge(now, finding, None),
+            Consequence::Tell(r#type) => self.tell(r#type, &finding),
+        }
+    }
 
-/// What to probe, or why that cannot be done.
-pub(super) fn probe_spec(check: &HealthCheck) -> Result<ProbeSpec, CheckError> {
-    use attica_core_api::v1::NetworkProtocol::{Ipv4, Ipv6};
-    let target = match check.r#type {
-        Some(HealthCheckType::Http) => {
-            let http = check.http.as_ref().ok_or(CheckError::NoMember("HTTP", "http"))?;
-            match http.protocol {
-                Ipv4 => {}
-                Ipv6 => return Err(CheckError::Ipv6),
+    /// The task is killed after so many `failures` in a row.
+    fn judge(&mut self, now: Now, finding: Finding, failures: Option<u32>) -> Conclusion {
+        let Check { spec, grace_until, standing, .. } = self;
+        let seconds = now.wall.seconds();
+        let reason = TaskStatusReason::TaskHealthCheckStatusUpdated;
+        match spec.verdict(finding) {
+            Ok(()) => {
+                let report = (standing.healthy != Some(true)).then_some(reason);
+                *standing = CheckStanding { healthy: Some(true), succeeded: true, seconds, ..CheckStanding::default() };
+                Conclusion { report, kill: false }
             }
-            if http.scheme.as_deref().is_some_and(|scheme| scheme != "http") {
-                return Err(CheckError::Https);
+            Err(_) if !standing.succeeded && now.tick < *grace_until => Conclusion { report: None, kill: false },
+            Err(message) => {
+                standing.healthy = Some(false);
+                standing.failures = standing.failures.saturating_add(1);
+                standing.message = Some(message);
+                standing.seconds = seconds;
+                Conclusion { report: Some(reason), kill: failures.is_some_and(|limit| standing.failures >= limit) }
             }
-            let path = http.path.clone().unwrap_or_else(|| "/".to_owned());
-            if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Err(CheckError::Path);
-            }
-            Target::Http { port: port(http.port)?, path, statuses: http.statuses.clone() }
         }
-        Some(HealthCheckType::Tcp) => {
-            let tcp = check.tcp.as_ref().ok_or(CheckError::NoMember("TCP", "tcp"))?;
-            match tcp.protocol {
-                Ipv4 => {}
-                Ipv6 => return Err(CheckError::Ipv6),
-            }
-            Target::Tcp { port: port(tcp.port)? }
-        }
-        Some(HealthCheckType::Command) => {
-            Target::Command(Box::new(check.command.clone().ok_or(CheckError::NoMember("COMMAND", "command"))?))
-        }
-        Some(HealthCheckType::Unknown) | None => return Err(CheckError::NoType),
-    };
-    milliseconds(check.grace_period_seconds, "grace_period_seconds")?;
-    let timeout_ms = match milliseconds(check.timeout_seconds, "timeout_seconds")? {
-        0 => NO_TIMEOUT_MS,
-        timeout_ms => timeout_ms,
-    };
-    Ok(ProbeSpec {
-        target,
-        delay_ms: milliseconds(check.delay_seconds, "delay_seconds")?,
-        interval_ms: milliseconds(check.interval_seconds, "interval_seconds")?,
-        timeout_ms,
-    })
+    }
+
+    fn tell(&mut self, r#type: CheckType, finding: &Finding) -> Conclusion {
+        let found = Some(probe::check_status(r#type, Some(finding)));
+        let is_news = !std::mem::replace(&mut self.told, true) || self.standing.found != found;
+        self.standing.found = found;
+        Conclusion { report: is_news.then_some(TaskStatusReason::TaskCheckStatusUpdated), kill: false }
+    }
 }
 
 impl Health {
@@ -154,17 +105,16 @@ impl Health {
             .iter()
             .map(|check| (check, Consequence::Kill { failures: check.consecutive_failures.max(1) }));
         let reporting = task.health_checks.iter().zip(0..).map(|(check, index)| (check, Consequence::Report { index }));
-        let check = |(check, consequence): (&HealthCheck, Consequence)| {
+        let of_health_check = |(check, consequence): (&HealthCheck, Consequence)| {
             let grace_ms = milliseconds(check.grace_period_seconds, "grace_period_seconds").ok()?;
-            Some(Check {
-                spec: probe_spec(check).ok()?,
-                consequence,
-                grace_ms,
-                grace_until: now.tick.after(grace_ms),
-                standing: CheckStanding { seconds: now.wall.seconds(), ..CheckStanding::default() },
-            })
+            Some(Check::new(now, ProbeSpec::of_health_check(check).ok()?, consequence, grace_ms))
         };
-        Health { checks: killing.chain(reporting).filter_map(check).collect() }
+        let of_check = |check: &CheckInfo| {
+            let consequence = Consequence::Tell(check.r#type?);
+            Some(Check::new(now, ProbeSpec::of_check(check).ok()?, consequence, 0))
+        };
+        let telling = task.check.iter().filter_map(of_check);
+        Health { checks: killing.chain(reporting).filter_map(of_health_check).chain(telling).collect() }
     }
 
     /// Takes over what an earlier status said.
@@ -185,6 +135,7 @@ impl Health {
                         standing.seconds = result.timestamp;
                     }
                 }
+                Consequence::Tell(_) => standing.found = status.check_status.clone().or(standing.found.take()),
             }
         }
     }
@@ -223,7 +174,7 @@ impl Health {
     /// `TaskStatus.health_results`: the latest of each check that has one.
     pub(super) fn results(&self) -> Vec<HealthResult> {
         let result = |check: &Check| match check.consequence {
-            Consequence::Kill { .. } => None,
+            Consequence::Kill { .. } | Consequence::Tell(_) => None,
             Consequence::Report { index } => Some(HealthResult {
                 index,
                 healthy: check.standing.healthy?,
@@ -240,33 +191,28 @@ impl Health {
         for check in &mut self.checks {
             match check.consequence {
                 Consequence::Kill { .. } => check.standing.healthy = Some(false),
-                Consequence::Report { .. } => {}
+                Consequence::Report { .. } | Consequence::Tell(_) => {}
             }
         }
     }
 
-    fn conclude(&mut self, now: Now, index: usize, outcome: Result<(), String>) -> Option<Conclusion> {
-        let Check { consequence, grace_until, standing, .. } = self.checks.get_mut(index)?;
-        let seconds = now.wall.seconds();
-        match outcome {
-            Ok(()) => {
-                let report = standing.healthy != Some(true);
-                *standing = CheckStanding { failures: 0, healthy: Some(true), succeeded: true, message: None, seconds };
-                Some(Conclusion { report, kill: false })
+    /// `TaskStatus.check_status`: the latest of `TaskInfo.check`.
+    pub(super) fn check_status(&self) -> Option<CheckStatusInfo> {
+        self.checks.iter().find_map(|check| match check.consequence {
+            Consequence::Kill { .. } | Consequence::Report { .. } => None,
+            Consequence::Tell(r#type) => {
+                Some(check.standing.found.clone().unwrap_or_else(|| probe::check_status(r#type, None)))
             }
-            Err(_) if !standing.succeeded && now.tick < *grace_until => Some(Conclusion { report: false, kill: false }),
-            Err(message) => {
-                standing.healthy = Some(false);
-                standing.failures = standing.failures.saturating_add(1);
-                standing.message = Some(message);
-                standing.seconds = seconds;
-                let kill = match *consequence {
-                    Consequence::Kill { failures } => standing.failures >= failures,
-                    Consequence::Report { .. } => false,
-                };
-                Some(Conclusion { report: true, kill })
-            }
-        }
+        })
+    }
+
+    fn conclude(&mut self, now: Now, index: usize, finding: Finding) -> Option<Conclusion> {
+        Some(self.checks.get_mut(index)?.conclude(now, finding))
+    }
+
+    /// Why a check is not healthy.
+    fn message(&self, index: usize) -> Option<String> {
+        self.checks.get(index)?.standing.message.clone()
     }
 }
 
@@ -277,7 +223,7 @@ impl Supervisor {
         now: Now,
         container: &ContainerId,
         check: usize,
-        outcome: Result<(), String>,
+        finding: Finding,
         out: &mut Vec<Effect>,
     ) {
         let Some(key) = self.key_of(container) else { return };
@@ -286,37 +232,18 @@ impl Supervisor {
         else {
             return;
         };
-        let message = outcome.as_ref().err().cloned();
-        let Some(conclusion) = task.health.conclude(now, check, outcome) else { return };
-        if conclusion.report {
+        let Some(conclusion) = task.health.conclude(now, check, finding) else { return };
+        if conclusion.report.is_some() {
             if task.updates.is_full() {
                 // The newest is a health result as well: full queues hold little else.
                 let superseded = task.updates.supersede().map(TaskEntry::Acknowledged);
                 out.extend(superseded.map(|entry| Effect::AppendTask(container.clone(), entry)));
             }
-            let reason = Some(TaskStatusReason::TaskHealthCheckStatusUpdated);
-            self.update(now, &key, News { reason, message, ..News::of(TaskState::Running) }, out);
+            let message = task.health.message(check);
+            self.update(now, &key, News { reason: conclusion.report, message, ..News::of(TaskState::Running) }, out);
         }
         if conclusion.kill {
             self.kill_for(now, &key, KillCause::Unhealthy, out);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use attica_core_api::v1::TcpCheckInfo;
-
-    use super::*;
-
-    #[test]
-    fn a_time_out_of_zero_is_none() {
-        let timeout_ms = |timeout_seconds| {
-            let tcp = Some(TcpCheckInfo { port: 1, ..TcpCheckInfo::default() });
-            let check =
-                HealthCheck { r#type: Some(HealthCheckType::Tcp), tcp, timeout_seconds, ..HealthCheck::default() };
-            probe_spec(&check).unwrap().timeout_ms
-        };
-        assert_eq!([0.0, 0.5, 20.0].map(timeout_ms), [NO_TIMEOUT_MS, 500, 20_000]);
     }
 }

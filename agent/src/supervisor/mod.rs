@@ -13,6 +13,7 @@ mod health;
 mod identity;
 mod kill;
 mod link;
+mod probe;
 mod recovery;
 mod run;
 mod shortcut;
@@ -36,7 +37,7 @@ use self::command_check::CheckRun;
 pub(crate) use self::executor::{
     Executor, ExecutorCall, ExecutorKey, ExecutorRefusal, Proof, ReplyTo, Standing, StreamId, Timing,
 };
-pub(crate) use self::health::{ProbeSpec, Target};
+pub(crate) use self::probe::{Family, Finding, ProbeSpec, Scheme, Target};
 pub(crate) use self::task::{Phase, Task};
 use crate::checkpoint::{AgentRecord, ExecutorEntry, ExecutorRecord, History, KillCause, TaskEntry, TaskRecord};
 use crate::launcher::protocol::{ContainerId, LaunchSpec, Reply, Request};
@@ -109,10 +110,10 @@ pub(crate) enum Input {
     ExecutorCall { executor: ExecutorKey, call: ExecutorCall, token: Option<String>, reply: ReplyTo },
     /// An executor's stream of events has ended.
     StreamClosed(StreamId),
-    /// It is time for a health check by command.
+    /// It is time for a check by command.
     CheckDue { container: ContainerId, check: usize },
-    /// A health check has a result: `Err` is why it is not healthy.
-    Probed { container: ContainerId, check: usize, outcome: Result<(), String> },
+    /// A check has a result.
+    Probed { container: ContainerId, check: usize, finding: Finding },
     /// A task or an executor could not be written down, or its sandbox not be made: it must not start.
     NotPrepared { container: ContainerId, error: String },
     /// The agent is to end, its tasks with it.
@@ -242,7 +243,7 @@ impl Supervisor {
             Input::LinkClosed => self.link = Link::Down,
             Input::Launcher(reply) => self.launcher_reply(now, reply, out),
             Input::LauncherClosed => self.launcher = LauncherState::Unknown,
-            Input::Probed { container, check, outcome } => self.probed(now, &container, check, outcome, out),
+            Input::Probed { container, check, finding } => self.probed(now, &container, check, finding, out),
             Input::CheckDue { container, check } => self.check_due(now, &container, check, out),
             Input::ExecutorCall { executor, call, token, reply } => {
                 self.executor_call(now, &executor, call, token.as_deref(), reply, out);

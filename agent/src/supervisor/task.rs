@@ -214,6 +214,8 @@ impl Task {
             healthy: self.health.verdict(),
             container_status: Some(self.container_status(config)),
             health_results: self.health.results(),
+            // As in Mesos: what is about to run has nothing to be checked.
+            check_status: self.health.check_status().filter(|_| news.state != TaskState::Starting),
             ..TaskStatus::default()
         }
     }

@@ -1,7 +1,8 @@
 //! What ends a task or says how it fares: checks by command, limits, time.
 
 use attica_core_api::v1::{
-    CommandInfo, DurationInfo, HealthCheck, HealthCheckType, Scalar, TaskInfo, TaskStatusReason,
+    CheckCommand, CheckInfo, CheckType, CommandInfo, DurationInfo, HealthCheck, HealthCheckType, Scalar, TaskInfo,
+    TaskStatusReason,
 };
 
 use crate::agent::{Agent, shell};
@@ -91,5 +92,37 @@ fn limits_above_requests_reach_the_kernel() {
     let stdout = std::fs::read_to_string(agent.sandbox("t").join("stdout")).unwrap();
     let numbers: Vec<&str> = stdout.split_whitespace().filter(|number| *number != "100000").collect();
     assert_eq!(numbers, ["50000", "134217728", "67108864"], "{ended:?}");
+    agent.finish();
+}
+
+#[test]
+fn a_check_tells_the_exit_code_and_nothing_follows_from_it() {
+    let master = Master::start();
+    let agent = Agent::start(&master);
+    master.await_registration(1);
+    let command = CommandInfo { value: Some("exit $(cat code)".to_owned()), ..CommandInfo::default() };
+    let check = CheckInfo {
+        r#type: Some(CheckType::Command),
+        command: Some(CheckCommand { command }),
+        delay_seconds: 0.0,
+        interval_seconds: 0.1,
+        ..CheckInfo::default()
+    };
+    let begun = shell("t", "echo 3 > code; exec sleep 1000");
+    master.run(vec![TaskInfo { check: Some(check), ..begun }]);
+    master.await_state("t", "TASK_RUNNING");
+    let told = |code| {
+        eventually("what the check found is told", || {
+            master.heard(|heard| {
+                let codes =
+                    heard.updates.iter().filter_map(|update| update.status.check_status.as_ref()?.command.as_ref());
+                codes.filter_map(|command| command.exit_code).find(|told| *told == code)
+            })
+        })
+    };
+    told(3);
+    std::fs::write(agent.sandbox("t").join("code"), "0").unwrap();
+    told(0);
+    master.heard(|heard| assert!(heard.updates.iter().all(|update| update.status.healthy.is_none())));
     agent.finish();
 }

@@ -23,7 +23,7 @@ pub(super) fn checks(written: Option<Vec<Written>>, faults: &mut Faults) -> Opti
 
 fn check(path: &str, written: Written, faults: &mut Faults) -> Option<HealthCheck> {
     refuse_unsupported(path, &written, faults);
-    let kind = kind(path, written.protocol, faults);
+    let (kind, probe) = kind(written.protocol);
     let grace_period_ms =
         numbers::seconds(&format!("{path}/gracePeriodSeconds"), Some(written.grace_period_seconds), faults);
     let interval_ms = positive_seconds(&format!("{path}/intervalSeconds"), written.interval_seconds, faults);
@@ -35,10 +35,9 @@ fn check(path: &str, written: Written, faults: &mut Faults) -> Option<HealthChec
         u32::MAX,
         faults,
     );
-    let (kind, probe) = kind?;
     let endpoint = match probe {
-        Probe::Http => Some(Endpoint::Http {
-            scheme: Scheme::Http,
+        Probe::Http(scheme) => Some(Endpoint::Http {
+            scheme,
             path: written.path.and_then(|request| request_path(path, request, faults)),
             ignore_1xx: written.ignore_http_1xx,
         }),
@@ -46,7 +45,7 @@ fn check(path: &str, written: Written, faults: &mut Faults) -> Option<HealthChec
         Probe::Command => command(path, written.command, faults).map(Endpoint::Command),
     };
     let port = match probe {
-        Probe::Http | Probe::Tcp => port(path, written.port, written.port_index, faults),
+        Probe::Http(_) | Probe::Tcp => port(path, written.port, written.port_index, faults),
         // As in Marathon, one that is named all the same means nothing.
         Probe::Command => Some(CheckedPort::None),
     };
@@ -79,24 +78,21 @@ fn refuse_unsupported(path: &str, written: &Written, faults: &mut Faults) {
 /// How a check asks.
 #[derive(Clone, Copy)]
 enum Probe {
-    Http,
+    Http(Scheme),
     Tcp,
     Command,
 }
 
 /// Who takes the verdict, and how the check asks.
-fn kind(path: &str, protocol: HealthCheckProtocol, faults: &mut Faults) -> Option<(CheckKind, Probe)> {
+fn kind(protocol: HealthCheckProtocol) -> (CheckKind, Probe) {
     match protocol {
-        HealthCheckProtocol::Http => Some((CheckKind::Service, Probe::Http)),
-        HealthCheckProtocol::Tcp => Some((CheckKind::Service, Probe::Tcp)),
-        HealthCheckProtocol::Command => Some((CheckKind::Agent, Probe::Command)),
-        HealthCheckProtocol::MesosHttp => Some((CheckKind::Agent, Probe::Http)),
-        HealthCheckProtocol::MesosTcp => Some((CheckKind::Agent, Probe::Tcp)),
-        HealthCheckProtocol::Https | HealthCheckProtocol::MesosHttps => {
-            let error = "is not supported yet: use HTTP, TCP, COMMAND, MESOS_HTTP or MESOS_TCP";
-            faults.add(format!("{path}/protocol"), error);
-            None
-        }
+        HealthCheckProtocol::Http => (CheckKind::Service, Probe::Http(Scheme::Http)),
+        HealthCheckProtocol::Https => (CheckKind::Service, Probe::Http(Scheme::Https)),
+        HealthCheckProtocol::Tcp => (CheckKind::Service, Probe::Tcp),
+        HealthCheckProtocol::Command => (CheckKind::Agent, Probe::Command),
+        HealthCheckProtocol::MesosHttp => (CheckKind::Agent, Probe::Http(Scheme::Http)),
+        HealthCheckProtocol::MesosHttps => (CheckKind::Agent, Probe::Http(Scheme::Https)),
+        HealthCheckProtocol::MesosTcp => (CheckKind::Agent, Probe::Tcp),
     }
 }
 

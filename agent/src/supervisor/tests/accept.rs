@@ -9,7 +9,7 @@ fn what_would_not_be_obeyed_is_refused_by_name() {
     let cases: [(&str, Change); 12] = [
         ("executor has no command", |task| task.executor = Some(Box::default())),
         ("`container.type DOCKER`", |task| task.container = Some(Box::default())),
-        ("`check`", |task| task.check = Some(CheckInfo::default())),
+        ("a check has no type", |task| task.check = Some(CheckInfo::default())),
         ("`command.uris`", |task| task.command.as_mut().unwrap().uris.push(CommandUri::default())),
         ("`gpus`", |task| task.resources[0].name = "gpus".to_owned()),
         ("neither a command", |task| task.command = None),
@@ -19,9 +19,9 @@ fn what_would_not_be_obeyed_is_refused_by_name() {
         ("lacks its `command`", |task| {
             task.health_check = Some(HealthCheck { r#type: Some(HealthCheckType::Command), ..HealthCheck::default() });
         }),
-        ("HTTPS", |task| {
+        ("scheme", |task| {
             let mut check = http_check();
-            check.http.as_mut().unwrap().scheme = Some("https".to_owned());
+            check.http.as_mut().unwrap().scheme = Some("gopher".to_owned());
             task.health_checks.push(check);
         }),
         ("`delay_seconds`", |task| task.health_checks.push(HealthCheck { delay_seconds: f64::NAN, ..http_check() })),

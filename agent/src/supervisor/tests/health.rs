@@ -74,3 +74,42 @@ fn the_latest_health_reaches_a_master_that_was_away_for_long() {
     assert_eq!(world.states()[..3], ["TASK_STARTING", "TASK_RUNNING", "TASK_RUNNING"]);
     assert!(world.sent[99].status.health_results[0].healthy);
 }
+
+#[test]
+fn a_check_tells_what_it_found_on_each_change_and_once_after_a_restart_and_never_kills() {
+    let http = Some(CheckHttp { port: 80, path: None });
+    let check = CheckInfo { r#type: Some(CheckType::Http), http, ..CheckInfo::default() };
+    let mut world = World::ready();
+    let container = world.start(TaskInfo { check: Some(check), ..task("t") });
+    let told = |world: &World| {
+        let status = &world.sent.last().unwrap().status;
+        (status.reason, status.check_status.clone().map(|status| status.http.unwrap().status_code))
+    };
+    assert_eq!(world.sent[0].status.check_status, None, "TASK_STARTING");
+    assert_eq!(told(&world), (None, Some(None)), "nothing is known when it begins to run");
+    let answered = |status| Finding::Answered { request: String::new(), status };
+    for (finding, updates, expected) in [
+        (answered(200), 3, Some(200)),
+        (answered(200), 3, Some(200)),
+        (answered(503), 4, Some(503)),
+        (Finding::Nothing("no answer".to_owned()), 5, None),
+        (Finding::Nothing("no answer".to_owned()), 5, None),
+        (answered(404), 6, Some(404)),
+    ] {
+        world.found(&container, finding);
+        assert_eq!(world.sent.len(), updates);
+        assert_eq!(told(&world), (Some(TaskStatusReason::TaskCheckStatusUpdated), Some(expected)));
+    }
+    let mut world = World::recovered(world.disk, BOOT, world.now_ms);
+    world.register();
+    world.greet(vec![report(&container, Stage::Running)]);
+    assert_eq!(told(&world).1, Some(Some(404)));
+    let before = world.sent.len();
+    for _ in 0..2 {
+        world.found(&container, answered(404));
+        assert_eq!(world.sent.len(), before + 1);
+    }
+    assert!(world.asked.is_empty() && world.sent.iter().all(|update| update.status.healthy.is_none()));
+    world.ended(&container, Exit::Code(0));
+    assert_eq!(told(&world).1, Some(Some(404)), "the last status says so as well");
+}

@@ -22,7 +22,7 @@ use attica_core_api::v1::*;
 use attica_core_api::{Entropy, Now, Tick, Timestamp};
 
 use super::identity::Incompatible;
-use super::{Config, Effect, ExecutorRefusal, Input, Proof, Supervisor, Timing, Users};
+use super::{Config, Effect, ExecutorRefusal, Finding, Input, Proof, Supervisor, Timing, Users};
 use crate::checkpoint::{AgentRecord, ExecutorHistory, History, TaskEntry, TaskHistory};
 use crate::launcher::protocol::{
     ContainerId, ContainerReport, Ending, Exit, IsolationKind, LaunchSpec, MemoryVerdict, PROTOCOL, Process, Reply,
@@ -278,8 +278,15 @@ impl World {
     }
 
     fn probed(&mut self, container: &ContainerId, outcome: Result<(), &str>) {
-        let outcome = outcome.map_err(str::to_owned);
-        self.apply(Input::Probed { container: container.clone(), check: 0, outcome });
+        let finding = match outcome {
+            Ok(()) => Finding::Connected,
+            Err(reason) => Finding::Nothing(reason.to_owned()),
+        };
+        self.found(container, finding);
+    }
+
+    fn found(&mut self, container: &ContainerId, finding: Finding) {
+        self.apply(Input::Probed { container: container.clone(), check: 0, finding });
     }
 }
 

@@ -1,0 +1,217 @@
+//! One probe: a connection, or a request and its status.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::Request;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use super::tls;
+use crate::supervisor::{Family, Finding, ProbeSpec, Scheme, Target};
+
+/// Makes probes.
+#[derive(Clone)]
+pub(super) struct Prober {
+    /// Where tasks are reached.
+    ip: IpAddr,
+    tls: tls::Connector,
+}
+
+/// What is asked for.
+struct Page<'a> {
+    scheme: Scheme,
+    address: SocketAddr,
+    path: &'a str,
+}
+
+impl Prober {
+    pub(super) fn new(ip: IpAddr) -> Prober {
+        Prober { ip, tls: tls::Connector::new() }
+    }
+
+    pub(super) async fn probe(&self, spec: &ProbeSpec) -> Finding {
+        let attempt = async {
+            match &spec.target {
+                Target::Tcp { family, port } => match connect(self.address(*family, *port)).await {
+                    Ok(_) => Finding::Connected,
+                    Err(reason) => Finding::NotConnected(reason),
+                },
+                Target::Http { scheme, family, port, path, .. } => {
+                    let page = Page { scheme: *scheme, address: self.address(*family, *port), path };
+                    self.get(page).await.unwrap_or_else(Finding::Nothing)
+                }
+                Target::Command(_) => Finding::Nothing("it is not for the prober to run commands".to_owned()),
+            }
+        };
+        let limit = Duration::from_millis(spec.timeout_ms);
+        tokio::time::timeout(limit, attempt)
+            .await
+            .unwrap_or_else(|_| Finding::Nothing(format!("no answer within {} s", limit.as_secs_f64())))
+    }
+
+    /// A task that is asked over the other family than the agent's own is asked on the machine itself, as in Mesos.
+    fn address(&self, family: Family, port: u16) -> SocketAddr {
+        let ip = match (self.ip, family) {
+            (IpAddr::V4(_), Family::Ipv4) | (IpAddr::V6(_), Family::Ipv6) => self.ip,
+            (IpAddr::V6(_), Family::Ipv4) => Ipv4Addr::LOCALHOST.into(),
+            (IpAddr::V4(_), Family::Ipv6) => Ipv6Addr::LOCALHOST.into(),
+        };
+        SocketAddr::new(ip, port)
+    }
+
+    async fn get(&self, page: Page<'_>) -> Result<Finding, String> {
+        let stream = connect(page.address).await?;
+        match page.scheme {
+            Scheme::Http => exchange(&page, stream).await,
+            Scheme::Https => {
+                let stream = self.tls.handshake(page.address.ip(), stream).await;
+                exchange(&page, stream.map_err(|error| page.failed(&error))?).await
+            }
+        }
+    }
+}
+
+impl Page<'_> {
+    fn request(&self) -> String {
+        format!("GET {}://{}{}", self.scheme.as_str(), self.address, self.path)
+    }
+
+    fn failed(&self, error: &dyn std::error::Error) -> String {
+        format!("{} failed: {error}", self.request())
+    }
+}
+
+async fn connect(address: SocketAddr) -> Result<TcpStream, String> {
+    TcpStream::connect(address).await.map_err(|error| format!("cannot connect to {address}: {error}"))
+}
+
+/// Redirects are answers like others and are not followed.
+async fn exchange<S>(page: &Page<'_>, stream: S) -> Result<Finding, String>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let request = Request::get(page.path)
+        .header("host", page.address.to_string())
+        .header("user-agent", "attica-agent")
+        .header("connection", "close")
+        .body(Empty::<Bytes>::new());
+    let request = request.map_err(|error| page.failed(&error))?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| page.failed(&error))?;
+    let exchange = async {
+        tokio::select! {
+            response = sender.send_request(request) => response.map(|response| response.status().as_u16()),
+            Err(error) = connection => Err(error),
+        }
+    };
+    let status = exchange.await.map_err(|error| page.failed(&error))?;
+    Ok(Finding::Answered { request: page.request(), status })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn spec(target: Target) -> ProbeSpec {
+        ProbeSpec { target, delay_ms: 0, interval_ms: 0, timeout_ms: 200 }
+    }
+
+    fn get(scheme: Scheme, family: Family, port: u16) -> ProbeSpec {
+        spec(Target::Http { scheme, family, port, path: "/x".to_owned(), statuses: Vec::new() })
+    }
+
+    fn prober() -> Prober {
+        Prober::new(IpAddr::from([127, 0, 0, 1]))
+    }
+
+    async fn answer<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, answer: &str) {
+        let mut buffer = [0; 1024];
+        let _request = stream.read(&mut buffer).await.unwrap();
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        let _gone = stream.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn answers_are_told_apart() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            for text in [
+                "HTTP/1.1 204 No Content\r\n\r\n",
+                "HTTP/1.1 302 Found\r\nlocation: http://192.0.2.1/\r\n\r\n",
+                "nonsense\r\n\r\n",
+                "",
+            ] {
+                answer(listener.accept().await.unwrap().0, text).await;
+            }
+            let (_silent, _) = listener.accept().await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        let spec = get(Scheme::Http, Family::Ipv4, port);
+        let request = format!("GET http://127.0.0.1:{port}/x");
+        let answered = |status| Finding::Answered { request: request.clone(), status };
+        assert_eq!(prober().probe(&spec).await, answered(204));
+        assert_eq!(prober().probe(&spec).await, answered(302));
+        for _ in 0..2 {
+            let finding = prober().probe(&spec).await;
+            assert!(matches!(&finding, Finding::Nothing(why) if why.contains("failed")), "{finding:?}");
+        }
+        assert_eq!(prober().probe(&spec).await, Finding::Nothing("no answer within 0.2 s".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn nobody_listens_where_nobody_listens() {
+        for (family, says) in
+            [(Family::Ipv4, "cannot connect to 127.0.0.1:1"), (Family::Ipv6, "cannot connect to [::1]:1")]
+        {
+            let finding = prober().probe(&spec(Target::Tcp { family, port: 1 })).await;
+            assert!(matches!(&finding, Finding::NotConnected(why) if why.starts_with(says)), "{finding:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_task_can_be_asked_over_ipv6() {
+        let Ok(listener) = TcpListener::bind("[::1]:0").await else {
+            println!("skipped: this machine has no IPv6");
+            return;
+        };
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move { answer(listener.accept().await.unwrap().0, "HTTP/1.1 200 OK\r\n\r\n").await });
+        let finding = prober().probe(&get(Scheme::Http, Family::Ipv6, port)).await;
+        assert_eq!(finding, Finding::Answered { request: format!("GET http://[::1]:{port}/x"), status: 200 });
+    }
+
+    /// A task's own certificate says nothing about the address it is asked at.
+    #[tokio::test]
+    async fn a_certificate_is_not_looked_at() {
+        let made = rcgen::generate_simple_self_signed(vec!["somewhere.else".to_owned()]).unwrap();
+        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let stream = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
+            answer(stream, "HTTP/1.1 503 Busy\r\n\r\n").await;
+            answer(listener.accept().await.unwrap().0, "HTTP/1.1 200 OK\r\n\r\n").await;
+        });
+        let finding = prober().probe(&get(Scheme::Https, Family::Ipv4, port)).await;
+        assert_eq!(finding, Finding::Answered { request: format!("GET https://127.0.0.1:{port}/x"), status: 503 });
+        let finding = prober().probe(&get(Scheme::Https, Family::Ipv4, port)).await;
+        assert!(matches!(&finding, Finding::Nothing(why) if why.contains("failed")), "it speaks no TLS: {finding:?}");
+    }
+}
