@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use attica_core_api::http::guard::GuardError;
+use attica_core_api::auth::TokenKey;
+use attica_core_api::http::guard::{GuardError, token_key};
 use attica_core_api::http::tls::TlsError;
 use attica_core_api::http::{CredentialFileError, Limits, Server};
 use attica_core_api::resources::{TextError, parse_attributes};
@@ -244,6 +245,7 @@ fn config(args: &Args, work_dir: &Path, bound: SocketAddr) -> Result<Config, Err
         port: i32::from(bound.port()),
         resources: machine::resources(&args.resources, Machine::detect(work_dir))?,
         attributes,
+        scheme: args.tls.tls_cert_file.is_some().then(|| "https".to_owned()),
         ..AgentInfo::default()
     };
     let users = if args.switch_user.unwrap_or(root) { Users::Any } else { Users::Own(own_user()) };
@@ -265,8 +267,18 @@ fn config(args: &Args, work_dir: &Path, bound: SocketAddr) -> Result<Config, Err
             reregistration_ms: args.executor_reregistration_timeout_ms,
             shutdown_grace_ms: args.executor_shutdown_grace_ms,
         },
-        proof: if args.authenticate_http_executors { Proof::Token } else { Proof::NotAsked },
+        proof: proof(args)?,
         authority: args.tls.tls_cert_file.as_ref().and(authority),
+    })
+}
+
+/// Whether executors have to prove who they are. Their tokens can be checked elsewhere as well when the key was given.
+fn proof(args: &Args) -> Result<Proof, Error> {
+    let failed = |source| Error::System { action: "make a key for tokens", source };
+    Ok(match (args.authenticate_http_executors, &args.jwt_secret_key) {
+        (false, _) => Proof::NotAsked,
+        (true, Some(path)) => Proof::Token(token_key(path)?),
+        (true, None) => Proof::Token(TokenKey::drawn().map_err(failed)?),
     })
 }
 

@@ -46,6 +46,7 @@ impl Kernel {
                 self.answer_inverse(now, framework, ids, filters, Answer::Declined, out);
             }
             Command::UpdateFramework(update) => return self.update_framework(now, framework, update, out),
+            Command::Unknown => return Err(Refusal::NotImplemented),
         }
         Ok(())
     }

@@ -140,6 +140,9 @@ pub enum Refusal {
     /// What the framework may not do by the rules.
     #[error("{0}")]
     Forbidden(String),
+    /// A call that means nothing.
+    #[error("501 Not Implemented.")]
+    NotImplemented,
     /// The stream of an agent's call is not the current one of that agent.
     #[error("This stream is not the current one of its agent; register again")]
     LinkStale,
@@ -160,6 +163,7 @@ impl Refusal {
             Self::FrameworkNotSubscribed | Self::Forbidden(_) => 403,
             Self::Missing(_) => 404,
             Self::LinkStale | Self::Conflict(_) => 409,
+            Self::NotImplemented => 501,
         }
     }
 }

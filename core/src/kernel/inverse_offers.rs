@@ -84,7 +84,7 @@ impl Kernel {
         let Some(agent) = self.agents.get(id) else { return };
         let Some(unavailability) = self.machines.unavailability(&agent.info).cloned() else { return };
         let users: BTreeSet<FrameworkId> = agent.tasks.iter().map(|(framework, _)| framework.clone()).collect();
-        let url = agent_url(&agent.info.hostname, agent.info.port);
+        let url = agent_url(&agent.info);
         for framework in users {
             let Some(stream) = self.frameworks.get(&framework).and_then(|framework| framework.stream()).cloned() else {
                 continue;

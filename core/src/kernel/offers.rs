@@ -184,7 +184,7 @@ impl Kernel {
             framework_id: framework.clone(),
             agent_id: agent.clone(),
             hostname: info.hostname.clone(),
-            url: Some(agent_url(&info.hostname, info.port)),
+            url: Some(agent_url(&info)),
             domain: info.domain.clone(),
             resources: resources::to_wire(&offer.resources, Some(&offer.role), format),
             attributes: info.attributes.clone(),
@@ -196,11 +196,11 @@ impl Kernel {
 }
 
 /// Where the agent answers. The path is the one that Mesos's agents have.
-pub(crate) fn agent_url(hostname: &str, port: i32) -> Url {
-    let ip = hostname.parse::<std::net::IpAddr>().ok().map(|ip| ip.to_string());
+pub(crate) fn agent_url(agent: &AgentInfo) -> Url {
+    let ip = agent.hostname.parse::<std::net::IpAddr>().ok().map(|ip| ip.to_string());
     Url {
-        scheme: "http".to_owned(),
-        address: Address { hostname: Some(hostname.to_owned()), ip, port },
+        scheme: agent.scheme.as_deref().unwrap_or("http").to_owned(),
+        address: Address { hostname: Some(agent.hostname.clone()), ip, port: agent.port },
         path: Some("/slave(1)".to_owned()),
         ..Url::default()
     }

@@ -1,6 +1,7 @@
 //! Executors begin with their first task, and end with their container.
 
 use attica_core_api::Now;
+use attica_core_api::auth::Claims;
 use attica_core_api::executor::Event;
 use attica_core_api::link::ExecutorExited;
 use attica_core_api::v1::{Resource, TaskInfo, TaskState, TaskStatusReason, TaskStatusSource};
@@ -12,6 +13,13 @@ use crate::launcher::protocol::{
 };
 use crate::supervisor::task::{News, Phase};
 use crate::supervisor::{Effect, LauncherState, Owner, Supervisor, TaskKey, accept, ending, recovery};
+
+/// Who an executor is, under the names that Mesos gives these claims.
+fn claims(executor: &ExecutorKey, container: &ContainerId) -> Claims {
+    let ExecutorKey { framework_id, executor_id } = executor;
+    let claims = [("fid", framework_id.as_str()), ("eid", executor_id.as_str()), ("cid", container.as_str())];
+    claims.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
 
 impl Supervisor {
     /// Sees to it that the executor of a new task has it, or gets it as soon as it subscribes. One of a group comes with its group.
@@ -56,9 +64,9 @@ impl Supervisor {
             return Some(known.container.clone());
         }
         let container = ContainerId::from_uuid(self.entropy.uuid());
-        let token = match self.config.proof {
+        let token = match &self.config.proof {
             Proof::NotAsked => None,
-            Proof::Token => Some(self.entropy.uuid().simple().to_string()),
+            Proof::Token(signing) => Some(signing.sign(&claims(&owner, &container))),
         };
         let record = ExecutorRecord::new(
             container.clone(),

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use attica_core_api::Tick;
+use attica_core_api::auth::TokenKey;
 use attica_core_api::executor::Subscribe;
 use attica_core_api::link::ExecutorReport;
 use attica_core_api::v1::{
@@ -43,11 +44,11 @@ pub(crate) struct Timing {
 }
 
 /// Whether executors have to prove who they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Proof {
     NotAsked,
-    /// By a token from their environment.
-    Token,
+    /// By a token from their environment, signed with this key.
+    Token(TokenKey),
 }
 
 /// Names an executor on an agent.

@@ -1,5 +1,6 @@
 //! Executors in a world that is made of values.
 
+use attica_core_api::auth::{Claims, TokenKey};
 use attica_core_api::executor::{Subscribe, Update};
 use attica_core_api::link::{ShutdownExecutor, StatusUpdate};
 use bytes::Bytes;
@@ -137,7 +138,8 @@ fn one_process_runs_several_tasks_and_what_it_says_goes_to_the_master() {
 
 #[test]
 fn who_has_to_prove_himself_is_heard_with_his_own_token_only() {
-    let config = Config { proof: Proof::Token, ..config(BOOT) };
+    let signing = TokenKey::new(&[7; 32]).unwrap();
+    let config = Config { proof: Proof::Token(signing.clone()), ..config(BOOT) };
     let mut world = World::recovered_as(Disk::default(), config, 0).unwrap();
     world.register();
     world.greet(Vec::new());
@@ -145,6 +147,9 @@ fn who_has_to_prove_himself_is_heard_with_his_own_token_only() {
     let environment: BTreeMap<_, _> = world.specs[0].environment.iter().cloned().collect();
     let token = environment["MESOS_EXECUTOR_AUTHENTICATION_TOKEN"].clone();
     let container = world.launched[0].clone();
+    let claims = [("cid", container.as_str()), ("eid", "e"), ("fid", "f")];
+    let claims: Claims = claims.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    assert_eq!(signing.verify(&token, 0), Ok(claims));
     world.started(&container);
     let mut ask = |token: Option<String>| {
         let executor = ExecutorKey { framework_id: "f".into(), executor_id: "e".into() };
@@ -155,6 +160,9 @@ fn who_has_to_prove_himself_is_heard_with_his_own_token_only() {
     assert_eq!(ask(None), Err(ExecutorRefusal::NoToken));
     assert_eq!(ask(Some(String::new())), Err(ExecutorRefusal::WrongToken));
     assert_eq!(ask(Some("0".repeat(token.len()))), Err(ExecutorRefusal::WrongToken));
+    // Signed by the same agent, for another executor.
+    let foreign = signing.sign(&[("eid".to_owned(), "other".to_owned())].into());
+    assert_eq!(ask(Some(foreign)), Err(ExecutorRefusal::WrongToken));
     assert_eq!(ask(Some(token)), Ok(()));
 }
 

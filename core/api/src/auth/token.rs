@@ -6,6 +6,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
+use ring::rand::SystemRandom;
 use serde_json::{Map, Value, json};
 
 /// What a token says, each claim as text: a string as it is, anything else as JSON.
@@ -70,6 +71,12 @@ impl TokenKey {
             return Err(ShortKey(key.len()));
         }
         Ok(TokenKey(hmac::Key::new(hmac::HMAC_SHA256, key)))
+    }
+
+    /// A key that nobody has, drawn from the operating system.
+    pub fn drawn() -> std::io::Result<TokenKey> {
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new());
+        key.map(TokenKey).map_err(|_| std::io::Error::other("the operating system gives no random bytes"))
     }
 
     /// A signed token with these claims.

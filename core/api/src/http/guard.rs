@@ -170,10 +170,7 @@ impl Rules {
             let text = read(path)?;
             Credentials::parse(&text).map_err(|source| GuardError::Credentials { path: path.to_owned(), source })
         });
-        let bearer = files.token_key.as_deref().map(|path| {
-            let key = TokenKey::new(read(path)?.as_bytes());
-            key.map_err(|error| GuardError::TokenKey { path: path.to_owned(), reason: error.to_string() })
-        });
+        let bearer = files.token_key.as_deref().map(token_key);
         let acls = files.acls.as_ref().map(|source| match source {
             AclsSource::Inline(text) => Ok(Acls::parse(text)?),
             AclsSource::File(path) => Ok::<_, GuardError>(Acls::parse(&read(path)?)?),
@@ -229,6 +226,12 @@ impl Rules {
             | Realm::AgentReadwrite => self.authenticators.authenticate(realm, header, now_seconds()),
         }
     }
+}
+
+/// The key in a file.
+pub fn token_key(path: &Path) -> Result<TokenKey, GuardError> {
+    let key = TokenKey::new(read(path)?.as_bytes());
+    key.map_err(|error| GuardError::TokenKey { path: path.to_owned(), reason: error.to_string() })
 }
 
 fn file_of(source: &AclsSource) -> Option<PathBuf> {

@@ -21,9 +21,6 @@ pub enum Invalid {
     /// A uuid is not 16 bytes (400).
     #[error("Failed to validate scheduler::Call: Not a valid UUID")]
     Uuid,
-    /// The type is UNKNOWN (501).
-    #[error("Received 'UNKNOWN' call")]
-    UnknownType,
 }
 
 /// A framework acknowledges that it has dealt with a task's status.
@@ -93,6 +90,8 @@ pub enum Command {
     },
     /// UPDATE_FRAMEWORK.
     UpdateFramework(UpdateFramework),
+    /// UNKNOWN: nothing is done, and who asks is looked at before that is said.
+    Unknown,
 }
 
 impl Call {
@@ -109,7 +108,7 @@ impl Call {
         }
         let framework_id = self.framework_id.clone().ok_or(Invalid::Absent("framework_id"))?;
         let command = match kind {
-            CallType::Unknown => return Err(Invalid::UnknownType),
+            CallType::Unknown => Command::Unknown,
             CallType::Subscribe => unreachable!("dealt with above"),
             CallType::Teardown => Command::Teardown,
             CallType::Accept => Command::Accept(present("accept", self.accept)?),

@@ -58,6 +58,8 @@ message! {
         attributes: repeated Attribute = 5,
         id: optional AgentId = 6,
         domain: optional DomainInfo = 10,
+        /// Ours: `https` when it speaks TLS only, otherwise absent.
+        scheme: optional String = 1001,
     }
     /// A region.
     pub struct RegionInfo {

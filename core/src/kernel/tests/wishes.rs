@@ -234,6 +234,20 @@ fn agents_of_another_region_are_for_those_who_know() {
     }
 }
 
+#[test]
+fn an_agent_that_speaks_tls_is_offered_with_its_scheme() {
+    for (scheme, wanted) in [(None, "http"), (Some("https"), "https")] {
+        let mut scene = Scene::new();
+        scene.subscribe("s1", framework_info());
+        register_info(&mut scene, "l1", AgentInfo { scheme: scheme.map(str::to_owned), ..agent_info(None) });
+        let offers = scene.said.iter().find_map(|send| match send {
+            Send::Scheduler { event, .. } => event.offers.as_ref(),
+            _other => None,
+        });
+        assert_eq!(offers.unwrap().offers[0].url.as_ref().unwrap().scheme, wanted);
+    }
+}
+
 /// An agent is to go away, or stays after all.
 fn schedule(scene: &mut Scene, start: Option<i64>) {
     let window = |nanoseconds| Window {

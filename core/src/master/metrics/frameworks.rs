@@ -62,7 +62,8 @@ impl FrameworkCounters {
             | Command::ReconcileOperations(_)
             | Command::Message(_)
             | Command::Request(_)
-            | Command::UpdateFramework(_) => {}
+            | Command::UpdateFramework(_)
+            | Command::Unknown => {}
         }
     }
 
@@ -170,5 +171,6 @@ fn type_of(command: &Command) -> CallType {
         Command::Request(_) => CallType::Request,
         Command::Suppress { .. } => CallType::Suppress,
         Command::UpdateFramework(_) => CallType::UpdateFramework,
+        Command::Unknown => CallType::Unknown,
     }
 }

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use attica_core_api::http::reload;
 use attica_core_api::link::{self, CallType};
 use attica_core_api::scheduler::Command;
 use attica_core_api::v1::{AgentId, OfferOperationType, TaskState, TaskStatus, TaskStatusReason, TaskStatusSource};
@@ -132,7 +133,8 @@ impl Counters {
             Command::Shutdown(_)
             | Command::AcceptInverseOffers(_)
             | Command::DeclineInverseOffers(_)
-            | Command::UpdateFramework(_) => return,
+            | Command::UpdateFramework(_)
+            | Command::Unknown => return,
         };
         add(counter, 1);
     }
@@ -303,6 +305,8 @@ pub(super) fn collect(identity: &Identity, leader: Option<&Leader>) -> Vec<Metri
     let mut metrics = vec![
         gauge("elected", if leader.is_some() { 1.0 } else { 0.0 }),
         gauge("uptime_secs", identity.uptime().as_secs_f64()),
+        // Ours: an operator's mistake in a file that is watched.
+        counter("reloads_refused", reload::refused()),
     ];
     metrics.extend(gauges::of_system());
     if let Some(leader) = leader {

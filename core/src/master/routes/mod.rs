@@ -32,7 +32,7 @@ use super::leader::Leader;
 use answer::{Query, method_not_allowed, not_found, plain, redirect};
 use files::Files;
 use lists::List;
-use table::{Audience, Endpoint, Needs, Route};
+use table::{Endpoint, Led, Needs, Own, Route};
 
 /// What the routes know of this master.
 #[derive(Clone)]
@@ -69,18 +69,18 @@ async fn dispatch(State(master): State<Master>, mut request: Request) -> Respons
         return refusal;
     }
     let standing = master.standing.borrow().clone();
-    match (route.audience, standing) {
-        (Audience::Leader, Standing::Standby) => to_leader(&master, route, &request),
-        (Audience::Leader, Standing::Recovering) => {
+    match (route.endpoint, standing) {
+        (Endpoint::Leader(led), Standing::Standby) => to_leader(&master, led, &request),
+        (Endpoint::Leader(_), Standing::Recovering) => {
             plain(StatusCode::SERVICE_UNAVAILABLE, "Master has not finished recovery")
         }
-        (Audience::Every, _) | (Audience::Leader, Standing::Leading(_)) if !route.takes(request.method()) => {
+        (Endpoint::Every(_), _) | (Endpoint::Leader(_), Standing::Leading(_)) if !route.takes(request.method()) => {
             method_not_allowed(route.methods, request.method())
         }
-        (Audience::Every, standing) => answer_myself(&master, &standing, route, &Query::of(&request)).await,
-        (Audience::Leader, Standing::Leading(leader)) => {
+        (Endpoint::Every(own), standing) => answer_myself(&master, &standing, own, &Query::of(&request)).await,
+        (Endpoint::Leader(led), Standing::Leading(leader)) => {
             let viewer = Viewer::of(request.extensions());
-            let response = lead(&master, leader.clone(), route, request).await;
+            let response = lead(&master, leader.clone(), led, route, request).await;
             match viewer.is_unrestricted() || route.needs != Needs::ReadOnly {
                 true => response,
                 false => redact::redacted(response, &viewer, leader.model.as_ref()).await,
@@ -90,84 +90,51 @@ async fn dispatch(State(master): State<Master>, mut request: Request) -> Respons
 }
 
 /// What every master answers about itself.
-async fn answer_myself(master: &Master, standing: &Standing, route: &Route, query: &Query) -> Response {
+async fn answer_myself(master: &Master, standing: &Standing, own: Own, query: &Query) -> Response {
     let leader = match standing {
         Standing::Leading(leader) => Some(leader.as_ref()),
         Standing::Standby | Standing::Recovering => None,
     };
-    match route.endpoint {
-        Endpoint::Health => telemetry::health(),
-        Endpoint::Version => telemetry::version(query),
-        Endpoint::Flags => telemetry::flags(&master.identity, query),
-        Endpoint::MetricsSnapshot => telemetry::snapshot(&master.identity, leader, query),
-        Endpoint::Metrics => telemetry::prometheus(&master.identity, leader),
-        Endpoint::LoggingToggle => telemetry::toggle_logging(&master.logging, query),
-        Endpoint::FilesBrowse => files::browse(master.files.clone(), query).await,
-        Endpoint::FilesRead => files::read(master.files.clone(), query).await,
-        Endpoint::FilesDownload => files::download(master.files.clone(), query).await,
-        Endpoint::FilesDebug => files::debug(&master.files, query),
-        Endpoint::SystemStats => telemetry::system(query),
-        Endpoint::Help => telemetry::help(),
-        Endpoint::Scheduler
-        | Endpoint::Agent
-        | Endpoint::Operator
-        | Endpoint::State
-        | Endpoint::Slaves
-        | Endpoint::Frameworks
-        | Endpoint::Tasks
-        | Endpoint::StateSummary
-        | Endpoint::Roles
-        | Endpoint::Weights
-        | Endpoint::Quota
-        | Endpoint::MaintenanceSchedule
-        | Endpoint::MaintenanceStatus
-        | Endpoint::MachineDown
-        | Endpoint::MachineUp
-        | Endpoint::Reserve
-        | Endpoint::Unreserve
-        | Endpoint::CreateVolumes
-        | Endpoint::DestroyVolumes
-        | Endpoint::Teardown
-        | Endpoint::Redirect => unreachable!("{} is the leader's", route.pattern()),
+    match own {
+        Own::Health => telemetry::health(),
+        Own::Version => telemetry::version(query),
+        Own::Flags => telemetry::flags(&master.identity, query),
+        Own::MetricsSnapshot => telemetry::snapshot(&master.identity, leader, query),
+        Own::Metrics => telemetry::prometheus(&master.identity, leader),
+        Own::LoggingToggle => telemetry::toggle_logging(&master.logging, query),
+        Own::FilesBrowse => files::browse(master.files.clone(), query).await,
+        Own::FilesRead => files::read(master.files.clone(), query).await,
+        Own::FilesDownload => files::download(master.files.clone(), query).await,
+        Own::FilesDebug => files::debug(&master.files, query),
+        Own::SystemStats => telemetry::system(query),
+        Own::Help => telemetry::help(),
     }
 }
 
 /// What the leader answers.
-async fn lead(master: &Master, leader: Arc<Leader>, route: &Route, request: Request) -> Response {
-    match route.endpoint {
-        Endpoint::Scheduler => scheduler::call(&leader, request).await,
-        Endpoint::Agent => agent::call(&leader, request).await,
-        Endpoint::Operator => operator::call(master, &leader, request).await,
-        Endpoint::State => list(List::State, master, leader, &request).await,
-        Endpoint::Slaves => list(List::Slaves, master, leader, &request).await,
-        Endpoint::Frameworks => list(List::Frameworks, master, leader, &request).await,
-        Endpoint::Tasks => list(List::Tasks, master, leader, &request).await,
-        Endpoint::StateSummary => list(List::StateSummary, master, leader, &request).await,
-        Endpoint::Roles => list(List::Roles, master, leader, &request).await,
-        Endpoint::Weights => legacy::weights(&leader, request).await,
-        Endpoint::Quota => legacy::quota(&leader, route, request).await,
-        Endpoint::MaintenanceSchedule => legacy::maintenance_schedule(&leader, request).await,
-        Endpoint::MaintenanceStatus => legacy::maintenance_status(&leader, &request),
-        Endpoint::MachineDown => legacy::machines_down(&leader, request).await,
-        Endpoint::MachineUp => legacy::machines_up(&leader, request).await,
-        Endpoint::Reserve => legacy::reserve(&leader, request).await,
-        Endpoint::Unreserve => legacy::unreserve(&leader, request).await,
-        Endpoint::CreateVolumes => legacy::create_volumes(&leader, request).await,
-        Endpoint::DestroyVolumes => legacy::destroy_volumes(&leader, request).await,
-        Endpoint::Teardown => legacy::teardown(&leader, request).await,
-        Endpoint::Redirect => redirect(&master.identity.advertise.to_string(), ""),
-        Endpoint::Health
-        | Endpoint::Version
-        | Endpoint::Flags
-        | Endpoint::MetricsSnapshot
-        | Endpoint::Metrics
-        | Endpoint::LoggingToggle
-        | Endpoint::FilesBrowse
-        | Endpoint::FilesRead
-        | Endpoint::FilesDownload
-        | Endpoint::FilesDebug
-        | Endpoint::SystemStats
-        | Endpoint::Help => unreachable!("{} is everybody's", route.pattern()),
+async fn lead(master: &Master, leader: Arc<Leader>, led: Led, route: &Route, request: Request) -> Response {
+    match led {
+        Led::Scheduler => scheduler::call(&leader, request).await,
+        Led::Agent => agent::call(&leader, request).await,
+        Led::Operator => operator::call(master, &leader, request).await,
+        Led::State => list(List::State, master, leader, &request).await,
+        Led::Slaves => list(List::Slaves, master, leader, &request).await,
+        Led::Frameworks => list(List::Frameworks, master, leader, &request).await,
+        Led::Tasks => list(List::Tasks, master, leader, &request).await,
+        Led::StateSummary => list(List::StateSummary, master, leader, &request).await,
+        Led::Roles => list(List::Roles, master, leader, &request).await,
+        Led::Weights => legacy::weights(&leader, request).await,
+        Led::Quota => legacy::quota(&leader, route, request).await,
+        Led::MaintenanceSchedule => legacy::maintenance_schedule(&leader, request).await,
+        Led::MaintenanceStatus => legacy::maintenance_status(&leader, &request),
+        Led::MachineDown => legacy::machines_down(&leader, request).await,
+        Led::MachineUp => legacy::machines_up(&leader, request).await,
+        Led::Reserve => legacy::reserve(&leader, request).await,
+        Led::Unreserve => legacy::unreserve(&leader, request).await,
+        Led::CreateVolumes => legacy::create_volumes(&leader, request).await,
+        Led::DestroyVolumes => legacy::destroy_volumes(&leader, request).await,
+        Led::Teardown => legacy::teardown(&leader, request).await,
+        Led::Redirect => redirect(&master.identity.advertise.to_string(), ""),
     }
 }
 
@@ -176,12 +143,12 @@ fn list(list: List, master: &Master, leader: Arc<Leader>, request: &Request) -> 
 }
 
 /// What a standby answers to what is the leader's.
-fn to_leader(master: &Master, route: &Route, request: &Request) -> Response {
+fn to_leader(master: &Master, led: Led, request: &Request) -> Response {
     let leader = master.elected.borrow().as_ref().map(|leader| leader.address.clone());
     let here = master.identity.advertise.to_string();
     let path = request.uri().path_and_query().map_or("", |path| path.as_str());
     match leader.filter(|leader| *leader != here) {
-        Some(leader) if route.endpoint == Endpoint::Redirect => redirect(&leader, ""),
+        Some(leader) if led == Led::Redirect => redirect(&leader, ""),
         Some(leader) => redirect(&leader, path),
         None => plain(StatusCode::SERVICE_UNAVAILABLE, "No leader elected"),
     }

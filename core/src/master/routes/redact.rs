@@ -140,22 +140,10 @@ mod tests {
     use std::sync::Arc;
 
     use attica_core_api::auth::{Acls, Principal};
-    use attica_core_api::v1::TaskId;
     use serde_json::json;
 
     use super::*;
-
-    struct Known;
-
-    impl Users for Known {
-        fn of_framework(&self, framework: &FrameworkId) -> Option<String> {
-            framework.as_str().strip_prefix("of-").map(str::to_owned)
-        }
-
-        fn of_task(&self, framework: &FrameworkId, _: &TaskId) -> Option<String> {
-            self.of_framework(framework)
-        }
-    }
+    use crate::master::view::testing::Known;
 
     fn ann() -> Viewer {
         let rule = |object: &str| {

@@ -118,9 +118,5 @@ async fn open(
 }
 
 fn invalid(invalid: Invalid) -> Rejection {
-    let status = match invalid {
-        Invalid::UnknownType => StatusCode::NOT_IMPLEMENTED,
-        Invalid::Absent(_) | Invalid::FrameworkIdDiffers(_) | Invalid::Uuid => StatusCode::BAD_REQUEST,
-    };
-    Rejection::Invalid { status, text: invalid.to_string() }
+    Rejection::bad(invalid.to_string())
 }

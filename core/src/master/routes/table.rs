@@ -4,7 +4,7 @@
 //! longest known one above it, so that `/api/v1/operator` reaches `/api/v1`. Empty segments (`//state`, `/state/`) and the `.json`
 //! of old clients are overlooked.
 
-use attica_core_api::auth::Realm;
+use attica_core_api::auth::{Action, Realm};
 use http::Method;
 
 /// One row of the table.
@@ -14,17 +14,55 @@ pub(in crate::master) struct Route {
     pub(in crate::master) path: &'static [&'static str],
     /// Who deals with it.
     pub(in crate::master) endpoint: Endpoint,
+    /// What rules have to allow first.
+    pub(in crate::master) rule: Rule,
     /// Which methods are taken; none: all of them, as Mesos's readable endpoints do it.
     pub(in crate::master) methods: &'static [Method],
-    /// Which masters answer.
-    pub(in crate::master) audience: Audience,
     /// What a client has to show.
     pub(in crate::master) needs: Needs,
 }
 
-/// What this master serves.
+/// Which masters answer, and with what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::master) enum Endpoint {
+    /// Any master, about itself.
+    Every(Own),
+    /// The leader; the others redirect.
+    Leader(Led),
+}
+
+/// What a master tells of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::master) enum Own {
+    /// What this master was started with.
+    Flags,
+    /// Flat JSON with Mesos's names.
+    MetricsSnapshot,
+    /// Prometheus's text.
+    Metrics,
+    /// What this master was built from.
+    Version,
+    /// Whether this master is there.
+    Health,
+    /// How much is logged.
+    LoggingToggle,
+    /// A directory.
+    FilesBrowse,
+    /// A part of a file.
+    FilesRead,
+    /// A file.
+    FilesDownload,
+    /// Which files are shown.
+    FilesDebug,
+    /// The machine that this master runs on.
+    SystemStats,
+    /// This table, for people.
+    Help,
+}
+
+/// What only the leader can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::master) enum Led {
     /// Calls of frameworks.
     Scheduler,
     /// The agents' link.
@@ -65,41 +103,19 @@ pub(in crate::master) enum Endpoint {
     DestroyVolumes,
     /// Remove a framework.
     Teardown,
-    /// What this master was started with.
-    Flags,
-    /// Flat JSON with Mesos's names.
-    MetricsSnapshot,
-    /// Prometheus's text.
-    Metrics,
-    /// What this master was built from.
-    Version,
-    /// Whether this master is there.
-    Health,
     /// Where the leader is.
     Redirect,
-    /// How much is logged.
-    LoggingToggle,
-    /// A directory.
-    FilesBrowse,
-    /// A part of a file.
-    FilesRead,
-    /// A file.
-    FilesDownload,
-    /// Which files are shown.
-    FilesDebug,
-    /// The machine that this master runs on.
-    SystemStats,
-    /// This table, for people.
-    Help,
 }
 
-/// Who may answer a request.
+/// What rules have to allow whoever answers. What only the leader can judge is judged there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::master) enum Audience {
-    /// Any master, about itself.
-    Every,
-    /// The leader; the others redirect.
-    Leader,
+pub(in crate::master) enum Rule {
+    /// Nothing.
+    None,
+    /// To ask at this very path.
+    Path,
+    /// This.
+    Action(Action),
 }
 
 /// What a client has to show before it is answered: which of Mesos's realms it must be known in.
@@ -124,54 +140,54 @@ const GET_POST: &[Method] = &[Method::GET, Method::POST];
 const GET_PUT: &[Method] = &[Method::GET, Method::PUT];
 const GET_POST_DELETE: &[Method] = &[Method::GET, Method::POST, Method::DELETE];
 
-const fn row(
-    path: &'static [&'static str],
-    methods: &'static [Method],
-    audience: Audience,
-    needs: Needs,
-    endpoint: Endpoint,
-) -> Route {
-    Route { path, endpoint, methods, audience, needs }
+const fn every(path: &'static [&'static str], methods: &'static [Method], needs: Needs, rule: Rule, own: Own) -> Route {
+    Route { path, endpoint: Endpoint::Every(own), rule, methods, needs }
 }
+
+const fn leader(path: &'static [&'static str], methods: &'static [Method], needs: Needs, led: Led) -> Route {
+    Route { path, endpoint: Endpoint::Leader(led), rule: Rule::None, methods, needs }
+}
+
+/// The only files of a master are its logs.
+const LOGS: Rule = Rule::Action(Action::AccessMesosLog);
 
 /// The table. Longer paths come before those that they begin with.
 pub(in crate::master) const ROUTES: &[Route] = {
-    use Audience::{Every, Leader};
     use Needs::{Agent, Nothing, ReadOnly, ReadWrite, Scheduler};
     &[
-        row(&["api", "v1", "scheduler"], POST, Leader, Scheduler, Endpoint::Scheduler),
-        row(&["api", "v1", "agent"], POST, Leader, Agent, Endpoint::Agent),
-        row(&["api", "v1"], POST, Leader, ReadWrite, Endpoint::Operator),
-        row(&["state"], ANY, Leader, ReadOnly, Endpoint::State),
-        row(&["slaves"], ANY, Leader, ReadOnly, Endpoint::Slaves),
-        row(&["frameworks"], ANY, Leader, ReadOnly, Endpoint::Frameworks),
-        row(&["tasks"], ANY, Leader, ReadOnly, Endpoint::Tasks),
-        row(&["state-summary"], ANY, Leader, ReadOnly, Endpoint::StateSummary),
-        row(&["roles"], ANY, Leader, ReadOnly, Endpoint::Roles),
-        row(&["weights"], GET_PUT, Leader, ReadWrite, Endpoint::Weights),
-        row(&["quota"], GET_POST_DELETE, Leader, ReadWrite, Endpoint::Quota),
-        row(&["maintenance", "schedule"], GET_POST, Leader, ReadWrite, Endpoint::MaintenanceSchedule),
-        row(&["maintenance", "status"], GET, Leader, ReadOnly, Endpoint::MaintenanceStatus),
-        row(&["machine", "down"], POST, Leader, ReadWrite, Endpoint::MachineDown),
-        row(&["machine", "up"], POST, Leader, ReadWrite, Endpoint::MachineUp),
-        row(&["reserve"], POST, Leader, ReadWrite, Endpoint::Reserve),
-        row(&["unreserve"], POST, Leader, ReadWrite, Endpoint::Unreserve),
-        row(&["create-volumes"], POST, Leader, ReadWrite, Endpoint::CreateVolumes),
-        row(&["destroy-volumes"], POST, Leader, ReadWrite, Endpoint::DestroyVolumes),
-        row(&["teardown"], POST, Leader, ReadWrite, Endpoint::Teardown),
-        row(&["redirect"], ANY, Leader, Nothing, Endpoint::Redirect),
-        row(&["flags"], ANY, Every, ReadOnly, Endpoint::Flags),
-        row(&["metrics", "snapshot"], ANY, Every, ReadOnly, Endpoint::MetricsSnapshot),
-        row(&["metrics"], ANY, Every, ReadOnly, Endpoint::Metrics),
-        row(&["version"], ANY, Every, Nothing, Endpoint::Version),
-        row(&["health"], ANY, Every, Nothing, Endpoint::Health),
-        row(&["logging", "toggle"], ANY, Every, ReadWrite, Endpoint::LoggingToggle),
-        row(&["files", "browse"], ANY, Every, ReadOnly, Endpoint::FilesBrowse),
-        row(&["files", "read"], ANY, Every, ReadOnly, Endpoint::FilesRead),
-        row(&["files", "download"], ANY, Every, ReadOnly, Endpoint::FilesDownload),
-        row(&["files", "debug"], ANY, Every, ReadOnly, Endpoint::FilesDebug),
-        row(&["system", "stats"], ANY, Every, Nothing, Endpoint::SystemStats),
-        row(&["help"], ANY, Every, Nothing, Endpoint::Help),
+        leader(&["api", "v1", "scheduler"], POST, Scheduler, Led::Scheduler),
+        leader(&["api", "v1", "agent"], POST, Agent, Led::Agent),
+        leader(&["api", "v1"], POST, ReadWrite, Led::Operator),
+        leader(&["state"], ANY, ReadOnly, Led::State),
+        leader(&["slaves"], ANY, ReadOnly, Led::Slaves),
+        leader(&["frameworks"], ANY, ReadOnly, Led::Frameworks),
+        leader(&["tasks"], ANY, ReadOnly, Led::Tasks),
+        leader(&["state-summary"], ANY, ReadOnly, Led::StateSummary),
+        leader(&["roles"], ANY, ReadOnly, Led::Roles),
+        leader(&["weights"], GET_PUT, ReadWrite, Led::Weights),
+        leader(&["quota"], GET_POST_DELETE, ReadWrite, Led::Quota),
+        leader(&["maintenance", "schedule"], GET_POST, ReadWrite, Led::MaintenanceSchedule),
+        leader(&["maintenance", "status"], GET, ReadOnly, Led::MaintenanceStatus),
+        leader(&["machine", "down"], POST, ReadWrite, Led::MachineDown),
+        leader(&["machine", "up"], POST, ReadWrite, Led::MachineUp),
+        leader(&["reserve"], POST, ReadWrite, Led::Reserve),
+        leader(&["unreserve"], POST, ReadWrite, Led::Unreserve),
+        leader(&["create-volumes"], POST, ReadWrite, Led::CreateVolumes),
+        leader(&["destroy-volumes"], POST, ReadWrite, Led::DestroyVolumes),
+        leader(&["teardown"], POST, ReadWrite, Led::Teardown),
+        leader(&["redirect"], ANY, Nothing, Led::Redirect),
+        every(&["flags"], ANY, ReadOnly, Rule::Action(Action::ViewFlags), Own::Flags),
+        every(&["metrics", "snapshot"], ANY, ReadOnly, Rule::Path, Own::MetricsSnapshot),
+        every(&["metrics"], ANY, ReadOnly, Rule::None, Own::Metrics),
+        every(&["version"], ANY, Nothing, Rule::None, Own::Version),
+        every(&["health"], ANY, Nothing, Rule::None, Own::Health),
+        every(&["logging", "toggle"], ANY, ReadWrite, Rule::Path, Own::LoggingToggle),
+        every(&["files", "browse"], ANY, ReadOnly, LOGS, Own::FilesBrowse),
+        every(&["files", "read"], ANY, ReadOnly, LOGS, Own::FilesRead),
+        every(&["files", "download"], ANY, ReadOnly, LOGS, Own::FilesDownload),
+        every(&["files", "debug"], ANY, ReadOnly, Rule::Path, Own::FilesDebug),
+        every(&["system", "stats"], ANY, Nothing, Rule::None, Own::SystemStats),
+        every(&["help"], ANY, Nothing, Rule::None, Own::Help),
     ]
 };
 
@@ -236,34 +252,34 @@ mod tests {
     #[test]
     fn paths() {
         let cases = [
-            ("/api/v1/scheduler", Some(Endpoint::Scheduler)),
-            ("/master/api/v1/scheduler/", Some(Endpoint::Scheduler)),
-            ("//api//v1/scheduler", Some(Endpoint::Scheduler)),
-            ("/api/v1/agent", Some(Endpoint::Agent)),
-            ("/api/v1", Some(Endpoint::Operator)),
-            ("/api/v1/operator", Some(Endpoint::Operator)),
-            ("/state", Some(Endpoint::State)),
-            ("/master/state", Some(Endpoint::State)),
-            ("/state.json", Some(Endpoint::State)),
-            ("/master/state.json", Some(Endpoint::State)),
-            ("/master/slaves", Some(Endpoint::Slaves)),
-            ("/master/frameworks/", Some(Endpoint::Frameworks)),
-            ("/tasks.json", Some(Endpoint::Tasks)),
-            ("/metrics/snapshot", Some(Endpoint::MetricsSnapshot)),
-            ("/metrics", Some(Endpoint::Metrics)),
-            ("/system/stats.json", Some(Endpoint::SystemStats)),
-            ("/health", Some(Endpoint::Health)),
-            ("/master/redirect", Some(Endpoint::Redirect)),
-            ("/help/master/state", Some(Endpoint::Help)),
+            ("/api/v1/scheduler", Some(Endpoint::Leader(Led::Scheduler))),
+            ("/master/api/v1/scheduler/", Some(Endpoint::Leader(Led::Scheduler))),
+            ("//api//v1/scheduler", Some(Endpoint::Leader(Led::Scheduler))),
+            ("/api/v1/agent", Some(Endpoint::Leader(Led::Agent))),
+            ("/api/v1", Some(Endpoint::Leader(Led::Operator))),
+            ("/api/v1/operator", Some(Endpoint::Leader(Led::Operator))),
+            ("/state", Some(Endpoint::Leader(Led::State))),
+            ("/master/state", Some(Endpoint::Leader(Led::State))),
+            ("/state.json", Some(Endpoint::Leader(Led::State))),
+            ("/master/state.json", Some(Endpoint::Leader(Led::State))),
+            ("/master/slaves", Some(Endpoint::Leader(Led::Slaves))),
+            ("/master/frameworks/", Some(Endpoint::Leader(Led::Frameworks))),
+            ("/tasks.json", Some(Endpoint::Leader(Led::Tasks))),
+            ("/metrics/snapshot", Some(Endpoint::Every(Own::MetricsSnapshot))),
+            ("/metrics", Some(Endpoint::Every(Own::Metrics))),
+            ("/system/stats.json", Some(Endpoint::Every(Own::SystemStats))),
+            ("/health", Some(Endpoint::Every(Own::Health))),
+            ("/master/redirect", Some(Endpoint::Leader(Led::Redirect))),
+            ("/help/master/state", Some(Endpoint::Every(Own::Help))),
             ("/", None),
             ("/nope", None),
             ("/master", None),
             ("/api", None),
             ("/states", None),
             ("/system", None),
-            ("/state-summary", Some(Endpoint::StateSummary)),
-            ("/master/quota/a/b", Some(Endpoint::Quota)),
-            ("/maintenance/schedule.json", Some(Endpoint::MaintenanceSchedule)),
+            ("/state-summary", Some(Endpoint::Leader(Led::StateSummary))),
+            ("/master/quota/a/b", Some(Endpoint::Leader(Led::Quota))),
+            ("/maintenance/schedule.json", Some(Endpoint::Leader(Led::MaintenanceSchedule))),
         ];
         for (path, expected) in cases {
             assert_eq!(Route::of(path).map(|route| route.endpoint), expected, "{path}");

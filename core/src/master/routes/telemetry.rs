@@ -11,7 +11,7 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode};
 
 use super::answer::{Query, empty, json, plain, with};
-use super::table::{Audience, ROUTES};
+use super::table::{Endpoint, ROUTES};
 use crate::master::duration::parse_duration;
 use crate::master::identity::{Identity, version_members};
 use crate::master::leader::Leader;
@@ -86,9 +86,9 @@ pub(super) fn help() -> Response {
     for route in ROUTES {
         let methods: Vec<&str> = route.methods.iter().map(http::Method::as_str).collect();
         let methods = if methods.is_empty() { "GET".to_owned() } else { methods.join(", ") };
-        let audience = match route.audience {
-            Audience::Every => "every master",
-            Audience::Leader => "the leader",
+        let audience = match route.endpoint {
+            Endpoint::Every(_) => "every master",
+            Endpoint::Leader(_) => "the leader",
         };
         let realm = route.needs.realm().map_or("none", Realm::name);
         let path = route.pattern();

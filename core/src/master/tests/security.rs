@@ -327,9 +327,15 @@ async fn credentials_and_rules_change_without_a_restart() {
     assert_eq!(status("/metrics/snapshot", "ann", "a-hush").await, StatusCode::OK);
     assert_eq!(status("/metrics/snapshot", "bob", "b-hush").await, StatusCode::FORBIDDEN);
     // Bad rules do not replace good ones, and a change of another file is seen nevertheless once they are good again.
+    let refused = async || {
+        let answer = send(&master, Method::GET, "/metrics/snapshot", Some(&basic("ann", "a-hush")), None).await;
+        let metrics: serde_json::Value = serde_json::from_str(&client().text(answer, 1 << 20).await).unwrap();
+        metrics["master/reloads_refused"].as_f64().unwrap()
+    };
     files.write("acls", r#"{"view_flag":[]}"#);
+    eventually(async || (refused().await >= 1.0).then_some(())).await;
     files.write("credentials", r#"{"credentials":[{"principal":"ann","secret":"new-hush"}]}"#);
-    tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+    eventually(async || (refused().await >= 2.0).then_some(())).await;
     assert_eq!(status("/flags", "ann", "a-hush").await, StatusCode::FORBIDDEN);
     files.write("acls", "{}");
     eventually(async || (status("/flags", "ann", "new-hush").await == StatusCode::OK).then_some(())).await;

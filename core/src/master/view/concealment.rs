@@ -240,18 +240,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-
-    struct Known;
-
-    impl Users for Known {
-        fn of_framework(&self, framework: &FrameworkId) -> Option<String> {
-            framework.as_str().strip_prefix("of-").map(str::to_owned)
-        }
-
-        fn of_task(&self, framework: &FrameworkId, task: &TaskId) -> Option<String> {
-            if task.as_str() == "root's" { Some("root".to_owned()) } else { self.of_framework(framework) }
-        }
-    }
+    use crate::master::view::testing::Known;
 
     /// Sees users `ann` and roles `a`, and no quota but that of `a`.
     fn ann() -> Viewer {

@@ -105,7 +105,7 @@ impl OfferView {
             framework_id: framework.info.id.clone().unwrap_or_default(),
             agent_id: self.agent.clone(),
             hostname: info.hostname.clone(),
-            url: Some(agent_url(&info.hostname, info.port)),
+            url: Some(agent_url(info)),
             domain: info.domain.clone(),
             resources: to_wire(&self.resources, Some(&self.role), format),
             attributes: info.attributes.clone(),

@@ -24,6 +24,8 @@ mod roles;
 mod summary;
 mod task;
 #[cfg(test)]
+pub(super) mod testing;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
