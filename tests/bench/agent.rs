@@ -1,4 +1,4 @@
-//! One real agent with real tasks in real cgroups, under a master over a durable Postgres: rows f1, f2 and f4.
+//! One real agent with real tasks in real cgroups, under a master over a durable Postgres: rows f1 to f4.
 
 #![allow(
     clippy::expect_used,
@@ -33,14 +33,22 @@ const TASKS: usize = 1000;
 /// A framework that waited for each answer would measure the disk.
 const KILLS_IN_FLIGHT: usize = 64;
 const SINGLE_LAUNCHES: usize = 100;
+const IDLE_TASKS: usize = 3000;
+/// So long agent and launcher are watched while nothing happens.
+const IDLE: Duration = Duration::from_secs(20);
+/// What they may hold together: so much, and so much for each task.
+const IDLE_MIB: f64 = 20.0;
+const IDLE_TASK_KIB: f64 = 8.0;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::main]
 async fn main() {
-    for row in ["f1", "f2", "f4"].into_iter().filter(|row| report::is_wanted(row)) {
+    for row in ["f1", "f2", "f3", "f4"].into_iter().filter(|row| report::is_wanted(row)) {
         let mut figures = Vec::new();
-        for disk in fsync::disks(roles::directory().path()) {
-            figures.extend(measure(row, &disk).await);
+        // What is held and done while nothing is written does not depend on the disk.
+        let disks = fsync::disks(roles::directory().path());
+        for disk in disks.iter().take(if row == "f3" { 1 } else { disks.len() }) {
+            figures.extend(measure(row, disk).await);
         }
         report::print(&figures);
     }
@@ -55,6 +63,7 @@ async fn measure(row: &str, disk: &Disk) -> Vec<Figure> {
     let figures = match row {
         "f1" => f1(&mut framework, disk).await,
         "f2" => f2(&mut framework, disk).await,
+        "f3" => f3(&mut framework, &site).await,
         _ => f4(&mut framework, disk, &mut agent, &site, &master).await,
     };
     framework.end(&site).await;
@@ -115,6 +124,33 @@ async fn f2(framework: &mut Framework, disk: &Disk) -> Vec<Figure> {
     }
     let reach = 2.0 * disk.fsync_ms + 8.0;
     vec![figure("f2.accept_to_running.p50", disk, report::median(took_ms), "ms", reach, Better::Lower)]
+}
+
+/// 3,000 tasks that sleep: what agent and launcher hold, and what they do meanwhile, in percent of one processor.
+async fn f3(framework: &mut Framework, site: &Site<'_>) -> Vec<Figure> {
+    let offer = framework.offer().await;
+    let names = (0..IDLE_TASKS).map(|number| format!("f3-{number}"));
+    let tasks = names.clone().map(|name| task(&name, "sleep 100000", &offer)).collect();
+    framework.launch(&offer, tasks).await;
+    framework.until_all(TaskState::Running, names).await;
+    framework.acknowledged().await;
+
+    let pids = processes_below(site.directory());
+    let used = || pids.iter().map(|pid| processor_seconds(*pid)).sum::<f64>();
+    let before = used();
+    tokio::time::sleep(IDLE).await;
+    let busy = (used() - before) / IDLE.as_secs_f64() * 100.0;
+    let held_mib = pids.iter().map(|pid| proportional_kib(*pid)).sum::<f64>() / 1024.0;
+    let figure = |bench: &str, value, unit, reach| Figure {
+        bench: bench.to_owned(),
+        value,
+        unit,
+        reach: Some(reach),
+        better: Better::Lower,
+        fsync_ms: None,
+    };
+    let reach_mib = IDLE_MIB + IDLE_TASK_KIB * IDLE_TASKS as f64 / 1024.0;
+    vec![figure("f3.idle_cpu", busy, "%", 2.0), figure("f3.memory", held_mib, "MiB", reach_mib)]
 }
 
 /// The agent is killed with 1,000 live tasks: until all are known again, and how many are lost.
@@ -255,6 +291,22 @@ impl Framework {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// What a process has used of a processor, in seconds.
+fn processor_seconds(pid: i32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    let fields = stat.rsplit(')').next().expect("a name in parentheses").split_ascii_whitespace();
+    // User and system time, the 14th and 15th field of all, in hundredths.
+    let ticks: f64 = fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().expect("ticks")).sum();
+    ticks / 100.0
+}
+
+/// The memory of a process in KiB; what it shares with others is counted in parts.
+fn proportional_kib(pid: i32) -> f64 {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("it runs");
+    let line = maps.lines().find_map(|line| line.strip_prefix("Pss:")).expect("a proportional set");
+    line.split_ascii_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
 }
 
 /// Agent, launcher and tasks: whoever works below the agent's directory.
