@@ -86,7 +86,8 @@ fn run(role: Command) -> Result<(), AnyError> {
             args.log_control = attica_core::master::LogControl::new(logging::set_level);
             block_on(async { Ok(attica_core::master::run(args, terminated()).await?) })
         }
-        Command::Agent(AgentCommand::Role(args)) => {
+        Command::Agent(AgentCommand::Role(mut args)) => {
+            args.log_control = attica_core::master::LogControl::new(logging::set_level);
             block_on(async { Ok(attica_agent::run(*args, terminated()).await?) })
         }
         Command::Launcher(args) => attica_agent::launcher::run(&args).map_err(Into::into),

@@ -1,13 +1,17 @@
 //! How an agent is called.
 
-use std::net::IpAddr;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 use attica_core_api::auth::Realm;
 use attica_core_api::client::Detection;
 use attica_core_api::http::TlsArgs;
 use attica_core_api::http::guard::{AclsSource, Guard, GuardError, GuardFiles};
 use attica_core_api::http::tls::Tls;
+use attica_core_api::logging::LogControl;
+
+use crate::supervisor::duration;
 
 /// Runs tasks on this machine for a master.
 #[derive(Clone, Debug, clap::Args)]
@@ -83,6 +87,9 @@ pub struct Args {
     /// Whether who looks at this agent has to prove a name
     #[arg(long, env = "MESOS_AUTHENTICATE_HTTP_READONLY", value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub authenticate_http_readonly: bool,
+    /// Whether who makes operators' calls has to prove a name
+    #[arg(long, env = "MESOS_AUTHENTICATE_HTTP_READWRITE", value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub authenticate_http_readwrite: bool,
     /// Certificates
     #[command(flatten)]
     pub tls: TlsArgs,
@@ -92,6 +99,9 @@ pub struct Args {
     /// File to write `ip:port` to once the agent answers
     #[arg(long, env = "ATTICA_READY_FILE", value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
+    /// Sets how much this process logs
+    #[arg(skip)]
+    pub log_control: LogControl,
 }
 
 impl Args {
@@ -102,7 +112,36 @@ impl Args {
             token_key: self.jwt_secret_key.clone(),
             acls: self.acls.clone(),
         };
-        let realms = self.authenticate_http_readonly.then_some(Realm::AgentReadonly);
+        let realms = [
+            (self.authenticate_http_readonly, Realm::AgentReadonly),
+            (self.authenticate_http_readwrite, Realm::AgentReadwrite),
+        ];
+        let realms = realms.into_iter().filter_map(|(asked, realm)| asked.then_some(realm));
         Guard::start(files, realms, tls.client_certificates())
+    }
+
+    /// What may be shown of them, under Mesos's names where it has some. Nothing that is a secret, or leads to one.
+    pub(crate) fn shown(&self, bound: SocketAddr) -> BTreeMap<String, String> {
+        let path = |path: &Path| path.to_string_lossy().into_owned();
+        let mut shown = BTreeMap::from([
+            ("attributes", self.attributes.clone()),
+            ("authenticate_http_executors", self.authenticate_http_executors.to_string()),
+            ("authenticate_http_readonly", self.authenticate_http_readonly.to_string()),
+            ("authenticate_http_readwrite", self.authenticate_http_readwrite.to_string()),
+            ("cgroups_root", self.cgroups_root.clone()),
+            ("executor_registration_timeout", duration(self.executor_registration_timeout_ms)),
+            ("executor_reregistration_timeout", duration(self.executor_reregistration_timeout_ms)),
+            ("executor_shutdown_grace_period", duration(self.executor_shutdown_grace_ms)),
+            ("gc_delay", format!("{}days", self.sandbox_days)),
+            ("ip", self.ip.to_string()),
+            ("pids_limit", self.pids_limit.to_string()),
+            ("port", bound.port().to_string()),
+            ("resources", self.resources.clone()),
+            ("work_dir", path(&self.work_dir)),
+        ]);
+        shown.extend(self.hostname.clone().map(|hostname| ("hostname", hostname)));
+        shown.extend(self.runtime_dir.as_deref().map(|directory| ("runtime_dir", path(directory))));
+        shown.extend(self.switch_user.map(|switch| ("switch_user", switch.to_string())));
+        shown.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }

@@ -53,6 +53,12 @@ pub(crate) fn memory(key: &str) -> Option<u64> {
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1_024)
 }
 
+/// How many processes wanted to run over the last 1, 5 and 15 minutes; empty when that cannot be told.
+pub(crate) fn load() -> Vec<f64> {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_ascii_whitespace().take(3).filter_map(|word| word.parse().ok()).collect()
+}
+
 /// Names this boot of the machine.
 pub(crate) fn boot_id() -> std::io::Result<String> {
     Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())

@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 /// The paths that rules about endpoints can name, of those that an agent has.
-const RULED: [&str; 4] = ["/containers", "/files/debug", "/metrics/snapshot", "/monitor/statistics"];
+const RULED: [&str; 5] = ["/containers", "/files/debug", "/logging/toggle", "/metrics/snapshot", "/monitor/statistics"];
 
 /// Passes a request on, or asks who sends it.
 pub(super) async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
@@ -37,6 +37,7 @@ fn realm(path: &str) -> Option<Realm> {
         "/health" | "/version" => None,
         // Executors are known by the ids in their calls, as where Mesos does not authenticate them.
         "/api/v1/executor" => None,
+        "/api/v1" => Some(Realm::AgentReadwrite),
         _ => Some(Realm::AgentReadonly),
     }
 }
@@ -67,7 +68,7 @@ mod tests {
             ("/slave(1)/state.json", Some(Realm::AgentReadonly)),
             ("/files/read", Some(Realm::AgentReadonly)),
             ("/files/debug", Some(Realm::AgentReadonly)),
-            ("/slave(1)/api/v1", Some(Realm::AgentReadonly)),
+            ("/slave(1)/api/v1", Some(Realm::AgentReadwrite)),
             ("/slave(1)/slave(1)/health", Some(Realm::AgentReadonly)),
             ("/whatever/comes", Some(Realm::AgentReadonly)),
         ];

@@ -12,6 +12,8 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
 use attica_core_api::auth::Viewer;
+use attica_core_api::operator::{ReadFile, ReadFileCall};
+use attica_core_api::v1::{FileInfo, TimeInfo};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Query, State};
@@ -28,6 +30,7 @@ use super::{Agent, Unavailable, mode, permit};
 const MAX_READ_BYTES: u64 = 64 << 10;
 /// Read from disk at a time for a download.
 const CHUNK_BYTES: usize = 64 << 10;
+const NANOSECONDS: i64 = 1_000_000_000;
 /// Entries of a directory that are listed.
 const MAX_ENTRIES: usize = 10_000;
 
@@ -79,9 +82,9 @@ impl From<nix::Error> for FileError {
     }
 }
 
-impl IntoResponse for FileError {
-    fn into_response(self) -> Response {
-        let status = match self {
+impl FileError {
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
             FileError::NoPath
             | FileError::Number { .. }
             | FileError::Negative { .. }
@@ -91,7 +94,17 @@ impl IntoResponse for FileError {
             FileError::Outside | FileError::Forbidden => StatusCode::FORBIDDEN,
             FileError::Unreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
             FileError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        };
+        }
+    }
+}
+
+impl IntoResponse for FileError {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        if let FileError::Missing = &self {
+            // As in Mesos: without a word.
+            return (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")]).into_response();
+        }
         if let FileError::Unreadable(source) = &self {
             tracing::warn!(error = source as &dyn std::error::Error, "a sandbox file cannot be read");
         }
@@ -181,8 +194,8 @@ fn open(path: &str, work_dir: &Path, agent_id: Option<&str>) -> Result<File, Fil
     Ok(File::from(file))
 }
 
-async fn opened(agent: &Agent, viewer: &Viewer, request: &Request) -> Result<(File, String), FileError> {
-    let path = request.path.clone().filter(|path| !path.is_empty()).ok_or(FileError::NoPath)?;
+async fn opened(agent: &Agent, viewer: &Viewer, path: Option<String>) -> Result<(File, String), FileError> {
+    let path = path.filter(|path| !path.is_empty()).ok_or(FileError::NoPath)?;
     let view = agent.view().await?;
     let work_dir = agent.work_dir.clone();
     let location = locate(&path, &work_dir, view.agent_id.as_deref()).ok_or(FileError::Missing)?;
@@ -215,11 +228,29 @@ pub(super) async fn browse(
     Extension(viewer): Extension<Viewer>,
     Query(request): Query<Request>,
 ) -> Result<Json<Value>, FileError> {
-    let (file, path) = opened(&agent, &viewer, &request).await?;
-    blocking(move || list(&file, &path)).await.map(Json)
+    let (file, path) = opened(&agent, &viewer, request.path).await?;
+    let found = blocking(move || list(&file, &path)).await?;
+    let entry = |info: &FileInfo| {
+        json!({
+            "gid": info.gid,
+            "mode": mode::describe(info.mode.unwrap_or_default()),
+            "mtime": info.mtime.as_ref().map_or(0.0, |time| (time.nanoseconds / NANOSECONDS) as f64),
+            "nlink": info.nlink,
+            "path": info.path,
+            "size": info.size,
+            "uid": info.uid,
+        })
+    };
+    Ok(Json(found.iter().map(entry).collect()))
 }
 
-fn list(directory: &File, path: &str) -> Result<Value, FileError> {
+/// LIST_FILES
+pub(super) async fn list_files(agent: &Agent, viewer: &Viewer, path: String) -> Result<Vec<FileInfo>, FileError> {
+    let (file, path) = opened(agent, viewer, Some(path)).await?;
+    blocking(move || list(&file, &path)).await
+}
+
+fn list(directory: &File, path: &str) -> Result<Vec<FileInfo>, FileError> {
     if !directory.metadata()?.is_dir() {
         return Err(FileError::Missing);
     }
@@ -230,15 +261,15 @@ fn list(directory: &File, path: &str) -> Result<Value, FileError> {
     names.sort();
     let entry = |name: std::ffi::OsString| {
         let metadata = std::fs::symlink_metadata(opened.join(&name)).ok()?;
-        Some(json!({
-            "gid": group(metadata.gid()),
-            "mode": mode::describe(metadata.mode()),
-            "mtime": metadata.mtime() as f64,
-            "nlink": metadata.nlink(),
-            "path": format!("{}/{}", path.trim_end_matches('/'), name.to_string_lossy()),
-            "size": metadata.size(),
-            "uid": user(metadata.uid()),
-        }))
+        Some(FileInfo {
+            path: format!("{}/{}", path.trim_end_matches('/'), name.to_string_lossy()),
+            nlink: i32::try_from(metadata.nlink()).ok(),
+            size: Some(metadata.size()),
+            mtime: Some(TimeInfo { nanoseconds: metadata.mtime().saturating_mul(NANOSECONDS) }),
+            mode: Some(metadata.mode()),
+            uid: Some(user(metadata.uid())),
+            gid: Some(group(metadata.gid())),
+        })
     };
     Ok(names.into_iter().filter_map(entry).collect())
 }
@@ -267,20 +298,33 @@ pub(super) async fn read(
     let offset = number("offset", request.offset.as_ref(), -1)?;
     // Mesos's web UI asks for a length of -1 when it wants everything.
     let length = number("length", request.length.as_ref(), -1)?.and_then(|length| u64::try_from(length).ok());
-    let (file, _) = opened(&agent, &viewer, &request).await?;
-    blocking(move || {
-        let size = regular(&file, "read")?;
-        let Ok(offset) = u64::try_from(offset.unwrap_or(0)) else {
-            return Ok(json!({ "data": "", "offset": size }));
-        };
-        let wanted = length.unwrap_or(MAX_READ_BYTES).min(MAX_READ_BYTES).min(size.saturating_sub(offset));
-        let mut data = vec![0; usize::try_from(wanted).unwrap_or(0)];
-        let length = read_at(&file, &mut data, offset)?;
-        data.truncate(length);
-        Ok(json!({ "data": String::from_utf8_lossy(&data), "offset": offset }))
-    })
-    .await
-    .map(Json)
+    let (file, _) = opened(&agent, &viewer, request.path).await?;
+    let document = blocking(move || match u64::try_from(offset.unwrap_or(0)) {
+        Ok(offset) => {
+            let (_, data) = part(&file, offset, length)?;
+            Ok(json!({ "data": String::from_utf8_lossy(&data), "offset": offset }))
+        }
+        Err(_) => Ok(json!({ "data": "", "offset": regular(&file, "read")? })),
+    });
+    document.await.map(Json)
+}
+
+/// READ_FILE
+pub(super) async fn read_file(agent: &Agent, viewer: &Viewer, call: ReadFileCall) -> Result<ReadFile, FileError> {
+    let ReadFileCall { path, offset, length } = call;
+    let (file, _) = opened(agent, viewer, Some(path)).await?;
+    let (size, data) = blocking(move || part(&file, offset, length)).await?;
+    Ok(ReadFile { size, data: data.into() })
+}
+
+/// The size of a file, and a part of it.
+fn part(file: &File, offset: u64, length: Option<u64>) -> Result<(u64, Vec<u8>), FileError> {
+    let size = regular(file, "read")?;
+    let wanted = length.unwrap_or(MAX_READ_BYTES).min(MAX_READ_BYTES).min(size.saturating_sub(offset));
+    let mut data = vec![0; usize::try_from(wanted).unwrap_or(0)];
+    let length = read_at(file, &mut data, offset)?;
+    data.truncate(length);
+    Ok((size, data))
 }
 
 fn read_at(file: &File, data: &mut [u8], offset: u64) -> Result<usize, FileError> {
@@ -300,7 +344,7 @@ pub(super) async fn download(
     Extension(viewer): Extension<Viewer>,
     Query(request): Query<Request>,
 ) -> Result<Response, FileError> {
-    let (mut file, path) = opened(&agent, &viewer, &request).await?;
+    let (mut file, path) = opened(&agent, &viewer, request.path).await?;
     let size = regular(&file, "download")?;
     file.seek(SeekFrom::Start(0))?;
     // A file that grows is cut at the size that was announced.
@@ -445,13 +489,8 @@ mod tests {
         let work_dir = planted();
         let directory = open("/framework/f/executor/t/latest", work_dir.path(), Some("a")).unwrap();
         let listed = list(&directory, "/framework/f/executor/t/latest/").unwrap();
-        let stdout = listed
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|entry| entry["path"] == "/framework/f/executor/t/latest/stdout")
-            .unwrap();
-        assert_eq!((stdout["mode"].as_str(), stdout["size"].as_u64()), (Some("-rw-r--r--"), Some(5)));
-        assert_eq!(listed.as_array().unwrap().len(), 9);
+        let stdout = listed.iter().find(|entry| entry.path == "/framework/f/executor/t/latest/stdout").unwrap();
+        assert_eq!((mode::describe(stdout.mode.unwrap()).as_str(), stdout.size), ("-rw-r--r--", Some(5)));
+        assert_eq!(listed.len(), 9);
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn opens_sandbox(viewer: &Viewer, view: &View, framework: &str, execu
 
 /// Whether this caller may see what a container is, and what it uses.
 pub(super) fn sees_container(viewer: &Viewer, view: &View, running: &Running) -> bool {
-    let owner = view.owner(&running.framework_id, &running.executor_id);
+    let owner = view.owner(running.of.framework_id.as_str(), running.of.executor_id.as_str());
     viewer.is_unrestricted() || owner.is_some_and(|owner| viewer.may(Action::ViewContainer, Object::Value(owner)))
 }
 
@@ -67,8 +67,11 @@ mod tests {
     use std::sync::Arc;
 
     use attica_core_api::auth::{Acls, Principal};
+    use attica_core_api::v1::AgentInfo;
     use serde_json::json;
 
+    use super::super::lists::Lists;
+    use super::super::view::{Allowance, Of};
     use super::*;
     use crate::launcher::protocol::ContainerId;
 
@@ -99,7 +102,10 @@ mod tests {
         let owners = [owner("f", "own", "ann"), owner("f", "of root", "root"), owner("g", "own", "bob")];
         View {
             state: json!({ "flags": {}, "frameworks": [framework("f", "ann"), framework("g", "bob")] }),
-            metrics: Value::Null,
+            metrics: Map::new(),
+            flags: BTreeMap::new(),
+            info: AgentInfo::default(),
+            lists: Lists::default(),
             running: Vec::new(),
             sandboxes: BTreeMap::new(),
             owners: BTreeMap::from(owners),
@@ -118,13 +124,10 @@ mod tests {
     #[test]
     fn files_and_containers_are_their_users() {
         let running = |framework: &str, executor: &str| Running {
-            executor_id: executor.to_owned(),
-            framework_id: framework.to_owned(),
-            name: String::new(),
+            of: Of { framework_id: framework.into(), executor_id: executor.into(), executor_name: String::new() },
             container: ContainerId::from_uuid(uuid::Uuid::nil()),
             pid: 1,
-            cpus: 1.0,
-            memory_bytes: 1,
+            allowance: Allowance::default(),
         };
         let cases = [("f", "own", true), ("f", "of root", false), ("g", "own", false), ("f", "unknown", false)];
         for (framework, executor, expected) in cases {

@@ -2,46 +2,95 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use attica_core_api::Timestamp;
 use attica_core_api::resources::{ReservationFormat, from_wire, to_wire};
 use attica_core_api::v1::{
-    AgentInfo, Attribute, ExecutorInfo, ExecutorType, FrameworkId, FrameworkInfo, Range, Resource, TaskState,
+    AgentInfo, Attribute, ContainerStatus, ExecutorId, ExecutorInfo, ExecutorType, FrameworkId, FrameworkInfo, Range,
+    Resource, TaskStatus,
 };
+use attica_core_api::{MESOS_VERSION, Timestamp};
 use serde_json::{Map, Value, json};
 
+use super::lists::Lists;
+use super::metrics;
 use crate::launcher::protocol::{ContainerId, IsolationKind};
-use crate::machine;
-use crate::supervisor::{Executor, Phase, Standing, Supervisor, Task};
+use crate::supervisor::{Executor, Phase, Supervisor, Task};
 
 const BYTES_PER_MEGABYTE: f64 = 1_048_576.0;
+/// What this agent can do, in Mesos's terms.
+const CAPABILITIES: [&str; 6] = [
+    "MULTI_ROLE",
+    "HIERARCHICAL_ROLE",
+    "RESERVATION_REFINEMENT",
+    "RESIZE_VOLUME",
+    "AGENT_DRAINING",
+    "TASK_RESOURCE_LIMITS",
+];
 
-/// What the agent is.
+/// What the agent is, for as long as it lives.
 #[derive(Clone, Debug)]
 pub(crate) struct Description {
     pub(crate) info: AgentInfo,
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    pub(crate) started_at: Timestamp,
+    pub(crate) work_dir: PathBuf,
+    /// What it was started with, without secrets.
+    pub(crate) flags: BTreeMap<String, String>,
+    /// Checkpoints that could not be read.
+    pub(crate) recovery_errors: usize,
+    /// How long it took to read them, in seconds.
+    pub(crate) recovery_seconds: f64,
+}
+
+/// Around the supervisor, at the moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment<'a> {
+    pub(crate) isolation: Option<IsolationKind>,
+    /// The host of the master that it was last registered with.
+    pub(crate) master: Option<&'a str>,
+    /// How long sandboxes are kept.
+    pub(crate) retention: Duration,
+}
+
+/// Whose a running container is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Of {
+    pub(crate) framework_id: FrameworkId,
+    pub(crate) executor_id: ExecutorId,
+    pub(crate) executor_name: String,
+}
+
+/// What a container may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Allowance {
+    pub(crate) cpus: f64,
+    pub(crate) cpus_limit: Option<f64>,
+    pub(crate) memory_bytes: u64,
+    pub(crate) memory_limit_bytes: Option<u64>,
+    /// None: it is not limited.
+    pub(crate) disk_bytes: Option<u64>,
 }
 
 /// A running container, as far as its use of the machine is concerned.
 #[derive(Clone, Debug)]
 pub(crate) struct Running {
-    pub(crate) executor_id: String,
-    pub(crate) framework_id: String,
-    pub(crate) name: String,
+    pub(crate) of: Of,
     pub(crate) container: ContainerId,
     pub(crate) pid: i32,
-    pub(crate) cpus: f64,
-    pub(crate) memory_bytes: u64,
+    pub(crate) allowance: Allowance,
 }
 
 /// Everything that is shown.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     pub(crate) state: Value,
-    pub(crate) metrics: Value,
+    pub(crate) metrics: Map<String, Value>,
+    pub(crate) flags: BTreeMap<String, String>,
+    pub(crate) info: AgentInfo,
+    pub(crate) lists: Lists,
     pub(crate) running: Vec<Running>,
     /// Virtual path to real path of each sandbox.
     pub(crate) sandboxes: BTreeMap<String, String>,
@@ -59,33 +108,39 @@ impl View {
 }
 
 /// Renders the state of `supervisor`.
-pub(crate) fn render(
-    supervisor: &Supervisor,
-    description: &Description,
-    isolation: Option<IsolationKind>,
-    started_at: Timestamp,
-    work_dir: &Path,
-) -> View {
+pub(crate) fn render(supervisor: &Supervisor, description: &Description, moment: Moment<'_>) -> View {
+    let work_dir = &description.work_dir;
     let of_executors = supervisor.executors().filter_map(|executor| running_executor(supervisor, executor));
     let running = supervisor.tasks().filter_map(running).chain(of_executors).collect();
-    let path = |framework: &FrameworkId, executor: &str| format!("/framework/{framework}/executor/{executor}/latest");
     let of_tasks = supervisor
         .completed()
         .chain(supervisor.tasks())
-        .map(|task| (path(&task.key.framework_id, task.executor_id().as_str()), task.sandbox(work_dir)));
-    let of_executors = supervisor.executors().map(|executor| {
-        (path(&executor.key.framework_id, executor.key.executor_id.as_str()), executor.sandbox(work_dir))
-    });
-    let sandboxes = of_tasks.chain(of_executors);
-    let sandboxes = sandboxes.map(|(virtual_path, path)| (virtual_path, path.to_string_lossy().into_owned()));
+        .map(|task| (&task.key.framework_id, task.executor_id(), task.run_directory(work_dir)));
+    let of_executors = supervisor
+        .executors()
+        .map(|executor| (&executor.key.framework_id, executor.key.executor_id.clone(), executor.sandbox(work_dir)));
+    let paths = of_tasks.chain(of_executors).flat_map(|(framework, executor, run)| paths(framework, &executor, &run));
+    let owners = owners(supervisor);
+    let info = AgentInfo { id: supervisor.agent_id().cloned(), ..description.info.clone() };
     View {
-        state: state(supervisor, description, isolation, started_at, work_dir),
-        metrics: metrics(supervisor, description, started_at),
+        state: state(supervisor, description, moment),
+        metrics: metrics::collect(supervisor, description, moment),
+        flags: description.flags.clone(),
+        info,
+        lists: Lists::of(supervisor, &owners),
         running,
-        sandboxes: sandboxes.collect(),
-        owners: owners(supervisor),
+        sandboxes: paths.collect(),
+        owners,
         agent_id: supervisor.agent_id().map(ToString::to_string),
     }
+}
+
+/// The names under which the latest run of an executor is shown, each with where it really is.
+fn paths(framework: &FrameworkId, executor: &ExecutorId, run: &Path) -> [(String, String); 3] {
+    let real = run.to_string_lossy().into_owned();
+    let latest = run.with_file_name("latest").to_string_lossy().into_owned();
+    let names = [format!("/frameworks/{framework}/executors/{executor}/runs/latest"), latest, real.clone()];
+    names.map(|name| (name, real.clone()))
 }
 
 /// A command task runs as its own user; what names none is its framework's.
@@ -106,15 +161,21 @@ fn owners(supervisor: &Supervisor) -> BTreeMap<(String, String), String> {
 
 fn running(task: &Task) -> Option<Running> {
     let process = task.process.filter(|_| task.phase == Phase::Running)?;
-    let (cpus, memory) = (scalar(&task.info.resources, "cpus"), scalar(&task.info.resources, "mem"));
+    let limit = |name: &str| task.info.limits.get(name).map(|limit| limit.value).filter(|limit| limit.is_finite());
+    let allowance = Allowance {
+        cpus_limit: limit("cpus"),
+        memory_limit_bytes: limit("mem").map(bytes),
+        ..allowance(&task.info.resources)
+    };
     Some(Running {
-        executor_id: task.key.task_id.to_string(),
-        framework_id: task.key.framework_id.to_string(),
-        name: executor_name(task),
+        of: Of {
+            framework_id: task.key.framework_id.clone(),
+            executor_id: task.executor_id(),
+            executor_name: executor_name(task),
+        },
         container: task.container.clone(),
         pid: process.pid,
-        cpus,
-        memory_bytes: (memory * BYTES_PER_MEGABYTE) as u64,
+        allowance,
     })
 }
 
@@ -124,21 +185,37 @@ fn running_executor(supervisor: &Supervisor, executor: &Executor) -> Option<Runn
     let of_tasks = tasks.flat_map(|task| &task.info.resources);
     let resources: Vec<Resource> = executor.info.resources.iter().chain(of_tasks).cloned().collect();
     Some(Running {
-        executor_id: executor.key.executor_id.to_string(),
-        framework_id: executor.key.framework_id.to_string(),
-        name: executor.info.name.clone().unwrap_or_default(),
+        of: Of {
+            framework_id: executor.key.framework_id.clone(),
+            executor_id: executor.key.executor_id.clone(),
+            executor_name: executor.info.name.clone().unwrap_or_default(),
+        },
         container: executor.container.clone(),
         pid: process.pid,
-        cpus: scalar(&resources, "cpus"),
-        memory_bytes: (scalar(&resources, "mem") * BYTES_PER_MEGABYTE) as u64,
+        allowance: allowance(&resources),
     })
+}
+
+fn allowance(resources: &[Resource]) -> Allowance {
+    let disk = scalar(resources, "disk");
+    Allowance {
+        cpus: scalar(resources, "cpus"),
+        cpus_limit: None,
+        memory_bytes: bytes(scalar(resources, "mem")),
+        memory_limit_bytes: None,
+        disk_bytes: (disk > 0.0).then(|| bytes(disk)),
+    }
+}
+
+fn bytes(megabytes: f64) -> u64 {
+    (megabytes * BYTES_PER_MEGABYTE) as u64
 }
 
 fn is_of(task: &Task, executor: &Executor) -> bool {
     task.executor.as_ref() == Some(&executor.container)
 }
 
-fn scalar(resources: &[Resource], name: &str) -> f64 {
+pub(super) fn scalar(resources: &[Resource], name: &str) -> f64 {
     resources
         .iter()
         .filter(|resource| resource.name == name)
@@ -181,7 +258,7 @@ fn attribute(attribute: &Attribute) -> Value {
 }
 
 /// The resources of executors and of all tasks that have not ended, as one sum. What has invalid ones was refused and uses nothing.
-fn allocated(supervisor: &Supervisor) -> Vec<Resource> {
+pub(super) fn allocated(supervisor: &Supervisor) -> Vec<Resource> {
     let tasks = supervisor.tasks().filter(|task| task.phase != Phase::Ended).map(|task| &task.info.resources);
     let all = tasks.chain(supervisor.executors().map(|executor| &executor.info.resources));
     let all: Vec<Resource> = all.filter(|resources| from_wire(resources).is_ok()).flatten().cloned().collect();
@@ -244,37 +321,60 @@ impl Executors<'_> {
     }
 }
 
-fn state(
-    supervisor: &Supervisor,
-    description: &Description,
-    isolation: Option<IsolationKind>,
-    started_at: Timestamp,
-    work_dir: &Path,
-) -> Value {
-    let Description { info, address } = description;
+fn state(supervisor: &Supervisor, description: &Description, moment: Moment<'_>) -> Value {
+    let Description { info, address, started_at, work_dir, flags, .. } = description;
     let total = resources(&info.resources);
+    let allocated = allocated(supervisor);
+    let (reserved, unreserved) = by_role(&info.resources);
+    let (reserved_allocated, unreserved_allocated) = by_role(&allocated);
+    let render = |(role, of_role): (&String, &Vec<Resource>)| (role.clone(), resources(of_role));
+    // As in Mesos, in the older form, in which every resource names its role.
+    let named = |role: &str, resource: &Resource| wire(&Resource { role: Some(role.to_owned()), ..resource.clone() });
+    let full =
+        |role: &str, of_role: &[Resource]| of_role.iter().map(|resource| named(role, resource)).collect::<Vec<_>>();
     let frameworks = executors(supervisor, work_dir);
     let (active, completed): (Vec<_>, Vec<_>) = frameworks.iter().partition(|(_, found)| !found.active.is_empty());
-    let render = |(id, found): (&&str, &Executors<'_>)| framework(id, found);
-    json!({
-        "version": env!("CARGO_PKG_VERSION"),
+    let render_framework = |(id, found): (&&str, &Executors<'_>)| framework(id, found);
+    let mut state = json!({
+        "version": MESOS_VERSION,
+        "attica_version": env!("CARGO_PKG_VERSION"),
         "start_time": started_at.seconds(),
         "id": supervisor.agent_id().map_or("", |id| id.as_str()),
         "pid": format!("slave(1)@{address}"),
         "hostname": info.hostname,
-        "capabilities": ["MULTI_ROLE", "HIERARCHICAL_ROLE", "RESERVATION_REFINEMENT"],
+        "capabilities": CAPABILITIES,
         "resources": total,
-        "reserved_resources": {},
-        "unreserved_resources": total,
-        "unreserved_resources_full": info.resources.iter().map(wire).collect::<Vec<_>>(),
-        "reserved_resources_full": {},
-        "reserved_resources_allocated": {},
-        "unreserved_resources_allocated": resources(&allocated(supervisor)),
+        "reserved_resources": reserved.iter().map(render).collect::<Map<_, _>>(),
+        "unreserved_resources": resources(&unreserved),
+        "unreserved_resources_full": full("*", &unreserved),
+        "reserved_resources_full":
+            reserved.iter().map(|(role, of_role)| (role.clone(), json!(full(role, of_role)))).collect::<Map<_, _>>(),
+        "reserved_resources_allocated": reserved_allocated.iter().map(render).collect::<Map<_, _>>(),
+        "unreserved_resources_allocated": resources(&unreserved_allocated),
+        "resource_providers": [],
         "attributes": info.attributes.iter().map(|one| (one.name.clone(), attribute(one))).collect::<Map<_, _>>(),
-        "flags": { "work_dir": work_dir.to_string_lossy(), "isolation": isolation.map_or("", IsolationKind::as_str), "ip": address.ip().to_string(), "port": address.port().to_string() },
-        "frameworks": active.into_iter().map(render).collect::<Vec<_>>(),
-        "completed_frameworks": completed.into_iter().map(render).collect::<Vec<_>>(),
-    })
+        "isolation": moment.isolation.map_or("", IsolationKind::as_str),
+        "flags": flags,
+        "frameworks": active.into_iter().map(render_framework).collect::<Vec<_>>(),
+        "completed_frameworks": completed.into_iter().map(render_framework).collect::<Vec<_>>(),
+    });
+    if let Some(master) = moment.master.filter(|_| supervisor.is_registered()) {
+        state["master_hostname"] = json!(master);
+    }
+    state
+}
+
+/// What is reserved, by role, and what is not.
+fn by_role(resources: &[Resource]) -> (BTreeMap<String, Vec<Resource>>, Vec<Resource>) {
+    let (mut reserved, mut unreserved) = (BTreeMap::<String, Vec<Resource>>::new(), Vec::new());
+    for resource in resources {
+        let refined = resource.reservations.last().and_then(|reservation| reservation.role.as_deref());
+        match refined.or(resource.role.as_deref()).filter(|role| *role != "*") {
+            Some(role) => reserved.entry(role.to_owned()).or_default().push(resource.clone()),
+            None => unreserved.push(resource.clone()),
+        }
+    }
+    (reserved, unreserved)
 }
 
 fn framework(id: &str, executors: &Executors<'_>) -> Value {
@@ -307,6 +407,7 @@ fn custom(info: &ExecutorInfo, container: &ContainerId, sandbox: &Path, all: &[&
         "directory": sandbox.to_string_lossy(),
         "type": info.r#type.map_or("", ExecutorType::name),
         "resources": resources(&info.resources),
+        "role": all.first().map_or_else(|| "*".to_owned(), |task| role(&info.resources, &task.framework)),
         "tasks": tasks(Phase::Running),
         "queued_tasks": tasks(Phase::Launching),
         "completed_tasks": tasks(Phase::Ended),
@@ -326,13 +427,14 @@ fn own(task: &Task, work_dir: &Path) -> Value {
         "container": task.container.as_str(),
         "directory": task.sandbox(work_dir).to_string_lossy(),
         "resources": resources(&task.info.resources),
+        "role": role(&task.info.resources, &task.framework),
         "tasks": tasks,
         "queued_tasks": queued,
         "completed_tasks": completed,
     })
 }
 
-fn executor_name(task: &Task) -> String {
+pub(super) fn executor_name(task: &Task) -> String {
     let command = task.info.command.as_ref().and_then(|command| command.value.as_deref()).unwrap_or_default();
     let short: String = command.chars().take(15).collect();
     let ellipsis = if short.len() < command.len() { "..." } else { "" };
@@ -348,12 +450,17 @@ fn describe(task: &Task) -> Value {
         "slave_id": task.info.agent_id.as_str(),
         "state": task.state.name(),
         "resources": resources(&task.info.resources),
+        "role": role(&task.info.resources, &task.framework),
+        "statuses": task.statuses().map(status).collect::<Vec<_>>(),
     });
     let user = task.info.command.as_ref().and_then(|command| command.user.as_ref());
     let optional = [
         ("user", user.map(wire)),
         ("labels", task.info.labels.as_ref().map(|labels| wire(labels)["labels"].clone())),
         ("discovery", task.info.discovery.as_ref().map(wire)),
+        ("container", task.info.container.as_ref().map(wire)),
+        ("health_check", task.info.health_check.as_ref().map(wire)),
+        ("limits", (!task.info.limits.is_empty()).then(|| limits(task))),
     ];
     for (name, value) in optional {
         if let Some(value) = value {
@@ -363,43 +470,31 @@ fn describe(task: &Task) -> Value {
     object
 }
 
-fn metrics(supervisor: &Supervisor, description: &Description, started_at: Timestamp) -> Value {
-    let mut metrics = Map::new();
-    let mut put = |name: &str, value: f64| metrics.insert(name.to_owned(), json!(value));
-    let now = Timestamp::from(std::time::SystemTime::now());
-    put("slave/registered", f64::from(u8::from(supervisor.is_registered())));
-    put("slave/uptime_secs", now.seconds() - started_at.seconds());
-    let count = |state: TaskState| supervisor.tasks().filter(|task| task.state == state).count() as f64;
-    put("slave/tasks_staging", count(TaskState::Staging));
-    put("slave/tasks_starting", count(TaskState::Starting));
-    put("slave/tasks_running", count(TaskState::Running));
-    put("slave/tasks_killing", count(TaskState::Killing));
-    // A command's own executor, of which there is no process, is as far as its task.
-    let tasks = |phase| supervisor.tasks().filter(|task| task.executor.is_none() && task.phase == phase).count();
-    let executors = |standing| supervisor.executors().filter(|executor| executor.standing() == standing).count();
-    put("slave/executors_registering", (executors(Standing::Registering) + tasks(Phase::Launching)) as f64);
-    put("slave/executors_running", (executors(Standing::Running) + tasks(Phase::Running)) as f64);
-    put("slave/executors_terminating", executors(Standing::Terminating) as f64);
-    let allocated = allocated(supervisor);
-    for name in ["cpus", "mem", "disk", "gpus"] {
-        let (total, used) = (scalar(&description.info.resources, name), scalar(&allocated, name));
-        put(&format!("slave/{name}_total"), total);
-        put(&format!("slave/{name}_used"), used);
-        put(&format!("slave/{name}_percent"), if total > 0.0 { used / total } else { 0.0 });
-    }
-    put("system/cpus_total", std::thread::available_parallelism().map_or(1.0, |cpus| cpus.get() as f64));
-    for (name, key) in [("system/mem_total_bytes", "MemTotal:"), ("system/mem_free_bytes", "MemAvailable:")] {
-        if let Some(bytes) = machine::memory(key) {
-            put(name, bytes as f64);
+/// The role that has the resources.
+fn role(resources: &[Resource], framework: &FrameworkInfo) -> String {
+    let allocated = resources.iter().find_map(|resource| resource.allocation_info.as_ref()?.role.clone());
+    let own = || framework.roles.first().or(framework.role.as_ref()).cloned();
+    allocated.or_else(own).unwrap_or_else(|| "*".to_owned())
+}
+
+fn limits(task: &Task) -> Value {
+    let value = |limit: f64| if limit.is_finite() { json!(limit) } else { json!("Infinity") };
+    task.info.limits.iter().map(|(name, limit)| (name.clone(), value(limit.value))).collect::<Map<_, _>>().into()
+}
+
+fn status(status: &TaskStatus) -> Value {
+    let mut object = json!({ "state": status.state.name(), "timestamp": status.timestamp.unwrap_or_default() });
+    let container = status.container_status.as_ref();
+    let container = container.map(|container| wire(&ContainerStatus { executor_pid: None, ..container.clone() }));
+    let optional = [
+        ("container_status", container),
+        ("healthy", status.healthy.map(Value::Bool)),
+        ("labels", status.labels.as_ref().map(|labels| wire(labels)["labels"].clone())),
+    ];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            object[name] = value;
         }
     }
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    for (name, value) in
-        ["system/load_1min", "system/load_5min", "system/load_15min"].into_iter().zip(load.split_ascii_whitespace())
-    {
-        if let Ok(value) = value.parse() {
-            put(name, value);
-        }
-    }
-    Value::Object(metrics)
+    object
 }

@@ -144,7 +144,7 @@ impl MasterLink {
         // A channel for each stream: what was meant for an earlier one is not sent on this one.
         let (calls, queue) = mpsc::unbounded_channel();
         let (answer, register) = oneshot::channel();
-        if self.messages.send(Message::Register { calls, answer }).await.is_err() {
+        if self.messages.send(Message::Register { master: host_of(&leader), calls, answer }).await.is_err() {
             return Attempt::Failed(Failure::Over);
         }
         let Ok(register) = register.await else { return Attempt::Failed(Failure::Over) };
@@ -183,6 +183,11 @@ impl MasterLink {
             Err(failure) => Attempt::Ended(failure),
         }
     }
+}
+
+/// Without its port.
+fn host_of(authority: &str) -> String {
+    authority.rsplit_once(':').map_or(authority, |(host, _)| host).to_owned()
 }
 
 fn headers(stream_id: Option<&HeaderValue>) -> HeaderMap {

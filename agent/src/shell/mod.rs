@@ -46,7 +46,7 @@ pub(crate) enum Message {
     /// The launcher is gone.
     LauncherClosed,
     /// The link wants to register, with a new channel for calls.
-    Register { calls: mpsc::UnboundedSender<Outgoing>, answer: oneshot::Sender<Register> },
+    Register { master: String, calls: mpsc::UnboundedSender<Outgoing>, answer: oneshot::Sender<Register> },
     /// An executor has made a call, and waits for the answer.
     ExecutorCalled(Box<Called>),
     /// Somebody wants to see the agent's state.
@@ -67,13 +67,14 @@ struct Shell {
     supervisor: Supervisor,
     checkpoints: Checkpoints,
     started: Instant,
-    started_at: Timestamp,
     description: view::Description,
     isolation: Option<IsolationKind>,
     work_dir: PathBuf,
     retention: Duration,
     launcher: Option<mpsc::UnboundedSender<Request>>,
     master: Option<mpsc::UnboundedSender<Outgoing>>,
+    /// The host of the master that it last registered with, or tried to.
+    master_host: Option<String>,
     prober: mpsc::UnboundedSender<prober::Order>,
     executors: Executors,
     /// Tasks of which the checkpoint lacks something. Until the master has the end of such a task, the launcher keeps it.
@@ -136,8 +137,9 @@ impl Shell {
                     self.launcher = None;
                     self.supervisor.apply(self.now(), Input::LauncherClosed, &mut effects);
                 }
-                Message::Register { calls, answer } => {
+                Message::Register { master, calls, answer } => {
                     self.master = Some(calls);
+                    self.master_host = Some(master);
                     // The link has given up waiting: it will ask again.
                     let _gone = answer.send(self.supervisor.registration(env!("CARGO_PKG_VERSION")));
                 }
@@ -146,13 +148,12 @@ impl Shell {
                     self.supervisor.apply(self.now(), input, &mut effects);
                 }
                 Message::View(answer) => {
-                    let view = view::render(
-                        &self.supervisor,
-                        &self.description,
-                        self.isolation,
-                        self.started_at,
-                        &self.work_dir,
-                    );
+                    let moment = view::Moment {
+                        isolation: self.isolation,
+                        master: self.master_host.as_deref(),
+                        retention: self.retention_now(),
+                    };
+                    let view = view::render(&self.supervisor, &self.description, moment);
                     let _gone = answer.send(Arc::new(view));
                 }
             }
@@ -338,12 +339,17 @@ impl Shell {
         let _ended = self.prober.send(order);
     }
 
+    /// How long sandboxes are kept as full as the disk is.
+    fn retention_now(&self) -> Duration {
+        sandbox::retention(self.retention, sandbox::disk_used(&self.work_dir).unwrap_or(0.0))
+    }
+
     fn collect_sandboxes(&self) {
         let work_dir = self.work_dir.clone();
         let of_tasks = self.supervisor.tasks().map(|task| task.run_directory(&self.work_dir));
         let of_executors = self.supervisor.executors().map(|executor| executor.sandbox(&self.work_dir));
         let in_use: HashSet<PathBuf> = of_tasks.chain(of_executors).collect();
-        let retention = sandbox::retention(self.retention, sandbox::disk_used(&work_dir).unwrap_or(0.0));
+        let retention = self.retention_now();
         tokio::task::spawn_blocking(move || {
             let removed = sandbox::collect(&work_dir, retention, &|run| in_use.contains(run));
             if removed > 0 {

@@ -11,6 +11,7 @@ use attica_core_api::auth::TokenKey;
 use attica_core_api::http::guard::{GuardError, token_key};
 use attica_core_api::http::tls::TlsError;
 use attica_core_api::http::{CredentialFileError, Limits, Server};
+use attica_core_api::logging::Logging;
 use attica_core_api::resources::{TextError, parse_attributes};
 use attica_core_api::v1::{AgentInfo, Attribute, Text, ValueType};
 use attica_core_api::{Entropy, Now, Tick, Timestamp};
@@ -123,12 +124,21 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let server = Server::bind(address, limits).await.map_err(listen)?.with_tls(tls.server.clone());
     let bound = server.local_address().map_err(listen)?;
     let config = config(&args, &work_dir, bound)?;
-    let (checkpoints, agent, tasks) = recover_files(&work_dir)?;
+    let recovering = Instant::now();
+    let (checkpoints, agent, tasks, recovery_errors) = recover_files(&work_dir)?;
     reaper::start().map_err(|source| Error::System { action: "watch its children", source })?;
 
     let started = Instant::now();
     let started_at = Timestamp::from(std::time::SystemTime::now());
-    let description = Description { info: config.info.clone(), address: bound };
+    let description = Description {
+        info: config.info.clone(),
+        address: bound,
+        started_at,
+        work_dir: work_dir.clone(),
+        flags: args.shown(bound),
+        recovery_errors,
+        recovery_seconds: recovering.elapsed().as_secs_f64(),
+    };
     let (messages, inbox) = mpsc::channel(MAX_MESSAGES);
     let (probes, orders) = mpsc::unbounded_channel();
     let mut effects = Vec::new();
@@ -140,13 +150,13 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         supervisor,
         checkpoints,
         started,
-        started_at,
         description,
         isolation: None,
         work_dir: work_dir.clone(),
         retention: Duration::from_secs(args.sandbox_days * 86_400),
         launcher: None,
         master: None,
+        master_host: None,
         prober: probes,
         executors: Executors::default(),
         incomplete: HashSet::new(),
@@ -162,7 +172,9 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     tasks.spawn(MasterLink::new(args.master.clone(), security, messages.clone()).run());
     let (end_server, server_end) = oneshot::channel::<()>();
     let usage = Arc::new(isolation::detect(&place.cgroup_parent));
-    let router = http::router(http::Agent { messages: messages.clone(), work_dir: work_dir.clone(), usage }, guard);
+    let logging = Arc::new(Logging::new(args.log_control.clone()));
+    let router =
+        http::router(http::Agent { messages: messages.clone(), work_dir: work_dir.clone(), usage, logging }, guard);
     let serving = tokio::spawn(server.serve(router, async {
         let _ended = server_end.await;
     }));
@@ -293,24 +305,28 @@ fn own_user() -> String {
     nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }
 
-fn recover_files(work_dir: &Path) -> Result<(Checkpoints, Option<AgentRecord>, Vec<History>), Error> {
+/// The number is of what could not be read.
+fn recover_files(work_dir: &Path) -> Result<(Checkpoints, Option<AgentRecord>, Vec<History>, usize), Error> {
     let failed = |source: crate::checkpoint::CheckpointError| Error::Recovery {
         work_dir: work_dir.to_owned(),
         source: Box::new(source),
     };
     let (checkpoints, found) = Checkpoints::open(work_dir).map_err(failed)?;
     let agent = checkpoints.load_agent().map_err(failed)?;
-    let mut tasks = Vec::new();
+    let (mut tasks, mut errors) = (Vec::new(), 0);
     for task in found {
         match task {
             Ok(task) => tasks.push(task),
-            Err(error) => tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "a task or an executor is not adopted: what runs of it is ended, the master counts it as lost"
-            ),
+            Err(error) => {
+                errors += 1;
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a task or an executor is not adopted: what runs of it is ended, the master counts it as lost"
+                );
+            }
         }
     }
-    Ok((checkpoints, agent, tasks))
+    Ok((checkpoints, agent, tasks, errors))
 }
 
 fn drain_on_signal(messages: mpsc::Sender<Message>) -> Result<impl Future<Output = ()>, Error> {

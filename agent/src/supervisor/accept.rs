@@ -363,7 +363,7 @@ fn check_commands(task: &TaskInfo) -> Result<(), Refusal> {
 }
 
 /// As Mesos writes durations: in the largest unit that needs no fraction.
-pub(super) fn duration(milliseconds: u64) -> String {
+pub(crate) fn duration(milliseconds: u64) -> String {
     let units = [(3_600_000, "hrs"), (60_000, "mins"), (1_000, "secs")];
     match units.into_iter().find(|(unit, _)| milliseconds >= *unit && milliseconds.is_multiple_of(*unit)) {
         Some((unit, name)) => format!("{}{name}", milliseconds / unit),

@@ -25,6 +25,7 @@ impl Supervisor {
             }
             out.push(Effect::Unwatch(container.clone()));
             self.end_checks(&key, out);
+            self.counters.executors_terminated += 1;
             self.report_ending(now, &key, ending, out);
         }
         // Only now: what the launcher forgets has to be written down.

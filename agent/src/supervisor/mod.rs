@@ -6,6 +6,7 @@
 mod accept;
 mod command_check;
 mod container;
+mod counters;
 mod ending;
 mod executor;
 mod group;
@@ -33,7 +34,9 @@ use attica_core_api::link::{
 use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, Resource, TaskId};
 use attica_core_api::{Entropy, Now, Tick};
 
+pub(crate) use self::accept::duration;
 use self::command_check::CheckRun;
+pub(crate) use self::counters::Counters;
 pub(crate) use self::executor::{
     Executor, ExecutorCall, ExecutorKey, ExecutorRefusal, Proof, ReplyTo, Standing, StreamId, Timing,
 };
@@ -232,6 +235,7 @@ pub(crate) struct Supervisor {
     digest: TaskDigest,
     /// Ended and acknowledged, newest last.
     completed: VecDeque<Task>,
+    counters: Counters,
     entropy: Entropy,
 }
 
@@ -380,6 +384,11 @@ impl Supervisor {
     /// Ended and acknowledged tasks, oldest first.
     pub(crate) fn completed(&self) -> impl Iterator<Item = &Task> {
         self.completed.iter()
+    }
+
+    /// What has happened since the start.
+    pub(crate) fn counters(&self) -> Counters {
+        self.counters
     }
 
     /// Whether the master knows the agent at the moment.

@@ -11,9 +11,9 @@ use super::health::Health;
 use super::identity::{Identity, Incompatible, identify};
 use super::kill::Kill;
 use super::task::{Phase, Task};
-use super::updates::{Updates, is_final};
-use super::{Config, Duty, Effect, ExecutorKey, LauncherState, Link, Owner, Supervisor, TaskKey};
-use crate::checkpoint::{AgentRecord, ExecutorHistory, History, TaskEntry, TaskHistory};
+use super::updates::is_final;
+use super::{Config, Counters, Duty, Effect, ExecutorKey, LauncherState, Link, Owner, Supervisor, TaskKey};
+use crate::checkpoint::{AgentRecord, ExecutorHistory, History, TaskEntry, TaskHistory, TaskRecord};
 use crate::launcher::protocol::{ContainerId, ContainerReport, Ending, Exit, MemoryVerdict, Request, Stage};
 
 impl Supervisor {
@@ -53,6 +53,7 @@ impl Supervisor {
             check_wakes: BTreeSet::new(),
             digest: TaskDigest::default(),
             completed: VecDeque::new(),
+            counters: Counters::default(),
             entropy,
         };
         match identity {
@@ -79,24 +80,9 @@ impl Supervisor {
 
     fn restore(&mut self, now: Now, history: TaskHistory, out: &mut Vec<Effect>) {
         let TaskHistory { record, entries } = history;
-        let mut task = Task {
-            key: TaskKey { framework_id: record.framework_id, task_id: record.task.task_id.clone() },
-            framework: Arc::new(record.framework),
-            health: Health::new(now, &record.task),
-            info: Arc::new(record.task),
-            container: record.container,
-            executor: record.executor,
-            group: record.group,
-            phase: Phase::Launching,
-            process: None,
-            state: TaskState::Staging,
-            running_since: None,
-            complete_by: None,
-            kill: None,
-            updates: Updates::default(),
-            heard: VecDeque::new(),
-            wake: None,
-        };
+        let health = Health::new(now, &record.task);
+        let TaskRecord { format: _, container, framework_id, framework, task, executor, group } = record;
+        let mut task = Task::new(framework_id, Arc::new(framework), task, container, executor, group, health);
         for entry in entries {
             match entry {
                 TaskEntry::Update(update) => {
@@ -105,6 +91,7 @@ impl Supervisor {
                         task.running_since = update.status.timestamp;
                     }
                     task.health.restore(&update.status);
+                    task.remember(&update.status);
                     if let (Some(_), Some(uuid)) = (&task.executor, &update.status.uuid) {
                         task.hear(uuid);
                     }

@@ -1,6 +1,5 @@
 //! RUN and what follows from it: tasks are taken, refused, started.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use attica_core_api::Now;
@@ -12,7 +11,6 @@ use attica_core_api::v1::{
 use super::accept::{self, Plan};
 use super::health::Health;
 use super::task::{News, Phase, Task};
-use super::updates::Updates;
 use super::{Duty, Effect, LauncherState, Owner, Supervisor, TaskKey, container, executor};
 use crate::checkpoint::{GroupRecord, TaskRecord};
 use crate::launcher::protocol::{ContainerId, LaunchSpec, Process, Request, Streams};
@@ -68,24 +66,8 @@ impl Supervisor {
             group.clone(),
         );
         out.push(Effect::CreateTask(Box::new(record)));
-        let task = Task {
-            key: key.clone(),
-            framework,
-            info: Arc::new(info),
-            container,
-            executor,
-            group,
-            phase: Phase::Launching,
-            process: None,
-            state: TaskState::Staging,
-            running_since: None,
-            complete_by: None,
-            kill: None,
-            updates: Updates::default(),
-            health: Health::default(),
-            heard: VecDeque::new(),
-            wake: None,
-        };
+        let framework_id = key.framework_id.clone();
+        let task = Task::new(framework_id, framework, info, container, executor, group, Health::default());
         self.insert(task);
     }
 
@@ -168,6 +150,7 @@ impl Supervisor {
     pub(super) fn launch_failed(&mut self, now: Now, container: &ContainerId, error: String, out: &mut Vec<Effect>) {
         match self.by_container.get(container).cloned() {
             Some(Owner::Executor(executor)) => {
+                self.counters.container_launch_errors += 1;
                 let message = format!("Failed to launch container: {error}");
                 return self.executor_not_launched(now, &executor, &message, out);
             }
@@ -176,6 +159,7 @@ impl Supervisor {
         }
         let Some(key) = self.key_of(container) else { return };
         if self.tasks.get(&key).is_some_and(|task| task.phase == Phase::Launching) {
+            self.counters.container_launch_errors += 1;
             self.refuse(now, &key, format!("Failed to launch container: {error}"), out);
         }
     }

@@ -58,6 +58,8 @@ pub(crate) struct Task {
     pub(super) complete_by: Option<Tick>,
     pub(super) kill: Option<Kill>,
     pub(super) updates: Updates,
+    /// The latest status of each state it has been in, oldest first, as far as this life of the agent knows.
+    statuses: Vec<TaskStatus>,
     pub(super) health: Health,
     /// The latest updates of its executor, oldest first: it may repeat them.
     pub(super) heard: VecDeque<Uuid>,
@@ -83,6 +85,48 @@ impl News {
 impl Task {
     pub(super) fn has_capability(&self, capability: FrameworkCapabilityType) -> bool {
         self.framework.has_capability(capability)
+    }
+
+    /// A task that nothing has happened to yet.
+    pub(super) fn new(
+        framework_id: FrameworkId,
+        framework: Arc<FrameworkInfo>,
+        info: TaskInfo,
+        container: ContainerId,
+        executor: Option<ContainerId>,
+        group: Option<GroupRecord>,
+        health: Health,
+    ) -> Task {
+        Task {
+            key: TaskKey { framework_id, task_id: info.task_id.clone() },
+            framework,
+            info: Arc::new(info),
+            container,
+            executor,
+            group,
+            phase: Phase::Launching,
+            process: None,
+            state: TaskState::Staging,
+            running_since: None,
+            complete_by: None,
+            kill: None,
+            updates: Updates::default(),
+            statuses: Vec::new(),
+            health,
+            heard: VecDeque::new(),
+            wake: None,
+        }
+    }
+
+    /// The latest status of each state it has been in, oldest first.
+    pub(crate) fn statuses(&self) -> impl Iterator<Item = &TaskStatus> {
+        self.statuses.iter()
+    }
+
+    /// To be shown: of each state the latest status.
+    pub(super) fn remember(&mut self, status: &TaskStatus) {
+        self.statuses.retain(|earlier| earlier.state != status.state);
+        self.statuses.push(status.clone());
     }
 
     /// Where its files are.

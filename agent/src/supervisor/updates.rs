@@ -126,6 +126,7 @@ impl Supervisor {
         task.state = status.state;
         self.digest.add(&key.framework_id, &key.task_id, task.state);
         task.updates.made += 1;
+        task.remember(&status);
         let update = StatusUpdate { framework_id: key.framework_id.clone(), status, sequence: task.updates.made };
         out.push(Effect::AppendTask(task.container.clone(), TaskEntry::Update(Box::new(update.clone()))));
         match self.link {
@@ -136,6 +137,7 @@ impl Supervisor {
         task.updates.push(now, update);
         self.schedule(key);
         if is_final(state) {
+            self.counters.task_ended(state);
             self.group_member_ended(now, key, state, out);
         }
     }

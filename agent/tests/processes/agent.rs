@@ -32,12 +32,13 @@ impl Agent {
         let log = std::fs::File::options().create(true).append(true).open(directory.path().join("agent.log")).unwrap();
         let process = Command::new(env!("CARGO_BIN_EXE_attica-agent"))
             .args(["agent", "--master", &master.address.to_string(), "--cgroups-root", &cgroups_root])
-            .args(["--resources", "cpus:4;mem:2048;disk:1024;ports:[31000-32000]", "--attributes", "rack:a"])
+            .args(["--resources", "cpus:4;mem:2048;disk:1024;ports:[31000-32000]"])
             .arg("--work-dir")
             .arg(directory.path().join("work"))
             .arg("--ready-file")
             .arg(&ready)
             .args(extra)
+            .args(["--attributes", "rack:a"].iter().filter(|_| !extra.contains(&"--attributes")))
             .args(["--port", "0"].iter().filter(|_| !extra.contains(&"--port")))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -489,7 +490,8 @@ fn state_and_files_are_shown() {
     assert_eq!(read, serde_json::json!({ "data": "ell", "offset": 1 }));
     assert_eq!(json(&format!("/files/read?path={path}/stdout&offset=-1"))["offset"], 6);
     assert!(json(&format!("/files/browse?path={path}")).as_array().unwrap().len() >= 3);
-    let real = json("/files/debug")[&path].as_str().unwrap().to_owned();
+    let shown = format!("/frameworks/{FRAMEWORK}/executors/shown/runs/latest");
+    let real = json("/files/debug")[&shown].as_str().unwrap().to_owned();
     assert_eq!(get(&master, &address, &format!("/files/download?path={real}/stdout")), (200, "hello\n".to_owned()));
     assert_eq!(get(&master, &address, &format!("/files/read?path={path}/link&offset=0")).0, 403);
     assert_eq!(get(&master, &address, "/files/read?path=/etc/passwd&offset=0").0, 404);

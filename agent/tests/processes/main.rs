@@ -11,5 +11,6 @@ mod checks;
 mod executors;
 mod launcher;
 mod master;
+mod recordings;
 mod support;
 mod volumes;

@@ -30,6 +30,9 @@ pub mod zookeeper;
 mod entropy;
 mod time;
 
+/// The version of Mesos whose APIs are spoken; clients compare it to decide what they may use.
+pub const MESOS_VERSION: &str = "1.12.0";
+
 pub use attica_allocator::{Role, Scalar};
 pub use entropy::Entropy;
 pub use message::{DecodeError, decode_json, decode_proto, encode_json, encode_proto};

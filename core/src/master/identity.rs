@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
+pub use attica_core_api::MESOS_VERSION;
 use attica_core_api::Timestamp;
 use attica_core_api::v1::{Address, MasterCapability, MasterCapabilityType, MasterInfo};
 use serde::Serialize;
@@ -13,8 +14,6 @@ use super::args::{Advertise, Args};
 use super::leader::Leader;
 use super::view::members;
 
-/// The version of Mesos whose APIs are spoken; clients compare it to decide what they may use.
-pub const MESOS_VERSION: &str = "1.12.0";
 /// Our own version.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 

@@ -131,9 +131,13 @@ impl Supervisor {
         let news =
             self.tasks.get_mut(&task_key).filter(is_its_own).map(|task| task.phase != Phase::Ended && task.hear(&uuid));
         match news {
-            Some(true) => self.take_update(now, key, &task_key, status, out),
-            Some(false) => {}
+            Some(true) => {
+                self.counters.valid_status_updates += 1;
+                self.take_update(now, key, &task_key, status, out);
+            }
+            Some(false) => self.counters.valid_status_updates += 1,
             None => {
+                self.counters.invalid_status_updates += 1;
                 tracing::warn!(executor = %key.executor_id, task = %task_key.task_id, "a status of a task that is not there is dropped");
             }
         }
@@ -193,12 +197,16 @@ impl Supervisor {
     }
 
     /// MESSAGE of the framework.
-    pub(in crate::supervisor) fn message(&self, message: Message, out: &mut Vec<Effect>) {
+    pub(in crate::supervisor) fn message(&mut self, message: Message, out: &mut Vec<Effect>) {
         let Message { framework_id, executor_id, data } = message;
         let key = ExecutorKey { framework_id, executor_id };
         match self.executors.get(&key).map(|executor| executor.contact) {
-            Some(Contact::Subscribed(stream)) => out.push(Effect::Tell(stream, Box::new(Event::message(data)))),
+            Some(Contact::Subscribed(stream)) => {
+                self.counters.valid_framework_messages += 1;
+                out.push(Effect::Tell(stream, Box::new(Event::message(data))));
+            }
             Some(Contact::Awaited { .. } | Contact::Away) | None => {
+                self.counters.invalid_framework_messages += 1;
                 tracing::warn!(executor = %key.executor_id, framework = %key.framework_id, "a message is dropped: the executor is not subscribed");
             }
         }

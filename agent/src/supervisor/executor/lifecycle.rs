@@ -278,6 +278,7 @@ impl Supervisor {
         }
         out.push(Effect::RemoveExecutor(executor.container));
         if let Some(exit) = exit {
+            self.counters.executors_terminated += 1;
             let exited = ExecutorExited {
                 framework_id: key.framework_id.clone(),
                 executor_id: key.executor_id.clone(),

@@ -1,0 +1,133 @@
+//! What is measured: `/metrics/snapshot`, GET_METRICS and, for Prometheus, `/metrics`.
+
+use std::fmt::Write as _;
+
+use attica_core_api::Timestamp;
+use attica_core_api::v1::TaskState;
+use serde_json::{Map, Value, json};
+
+use super::view::{Description, Moment, allocated, scalar};
+use crate::machine;
+use crate::supervisor::{Phase, Standing, Supervisor};
+
+/// Figures that only grow.
+const COUNTERS: [&str; 12] = [
+    "slave/container_launch_errors",
+    "slave/executors_terminated",
+    "slave/invalid_framework_messages",
+    "slave/invalid_status_updates",
+    "slave/recovery_errors",
+    "slave/tasks_failed",
+    "slave/tasks_finished",
+    "slave/tasks_gone",
+    "slave/tasks_killed",
+    "slave/tasks_lost",
+    "slave/valid_framework_messages",
+    "slave/valid_status_updates",
+];
+
+/// All figures, under Mesos's names.
+pub(super) fn collect(supervisor: &Supervisor, description: &Description, moment: Moment<'_>) -> Map<String, Value> {
+    let mut metrics = Map::new();
+    let mut put = |name: &str, value: f64| metrics.insert(name.to_owned(), json!(value));
+    let now = Timestamp::from(std::time::SystemTime::now());
+    put("slave/registered", f64::from(u8::from(supervisor.is_registered())));
+    put("slave/uptime_secs", now.seconds() - description.started_at.seconds());
+    put("slave/recovery_errors", description.recovery_errors as f64);
+    put("slave/recovery_time_secs", description.recovery_seconds);
+    put("slave/executor_directory_max_allowed_age_secs", moment.retention.as_secs_f64());
+    of_tasks(supervisor, &mut put);
+    of_resources(supervisor, description, &mut put);
+    of_machine(&mut put);
+    metrics
+}
+
+fn of_tasks(supervisor: &Supervisor, put: &mut impl FnMut(&str, f64) -> Option<Value>) {
+    let count = |state: TaskState| supervisor.tasks().filter(|task| task.state == state).count() as f64;
+    put("slave/tasks_staging", count(TaskState::Staging));
+    put("slave/tasks_starting", count(TaskState::Starting));
+    put("slave/tasks_running", count(TaskState::Running));
+    put("slave/tasks_killing", count(TaskState::Killing));
+    // A command's own executor, of which there is no process, is as far as its task.
+    let tasks = |phase| supervisor.tasks().filter(|task| task.executor.is_none() && task.phase == phase).count();
+    let executors = |standing| supervisor.executors().filter(|executor| executor.standing() == standing).count();
+    put("slave/executors_registering", (executors(Standing::Registering) + tasks(Phase::Launching)) as f64);
+    put("slave/executors_running", (executors(Standing::Running) + tasks(Phase::Running)) as f64);
+    put("slave/executors_terminating", executors(Standing::Terminating) as f64);
+    let living = supervisor.tasks().filter(|task| task.phase != Phase::Ended).map(|task| &task.key.framework_id);
+    let of_executors = supervisor.executors().map(|executor| &executor.key.framework_id);
+    let frameworks: std::collections::BTreeSet<_> = living.chain(of_executors).collect();
+    put("slave/frameworks_active", frameworks.len() as f64);
+    let counters = supervisor.counters();
+    for (name, value) in [
+        ("slave/container_launch_errors", counters.container_launch_errors),
+        ("slave/executors_terminated", counters.executors_terminated),
+        ("slave/invalid_framework_messages", counters.invalid_framework_messages),
+        ("slave/invalid_status_updates", counters.invalid_status_updates),
+        ("slave/tasks_failed", counters.tasks_failed),
+        ("slave/tasks_finished", counters.tasks_finished),
+        ("slave/tasks_gone", counters.tasks_gone),
+        ("slave/tasks_killed", counters.tasks_killed),
+        ("slave/tasks_lost", counters.tasks_lost),
+        ("slave/valid_framework_messages", counters.valid_framework_messages),
+        ("slave/valid_status_updates", counters.valid_status_updates),
+    ] {
+        put(name, value as f64);
+    }
+}
+
+fn of_resources(supervisor: &Supervisor, description: &Description, put: &mut impl FnMut(&str, f64) -> Option<Value>) {
+    let allocated = allocated(supervisor);
+    for name in ["cpus", "mem", "disk", "gpus"] {
+        let (total, used) = (scalar(&description.info.resources, name), scalar(&allocated, name));
+        put(&format!("slave/{name}_total"), total);
+        put(&format!("slave/{name}_used"), used);
+        put(&format!("slave/{name}_percent"), if total > 0.0 { used / total } else { 0.0 });
+        // Nothing is offered that could be taken back.
+        for figure in ["total", "used", "percent"] {
+            put(&format!("slave/{name}_revocable_{figure}"), 0.0);
+        }
+    }
+}
+
+fn of_machine(put: &mut impl FnMut(&str, f64) -> Option<Value>) {
+    put("system/cpus_total", std::thread::available_parallelism().map_or(1.0, |cpus| cpus.get() as f64));
+    for (name, key) in [("system/mem_total_bytes", "MemTotal:"), ("system/mem_free_bytes", "MemAvailable:")] {
+        if let Some(bytes) = machine::memory(key) {
+            put(name, bytes as f64);
+        }
+    }
+    for (name, value) in ["system/load_1min", "system/load_5min", "system/load_15min"].into_iter().zip(machine::load())
+    {
+        put(name, value);
+    }
+}
+
+/// `slave/tasks_running` becomes `attica_slave_tasks_running`.
+pub(super) fn prometheus_text(metrics: &Map<String, Value>) -> String {
+    let mut text = String::new();
+    for (name, value) in metrics {
+        let kind = if COUNTERS.contains(&name.as_str()) { "counter" } else { "gauge" };
+        let name = format!("attica_{name}").replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+        let value = value.as_f64().unwrap_or_default();
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_written_for_prometheus() {
+        let metrics = Map::from_iter([
+            ("slave/tasks_failed".to_owned(), json!(2.0)),
+            ("system/load_1min".to_owned(), json!(0.5)),
+        ]);
+        let expected = "# TYPE attica_slave_tasks_failed counter\nattica_slave_tasks_failed 2\n\
+            # TYPE attica_system_load_1min gauge\nattica_system_load_1min 0.5\n";
+        assert_eq!(prometheus_text(&metrics), expected);
+    }
+}
