@@ -35,6 +35,9 @@ enum Command {
     /// Own an agent's child processes (started by the agent)
     #[command(hide = true)]
     Launcher(attica_agent::launcher::Args),
+    /// Download and unpack for an agent (started by the agent)
+    #[command(hide = true)]
+    Fetcher,
     /// Keep services running: apps, deployments, events
     Paas(attica_paas::Args),
     /// Route traffic to the instances of apps
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         | Command::Master(_)
         | Command::Agent(AgentCommand::Role(_))
         | Command::Launcher(_)
+        | Command::Fetcher
         | Command::Paas(_)
         | Command::Lb(_)) => role,
     };
@@ -91,6 +95,7 @@ fn run(role: Command) -> Result<(), AnyError> {
             block_on(async { Ok(attica_agent::run(*args, terminated()).await?) })
         }
         Command::Launcher(args) => attica_agent::launcher::run(&args).map_err(Into::into),
+        Command::Fetcher => attica_agent::fetch::work().map_err(Into::into),
         Command::Paas(args) => {
             block_on(async { Ok(attica_paas::run(args, attica_web::router(), terminated()).await?) })
         }

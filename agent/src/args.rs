@@ -13,6 +13,8 @@ use attica_core_api::logging::LogControl;
 
 use crate::supervisor::duration;
 
+use crate::fetch::FetchArgs;
+
 /// Runs tasks on this machine for a master.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -96,6 +98,9 @@ pub struct Args {
     /// Whether executors have to send a token that is in their environment
     #[arg(long, env = "MESOS_AUTHENTICATE_HTTP_EXECUTORS", value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub authenticate_http_executors: bool,
+    /// Files for tasks
+    #[command(flatten)]
+    pub fetch: FetchArgs,
     /// File to write `ip:port` to once the agent answers
     #[arg(long, env = "ATTICA_READY_FILE", value_name = "FILE")]
     pub ready_file: Option<PathBuf>,

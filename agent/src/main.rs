@@ -9,6 +9,8 @@ use clap::Parser;
 enum Command {
     /// Starts tasks for an agent; called by agents
     Launcher(attica_agent::launcher::Args),
+    /// Downloads and unpacks for an agent; called by agents
+    Fetcher,
     /// The agent
     Agent(Box<attica_agent::Args>),
 }
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let outcome = match Command::parse() {
         Command::Launcher(args) => attica_agent::launcher::run(&args).map_err(Failure::from),
+        Command::Fetcher => attica_agent::fetch::work().map_err(Failure::from),
         Command::Agent(args) => agent(*args),
     };
     match outcome {

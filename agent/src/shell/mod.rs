@@ -6,9 +6,10 @@ mod master_link;
 mod prober;
 mod reaper;
 mod startup;
+mod suppliers;
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,11 +24,12 @@ pub(crate) use self::executors::{Called, Stream};
 use self::launcher_link::Place;
 use self::master_link::{MasterLink, Outgoing};
 pub use self::startup::{Error, run};
+use self::suppliers::Suppliers;
 use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::http::view::{self, View};
 use crate::launcher::protocol::{ContainerId, IsolationKind, LaunchSpec, Reply, Request};
 use crate::sandbox::{self, DirectoryLink};
-use crate::supervisor::{Effect, Input, Supervisor};
+use crate::supervisor::{Effect, FetchOrder, Input, Supervisor};
 use crate::volumes;
 
 /// Messages that wait for the loop; whoever sends more waits.
@@ -77,6 +79,7 @@ struct Shell {
     master_host: Option<String>,
     prober: mpsc::UnboundedSender<prober::Order>,
     executors: Executors,
+    suppliers: Suppliers,
     /// Tasks of which the checkpoint lacks something. Until the master has the end of such a task, the launcher keeps it.
     incomplete: HashSet<ContainerId>,
     /// Tasks that were not written down and must not start.
@@ -208,6 +211,8 @@ impl Shell {
                 }
                 Effect::StoreAgent(_)
                 | Effect::RemoveAgent
+                | Effect::Fetch(_)
+                | Effect::StopFetch(_)
                 | Effect::Launch(..)
                 | Effect::Ask(_)
                 | Effect::Send(_)
@@ -251,6 +256,8 @@ impl Shell {
                     self.ask(Request::Forget(vec![container]));
                 }
             }
+            Effect::Fetch(order) => self.fetch(*order),
+            Effect::StopFetch(container) => self.suppliers.stop(&container),
             Effect::Launch(spec, links) => self.launch(*spec, &links),
             Effect::Ask(Request::Forget(ended))
                 if ended.iter().any(|container| self.incomplete.contains(container)) => {}
@@ -286,17 +293,32 @@ impl Shell {
         if self.unprepared.remove(&spec.container) {
             return;
         }
-        match self.prepare(&spec, links) {
+        match self.prepare(&spec.container, &spec.directory, spec.user.as_deref(), links) {
             Ok(()) => self.ask(Request::Launch(vec![spec])),
             Err(error) => self.aftermath.push(Input::NotPrepared { container: spec.container, error }),
         }
     }
 
-    fn prepare(&self, spec: &LaunchSpec, links: &[DirectoryLink]) -> Result<(), String> {
-        let user = spec.user.as_deref();
-        sandbox::make(&spec.directory, user, links).map_err(|error| crate::error_chain(&error))?;
-        let resources = self.supervisor.resources_in(&spec.container);
-        volumes::show(&self.work_dir, &resources, &spec.directory, user).map_err(|error| crate::error_chain(&error))
+    fn prepare(
+        &self,
+        container: &ContainerId,
+        directory: &Path,
+        user: Option<&str>,
+        links: &[DirectoryLink],
+    ) -> Result<(), String> {
+        sandbox::make(directory, user, links).map_err(|error| crate::error_chain(&error))?;
+        let resources = self.supervisor.resources_in(container);
+        volumes::show(&self.work_dir, &resources, directory, user).map_err(|error| crate::error_chain(&error))
+    }
+
+    fn fetch(&mut self, order: FetchOrder) {
+        if self.unprepared.remove(&order.container) {
+            return;
+        }
+        match self.prepare(&order.container, &order.sandbox, order.user.as_deref(), &order.links) {
+            Ok(()) => self.suppliers.start(order),
+            Err(error) => self.aftermath.push(Input::NotPrepared { container: order.container, error }),
+        }
     }
 
     fn operate(&self, operation: Operation) {

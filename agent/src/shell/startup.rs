@@ -21,9 +21,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{End, Executors, MAX_MESSAGES, MasterLink, Message, Place, Shell, launcher_link, prober, reaper};
+use super::{
+    End, Executors, MAX_MESSAGES, MasterLink, Message, Place, Shell, Suppliers, launcher_link, prober, reaper,
+};
 use crate::args::Args;
 use crate::checkpoint::{AgentRecord, Checkpoints, History};
+use crate::fetch::{Fetcher, FetcherError};
 use crate::http;
 use crate::http::view::Description;
 use crate::launcher::isolation;
@@ -69,6 +72,9 @@ pub enum Error {
     /// What proves who this is cannot be used.
     #[error("--credential cannot be used")]
     Credential(#[from] CredentialFileError),
+    /// Nothing can be fetched.
+    #[error("the fetcher cannot be used")]
+    Fetcher(#[from] FetcherError),
     /// Nobody can connect to the agent.
     #[error("cannot listen at {address}")]
     Listen {
@@ -126,6 +132,9 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let config = config(&args, &work_dir, bound)?;
     let recovering = Instant::now();
     let (checkpoints, agent, tasks, recovery_errors) = recover_files(&work_dir)?;
+    let settings = args.fetch.settings(&work_dir);
+    let settings = settings.map_err(|source| Error::System { action: "find the fetcher's files", source })?;
+    let fetcher = Fetcher::start(&work_dir, settings)?;
     reaper::start().map_err(|source| Error::System { action: "watch its children", source })?;
 
     let started = Instant::now();
@@ -159,6 +168,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         master_host: None,
         prober: probes,
         executors: Executors::default(),
+        suppliers: Suppliers::new(fetcher, messages.clone()),
         incomplete: HashSet::new(),
         unprepared: HashSet::new(),
         updates: Vec::new(),

@@ -11,7 +11,8 @@ use attica_core_api::v1::{
 
 use super::executor::Timing;
 use super::probe::{CheckError, ProbeSpec, milliseconds};
-use super::{Config, Users, container, shortcut};
+use super::{Config, Users, container, shortcut, supply};
+use crate::fetch::uri::UriError;
 use crate::launcher::protocol::Limits;
 
 /// Mesos gives each cpu so many shares, and a task at least two.
@@ -74,6 +75,8 @@ pub(super) enum Refusal {
     Volume(&'static str),
     #[error("The task has a limit in `rlimit_info` that cannot be set: {0}")]
     RLimit(&'static str),
+    #[error(transparent)]
+    Uri(#[from] UriError),
     #[error("The task's check cannot be made: {0}")]
     Check(#[from] CheckError),
 }
@@ -85,7 +88,7 @@ pub(super) fn plan(
     task: &TaskInfo,
     grouped: bool,
 ) -> Result<Plan, Refusal> {
-    refuse_unsupported(task)?;
+    supply::wanted(task.command.as_ref())?;
     container::check(task, grouped)?;
     refuse_resources(&task.resources)?;
     let command = task.command.as_ref().ok_or(Refusal::NoCommand)?;
@@ -112,8 +115,8 @@ pub(super) fn executor_plan(
     refuse(&[
         (executor.r#type == Some(ExecutorType::Default), "executor.type DEFAULT"),
         (executor.container.is_some(), "executor.container"),
-        (command.is_some_and(|command| !command.uris.is_empty()), "executor.command.uris"),
     ])?;
+    supply::wanted(command)?;
     refuse_resources(resources)?;
     of_command(config, framework, command.ok_or(Refusal::NoExecutorCommand)?, limits(config, resources)?)
 }
@@ -175,11 +178,6 @@ fn refuse_resources(resources: &[Resource]) -> Result<(), Refusal> {
         (disks().any(|disk| is_read_only(disk.volume.as_ref())), "resources.disk.volume.mode RO"),
         (resources.iter().any(|resource| resource.revocable.is_some()), "resources.revocable"),
     ])
-}
-
-fn refuse_unsupported(task: &TaskInfo) -> Result<(), Refusal> {
-    let command = task.command.as_ref();
-    refuse(&[(command.is_some_and(|command| !command.uris.is_empty()), "command.uris")])
 }
 
 fn variables(command: &CommandInfo) -> impl Iterator<Item = &attica_core_api::v1::Variable> {

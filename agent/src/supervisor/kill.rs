@@ -146,6 +146,7 @@ impl Supervisor {
         if let (Some(task), LauncherState::Ready) = (self.tasks.get_mut(key), self.launcher) {
             task.begin_kill(now, out);
         }
+        self.kill_while_supplied(now, key, out);
         self.schedule(key);
     }
 

@@ -18,6 +18,7 @@ mod probe;
 mod recovery;
 mod run;
 mod shortcut;
+mod supply;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ pub(crate) use self::executor::{
     Executor, ExecutorCall, ExecutorKey, ExecutorRefusal, Proof, ReplyTo, Standing, StreamId, Timing,
 };
 pub(crate) use self::probe::{Family, Finding, ProbeSpec, Scheme, Target};
+pub(crate) use self::supply::FetchOrder;
 pub(crate) use self::task::{Phase, Task};
 use crate::checkpoint::{AgentRecord, ExecutorEntry, ExecutorRecord, History, KillCause, TaskEntry, TaskRecord};
 use crate::launcher::protocol::{ContainerId, LaunchSpec, Reply, Request};
@@ -119,6 +121,8 @@ pub(crate) enum Input {
     Probed { container: ContainerId, check: usize, finding: Finding },
     /// A task or an executor could not be written down, or its sandbox not be made: it must not start.
     NotPrepared { container: ContainerId, error: String },
+    /// What a task or an executor needs before it is started is there, or why it cannot be.
+    Fetched { container: ContainerId, outcome: Result<(), String> },
     /// The agent is to end, its tasks with it.
     Drain,
     /// Time has passed.
@@ -154,6 +158,10 @@ pub(crate) enum Effect {
     SendMessage(Box<Message>),
     /// Tell the master that an executor's program has ended.
     SendExited(Box<ExecutorExited>),
+    /// Make the sandbox, and bring into it what is asked for.
+    Fetch(Box<FetchOrder>),
+    /// Nobody waits for that any more.
+    StopFetch(ContainerId),
     /// Make the sandbox, with these links in it, and ask the launcher to start this.
     Launch(Box<LaunchSpec>, Vec<DirectoryLink>),
     /// Ask the launcher.
@@ -254,6 +262,7 @@ impl Supervisor {
             }
             Input::StreamClosed(stream) => self.stream_closed(stream),
             Input::NotPrepared { container, error } => self.launch_failed(now, &container, error, out),
+            Input::Fetched { container, outcome } => self.fetched(now, &container, outcome, out),
             Input::Drain => self.leave(now, Duty::Drain, out),
             Input::Tick => {}
         }

@@ -10,6 +10,7 @@ use attica_core_api::v1::{
 
 use super::accept::{self, Plan};
 use super::health::Health;
+use super::supply::{FetchOrder, Supply, wanted};
 use super::task::{News, Phase, Task};
 use super::{Duty, Effect, LauncherState, Owner, Supervisor, TaskKey, container, executor};
 use crate::checkpoint::{GroupRecord, TaskRecord};
@@ -105,12 +106,33 @@ impl Supervisor {
             Ok(plan) => plan,
             Err(refusal) => return self.refuse(now, key, refusal.to_string(), out),
         };
+        let links = container::links(task, &self.config.work_dir);
+        let links = match task.supply {
+            Supply::UnderWay => return,
+            // They were made with the sandbox.
+            Supply::Here => Vec::new(),
+            Supply::Missing => match wanted(task.info.command.as_ref()) {
+                Err(error) => return self.refuse(now, key, error.to_string(), out),
+                Ok(items) if items.is_empty() => links,
+                Ok(items) => {
+                    let sandbox = task.sandbox(&self.config.work_dir);
+                    let (container, user) = (task.container.clone(), plan.user);
+                    out.push(Effect::Fetch(Box::new(FetchOrder { container, items, sandbox, links, user })));
+                    return self.supply_is_under_way(key);
+                }
+            },
+        };
         match self.launcher {
             LauncherState::Ready => {
-                let links = container::links(task, &self.config.work_dir);
                 out.push(Effect::Launch(Box::new(self.launch_spec(task, plan)), links));
             }
             LauncherState::Unknown => {}
+        }
+    }
+
+    fn supply_is_under_way(&mut self, key: &TaskKey) {
+        if let Some(task) = self.tasks.get_mut(key) {
+            task.supply = Supply::UnderWay;
         }
     }
 

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::health::Health;
 use super::kill::Kill;
+use super::supply::Supply;
 use super::updates::Updates;
 use super::{Config, ExecutorKey, Link, TaskKey};
 use crate::checkpoint::{GroupRecord, TaskEntry, TaskHistory, TaskRecord, TaskStanding};
@@ -48,6 +49,8 @@ pub(crate) struct Task {
     /// What it was launched together with.
     pub(crate) group: Option<GroupRecord>,
     pub(crate) phase: Phase,
+    /// Whether it has what it needs to be started.
+    pub(super) supply: Supply,
     /// Its first process, once it was started.
     pub(crate) process: Option<Process>,
     /// The latest state an update was made for; STAGING before the first.
@@ -105,6 +108,7 @@ impl Task {
             executor,
             group,
             phase: Phase::Launching,
+            supply: Supply::Missing,
             process: None,
             state: TaskState::Staging,
             running_since: None,

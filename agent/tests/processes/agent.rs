@@ -142,7 +142,7 @@ fn tasks_run_end_and_are_killed() {
         .as_mut()
         .unwrap()
         .uris
-        .push(attica_core_api::v1::CommandUri { value: "http://x/".to_owned(), ..Default::default() });
+        .push(attica_core_api::v1::CommandUri { value: "s3://bucket/a".to_owned(), ..Default::default() });
     master.run(vec![shell("good", "env; echo done"), shell("bad", "exit 3"), shell("long", "exec sleep 1000"), wrong]);
 
     let finished = master.await_state("good", "TASK_FINISHED");
@@ -155,7 +155,12 @@ fn tasks_run_end_and_are_killed() {
     let failed = master.await_state("bad", "TASK_FAILED");
     assert_eq!(failed.status.message.as_deref(), Some("Command exited with status 3"));
     let refused = master.await_state("wrong", "TASK_FAILED");
-    assert_eq!(refused.status.message.as_deref(), Some("This agent does not support `command.uris`"));
+    assert_eq!(
+        refused.status.message.as_deref(),
+        Some(
+            "`command.uris`: `s3://bucket/a`: this agent fetches absolute paths, file://, http:// and https://, not s3://"
+        )
+    );
     assert_eq!(refused.status.reason, Some(TaskStatusReason::ContainerLaunchFailed));
     assert_eq!(master.states("wrong"), ["TASK_FAILED"]);
 

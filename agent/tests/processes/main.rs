@@ -9,6 +9,7 @@
 mod agent;
 mod checks;
 mod executors;
+mod fetch;
 mod launcher;
 mod master;
 mod recordings;

@@ -11,6 +11,7 @@ use crate::checkpoint::{EndCause, ExecutorEntry, ExecutorHistory, ExecutorRecord
 use crate::launcher::protocol::{
     ContainerId, ContainerReport, Ending, Exit, LaunchSpec, MemoryVerdict, Process, Request, Stage, Streams,
 };
+use crate::supervisor::supply::{FetchOrder, Supply, wanted};
 use crate::supervisor::task::{News, Phase};
 use crate::supervisor::{Effect, LauncherState, Owner, Supervisor, TaskKey, accept, ending, recovery};
 
@@ -92,7 +93,7 @@ impl Supervisor {
         }
     }
 
-    fn launch_executor(&mut self, now: Now, key: &ExecutorKey, out: &mut Vec<Effect>) {
+    pub(in crate::supervisor) fn launch_executor(&mut self, now: Now, key: &ExecutorKey, out: &mut Vec<Effect>) {
         let Some(executor) = self.executors.get(key) else { return };
         if executor.end.is_some() || executor.tasks.is_empty() {
             return self.executor_over(now, key, None, out);
@@ -102,10 +103,27 @@ impl Supervisor {
             Ok(plan) => plan,
             Err(refusal) => return self.executor_not_launched(now, key, &refusal.to_string(), out),
         };
+        let directory = executor.sandbox(&self.config.work_dir);
+        match executor.supply {
+            Supply::UnderWay => return,
+            Supply::Here => {}
+            Supply::Missing => match wanted(executor.info.command.as_ref()) {
+                Err(error) => return self.executor_not_launched(now, key, &error.to_string(), out),
+                Ok(items) if items.is_empty() => {}
+                Ok(items) => {
+                    let (container, user) = (executor.container.clone(), plan.user);
+                    let order = FetchOrder { container, items, sandbox: directory, links: Vec::new(), user };
+                    out.push(Effect::Fetch(Box::new(order)));
+                    if let Some(executor) = self.executors.get_mut(key) {
+                        executor.supply = Supply::UnderWay;
+                    }
+                    return;
+                }
+            },
+        }
         if self.launcher == LauncherState::Unknown {
             return;
         }
-        let directory = executor.sandbox(&self.config.work_dir);
         let environment = accept::executor_environment(
             &self.config,
             &executor.framework,
@@ -260,7 +278,7 @@ impl Supervisor {
     }
 
     /// Nothing of it is left, or ever was: `exit` of its program, if that ran.
-    fn executor_over(&mut self, now: Now, key: &ExecutorKey, exit: Option<Exit>, out: &mut Vec<Effect>) {
+    pub(super) fn executor_over(&mut self, now: Now, key: &ExecutorKey, exit: Option<Exit>, out: &mut Vec<Effect>) {
         let Some(executor) = self.executors.remove(key) else { return };
         for task in &executor.tasks {
             // It never ran.

@@ -27,6 +27,7 @@ use attica_core_api::v1::{
 };
 use bytes::Bytes;
 
+use super::supply::Supply;
 use super::task::sandbox;
 use super::{Config, TaskKey};
 use crate::checkpoint::{EndCause, ExecutorEntry, ExecutorHistory, ExecutorRecord};
@@ -137,6 +138,8 @@ pub(crate) struct Executor {
     pub(super) token: Option<String>,
     /// Its first process, once it is known.
     pub(crate) process: Option<Process>,
+    /// Whether it has what it needs to be started.
+    pub(super) supply: Supply,
     /// Whether the launcher was asked to start it, and has not lost that.
     asked: bool,
     /// Durable: whether its program was ever started.
@@ -179,6 +182,7 @@ impl Executor {
             container,
             token,
             process: None,
+            supply: Supply::Missing,
             asked: false,
             started: false,
             registered_before: false,

@@ -7,6 +7,7 @@ use attica_core_api::v1::KillPolicy;
 use super::{Contact, End, Executor, ExecutorKey, Step};
 use crate::checkpoint::{EndCause, ExecutorEntry};
 use crate::launcher::protocol::Request;
+use crate::supervisor::supply::Supply;
 use crate::supervisor::{Effect, LauncherState, Supervisor, TaskKey};
 
 impl Supervisor {
@@ -21,6 +22,11 @@ impl Supervisor {
         let Some(executor) = self.executors.get_mut(key).filter(|executor| executor.end.is_none()) else { return };
         executor.end = Some(End { cause, step: Step::Waiting });
         out.push(Effect::AppendExecutor(executor.container.clone(), ExecutorEntry::Ending(cause)));
+        if executor.supply == Supply::UnderWay {
+            // Nothing of it runs yet.
+            out.push(Effect::StopFetch(executor.container.clone()));
+            return self.executor_over(now, key, None, out);
+        }
         self.tell_end(now, key, out);
     }
 

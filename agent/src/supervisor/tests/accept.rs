@@ -2,6 +2,10 @@
 
 use super::*;
 
+fn uri(value: &str) -> CommandUri {
+    CommandUri { value: value.to_owned(), ..CommandUri::default() }
+}
+
 #[test]
 fn what_would_not_be_obeyed_is_refused_by_name() {
     type Change = fn(&mut TaskInfo);
@@ -10,7 +14,7 @@ fn what_would_not_be_obeyed_is_refused_by_name() {
         ("executor has no command", |task| task.executor = Some(Box::default())),
         ("`container.type DOCKER`", |task| task.container = Some(Box::default())),
         ("a check has no type", |task| task.check = Some(CheckInfo::default())),
-        ("`command.uris`", |task| task.command.as_mut().unwrap().uris.push(CommandUri::default())),
+        ("`hdfs://name/a`", |task| task.command.as_mut().unwrap().uris.push(uri("hdfs://name/a"))),
         ("`gpus`", |task| task.resources[0].name = "gpus".to_owned()),
         ("neither a command", |task| task.command = None),
         ("no `value`", |task| task.command.as_mut().unwrap().value = None),

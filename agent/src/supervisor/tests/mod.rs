@@ -11,6 +11,7 @@ mod kill;
 mod limits;
 mod link;
 mod recovery;
+mod supply;
 mod updates;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ use attica_core_api::v1::*;
 use attica_core_api::{Entropy, Now, Tick, Timestamp};
 
 use super::identity::Incompatible;
-use super::{Config, Effect, ExecutorRefusal, Finding, Input, Proof, Supervisor, Timing, Users};
+use super::{Config, Effect, ExecutorRefusal, FetchOrder, Finding, Input, Proof, Supervisor, Timing, Users};
 use crate::checkpoint::{AgentRecord, ExecutorHistory, History, TaskEntry, TaskHistory};
 use crate::launcher::protocol::{
     ContainerId, ContainerReport, Ending, Exit, IsolationKind, LaunchSpec, MemoryVerdict, PROTOCOL, Process, Reply,
@@ -83,6 +84,8 @@ struct World {
     launched: Vec<ContainerId>,
     specs: Vec<LaunchSpec>,
     links: Vec<DirectoryLink>,
+    ordered: Vec<FetchOrder>,
+    stopped: Vec<ContainerId>,
     closed: Vec<String>,
     watched: usize,
     /// Events to executors.
@@ -118,6 +121,8 @@ impl World {
             launched: Vec::new(),
             specs: Vec::new(),
             links: Vec::new(),
+            ordered: Vec::new(),
+            stopped: Vec::new(),
             closed: Vec::new(),
             watched: 0,
             told: Vec::new(),
@@ -173,6 +178,8 @@ impl World {
                     assert!(written, "sent before it was written down");
                     self.sent.push(*update);
                 }
+                Effect::Fetch(order) => self.ordered.push(*order),
+                Effect::StopFetch(container) => self.stopped.push(container),
                 Effect::Ask(request) => self.asked.push(request),
                 Effect::CloseLink { reason } => self.closed.push(reason),
                 Effect::Watch(..) => self.watched += 1,

@@ -1,0 +1,88 @@
+//! What has to be there before a task or an executor is started: the files that its command asks for.
+//!
+//! Nothing of this is durable: after a restart it begins anew.
+
+use attica_core_api::Now;
+use attica_core_api::v1::CommandInfo;
+
+use super::executor::ExecutorKey;
+use super::task::Phase;
+use super::{Effect, Owner, Supervisor, TaskKey};
+use crate::fetch::uri::{Item, UriError, items};
+use crate::launcher::protocol::ContainerId;
+use crate::sandbox::DirectoryLink;
+
+/// How far it has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Supply {
+    #[default]
+    Missing,
+    UnderWay,
+    Here,
+}
+
+/// What is to be brought where.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct FetchOrder {
+    /// Who waits for it.
+    pub(crate) container: ContainerId,
+    pub(crate) items: Vec<Item>,
+    /// The sandbox, which is made for this.
+    pub(crate) sandbox: std::path::PathBuf,
+    pub(crate) links: Vec<DirectoryLink>,
+    /// Whose files they become.
+    pub(crate) user: Option<String>,
+}
+
+/// What a command asks for.
+pub(super) fn wanted(command: Option<&CommandInfo>) -> Result<Vec<Item>, UriError> {
+    items(command.map_or(&[], |command| &command.uris))
+}
+
+impl Supervisor {
+    /// Everything is there, or something cannot be had.
+    pub(super) fn fetched(
+        &mut self,
+        now: Now,
+        container: &ContainerId,
+        outcome: Result<(), String>,
+        out: &mut Vec<Effect>,
+    ) {
+        match self.by_container.get(container).cloned() {
+            Some(Owner::Task(key)) => self.task_supplied(now, &key, outcome, out),
+            Some(Owner::Executor(key)) => self.executor_supplied(now, &key, outcome, out),
+            Some(Owner::Check) | None => {}
+        }
+    }
+
+    fn task_supplied(&mut self, now: Now, key: &TaskKey, outcome: Result<(), String>, out: &mut Vec<Effect>) {
+        let Some(task) = self.tasks.get_mut(key).filter(|task| task.supply == Supply::UnderWay) else { return };
+        task.supply = Supply::Here;
+        if task.phase != Phase::Launching {
+            return;
+        }
+        match outcome {
+            Ok(()) => self.launch(now, key, out),
+            Err(cause) => self.refuse(now, key, format!("Failed to launch container: {cause}"), out),
+        }
+    }
+
+    fn executor_supplied(&mut self, now: Now, key: &ExecutorKey, outcome: Result<(), String>, out: &mut Vec<Effect>) {
+        let Some(executor) = self.executors.get_mut(key).filter(|executor| executor.supply == Supply::UnderWay) else {
+            return;
+        };
+        executor.supply = Supply::Here;
+        match outcome {
+            Ok(()) => self.launch_executor(now, key, out),
+            Err(cause) => self.executor_not_launched(now, key, &format!("Failed to launch container: {cause}"), out),
+        }
+    }
+
+    /// A task is killed for which something is still being brought.
+    pub(super) fn kill_while_supplied(&mut self, now: Now, key: &TaskKey, out: &mut Vec<Effect>) {
+        let Some(task) = self.tasks.get_mut(key).filter(|task| task.supply == Supply::UnderWay) else { return };
+        task.supply = Supply::Here;
+        out.push(Effect::StopFetch(task.container.clone()));
+        self.killed_before_launch(now, key, out);
+    }
+}
