@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::container::{Artifact, Container, ResourceLimits};
 use crate::deployment::DeploymentReference;
 use crate::health::HealthCheck;
 use crate::number::Number;
@@ -27,9 +28,9 @@ pub struct App {
     pub args: Option<Vec<String>>,
     /// The account that the task runs as; null: the agent's.
     pub user: Option<String>,
-    /// Always null: containers are not built yet. Lists with their tasks leave it out.
+    /// What an instance runs in; null: straight on the machine. Lists with their tasks leave the null out.
     #[serde(default)]
-    pub container: (),
+    pub container: Option<Container>,
     /// Environment of the task. Wins over generated variables.
     pub env: BTreeMap<String, String>,
     /// Instances wanted.
@@ -42,6 +43,15 @@ pub struct App {
     pub disk: Number,
     /// Always 0: devices are not built yet.
     pub gpus: Number,
+    /// How far an instance may go beyond `cpus` and `mem`; absent: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_limits: Option<ResourceLimits>,
+    /// Files that are brought into the sandbox first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fetch: Vec<Artifact>,
+    /// Whether an instance has a terminal; absent: it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tty: Option<bool>,
     /// Always empty: the command executor.
     pub executor: String,
     /// `[field, operator]` or `[field, operator, value]` each.
@@ -51,10 +61,11 @@ pub struct App {
     pub accepted_resource_roles: Option<Vec<String>>,
     /// The role that pays for the app's resources.
     pub role: String,
-    /// `[{"mode":"host"}]`.
+    /// `[{"mode":"host"}]`, `[{"mode":"container/bridge"}]`, or container networks by name.
     pub networks: Vec<Network>,
-    /// The ports of an instance, each with its assigned service port.
-    pub port_definitions: Vec<PortDefinition>,
+    /// The ports of an instance on the host's network, each with its assigned service port. On others `container.portMappings` has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port_definitions: Option<Vec<PortDefinition>>,
     /// Whether the host port must be the service port.
     pub require_ports: bool,
     /// Checks that decide health.
@@ -94,13 +105,13 @@ pub struct App {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
-    /// `host`; `container` and `container/bridge` are refused for now.
+    /// `host`, `container` or `container/bridge`.
     #[serde(default = "container_mode")]
     pub mode: String,
-    /// Name of a container network; refused on a host network.
+    /// Name of a container network; refused on the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Labels of a container network; refused on a host network.
+    /// Labels of a container or bridge network; refused on a host network.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::app::{KillSelection, Network, PortDefinition, UnreachableStrategy, UpgradeStrategy};
+use crate::container::{Artifact, Container, IpAddressRequest, ResourceLimits};
 use crate::health::HealthCheck;
 use crate::number::Number;
 
@@ -54,7 +55,7 @@ pub struct AppUpdate {
     /// The role that pays for the app's resources.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// `[{"mode":"host"}]`.
+    /// `[{"mode":"host"}]`, which is the default, `[{"mode":"container/bridge"}]`, or container networks by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub networks: Option<Vec<Network>>,
     /// The ports of an instance. Default: one, its service port assigned.
@@ -87,6 +88,18 @@ pub struct AppUpdate {
     /// Seconds that an instance serves on after its kill was decided; 0 unless it is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drain_delay_seconds: Option<i64>,
+    /// What an instance runs in. With an image, `cmd` and `args` may be left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<Container>,
+    /// Files that are brought into the sandbox first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetch: Option<Vec<Artifact>>,
+    /// How far an instance may go beyond `cpus` and `mem`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource_limits: Option<ResourceLimits>,
+    /// Whether an instance has a terminal; for containers of type `MESOS`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tty: Option<bool>,
     /// Labels, free for all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,
@@ -157,7 +170,7 @@ pub struct AppUpdate {
     /// An older spelling of `networks`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
-    pub ip_address: Option<Value>,
+    pub ip_address: Option<IpAddressRequest>,
     /// Not built yet: devices.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
@@ -166,14 +179,6 @@ pub struct AppUpdate {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
     pub executor: Option<String>,
-    /// Not built yet: containers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub container: Option<Value>,
-    /// Not built yet: downloads.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub fetch: Option<Vec<Value>>,
     /// Not built yet: readiness checks.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
@@ -190,18 +195,10 @@ pub struct AppUpdate {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
     pub residency: Option<Value>,
-    /// Not built yet: limits above the request.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub resource_limits: Option<Value>,
     /// Not built yet: resources of the executor itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
     pub executor_resources: Option<Value>,
-    /// Not built yet: terminals.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub tty: Option<bool>,
 }
 
 /// The value of an environment variable: a string, or the name of a secret (refused for now).

@@ -5,6 +5,7 @@
 
 mod constraint;
 mod consumer;
+mod container;
 mod deployment;
 mod health;
 mod id;
@@ -16,13 +17,18 @@ mod update;
 
 pub use constraint::{Constraint, FieldName, Operator};
 pub use consumer::{ConsumerName, InvalidName};
+pub use container::{
+    Access, Artifact, Container, ContainerKind, ContainerNetwork, Image, Ipc, Limit, Limits, Linux, Networks, Pull,
+    RegistryAccount, Seccomp, Volume,
+};
 pub use deployment::{Action, ActionKind, Change, Deployment, Ending, Step};
 pub use health::{CheckKind, CheckedPort, Endpoint, HealthCheck, HealthState, Scheme};
 pub use id::{DeploymentId, InstanceId, InvalidId, RunSpecId, TaskIdentity};
 pub use instance::{Agent, Condition, Goal, Instance, IpAddress, Task, TaskFailure};
 pub use run_spec::{
-    Backoff, CommandLine, KillSelection, Placement, PortChoice, PortDefinition, Protocol, Resources, RunSpec,
-    Unreachable, Upgrade,
+    Backoff, CommandLine, GivenPort, KillSelection, Placement, PortChoice, PortDefinition, PortMapping, Protocol,
+    Resources, RunSpec, Unreachable, Upgrade,
 };
 pub use time::{Version, rfc3339};
+pub(crate) use update::default_mappings;
 pub use update::{NoCommand, RunSpecUpdate};

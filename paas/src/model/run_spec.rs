@@ -1,9 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use attica_core_api::Scalar;
 use serde::{Deserialize, Serialize};
 
-use super::{Constraint, HealthCheck, RunSpecId, Version, serial};
+use super::{Artifact, Constraint, Container, HealthCheck, Limits, Networks, RunSpecId, Version, serial};
 
 /// What is to run, and how: one version of a service, in normal form.
 ///
@@ -28,8 +28,23 @@ pub struct RunSpec {
     pub command: CommandLine,
     /// The account it runs under; none: the agent's default.
     pub user: Option<String>,
+    /// What it runs in; none: straight on the machine. Never none on networks other than the machine's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<Container>,
+    /// Its networks.
+    #[serde(default, skip_serializing_if = "Networks::is_host")]
+    pub networks: Networks,
+    /// What is brought into its sandbox first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fetch: Vec<Artifact>,
+    /// Whether it has a terminal; none: it has none, and nobody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tty: Option<bool>,
     /// What an instance needs.
     pub resources: Resources,
+    /// How far it may go beyond that.
+    #[serde(default, skip_serializing_if = "Limits::is_empty")]
+    pub limits: Limits,
     /// The user's environment. It wins over generated variables.
     pub env: BTreeMap<String, String>,
     /// Labels: for load balancers and people; also given to the task.
@@ -38,7 +53,7 @@ pub struct RunSpec {
     pub placement: Placement,
     /// The ports of an instance, in the order of their indexes.
     pub ports: Vec<PortDefinition>,
-    /// The host port must be the defined one.
+    /// The host port must be the defined one. Never so on networks other than the machine's.
     pub require_ports: bool,
     /// How its health is found out.
     pub health_checks: Vec<HealthCheck>,
@@ -69,8 +84,10 @@ pub struct RunSpec {
 pub enum CommandLine {
     /// A line for `/bin/sh -c`.
     Shell(String),
-    /// A program and its arguments, without a shell.
+    /// A program and its arguments, without a shell; with an image: the arguments of the image's program.
     Exec(Vec<String>),
+    /// What the image runs.
+    Image,
 }
 
 /// What one instance needs.
@@ -96,7 +113,7 @@ pub struct Placement {
     pub accepted_resource_roles: Vec<String>,
 }
 
-/// One port of an instance, on the host's network.
+/// One port of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortDefinition {
     /// The service port, at which load balancers listen. 0 in a request: one is allocated; never 0 in a stored version.
@@ -111,6 +128,37 @@ pub struct PortDefinition {
     pub protocol: Protocol,
     /// Labels of the port, e.g. `VIP_0`.
     pub labels: BTreeMap<String, String>,
+    /// Where it is within the container; none exactly on the host's network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapping: Option<PortMapping>,
+}
+
+/// A port of a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortMapping {
+    /// Its number there; 0: the same as the host's.
+    pub container: u16,
+    /// The host port that leads to it; 0: any that is free, none: there is no way from the host.
+    pub host: Option<u16>,
+    /// The container networks that it is for; empty: all.
+    pub networks: Vec<String>,
+}
+
+/// A port as an instance has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GivenPort {
+    /// On the host, if there is a way to it from there.
+    pub host: Option<u16>,
+    /// Where the instance listens.
+    pub container: u16,
+}
+
+impl PortDefinition {
+    /// Whether an instance gets a port of the host for it.
+    #[must_use]
+    pub fn takes_host_port(&self) -> bool {
+        self.mapping.as_ref().is_none_or(|mapping| mapping.host.is_some())
+    }
 }
 
 /// Who chose a service port.
@@ -191,11 +239,33 @@ pub enum KillSelection {
 
 impl RunSpec {
     const DRAIN_TIMEOUT_MS: u64 = 10_000;
+    /// Where to begin among the ports of a container that need no number of the host.
+    const FIRST_OWN_PORT: u16 = 31_000;
 
     /// Load balancers have so long to let go of an instance before it is killed: 10 s unless the definition says otherwise.
     #[must_use]
     pub fn drain_timeout_ms(&self) -> u64 {
         self.drain_timeout_ms.unwrap_or(Self::DRAIN_TIMEOUT_MS)
+    }
+
+    /// The ports of an instance that was given these host ports, one for each definition.
+    #[must_use]
+    pub fn given_ports(&self, host_ports: &[u16]) -> Vec<GivenPort> {
+        let named = self.ports.iter().filter_map(|definition| definition.mapping.as_ref());
+        let mut taken: BTreeSet<u16> = named.map(|mapping| mapping.container).collect();
+        let mut host_ports = host_ports.iter().copied();
+        let mut given = |definition: &PortDefinition| {
+            let host = if definition.takes_host_port() { host_ports.next() } else { None };
+            let container = match (&definition.mapping, host) {
+                (Some(mapping), _) if mapping.container != 0 => mapping.container,
+                (_, Some(host)) => host,
+                // Nobody else is in its network: any number that it does not use already.
+                (_, None) => (Self::FIRST_OWN_PORT..).find(|port| !taken.contains(port)).unwrap_or_default(),
+            };
+            taken.insert(container);
+            GivenPort { host, container }
+        };
+        self.ports.iter().map(&mut given).collect()
     }
 
     /// True when both describe the same thing to run in the same way, whatever their versions and numbers of instances.

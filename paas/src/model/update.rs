@@ -3,8 +3,9 @@ use std::collections::BTreeMap;
 use attica_core_api::{Scalar, Timestamp};
 
 use super::{
-    Backoff, CommandLine, Constraint, HealthCheck, KillSelection, Placement, PortChoice, PortDefinition, Protocol,
-    Resources, RunSpec, RunSpecId, Unreachable, Upgrade, Version,
+    Artifact, Backoff, CommandLine, Constraint, Container, ContainerKind, HealthCheck, KillSelection, Limits, Networks,
+    Placement, PortChoice, PortDefinition, PortMapping, Protocol, Resources, RunSpec, RunSpecId, Unreachable, Upgrade,
+    Version,
 };
 
 /// A definition as a request gives it: the fields that it names. Merged with the current version (a partial update) or with the
@@ -33,8 +34,20 @@ pub struct RunSpecUpdate {
     pub constraints: Option<Vec<Constraint>>,
     /// `acceptedResourceRoles`
     pub accepted_resource_roles: Option<Vec<String>>,
-    /// `portDefinitions`
+    /// `container`, without its port mappings
+    pub container: Option<Container>,
+    /// `networks`
+    pub networks: Option<Networks>,
+    /// `fetch`
+    pub fetch: Option<Vec<Artifact>>,
+    /// `tty`
+    pub tty: Option<bool>,
+    /// `resourceLimits`
+    pub limits: Option<Limits>,
+    /// `portDefinitions`: of use on the host's network only
     pub ports: Option<Vec<PortDefinition>>,
+    /// `container.portMappings`, of use on other networks only; the default ones of a container that names none
+    pub mappings: Option<Vec<PortDefinition>>,
     /// `requirePorts`
     pub require_ports: Option<bool>,
     /// `healthChecks`
@@ -68,11 +81,17 @@ impl RunSpecUpdate {
     /// Its service ports may be 0.
     ///
     /// # Errors
-    /// [`NoCommand`] when neither the update nor `current` says what to run, or both `cmd` and `args` are named.
+    /// [`NoCommand`] when neither the update nor `current` says what to run, and there is no image either, or both `cmd` and `args` are
+    /// named.
     pub fn apply(&self, current: Option<&RunSpec>, id: &RunSpecId, role: &str) -> Result<RunSpec, NoCommand> {
         let command = self.command(current.map(|current| &current.command))?;
         let mut merged = current.cloned().unwrap_or_else(|| default_run_spec(id, command.clone(), role));
         merged.command = command;
+        self.set_surroundings(&mut merged);
+        let has_image = merged.container.as_ref().is_some_and(|container| container.image.is_some());
+        if merged.command == CommandLine::Image && !has_image {
+            return Err(NoCommand);
+        }
         self.set_command_environment(&mut merged);
         self.set_placement(&mut merged);
         self.set_lifecycle(&mut merged);
@@ -84,7 +103,40 @@ impl RunSpecUpdate {
             (Some(_), Some(_), _) => Err(NoCommand),
             (Some(line), None, _) => Ok(CommandLine::Shell(line.clone())),
             (None, Some(words), _) => Ok(CommandLine::Exec(words.clone())),
-            (None, None, current) => current.cloned().ok_or(NoCommand),
+            (None, None, current) => Ok(current.cloned().unwrap_or(CommandLine::Image)),
+        }
+    }
+
+    fn set_surroundings(&self, merged: &mut RunSpec) {
+        let was_host = merged.networks.is_host();
+        set_optional(&mut merged.container, &self.container);
+        set(&mut merged.networks, &self.networks);
+        set(&mut merged.fetch, &self.fetch);
+        set_optional(&mut merged.tty, &self.tty);
+        set(&mut merged.limits, &self.limits);
+        if merged.networks.is_host() {
+            match &self.ports {
+                Some(ports) => merged.ports.clone_from(ports),
+                None if was_host => {}
+                None => merged.ports = vec![default_port(None)],
+            }
+            set(&mut merged.require_ports, &self.require_ports);
+            return;
+        }
+        merged.container.get_or_insert_with(bare_container);
+        merged.require_ports = false;
+        match &self.mappings {
+            Some(mappings) => merged.ports.clone_from(mappings),
+            None if was_host => merged.ports = default_mappings(),
+            None => {}
+        }
+        // Definitions for another network count as ports all the same.
+        let wanted = self.ports.as_ref().map_or(0, Vec::len).max(merged.ports.len());
+        merged.ports.resize_with(wanted, || PortDefinition { name: None, ..default_port(Some(UNMAPPED)) });
+        if let Networks::Bridge { .. } = merged.networks {
+            for mapping in merged.ports.iter_mut().filter_map(|port| port.mapping.as_mut()) {
+                mapping.host = mapping.host.or(Some(0));
+            }
         }
     }
 
@@ -95,8 +147,6 @@ impl RunSpecUpdate {
         set(&mut merged.resources.disk, &self.disk);
         set(&mut merged.env, &self.env);
         set(&mut merged.labels, &self.labels);
-        set(&mut merged.ports, &self.ports);
-        set(&mut merged.require_ports, &self.require_ports);
         set(&mut merged.health_checks, &self.health_checks);
     }
 
@@ -138,6 +188,30 @@ fn set_optional<T: Clone>(field: &mut Option<T>, named: &Option<T>) {
     }
 }
 
+const UNMAPPED: PortMapping = PortMapping { container: 0, host: None, networks: Vec::new() };
+
+/// The ports of a container that names none.
+#[must_use]
+pub(crate) fn default_mappings() -> Vec<PortDefinition> {
+    vec![default_port(Some(UNMAPPED))]
+}
+
+fn default_port(mapping: Option<PortMapping>) -> PortDefinition {
+    PortDefinition {
+        port: 0,
+        choice: PortChoice::User,
+        name: Some("default".to_owned()),
+        protocol: Protocol::Tcp,
+        labels: BTreeMap::new(),
+        mapping,
+    }
+}
+
+/// What is needed to be on another network than the host's.
+fn bare_container() -> Container {
+    Container { kind: ContainerKind::Mesos, image: None, volumes: Vec::new(), linux: None }
+}
+
 /// What is run when nothing else is said (Marathon's defaults).
 fn default_run_spec(id: &RunSpecId, command: CommandLine, role: &str) -> RunSpec {
     let unborn = Version(Timestamp(0));
@@ -150,17 +224,16 @@ fn default_run_spec(id: &RunSpecId, command: CommandLine, role: &str) -> RunSpec
         instances: 1,
         command,
         user: None,
+        container: None,
+        networks: Networks::Host,
+        fetch: Vec::new(),
+        tty: None,
+        limits: Limits::default(),
         resources: Resources { cpus: Scalar::units(1), mem: Scalar::units(128), disk: Scalar::ZERO },
         env: BTreeMap::new(),
         labels: BTreeMap::new(),
         placement: Placement::default(),
-        ports: vec![PortDefinition {
-            port: 0,
-            choice: PortChoice::User,
-            name: Some("default".to_owned()),
-            protocol: Protocol::Tcp,
-            labels: BTreeMap::new(),
-        }],
+        ports: vec![default_port(None)],
         require_ports: false,
         health_checks: Vec::new(),
         backoff: Backoff { first_ms: 1_000, factor: 1.15, max_ms: 300_000 },

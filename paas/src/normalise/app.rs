@@ -1,10 +1,11 @@
 use attica_paas_api::Number;
 use attica_paas_api::app::{
-    App, KillSelection as ReadKillSelection, Network, PortDefinition as ReadPort, UnreachableDelays,
-    UnreachableStrategy, UpgradeStrategy, VersionInfo,
+    App, KillSelection as ReadKillSelection, PortDefinition as ReadPort, UnreachableDelays, UnreachableStrategy,
+    UpgradeStrategy, VersionInfo,
 };
 use attica_paas_api::health::{CheckCommand, HealthCheck as ReadCheck, HealthCheckProtocol};
 
+use super::container;
 use crate::model::{
     CheckKind, CheckedPort, CommandLine, Constraint, Endpoint, HealthCheck, KillSelection, PortDefinition, RunSpec,
     Scheme, Unreachable,
@@ -16,6 +17,7 @@ pub fn app(spec: &RunSpec) -> App {
     let (cmd, args) = match &spec.command {
         CommandLine::Shell(line) => (Some(line.clone()), None),
         CommandLine::Exec(arguments) => (None, Some(arguments.clone())),
+        CommandLine::Image => (None, None),
     };
     let roles = &spec.placement.accepted_resource_roles;
     App {
@@ -23,19 +25,22 @@ pub fn app(spec: &RunSpec) -> App {
         cmd,
         args,
         user: spec.user.clone(),
-        container: (),
+        container: spec.container.as_ref().map(|container| container::container(container, spec)),
         env: spec.env.clone(),
         instances: spec.instances,
         cpus: Number(spec.resources.cpus.to_f64()),
         mem: Number(spec.resources.mem.to_f64()),
         disk: Number(spec.resources.disk.to_f64()),
         gpus: Number(0.0),
+        resource_limits: container::limits(spec.limits),
+        fetch: spec.fetch.iter().map(container::artifact).collect(),
+        tty: spec.tty,
         executor: String::new(),
         constraints: spec.placement.constraints.iter().map(constraint).collect(),
         accepted_resource_roles: (!roles.is_empty()).then(|| roles.clone()),
         role: spec.role.clone(),
-        networks: vec![Network::host()],
-        port_definitions: spec.ports.iter().map(port).collect(),
+        networks: container::networks(&spec.networks),
+        port_definitions: spec.networks.is_host().then(|| spec.ports.iter().map(port).collect()),
         require_ports: spec.require_ports,
         health_checks: spec.health_checks.iter().map(health_check).collect(),
         dependencies: spec.dependencies.clone(),

@@ -3,13 +3,13 @@ use std::collections::BTreeMap;
 use attica_core_api::Scalar;
 use attica_core_api::v1::{Environment, TaskId, Variable, VariableType};
 
-use crate::model::{Agent, RunSpec};
+use crate::model::{Agent, GivenPort, RunSpec};
 
 /// A label whose value is longer than this is not handed to the task as a variable.
 const LABEL_VALUE_MAX: usize = 512;
 
 /// A task's environment: the generated variables, and the user's, which win.
-pub(super) fn environment(run_spec: &RunSpec, task: &TaskId, agent: &Agent, ports: &[u16]) -> Environment {
+pub(super) fn environment(run_spec: &RunSpec, task: &TaskId, agent: &Agent, ports: &[GivenPort]) -> Environment {
     let mut variables = generated(run_spec, task, agent);
     variables.extend(port_variables(run_spec, ports));
     variables.extend(run_spec.env.iter().map(|(name, value)| (name.clone(), value.clone())));
@@ -36,22 +36,34 @@ fn generated(run_spec: &RunSpec, task: &TaskId, agent: &Agent) -> BTreeMap<Strin
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
     .collect::<BTreeMap<String, String>>();
+    if let Some(image) = run_spec.container.as_ref().and_then(|container| container.image.as_ref()) {
+        variables.insert("MARATHON_APP_DOCKER_IMAGE".to_owned(), image.name.clone());
+    }
     variables.extend(labels.into_iter().map(|(name, value)| (format!("MARATHON_APP_LABEL_{name}"), value.clone())));
     variables
 }
 
-fn port_variables(run_spec: &RunSpec, ports: &[u16]) -> BTreeMap<String, String> {
+fn port_variables(run_spec: &RunSpec, ports: &[GivenPort]) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::new();
-    for (index, (port, definition)) in ports.iter().zip(&run_spec.ports).enumerate() {
-        variables.insert(format!("PORT{index}"), port.to_string());
-        variables.insert(format!("PORT_{}", definition.port), port.to_string());
+    // How others reach it, where they can.
+    let numbers: Vec<u16> = ports.iter().map(|port| port.host.unwrap_or(port.container)).collect();
+    for (index, ((number, port), definition)) in numbers.iter().zip(ports).zip(&run_spec.ports).enumerate() {
+        let named = match &definition.mapping {
+            None => Some(definition.port),
+            Some(mapping) if mapping.container == 0 => port.host.is_none().then_some(port.container),
+            Some(mapping) => Some(mapping.container),
+        };
+        variables.insert(format!("PORT{index}"), number.to_string());
+        if let Some(named) = named {
+            variables.insert(format!("PORT_{named}"), number.to_string());
+        }
         if let Some(name) = &definition.name {
-            variables.insert(format!("PORT_{}", variable_name(name)), port.to_string());
+            variables.insert(format!("PORT_{}", variable_name(name)), number.to_string());
         }
     }
-    if let Some(first) = ports.first() {
+    if let Some(first) = numbers.first() {
         variables.insert("PORT".to_owned(), first.to_string());
-        variables.insert("PORTS".to_owned(), ports.iter().map(u16::to_string).collect::<Vec<_>>().join(","));
+        variables.insert("PORTS".to_owned(), numbers.iter().map(u16::to_string).collect::<Vec<_>>().join(","));
     }
     variables
 }

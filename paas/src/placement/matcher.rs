@@ -119,6 +119,19 @@ pub fn place(order: &Order<'_>, stock: &mut Stock) -> Outcome {
     outcome
 }
 
+/// What an agent says about itself that cannot make containers, because it is not root.
+const ISOLATION: (&str, &str) = ("isolation", "posix");
+
+/// Whether an agent can make what an instance is to run in.
+fn can_contain(agent: &Agent, run_spec: &RunSpec) -> bool {
+    let (attribute, without) = ISOLATION;
+    let needed = run_spec.container.as_ref().is_some_and(|container| {
+        container.image.is_some() || container.linux.is_some() || !container.volumes.is_empty()
+    });
+    let needed = needed || !run_spec.networks.is_host();
+    !needed || agent.attributes.get(attribute).is_none_or(|isolation| isolation != without)
+}
+
 /// The state of one search.
 struct Search<'a> {
     order: &'a Order<'a>,
@@ -150,7 +163,10 @@ impl<'a> Search<'a> {
         let free = candidate.free_ports(roles).collect::<Vec<_>>();
         let ports = ports::choose(&run_spec.ports, run_spec.require_ports, free.into_iter(), self.order.random);
         let failed = [
-            (RejectReason::UnfulfilledConstraint, self.ledger.judge(&candidate.agent) == Verdict::Never),
+            (
+                RejectReason::UnfulfilledConstraint,
+                self.ledger.judge(&candidate.agent) == Verdict::Never || !can_contain(&candidate.agent, run_spec),
+            ),
             (RejectReason::InsufficientCpus, scarce(Kind::Cpus, needs.cpus)),
             (RejectReason::InsufficientMemory, scarce(Kind::Mem, needs.mem)),
             (RejectReason::InsufficientDisk, scarce(Kind::Disk, needs.disk)),

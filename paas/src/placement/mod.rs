@@ -5,6 +5,7 @@
 
 mod attributes;
 mod constraints;
+mod container;
 mod environment;
 mod matcher;
 mod ports;

@@ -51,26 +51,46 @@ impl FreePorts {
     }
 }
 
-/// The host ports of one instance: the defined ones if `required`, else free ones from a random place on. None when they are not
-/// there.
+/// Which host port is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    This(u16),
+    Any,
+}
+
+/// The host port that a definition wants, if it wants one.
+fn wanted(definition: &PortDefinition, required: bool) -> Option<Wanted> {
+    match &definition.mapping {
+        None if required => Some(Wanted::This(definition.port)),
+        None => Some(Wanted::Any),
+        Some(mapping) => mapping.host.map(|port| if port == 0 { Wanted::Any } else { Wanted::This(port) }),
+    }
+}
+
+/// The host ports of one instance, in the order of the definitions that take one: the very one where one is named (all of them are if
+/// `required`), else free ones from a random place on. None when they are not there.
 pub(super) fn choose<'a>(
     definitions: &[PortDefinition],
     required: bool,
     free: impl Iterator<Item = &'a FreePorts> + Clone,
     random: u64,
 ) -> Option<Vec<u16>> {
-    if required {
-        let ports: Vec<u16> = definitions.iter().map(|definition| definition.port).collect();
-        let there = ports.iter().all(|port| free.clone().any(|free| free.contains(*port)));
-        return there.then_some(ports);
+    let wanted: Vec<Wanted> = definitions.iter().filter_map(|definition| wanted(definition, required)).collect();
+    let mut named: Vec<u16> = Vec::new();
+    for port in wanted.iter().filter_map(|wanted| match wanted {
+        Wanted::This(port) => Some(*port),
+        Wanted::Any => None,
+    }) {
+        if named.contains(&port) || !free.clone().any(|free| free.contains(port)) {
+            return None;
+        }
+        named.push(port);
     }
     let total: usize = free.clone().map(FreePorts::count).sum();
-    if total < definitions.len() {
+    if total < wanted.len() {
         return None;
     }
-    let port = |offset: usize| {
-        let mut index = (random % total.max(1) as u64) as usize + offset;
-        index %= total;
+    let nth = |mut index: usize| {
         for free in free.clone() {
             match free.nth(index) {
                 Some(port) => return Some(port),
@@ -79,5 +99,11 @@ pub(super) fn choose<'a>(
         }
         None
     };
-    (0..definitions.len()).map(port).collect()
+    let start = (random % total.max(1) as u64) as usize;
+    let mut others = (0..total).filter_map(|offset| nth((start + offset) % total)).filter(|port| !named.contains(port));
+    let port = |wanted: &Wanted| match wanted {
+        Wanted::This(port) => Some(*port),
+        Wanted::Any => others.next(),
+    };
+    wanted.iter().map(port).collect()
 }

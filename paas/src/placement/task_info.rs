@@ -1,24 +1,28 @@
 use std::collections::BTreeMap;
 
 use attica_core_api::v1::{
-    self, CommandInfo, DiscoveryInfo, DurationInfo, HealthCheckType, HttpCheckInfo, KillPolicy, Label, Labels,
-    NetworkProtocol, Port, Ports, Resource, TaskId, TaskInfo, TcpCheckInfo, Visibility,
+    self, CommandInfo, CommandUri, DiscoveryInfo, DurationInfo, HealthCheckType, HttpCheckInfo, KillPolicy, Label,
+    Labels, NetworkProtocol, Port, Ports, Resource, TaskId, TaskInfo, TcpCheckInfo, Visibility,
 };
 
+use super::container;
 use super::environment::environment;
 use crate::model::{
-    Agent, CheckKind, CheckedPort, CommandLine, Endpoint, HealthCheck, PortDefinition, Protocol, RunSpec, Scheme,
+    Agent, Artifact, CheckKind, CheckedPort, CommandLine, Endpoint, GivenPort, HealthCheck, Limit, PortDefinition,
+    Protocol, RunSpec, Scheme,
 };
 
-/// The task that the master is asked to launch.
+/// The task that the master is asked to launch, with these ports of the host.
 #[must_use]
 pub fn task_info(
     run_spec: &RunSpec,
     task_id: &TaskId,
     agent: &Agent,
-    ports: &[u16],
+    host_ports: &[u16],
     resources: Vec<Resource>,
 ) -> TaskInfo {
+    let ports = run_spec.given_ports(host_ports);
+    let ports = ports.as_slice();
     let of_kind = |kind: CheckKind| {
         let checks = run_spec.health_checks.iter().filter(move |check| check.kind == kind);
         checks.filter_map(|check| health_check(check, ports))
@@ -34,6 +38,8 @@ pub fn task_info(
         resources,
         command: Some(command(run_spec, task_id, agent, ports)),
         health_check: of_kind(CheckKind::Agent).next(),
+        container: container::container(run_spec, ports).map(Box::new),
+        limits: limits(run_spec),
         kill_policy,
         labels: labels(&run_spec.labels),
         discovery: Some(discovery(run_spec, ports)),
@@ -42,13 +48,28 @@ pub fn task_info(
     }
 }
 
-fn command(run_spec: &RunSpec, task_id: &TaskId, agent: &Agent, ports: &[u16]) -> CommandInfo {
+/// Upper bounds by the name of the resource. Mesos writes infinity for none.
+fn limits(run_spec: &RunSpec) -> BTreeMap<String, v1::Scalar> {
+    let limits = [("cpus", run_spec.limits.cpus), ("mem", run_spec.limits.mem)];
+    let amount = |limit| match limit {
+        Limit::Unlimited => f64::INFINITY,
+        Limit::Amount(amount) => attica_core_api::Scalar::to_f64(amount),
+    };
+    let limit = |(name, limit): (&str, Option<Limit>)| Some((name.to_owned(), v1::Scalar { value: amount(limit?) }));
+    limits.into_iter().filter_map(limit).collect()
+}
+
+fn command(run_spec: &RunSpec, task_id: &TaskId, agent: &Agent, ports: &[GivenPort]) -> CommandInfo {
+    let has_image = run_spec.container.as_ref().is_some_and(|container| container.image.is_some());
     let (shell, value, arguments) = match &run_spec.command {
         CommandLine::Shell(line) => (true, Some(line.clone()), Vec::new()),
+        // The program is the image's, and these are its arguments.
+        CommandLine::Exec(words) if has_image => (false, None, words.clone()),
         CommandLine::Exec(words) => (false, words.first().cloned(), words.clone()),
+        CommandLine::Image => (false, None, Vec::new()),
     };
     CommandInfo {
-        uris: Vec::new(),
+        uris: run_spec.fetch.iter().map(uri).collect(),
         environment: Some(environment(run_spec, task_id, agent, ports)),
         shell,
         value,
@@ -57,9 +78,19 @@ fn command(run_spec: &RunSpec, task_id: &TaskId, agent: &Agent, ports: &[u16]) -
     }
 }
 
+fn uri(artifact: &Artifact) -> CommandUri {
+    CommandUri {
+        value: artifact.uri.clone(),
+        executable: Some(artifact.executable),
+        extract: artifact.extract,
+        cache: Some(artifact.cache),
+        output_file: artifact.name.clone(),
+    }
+}
+
 /// How the task is found: by its reversed path, which is a host name, and its ports.
-fn discovery(run_spec: &RunSpec, ports: &[u16]) -> DiscoveryInfo {
-    let ports = run_spec.ports.iter().zip(ports).flat_map(|(definition, number)| discovery_ports(definition, *number));
+fn discovery(run_spec: &RunSpec, ports: &[GivenPort]) -> DiscoveryInfo {
+    let ports = run_spec.ports.iter().zip(ports).flat_map(|(definition, port)| discovery_ports(definition, *port));
     DiscoveryInfo {
         visibility: Visibility::Framework,
         name: Some(run_spec.id.reversed()),
@@ -68,14 +99,13 @@ fn discovery(run_spec: &RunSpec, ports: &[u16]) -> DiscoveryInfo {
     }
 }
 
-fn discovery_ports(definition: &PortDefinition, number: u16) -> Vec<Port> {
-    let protocols: &[&str] = match definition.protocol {
-        Protocol::Tcp => &["tcp"],
-        Protocol::Udp => &["udp"],
-        Protocol::UdpTcp => &["udp", "tcp"],
-    };
+fn discovery_ports(definition: &PortDefinition, port: GivenPort) -> Vec<Port> {
     let mut of_port = definition.labels.clone();
-    of_port.insert("network-scope".to_owned(), "host".to_owned());
+    let (number, scope) = match port.host {
+        Some(host) => (host, "host"),
+        None => (port.container, "container"),
+    };
+    of_port.insert("network-scope".to_owned(), scope.to_owned());
     let port = |protocol: &&str| Port {
         number: u32::from(number),
         name: definition.name.clone(),
@@ -83,19 +113,29 @@ fn discovery_ports(definition: &PortDefinition, number: u16) -> Vec<Port> {
         visibility: None,
         labels: labels(&of_port),
     };
-    protocols.iter().map(port).collect()
+    protocols(definition.protocol).iter().map(port).collect()
 }
 
-fn labels(labels: &BTreeMap<String, String>) -> Option<Labels> {
+/// Each by itself.
+pub(super) fn protocols(protocol: Protocol) -> &'static [&'static str] {
+    match protocol {
+        Protocol::Tcp => &["tcp"],
+        Protocol::Udp => &["udp"],
+        Protocol::UdpTcp => &["udp", "tcp"],
+    }
+}
+
+pub(super) fn labels(labels: &BTreeMap<String, String>) -> Option<Labels> {
     let label = |(key, value): (&String, &String)| Label { key: key.clone(), value: Some(value.clone()) };
     (!labels.is_empty()).then(|| Labels { labels: labels.iter().map(label).collect() })
 }
 
-/// A health check as the agent makes it. None when it names a port that the task does not have, which the border refuses.
-fn health_check(check: &HealthCheck, ports: &[u16]) -> Option<v1::HealthCheck> {
+/// A health check as the agent makes it, from within the networks of the task. None when it names a port that the task does not have,
+/// which the border refuses.
+fn health_check(check: &HealthCheck, ports: &[GivenPort]) -> Option<v1::HealthCheck> {
     let port = match check.port {
         CheckedPort::Number(port) => Some(port),
-        CheckedPort::Index(index) => Some(*ports.get(usize::try_from(index).ok()?)?),
+        CheckedPort::Index(index) => Some(ports.get(usize::try_from(index).ok()?)?.container),
         CheckedPort::None => None,
     };
     let port = port.map(u32::from);

@@ -1,3 +1,5 @@
+mod containers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -209,6 +211,7 @@ fn a_task_is_described() {
         delay_ms: 500,
     };
     let definition = |port, name: &str, protocol, label: &str| PortDefinition {
+        mapping: None,
         port,
         choice: PortChoice::User,
         name: Some(name.into()),
@@ -280,7 +283,7 @@ proptest! {
         let constraints = vec![Constraint { field: FieldName::parse("hostname"), operator }];
         let choice = PortChoice::User;
         let definition =
-            PortDefinition { port: 10_000, choice, name: None, protocol: Protocol::Tcp, labels: BTreeMap::new() };
+            PortDefinition { mapping: None, port: 10_000, choice, name: None, protocol: Protocol::Tcp, labels: BTreeMap::new() };
         let run_spec = run_spec(RunSpecUpdate {
             constraints: Some(constraints),
             instances: Some(wanted as u32),

@@ -27,10 +27,10 @@ pub(super) struct AppView {
 #[derive(Clone, Debug)]
 pub(super) struct DefinitionView {
     pub(super) spec: Arc<RunSpec>,
-    /// The JSON object of the definition without its closing brace, up to the null container …
-    before_container: Bytes,
-    /// … and after it.
-    after_container: Bytes,
+    /// The JSON object of the definition without its closing brace: all of it, or up to where a null container can be shown …
+    before_null: Bytes,
+    /// … and after it. None for a definition with a container.
+    after_null: Option<Bytes>,
 }
 
 /// No text can hold this: quotes in texts are escaped.
@@ -42,20 +42,25 @@ impl DefinitionView {
         let brace = json.pop();
         assert_eq!(brace, Some('}'), "a definition is an object");
         let at = json.find(NULL_CONTAINER);
-        let Some(at) = at else { unreachable!("a definition names its container: {json}") };
         let json = Bytes::from(json);
-        let after_container = json.slice(at + NULL_CONTAINER.len()..);
-        Self { spec, before_container: json.slice(..at), after_container }
+        match at {
+            Some(at) => {
+                let after_null = Some(json.slice(at + NULL_CONTAINER.len()..));
+                Self { spec, before_null: json.slice(..at), after_null }
+            }
+            None => Self { spec, before_null: json, after_null: None },
+        }
     }
 
     /// Appends the object without its closing brace.
     fn render_open(&self, no_container: NoContainer, out: &mut Parts) {
-        out.part(&self.before_container);
+        out.part(&self.before_null);
+        let Some(after_null) = &self.after_null else { return };
         match no_container {
             NoContainer::Null => out.text(NULL_CONTAINER),
             NoContainer::Absent => {}
         }
-        out.part(&self.after_container);
+        out.part(after_null);
     }
 }
 

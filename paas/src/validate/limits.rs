@@ -22,6 +22,16 @@ pub const PORTS_MAX: usize = 256;
 pub const HEALTH_CHECKS_MAX: usize = 16;
 /// Characters of the path of a health check.
 pub const CHECK_PATH_LENGTH_MAX: usize = 4096;
+/// Networks of one app.
+pub const NETWORKS_MAX: usize = 32;
+/// Volumes of one app.
+pub const VOLUMES_MAX: usize = 256;
+/// Files that are brought to one instance.
+pub const ARTIFACTS_MAX: usize = 256;
+/// Characters of the address of a file.
+pub const URI_LENGTH_MAX: usize = 1024;
+/// Characters of a path, or of the name of an image.
+pub const PATH_LENGTH_MAX: usize = 4096;
 /// Dependencies of one app.
 pub const DEPENDENCIES_MAX: usize = 256;
 /// The longest delay: ten years.

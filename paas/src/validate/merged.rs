@@ -1,7 +1,7 @@
 //! Rules that need the whole definition, after an update was merged into the current version.
 
 use crate::engine::Violation;
-use crate::model::{CheckedPort, RunSpec};
+use crate::model::{CheckedPort, Limit, Networks, RunSpec};
 
 /// Marks an app of which two instances must never run side by side.
 pub(super) const SINGLE_INSTANCE: &str = "MARATHON_SINGLE_INSTANCE_APP";
@@ -13,6 +13,8 @@ pub(super) const SINGLE_INSTANCE: &str = "MARATHON_SINGLE_INSTANCE_APP";
 pub fn whole(spec: &RunSpec) -> Result<(), Vec<Violation>> {
     let mut violations = Vec::new();
     check_port_indexes(spec, &mut violations);
+    check_limits(spec, &mut violations);
+    check_network_names(spec, &mut violations);
     if is_single_instance(spec.labels.get(SINGLE_INSTANCE)) {
         check_single_instance(spec, &mut violations);
     }
@@ -32,6 +34,44 @@ fn check_port_indexes(spec: &RunSpec, violations: &mut Vec<Violation>) {
                 "Health check port indices must address an element of the ports array or container port mappings.",
             )),
             CheckedPort::Number(_) | CheckedPort::None => {}
+        }
+    }
+}
+
+fn check_limits(spec: &RunSpec, violations: &mut Vec<Violation>) {
+    let limits = [
+        ("/resourceLimits/cpus", spec.limits.cpus, spec.resources.cpus),
+        ("/resourceLimits/mem", spec.limits.mem, spec.resources.mem),
+    ];
+    for (path, limit, request) in limits {
+        match limit {
+            Some(Limit::Amount(amount)) if amount < request => {
+                let error = format!(
+                    "resource limit must be greater than or equal to requested resource ({})",
+                    request.to_f64()
+                );
+                violations.push(Violation::new(path, error));
+            }
+            Some(Limit::Amount(_) | Limit::Unlimited) | None => {}
+        }
+    }
+}
+
+fn check_network_names(spec: &RunSpec, violations: &mut Vec<Violation>) {
+    let names: Vec<&str> = match &spec.networks {
+        Networks::Host | Networks::Bridge { .. } => Vec::new(),
+        Networks::Container(networks) => networks.iter().map(|network| network.name.as_str()).collect(),
+    };
+    let mappings = spec.ports.iter().enumerate().filter_map(|(index, port)| Some((index, port.mapping.as_ref()?)));
+    for (index, mapping) in mappings {
+        let path = format!("/container/portMappings({index})/networkNames");
+        if mapping.networks.iter().any(|name| !names.contains(&name.as_str())) {
+            violations.push(Violation::new(&path, "must name networks of this app"));
+        }
+        if mapping.host.is_some() && names.len() > 1 && mapping.networks.len() != 1 {
+            let error = "networkNames must be a single item list when hostPort is specified and more than 1 container \
+                         network is defined";
+            violations.push(Violation::new(&path, error));
         }
     }
 }

@@ -5,12 +5,15 @@
 
 mod command;
 mod constraint;
+mod container;
 mod dependencies;
 mod faults;
+mod fetch;
 mod health;
 mod legacy;
 pub mod limits;
 mod merged;
+mod networks;
 mod numbers;
 mod placement;
 mod ports;
@@ -69,6 +72,10 @@ pub fn update(app: AppUpdate, id: &RunSpecId, rules: &Rules) -> Result<RunSpecUp
     let mut faults = Faults::default();
     unsupported::refuse(&app, &mut faults);
     let ports = legacy::ports(app.ports, app.port_definitions, &mut faults);
+    let fetch = legacy::artifacts(app.uris, app.fetch, &mut faults);
+    let deprecated = container::deprecated_networks(app.container.as_ref(), app.ip_address.as_ref());
+    let networks = networks::networks(app.networks, &deprecated, &mut faults);
+    let container = container::read(app.container, app.ip_address, app.tty, &mut faults);
     let upgrade_strategy = strategy::written(app.upgrade_strategy, app.labels.as_ref());
     let update = RunSpecUpdate {
         cmd: command::shell(app.cmd, &mut faults),
@@ -78,6 +85,12 @@ pub fn update(app: AppUpdate, id: &RunSpecId, rules: &Rules) -> Result<RunSpecUp
         cpus: numbers::quantity("/cpus", app.cpus, 0.001, &mut faults),
         mem: numbers::quantity("/mem", app.mem, 0.0, &mut faults),
         disk: numbers::quantity("/disk", app.disk, 0.0, &mut faults),
+        limits: numbers::limits(app.resource_limits, &mut faults),
+        networks,
+        container: container.container,
+        mappings: container.mappings,
+        fetch: fetch::artifacts(fetch, &mut faults),
+        tty: app.tty,
         env: text::environment(app.env, &mut faults),
         labels: text::labels("/labels", app.labels, &mut faults),
         constraints: constraint::constraints(app.constraints, &mut faults),

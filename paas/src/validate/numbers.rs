@@ -2,8 +2,10 @@
 
 use attica_core_api::Scalar;
 use attica_paas_api::Number;
+use attica_paas_api::container::{Limit as WrittenLimit, ResourceLimits};
 
 use super::{Faults, limits};
+use crate::model::{Limit, Limits};
 
 /// A whole number from 0 to `most`.
 pub(super) fn count(path: &str, value: Option<i64>, most: u32, faults: &mut Faults) -> Option<u32> {
@@ -22,6 +24,16 @@ pub(super) fn quantity(path: &str, value: Option<Number>, least: f64, faults: &m
         Ok(quantity) => Some(quantity),
         Err(_) => fault(faults, path, format!("got {value:e}, expected {} or less", Scalar::MAX)),
     }
+}
+
+/// Bounds of resources.
+pub(super) fn limits(written: Option<ResourceLimits>, faults: &mut Faults) -> Option<Limits> {
+    let ResourceLimits { cpus, mem } = written?;
+    let mut limit = |path: &str, written: Option<WrittenLimit>| match written? {
+        WrittenLimit::Unlimited => Some(Limit::Unlimited),
+        WrittenLimit::Amount(amount) => quantity(path, Some(amount), 0.0, faults).map(Limit::Amount),
+    };
+    Some(Limits { cpus: limit("/resourceLimits/cpus", cpus), mem: limit("/resourceLimits/mem", mem) })
 }
 
 /// A finite number not below `least`.

@@ -67,11 +67,10 @@ fn facts(info: &AppInfo, now: std::time::SystemTime) -> Vec<Line> {
     fact("command", Line::plain(command(app)));
     fact("user", Line::plain(app.user.as_deref().unwrap_or_default()));
     fact("resources", Line::plain(resources(app)));
-    let ports = app.port_definitions.iter().map(|port| {
-        let name = port.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
-        format!("{}/{}{name}", port.port, port.protocol)
-    });
-    fact("ports", Line::plain(join(ports, ", ")));
+    if let Some(docker) = app.container.as_ref().and_then(|container| container.docker.as_ref()) {
+        fact("image", Line::plain(&docker.image));
+    }
+    fact("ports", Line::plain(ports(app)));
     for check in &app.health_checks {
         fact("health check", Line::plain(check_in_words(check)));
     }
@@ -103,6 +102,17 @@ fn status_in_full(info: &AppInfo) -> Line {
         true => line,
         false => line.then(Tone::Plain, ", ").and(health(info)).then(Tone::Plain, " healthy"),
     }
+}
+
+/// The service ports, and what they lead to where that is not a port of the same machine.
+fn ports(app: &App) -> String {
+    let named = |name: &Option<String>| name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+    let mappings = app.container.iter().filter_map(|container| container.port_mappings.as_ref()).flatten();
+    let mapped = mappings
+        .map(|port| format!("{} to {}/{}{}", port.service_port, port.container_port, port.protocol, named(&port.name)));
+    let defined = app.port_definitions.iter().flatten();
+    let defined = defined.map(|port| format!("{}/{}{}", port.port, port.protocol, named(&port.name)));
+    join(defined.chain(mapped), ", ")
 }
 
 fn command(app: &App) -> String {

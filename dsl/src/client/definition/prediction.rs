@@ -41,11 +41,7 @@ pub(in crate::client) fn predicted(current: &Map<String, Value>, update: &Map<St
         }
         next.insert(field, value);
     }
-    if let (Some(Value::Array(former)), Some(Value::Array(ports))) =
-        (current.get("portDefinitions"), next.get_mut("portDefinitions"))
-    {
-        keep_ports(former, ports);
-    }
+    keep_ports(current, &mut next);
     next
 }
 
@@ -58,13 +54,25 @@ pub(in crate::client) fn completed(update: &Map<String, Value>) -> Map<String, V
     }
 }
 
-/// A port that asks for any one gets one of those that are no longer named, in their order.
-pub(in crate::client) fn keep_ports(former: &[Value], ports: &mut [Value]) {
-    let named: Vec<u64> = ports.iter().filter_map(|port| port["port"].as_u64()).collect();
-    let mut free = former.iter().filter_map(|port| port["port"].as_u64()).filter(|port| !named.contains(port));
-    for port in ports.iter_mut().filter(|port| port["port"].as_u64() == Some(0)) {
+/// A service port of any number becomes one of those that are no longer named, in their order.
+pub(in crate::client) fn keep_ports(current: &Map<String, Value>, next: &mut Map<String, Value>) {
+    let former = current.get("portDefinitions").and_then(Value::as_array);
+    if let (Some(former), Some(Value::Array(ports))) = (former, next.get_mut("portDefinitions")) {
+        keep("port", former, ports);
+    }
+    let former = current.get("container").and_then(|container| container["portMappings"].as_array());
+    let ports = next.get_mut("container").and_then(|container| container.get_mut("portMappings"));
+    if let (Some(former), Some(Value::Array(ports))) = (former, ports) {
+        keep("servicePort", former, ports);
+    }
+}
+
+fn keep(number: &str, former: &[Value], ports: &mut [Value]) {
+    let named: Vec<u64> = ports.iter().filter_map(|port| port[number].as_u64()).collect();
+    let mut free = former.iter().filter_map(|port| port[number].as_u64()).filter(|port| !named.contains(port));
+    for port in ports.iter_mut().filter(|port| port[number].as_u64() == Some(0)) {
         if let Some(kept) = free.next() {
-            port["port"] = Value::from(kept);
+            port[number] = Value::from(kept);
         }
     }
 }

@@ -148,11 +148,7 @@ fn replacement(current: &Map<String, Value>, definition: &Map<String, Value>) ->
         }
     }
     next.extend(completed(definition).into_iter().filter(|(field, _)| field != "id"));
-    if let (Some(Value::Array(former)), Some(Value::Array(ports))) =
-        (current.get("portDefinitions"), next.get_mut("portDefinitions"))
-    {
-        keep_ports(former, ports);
-    }
+    keep_ports(current, &mut next);
     next.get_mut("healthChecks").and_then(Value::as_array_mut).into_iter().flatten().for_each(complete_check);
     next.retain(|_, value| !value.is_null());
     next

@@ -68,6 +68,7 @@ fn required_ports_are_the_ports() {
         .apply(None, &super::world::id("/web"), "*")
         .map_or_else(|_| Vec::new(), |spec| spec.ports);
     ports.push(crate::model::PortDefinition {
+        mapping: None,
         port: 31_500,
         choice: crate::model::PortChoice::User,
         name: None,

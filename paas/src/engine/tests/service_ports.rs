@@ -5,6 +5,7 @@ use crate::model::{PortChoice, PortDefinition, Protocol, RunSpecUpdate, Version}
 /// One port per number; 0 asks for one from the pool.
 fn with_ports(numbers: &[u16]) -> RunSpecUpdate {
     let definition = |port: &u16| PortDefinition {
+        mapping: None,
         port: *port,
         choice: PortChoice::User,
         name: None,

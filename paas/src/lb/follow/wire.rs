@@ -48,6 +48,7 @@ pub(super) struct WireApp {
     labels: BTreeMap<String, String>,
     #[serde(default)]
     port_definitions: Vec<WirePort>,
+    container: Option<WireContainer>,
     #[serde(default)]
     require_ports: bool,
     #[serde(default)]
@@ -60,6 +61,23 @@ pub(super) struct WireApp {
 struct WirePort {
     #[serde(default)]
     port: u16,
+    #[serde(default)]
+    protocol: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireContainer {
+    #[serde(default)]
+    port_mappings: Vec<WireMapping>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireMapping {
+    #[serde(default)]
+    service_port: u16,
+    host_port: Option<u16>,
     #[serde(default)]
     protocol: String,
 }
@@ -103,10 +121,15 @@ impl WireApp {
         let id = RunSpecId::parse(&self.id).map_err(|_| ForeignApp(self.id.clone()))?;
         let checks = if self.health_checks.is_empty() { Checks::None } else { Checks::Some };
         let checks_count = self.health_checks.len();
-        let ports = self.port_definitions.iter().enumerate();
-        let ports = ports.map(|(index, port)| ServicePort {
-            number: (port.port > 0).then_some(port.port),
-            transport: if port.protocol == "udp" { Transport::Udp } else { Transport::Tcp },
+        let mappings = self.container.iter().flat_map(|container| &container.port_mappings).enumerate();
+        // Where no way leads there from the host, instances have no port.
+        let mappings = mappings.filter(|(_, mapping)| mapping.host_port.is_some());
+        let mappings = mappings.map(|(index, mapping)| (index, mapping.service_port, &mapping.protocol));
+        let defined = self.port_definitions.iter().enumerate();
+        let ports = defined.map(|(index, port)| (index, port.port, &port.protocol)).chain(mappings);
+        let ports = ports.map(|(index, number, protocol)| ServicePort {
+            number: (number > 0).then_some(number),
+            transport: if protocol == "udp" { Transport::Udp } else { Transport::Tcp },
             speaks_http: self.health_checks.iter().any(|check| check.tells_http(index)),
         });
         Ok(App {

@@ -116,6 +116,20 @@ async fn events_are_folded_and_acknowledged() {
 }
 
 #[tokio::test]
+async fn an_app_on_a_bridge_is_routed_by_its_mappings() {
+    let bus = Bus::start().await;
+    let mut app = web(&[task(0, "TASK_RUNNING")]);
+    app.as_object_mut().unwrap().remove("portDefinitions");
+    // Nothing leads to the first one from outside.
+    app["container"] = json!({"type": "DOCKER", "docker": {"image": "web"}, "portMappings": [
+        {"containerPort": 9, "servicePort": 10_001, "protocol": "tcp", "labels": {}},
+        {"containerPort": 80, "hostPort": 0, "servicePort": 10_000, "protocol": "tcp", "labels": {}}]});
+    bus.script.lock().unwrap().apps = vec![app];
+    let site = Site::follow(&[bus.url()]);
+    site.routes_to(&[0]).await;
+}
+
+#[tokio::test]
 async fn a_changed_definition_is_read_again() {
     let (bus, site) = following().await;
     {
