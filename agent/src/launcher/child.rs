@@ -2,20 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use attica_core_api::v1::{RLimit, RLimitType};
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
-use nix::unistd::{Gid, Uid, User};
+use nix::unistd::{Gid, Uid};
+use seccompiler::BpfProgram;
 
 use super::isolation::{Door, Entry, Isolation, IsolationError, Place};
-use super::protocol::{ContainerId, LaunchSpec, Process, Streams};
-use super::records::Records;
-use super::{process, sys};
+use super::protocol::{ContainerId, IsolationKind, LaunchSpec, Privileges, Process};
+use super::records::{Record, Records};
+use super::streams::Open;
+use super::surroundings::{self, Holder, Joint, SurroundingsError, User};
+use super::{privileges, process, sys};
 
 /// How long what the system tells of a user is taken for true.
 const IDENTITY_AGE: Duration = Duration::from_secs(1);
@@ -29,8 +31,12 @@ pub(crate) enum LaunchError {
     NoParent(ContainerId),
     #[error("a container that is no part of another needs limits")]
     NoLimits,
-    #[error("this launcher does not make `{0}`")]
-    Unsupported(&'static str),
+    #[error("it cannot have surroundings of its own")]
+    Surroundings(#[from] SurroundingsError),
+    #[error("the filters of its system calls cannot be made: {0}")]
+    Filters(String),
+    #[error("cannot open its sandbox")]
+    Sandbox(#[source] io::Error),
     #[error("there is no user `{0}` on this machine")]
     UnknownUser(String),
     #[error("cannot look up the user `{user}`")]
@@ -38,7 +44,7 @@ pub(crate) enum LaunchError {
     #[error("the task cannot be isolated")]
     Isolation(#[from] IsolationError),
     #[error("cannot open {path}")]
-    Output { path: PathBuf, source: io::Error },
+    Stream { path: PathBuf, source: io::Error },
     #[error("the command cannot be told to the system")]
     Words(#[source] io::Error),
     #[error("cannot execute the program")]
@@ -49,9 +55,9 @@ pub(crate) enum LaunchError {
 
 /// Whom a child becomes.
 #[derive(Clone, Debug)]
-struct Identity {
-    user: Uid,
-    group: Gid,
+pub(crate) struct Identity {
+    pub(crate) user: Uid,
+    pub(crate) group: Gid,
     supplementary: Vec<Gid>,
 }
 
@@ -74,17 +80,17 @@ impl Identities {
 }
 
 /// What cannot be had is not left out.
-fn refuse(spec: &LaunchSpec) -> Result<(), LaunchError> {
+fn check(isolation: &dyn Isolation, spec: &LaunchSpec) -> Result<(), LaunchError> {
     if spec.limits.is_none() && spec.parent.is_none() {
         return Err(LaunchError::NoLimits);
     }
-    if spec.surroundings.is_some() {
-        return Err(LaunchError::Unsupported("surroundings"));
+    if spec.surroundings.as_deref().is_none_or(|surroundings| !surroundings::need_holder(surroundings)) {
+        return Ok(());
     }
-    match spec.streams {
-        Streams::Sandbox => Ok(()),
-        Streams::Terminal(_) => Err(LaunchError::Unsupported("streams.terminal")),
-        Streams::Files { .. } => Err(LaunchError::Unsupported("streams.files")),
+    match isolation.kind() {
+        _ if spec.parent.is_some() => Err(SurroundingsError::OfPart.into()),
+        IsolationKind::Posix => Err(SurroundingsError::NoCgroups.into()),
+        IsolationKind::CgroupsV1 | IsolationKind::CgroupsV2 => Ok(()),
     }
 }
 
@@ -93,7 +99,18 @@ fn refuse(spec: &LaunchSpec) -> Result<(), LaunchError> {
 pub(crate) struct Room {
     identity: Option<Identity>,
     entry: Entry,
-    output: Output,
+    streams: Open,
+    /// Of system calls.
+    filters: &'static [BpfProgram],
+    /// Where it is to be given to a user that only the container's own files tell of.
+    sandbox: Option<File>,
+}
+
+/// What runs now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Started {
+    pub(crate) process: Process,
+    pub(crate) holder: Option<Holder>,
 }
 
 /// Makes room for `spec`. After an error its cgroups may be left.
@@ -103,51 +120,81 @@ pub(crate) fn make_room(
     spec: &LaunchSpec,
     place: &Place,
 ) -> Result<Room, LaunchError> {
-    refuse(spec)?;
+    check(isolation, spec)?;
     let identity = spec.user.as_deref().map(|user| identities.of(user)).transpose()?;
     isolation.create(place, spec.limits.as_ref())?;
-    let output = Output::open(&spec.directory, identity.as_ref())?;
+    let streams = Open::of(spec, identity.as_ref())?;
+    let surroundings = spec.surroundings.as_deref();
+    let profile = surroundings.and_then(|surroundings| surroundings.privileges.seccomp);
+    let filters = privileges::filters(profile).map_err(LaunchError::Filters)?;
+    let has_user = surroundings.is_some_and(|surroundings| surroundings.user.is_some());
+    let sandbox = has_user.then(|| File::open(&spec.directory)).transpose().map_err(LaunchError::Sandbox)?;
     let entry = isolation.entry(place, spec.limits.as_ref())?;
-    Ok(Room { identity, entry, output })
+    Ok(Room { identity, entry, streams, filters, sandbox })
 }
 
-/// Starts `spec` in its room: when this returns, its program runs, its first process is on record. After an error its cgroups and its
-/// record may be left.
+/// Starts `spec` in its room, among what `holder` holds where it is a part: when this returns, its program runs, its first process is on
+/// record. After an error its cgroups and its record may be left.
 pub(crate) fn start(
     records: &mut Records,
     spawner: &mut sys::Spawner,
     spec: &LaunchSpec,
     place: &Place,
     room: &Room,
-) -> Result<Process, LaunchError> {
-    let mut programs = programs(spec)?;
+    holder: Option<Holder>,
+) -> Result<Started, LaunchError> {
+    let surroundings = spec.surroundings.as_deref();
+    let joint = match (holder, surroundings) {
+        (Some(holder), _) => Some(Joint::with(holder)?),
+        (None, Some(surroundings)) if surroundings::need_holder(surroundings) => {
+            Some(Joint::make(surroundings, &spec.directory, &room.entry.doors)?)
+        }
+        (None, Some(_) | None) => None,
+    };
+    let begins_in = surroundings.and_then(|surroundings| surroundings.working_directory.clone());
+    let begins_in = begins_in.unwrap_or_else(|| surroundings::sandbox_of(joint.as_ref(), &spec.directory));
+    let holder = joint.as_ref().map(|joint| joint.holder);
+    let mut programs = programs(spec, &begins_in)?;
     let earliest = process::clock_ticks();
     let mut begun = None;
-    let mut child = || {
+    let mut child = |pid| {
         let mut prepare = || {
-            begun = Some(record(records, spec, place, earliest)?);
-            confine(&room.entry, &room.output)?;
+            let process = Process { pid, start_ticks: start_ticks(pid, earliest)? };
+            records.begin(&spec.container, Record { place: place.clone(), process, holder, ending: None })?;
+            begun = Some(Started { process, holder });
+            confine(&room.entry, &room.streams)?;
+            joint.as_ref().map_or(Ok(()), Joint::enter)?;
+            let own_user = surroundings.and_then(|surroundings| surroundings.user.as_deref());
+            let own = own_user.map(|user| own_identity(user, room)).transpose()?;
             sys::detach()?;
             spec.rlimits.iter().try_for_each(limit)?;
-            room.identity.as_ref().map_or(Ok(()), become_user)?;
-            std::env::set_current_dir(&spec.directory)
+            let identity = own.as_ref().or(room.identity.as_ref());
+            match surroundings {
+                None => identity.map_or(Ok(()), become_user)?,
+                Some(surroundings) => become_less(&surroundings.privileges, room.filters, identity)?,
+            }
+            std::env::set_current_dir(&begins_in)
         };
         let execute = |()| programs.iter_mut().map(sys::Program::execute).last();
         prepare().map_or_else(Some, execute).unwrap_or_else(|| io::ErrorKind::InvalidInput.into())
     };
-    spawner.spawn(&mut child).map_err(LaunchError::Execute)?;
+    let spawned = match &joint {
+        None => spawner.spawn(&mut child),
+        Some(joint) => joint.spawning(|| spawner.spawn(&mut child))?,
+    };
+    spawned.map_err(LaunchError::Execute)?;
     begun.ok_or(LaunchError::Vanished)
 }
 
 /// What is to be executed: the first that can be.
-fn programs(spec: &LaunchSpec) -> Result<Vec<sys::Program>, LaunchError> {
+fn programs(spec: &LaunchSpec, begins_in: &Path) -> Result<Vec<sys::Program>, LaunchError> {
     let mut programs = Vec::new();
     if let Some(words) = &spec.shortcut {
         let program = words.first().ok_or(LaunchError::NoProgram)?;
         let mut environment = spec.environment.clone();
         if environment.iter().all(|(name, _)| name != "PWD") {
             // As the shell would.
-            environment.push(("PWD".to_owned(), spec.directory.to_string_lossy().into_owned()));
+            environment.push(("PWD".to_owned(), begins_in.to_string_lossy().into_owned()));
         }
         programs.push(sys::Program::new(program, words, &environment).map_err(LaunchError::Words)?);
     }
@@ -158,41 +205,38 @@ fn programs(spec: &LaunchSpec) -> Result<Vec<sys::Program>, LaunchError> {
     Ok(programs)
 }
 
-/// Where the task's output goes.
-#[derive(Debug)]
-struct Output {
-    out: File,
-    err: File,
-}
-
-impl Output {
-    fn open(directory: &Path, identity: Option<&Identity>) -> Result<Output, LaunchError> {
-        Ok(Output {
-            out: open_output(directory, "stdout", identity)?,
-            err: open_output(directory, "stderr", identity)?,
-        })
+/// In the child: when it came to life.
+fn start_ticks(pid: i32, earliest: u64) -> io::Result<u64> {
+    // Reading in /proc costs more than all else here.
+    match process::clock_ticks() {
+        latest if latest == earliest => Ok(latest),
+        _between => Ok(process::stat(pid).ok_or(io::ErrorKind::NotFound)?.start_ticks),
     }
 }
 
-/// In the child: puts itself on record.
-fn record(records: &mut Records, spec: &LaunchSpec, place: &Place, earliest: u64) -> io::Result<Process> {
-    let pid = nix::unistd::getpid().as_raw();
-    // Reading in /proc costs more than all else here.
-    let start_ticks = match process::clock_ticks() {
-        latest if latest == earliest => latest,
-        _between => process::stat(pid).ok_or(io::ErrorKind::NotFound)?.start_ticks,
-    };
-    let process = Process { pid, start_ticks };
-    records.begin(&spec.container, place, process)?;
-    Ok(process)
+/// In the child, in its own root: whom it becomes, and to whom its sandbox and its output belong.
+fn own_identity(user: &str, room: &Room) -> io::Result<Identity> {
+    let User { uid, gid, supplementary } = User::find(user).map_err(io::Error::other)?;
+    let supplementary = supplementary.into_iter().map(Gid::from_raw).collect();
+    let identity = Identity { user: Uid::from_raw(uid), group: Gid::from_raw(gid), supplementary };
+    let files = room.streams.own().into_iter().chain(room.sandbox.as_ref());
+    files.into_iter().try_for_each(|file| nix::unistd::fchown(file, Some(identity.user), Some(identity.group)))?;
+    Ok(identity)
+}
+
+/// In the child: its user, and less than that one may usually do.
+fn become_less(privileges: &Privileges, filters: &[BpfProgram], identity: Option<&Identity>) -> io::Result<()> {
+    let is_root = identity.map_or_else(|| nix::unistd::geteuid().is_root(), |identity| identity.user.is_root());
+    privileges::limit(privileges, filters, is_root)?;
+    identity.map_or(Ok(()), become_user)?;
+    privileges::keep(privileges, is_root)
 }
 
 /// In the child: its output, its cgroups, its limits. Its input is the launcher's. From here on it has the task's part of the processor.
-fn confine(entry: &Entry, output: &Output) -> io::Result<()> {
+fn confine(entry: &Entry, streams: &Open) -> io::Result<()> {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
-    nix::unistd::dup2_stdout(&output.out)?;
-    nix::unistd::dup2_stderr(&output.err)?;
-    entry.doors.iter().try_for_each(enter)?;
+    streams.take()?;
+    entry.doors.iter().try_for_each(Door::enter)?;
     for (resource, value) in &entry.limits {
         setrlimit(*resource, *value, *value)?;
     }
@@ -226,33 +270,6 @@ fn limit(limit: &RLimit) -> io::Result<()> {
     setrlimit(resource, soft, hard).map_err(failed)
 }
 
-/// In the child, which moves itself: see the isolation for why that is quick.
-fn enter(Door { file, path }: &Door) -> io::Result<()> {
-    let entered = (&*file).write_all(b"0");
-    entered.map_err(|error| io::Error::other(format!("cannot enter the cgroup by {}: {error}", path.display())))
-}
-
-/// The sandbox may belong to the task's user. A link that is planted there is not followed, a pipe not waited for, and a second name
-/// of somebody else's file not given away.
-fn open_output(directory: &Path, name: &str, identity: Option<&Identity>) -> Result<File, LaunchError> {
-    let path = directory.join(name);
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    let open = || OpenOptions::new().create(true).append(true).mode(0o644).custom_flags(flags).open(&path);
-    let check = |file: File| {
-        let metadata = file.metadata()?;
-        let plain = metadata.is_file() && metadata.nlink() == 1;
-        plain.then_some(file).ok_or_else(|| io::Error::other("it is not a file of this sandbox alone"))
-    };
-    // The task's own, so that it can also open them by way of /dev/stdout.
-    let give = |file: File| {
-        if let Some(Identity { user, group, .. }) = identity.filter(|identity| !identity.user.is_root()) {
-            nix::unistd::fchown(&file, Some(*user), Some(*group))?;
-        }
-        Ok(file)
-    };
-    open().and_then(check).and_then(give).map_err(|source| LaunchError::Output { path, source })
-}
-
 /// In the child, last: no way back to the launcher's privileges.
 fn become_user(identity: &Identity) -> io::Result<()> {
     nix::unistd::setgroups(&identity.supplementary)?;
@@ -263,7 +280,8 @@ fn become_user(identity: &Identity) -> io::Result<()> {
 
 fn identity_of(user: &str) -> Result<Identity, LaunchError> {
     let lookup = |source| LaunchError::UserLookup { user: user.to_owned(), source };
-    let found = User::from_name(user).map_err(lookup)?.ok_or_else(|| LaunchError::UnknownUser(user.to_owned()))?;
+    let found =
+        nix::unistd::User::from_name(user).map_err(lookup)?.ok_or_else(|| LaunchError::UnknownUser(user.to_owned()))?;
     let name = CString::new(user).map_err(|_| LaunchError::UnknownUser(user.to_owned()))?;
     let supplementary = nix::unistd::getgrouplist(&name, found.gid).map_err(lookup)?;
     Ok(Identity { user: found.uid, group: found.gid, supplementary })

@@ -11,18 +11,26 @@
 mod child;
 pub(crate) mod isolation;
 pub(crate) mod log;
+mod privileges;
 pub(crate) mod process;
 pub mod protocol;
 mod records;
 mod server;
+mod streams;
+mod surroundings;
 pub(crate) mod sys;
 
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
+
+/// How often the lock of the directory is tried for, and the pause in between.
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// How the launcher is called. Agents call it; people have no need to.
 #[derive(Clone, Debug, clap::Args)]
@@ -79,8 +87,7 @@ pub fn run(args: &Args) -> Result<(), Error> {
     // The socket is bound by its bare name: a path may be longer than an address holds.
     std::env::set_current_dir(&args.dir).map_err(directory)?;
     let lock = std::fs::OpenOptions::new().create(true).append(true).open("launcher.lock").map_err(directory)?;
-    let _lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock)
-        .map_err(|_| Error::Occupied { directory: args.dir.clone() })?;
+    let _lock = locked(lock).ok_or_else(|| Error::Occupied { directory: args.dir.clone() })?;
     let nothing =
         std::fs::File::open("/dev/null").map_err(|source| Error::System { action: "open /dev/null", source })?;
     nix::unistd::dup2_stdin(nothing).map_err(|error| Error::System { action: "read nothing", source: error.into() })?;
@@ -96,4 +103,16 @@ pub fn run(args: &Args) -> Result<(), Error> {
     let outcome = server.serve();
     server.close();
     outcome
+}
+
+/// What a killed launcher was about to start has its lock for a moment.
+fn locked(mut file: std::fs::File) -> Option<Flock<std::fs::File>> {
+    for _ in 0..LOCK_ATTEMPTS {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Some(lock),
+            Err((unlocked, _)) => file = unlocked,
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+    None
 }

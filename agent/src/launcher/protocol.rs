@@ -15,6 +15,9 @@ pub const PROTOCOL: u32 = 5;
 /// The longest record either side accepts, in bytes.
 pub const MAX_RECORD_BYTES: usize = 64 << 20;
 
+/// Where a container with a root of its own sees its sandbox, as in Mesos.
+pub const SANDBOX: &str = "/mnt/mesos/sandbox";
+
 /// Name of the launcher's socket in its directory.
 pub const SOCKET: &str = "launcher.sock";
 

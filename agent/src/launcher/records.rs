@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::isolation::Place;
 use super::protocol::{ContainerId, Ending, Process};
+use super::surroundings::Holder;
 use crate::journal::{self, Journal};
 
 /// One container's record.
@@ -21,6 +22,8 @@ pub(crate) struct Record {
     pub(crate) place: Place,
     /// Its first process.
     pub(crate) process: Process,
+    /// What holds its namespaces, if it has any or is a part of something that has.
+    pub(crate) holder: Option<Holder>,
     /// How the first process ended.
     pub(crate) ending: Option<Ending>,
 }
@@ -28,7 +31,7 @@ pub(crate) struct Record {
 impl Record {
     fn beginning(&self, boot_id: &str) -> Told {
         let place = self.place.parent().map(|_whole| self.place.clone());
-        Told::Begun { boot_id: boot_id.to_owned(), process: self.process, place }
+        Told::Begun { boot_id: boot_id.to_owned(), process: self.process, place, holder: self.holder }
     }
 }
 
@@ -42,6 +45,8 @@ enum Told {
         /// That of a part; `None` where it follows from the container's name.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         place: Option<Place>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        holder: Option<Holder>,
     },
     Ended(Ending),
     Forgotten,
@@ -103,9 +108,9 @@ impl Records {
                 (Ok(Told::Begun { boot_id, .. }), None) if boot_id != self.boot_id => {
                     loaded.insert(container, Err(RecordError::EarlierBoot { path: path(), line: line.number }));
                 }
-                (Ok(Told::Begun { process, place, .. }), None) => {
+                (Ok(Told::Begun { process, place, holder, .. }), None) => {
                     let place = place.unwrap_or_else(|| Place::of(&container));
-                    loaded.insert(container, Ok(Record { place, process, ending: None }));
+                    loaded.insert(container, Ok(Record { place, process, holder, ending: None }));
                 }
                 (Ok(Told::Begun { .. } | Told::Ended(_)), _) => drop(loaded.insert(container, Err(disorder()))),
                 (Err(error), _) => drop(loaded.insert(container, Err(error))),
@@ -115,11 +120,10 @@ impl Records {
     }
 
     /// Begins the record of a container that has none.
-    pub(crate) fn begin(&mut self, container: &ContainerId, place: &Place, process: Process) -> io::Result<()> {
+    pub(crate) fn begin(&mut self, container: &ContainerId, record: Record) -> io::Result<()> {
         if self.records.contains_key(container) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        let record = Record { place: place.clone(), process, ending: None };
         self.tell(container, &record.beginning(&self.boot_id))?;
         self.records.insert(container.clone(), record);
         Ok(())
@@ -186,6 +190,11 @@ mod tests {
         Place::of(&container(name))
     }
 
+    fn record(place: Place, ending: Option<Ending>) -> Record {
+        let holder = place.parent().map(|_| Holder { process: PROCESS, rooted: true });
+        Record { place, process: PROCESS, holder, ending }
+    }
+
     fn part() -> Place {
         place("whole").part(&container("lives"))
     }
@@ -196,16 +205,15 @@ mod tests {
         let path = directory.path().join("containers");
         let open = |boot_id: &str| Records::open(path.clone(), boot_id.to_owned()).unwrap();
         let (mut records, _) = open("boot");
-        records.begin(&container("lives"), &part(), PROCESS).unwrap();
-        assert!(records.begin(&container("lives"), &part(), PROCESS).is_err(), "a container has one record");
-        records.begin(&container("ends"), &place("ends"), PROCESS).unwrap();
+        records.begin(&container("lives"), record(part(), None)).unwrap();
+        assert!(records.begin(&container("lives"), record(part(), None)).is_err(), "a container has one record");
+        records.begin(&container("ends"), record(place("ends"), None)).unwrap();
         records.complete(&container("ends"), ENDING).unwrap();
-        records.begin(&container("gone"), &place("gone"), PROCESS).unwrap();
+        records.begin(&container("gone"), record(place("gone"), None)).unwrap();
         records.remove(&container("gone")).unwrap();
         records.remove(&container("never")).unwrap();
         let (_, loaded) = open("boot");
         let found: Vec<_> = loaded.iter().map(|(id, record)| (id.as_str(), record.as_ref().unwrap().clone())).collect();
-        let record = |place, ending| Record { place, process: PROCESS, ending };
         assert_eq!(found, [("ends", record(place("ends"), Some(ENDING))), ("lives", record(part(), None))]);
         let (_, loaded) = open("another");
         assert_eq!(loaded.len(), 2);
@@ -218,8 +226,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("containers");
         let (mut records, _) = Records::open(path.clone(), "boot".to_owned()).unwrap();
-        records.begin(&container("good"), &place("good"), PROCESS).unwrap();
-        records.begin(&container("bad"), &place("bad"), PROCESS).unwrap();
+        records.begin(&container("good"), record(place("good"), None)).unwrap();
+        records.begin(&container("bad"), record(place("bad"), None)).unwrap();
         records.complete(&container("bad"), ENDING).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let spoiled = text.replace("{\"ended\"", "{\"ended");

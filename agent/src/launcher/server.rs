@@ -17,7 +17,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 
 use self::container::{Container, Outcome, State, Zombie, emptying, session_of};
 use self::peer::Peer;
-use super::child::{Identities, LaunchError, Room};
+use super::child::{Identities, LaunchError, Room, Started};
 use super::isolation::{self, Isolation, Place, Removal, Subject};
 use super::log::Log;
 use super::protocol::{
@@ -138,7 +138,7 @@ impl Server {
     }
 
     fn adopt_one(&mut self, container: ContainerId, record: Record) {
-        let Record { place, process, ending } = record;
+        let Record { place, process, holder, ending } = record;
         let pidfd = sys::pidfd_open(process.pid).ok().filter(|_| process::exists(process));
         let state = match (ending, pidfd) {
             (Some(ending), _) => emptying(Outcome::Ended(ending)),
@@ -149,7 +149,7 @@ impl Server {
                 emptying(Outcome::Ended(Ending { exit: Exit::Unknown, memory }))
             }
         };
-        self.add(container, Container { place, process, state });
+        self.add(container, Container { place, process, holder, state });
     }
 
     fn add(&mut self, id: ContainerId, container: Container) {
@@ -315,7 +315,7 @@ impl Server {
     /// Removes what there is of a container without a process of its own.
     fn clear(&mut self, container: ContainerId, place: Place, outcome: Outcome) {
         let process = Process { pid: 0, start_ticks: 0 };
-        self.add(container.clone(), Container { place, process, state: emptying(outcome) });
+        self.add(container.clone(), Container { place, process, holder: None, state: emptying(outcome) });
         self.empty(&container);
     }
 
@@ -502,11 +502,13 @@ impl Server {
 
     fn start_one(&mut self, spec: &LaunchSpec, place: &Place, room: Result<Room, LaunchError>) {
         let container = spec.container.clone();
+        let whole = spec.parent.as_ref().and_then(|parent| self.containers.get(parent));
+        let holder = whole.and_then(|whole| whole.holder);
         let Server { records, spawner, .. } = self;
-        match room.and_then(|room| child::start(records, spawner, spec, place, &room)) {
-            Ok(process) => {
+        match room.and_then(|room| child::start(records, spawner, spec, place, &room, holder)) {
+            Ok(Started { process, holder }) => {
                 self.by_pid.insert(process.pid, container.clone());
-                self.add(container.clone(), Container { place: place.clone(), process, state: State::Running });
+                self.add(container.clone(), Container { place: place.clone(), process, holder, state: State::Running });
                 self.tell(Reply::Started { container, process });
             }
             Err(error) => self.clear(container, place.clone(), Outcome::Failed(crate::error_chain(&error))),

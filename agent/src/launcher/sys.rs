@@ -1,12 +1,14 @@
 //! The system calls that Rust cannot check: the only module of this crate with `unsafe` in it, `spawn` being a part of it.
 #![allow(unsafe_code)]
 
+mod privileges;
 mod spawn;
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-pub(crate) use self::spawn::{Program, Spawner, detach};
+pub(crate) use self::privileges::{drop_from_bounding, filter_calls, hand_down, make_root_nobody, set_capabilities};
+pub(crate) use self::spawn::{Program, Spawner, detach, fork, keep_only};
 use super::protocol::Exit;
 
 /// Signals, descriptors and the current directory are about to be set for the whole process: no thread may rely on them being different.
@@ -46,6 +48,52 @@ fn reset_signal(signal: i32) {
 fn close_descriptors() -> io::Result<()> {
     // SAFETY: to be called in a child alone, which owns none of the descriptors it was born with and uses none of them any more.
     let result = unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 0u32) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Whether what is mounted beneath a mount is meant, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beneath {
+    Included,
+    Excluded,
+}
+
+/// `struct mount_attr` of `<linux/mount.h>`.
+#[repr(C)]
+#[derive(Default)]
+struct MountAttributes {
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    user_namespace: u64,
+}
+
+/// Lets nobody write to what is mounted at `mounted`.
+pub(crate) fn make_read_only(mounted: BorrowedFd<'_>, beneath: Beneath) -> io::Result<()> {
+    const READ_ONLY: u64 = 1;
+    let attributes = MountAttributes { set: READ_ONLY, ..MountAttributes::default() };
+    let recursive = match beneath {
+        Beneath::Included => libc::AT_RECURSIVE,
+        Beneath::Excluded => 0,
+    };
+    // SAFETY: the path is empty and ends with NUL, and the structure has the size that is told; the kernel reads both.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mounted.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | recursive,
+            &raw const attributes,
+            size_of::<MountAttributes>(),
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Makes the terminal behind `terminal` that of this process's session, which it leads.
+pub(crate) fn take_terminal(terminal: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: the request takes an integer and changes nothing in memory.
+    let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY, 0) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

@@ -14,4 +14,5 @@ mod launcher;
 mod master;
 mod recordings;
 mod support;
+mod surroundings;
 mod volumes;

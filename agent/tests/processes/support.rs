@@ -166,11 +166,18 @@ impl Launcher {
 
     fn connect(guard: Guard, directory: tempfile::TempDir, cgroup_parent: String, process: Child) -> Launcher {
         let socket = directory.path().join(SOCKET);
-        let mut stream = eventually("the launcher listens", || UnixStream::connect(&socket).ok());
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut buffer = Vec::new();
-        send(&mut stream, &Request::Hello { protocol: PROTOCOL });
-        let Reply::Hello { isolation, containers, .. } = receive(&mut stream, &mut buffer) else { panic!("no hello") };
+        // What a killed launcher was about to start may have had its socket for a moment.
+        let (stream, hello) = eventually("the launcher listens", || {
+            let mut stream = UnixStream::connect(&socket).ok()?;
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut hello = Vec::new();
+            protocol::encode(&Request::Hello { protocol: PROTOCOL }, &mut hello).unwrap();
+            stream.write_all(&hello).ok()?;
+            buffer.clear();
+            Some(try_receive(&mut stream, &mut buffer)?).map(|hello| (stream, hello))
+        });
+        let Reply::Hello { isolation, containers, .. } = hello else { panic!("no hello") };
         let reports = containers.into_iter().map(|report| (report.container.clone(), report)).collect();
         Launcher { guard, directory, cgroup_parent, process, stream, buffer, isolation, reports }
     }
@@ -249,6 +256,14 @@ impl Launcher {
         LaunchSpec { parent: Some(parent.container.clone()), limits: None, ..self.shell(script) }
     }
 
+    /// The processes in a container's cgroups.
+    pub fn processes_of(&self, container: &ContainerId) -> Vec<i32> {
+        let own = |cgroup: &PathBuf| cgroup.ends_with(container.as_str());
+        let cgroup = cgroups_beneath(&self.cgroup_parent).into_iter().find(own).unwrap();
+        let procs = std::fs::read_to_string(cgroup.join("cgroup.procs")).unwrap();
+        procs.lines().map(|pid| pid.parse().unwrap()).collect()
+    }
+
     /// Ends the launcher and checks that nothing of it is left.
     pub fn finish(mut self) {
         self.send(&Request::Stop);
@@ -282,13 +297,16 @@ fn send(stream: &mut UnixStream, request: &Request) {
 }
 
 fn receive(stream: &mut UnixStream, buffer: &mut Vec<u8>) -> Reply {
+    try_receive(stream, buffer).expect("the launcher answers in time")
+}
+
+fn try_receive(stream: &mut UnixStream, buffer: &mut Vec<u8>) -> Option<Reply> {
     loop {
         if let Some(reply) = protocol::decode(buffer).unwrap() {
-            return reply;
+            return Some(reply);
         }
         let mut chunk = [0; 65536];
-        let length = stream.read(&mut chunk).expect("the launcher answers in time");
-        assert!(length > 0, "the launcher closed the connection");
+        let length = stream.read(&mut chunk).ok().filter(|length| *length > 0)?;
         buffer.extend_from_slice(&chunk[..length]);
     }
 }

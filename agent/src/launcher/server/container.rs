@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::launcher::isolation::{Place, Subject};
 use crate::launcher::process;
 use crate::launcher::protocol::{ContainerId, ContainerReport, Ending, Process, Stage};
+use crate::launcher::surroundings::Holder;
 
 /// A container's state. It moves downwards only.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub(super) struct Zombie {
 pub(super) struct Container {
     pub(super) place: Place,
     pub(super) process: Process,
+    /// What holds its namespaces, which parts join.
+    pub(super) holder: Option<Holder>,
     pub(super) state: State,
 }
 

@@ -4,6 +4,7 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
 use std::num::NonZeroUsize;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
@@ -29,7 +30,9 @@ pub(crate) struct Spawner {
 /// What a child is told and tells.
 struct Errand<'a> {
     parent: Pid,
-    child: &'a mut dyn FnMut() -> io::Error,
+    /// The child's own, as this process sees it: the kernel writes it before the child begins.
+    pid: libc::pid_t,
+    child: &'a mut dyn FnMut(i32) -> io::Error,
     error: Option<io::Error>,
 }
 
@@ -48,12 +51,12 @@ impl Spawner {
         Ok(Spawner { stack })
     }
 
-    /// Makes a child that calls `child`, which is to execute a program and returns only if that fails; waits until either has happened.
+    /// Makes a child that calls `child` with its process id, which is to execute a program and returns only if that fails; waits until either has happened.
     ///
     /// The child is in a session of its own with an empty signal mask. It dies with this process unless [`detach`] was called, which must be
     /// before it executes: with that it keeps no descriptor beyond the three standard ones. What it allocates and does not free stays allocated here.
-    pub(crate) fn spawn(&mut self, child: &mut dyn FnMut() -> io::Error) -> io::Result<i32> {
-        let mut errand = Errand { parent: getpid(), child, error: None };
+    pub(crate) fn spawn(&mut self, child: &mut dyn FnMut(i32) -> io::Error) -> io::Result<i32> {
+        let mut errand = Errand { parent: getpid(), pid: 0, child, error: None };
         // SAFETY: the addition stays within the mapping, at its end, from where stacks grow down. With CLONE_VFORK this thread stands
         // still until the child has executed its program or ended: `errand` and all it refers to outlive the child's use of them, and
         // nobody else uses them meanwhile, since they are borrowed by this thread; for the memory it is as if this thread had called
@@ -62,7 +65,9 @@ impl Spawner {
         // directory and credentials are the child's own copies.
         let pid = unsafe {
             let top = self.stack.as_ptr().byte_add(STACK_BYTES.get());
-            libc::clone(begin, top, libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD, (&raw mut errand).cast())
+            let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
+            let errand = &raw mut errand;
+            libc::clone(begin, top, flags, errand.cast(), &raw mut (*errand).pid)
         };
         if pid < 0 {
             return Err(io::Error::last_os_error());
@@ -89,7 +94,7 @@ extern "C" fn begin(errand: *mut c_void) -> c_int {
     // SAFETY: `spawn` passes its errand, and does nothing with it before this function has returned or is no more.
     let errand = unsafe { &mut *errand.cast::<Errand<'_>>() };
     let error = match prepare(errand.parent) {
-        Ok(()) => (errand.child)(),
+        Ok(()) => (errand.child)(errand.pid),
         Err(error) => error,
     };
     errand.error = Some(error);
@@ -99,7 +104,9 @@ extern "C" fn begin(errand: *mut c_void) -> c_int {
 
 fn prepare(parent: Pid) -> io::Result<()> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-    if getppid() != parent {
+    // None is seen from another pid namespace, whose holder ends with the launcher, and all the namespace with it.
+    let seen = getppid();
+    if seen != parent && seen.as_raw() != 0 {
         return Err(io::Error::other("the launcher has ended"));
     }
     SigSet::empty().thread_set_mask()?;
@@ -113,6 +120,44 @@ fn prepare(parent: Pid) -> io::Result<()> {
 pub(crate) fn detach() -> io::Result<()> {
     super::close_descriptors()?;
     Ok(nix::sys::prctl::set_pdeathsig(None)?)
+}
+
+/// Makes a child that is a copy of this process and does `child`, nothing else.
+pub(crate) fn fork(child: impl FnOnce() -> io::Result<()>) -> io::Result<i32> {
+    /// However `child` ends, nothing of the parent's code goes on.
+    struct End;
+    impl Drop for End {
+        fn drop(&mut self) {
+            // SAFETY: ends the child at once, without running anything that belongs to the parent.
+            unsafe { libc::_exit(NOT_EXECUTED) }
+        }
+    }
+    // SAFETY: there may be another thread, which makes room for tasks: of what it could hold while it is not copied, the child uses the
+    // allocator alone, which the C library brings into order on both sides.
+    match unsafe { nix::unistd::fork() }? {
+        nix::unistd::ForkResult::Parent { child } => Ok(child.as_raw()),
+        nix::unistd::ForkResult::Child => {
+            let _end = End;
+            // Nobody is there to be told.
+            let _over = child();
+            Ok(0)
+        }
+    }
+}
+
+/// In a child that stays: closes everything but the standard three, which it neither reads nor writes, and `kept`.
+pub(crate) fn keep_only(kept: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    const KEPT: c_int = 3;
+    nix::unistd::dup2_stdout(io::stdin())?;
+    nix::unistd::dup2_stderr(io::stdin())?;
+    // SAFETY: to be called in a child alone, which owns none of the descriptors it was born with and uses none of them any more; the
+    // one with this number is the copy made here.
+    unsafe {
+        if libc::dup2(kept.as_raw_fd(), KEPT) < 0 || libc::syscall(libc::SYS_close_range, KEPT + 1, c_int::MAX, 0) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(OwnedFd::from_raw_fd(KEPT))
+    }
 }
 
 /// A program with all it is executed with. Made beforehand: a child that executes frees nothing.

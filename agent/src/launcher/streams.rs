@@ -1,0 +1,113 @@
+//! What a program reads from and writes to.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+use super::child::{Identity, LaunchError};
+use super::protocol::{LaunchSpec, Streams};
+use super::sys;
+
+/// Streams that are open.
+#[derive(Debug)]
+pub(super) enum Open {
+    /// It reads what the launcher does, which is nothing.
+    Sandbox {
+        output: File,
+        error: File,
+    },
+    Terminal(File),
+    Files {
+        input: File,
+        output: File,
+        error: File,
+    },
+}
+
+impl Open {
+    pub(super) fn of(spec: &LaunchSpec, identity: Option<&Identity>) -> Result<Open, LaunchError> {
+        let open = |path: &Path, options: &mut OpenOptions| {
+            let opened = options.open(path).and_then(wait_from_now_on);
+            opened.map_err(|source| LaunchError::Stream { path: path.to_owned(), source })
+        };
+        let reading = || OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).clone();
+        let writing = || OpenOptions::new().append(true).custom_flags(libc::O_NONBLOCK).clone();
+        match &spec.streams {
+            Streams::Sandbox => Ok(Open::Sandbox {
+                output: open_output(&spec.directory, "stdout", identity)?,
+                error: open_output(&spec.directory, "stderr", identity)?,
+            }),
+            Streams::Terminal(path) => {
+                let terminal = open(path, reading().write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY))?;
+                give(terminal, identity)
+                    .map(Open::Terminal)
+                    .map_err(|source| LaunchError::Stream { path: path.clone(), source })
+            }
+            Streams::Files { input, output, error } => Ok(Open::Files {
+                input: open(input, &mut reading())?,
+                output: open(output, &mut writing())?,
+                error: open(error, &mut writing())?,
+            }),
+        }
+    }
+
+    /// In the child: they are its standard three now.
+    pub(super) fn take(&self) -> io::Result<()> {
+        let (output, error) = match self {
+            Open::Sandbox { output, error } => (output, error),
+            Open::Terminal(terminal) => {
+                nix::unistd::dup2_stdin(terminal)?;
+                sys::take_terminal(std::os::fd::AsFd::as_fd(terminal))?;
+                (terminal, terminal)
+            }
+            Open::Files { input, output, error } => {
+                nix::unistd::dup2_stdin(input)?;
+                (output, error)
+            }
+        };
+        nix::unistd::dup2_stdout(output)?;
+        nix::unistd::dup2_stderr(error)?;
+        Ok(())
+    }
+
+    /// Those that are the program's user's.
+    pub(super) fn own(&self) -> Vec<&File> {
+        match self {
+            Open::Sandbox { output, error } => vec![output, error],
+            Open::Terminal(terminal) => vec![terminal],
+            Open::Files { .. } => Vec::new(),
+        }
+    }
+}
+
+/// It was not to be waited for when it was opened; programs expect to wait when they use it.
+fn wait_from_now_on(file: File) -> io::Result<File> {
+    let flags = OFlag::from_bits_truncate(fcntl(&file, FcntlArg::F_GETFL)?);
+    fcntl(&file, FcntlArg::F_SETFL(flags & !OFlag::O_NONBLOCK))?;
+    Ok(file)
+}
+
+/// The task's own, so that it can also open them by way of /dev/stdout.
+fn give(file: File, identity: Option<&Identity>) -> io::Result<File> {
+    if let Some(Identity { user, group, .. }) = identity.filter(|identity| !identity.user.is_root()) {
+        nix::unistd::fchown(&file, Some(*user), Some(*group))?;
+    }
+    Ok(file)
+}
+
+/// The sandbox may belong to the task's user. A link that is planted there is not followed, a pipe not waited for, and a second name
+/// of somebody else's file not given away.
+fn open_output(directory: &Path, name: &str, identity: Option<&Identity>) -> Result<File, LaunchError> {
+    let path = directory.join(name);
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let open = || OpenOptions::new().create(true).append(true).mode(0o644).custom_flags(flags).open(&path);
+    let check = |file: File| {
+        let metadata = file.metadata()?;
+        let plain = metadata.is_file() && metadata.nlink() == 1;
+        plain.then_some(file).ok_or_else(|| io::Error::other("it is not a file of this sandbox alone"))
+    };
+    open().and_then(check).and_then(|file| give(file, identity)).map_err(|source| LaunchError::Stream { path, source })
+}
