@@ -16,6 +16,9 @@ use attica_core_api::v1::{
 
 use super::{Effects, Kernel, Now, Send, View};
 
+/// What the tasks of an agent use that are not over, by whom and for which role.
+pub(super) type Used = BTreeMap<(FrameworkId, Role), Resources>;
+
 impl Kernel {
     /// Turns what is free into offers, one OFFERS per framework.
     pub(super) fn make_offers(&mut self, now: Now, out: &mut Effects) {
@@ -75,22 +78,29 @@ impl Kernel {
 
     /// The allocator learns of an agent, which takes no part yet, and of what its tasks use.
     pub(super) fn add_agent(&mut self, id: &AgentId, total: &Resources) {
+        let mut used = Used::default();
+        for (framework, task) in self.agent_mut(id).tasks.clone() {
+            let task = self.task_mut(&framework, &task);
+            if !task.is_terminal() {
+                used.entry((framework, task.role.clone())).or_default().add(&task.resources);
+            }
+        }
+        self.add_used_agent(id, total, &used);
+    }
+
+    /// The same for an agent of which it is known what its tasks use.
+    pub(super) fn add_used_agent(&mut self, id: &AgentId, total: &Resources, used: &Used) {
         let key = self.allocator.add_agent(total.clone());
         // Nothing was offered since the line above.
         self.allocator.deactivate_agent(key);
         self.agent_keys.insert(key, id.clone());
         let agent = self.agent_mut(id);
         agent.key = Some(key);
-        let (info, tasks) = (Arc::clone(&agent.info), agent.tasks.clone());
+        let info = Arc::clone(&agent.info);
         self.allocator.set_remote(key, self.is_remote(&info));
-        for (framework, task) in tasks {
-            let framework_key = self.framework_key(&framework);
-            let task = self.task_mut(&framework, &task);
-            if task.is_terminal() {
-                continue;
-            }
-            let (role, resources) = (task.role.clone(), task.resources.clone());
-            if let Err(error) = self.allocator.use_resources(framework_key, &role, key, &resources) {
+        for ((framework, role), resources) in used {
+            let framework_key = self.framework_key(framework);
+            if let Err(error) = self.allocator.use_resources(framework_key, role, key, resources) {
                 unreachable!("an agent is admitted when it holds its tasks: {error}");
             }
         }

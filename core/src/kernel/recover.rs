@@ -1,6 +1,6 @@
 //! A new leader starts where the last one stopped: everything durable is there, and nobody is connected yet.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use attica_allocator::{self as allocator, Allocator, Resources, Role};
@@ -14,7 +14,7 @@ use super::constraints::Constraints;
 use super::framework::{Framework, History, Presence};
 use super::inverse_offers::Inverse;
 use super::maintenance::Machines;
-use super::offers::capabilities_of;
+use super::offers::{Used, capabilities_of};
 use super::operation::Operation;
 use super::permits::Permits;
 use super::quota;
@@ -66,8 +66,9 @@ impl Kernel {
         for (id, record) in &snapshot.agents {
             kernel.recover_agent(now, id, record);
         }
+        let mut used = HashMap::with_capacity(snapshot.agents.len());
         for (id, record) in &snapshot.frameworks {
-            kernel.recover_framework(now, id, record);
+            kernel.recover_framework(now, id, record, &mut used);
         }
         for (id, record) in &snapshot.agents {
             for ((framework, _), executor) in &record.executors {
@@ -78,7 +79,7 @@ impl Kernel {
                 kernel.recovering.insert(id.clone());
                 let declared = resources::from_wire(&record.info.resources).unwrap_or_default();
                 let total = declared.reshaped(&kernel.agent_mut(id).shaped).unwrap_or(declared);
-                kernel.add_agent(id, &total);
+                kernel.add_used_agent(id, &total, &used.remove(id).unwrap_or_default());
             }
         }
         for (uuid, record) in &snapshot.operations {
@@ -129,7 +130,13 @@ impl Kernel {
         }
     }
 
-    fn recover_framework(&mut self, now: Now, id: &FrameworkId, record: &FrameworkRecord) {
+    fn recover_framework(
+        &mut self,
+        now: Now,
+        id: &FrameworkId,
+        record: &FrameworkRecord,
+        used: &mut HashMap<AgentId, Used>,
+    ) {
         // They were valid when the framework subscribed; should the rules have become stricter, it is refused when it comes back.
         let roles = roles_of(&record.info).unwrap_or_default();
         let presence = self.recovered_presence(now, id, record);
@@ -153,7 +160,7 @@ impl Kernel {
         };
         self.frameworks.insert(id.clone(), framework);
         for (task_id, task) in record.tasks.iter().filter(|(_, task)| task.completed_at.is_none()) {
-            self.recover_task(id, task_id, task);
+            self.recover_task(id, task_id, task, used);
         }
         self.recover_history(id, record);
     }
@@ -175,17 +182,21 @@ impl Kernel {
         Presence::Away(deadline)
     }
 
-    fn recover_task(&mut self, framework: &FrameworkId, id: &TaskId, record: &TaskRecord) {
-        let used = resources::from_wire(&record.info.resources).unwrap_or_default();
-        self.insert_task(
-            framework,
-            &record.role,
-            &record.info,
-            record.group.as_deref(),
-            used.exclusive(),
-            record.state,
-        );
-        let task = self.task_mut(framework, id);
+    /// Adds what it uses to what its agent's tasks use.
+    fn recover_task(
+        &mut self,
+        framework: &FrameworkId,
+        id: &TaskId,
+        record: &TaskRecord,
+        used: &mut HashMap<AgentId, Used>,
+    ) {
+        let resources = resources::from_wire(&record.info.resources).unwrap_or_default().exclusive();
+        if !is_terminal(record.state) {
+            let of_agent = used.entry(record.info.agent_id.clone()).or_default();
+            of_agent.entry((framework.clone(), record.role.clone())).or_default().add(&resources);
+        }
+        let group = record.group.as_deref();
+        let task = self.insert_task(framework, &record.role, &record.info, group, resources, record.state);
         task.reach = record.reach;
         task.sequence = record.sequence;
         task.details = record.status.as_ref().and_then(Details::of);
@@ -250,7 +261,7 @@ impl Kernel {
         group: Option<&str>,
         resources: Resources,
         state: TaskState,
-    ) {
+    ) -> &mut Task {
         let id = task.task_id.clone();
         let shared = match task.resources.iter().any(|resource| resource.shared.is_some()) {
             true => resources::from_wire(&task.resources).unwrap_or_default().shared(),
@@ -276,6 +287,6 @@ impl Kernel {
             kill: None,
             outbox: None,
         };
-        self.framework_mut(framework).tasks.insert(id, entry);
+        self.framework_mut(framework).tasks.entry(id).insert_entry(entry).into_mut()
     }
 }
