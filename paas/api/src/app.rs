@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::check::Check;
 use crate::container::{Artifact, Container, ResourceLimits};
 use crate::deployment::DeploymentReference;
 use crate::health::HealthCheck;
@@ -70,6 +71,9 @@ pub struct App {
     pub require_ports: bool,
     /// Checks that decide health.
     pub health_checks: Vec<HealthCheck>,
+    /// What is asked of instances without a consequence; absent: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<Check>,
     /// Apps and groups that must be up before this one.
     pub dependencies: Vec<String>,
     /// How a new version replaces the old one.

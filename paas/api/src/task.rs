@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::check::CheckResult;
 use crate::health::HealthCheckResult;
 
 /// One running (or starting, or ending) instance.
@@ -35,6 +36,9 @@ pub struct Task {
     pub version: String,
     /// What its checks said last; a check that has not answered yet is absent.
     pub health_check_results: Vec<HealthCheckResult>,
+    /// What the app's `check` found last; absent before it has found anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_result: Option<CheckResult>,
     /// Always empty: volumes are not built yet.
     pub local_volumes: [(); 0],
     /// Region of the agent.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::app::{KillSelection, Network, PortDefinition, UnreachableStrategy, UpgradeStrategy};
+use crate::check::Check;
 use crate::container::{Artifact, Container, IpAddressRequest, ResourceLimits};
 use crate::health::HealthCheck;
 use crate::number::Number;
@@ -67,6 +68,9 @@ pub struct AppUpdate {
     /// Checks that decide health.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health_checks: Option<Vec<HealthCheck>>,
+    /// What is asked of instances without a consequence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check: Option<Check>,
     /// Apps and groups that must be up before this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dependencies: Option<Vec<String>>,
@@ -183,10 +187,6 @@ pub struct AppUpdate {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
     pub readiness_checks: Option<Vec<Value>>,
-    /// Not built yet: generic checks.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub check: Option<Value>,
     /// Not built yet: secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]

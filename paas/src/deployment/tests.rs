@@ -40,6 +40,7 @@ fn running(number: u128, agent: Agent) -> Instance {
         sentenced_at: None,
         ip_addresses: Vec::new(),
         health: Vec::new(),
+        answer: None,
     });
     instance
 }

@@ -202,6 +202,7 @@ fn provisioned(waiting: &Instance, definition: &RunSpec, agent: &Arc<Agent>, por
         sentenced_at: None,
         ip_addresses: Vec::new(),
         health: vec![HealthState::default(); definition.health_checks.len()],
+        answer: None,
     };
     Instance {
         version: definition.version,

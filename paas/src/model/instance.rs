@@ -5,7 +5,7 @@ use attica_core_api::Timestamp;
 use attica_core_api::v1::{AgentId, TaskId, TaskState};
 use serde::{Deserialize, Serialize};
 
-use super::{FieldName, HealthState, InstanceId, RunSpecId, TaskIdentity, Version, serial};
+use super::{Answer, FieldName, HealthState, InstanceId, RunSpecId, TaskIdentity, Version, serial};
 
 /// One place of a run spec, and the task that fills it now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -124,6 +124,9 @@ pub struct Task {
     pub ip_addresses: Vec<IpAddress>,
     /// What its health checks say, in their order.
     pub health: Vec<HealthState>,
+    /// What its check without a consequence found last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Answer>,
 }
 
 /// An address of a task.

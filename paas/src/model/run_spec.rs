@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use attica_core_api::Scalar;
 use serde::{Deserialize, Serialize};
 
-use super::{Artifact, Constraint, Container, HealthCheck, Limits, Networks, RunSpecId, Version, serial};
+use super::{Artifact, Check, Constraint, Container, HealthCheck, Limits, Networks, RunSpecId, Version, serial};
 
 /// What is to run, and how: one version of a service, in normal form.
 ///
@@ -57,6 +57,9 @@ pub struct RunSpec {
     pub require_ports: bool,
     /// How its health is found out.
     pub health_checks: Vec<HealthCheck>,
+    /// What is asked of it without a consequence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<Check>,
     /// How failing tasks are slowed down.
     pub backoff: Backoff,
     /// How a new version replaces an old one.

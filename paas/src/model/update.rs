@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use attica_core_api::{Scalar, Timestamp};
 
 use super::{
-    Artifact, Backoff, CommandLine, Constraint, Container, ContainerKind, HealthCheck, KillSelection, Limits, Networks,
-    Placement, PortChoice, PortDefinition, PortMapping, Protocol, Resources, RunSpec, RunSpecId, Unreachable, Upgrade,
-    Version,
+    Artifact, Backoff, Check, CommandLine, Constraint, Container, ContainerKind, HealthCheck, KillSelection, Limits,
+    Networks, Placement, PortChoice, PortDefinition, PortMapping, Protocol, Resources, RunSpec, RunSpecId, Unreachable,
+    Upgrade, Version,
 };
 
 /// A definition as a request gives it: the fields that it names. Merged with the current version (a partial update) or with the
@@ -52,6 +52,8 @@ pub struct RunSpecUpdate {
     pub require_ports: Option<bool>,
     /// `healthChecks`
     pub health_checks: Option<Vec<HealthCheck>>,
+    /// `check`
+    pub check: Option<Check>,
     /// `backoffSeconds`
     pub backoff_first_ms: Option<u64>,
     /// `backoffFactor`
@@ -148,6 +150,7 @@ impl RunSpecUpdate {
         set(&mut merged.env, &self.env);
         set(&mut merged.labels, &self.labels);
         set(&mut merged.health_checks, &self.health_checks);
+        set_optional(&mut merged.check, &self.check);
     }
 
     fn set_placement(&self, merged: &mut RunSpec) {
@@ -236,6 +239,7 @@ fn default_run_spec(id: &RunSpecId, command: CommandLine, role: &str) -> RunSpec
         ports: vec![default_port(None)],
         require_ports: false,
         health_checks: Vec::new(),
+        check: None,
         backoff: Backoff { first_ms: 1_000, factor: 1.15, max_ms: 300_000 },
         upgrade: Upgrade { minimum_health_capacity: 1.0, maximum_over_capacity: 1.0 },
         unreachable: Unreachable::After { inactive_ms: 0, expunge_ms: 0 },

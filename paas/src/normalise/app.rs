@@ -5,7 +5,7 @@ use attica_paas_api::app::{
 };
 use attica_paas_api::health::{CheckCommand, HealthCheck as ReadCheck, HealthCheckProtocol};
 
-use super::container;
+use super::{check, container};
 use crate::model::{
     CheckKind, CheckedPort, CommandLine, Constraint, Endpoint, HealthCheck, KillSelection, PortDefinition, RunSpec,
     Scheme, Unreachable,
@@ -43,6 +43,7 @@ pub fn app(spec: &RunSpec) -> App {
         port_definitions: spec.networks.is_host().then(|| spec.ports.iter().map(port).collect()),
         require_ports: spec.require_ports,
         health_checks: spec.health_checks.iter().map(health_check).collect(),
+        check: spec.check.as_ref().map(check::check),
         dependencies: spec.dependencies.clone(),
         upgrade_strategy: UpgradeStrategy {
             minimum_health_capacity: Number(spec.upgrade.minimum_health_capacity),

@@ -1,6 +1,7 @@
 //! From the model back to the JSON that clients read: every default filled in, every older spelling translated, one form for all.
 
 mod app;
+mod check;
 mod container;
 mod deployment;
 mod queue;

@@ -2,6 +2,7 @@ use attica_core_api::v1::TaskState;
 use attica_paas_api::health::HealthCheckResult;
 use attica_paas_api::task::{IpAddress, Task as ReadTask, TaskFailure as ReadFailure};
 
+use super::check;
 use crate::model::{HealthState, Instance, RunSpec, Task, TaskFailure, rfc3339};
 
 /// Attributes under which agents usually tell where they are.
@@ -30,6 +31,7 @@ pub fn task(instance: &Instance, spec: Option<&RunSpec>) -> Option<ReadTask> {
         started_at: task.started_at.map(rfc3339),
         version: instance.version.to_string(),
         health_check_results: results.map(|health| result(health, instance)).collect(),
+        check_result: task.answer.map(check::result),
         local_volumes: [],
         region: task.agent.attributes.get(REGION).cloned(),
         zone: task.agent.attributes.get(ZONE).cloned(),

@@ -1,15 +1,16 @@
 use std::collections::BTreeMap;
 
 use attica_core_api::v1::{
-    self, CommandInfo, CommandUri, DiscoveryInfo, DurationInfo, HealthCheckType, HttpCheckInfo, KillPolicy, Label,
-    Labels, NetworkProtocol, Port, Ports, Resource, TaskId, TaskInfo, TcpCheckInfo, Visibility,
+    self, CheckCommand, CheckHttp, CheckTcp, CheckType, CommandInfo, CommandUri, DiscoveryInfo, DurationInfo,
+    HealthCheckType, HttpCheckInfo, KillPolicy, Label, Labels, NetworkProtocol, Port, Ports, Resource, TaskId,
+    TaskInfo, TcpCheckInfo, Visibility,
 };
 
 use super::container;
 use super::environment::environment;
 use crate::model::{
-    Agent, Artifact, CheckKind, CheckedPort, CommandLine, Endpoint, GivenPort, HealthCheck, Limit, PortDefinition,
-    Protocol, RunSpec, Scheme,
+    Agent, Artifact, Check, CheckKind, CheckedPort, CommandLine, Endpoint, GivenPort, HealthCheck, Limit,
+    PortDefinition, Protocol, Question, RunSpec, Scheme,
 };
 
 /// The task that the master is asked to launch, with these ports of the host.
@@ -40,6 +41,7 @@ pub fn task_info(
         health_check: of_kind(CheckKind::Agent).next(),
         container: container::container(run_spec, ports).map(Box::new),
         limits: limits(run_spec),
+        check: run_spec.check.as_ref().and_then(|check| self::check(check, ports)),
         kill_policy,
         labels: labels(&run_spec.labels),
         discovery: Some(discovery(run_spec, ports)),
@@ -62,11 +64,9 @@ fn limits(run_spec: &RunSpec) -> BTreeMap<String, v1::Scalar> {
 fn command(run_spec: &RunSpec, task_id: &TaskId, agent: &Agent, ports: &[GivenPort]) -> CommandInfo {
     let has_image = run_spec.container.as_ref().is_some_and(|container| container.image.is_some());
     let (shell, value, arguments) = match &run_spec.command {
-        CommandLine::Shell(line) => (true, Some(line.clone()), Vec::new()),
         // The program is the image's, and these are its arguments.
         CommandLine::Exec(words) if has_image => (false, None, words.clone()),
-        CommandLine::Exec(words) => (false, words.first().cloned(), words.clone()),
-        CommandLine::Image => (false, None, Vec::new()),
+        line => words(line),
     };
     CommandInfo {
         uris: run_spec.fetch.iter().map(uri).collect(),
@@ -128,6 +128,44 @@ pub(super) fn protocols(protocol: Protocol) -> &'static [&'static str] {
 pub(super) fn labels(labels: &BTreeMap<String, String>) -> Option<Labels> {
     let label = |(key, value): (&String, &String)| Label { key: key.clone(), value: Some(value.clone()) };
     (!labels.is_empty()).then(|| Labels { labels: labels.iter().map(label).collect() })
+}
+
+/// A check without a consequence as the agent makes it, from within the networks of the task. None when it names a port that the task does
+/// not have, which the border refuses.
+fn check(check: &Check, ports: &[GivenPort]) -> Option<v1::CheckInfo> {
+    let port = |index: u32| Some(u32::from(ports.get(usize::try_from(index).ok()?)?.container));
+    let mut info = v1::CheckInfo {
+        delay_seconds: seconds(check.delay_ms),
+        interval_seconds: seconds(check.interval_ms),
+        timeout_seconds: seconds(check.timeout_ms),
+        ..v1::CheckInfo::default()
+    };
+    match &check.question {
+        Question::Http { port_index, path } => {
+            info.r#type = Some(CheckType::Http);
+            info.http = Some(CheckHttp { port: port(*port_index)?, path: path.clone() });
+        }
+        Question::Tcp { port_index } => {
+            info.r#type = Some(CheckType::Tcp);
+            info.tcp = Some(CheckTcp { port: port(*port_index)? });
+        }
+        Question::Command(line) => {
+            let (shell, value, arguments) = words(line);
+            let command = CommandInfo { shell, value, arguments, ..CommandInfo::default() };
+            info.r#type = Some(CheckType::Command);
+            info.command = Some(CheckCommand { command });
+        }
+    }
+    Some(info)
+}
+
+/// Whether a shell runs it, what is run, and with which arguments.
+fn words(line: &CommandLine) -> (bool, Option<String>, Vec<String>) {
+    match line {
+        CommandLine::Shell(line) => (true, Some(line.clone()), Vec::new()),
+        CommandLine::Exec(words) => (false, words.first().cloned(), words.clone()),
+        CommandLine::Image => (false, None, Vec::new()),
+    }
 }
 
 /// A health check as the agent makes it, from within the networks of the task. None when it names a port that the task does not have,

@@ -81,6 +81,7 @@ fn instance(run_spec: &str, number: u128, condition: Condition) -> Instance {
         unreachable_since: None,
         sentenced_at: None,
         ip_addresses: vec![IpAddress { address: "127.0.0.1".into(), protocol: "IPv4".into() }],
+        answer: Some(crate::model::Answer::Http(503)),
         health: vec![HealthState {
             alive: (condition == Condition::Running).then_some(true),
             first_success: Some(Timestamp(1_004)),

@@ -138,7 +138,7 @@ fn positive_seconds(path: &str, value: i64, faults: &mut Faults) -> Option<u64> 
 }
 
 /// What the check asks for; a missing first slash is added.
-fn request_path(path: &str, request: String, faults: &mut Faults) -> Option<String> {
+pub(super) fn request_path(path: &str, request: String, faults: &mut Faults) -> Option<String> {
     let path = format!("{path}/path");
     text::check(&path, &request, limits::CHECK_PATH_LENGTH_MAX, faults);
     if request.bytes().any(|byte| byte <= b' ' || byte >= 0x7f) {

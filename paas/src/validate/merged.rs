@@ -1,7 +1,7 @@
 //! Rules that need the whole definition, after an update was merged into the current version.
 
 use crate::engine::Violation;
-use crate::model::{CheckedPort, Limit, Networks, RunSpec};
+use crate::model::{CheckedPort, Limit, Networks, Question, RunSpec};
 
 /// Marks an app of which two instances must never run side by side.
 pub(super) const SINGLE_INSTANCE: &str = "MARATHON_SINGLE_INSTANCE_APP";
@@ -35,6 +35,17 @@ fn check_port_indexes(spec: &RunSpec, violations: &mut Vec<Violation>) {
             )),
             CheckedPort::Number(_) | CheckedPort::None => {}
         }
+    }
+    let asked = spec.check.as_ref().and_then(|check| match &check.question {
+        Question::Http { port_index, .. } => Some(("/check/http/portIndex", *port_index)),
+        Question::Tcp { port_index } => Some(("/check/tcp/portIndex", *port_index)),
+        Question::Command(_) => None,
+    });
+    if let Some((path, _)) = asked.filter(|(_, index)| *index as usize >= spec.ports.len()) {
+        violations.push(Violation::new(
+            path,
+            "Check port indices must address an element of the ports array or container port mappings.",
+        ));
     }
 }
 

@@ -3,6 +3,7 @@
 //! Everything that can be judged without the current version is judged here; all faults are found, not only the first. What depends
 //! on the merged definition (one of `cmd` and `args`, indexes into the ports) is judged by the engine, which alone knows it.
 
+mod check;
 mod command;
 mod constraint;
 mod container;
@@ -98,6 +99,7 @@ pub fn update(app: AppUpdate, id: &RunSpecId, rules: &Rules) -> Result<RunSpecUp
         ports: ports::definitions(ports, &mut faults),
         require_ports: app.require_ports,
         health_checks: health::checks(app.health_checks, &mut faults),
+        check: check::check(app.check, &mut faults),
         backoff_first_ms: numbers::milliseconds("/backoffSeconds", app.backoff_seconds, &mut faults),
         backoff_factor: numbers::at_least("/backoffFactor", app.backoff_factor, 1.0, &mut faults),
         backoff_max_ms: numbers::milliseconds("/maxLaunchDelaySeconds", app.max_launch_delay_seconds, &mut faults),

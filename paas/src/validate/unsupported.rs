@@ -15,7 +15,6 @@ pub(super) fn refuse(app: &AppUpdate, faults: &mut Faults) {
             "readiness checks are not supported yet",
             app.readiness_checks.as_ref().is_some_and(|list| !list.is_empty()),
         ),
-        ("/check", "checks without a verdict are not supported yet", app.check.as_ref().is_some_and(asks)),
         ("/residency", "persistent volumes are not supported yet", app.residency.as_ref().is_some_and(asks)),
         (
             "/executorResources",

@@ -4,7 +4,7 @@ use attica_core_api::v1::{TaskState, TaskStatus};
 use super::super::pursuit::Pursuit;
 use super::super::timers::Timer;
 use super::super::{Cause, Effects, Engine, Fact, TaskUpdate, calls};
-use crate::model::{Condition, Goal, Instance, IpAddress, RunSpec, Task, TaskFailure, TaskIdentity, Version};
+use crate::model::{Answer, Condition, Goal, Instance, IpAddress, RunSpec, Task, TaskFailure, TaskIdentity, Version};
 
 /// What a task's state means.
 enum Meaning {
@@ -55,7 +55,10 @@ impl Engine {
         let addresses = ip_addresses(status);
         let advances = was_away || condition > instance.condition;
         let moved = !addresses.is_empty() && addresses != task.ip_addresses;
-        if advances || moved {
+        let answer = answer(status);
+        let answered = answer.is_some() && answer != task.answer;
+        if advances || moved || answered {
+            task.answer = answer.or(task.answer);
             if !addresses.is_empty() {
                 task.ip_addresses = addresses;
             }
@@ -197,6 +200,15 @@ fn failure(
             at: now.wall,
         })
     })
+}
+
+/// What a check without a consequence has found, if it has found anything.
+fn answer(status: &TaskStatus) -> Option<Answer> {
+    let found = status.check_status.as_ref()?;
+    let http = found.http.as_ref().and_then(|http| http.status_code).map(Answer::Http);
+    let tcp = found.tcp.as_ref().and_then(|tcp| tcp.succeeded).map(Answer::Tcp);
+    let command = found.command.as_ref().and_then(|command| command.exit_code).map(Answer::Command);
+    http.or(tcp).or(command)
 }
 
 fn ip_addresses(status: &TaskStatus) -> Vec<IpAddress> {

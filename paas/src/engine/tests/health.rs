@@ -1,8 +1,10 @@
-use attica_core_api::v1::TaskId;
+use attica_core_api::v1::{CheckStatusCommand, CheckStatusInfo, CheckType, TaskId, TaskState};
 
 use super::super::Write;
 use super::world::{World, id, update};
-use crate::model::{CheckKind, CheckedPort, Endpoint, HealthCheck, RunSpecUpdate};
+use crate::model::{
+    Answer, Check, CheckKind, CheckedPort, CommandLine, Endpoint, HealthCheck, Question, RunSpecUpdate,
+};
 
 fn checked(instances: u32, max_consecutive_failures: u32) -> RunSpecUpdate {
     let check = HealthCheck {
@@ -96,4 +98,31 @@ fn checks_are_announced_and_frames_are_json() {
     let types = world.event_types();
     let count = |event_type: &str| types.iter().filter(|seen| **seen == event_type).count();
     assert_eq!((count("add_health_check_event"), count("remove_health_check_event")), (2, 2), "changed, and deleted");
+}
+
+#[test]
+fn what_a_check_finds_is_kept_and_has_no_consequence() {
+    let mut world = World::new(1);
+    let question = Question::Command(CommandLine::Shell("true".into()));
+    let check = Check { question, interval_ms: 1_000, timeout_ms: 1_000, delay_ms: 0 };
+    let deployment = world.put("/web", RunSpecUpdate { check: Some(check), ..update(1) });
+    assert!(!world.is_running(deployment), "it is not waited for");
+    let task = TaskId::from(world.task_ids("/web").remove(0));
+    let mut found = |exit_code: Option<i32>| {
+        world.report(&task, TaskState::Running, |status| {
+            let command = Some(CheckStatusCommand { exit_code });
+            let r#type = Some(CheckType::Command);
+            status.check_status = Some(CheckStatusInfo { r#type, command, ..CheckStatusInfo::default() });
+        });
+        let facts = world.facts.len();
+        world.run();
+        let answer = world.instances("/web")[0].task.as_ref().unwrap().answer;
+        (answer, world.facts.len() - facts)
+    };
+    assert_eq!(found(None), (None, 0), "nothing yet");
+    assert_eq!(found(Some(1)), (Some(Answer::Command(1)), 1));
+    assert_eq!(found(Some(1)), (Some(Answer::Command(1)), 0), "no news");
+    assert_eq!(found(None), (Some(Answer::Command(1)), 0), "what was found last");
+    assert_eq!(found(Some(0)), (Some(Answer::Command(0)), 1));
+    assert_eq!(world.ready("/web"), 1);
 }

@@ -98,6 +98,7 @@ fn a_task_in_a_container_is_described() {
         (
             "the agent's own container on the bridge",
             json!({"args": ["-v"], "networks": [{"mode": "container/bridge", "labels": {"a": "b"}}],
+            "check": {"http": {"portIndex": 0, "path": "/ready"}, "intervalSeconds": 5},
             "container": {"type": "MESOS", "docker": {"image": "web:1", "credential": {"principal": "ann", "secret": "s"}}, "portMappings": mappings,
                 "linuxInfo": {"seccomp": {"profileName": "strict"}, "ipcInfo": {"mode": "PRIVATE", "shmSize": 64}}}}),
         ),
@@ -142,7 +143,7 @@ fn a_task_in_a_container_is_described() {
             .collect();
         shown["command"].as_object_mut().unwrap().remove("environment");
         told += &format!("{name}\n  {}\n", variables.join(" "));
-        for field in ["command", "container", "discovery", "health_check", "health_checks", "limits"] {
+        for field in ["command", "container", "discovery", "check", "health_check", "health_checks", "limits"] {
             if let Some(value) = shown.get(field) {
                 told += &format!("  {field}: {value}\n");
             }

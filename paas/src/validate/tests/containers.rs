@@ -165,6 +165,9 @@ fn a_container_that_was_read_can_be_written_back() {
             "parameters": [{"key": "hostname", "value": "x"}]}, "portMappings": [{"containerPort": 80, "hostPort": 31000, "servicePort": 10001, "labels": {"a": "b"}}]}}),
         json!({"id": "/a", "cmd": "true", "networks": [{"name": "a", "labels": {"x": "y"}}], "tty": false, "fetch": [{"uri": "http://a/b.zip"}],
             "container": {"linuxInfo": {"ipcInfo": {"mode": "PRIVATE"}}}, "resourceLimits": {"cpus": "unlimited"}}),
+        json!({"id": "/a", "cmd": "true", "check": {"http": {"path": "ready"}}}),
+        json!({"id": "/a", "cmd": "true", "check": {"tcp": {"portIndex": 0}, "intervalSeconds": 1, "timeoutSeconds": 2, "delaySeconds": 0}}),
+        json!({"id": "/a", "cmd": "true", "check": {"exec": {"command": {"argv": ["test", "-e", "x"]}}}}),
     ];
     for document in documents {
         let spec = read(document.to_string().as_bytes()).unwrap();
