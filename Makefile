@@ -7,10 +7,10 @@ SHELL := /bin/bash
 .PHONY: up build test check bench sqlx clean rust node packages tools
 
 # Debian packages, each with a file that tells whether it is there.
-# build: the linker and a C compiler (for bundled C of a few crates); run: Postgres; test: what the whole-system tests drive.
+# build: the linker and a C compiler (for bundled C of a few crates); run: Postgres, and what makes networks for containers; test: what the whole-system tests drive.
 BUILD_PACKAGES := gcc:/usr/bin/gcc mold:/usr/bin/mold nodejs:/usr/bin/node npm:/usr/bin/npm
-RUN_PACKAGES := postgresql:/usr/lib/postgresql/*/bin/initdb
-TEST_PACKAGES := busybox-static:/bin/busybox chromium:/usr/bin/chromium fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf iproute2:/usr/sbin/ip python3-venv:/usr/lib/python3.*/ensurepip/__init__.py \
+RUN_PACKAGES := postgresql:/usr/lib/postgresql/*/bin/initdb iproute2:/usr/sbin/ip nftables:/usr/sbin/nft conntrack:/usr/sbin/conntrack
+TEST_PACKAGES := busybox-static:/bin/busybox chromium:/usr/bin/chromium fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf python3-venv:/usr/lib/python3.*/ensurepip/__init__.py \
   python3-http-parser:/usr/lib/python3/dist-packages/http_parser golang-go:/usr/bin/go \
   golang-github-mesos-mesos-go-dev:/usr/share/gocode/src/github.com/mesos/mesos-go
 # Also for `attica up --zookeeper`, which says so when they are missing.

@@ -14,6 +14,8 @@ use attica_core_api::logging::LogControl;
 use crate::supervisor::duration;
 
 use crate::fetch::FetchArgs;
+use crate::network::detect::Wishes;
+use crate::network::subnet::Subnet;
 
 /// Runs tasks on this machine for a master.
 #[derive(Clone, Debug, clap::Args)]
@@ -46,6 +48,15 @@ pub struct Args {
     /// The cgroup beneath which the tasks' cgroups are made
     #[arg(long, env = "ATTICA_CGROUPS_ROOT", value_name = "NAME", default_value = "attica")]
     pub cgroups_root: String,
+    /// The name by which tasks ask for the network of this agent's bridge
+    #[arg(long, env = "ATTICA_NETWORK_NAME", value_name = "NAME", default_value = "mesos-bridge")]
+    pub network_name: String,
+    /// Name of the bridge [default: one that no other agent on this machine has]
+    #[arg(long, env = "ATTICA_BRIDGE_NAME", value_name = "DEVICE")]
+    pub bridge_name: Option<String>,
+    /// Addresses of the bridge and its containers, as 172.31.0.0/22 [default: a part of 10.212.0.0/14 that nothing on this machine uses]
+    #[arg(long, env = "ATTICA_BRIDGE_SUBNET", value_name = "ADDRESS/PREFIX")]
+    pub bridge_subnet: Option<Subnet>,
     /// Processes and threads that one task may have
     #[arg(long, env = "ATTICA_PIDS_LIMIT", value_name = "NUMBER", default_value_t = 4096)]
     pub pids_limit: u64,
@@ -110,6 +121,15 @@ pub struct Args {
 }
 
 impl Args {
+    /// What is said of networks.
+    pub(crate) fn network(&self) -> Wishes {
+        Wishes {
+            network_name: self.network_name.clone(),
+            bridge_name: self.bridge_name.clone(),
+            bridge_subnet: self.bridge_subnet,
+        }
+    }
+
     /// Reads the files that say who may look, and watches them.
     pub(crate) fn guard(&self, tls: &Tls) -> Result<Guard, GuardError> {
         let files = GuardFiles {

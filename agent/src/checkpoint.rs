@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::{self, Journal};
 use crate::launcher::protocol::ContainerId;
+use crate::network::Attachment;
 
 /// The form of the files that this build writes and reads.
 const FORMAT: u32 = 1;
@@ -102,13 +103,15 @@ pub(crate) enum EndCause {
 }
 
 /// What happened to an executor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ExecutorEntry {
     /// Its program runs.
     Started,
     /// It is to be ended.
     Ending(EndCause),
+    /// It has this network.
+    Attached(Box<Attachment>),
 }
 
 impl TaskRecord {
@@ -163,6 +166,8 @@ pub(crate) enum TaskEntry {
     Acknowledged(#[serde(with = "as_hex")] Bytes),
     /// The task is to be killed.
     Killing { cause: KillCause, grace_ms: u64 },
+    /// It has this network.
+    Attached(Box<Attachment>),
     /// Where the task stands, after everything that was said before: history that is not kept led there.
     Standing(Box<TaskStanding>),
 }
@@ -374,8 +379,8 @@ impl Checkpoints {
     }
 
     /// Notes what happened to an executor.
-    pub(crate) fn add_to_executor(&mut self, container: &ContainerId, entry: ExecutorEntry) {
-        self.note(container, &Told::ExecutorHappened(entry));
+    pub(crate) fn add_to_executor(&mut self, container: &ContainerId, entry: &ExecutorEntry) {
+        self.note(container, &Told::ExecutorHappened(entry.clone()));
     }
 
     /// Notes that a task or an executor is over.
@@ -398,7 +403,7 @@ impl Checkpoints {
             }
             History::Executor(executor) => {
                 self.begin_executor(&executor.record);
-                executor.entries.iter().for_each(|entry| self.add_to_executor(&executor.record.container, *entry));
+                executor.entries.iter().for_each(|entry| self.add_to_executor(&executor.record.container, entry));
             }
         }
     }

@@ -3,7 +3,8 @@
 //! Code map: [`launcher`] is the small second process that owns the tasks' processes (`isolation` in it the cgroups, `sys` the
 //! system calls); `supervisor` decides, without IO; `checkpoint` is what is written down, in a `journal`; `shell` feeds the
 //! supervisor and does what it wants done (the links to master and launcher, the prober); `http` shows state and sandbox files;
-//! `fetch` brings files into sandboxes, `unpack` is how archives are unpacked safely; `machine` and `sandbox` are what their names say.
+//! `fetch` brings files into sandboxes, `unpack` is how archives are unpacked safely; `network` gives
+//! containers networks of their own; `machine` and `sandbox` are what their names say.
 //!
 //! Architecture invariants: the supervisor knows neither clock, nor files, nor sockets. What is sent was written down before.
 //! A task's process never depends on the agent's, nor on the launcher's. Nothing is obeyed in part: what this agent does not
@@ -14,11 +15,13 @@
 
 mod args;
 mod checkpoint;
+mod children;
 pub mod fetch;
 mod http;
 mod journal;
 pub mod launcher;
 mod machine;
+mod network;
 mod sandbox;
 mod shell;
 mod supervisor;

@@ -1,5 +1,6 @@
 //! Everything around the supervisor: it feeds inputs in, does what comes out, and keeps the time.
 
+mod connections;
 mod executors;
 mod launcher_link;
 mod master_link;
@@ -19,6 +20,7 @@ use attica_core_api::{Now, Tick, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use self::connections::Connections;
 use self::executors::Executors;
 pub(crate) use self::executors::{Called, Stream};
 use self::launcher_link::Place;
@@ -47,6 +49,8 @@ pub(crate) enum Message {
     LauncherOpened { requests: mpsc::UnboundedSender<Request>, hello: Reply },
     /// The launcher is gone.
     LauncherClosed,
+    /// A network is there, or `Err` is why it is not.
+    Connected { container: ContainerId, outcome: Result<(), String> },
     /// The link wants to register, with a new channel for calls.
     Register { master: String, calls: mpsc::UnboundedSender<Outgoing>, answer: oneshot::Sender<Register> },
     /// An executor has made a call, and waits for the answer.
@@ -62,6 +66,13 @@ pub(crate) enum End {
     Stopped,
     /// The launcher ends, too.
     Finished,
+}
+
+/// What is left when the loop has ended.
+struct Ended {
+    end: End,
+    messages: mpsc::Receiver<Message>,
+    networks: Option<Connections>,
 }
 
 /// Owns the supervisor and does what it wants done.
@@ -80,6 +91,8 @@ struct Shell {
     prober: mpsc::UnboundedSender<prober::Order>,
     executors: Executors,
     suppliers: Suppliers,
+    /// `None`: this machine cannot give containers networks of their own.
+    networks: Option<Connections>,
     /// Tasks of which the checkpoint lacks something. Until the master has the end of such a task, the launcher keeps it.
     incomplete: HashSet<ContainerId>,
     /// Tasks that were not written down and must not start.
@@ -100,20 +113,29 @@ impl Shell {
     async fn run(
         mut self,
         mut messages: mpsc::Receiver<Message>,
+        stop: oneshot::Receiver<std::convert::Infallible>,
+    ) -> Ended {
+        let end = self.work(&mut messages, stop).await;
+        Ended { end, messages, networks: self.networks }
+    }
+
+    async fn work(
+        &mut self,
+        messages: &mut mpsc::Receiver<Message>,
         mut stop: oneshot::Receiver<std::convert::Infallible>,
-    ) -> (End, Option<mpsc::Receiver<Message>>) {
+    ) -> End {
         let mut batch = Vec::new();
         let mut collect = tokio::time::interval(COLLECT_INTERVAL);
         loop {
             let wake = self.supervisor.next_wake().map(|tick| self.started + Duration::from_millis(tick.0));
             tokio::select! {
-                count = messages.recv_many(&mut batch, MAX_BATCH) => if count == 0 { return (End::Stopped, None) },
+                count = messages.recv_many(&mut batch, MAX_BATCH) => if count == 0 { return End::Stopped },
                 () = sleep_until(wake) => batch.push(Message::Input(Input::Tick)),
                 _ = collect.tick() => self.collect_sandboxes(),
-                Err(_dropped) = &mut stop => return (End::Stopped, None),
+                Err(_dropped) = &mut stop => return End::Stopped,
             }
             if let Some(end) = self.deal_with(&mut batch) {
-                return (end, Some(messages));
+                return end;
             }
         }
     }
@@ -150,6 +172,7 @@ impl Shell {
                     let input = self.executors.called(*called);
                     self.supervisor.apply(self.now(), input, &mut effects);
                 }
+                Message::Connected { container, outcome } => self.connected(&container, outcome),
                 Message::View(answer) => {
                     let moment = view::Moment {
                         isolation: self.isolation,
@@ -206,13 +229,15 @@ impl Shell {
                     begun.push(&record.container);
                 }
                 Effect::AppendExecutor(container, entry) => {
-                    self.checkpoints.add_to_executor(container, *entry);
+                    self.checkpoints.add_to_executor(container, entry);
                     changed.push(container);
                 }
                 Effect::StoreAgent(_)
                 | Effect::RemoveAgent
                 | Effect::Fetch(_)
                 | Effect::StopFetch(_)
+                | Effect::Connect(..)
+                | Effect::Disconnect(_)
                 | Effect::Launch(..)
                 | Effect::Ask(_)
                 | Effect::Send(_)
@@ -258,6 +283,16 @@ impl Shell {
             }
             Effect::Fetch(order) => self.fetch(*order),
             Effect::StopFetch(container) => self.suppliers.stop(&container),
+            Effect::Connect(container, attachment) => {
+                if let Some(networks) = &mut self.networks {
+                    networks.connect(container, *attachment);
+                }
+            }
+            Effect::Disconnect(container) => {
+                if let Some(networks) = &mut self.networks {
+                    networks.disconnect(container);
+                }
+            }
             Effect::Launch(spec, links) => self.launch(*spec, &links),
             Effect::Ask(Request::Forget(ended))
                 if ended.iter().any(|container| self.incomplete.contains(container)) => {}
@@ -283,7 +318,7 @@ impl Shell {
                 self.send_updates();
                 self.tell_master(Outgoing::Exited(exited));
             }
-            Effect::Watch(container, probes) => self.order(prober::Order::Watch(container, probes)),
+            Effect::Watch(container, place, probes) => self.order(prober::Order::Watch(container, place, probes)),
             Effect::Unwatch(container) => self.order(prober::Order::Unwatch(container)),
             Effect::Exit => {}
         }
@@ -294,8 +329,29 @@ impl Shell {
             return;
         }
         match self.prepare(&spec.container, &spec.directory, spec.user.as_deref(), links) {
-            Ok(()) => self.ask(Request::Launch(vec![spec])),
+            Ok(()) => {
+                let ready = match &mut self.networks {
+                    Some(networks) => networks.hold(spec),
+                    None => Some(spec),
+                };
+                if let Some(spec) = ready {
+                    self.ask(Request::Launch(vec![spec]));
+                }
+            }
             Err(error) => self.aftermath.push(Input::NotPrepared { container: spec.container, error }),
+        }
+    }
+
+    /// What waited for a network goes on, or never starts.
+    fn connected(&mut self, container: &ContainerId, outcome: Result<(), String>) {
+        let Some(networks) = &mut self.networks else { return };
+        for spec in networks.connected(container) {
+            match &outcome {
+                Ok(()) => self.ask(Request::Launch(vec![spec])),
+                Err(error) => {
+                    self.aftermath.push(Input::NotPrepared { container: spec.container, error: error.clone() });
+                }
+            }
         }
     }
 

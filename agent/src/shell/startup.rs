@@ -22,7 +22,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{
-    End, Executors, MAX_MESSAGES, MasterLink, Message, Place, Shell, Suppliers, launcher_link, prober, reaper,
+    Connections, End, Ended, Executors, MAX_MESSAGES, MasterLink, Message, Place, Shell, Suppliers, launcher_link,
+    prober, reaper,
 };
 use crate::args::Args;
 use crate::checkpoint::{AgentRecord, Checkpoints, History};
@@ -32,6 +33,7 @@ use crate::http::view::Description;
 use crate::launcher::isolation;
 use crate::launcher::protocol::IsolationKind;
 use crate::machine::{self, Machine, ResourcesError};
+use crate::network::{Networks, Sockets, detect};
 use crate::supervisor::{Config, Input, Proof, Supervisor, Timing, Users};
 
 /// How long the launcher may take to end after its last container.
@@ -129,7 +131,8 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     };
     let server = Server::bind(address, limits).await.map_err(listen)?.with_tls(tls.server.clone());
     let bound = server.local_address().map_err(listen)?;
-    let config = config(&args, &work_dir, bound)?;
+    let (networks, host) = detect::detect(args.network(), &place.directory);
+    let config = config(&args, &work_dir, bound, networks)?;
     let recovering = Instant::now();
     let (checkpoints, agent, tasks, recovery_errors) = recover_files(&work_dir)?;
     let settings = args.fetch.settings(&work_dir);
@@ -155,7 +158,13 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let now = Now { tick: Tick(0), wall: started_at };
     let supervisor = Supervisor::recover(now, config, entropy, agent, tasks, &mut effects)
         .map_err(|incompatible| Error::Incompatible(incompatible.to_string()))?;
+    let begin_thread = |source| Error::System { action: "begin a thread", source };
+    let known = supervisor.attachments().clone();
+    let networks =
+        host.map(|host| Connections::start(host, known, messages.clone())).transpose().map_err(begin_thread)?;
+    let sockets = Sockets::start().map_err(begin_thread)?;
     let mut shell = Shell {
+        networks,
         supervisor,
         checkpoints,
         started,
@@ -178,7 +187,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
 
     let mut tasks = JoinSet::new();
     tasks.spawn(launcher_link::run(place.clone(), messages.clone()));
-    tasks.spawn(prober::run(args.ip, orders, messages.clone()));
+    tasks.spawn(prober::run(args.ip, sockets, orders, messages.clone()));
     tasks.spawn(MasterLink::new(args.master.clone(), security, messages.clone()).run());
     let (end_server, server_end) = oneshot::channel::<()>();
     let usage = Arc::new(isolation::detect(&place.cgroup_parent));
@@ -191,9 +200,13 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     tasks.spawn(drain_on_signal(messages.clone())?);
     announce(&args, bound)?;
 
-    let end = run_shell(shell, inbox, shutdown).await?;
-    if let (End::Finished, Some(inbox)) = end {
-        await_launcher_end(inbox).await;
+    let Ended { end, messages: inbox, networks } = run_shell(shell, inbox, shutdown).await?;
+    match end {
+        End::Finished => await_launcher_end(inbox).await,
+        End::Stopped => drop(inbox),
+    }
+    if let Some(networks) = networks {
+        networks.end();
     }
     tasks.shutdown().await;
     drop(end_server);
@@ -207,7 +220,7 @@ async fn run_shell(
     shell: Shell,
     inbox: mpsc::Receiver<Message>,
     shutdown: impl Future<Output = ()>,
-) -> Result<(End, Option<mpsc::Receiver<Message>>), Error> {
+) -> Result<Ended, Error> {
     let (stop, stopped) = oneshot::channel();
     let (end, mut ended) = oneshot::channel();
     let runtime = tokio::runtime::Handle::current();
@@ -256,7 +269,7 @@ fn cgroup_parent(root: &str, runtime_dir: &Path) -> Result<PathBuf, Error> {
     Ok(relative.join(instance.simple().to_string()))
 }
 
-fn config(args: &Args, work_dir: &Path, bound: SocketAddr) -> Result<Config, Error> {
+fn config(args: &Args, work_dir: &Path, bound: SocketAddr, networks: Networks) -> Result<Config, Error> {
     let root = nix::unistd::geteuid().is_root();
     let mut attributes = parse_attributes(&args.attributes)?;
     if !root {
@@ -291,6 +304,7 @@ fn config(args: &Args, work_dir: &Path, bound: SocketAddr) -> Result<Config, Err
         },
         proof: proof(args)?,
         authority: args.tls.tls_cert_file.as_ref().and(authority),
+        networks,
     })
 }
 
@@ -304,15 +318,15 @@ fn proof(args: &Args) -> Result<Proof, Error> {
     })
 }
 
+fn own_user() -> String {
+    let uid = nix::unistd::geteuid();
+    nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
+}
+
 /// Says that tasks are not isolated as they would be on other agents.
 fn isolation_attribute(kind: IsolationKind) -> Attribute {
     let text = Some(Text { value: kind.as_str().to_owned() });
     Attribute { name: "isolation".to_owned(), r#type: ValueType::Text, text, ..Attribute::default() }
-}
-
-fn own_user() -> String {
-    let uid = nix::unistd::geteuid();
-    nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }
 
 /// The number is of what could not be read.

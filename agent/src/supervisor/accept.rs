@@ -11,9 +11,11 @@ use attica_core_api::v1::{
 
 use super::executor::Timing;
 use super::probe::{CheckError, ProbeSpec, milliseconds};
-use super::{Config, Users, container, shortcut, supply};
+use super::task::Task;
+use super::{Config, Executor, Users, container, network, shortcut, supply};
 use crate::fetch::uri::UriError;
 use crate::launcher::protocol::Limits;
+use crate::network::request;
 
 /// Mesos gives each cpu so many shares, and a task at least two.
 const SHARES_PER_CPU: f64 = 1024.0;
@@ -77,6 +79,8 @@ pub(super) enum Refusal {
     RLimit(&'static str),
     #[error(transparent)]
     Uri(#[from] UriError),
+    #[error(transparent)]
+    Network(#[from] request::Refusal),
     #[error("The task's check cannot be made: {0}")]
     Check(#[from] CheckError),
 }
@@ -89,7 +93,7 @@ pub(super) fn plan(
     grouped: bool,
 ) -> Result<Plan, Refusal> {
     supply::wanted(task.command.as_ref())?;
-    container::check(task, grouped)?;
+    container::check(config, task, grouped)?;
     refuse_resources(&task.resources)?;
     let command = task.command.as_ref().ok_or(Refusal::NoCommand)?;
     if task.max_completion_time.as_ref().is_some_and(|time| time.milliseconds().is_none()) {
@@ -112,11 +116,9 @@ pub(super) fn executor_plan(
     resources: &[Resource],
 ) -> Result<Plan, Refusal> {
     let command = executor.command.as_ref();
-    refuse(&[
-        (executor.r#type == Some(ExecutorType::Default), "executor.type DEFAULT"),
-        (executor.container.is_some(), "executor.container"),
-    ])?;
+    refuse(&[(executor.r#type == Some(ExecutorType::Default), "executor.type DEFAULT")])?;
     supply::wanted(command)?;
+    executor.container.as_deref().map_or(Ok(()), container::check_executors)?;
     refuse_resources(resources)?;
     of_command(config, framework, command.ok_or(Refusal::NoExecutorCommand)?, limits(config, resources)?)
 }
@@ -139,13 +141,13 @@ pub(super) fn check_executors_task(task: &TaskInfo, has_begun: bool) -> Result<(
 /// Whether the agent's own executor is all that is asked of it.
 pub(super) fn check_own_executor(executor: &ExecutorInfo) -> Result<(), Refusal> {
     refuse(&[
-        (executor.container.is_some(), "executor.container"),
         (executor.command.is_some(), "executor.command with executor.type DEFAULT"),
         (
             executor.resources.iter().any(|resource| resource.disk.is_some()),
             "executor.resources.disk with executor.type DEFAULT",
         ),
     ])?;
+    executor.container.as_deref().map_or(Ok(()), container::check_executors)?;
     refuse_resources(&executor.resources)
 }
 
@@ -262,39 +264,33 @@ fn task_limits(config: &Config, task: &TaskInfo) -> Result<Limits, Refusal> {
 }
 
 /// A task's whole environment: what Mesos's agent sets, overridden by what the command asks for.
-pub(super) fn environment(
-    config: &Config,
-    framework: &FrameworkInfo,
-    task: &TaskInfo,
-    executor_id: &ExecutorId,
-    sandbox: &Path,
-) -> Vec<(String, String)> {
-    let mut environment = common(config, framework, executor_id, &task.agent_id, &task.resources, sandbox);
-    environment.insert("MESOS_TASK_ID".to_owned(), task.task_id.as_str().to_owned());
-    completed(environment, task.command.as_ref())
+pub(super) fn environment(config: &Config, task: &Task, sandbox: &Path) -> Vec<(String, String)> {
+    let Task { framework, info, .. } = task;
+    let mut environment = common(config, framework, &task.executor_id(), &info.agent_id, &info.resources, sandbox);
+    environment.insert("MESOS_TASK_ID".to_owned(), info.task_id.as_str().to_owned());
+    let network = task.network.as_ref();
+    let addresses = [
+        ("LIBPROCESS_IP", network::listening_address(config, network)),
+        ("MESOS_CONTAINER_IP", network::own_address(config, network)),
+    ];
+    environment.extend(addresses.map(|(name, address)| (name.to_owned(), address.to_string())));
+    completed(environment, info.command.as_ref())
 }
 
 /// An executor's whole environment, as above.
-pub(super) fn executor_environment(
-    config: &Config,
-    framework: &FrameworkInfo,
-    executor: &ExecutorInfo,
-    agent_id: &AgentId,
-    token: Option<&str>,
-    sandbox: &Path,
-) -> Vec<(String, String)> {
-    let mut environment = common(config, framework, &executor.executor_id, agent_id, &executor.resources, sandbox);
+pub(super) fn executor_environment(config: &Config, executor: &Executor, sandbox: &Path) -> Vec<(String, String)> {
+    let Executor { framework, info, agent_id, token, network, .. } = executor;
+    let mut environment = common(config, framework, &info.executor_id, agent_id, &info.resources, sandbox);
     let Timing { shutdown_grace_ms, reregistration_ms, .. } = config.executors;
-    let grace =
-        executor.shutdown_grace_period.as_ref().and_then(DurationInfo::milliseconds).unwrap_or(shutdown_grace_ms);
+    let grace = info.shutdown_grace_period.as_ref().and_then(DurationInfo::milliseconds).unwrap_or(shutdown_grace_ms);
     let mut set = |name: &str, value: String| environment.insert(name.to_owned(), value);
-    set("LIBPROCESS_IP", config.ip.to_string());
+    set("LIBPROCESS_IP", network::listening_address(config, network.as_ref()).to_string());
     set("LIBPROCESS_PORT", "0".to_owned());
     set("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", duration(grace));
     set("MESOS_HTTP_COMMAND_EXECUTOR", "0".to_owned());
     set("MESOS_SLAVE_PID", format!("slave(1)@{}:{}", config.ip, config.info.port));
     if let Some(token) = token {
-        set("MESOS_EXECUTOR_AUTHENTICATION_TOKEN", token.to_owned());
+        set("MESOS_EXECUTOR_AUTHENTICATION_TOKEN", token.clone());
     }
     if let Some(authority) = &config.authority {
         set("LIBPROCESS_SSL_ENABLED", "1".to_owned());
@@ -304,7 +300,7 @@ pub(super) fn executor_environment(
         set("MESOS_RECOVERY_TIMEOUT", duration(RECOVERY_TIMEOUT_MS));
         set("MESOS_SUBSCRIPTION_BACKOFF_MAX", duration(reregistration_ms.min(BACKOFF_MAX_MS)));
     }
-    completed(environment, executor.command.as_ref())
+    completed(environment, info.command.as_ref())
 }
 
 fn common(

@@ -5,7 +5,7 @@ use attica_core_api::Now;
 
 use super::probe::{Finding, Target};
 use super::task::Phase;
-use super::{Effect, LauncherState, Owner, Supervisor, TaskKey, accept, container};
+use super::{Effect, LauncherState, Owner, Supervisor, TaskKey, accept, container, network};
 use crate::launcher::protocol::{ContainerId, Ending, LaunchSpec, Request, Streams};
 
 /// A command on its way.
@@ -34,7 +34,7 @@ impl Supervisor {
         let Target::Command(command) = probe.target else { return };
         let directory = task.sandbox(&self.config.work_dir);
         let mut of_task = task.info.as_ref().clone();
-        let environment = accept::environment(&self.config, &task.framework, &of_task, &task.executor_id(), &directory);
+        let environment = accept::environment(&self.config, task, &directory);
         of_task.command = Some(*command);
         of_task.health_check = None;
         of_task.health_checks.clear();
@@ -60,7 +60,7 @@ impl Supervisor {
             directory,
             limits: Some(plan.limits),
             rlimits: container::rlimits(&of_task),
-            surroundings: None,
+            surroundings: network::surround(&self.config, task.run(), task.network.as_ref(), None),
             streams: Streams::Sandbox,
         };
         self.by_container.insert(run.clone(), Owner::Check);

@@ -7,12 +7,14 @@ use attica_core_api::v1::{
     ContainerInfo, ContainerType, RLimit, RLimitType, SandboxPathType, TaskInfo, Volume, VolumeMode, VolumeSourceType,
 };
 
+use super::Config;
 use super::accept::{Refusal, refuse};
 use super::task::Task;
+use crate::network::request::requested;
 use crate::sandbox::DirectoryLink;
 
 /// Whether the container of `task` is one that this agent makes. `grouped`: whether it has a parent's sandbox to share.
-pub(super) fn check(task: &TaskInfo, grouped: bool) -> Result<(), Refusal> {
+pub(super) fn check(config: &Config, task: &TaskInfo, grouped: bool) -> Result<(), Refusal> {
     let Some(container) = &task.container else { return Ok(()) };
     let ContainerInfo { r#type, volumes, hostname, docker, mesos, network_infos, linux_info, rlimit_info, tty_info } =
         container.as_ref();
@@ -20,12 +22,33 @@ pub(super) fn check(task: &TaskInfo, grouped: bool) -> Result<(), Refusal> {
         (*r#type == ContainerType::Docker || docker.is_some(), "container.type DOCKER"),
         (mesos.as_ref().is_some_and(|mesos| mesos.image.is_some()), "container.mesos.image"),
         (hostname.is_some(), "container.hostname"),
-        (!network_infos.is_empty(), "container.network_infos"),
+        (
+            grouped && !network_infos.is_empty(),
+            "container.network_infos of a task in a group: its executor's are those of all",
+        ),
         (linux_info.is_some(), "container.linux_info"),
         (tty_info.is_some(), "container.tty_info"),
     ])?;
+    if !grouped {
+        requested(&config.networks, Some(container), task.resources.iter())?;
+    }
     volumes.iter().try_for_each(|volume| check_volume(volume, grouped))?;
     rlimit_info.iter().flat_map(|info| &info.rlimits).try_for_each(check_rlimit)
+}
+
+/// Whether the container of an executor is one that this agent makes: one of Mesos's kind, in a network of its own.
+pub(super) fn check_executors(container: &ContainerInfo) -> Result<(), Refusal> {
+    let ContainerInfo { r#type, volumes, hostname, docker, mesos, network_infos: _, linux_info, rlimit_info, tty_info } =
+        container;
+    refuse(&[
+        (*r#type == ContainerType::Docker || docker.is_some(), "executor.container.type DOCKER"),
+        (!volumes.is_empty(), "executor.container.volumes"),
+        (hostname.is_some(), "executor.container.hostname"),
+        (mesos.as_ref().is_some_and(|mesos| mesos.image.is_some()), "executor.container.mesos.image"),
+        (linux_info.is_some(), "executor.container.linux_info"),
+        (rlimit_info.is_some(), "executor.container.rlimit_info"),
+        (tty_info.is_some(), "executor.container.tty_info"),
+    ])
 }
 
 fn check_volume(volume: &Volume, grouped: bool) -> Result<(), Refusal> {

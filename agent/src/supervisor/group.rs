@@ -79,7 +79,10 @@ impl Supervisor {
         }
         let owner = |task: &super::Task| task.executor_key().and_then(|owner| self.executors.get(&owner));
         keys.iter().filter_map(|key| self.tasks.get(key)).try_for_each(|task| match own {
-            true => accept::plan(&self.config, framework, &task.info, true).map(drop),
+            true => {
+                self.check_network(task)?;
+                accept::plan(&self.config, framework, &task.info, true).map(drop)
+            }
             false => accept::check_executors_task(&task.info, owner(task).is_some_and(Executor::has_begun)),
         })
     }

@@ -14,6 +14,7 @@ mod health;
 mod identity;
 mod kill;
 mod link;
+mod network;
 mod probe;
 mod recovery;
 mod run;
@@ -46,6 +47,7 @@ pub(crate) use self::supply::FetchOrder;
 pub(crate) use self::task::{Phase, Task};
 use crate::checkpoint::{AgentRecord, ExecutorEntry, ExecutorRecord, History, KillCause, TaskEntry, TaskRecord};
 use crate::launcher::protocol::{ContainerId, LaunchSpec, Reply, Request};
+use crate::network::{Attachment, Networks, Place};
 use crate::sandbox::DirectoryLink;
 
 /// Ended tasks that are remembered for people to look at.
@@ -73,6 +75,7 @@ pub(crate) struct Config {
     pub(crate) proof: Proof,
     /// The authorities by which executors believe that this is their agent, when it is asked over TLS.
     pub(crate) authority: Option<PathBuf>,
+    pub(crate) networks: Networks,
 }
 
 /// As whom tasks run.
@@ -162,6 +165,10 @@ pub(crate) enum Effect {
     Fetch(Box<FetchOrder>),
     /// Nobody waits for that any more.
     StopFetch(ContainerId),
+    /// Make a network, unless it is there already. What is launched in it after this waits for it.
+    Connect(ContainerId, Box<Attachment>),
+    /// Remove a network.
+    Disconnect(ContainerId),
     /// Make the sandbox, with these links in it, and ask the launcher to start this.
     Launch(Box<LaunchSpec>, Vec<DirectoryLink>),
     /// Ask the launcher.
@@ -172,8 +179,8 @@ pub(crate) enum Effect {
     Operate(Box<Operation>),
     /// Tell the master which tasks there are.
     ListTasks(Vec<TaskReport>),
-    /// Begin to probe a task.
-    Watch(ContainerId, Vec<ProbeSpec>),
+    /// Begin to probe a task, in the network that it is in.
+    Watch(ContainerId, Place, Vec<ProbeSpec>),
     /// Cease to probe a task.
     Unwatch(ContainerId),
     /// Close the link and open it again: what came over it is not to be obeyed.
@@ -240,6 +247,7 @@ pub(crate) struct Supervisor {
     check_runs: BTreeMap<ContainerId, CheckRun>,
     /// When they have taken too long.
     check_wakes: BTreeSet<(Tick, ContainerId)>,
+    attachments: network::Attachments,
     digest: TaskDigest,
     /// Ended and acknowledged, newest last.
     completed: VecDeque<Task>,

@@ -10,6 +10,7 @@ use attica_core_api::{Entropy, Now};
 use super::health::Health;
 use super::identity::{Identity, Incompatible, identify};
 use super::kill::Kill;
+use super::network::Attachments;
 use super::task::{Phase, Task};
 use super::updates::is_final;
 use super::{Config, Counters, Duty, Effect, ExecutorKey, LauncherState, Link, Owner, Supervisor, TaskKey};
@@ -35,6 +36,7 @@ impl Supervisor {
             Identity::New { replaces } => (None, Some(replaces.clone())),
         };
         let mut supervisor = Supervisor {
+            attachments: Attachments::new(&config),
             config,
             epoch: agent.as_ref().map_or(0, |agent| agent.epoch),
             agent_id,
@@ -98,6 +100,7 @@ impl Supervisor {
                     task.updates.restore(*update);
                 }
                 TaskEntry::Acknowledged(uuid) => drop(task.updates.acknowledge(&uuid)),
+                TaskEntry::Attached(attachment) => task.network = Some(*attachment),
                 TaskEntry::Killing { cause, grace_ms } => task.kill = Some(Kill::restored(cause, grace_ms)),
                 TaskEntry::Standing(standing) => {
                     task.state = standing.state;
@@ -113,6 +116,10 @@ impl Supervisor {
         } else if let Some(executor) = task.executor_key().and_then(|key| self.executors.get_mut(&key)) {
             task.phase = if task.updates.made() > 0 { Phase::Running } else { Phase::Launching };
             executor.tasks.insert(task.key.clone());
+            task.network = executor.network.clone();
+        }
+        if let (Some(network), None, Phase::Launching | Phase::Running) = (&task.network, &task.executor, task.phase) {
+            self.attachments.restore(task.run(), network);
         }
         let elapsed = task.running_since.map_or(0.0, |since| now.wall.seconds() - since);
         task.health.resume(now, elapsed);

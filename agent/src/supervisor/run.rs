@@ -12,7 +12,7 @@ use super::accept::{self, Plan};
 use super::health::Health;
 use super::supply::{FetchOrder, Supply, wanted};
 use super::task::{News, Phase, Task};
-use super::{Duty, Effect, LauncherState, Owner, Supervisor, TaskKey, container, executor};
+use super::{Duty, Effect, LauncherState, Owner, Supervisor, TaskKey, container, executor, network};
 use crate::checkpoint::{GroupRecord, TaskRecord};
 use crate::launcher::protocol::{ContainerId, LaunchSpec, Process, Request, Streams};
 
@@ -124,6 +124,10 @@ impl Supervisor {
         };
         match self.launcher {
             LauncherState::Ready => {
+                if let Err(refusal) = self.attach_task(key, out) {
+                    return self.refuse(now, key, refusal.to_string(), out);
+                }
+                let Some(task) = self.tasks.get(key) else { return };
                 out.push(Effect::Launch(Box::new(self.launch_spec(task, plan)), links));
             }
             LauncherState::Unknown => {}
@@ -138,8 +142,7 @@ impl Supervisor {
 
     fn launch_spec(&self, task: &Task, plan: Plan) -> LaunchSpec {
         let directory = task.sandbox(&self.config.work_dir);
-        let environment =
-            accept::environment(&self.config, &task.framework, &task.info, &task.executor_id(), &directory);
+        let environment = accept::environment(&self.config, task, &directory);
         LaunchSpec {
             container: task.container.clone(),
             parent: None,
@@ -151,7 +154,7 @@ impl Supervisor {
             directory,
             limits: Some(plan.limits),
             rlimits: container::rlimits(&task.info),
-            surroundings: None,
+            surroundings: network::surround(&self.config, task.run(), task.network.as_ref(), None),
             streams: Streams::Sandbox,
         }
     }
@@ -214,7 +217,7 @@ impl Supervisor {
         if task.kill.is_some() {
             task.repeat_kill(now, out);
         } else if let probes @ [_, ..] = task.health.probes().as_slice() {
-            out.push(Effect::Watch(task.container.clone(), probes.to_vec()));
+            out.push(Effect::Watch(task.container.clone(), task.place(&self.config), probes.to_vec()));
         }
         self.schedule(key);
     }

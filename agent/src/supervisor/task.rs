@@ -7,8 +7,8 @@ use std::sync::Arc;
 use attica_core_api::message::Nested;
 use attica_core_api::v1::{
     AgentId, ContainerId as WireContainerId, ContainerStatus, DurationInfo, ExecutorId, ExecutorInfo,
-    FrameworkCapabilityType, FrameworkId, FrameworkInfo, IpAddress, NetworkInfo, TaskInfo, TaskState, TaskStatus,
-    TaskStatusReason, TaskStatusSource,
+    FrameworkCapabilityType, FrameworkId, FrameworkInfo, TaskInfo, TaskState, TaskStatus, TaskStatusReason,
+    TaskStatusSource,
 };
 use attica_core_api::{Entropy, Now, Tick};
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use super::updates::Updates;
 use super::{Config, ExecutorKey, Link, TaskKey};
 use crate::checkpoint::{GroupRecord, TaskEntry, TaskHistory, TaskRecord, TaskStanding};
 use crate::launcher::protocol::{ContainerId, Process};
+use crate::network::Attachment;
 
 /// Updates of an executor that are remembered, to tell a repetition: more than one that behaves has under way.
 const MAX_HEARD: usize = 128;
@@ -66,6 +67,8 @@ pub(crate) struct Task {
     pub(super) health: Health,
     /// The latest updates of its executor, oldest first: it may repeat them.
     pub(super) heard: VecDeque<Uuid>,
+    /// Durable, unless it is its executor's: the network that it is in, if that is not the machine's.
+    pub(crate) network: Option<Attachment>,
     /// Its entry in the supervisor's `wakes`.
     pub(super) wake: Option<Tick>,
 }
@@ -118,6 +121,7 @@ impl Task {
             statuses: Vec::new(),
             health,
             heard: VecDeque::new(),
+            network: None,
             wake: None,
         }
     }
@@ -213,7 +217,11 @@ impl Task {
         };
         let pending = self.updates.pending().cloned().map(|update| TaskEntry::Update(Box::new(update)));
         let standing = TaskEntry::Standing(Box::new(standing));
-        TaskHistory { record, entries: pending.chain(self.kill.as_ref().map(Kill::entry)).chain([standing]).collect() }
+        // An executor's network is in the executor's history.
+        let network = self.network.clone().filter(|_| self.executor.is_none());
+        let attached = network.map(|network| TaskEntry::Attached(Box::new(network)));
+        let entries = pending.chain(self.kill.as_ref().map(Kill::entry)).chain(attached).chain([standing]);
+        TaskHistory { record, entries: entries.collect() }
     }
 
     /// When something is due.
@@ -269,7 +277,6 @@ impl Task {
     }
 
     pub(super) fn container_status(&self, config: &Config) -> ContainerStatus {
-        let address = IpAddress { ip_address: Some(config.ip.to_string()), ..IpAddress::default() };
         let named = |container: &ContainerId| WireContainerId { value: container.as_str().to_owned(), parent: None };
         let container_id = match (&self.executor, self.own_run()) {
             (Some(container), _) => named(container),
@@ -281,7 +288,7 @@ impl Task {
         let executor_pid = self.process.and_then(|process| u32::try_from(process.pid).ok());
         ContainerStatus {
             container_id: Some(container_id),
-            network_infos: vec![NetworkInfo { ip_addresses: vec![address], ..NetworkInfo::default() }],
+            network_infos: vec![self.network_info(config)],
             cgroup_info: None,
             executor_pid,
         }

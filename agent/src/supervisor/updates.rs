@@ -139,6 +139,7 @@ impl Supervisor {
         if is_final(state) {
             self.counters.task_ended(state);
             self.group_member_ended(now, key, state, out);
+            self.leave_network(key, out);
         }
     }
 

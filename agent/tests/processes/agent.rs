@@ -73,6 +73,10 @@ impl Agent {
         self.work_dir().join(format!("slaves/{AGENT}/frameworks/{FRAMEWORK}/executors/{task}/runs/latest"))
     }
 
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.process.id()).unwrap()
+    }
+
     pub fn launcher_pid(&self) -> i32 {
         let runtime = self.work_dir().join("run");
         let is_ours = |pid: &i32| {

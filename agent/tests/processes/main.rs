@@ -12,6 +12,7 @@ mod executors;
 mod fetch;
 mod launcher;
 mod master;
+mod networks;
 mod recordings;
 mod support;
 mod surroundings;

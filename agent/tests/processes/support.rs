@@ -115,9 +115,28 @@ impl Drop for Guard {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
+        remove_networks(&self.directory.join("work/run"));
         for controller in std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().filter_map(Result::ok) {
             let _shared = std::fs::remove_dir(controller.path().join(&self.cgroup_parent));
         }
+    }
+}
+
+/// As an agent with this runtime directory names its bridge and its rules.
+pub fn network_name(runtime: &Path) -> String {
+    let instance = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, runtime.as_os_str().as_encoded_bytes());
+    format!("attica-{:08x}", instance.as_fields().0)
+}
+
+fn remove_networks(runtime: &Path) {
+    let Ok(runtime) = runtime.canonicalize() else { return };
+    let name = network_name(&runtime);
+    for namespace in std::fs::read_dir(runtime.join("networks")).into_iter().flatten().filter_map(Result::ok) {
+        let _not_mounted = nix::mount::umount2(&namespace.path(), nix::mount::MntFlags::MNT_DETACH);
+    }
+    if Path::new("/sys/class/net").join(&name).exists() {
+        let _tried = Command::new("ip").args(["link", "delete", "dev", &name]).status();
+        let _tried = Command::new("nft").args(["delete", "table", "ip", &name]).status();
     }
 }
 

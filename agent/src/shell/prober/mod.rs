@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::Message;
 use crate::launcher::protocol::ContainerId;
+use crate::network::{Place, Sockets};
 use crate::supervisor::{Finding, Input, ProbeSpec, Target};
 use probe::Prober;
 use schedule::{Due, Schedule};
@@ -22,7 +23,7 @@ const MAX_IN_FLIGHT: usize = 1_024;
 /// What the prober is told.
 #[derive(Debug)]
 pub(super) enum Order {
-    Watch(ContainerId, Vec<ProbeSpec>),
+    Watch(ContainerId, Place, Vec<ProbeSpec>),
     Unwatch(ContainerId),
 }
 
@@ -33,11 +34,16 @@ struct Finished {
 }
 
 /// Makes checks until the orders end.
-pub(super) async fn run(ip: IpAddr, mut orders: mpsc::UnboundedReceiver<Order>, results: mpsc::Sender<Message>) {
+pub(super) async fn run(
+    ip: IpAddr,
+    sockets: Sockets,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+    results: mpsc::Sender<Message>,
+) {
     let slots = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
     let (finish, mut finished) = mpsc::unbounded_channel::<Finished>();
     let mut schedule = Schedule::default();
-    let prober = Prober::new(ip);
+    let prober = Prober::new(ip, sockets);
     loop {
         let next = schedule.next();
         tokio::select! {
@@ -53,7 +59,7 @@ pub(super) async fn run(ip: IpAddr, mut orders: mpsc::UnboundedReceiver<Order>, 
                     }
                 }
             },
-            () = sleep_until(next) => while let Some((due, spec)) = schedule.take(Instant::now()) {
+            () = sleep_until(next) => while let Some((due, place, spec)) = schedule.take(Instant::now()) {
                 if let Target::Command(_) = spec.target {
                     schedule.returned(&due);
                     let input = Input::CheckDue { container: due.container, check: due.check };
@@ -65,7 +71,7 @@ pub(super) async fn run(ip: IpAddr, mut orders: mpsc::UnboundedReceiver<Order>, 
                 let (slots, finish, prober) = (slots.clone(), finish.clone(), prober.clone());
                 tokio::spawn(async move {
                     let slot = slots.acquire().await;
-                    let finding = prober.probe(&spec).await;
+                    let finding = prober.probe(&place, &spec).await;
                     drop(slot);
                     // The prober has ended: nobody wants to know.
                     let _nobody = finish.send(Finished { due, finding });

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::tls;
+use crate::network::{Place, Sockets};
 use crate::supervisor::{Family, Finding, ProbeSpec, Scheme, Target};
 
 /// Makes probes.
@@ -18,6 +19,7 @@ use crate::supervisor::{Family, Finding, ProbeSpec, Scheme, Target};
 pub(super) struct Prober {
     /// Where tasks are reached.
     ip: IpAddr,
+    sockets: Sockets,
     tls: tls::Connector,
 }
 
@@ -29,20 +31,20 @@ struct Page<'a> {
 }
 
 impl Prober {
-    pub(super) fn new(ip: IpAddr) -> Prober {
-        Prober { ip, tls: tls::Connector::new() }
+    pub(super) fn new(ip: IpAddr, sockets: Sockets) -> Prober {
+        Prober { ip, sockets, tls: tls::Connector::new() }
     }
 
-    pub(super) async fn probe(&self, spec: &ProbeSpec) -> Finding {
+    pub(super) async fn probe(&self, place: &Place, spec: &ProbeSpec) -> Finding {
         let attempt = async {
             match &spec.target {
-                Target::Tcp { family, port } => match connect(self.address(*family, *port)).await {
+                Target::Tcp { family, port } => match self.connect(place, self.address(place, *family, *port)).await {
                     Ok(_) => Finding::Connected,
                     Err(reason) => Finding::NotConnected(reason),
                 },
                 Target::Http { scheme, family, port, path, .. } => {
-                    let page = Page { scheme: *scheme, address: self.address(*family, *port), path };
-                    self.get(page).await.unwrap_or_else(Finding::Nothing)
+                    let page = Page { scheme: *scheme, address: self.address(place, *family, *port), path };
+                    self.get(place, page).await.unwrap_or_else(Finding::Nothing)
                 }
                 Target::Command(_) => Finding::Nothing("it is not for the prober to run commands".to_owned()),
             }
@@ -53,18 +55,30 @@ impl Prober {
             .unwrap_or_else(|_| Finding::Nothing(format!("no answer within {} s", limit.as_secs_f64())))
     }
 
-    /// A task that is asked over the other family than the agent's own is asked on the machine itself, as in Mesos.
-    fn address(&self, family: Family, port: u16) -> SocketAddr {
-        let ip = match (self.ip, family) {
-            (IpAddr::V4(_), Family::Ipv4) | (IpAddr::V6(_), Family::Ipv6) => self.ip,
-            (IpAddr::V6(_), Family::Ipv4) => Ipv4Addr::LOCALHOST.into(),
-            (IpAddr::V4(_), Family::Ipv6) => Ipv6Addr::LOCALHOST.into(),
+    /// A task in a network of its own is asked at its own loopback; one that is asked over the other family than the agent's own is asked
+    /// on the machine itself. Both as in Mesos.
+    fn address(&self, place: &Place, family: Family, port: u16) -> SocketAddr {
+        let ip = match (place, self.ip, family) {
+            (Place::Host, IpAddr::V4(_), Family::Ipv4) | (Place::Host, IpAddr::V6(_), Family::Ipv6) => self.ip,
+            (Place::Host | Place::Namespace(_), _, Family::Ipv4) => Ipv4Addr::LOCALHOST.into(),
+            (Place::Host | Place::Namespace(_), _, Family::Ipv6) => Ipv6Addr::LOCALHOST.into(),
         };
         SocketAddr::new(ip, port)
     }
 
-    async fn get(&self, page: Page<'_>) -> Result<Finding, String> {
-        let stream = connect(page.address).await?;
+    async fn connect(&self, place: &Place, address: SocketAddr) -> Result<TcpStream, String> {
+        let connected = match place {
+            Place::Host => TcpStream::connect(address).await,
+            Place::Namespace(path) => match self.sockets.open(path, address).await {
+                Ok(socket) => socket.connect(address).await,
+                Err(error) => Err(error),
+            },
+        };
+        connected.map_err(|error| format!("cannot connect to {address}: {error}"))
+    }
+
+    async fn get(&self, place: &Place, page: Page<'_>) -> Result<Finding, String> {
+        let stream = self.connect(place, page.address).await?;
         match page.scheme {
             Scheme::Http => exchange(&page, stream).await,
             Scheme::Https => {
@@ -83,10 +97,6 @@ impl Page<'_> {
     fn failed(&self, error: &dyn std::error::Error) -> String {
         format!("{} failed: {error}", self.request())
     }
-}
-
-async fn connect(address: SocketAddr) -> Result<TcpStream, String> {
-    TcpStream::connect(address).await.map_err(|error| format!("cannot connect to {address}: {error}"))
 }
 
 /// Redirects are answers like others and are not followed.
@@ -130,7 +140,7 @@ mod tests {
     }
 
     fn prober() -> Prober {
-        Prober::new(IpAddr::from([127, 0, 0, 1]))
+        Prober::new(IpAddr::from([127, 0, 0, 1]), Sockets::start().unwrap())
     }
 
     async fn answer<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, answer: &str) {
@@ -159,13 +169,13 @@ mod tests {
         let spec = get(Scheme::Http, Family::Ipv4, port);
         let request = format!("GET http://127.0.0.1:{port}/x");
         let answered = |status| Finding::Answered { request: request.clone(), status };
-        assert_eq!(prober().probe(&spec).await, answered(204));
-        assert_eq!(prober().probe(&spec).await, answered(302));
+        assert_eq!(prober().probe(&Place::Host, &spec).await, answered(204));
+        assert_eq!(prober().probe(&Place::Host, &spec).await, answered(302));
         for _ in 0..2 {
-            let finding = prober().probe(&spec).await;
+            let finding = prober().probe(&Place::Host, &spec).await;
             assert!(matches!(&finding, Finding::Nothing(why) if why.contains("failed")), "{finding:?}");
         }
-        assert_eq!(prober().probe(&spec).await, Finding::Nothing("no answer within 0.2 s".to_owned()));
+        assert_eq!(prober().probe(&Place::Host, &spec).await, Finding::Nothing("no answer within 0.2 s".to_owned()));
     }
 
     #[tokio::test]
@@ -173,7 +183,7 @@ mod tests {
         for (family, says) in
             [(Family::Ipv4, "cannot connect to 127.0.0.1:1"), (Family::Ipv6, "cannot connect to [::1]:1")]
         {
-            let finding = prober().probe(&spec(Target::Tcp { family, port: 1 })).await;
+            let finding = prober().probe(&Place::Host, &spec(Target::Tcp { family, port: 1 })).await;
             assert!(matches!(&finding, Finding::NotConnected(why) if why.starts_with(says)), "{finding:?}");
         }
     }
@@ -186,7 +196,7 @@ mod tests {
         };
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(async move { answer(listener.accept().await.unwrap().0, "HTTP/1.1 200 OK\r\n\r\n").await });
-        let finding = prober().probe(&get(Scheme::Http, Family::Ipv6, port)).await;
+        let finding = prober().probe(&Place::Host, &get(Scheme::Http, Family::Ipv6, port)).await;
         assert_eq!(finding, Finding::Answered { request: format!("GET http://[::1]:{port}/x"), status: 200 });
     }
 
@@ -209,9 +219,9 @@ mod tests {
             answer(stream, "HTTP/1.1 503 Busy\r\n\r\n").await;
             answer(listener.accept().await.unwrap().0, "HTTP/1.1 200 OK\r\n\r\n").await;
         });
-        let finding = prober().probe(&get(Scheme::Https, Family::Ipv4, port)).await;
+        let finding = prober().probe(&Place::Host, &get(Scheme::Https, Family::Ipv4, port)).await;
         assert_eq!(finding, Finding::Answered { request: format!("GET https://127.0.0.1:{port}/x"), status: 503 });
-        let finding = prober().probe(&get(Scheme::Https, Family::Ipv4, port)).await;
+        let finding = prober().probe(&Place::Host, &get(Scheme::Https, Family::Ipv4, port)).await;
         assert!(matches!(&finding, Finding::Nothing(why) if why.contains("failed")), "it speaks no TLS: {finding:?}");
     }
 }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::Order;
 use crate::launcher::protocol::ContainerId;
+use crate::network::Place;
 use crate::supervisor::ProbeSpec;
 
 /// No check is made more often.
@@ -26,6 +27,7 @@ pub(super) struct Due {
 
 struct Watch {
     number: u64,
+    place: Arc<Place>,
     checks: Vec<Arc<ProbeSpec>>,
     /// Probes that have not come back; their next turn is skipped.
     in_flight: Vec<bool>,
@@ -47,7 +49,7 @@ impl Schedule {
     pub(super) fn obey(&mut self, now: Instant, order: Order) {
         match order {
             Order::Unwatch(container) => drop(self.watches.remove(&container)),
-            Order::Watch(container, checks) => {
+            Order::Watch(container, place, checks) => {
                 self.watches_made += 1;
                 let number = self.watches_made;
                 for (check, spec) in checks.iter().enumerate() {
@@ -55,8 +57,15 @@ impl Schedule {
                     self.queue.push(Reverse(Due { at, watch: number, container: container.clone(), check }));
                 }
                 let in_flight = vec![false; checks.len()];
-                self.watches
-                    .insert(container, Watch { number, checks: checks.into_iter().map(Arc::new).collect(), in_flight });
+                self.watches.insert(
+                    container,
+                    Watch {
+                        number,
+                        place: Arc::new(place),
+                        checks: checks.into_iter().map(Arc::new).collect(),
+                        in_flight,
+                    },
+                );
             }
         }
     }
@@ -66,19 +75,20 @@ impl Schedule {
     }
 
     /// The next check to be made now. Its next turn is counted from when this one was due, so the cadence does not drift.
-    pub(super) fn take(&mut self, now: Instant) -> Option<(Due, Arc<ProbeSpec>)> {
+    pub(super) fn take(&mut self, now: Instant) -> Option<(Due, Arc<Place>, Arc<ProbeSpec>)> {
         while self.next().is_some_and(|at| at <= now) {
             let Reverse(due) = self.queue.pop()?;
             let Some(watch) = self.watch(&due) else { continue };
             let Some(spec) = watch.checks.get(due.check).cloned() else { continue };
             let interval = Duration::from_millis(spec.interval_ms).max(MIN_INTERVAL);
+            let place = watch.place.clone();
             let busy = std::mem::replace(&mut watch.in_flight[due.check], true);
             let on_time = due.at + interval;
             // After a pause of the whole process what was missed is not made up for.
             let at = if on_time < now { now + interval } else { on_time };
             self.queue.push(Reverse(Due { at, ..due.clone() }));
             if !busy {
-                return Some((due, spec));
+                return Some((due, place, spec));
             }
         }
         None
@@ -111,9 +121,9 @@ mod tests {
         let begin = Instant::now();
         let at = |ms| begin + Duration::from_millis(ms);
         let mut schedule = Schedule::default();
-        schedule.obey(begin, Order::Watch(container("c"), vec![spec(500, 1_000)]));
+        schedule.obey(begin, Order::Watch(container("c"), Place::Host, vec![spec(500, 1_000)]));
         assert!(schedule.take(at(499)).is_none());
-        let (first, _) = schedule.take(at(530)).unwrap();
+        let (first, ..) = schedule.take(at(530)).unwrap();
         assert_eq!(schedule.next(), Some(at(1_500)));
         assert!(schedule.take(at(1_501)).is_none(), "the first has not come back");
         assert!(schedule.returned(&first));
@@ -126,10 +136,10 @@ mod tests {
     fn nobody_hears_of_what_is_not_watched_any_more() {
         let begin = Instant::now();
         let mut schedule = Schedule::default();
-        schedule.obey(begin, Order::Watch(container("c"), vec![spec(0, 1_000)]));
-        let (old, _) = schedule.take(begin).unwrap();
+        schedule.obey(begin, Order::Watch(container("c"), Place::Host, vec![spec(0, 1_000)]));
+        let (old, ..) = schedule.take(begin).unwrap();
         schedule.obey(begin, Order::Unwatch(container("c")));
-        schedule.obey(begin, Order::Watch(container("c"), vec![spec(0, 1_000)]));
+        schedule.obey(begin, Order::Watch(container("c"), Place::Host, vec![spec(0, 1_000)]));
         assert!(!schedule.returned(&old));
         assert!(schedule.take(begin).is_some());
         assert!(schedule.take(begin).is_none());
@@ -143,7 +153,8 @@ mod tests {
         let mut schedule = Schedule::default();
         let (delay, interval) = (|index: u64| index * 7 % 15_000, |index: u64| 1_000 + index * 13 % 29_000);
         for index in 0..5_000 {
-            let order = Order::Watch(container(&format!("c{index}")), vec![spec(delay(index), interval(index))]);
+            let order =
+                Order::Watch(container(&format!("c{index}")), Place::Host, vec![spec(delay(index), interval(index))]);
             schedule.obey(begin, order);
         }
         let mut made = HashMap::<ContainerId, u64>::new();
@@ -151,7 +162,7 @@ mod tests {
         while now < 600_000 {
             step = (step * 31 + 17) % 400 + 1;
             now = (now + step).min(600_000);
-            while let Some((due, _)) = schedule.take(at(now)) {
+            while let Some((due, ..)) = schedule.take(at(now)) {
                 let count = made.entry(due.container.clone()).or_default();
                 let index: u64 = due.container.as_str()[1..].parse().unwrap();
                 assert_eq!(due.at, at(delay(index) + *count * interval(index)), "it is due when it should be");

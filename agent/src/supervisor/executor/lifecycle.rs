@@ -13,7 +13,7 @@ use crate::launcher::protocol::{
 };
 use crate::supervisor::supply::{FetchOrder, Supply, wanted};
 use crate::supervisor::task::{News, Phase};
-use crate::supervisor::{Effect, LauncherState, Owner, Supervisor, TaskKey, accept, ending, recovery};
+use crate::supervisor::{Effect, LauncherState, Owner, Supervisor, TaskKey, accept, ending, network, recovery};
 
 /// Who an executor is, under the names that Mesos gives these claims.
 fn claims(executor: &ExecutorKey, container: &ContainerId) -> Claims {
@@ -40,6 +40,9 @@ impl Supervisor {
             return self.never_started(now, key, "Executor terminating", reason, out);
         }
         executor.tasks.insert(key.clone());
+        if let Some(task) = self.tasks.get_mut(key) {
+            task.network = executor.network.clone();
+        }
         if executor.asked || executor.started {
             self.resize(&owner, out);
         }
@@ -124,14 +127,11 @@ impl Supervisor {
         if self.launcher == LauncherState::Unknown {
             return;
         }
-        let environment = accept::executor_environment(
-            &self.config,
-            &executor.framework,
-            &executor.info,
-            &executor.agent_id,
-            executor.token.as_deref(),
-            &directory,
-        );
+        if let Err(refusal) = self.attach_executor(key, out) {
+            return self.executor_not_launched(now, key, &refusal.to_string(), out);
+        }
+        let Some(executor) = self.executors.get(key) else { return };
+        let environment = accept::executor_environment(&self.config, executor, &directory);
         let spec = LaunchSpec {
             container: executor.container.clone(),
             parent: None,
@@ -143,7 +143,7 @@ impl Supervisor {
             directory,
             limits: Some(plan.limits),
             rlimits: Vec::new(),
-            surroundings: None,
+            surroundings: network::surround(&self.config, &executor.container, executor.network.as_ref(), None),
             streams: Streams::Sandbox,
         };
         out.push(Effect::Launch(Box::new(spec), Vec::new()));
@@ -290,6 +290,7 @@ impl Supervisor {
             self.executor_wakes.remove(&(wake, key.clone()));
         }
         self.by_container.remove(&executor.container);
+        self.attachments.release(&executor.container, out);
         if let Contact::Subscribed(stream) = executor.contact {
             self.streams.remove(&stream);
             out.push(Effect::CloseStream(stream));
@@ -316,6 +317,10 @@ impl Supervisor {
                     executor.registered_before = true;
                     let deadline = now.tick.after(self.config.executors.reregistration_ms);
                     executor.contact = Contact::Awaited { deadline: Some(deadline) };
+                }
+                ExecutorEntry::Attached(attachment) => {
+                    self.attachments.restore(&executor.container, &attachment);
+                    executor.network = Some(*attachment);
                 }
                 ExecutorEntry::Ending(cause) => {
                     executor.end = Some(super::End { cause, step: Step::Waiting });

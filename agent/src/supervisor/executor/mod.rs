@@ -32,6 +32,7 @@ use super::task::sandbox;
 use super::{Config, TaskKey};
 use crate::checkpoint::{EndCause, ExecutorEntry, ExecutorHistory, ExecutorRecord};
 use crate::launcher::protocol::{ContainerId, Process};
+use crate::network::Attachment;
 
 /// How long executors may take, in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -151,6 +152,8 @@ pub(crate) struct Executor {
     pub(super) end: Option<End>,
     /// Those that have not ended.
     pub(super) tasks: BTreeSet<TaskKey>,
+    /// Durable: the network that it and its tasks are in, if that is not the machine's.
+    pub(in crate::supervisor) network: Option<Attachment>,
     /// Its entry in the supervisor's `executor_wakes`.
     pub(super) wake: Option<Tick>,
 }
@@ -189,6 +192,7 @@ impl Executor {
             contact: Contact::Awaited { deadline: None },
             end: None,
             tasks: BTreeSet::new(),
+            network: None,
             wake: None,
         }
     }
@@ -210,7 +214,8 @@ impl Executor {
         );
         let started = self.started.then_some(ExecutorEntry::Started);
         let ending = self.end.map(|end| ExecutorEntry::Ending(end.cause));
-        ExecutorHistory { record, entries: started.into_iter().chain(ending).collect() }
+        let attached = self.network.clone().map(|network| ExecutorEntry::Attached(Box::new(network)));
+        ExecutorHistory { record, entries: attached.into_iter().chain(started).chain(ending).collect() }
     }
 
     /// When something is due.

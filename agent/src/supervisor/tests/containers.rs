@@ -49,12 +49,11 @@ fn limits_of_processes_reach_the_launcher() {
 #[test]
 fn what_cannot_be_made_is_refused_by_name() {
     type Change = fn(&mut ContainerInfo);
-    let cases: [(&str, Change); 10] = [
+    let cases: [(&str, Change); 9] = [
         ("`container.type DOCKER`", |container| container.r#type = ContainerType::Docker),
         ("`container.mesos.image`", |container| {
             container.mesos = Some(MesosInfo { image: Some(Image::default()) });
         }),
-        ("`container.network_infos`", |container| container.network_infos.push(NetworkInfo::default())),
         ("`container.linux_info`", |container| container.linux_info = Some(LinuxInfo::default())),
         ("`container.volumes.host_path`", |container| {
             container.volumes.push(Volume { host_path: Some("/etc".to_owned()), ..Volume::default() });

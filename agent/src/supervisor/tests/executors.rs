@@ -324,7 +324,7 @@ fn what_the_agent_does_not_do_for_executors_is_refused_by_name() {
         world.sent.last().unwrap().status.message.clone().unwrap()
     };
     let container = refuse(|info| info.executor.as_mut().unwrap().container = Some(Box::default()));
-    assert_eq!(container, "This agent does not support `executor.container`");
+    assert_eq!(container, "This agent does not support `executor.container.type DOCKER`");
     let own = refuse(|info| info.executor.as_mut().unwrap().r#type = Some(ExecutorType::Default));
     assert_eq!(own, "This agent does not support `executor.type DEFAULT`");
     assert_eq!(refuse(|info| info.executor.as_mut().unwrap().command = None), "The executor has no command");

@@ -10,6 +10,7 @@ mod health;
 mod kill;
 mod limits;
 mod link;
+mod networks;
 mod recovery;
 mod supply;
 mod updates;
@@ -29,9 +30,20 @@ use crate::launcher::protocol::{
     ContainerId, ContainerReport, Ending, Exit, IsolationKind, LaunchSpec, MemoryVerdict, PROTOCOL, Process, Reply,
     Request, Stage,
 };
+use crate::network::{Attachment, Files, Networks};
 use crate::sandbox::DirectoryLink;
 
 const BOOT: &str = "boot-1";
+
+fn networks() -> Networks {
+    Networks {
+        name: "mesos-bridge".to_owned(),
+        directory: "/run/networks".into(),
+        files: Files::beneath("/run".as_ref()),
+        subnet: Ok("10.0.0.0/29".parse().unwrap()),
+        datagrams: Ok(()),
+    }
+}
 
 fn config(boot_id: &str) -> Config {
     Config {
@@ -44,6 +56,7 @@ fn config(boot_id: &str) -> Config {
         executors: Timing { registration_ms: 60_000, reregistration_ms: 2_000, shutdown_grace_ms: 5_000 },
         proof: Proof::NotAsked,
         authority: None,
+        networks: networks(),
     }
 }
 
@@ -94,6 +107,8 @@ struct World {
     closed_streams: Vec<u64>,
     messages: Vec<Message>,
     exited: Vec<ExecutorExited>,
+    /// The networks that there are.
+    connected: BTreeMap<ContainerId, Attachment>,
     over: bool,
 }
 
@@ -130,8 +145,10 @@ impl World {
             closed_streams: Vec::new(),
             messages: Vec::new(),
             exited: Vec::new(),
+            connected: BTreeMap::new(),
             over: false,
         };
+        world.connected = world.supervisor.attachments().clone();
         world.perform(effects);
         Ok(world)
     }
@@ -197,6 +214,10 @@ impl World {
                 Effect::CloseStream(stream) => self.closed_streams.push(stream.0),
                 Effect::SendMessage(message) => self.messages.push(*message),
                 Effect::SendExited(exited) => self.exited.push(*exited),
+                Effect::Connect(container, attachment) => {
+                    self.connected.insert(container, *attachment);
+                }
+                Effect::Disconnect(container) => drop(self.connected.remove(&container)),
                 Effect::ListTasks(_) | Effect::Unwatch(_) | Effect::Operate(_) => {}
             }
         }
