@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 
 use super::host::{Host, Programs};
 use super::namespace;
-use super::script::Bridge;
+use super::script::{self, Bridge};
 use super::subnet::{self, Subnet};
 use super::{Files, Networks};
 
 /// The longest name of a device.
 const MAX_DEVICE_BYTES: usize = 15;
+/// Where the kernel shows devices.
+const DEVICES: &str = "/sys/class/net";
 /// Where programs are, besides `PATH`.
 const DIRECTORIES: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 /// Of a device when nothing says otherwise.
@@ -72,9 +74,20 @@ fn equip(wishes: &Wishes, runtime_dir: &Path, directory: &Path) -> Result<Host, 
         ));
     }
     let owner = format!("attica:{}", instance.simple());
-    let alias = std::fs::read_to_string(Path::new("/sys/class/net").join(&device).join("ifalias"));
-    if alias.is_ok_and(|alias| alias.trim() != owner) {
-        return Err(format!("there is a device `{device}` already, which is not this agent's"));
+    remove_idle(&owner, &name, &programs);
+    match std::fs::read_to_string(Path::new(DEVICES).join(&device).join("ifalias")) {
+        Ok(alias) if alias.trim() != owner => {
+            return Err(format!("there is a device `{device}` already, which is not this agent's"));
+        }
+        Ok(_) => {}
+        // Its containers would be cut off from those to come.
+        Err(_) => {
+            if let Some(other) = bridges_of(&owner).first() {
+                return Err(format!(
+                    "containers of this agent are connected to its bridge `{other}`, not to `{device}`"
+                ));
+            }
+        }
     }
     let table = std::fs::read_to_string("/proc/net/route")
         .map_err(|error| format!("the machine's routes are hidden: {error}"))?;
@@ -95,7 +108,9 @@ fn equip(wishes: &Wishes, runtime_dir: &Path, directory: &Path) -> Result<Host, 
         subnet,
         mtu: mtu.unwrap_or(DEFAULT_MTU),
     };
-    rehearse(&bridge, &programs)?;
+    let boot_id =
+        crate::machine::boot_id().map_err(|error| format!("the machine does not tell its boot id: {error}"))?;
+    rehearse_once(&runtime_dir.join("networks.rehearsed"), &boot_id, &bridge, &programs)?;
     std::fs::create_dir_all(directory).map_err(|error| format!("{} cannot be made: {error}", directory.display()))?;
     let files = Files::beneath(runtime_dir);
     Ok(Host { bridge, directory: directory.to_owned(), files, programs, _claim: claim, attached: BTreeMap::new() })
@@ -106,16 +121,46 @@ fn claim_subnet(subnet: Subnet) -> io::Result<UnixListener> {
     UnixListener::bind_addr(&SocketAddr::from_abstract_name(format!("attica-bridge-{subnet}"))?)
 }
 
+/// Bridges that an earlier life of this agent has made.
+fn bridges_of(owner: &str) -> Vec<String> {
+    let devices = std::fs::read_dir(DEVICES).into_iter().flatten().filter_map(|entry| entry.ok());
+    let own = devices.filter(|device| {
+        std::fs::read_to_string(device.path().join("ifalias")).is_ok_and(|alias| alias.trim() == owner)
+    });
+    own.filter_map(|device| device.file_name().into_string().ok()).collect()
+}
+
+/// A bridge that nothing is connected to does not stand in the way of another name or subnet.
+fn remove_idle(owner: &str, table: &str, programs: &Programs) {
+    for bridge in bridges_of(owner) {
+        let ports = std::fs::read_dir(Path::new(DEVICES).join(&bridge).join("brif"));
+        if ports.is_ok_and(|mut ports| ports.next().is_none())
+            && let Err(error) =
+                programs.nft(&script::remove_rules(table)).and_then(|()| programs.ip(&script::remove_device(&bridge)))
+        {
+            tracing::warn!(error = &error as &dyn std::error::Error, bridge, "an idle bridge stays");
+        }
+    }
+}
+
+/// What works once works until the machine is started again, or other programs are installed: an agent that comes back has no time to lose.
+fn rehearse_once(stamp: &Path, boot_id: &str, bridge: &Bridge, programs: &Programs) -> Result<(), String> {
+    let proof = format!("{boot_id} {programs:?}\n");
+    if std::fs::read_to_string(stamp).is_ok_and(|found| found == proof) {
+        return Ok(());
+    }
+    rehearse(bridge, programs)?;
+    std::fs::write(stamp, proof).map_err(|error| format!("{} cannot be written: {error}", stamp.display()))
+}
+
 /// Everything that a network is made of, where it is gone with the thread that made it.
 fn rehearse(bridge: &Bridge, programs: &Programs) -> Result<(), String> {
-    let address = bridge.subnet.address(0);
     let rehearsal = || {
         programs.nft(&bridge.rules(&[])).map_err(std::io::Error::other)?;
         programs.ip(&bridge.raise()).map_err(std::io::Error::other)?;
         let pair = "link add name at0 type veth peer name at1\n".to_owned();
         programs.ip(&(pair + &bridge.connect("at0"))).map_err(std::io::Error::other)
     };
-    debug_assert!(bridge.subnet.index(address).is_some());
     match namespace::make(rehearsal) {
         Ok(_namespace) => Ok(()),
         Err(error) => Err(crate::error_chain(&error)),
@@ -131,5 +176,5 @@ fn find(program: &str) -> Option<PathBuf> {
 }
 
 fn mtu(device: &str) -> Option<u32> {
-    std::fs::read_to_string(Path::new("/sys/class/net").join(device).join("mtu")).ok()?.trim().parse().ok()
+    std::fs::read_to_string(Path::new(DEVICES).join(device).join("mtu")).ok()?.trim().parse().ok()
 }

@@ -170,13 +170,20 @@ impl Host {
         Path::new("/sys/class/net").join(&self.bridge.device)
     }
 
-    /// Makes the bridge if it is not there. Its rules come first.
+    /// Makes the bridge if it is not there. There are never rules without it, so that nothing else has to be looked for.
     fn raise(&mut self) -> Result<(), Failure> {
         if self.device().exists() {
             return Ok(());
         }
+        let outcome = self.programs.ip(&self.bridge.raise()).map_err(Failure::from).and_then(|()| self.rule());
+        if outcome.is_err() {
+            self.remove_all();
+        }
+        outcome
+    }
+
+    fn rule(&self) -> Result<(), Failure> {
         self.programs.nft(&self.bridge.rules(&self.mappings()))?;
-        self.programs.ip(&self.bridge.raise())?;
         let settings = Path::new("/proc/sys/net/ipv4");
         std::fs::write(settings.join("conf").join(&self.bridge.device).join("route_localnet"), "1")?;
         let forward = settings.join("ip_forward");
@@ -267,8 +274,8 @@ impl Host {
 
     fn remove_all(&self) {
         if self.device().exists() {
-            report("remove its bridge", self.programs.ip(&self.bridge.remove()));
             report("remove its rules", self.programs.nft(&self.bridge.remove_rules()));
+            report("remove its bridge", self.programs.ip(&self.bridge.remove()));
         }
     }
 }

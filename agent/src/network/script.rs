@@ -45,7 +45,7 @@ impl Bridge {
 
     /// For `ip`.
     pub(super) fn remove(&self) -> String {
-        format!("link delete dev {}\n", self.device)
+        remove_device(&self.device)
     }
 
     /// For `ip`, within the namespace: devices, the address, the way out. The other end appears in the namespace of `pid`.
@@ -132,8 +132,7 @@ table ip {table} {{
 
     /// For `nft`.
     pub(super) fn remove_rules(&self) -> String {
-        let Bridge { table, .. } = self;
-        format!("table ip {table}\ndelete table ip {table}\n")
+        remove_rules(&self.table)
     }
 
     /// For `nft`: adds these mappings.
@@ -147,6 +146,16 @@ table ip {table} {{
         let keys = mappings.iter().map(key).collect::<Vec<_>>().join(", ");
         format!("delete element ip {} ports {{ {keys} }}\n", self.table)
     }
+}
+
+/// For `ip`.
+pub(super) fn remove_device(device: &str) -> String {
+    format!("link delete dev {device}\n")
+}
+
+/// For `nft`. A table that is not there is no error.
+pub(super) fn remove_rules(table: &str) -> String {
+    format!("table ip {table}\ndelete table ip {table}\n")
 }
 
 /// For `ip`, within a namespace.

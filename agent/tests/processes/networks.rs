@@ -379,6 +379,12 @@ fn what_an_agent_that_was_killed_left_behind_is_removed() {
         let (devices, namespaces) = (net.devices(), net.namespaces());
         (devices.len() == 1 && namespaces.len() == 1 && left.contains(&devices[0])).then_some(())
     });
+    // With its last container gone, nothing of an agent that is killed stays for longer than to its next start.
+    net.master.kill("stays", None);
+    net.master.await_state("stays", "TASK_KILLED");
+    let net = net.restart();
+    let bridge = Path::new("/sys/class/net").join(net.name());
+    eventually("an idle bridge is removed", || (!bridge.exists()).then_some(()));
     assert!(!stray.exists() && !Path::new("/sys/class/net").join(end).exists());
     net.finish();
 }
