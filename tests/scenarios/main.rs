@@ -9,6 +9,7 @@ mod bad_input;
 mod client;
 mod config;
 mod console;
+mod containers;
 mod drop_in;
 mod masters;
 mod newcomer;
