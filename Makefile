@@ -12,7 +12,8 @@ BUILD_PACKAGES := gcc:/usr/bin/gcc mold:/usr/bin/mold nodejs:/usr/bin/node npm:/
 RUN_PACKAGES := postgresql:/usr/lib/postgresql/*/bin/initdb iproute2:/usr/sbin/ip nftables:/usr/sbin/nft conntrack:/usr/sbin/conntrack
 TEST_PACKAGES := busybox-static:/bin/busybox chromium:/usr/bin/chromium fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf python3-venv:/usr/lib/python3.*/ensurepip/__init__.py \
   python3-http-parser:/usr/lib/python3/dist-packages/http_parser golang-go:/usr/bin/go \
-  golang-github-mesos-mesos-go-dev:/usr/share/gocode/src/github.com/mesos/mesos-go
+  golang-github-mesos-mesos-go-dev:/usr/share/gocode/src/github.com/mesos/mesos-go \
+  docker-registry:/usr/bin/docker-registry
 # Also for `attica up --zookeeper`, which says so when they are missing.
 ZOOKEEPER_PACKAGES := zookeeper:/usr/share/java/zookeeper.jar default-jre-headless:/usr/bin/java
 

@@ -14,6 +14,7 @@ use attica_core_api::logging::LogControl;
 use crate::supervisor::duration;
 
 use crate::fetch::FetchArgs;
+use crate::image::ImageArgs;
 use crate::network::detect::Wishes;
 use crate::network::subnet::Subnet;
 
@@ -109,6 +110,12 @@ pub struct Args {
     /// Whether executors have to send a token that is in their environment
     #[arg(long, env = "MESOS_AUTHENTICATE_HTTP_EXECUTORS", value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub authenticate_http_executors: bool,
+    /// Directories of this machine that tasks may mount as volumes, with all that is beneath them; none unless they are named
+    #[arg(long, env = "ATTICA_HOST_PATH_VOLUME_ALLOW_LIST", value_name = "DIRECTORY,…", value_delimiter = ',')]
+    pub host_path_volume_allow_list: Vec<PathBuf>,
+    /// Images
+    #[command(flatten)]
+    pub image: ImageArgs,
     /// Files for tasks
     #[command(flatten)]
     pub fetch: FetchArgs,

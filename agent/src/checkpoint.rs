@@ -22,6 +22,7 @@ use attica_core_api::v1::{
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::image::Provisioned;
 use crate::journal::{self, Journal};
 use crate::launcher::protocol::ContainerId;
 use crate::network::Attachment;
@@ -164,6 +165,8 @@ pub(crate) enum TaskEntry {
     Update(Box<StatusUpdate>),
     /// The master has committed the update with this UUID.
     Acknowledged(#[serde(with = "as_hex")] Bytes),
+    /// The image that its root is made of is here.
+    Provisioned(Box<Provisioned>),
     /// The task is to be killed.
     Killing { cause: KillCause, grace_ms: u64 },
     /// It has this network.

@@ -3,7 +3,7 @@
 //! Code map: [`launcher`] is the small second process that owns the tasks' processes (`isolation` in it the cgroups, `sys` the
 //! system calls); `supervisor` decides, without IO; `checkpoint` is what is written down, in a `journal`; `shell` feeds the
 //! supervisor and does what it wants done (the links to master and launcher, the prober); `http` shows state and sandbox files;
-//! `fetch` brings files into sandboxes, `unpack` is how archives are unpacked safely; `network` gives
+//! `fetch` brings files into sandboxes, `image` makes roots of images, `unpack` is how archives are unpacked safely; `network` gives
 //! containers networks of their own; `machine` and `sandbox` are what their names say.
 //!
 //! Architecture invariants: the supervisor knows neither clock, nor files, nor sockets. What is sent was written down before.
@@ -18,6 +18,7 @@ mod checkpoint;
 mod children;
 pub mod fetch;
 mod http;
+pub mod image;
 mod journal;
 pub mod launcher;
 mod machine;

@@ -58,6 +58,9 @@ pub(crate) fn make(path: &Path, user: Option<&str>, links: &[DirectoryLink]) -> 
 /// Makes the directory that `link` leads to, for `user`, and the link.
 fn link(link: &DirectoryLink, user: Option<&str>) -> Result<(), SandboxError> {
     let failed = |source| SandboxError::Make { path: link.at.clone(), source };
+    if link.at == link.to {
+        link.at.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
+    }
     match std::fs::create_dir(&link.to) {
         Ok(()) => give(&link.to, user)?,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

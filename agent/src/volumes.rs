@@ -6,7 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use attica_core_api::v1::{DiskSourceType, OfferOperation, Resource, check_id};
+use attica_core_api::v1::{DiskSourceType, OfferOperation, Resource, VolumeMode, check_id};
 use nix::unistd::{User, chown};
 
 /// What goes wrong with a volume.
@@ -50,12 +50,34 @@ pub(crate) fn operate(work_dir: &Path, operation: &OfferOperation) -> Result<(),
     Ok(())
 }
 
-/// Shows the volumes among a task's resources in its sandbox, where the framework wants them, and gives them to its user.
+/// How a task comes to see a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Show {
+    /// By a link in its sandbox.
+    Link,
+    /// It is mounted for it.
+    Mount,
+}
+
+/// The volumes among `resources`: where each is, where the framework wants it in the sandbox, and how.
+pub(crate) fn places(
+    work_dir: &Path,
+    resources: &[Resource],
+) -> Result<Vec<(PathBuf, String, VolumeMode)>, VolumeError> {
+    let place = |(volume, home): (&Resource, Home)| {
+        let wanted = volume.disk.as_ref()?.volume.as_ref()?;
+        Some((home.path().to_owned(), wanted.container_path.clone(), wanted.mode))
+    };
+    Ok(homes(work_dir, resources)?.into_iter().filter_map(place).collect())
+}
+
+/// Makes the volumes among a task's resources, gives them to its user, and shows them where the framework wants them in the sandbox.
 pub(crate) fn show(
     work_dir: &Path,
     resources: &[Resource],
     sandbox: &Path,
     user: Option<&str>,
+    how: Show,
 ) -> Result<(), VolumeError> {
     for (volume, home) in homes(work_dir, resources)? {
         let Some(mount) = volume.disk.as_ref().and_then(|disk| disk.volume.as_ref()) else { continue };
@@ -67,6 +89,9 @@ pub(crate) fn show(
             chown(path, Some(owner.uid), Some(owner.gid)).map_err(|error| failed(error.into()))?;
         }
         check_id(&mount.container_path).map_err(|_| VolumeError::Name(mount.container_path.clone()))?;
+        if how == Show::Mount {
+            continue;
+        }
         match std::os::unix::fs::symlink(path, sandbox.join(&mount.container_path)) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
             Ok(()) | Err(_) => {}
@@ -163,7 +188,7 @@ mod tests {
         for task in ["t1", "t2"] {
             let sandbox = work_dir.path().join(task);
             std::fs::create_dir(&sandbox).unwrap();
-            show(work_dir.path(), &volumes, &sandbox, None).unwrap();
+            show(work_dir.path(), &volumes, &sandbox, None, Show::Link).unwrap();
             let file = sandbox.join("data/file");
             assert_eq!(file.exists(), task == "t2");
             std::fs::write(file, "kept").unwrap();

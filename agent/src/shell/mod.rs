@@ -6,6 +6,7 @@ mod launcher_link;
 mod master_link;
 mod prober;
 mod reaper;
+mod roots;
 mod startup;
 mod suppliers;
 
@@ -25,6 +26,7 @@ use self::executors::Executors;
 pub(crate) use self::executors::{Called, Stream};
 use self::launcher_link::Place;
 use self::master_link::{MasterLink, Outgoing};
+use self::roots::Roots;
 pub use self::startup::{Error, run};
 use self::suppliers::Suppliers;
 use crate::checkpoint::{CheckpointError, Checkpoints};
@@ -32,7 +34,7 @@ use crate::http::view::{self, View};
 use crate::launcher::protocol::{ContainerId, IsolationKind, LaunchSpec, Reply, Request};
 use crate::sandbox::{self, DirectoryLink};
 use crate::supervisor::{Effect, FetchOrder, Input, Supervisor};
-use crate::volumes;
+use crate::volumes::{self, Show};
 
 /// Messages that wait for the loop; whoever sends more waits.
 const MAX_MESSAGES: usize = 4_096;
@@ -93,6 +95,7 @@ struct Shell {
     suppliers: Suppliers,
     /// `None`: this machine cannot give containers networks of their own.
     networks: Option<Connections>,
+    roots: Roots,
     /// Tasks of which the checkpoint lacks something. Until the master has the end of such a task, the launcher keeps it.
     incomplete: HashSet<ContainerId>,
     /// Tasks that were not written down and must not start.
@@ -277,6 +280,7 @@ impl Shell {
             Effect::CreateTask(_) | Effect::AppendTask(..) | Effect::CreateExecutor(_) | Effect::AppendExecutor(..) => {
             }
             Effect::RemoveTask(container) | Effect::RemoveExecutor(container) => {
+                self.roots.release(&container);
                 if self.incomplete.remove(&container) {
                     self.ask(Request::Forget(vec![container]));
                 }
@@ -296,7 +300,12 @@ impl Shell {
             Effect::Launch(spec, links) => self.launch(*spec, &links),
             Effect::Ask(Request::Forget(ended))
                 if ended.iter().any(|container| self.incomplete.contains(container)) => {}
-            Effect::Ask(request) => self.ask(request),
+            Effect::Ask(request) => {
+                if let Request::Forget(ended) = &request {
+                    ended.iter().for_each(|container| self.roots.release(container));
+                }
+                self.ask(request);
+            }
             Effect::Send(update) => self.updates.push(*update),
             Effect::Operate(operation) => self.operate(*operation),
             Effect::ListTasks(tasks) => {
@@ -328,7 +337,10 @@ impl Shell {
         if self.unprepared.remove(&spec.container) {
             return;
         }
-        match self.prepare(&spec.container, &spec.directory, spec.user.as_deref(), links) {
+        let mounted = spec.surroundings.as_ref().is_some_and(|it| it.root.is_some() || !it.mounts.is_empty());
+        let show = if mounted { Show::Mount } else { Show::Link };
+        let prepared = self.prepare(&spec.container, &spec.directory, spec.user.as_deref(), links, show);
+        match prepared.and_then(|()| self.roots.prepare(&spec)) {
             Ok(()) => {
                 let ready = match &mut self.networks {
                     Some(networks) => networks.hold(spec),
@@ -361,17 +373,18 @@ impl Shell {
         directory: &Path,
         user: Option<&str>,
         links: &[DirectoryLink],
+        show: Show,
     ) -> Result<(), String> {
         sandbox::make(directory, user, links).map_err(|error| crate::error_chain(&error))?;
         let resources = self.supervisor.resources_in(container);
-        volumes::show(&self.work_dir, &resources, directory, user).map_err(|error| crate::error_chain(&error))
+        volumes::show(&self.work_dir, &resources, directory, user, show).map_err(|error| crate::error_chain(&error))
     }
 
     fn fetch(&mut self, order: FetchOrder) {
         if self.unprepared.remove(&order.container) {
             return;
         }
-        match self.prepare(&order.container, &order.sandbox, order.user.as_deref(), &order.links) {
+        match self.prepare(&order.container, &order.sandbox, order.user.as_deref(), &order.links, order.show) {
             Ok(()) => self.suppliers.start(order),
             Err(error) => self.aftermath.push(Input::NotPrepared { container: order.container, error }),
         }
@@ -422,12 +435,18 @@ impl Shell {
         sandbox::retention(self.retention, sandbox::disk_used(&self.work_dir).unwrap_or(0.0))
     }
 
+    fn layers_in_use(&self) -> HashSet<PathBuf> {
+        let images = self.supervisor.tasks().filter_map(|task| task.image.as_deref());
+        images.flat_map(|image| image.layers.iter().cloned()).collect()
+    }
+
     fn collect_sandboxes(&self) {
         let work_dir = self.work_dir.clone();
         let of_tasks = self.supervisor.tasks().map(|task| task.run_directory(&self.work_dir));
         let of_executors = self.supervisor.executors().map(|executor| executor.sandbox(&self.work_dir));
         let in_use: HashSet<PathBuf> = of_tasks.chain(of_executors).collect();
         let retention = self.retention_now();
+        self.suppliers.collect_images(retention, self.layers_in_use());
         tokio::task::spawn_blocking(move || {
             let removed = sandbox::collect(&work_dir, retention, &|run| in_use.contains(run));
             if removed > 0 {

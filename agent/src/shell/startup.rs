@@ -22,14 +22,15 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{
-    Connections, End, Ended, Executors, MAX_MESSAGES, MasterLink, Message, Place, Shell, Suppliers, launcher_link,
-    prober, reaper,
+    Connections, End, Ended, Executors, MAX_MESSAGES, MasterLink, Message, Place, Roots, Shell, Suppliers,
+    launcher_link, prober, reaper,
 };
 use crate::args::Args;
 use crate::checkpoint::{AgentRecord, Checkpoints, History};
 use crate::fetch::{Fetcher, FetcherError};
 use crate::http;
 use crate::http::view::Description;
+use crate::image::{Images, ImagesError};
 use crate::launcher::isolation;
 use crate::launcher::protocol::IsolationKind;
 use crate::machine::{self, Machine, ResourcesError};
@@ -77,6 +78,12 @@ pub enum Error {
     /// Nothing can be fetched.
     #[error("the fetcher cannot be used")]
     Fetcher(#[from] FetcherError),
+    /// Images cannot be kept.
+    #[error("images cannot be used")]
+    Images(#[from] ImagesError),
+    /// What tasks may mount is not named as they would.
+    #[error("--host-path-volume-allow-list has to name absolute paths, not {0}")]
+    HostPath(PathBuf),
     /// Nobody can connect to the agent.
     #[error("cannot listen at {address}")]
     Listen {
@@ -134,10 +141,12 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let (networks, host) = detect::detect(args.network(), &place.directory);
     let config = config(&args, &work_dir, bound, networks)?;
     let recovering = Instant::now();
+    let roots = Roots::new(&work_dir, &config.host_paths);
     let (checkpoints, agent, tasks, recovery_errors) = recover_files(&work_dir)?;
     let settings = args.fetch.settings(&work_dir);
     let settings = settings.map_err(|source| Error::System { action: "find the fetcher's files", source })?;
     let fetcher = Fetcher::start(&work_dir, settings)?;
+    let images = args.image.settings(&work_dir).and_then(Images::open).map_err(ImagesError)?;
     reaper::start().map_err(|source| Error::System { action: "watch its children", source })?;
 
     let started = Instant::now();
@@ -163,6 +172,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let networks =
         host.map(|host| Connections::start(host, known, messages.clone())).transpose().map_err(begin_thread)?;
     let sockets = Sockets::start().map_err(begin_thread)?;
+    roots.sweep(&supervisor.tasks().map(|task| task.container.as_str()).collect());
     let mut shell = Shell {
         networks,
         supervisor,
@@ -177,7 +187,8 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         master_host: None,
         prober: probes,
         executors: Executors::default(),
-        suppliers: Suppliers::new(fetcher, messages.clone()),
+        suppliers: Suppliers::new(fetcher, images, messages.clone()),
+        roots,
         incomplete: HashSet::new(),
         unprepared: HashSet::new(),
         updates: Vec::new(),
@@ -295,6 +306,8 @@ fn config(args: &Args, work_dir: &Path, bound: SocketAddr, networks: Networks) -
         ip: args.ip,
         work_dir: work_dir.to_owned(),
         users,
+        host_paths: host_paths(args)?,
+        mounts: if root { Ok(()) } else { Err("it does not run as root") },
         pids_limit: args.pids_limit,
         boot_id,
         executors: Timing {
@@ -321,6 +334,15 @@ fn proof(args: &Args) -> Result<Proof, Error> {
 fn own_user() -> String {
     let uid = nix::unistd::geteuid();
     nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
+}
+
+/// Names of directories are compared with what tasks ask for.
+fn host_paths(args: &Args) -> Result<Vec<PathBuf>, Error> {
+    let allowed = args.host_path_volume_allow_list.iter().map(|path| match path.is_absolute() {
+        true => Ok(path.components().collect()),
+        false => Err(Error::HostPath(path.clone())),
+    });
+    allowed.collect()
 }
 
 /// Says that tasks are not isolated as they would be on other agents.

@@ -1,39 +1,67 @@
 //! Brings what tasks and executors need before they can be started, each by itself.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::Message;
 use crate::fetch::Fetcher;
+use crate::image::Images;
 use crate::launcher::protocol::ContainerId;
 use crate::supervisor::{FetchOrder, Input};
 
 pub(super) struct Suppliers {
     fetcher: Fetcher,
+    images: Images,
     messages: mpsc::Sender<Message>,
     under_way: HashMap<ContainerId, AbortHandle>,
 }
 
 impl Suppliers {
     /// Tells `messages` how it went.
-    pub(super) fn new(fetcher: Fetcher, messages: mpsc::Sender<Message>) -> Suppliers {
-        Suppliers { fetcher, messages, under_way: HashMap::new() }
+    pub(super) fn new(fetcher: Fetcher, images: Images, messages: mpsc::Sender<Message>) -> Suppliers {
+        Suppliers { fetcher, images, messages, under_way: HashMap::new() }
     }
 
     pub(super) fn start(&mut self, order: FetchOrder) {
         self.under_way.retain(|_, work| !work.is_finished());
-        let (fetcher, messages) = (self.fetcher.clone(), self.messages.clone());
+        let (fetcher, images, messages) = (self.fetcher.clone(), self.images.clone(), self.messages.clone());
         let container = order.container.clone();
         let work = tokio::spawn(async move {
-            let FetchOrder { container, items, sandbox, links: _, user } = order;
-            let outcome = fetcher.fetch(&items, &sandbox, user.as_deref()).await;
-            let outcome = outcome.map_err(|error| crate::error_chain(&error));
+            let FetchOrder { container, items, image, sandbox, links: _, show: _, user } = order;
+            let files = async {
+                if items.is_empty() {
+                    return Ok(());
+                }
+                let fetched = fetcher.fetch(&items, &sandbox, user.as_deref()).await;
+                fetched.map_err(|error| crate::error_chain(&error))
+            };
+            let image = async {
+                let Some(wish) = image else { return Ok(None) };
+                let provisioned = images.provision(&wish).await;
+                provisioned.map(|image| Some(Box::new(image))).map_err(|error| crate::error_chain(&error))
+            };
+            let outcome = tokio::try_join!(files, image).map(|((), image)| image);
             // Nobody listens any more when the agent ends.
             let _ended = messages.send(Message::Input(Input::Fetched { container, outcome })).await;
         });
         self.under_way.insert(container, work.abort_handle());
+    }
+
+    /// Removes images that nobody has used for `retention`.
+    pub(super) fn collect_images(&self, retention: Duration, in_use: HashSet<PathBuf>) {
+        let images = self.images.clone();
+        tokio::task::spawn_blocking(move || match images.collect(retention, &in_use) {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "removed layers of images that are not used"),
+            Err(error) => {
+                let error = crate::error_chain(&error);
+                tracing::warn!(error, "images that are not used cannot be removed");
+            }
+        });
     }
 
     pub(super) fn stop(&mut self, container: &ContainerId) {

@@ -1,19 +1,22 @@
 //! Which tasks this agent runs, and as what. What it would not obey it refuses, by name.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use attica_core_api::resources::{InvalidResource, from_wire};
 use attica_core_api::v1::{
     AgentId, CommandInfo, DiskSource, DiskSourceType, DurationInfo, ExecutorId, ExecutorInfo, ExecutorType,
-    FrameworkInfo, Resource, TaskInfo, VariableType, Volume, VolumeMode,
+    FrameworkInfo, Resource, TaskInfo, VariableType,
 };
 
 use super::executor::Timing;
+use super::image::Rooted;
 use super::probe::{CheckError, ProbeSpec, milliseconds};
 use super::task::Task;
-use super::{Config, Executor, Users, container, network, shortcut, supply};
+use super::{Config, Executor, Users, container, image, network, shortcut, supply, volume};
 use crate::fetch::uri::UriError;
+use crate::image::Provisioned;
+use crate::image::runtime::NoProgram;
 use crate::launcher::protocol::Limits;
 use crate::network::request;
 
@@ -42,6 +45,8 @@ pub(super) struct Plan {
     pub(super) shortcut: Option<Vec<String>>,
     pub(super) user: Option<String>,
     pub(super) limits: Limits,
+    /// What it says about a root of its own. Before the image is here, there is no program.
+    pub(super) rooted: Option<Rooted>,
 }
 
 /// Why a task is refused.
@@ -77,6 +82,18 @@ pub(super) enum Refusal {
     Volume(&'static str),
     #[error("The task has a limit in `rlimit_info` that cannot be set: {0}")]
     RLimit(&'static str),
+    #[error("This agent cannot make roots of images, nor mount volumes: {0}")]
+    NoMounts(&'static str),
+    #[error("`container.volumes`: {0} is not beneath a directory of --host-path-volume-allow-list")]
+    HostPath(PathBuf),
+    #[error("The container names no image")]
+    NoImage,
+    #[error("`container.docker.parameters`: `{0}` cannot be `{1}`")]
+    Parameter(String, String),
+    #[error("This agent does not support the parameter `{0}` in `container.docker.parameters`")]
+    UnknownParameter(String),
+    #[error(transparent)]
+    NoProgram(#[from] NoProgram),
     #[error(transparent)]
     Uri(#[from] UriError),
     #[error(transparent)]
@@ -91,9 +108,11 @@ pub(super) fn plan(
     framework: &FrameworkInfo,
     task: &TaskInfo,
     grouped: bool,
+    image: Option<&Provisioned>,
 ) -> Result<Plan, Refusal> {
     supply::wanted(task.command.as_ref())?;
     container::check(config, task, grouped)?;
+    volume::check(config, task, grouped)?;
     refuse_resources(&task.resources)?;
     let command = task.command.as_ref().ok_or(Refusal::NoCommand)?;
     if task.max_completion_time.as_ref().is_some_and(|time| time.milliseconds().is_none()) {
@@ -105,7 +124,28 @@ pub(super) fn plan(
     }
     task.check.as_ref().map(ProbeSpec::of_check).transpose()?;
     check_commands(task)?;
-    of_command(config, framework, command, task_limits(config, task)?)
+    let limits = task_limits(config, task)?;
+    match image::of(task)? {
+        None => of_command(config, framework, command, limits),
+        Some(rooted) => of_image(config, framework, command, limits, rooted, image),
+    }
+}
+
+fn of_image(
+    config: &Config,
+    framework: &FrameworkInfo,
+    command: &CommandInfo,
+    limits: Limits,
+    rooted: Rooted,
+    image: Option<&Provisioned>,
+) -> Result<Plan, Refusal> {
+    config.mounts.map_err(Refusal::NoMounts)?;
+    refuse_bad_variables(command)?;
+    let known = image.map(|image| rooted.argv(image, command)).transpose()?;
+    let (program, argv) = known.unwrap_or_default();
+    let user = user(config, framework, command)?;
+    // What stands for a shell on the machine need not do so in an image.
+    Ok(Plan { program, argv, shortcut: None, user, limits, rooted: Some(rooted) })
 }
 
 /// How to start an executor for its first tasks, which use `resources` together with it.
@@ -160,7 +200,7 @@ fn of_command(
     refuse_bad_variables(command)?;
     let (program, argv) = program(command)?;
     let shortcut = command.value.as_deref().filter(|_| command.shell).and_then(shortcut::words);
-    Ok(Plan { program, argv, shortcut, user: user(config, framework, command)?, limits })
+    Ok(Plan { program, argv, shortcut, user: user(config, framework, command)?, limits, rooted: None })
 }
 
 pub(super) fn refuse(unsupported: &[(bool, &'static str)]) -> Result<(), Refusal> {
@@ -173,11 +213,9 @@ pub(super) fn refuse(unsupported: &[(bool, &'static str)]) -> Result<(), Refusal
 fn refuse_resources(resources: &[Resource]) -> Result<(), Refusal> {
     let disks = || resources.iter().filter_map(|resource| resource.disk.as_deref());
     let has_files = |source: &DiskSource| matches!(source.r#type, DiskSourceType::Path | DiskSourceType::Mount);
-    let is_read_only = |volume: Option<&Volume>| volume.is_some_and(|volume| volume.mode == VolumeMode::ReadOnly);
     refuse(&[
         (resources.iter().any(|resource| resource.name == "gpus"), "gpus"),
         (disks().any(|disk| disk.source.as_ref().is_some_and(|source| !has_files(source))), "resources.disk.source"),
-        (disks().any(|disk| is_read_only(disk.volume.as_ref())), "resources.disk.volume.mode RO"),
         (resources.iter().any(|resource| resource.revocable.is_some()), "resources.revocable"),
     ])
 }

@@ -3,6 +3,7 @@
 
 use attica_core_api::Now;
 
+use super::image;
 use super::probe::{Finding, Target};
 use super::task::Phase;
 use super::{Effect, LauncherState, Owner, Supervisor, TaskKey, accept, container, network};
@@ -39,13 +40,15 @@ impl Supervisor {
         of_task.health_check = None;
         of_task.health_checks.clear();
         of_task.check = None;
-        let plan = match accept::plan(&self.config, &task.framework, &of_task, task.own_executor().is_some()) {
+        let rooted = task.image.as_deref().zip(image::of(&of_task).ok().flatten());
+        of_task.container.take_if(|_| rooted.is_some());
+        let plan = match accept::plan(&self.config, &task.framework, &of_task, task.own_executor().is_some(), None) {
             Ok(plan) => plan,
             Err(refusal) => return self.probed(now, container, check, Finding::Nothing(refusal.to_string()), out),
         };
         let own = accept::asked_environment(of_task.command.as_ref());
         let run = ContainerId::from_uuid(self.entropy.uuid());
-        let spec = LaunchSpec {
+        let mut spec = LaunchSpec {
             container: run.clone(),
             parent: None,
             argv: plan.argv,
@@ -60,9 +63,15 @@ impl Supervisor {
             directory,
             limits: Some(plan.limits),
             rlimits: container::rlimits(&of_task),
-            surroundings: network::surround(&self.config, task.run(), task.network.as_ref(), None),
+            surroundings: None,
             streams: Streams::Sandbox,
         };
+        match (rooted, &task.info.command) {
+            (Some((image, rooted)), Some(command)) => rooted.join(&mut spec, &task.container, image, command),
+            (Some(_) | None, _) => {
+                spec.surroundings = network::surround(&self.config, task.run(), task.network.as_ref(), None);
+            }
+        }
         self.by_container.insert(run.clone(), Owner::Check);
         self.check_wakes.insert((now.tick.after(probe.timeout_ms), run.clone()));
         self.check_runs.insert(run, CheckRun { task: key, check, timeout_ms: probe.timeout_ms, late: false });

@@ -81,7 +81,7 @@ impl Supervisor {
         keys.iter().filter_map(|key| self.tasks.get(key)).try_for_each(|task| match own {
             true => {
                 self.check_network(task)?;
-                accept::plan(&self.config, framework, &task.info, true).map(drop)
+                accept::plan(&self.config, framework, &task.info, true, None).map(drop)
             }
             false => accept::check_executors_task(&task.info, owner(task).is_some_and(Executor::has_begun)),
         })

@@ -12,6 +12,7 @@ mod executor;
 mod group;
 mod health;
 mod identity;
+mod image;
 mod kill;
 mod link;
 mod network;
@@ -24,6 +25,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod updates;
+mod volume;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
@@ -46,6 +48,7 @@ pub(crate) use self::probe::{Family, Finding, ProbeSpec, Scheme, Target};
 pub(crate) use self::supply::FetchOrder;
 pub(crate) use self::task::{Phase, Task};
 use crate::checkpoint::{AgentRecord, ExecutorEntry, ExecutorRecord, History, KillCause, TaskEntry, TaskRecord};
+use crate::image::Provisioned;
 use crate::launcher::protocol::{ContainerId, LaunchSpec, Reply, Request};
 use crate::network::{Attachment, Networks, Place};
 use crate::sandbox::DirectoryLink;
@@ -66,6 +69,10 @@ pub(crate) struct Config {
     pub(crate) work_dir: PathBuf,
     /// Whether tasks run as the user they ask for.
     pub(crate) users: Users,
+    /// Whether something can be mounted for a task: why not, for people.
+    pub(crate) mounts: Result<(), &'static str>,
+    /// Directories of the machine that tasks may see, with all that is beneath.
+    pub(crate) host_paths: Vec<PathBuf>,
     /// Processes and threads that a task may have.
     pub(crate) pids_limit: u64,
     /// Names the boot of the machine.
@@ -125,7 +132,7 @@ pub(crate) enum Input {
     /// A task or an executor could not be written down, or its sandbox not be made: it must not start.
     NotPrepared { container: ContainerId, error: String },
     /// What a task or an executor needs before it is started is there, or why it cannot be.
-    Fetched { container: ContainerId, outcome: Result<(), String> },
+    Fetched { container: ContainerId, outcome: Result<Option<Box<Provisioned>>, String> },
     /// The agent is to end, its tasks with it.
     Drain,
     /// Time has passed.
@@ -161,7 +168,7 @@ pub(crate) enum Effect {
     SendMessage(Box<Message>),
     /// Tell the master that an executor's program has ended.
     SendExited(Box<ExecutorExited>),
-    /// Make the sandbox, and bring into it what is asked for.
+    /// Make the sandbox, bring into it what is asked for, and get the image.
     Fetch(Box<FetchOrder>),
     /// Nobody waits for that any more.
     StopFetch(ContainerId),

@@ -101,6 +101,7 @@ impl Supervisor {
                 }
                 TaskEntry::Acknowledged(uuid) => drop(task.updates.acknowledge(&uuid)),
                 TaskEntry::Attached(attachment) => task.network = Some(*attachment),
+                TaskEntry::Provisioned(image) => task.image = Some(image),
                 TaskEntry::Killing { cause, grace_ms } => task.kill = Some(Kill::restored(cause, grace_ms)),
                 TaskEntry::Standing(standing) => {
                     task.state = standing.state;

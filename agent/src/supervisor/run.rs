@@ -12,9 +12,10 @@ use super::accept::{self, Plan};
 use super::health::Health;
 use super::supply::{FetchOrder, Supply, wanted};
 use super::task::{News, Phase, Task};
-use super::{Duty, Effect, LauncherState, Owner, Supervisor, TaskKey, container, executor, network};
+use super::{Duty, Effect, LauncherState, Owner, Supervisor, TaskKey, container, executor, network, volume};
 use crate::checkpoint::{GroupRecord, TaskRecord};
 use crate::launcher::protocol::{ContainerId, LaunchSpec, Process, Request, Streams};
+use crate::volumes::Show;
 
 impl Supervisor {
     /// RUN. A task that is known already is left alone.
@@ -102,22 +103,31 @@ impl Supervisor {
     /// Asks the launcher to start the task, if the launcher is there; otherwise that comes when it is.
     pub(super) fn launch(&mut self, now: Now, key: &TaskKey, out: &mut Vec<Effect>) {
         let Some(task) = self.tasks.get(key) else { return };
-        let plan = match accept::plan(&self.config, &task.framework, &task.info, task.own_executor().is_some()) {
+        let plan = match accept::plan(
+            &self.config,
+            &task.framework,
+            &task.info,
+            task.own_executor().is_some(),
+            task.image.as_deref(),
+        ) {
             Ok(plan) => plan,
             Err(refusal) => return self.refuse(now, key, refusal.to_string(), out),
         };
-        let links = container::links(task, &self.config.work_dir);
+        let links = volume::links(task, &self.config.work_dir);
         let links = match task.supply {
             Supply::UnderWay => return,
             // They were made with the sandbox.
             Supply::Here => Vec::new(),
             Supply::Missing => match wanted(task.info.command.as_ref()) {
                 Err(error) => return self.refuse(now, key, error.to_string(), out),
-                Ok(items) if items.is_empty() => links,
+                Ok(items) if items.is_empty() && plan.rooted.is_none() => links,
                 Ok(items) => {
                     let sandbox = task.sandbox(&self.config.work_dir);
                     let (container, user) = (task.container.clone(), plan.user);
-                    out.push(Effect::Fetch(Box::new(FetchOrder { container, items, sandbox, links, user })));
+                    let image = plan.rooted.map(|rooted| rooted.wish);
+                    let show = if volume::is_mounted(&task.info) { Show::Mount } else { Show::Link };
+                    let order = FetchOrder { container, items, image, sandbox, links, show, user };
+                    out.push(Effect::Fetch(Box::new(order)));
                     return self.supply_is_under_way(key);
                 }
             },
@@ -143,7 +153,7 @@ impl Supervisor {
     fn launch_spec(&self, task: &Task, plan: Plan) -> LaunchSpec {
         let directory = task.sandbox(&self.config.work_dir);
         let environment = accept::environment(&self.config, task, &directory);
-        LaunchSpec {
+        let mut spec = LaunchSpec {
             container: task.container.clone(),
             parent: None,
             argv: plan.argv,
@@ -154,9 +164,21 @@ impl Supervisor {
             directory,
             limits: Some(plan.limits),
             rlimits: container::rlimits(&task.info),
-            surroundings: network::surround(&self.config, task.run(), task.network.as_ref(), None),
+            surroundings: None,
             streams: Streams::Sandbox,
+        };
+        let mounts = volume::mounts(task, &self.config.work_dir);
+        if !mounts.is_empty() {
+            spec.surroundings.get_or_insert_default().mounts.extend(mounts);
         }
+        if let (Some(rooted), Some(image), Some(command)) = (plan.rooted, &task.image, &task.info.command) {
+            let directory = crate::image::writable(&self.config.work_dir, &task.container);
+            rooted.surround(&mut spec, image, command, &directory);
+        }
+        // Last: in a root of its own the network's files are mounted.
+        spec.surroundings =
+            network::surround(&self.config, task.run(), task.network.as_ref(), spec.surroundings.take());
+        spec
     }
 
     pub(super) fn refuse(&mut self, now: Now, key: &TaskKey, message: String, out: &mut Vec<Effect>) {

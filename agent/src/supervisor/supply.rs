@@ -1,6 +1,7 @@
-//! What has to be there before a task or an executor is started: the files that its command asks for.
+//! What has to be there before a task or an executor is started: the files that its command asks for, and the
+//! image that is its root.
 //!
-//! Nothing of this is durable: after a restart it begins anew.
+//! What is under way is not durable: after a restart it begins anew. Which image a task runs on is.
 
 use attica_core_api::Now;
 use attica_core_api::v1::CommandInfo;
@@ -8,9 +9,12 @@ use attica_core_api::v1::CommandInfo;
 use super::executor::ExecutorKey;
 use super::task::Phase;
 use super::{Effect, Owner, Supervisor, TaskKey};
+use crate::checkpoint::TaskEntry;
 use crate::fetch::uri::{Item, UriError, items};
+use crate::image::{Provisioned, Wish};
 use crate::launcher::protocol::ContainerId;
 use crate::sandbox::DirectoryLink;
+use crate::volumes::Show;
 
 /// How far it has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,9 +31,12 @@ pub(crate) struct FetchOrder {
     /// Who waits for it.
     pub(crate) container: ContainerId,
     pub(crate) items: Vec<Item>,
+    pub(crate) image: Option<Wish>,
     /// The sandbox, which is made for this.
     pub(crate) sandbox: std::path::PathBuf,
     pub(crate) links: Vec<DirectoryLink>,
+    /// How persistent volumes are shown in it.
+    pub(crate) show: Show,
     /// Whose files they become.
     pub(crate) user: Option<String>,
 }
@@ -39,15 +46,12 @@ pub(super) fn wanted(command: Option<&CommandInfo>) -> Result<Vec<Item>, UriErro
     items(command.map_or(&[], |command| &command.uris))
 }
 
+/// The image, if one was asked for, or why something cannot be had.
+type Outcome = Result<Option<Box<Provisioned>>, String>;
+
 impl Supervisor {
     /// Everything is there, or something cannot be had.
-    pub(super) fn fetched(
-        &mut self,
-        now: Now,
-        container: &ContainerId,
-        outcome: Result<(), String>,
-        out: &mut Vec<Effect>,
-    ) {
+    pub(super) fn fetched(&mut self, now: Now, container: &ContainerId, outcome: Outcome, out: &mut Vec<Effect>) {
         match self.by_container.get(container).cloned() {
             Some(Owner::Task(key)) => self.task_supplied(now, &key, outcome, out),
             Some(Owner::Executor(key)) => self.executor_supplied(now, &key, outcome, out),
@@ -55,25 +59,31 @@ impl Supervisor {
         }
     }
 
-    fn task_supplied(&mut self, now: Now, key: &TaskKey, outcome: Result<(), String>, out: &mut Vec<Effect>) {
+    fn task_supplied(&mut self, now: Now, key: &TaskKey, outcome: Outcome, out: &mut Vec<Effect>) {
         let Some(task) = self.tasks.get_mut(key).filter(|task| task.supply == Supply::UnderWay) else { return };
         task.supply = Supply::Here;
         if task.phase != Phase::Launching {
             return;
         }
         match outcome {
-            Ok(()) => self.launch(now, key, out),
+            Ok(image) => {
+                if let Some(image) = image {
+                    out.push(Effect::AppendTask(task.container.clone(), TaskEntry::Provisioned(image.clone())));
+                    task.image = Some(image);
+                }
+                self.launch(now, key, out);
+            }
             Err(cause) => self.refuse(now, key, format!("Failed to launch container: {cause}"), out),
         }
     }
 
-    fn executor_supplied(&mut self, now: Now, key: &ExecutorKey, outcome: Result<(), String>, out: &mut Vec<Effect>) {
+    fn executor_supplied(&mut self, now: Now, key: &ExecutorKey, outcome: Outcome, out: &mut Vec<Effect>) {
         let Some(executor) = self.executors.get_mut(key).filter(|executor| executor.supply == Supply::UnderWay) else {
             return;
         };
         executor.supply = Supply::Here;
         match outcome {
-            Ok(()) => self.launch_executor(now, key, out),
+            Ok(_) => self.launch_executor(now, key, out),
             Err(cause) => self.executor_not_launched(now, key, &format!("Failed to launch container: {cause}"), out),
         }
     }

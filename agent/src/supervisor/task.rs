@@ -20,6 +20,7 @@ use super::supply::Supply;
 use super::updates::Updates;
 use super::{Config, ExecutorKey, Link, TaskKey};
 use crate::checkpoint::{GroupRecord, TaskEntry, TaskHistory, TaskRecord, TaskStanding};
+use crate::image::Provisioned;
 use crate::launcher::protocol::{ContainerId, Process};
 use crate::network::Attachment;
 
@@ -52,6 +53,8 @@ pub(crate) struct Task {
     pub(crate) phase: Phase,
     /// Whether it has what it needs to be started.
     pub(super) supply: Supply,
+    /// Durable. What its root is made of, once that is known.
+    pub(crate) image: Option<Box<Provisioned>>,
     /// Its first process, once it was started.
     pub(crate) process: Option<Process>,
     /// The latest state an update was made for; STAGING before the first.
@@ -112,6 +115,7 @@ impl Task {
             group,
             phase: Phase::Launching,
             supply: Supply::Missing,
+            image: None,
             process: None,
             state: TaskState::Staging,
             running_since: None,
@@ -220,7 +224,8 @@ impl Task {
         // An executor's network is in the executor's history.
         let network = self.network.clone().filter(|_| self.executor.is_none());
         let attached = network.map(|network| TaskEntry::Attached(Box::new(network)));
-        let entries = pending.chain(self.kill.as_ref().map(Kill::entry)).chain(attached).chain([standing]);
+        let image = self.image.clone().map(TaskEntry::Provisioned);
+        let entries = pending.chain(self.kill.as_ref().map(Kill::entry)).chain(attached).chain(image).chain([standing]);
         TaskHistory { record, entries: entries.collect() }
     }
 

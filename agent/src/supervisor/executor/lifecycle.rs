@@ -14,6 +14,7 @@ use crate::launcher::protocol::{
 use crate::supervisor::supply::{FetchOrder, Supply, wanted};
 use crate::supervisor::task::{News, Phase};
 use crate::supervisor::{Effect, LauncherState, Owner, Supervisor, TaskKey, accept, ending, network, recovery};
+use crate::volumes::Show;
 
 /// Who an executor is, under the names that Mesos gives these claims.
 fn claims(executor: &ExecutorKey, container: &ContainerId) -> Claims {
@@ -115,7 +116,15 @@ impl Supervisor {
                 Ok(items) if items.is_empty() => {}
                 Ok(items) => {
                     let (container, user) = (executor.container.clone(), plan.user);
-                    let order = FetchOrder { container, items, sandbox: directory, links: Vec::new(), user };
+                    let order = FetchOrder {
+                        container,
+                        items,
+                        image: None,
+                        sandbox: directory,
+                        links: Vec::new(),
+                        show: Show::Link,
+                        user,
+                    };
                     out.push(Effect::Fetch(Box::new(order)));
                     if let Some(executor) = self.executors.get_mut(key) {
                         executor.supply = Supply::UnderWay;

@@ -12,7 +12,7 @@ fn what_would_not_be_obeyed_is_refused_by_name() {
     let command = |task: &mut TaskInfo, change: fn(&mut CommandInfo)| change(task.command.as_mut().unwrap());
     let cases: [(&str, Change); 12] = [
         ("executor has no command", |task| task.executor = Some(Box::default())),
-        ("`container.type DOCKER`", |task| task.container = Some(Box::default())),
+        ("names no image", |task| task.container = Some(Box::default())),
         ("a check has no type", |task| task.check = Some(CheckInfo::default())),
         ("`hdfs://name/a`", |task| task.command.as_mut().unwrap().uris.push(uri("hdfs://name/a"))),
         ("`gpus`", |task| task.resources[0].name = "gpus".to_owned()),

@@ -3,6 +3,8 @@
 use attica_core_api::link::TaskGroup;
 
 use super::*;
+use crate::image::{Provisioned, Runtime};
+use crate::launcher::protocol::{Access, Mount, MountKind};
 
 fn volume(container_path: &str, r#type: SandboxPathType, path: &str) -> Volume {
     let sandbox_path = Some(SandboxPathVolume { r#type: Some(r#type), path: path.to_owned() });
@@ -49,15 +51,25 @@ fn limits_of_processes_reach_the_launcher() {
 #[test]
 fn what_cannot_be_made_is_refused_by_name() {
     type Change = fn(&mut ContainerInfo);
-    let cases: [(&str, Change); 9] = [
-        ("`container.type DOCKER`", |container| container.r#type = ContainerType::Docker),
-        ("`container.mesos.image`", |container| {
-            container.mesos = Some(MesosInfo { image: Some(Image::default()) });
+    let cases: [(&str, Change); 16] = [
+        ("names no image", |container| container.r#type = ContainerType::Docker),
+        ("`container.mesos.image.type APPC`", |container| {
+            container.mesos = Some(MesosInfo { image: Some(Image { r#type: ImageType::Appc, ..Image::default() }) });
+        }),
+        ("`container.docker.privileged`", |container| docker(container, |docker| docker.privileged = true)),
+        ("the parameter `log-driver`", |container| parameter(container, "log-driver", "syslog")),
+        ("`env` cannot be `A`", |container| parameter(container, "env", "A")),
+        ("`ulimit` cannot be `nofile=2:1`", |container| parameter(container, "ulimit", "nofile=2:1")),
+        ("/etc is not beneath a directory of --host-path-volume-allow-list", |container| {
+            container.volumes.push(host_path("/etc", "etc"));
+        }),
+        ("without `..`", |container| container.volumes.push(host_path("/srv/shared/../../etc", "etc"))),
+        ("absolute with an image", |container| container.volumes.push(host_path("/srv/shared", "/shared"))),
+        ("`container.volumes.source DOCKER_VOLUME`", |container| {
+            let source = VolumeSource { r#type: Some(VolumeSourceType::DockerVolume), ..VolumeSource::default() };
+            container.volumes.push(Volume { source: Some(source), ..host_path("/srv/shared", "a") });
         }),
         ("`container.linux_info`", |container| container.linux_info = Some(LinuxInfo::default())),
-        ("`container.volumes.host_path`", |container| {
-            container.volumes.push(Volume { host_path: Some("/etc".to_owned()), ..Volume::default() });
-        }),
         ("only tasks of a group", |container| container.volumes = vec![volume("a", SandboxPathType::Parent, "b")]),
         ("without `..`", |container| container.volumes = vec![volume("../a", SandboxPathType::Itself, "b")]),
         ("one name", |container| container.volumes = vec![volume("a", SandboxPathType::Itself, "../b")]),
@@ -74,4 +86,65 @@ fn what_cannot_be_made_is_refused_by_name() {
         let message = world.sent[0].status.message.clone().unwrap();
         assert!(message.contains(expected), "{expected}: {message}");
     }
+}
+
+fn docker(container: &mut ContainerInfo, change: impl FnOnce(&mut DockerInfo)) {
+    let mut docker = DockerInfo { image: "app".to_owned(), ..DockerInfo::default() };
+    change(&mut docker);
+    container.r#type = ContainerType::Docker;
+    container.docker = Some(docker);
+}
+
+fn parameter(container: &mut ContainerInfo, key: &str, value: &str) {
+    docker(container, |docker| {
+        docker.parameters = vec![Parameter { key: key.to_owned(), value: value.to_owned() }];
+    });
+}
+
+fn host_path(path: &str, container_path: &str) -> Volume {
+    Volume {
+        mode: VolumeMode::ReadWrite,
+        container_path: container_path.to_owned(),
+        host_path: Some(path.to_owned()),
+        ..Volume::default()
+    }
+}
+
+#[test]
+fn what_a_task_with_an_image_sees_is_mounted() {
+    let mut with_volumes = contained("t", |container| {
+        docker(container, |_| {});
+        let read_only = Volume { mode: VolumeMode::ReadOnly, ..host_path("/srv/shared/a", "/a") };
+        container.volumes = vec![volume("data", SandboxPathType::Itself, "own"), read_only];
+    });
+    with_volumes.command.as_mut().unwrap().uris =
+        vec![CommandUri { value: "/file".to_owned(), ..CommandUri::default() }];
+    let mut world = World::ready();
+    world.run(with_volumes);
+    let order = world.ordered[0].clone();
+    assert_eq!((order.items.len(), order.image.as_ref().unwrap().name.as_str()), (1, "app"));
+    let own = order.sandbox.join("own");
+    assert_eq!(order.links, [DirectoryLink { at: own.clone(), to: own.clone() }]);
+    let image = Provisioned { digest: "d".to_owned(), layers: vec!["/layer".into()], runtime: Runtime::default() };
+    world.apply(Input::Fetched { container: order.container.clone(), outcome: Ok(Some(Box::new(image.clone()))) });
+    let spec = &world.specs[0];
+    let surroundings = spec.surroundings.as_ref().unwrap();
+    let mount = |source: std::path::PathBuf, target: &str, access| Mount {
+        kind: MountKind::Bind(source),
+        target: target.into(),
+        access,
+    };
+    let expected = [
+        mount(own, "/mnt/mesos/sandbox/data", Access::ReadWrite),
+        mount("/srv/shared/a".into(), "/a", Access::ReadOnly),
+    ];
+    assert_eq!(surroundings.mounts[..2], expected);
+    let root = surroundings.root.as_ref().unwrap();
+    assert_eq!((&root.layers, spec.shortcut.is_none()), (&image.layers, true));
+
+    // The image is a fact: an agent that comes back knows it.
+    let container = order.container;
+    world.started(&container);
+    let world = World::recovered(world.disk, BOOT, 1_000);
+    assert_eq!(world.supervisor.tasks().next().unwrap().image.as_deref(), Some(&image));
 }

@@ -96,7 +96,7 @@ fn a_group_with_one_task_that_cannot_run_does_not_begin() {
     world.run_group(ExecutorType::Default, vec![task("good"), bad]);
     assert!(world.launched.is_empty());
     for update in &world.sent {
-        assert_eq!(update.status.message.as_deref(), Some("This agent does not support `container.type DOCKER`"));
+        assert_eq!(update.status.message.as_deref(), Some("The container names no image"));
     }
     assert_eq!(world.states(), ["TASK_FAILED", "TASK_FAILED"]);
 }

@@ -51,6 +51,8 @@ fn config(boot_id: &str) -> Config {
         ip: IpAddr::from([127, 0, 0, 1]),
         work_dir: "/work".into(),
         users: Users::Own("me".to_owned()),
+        mounts: Ok(()),
+        host_paths: vec!["/srv/shared".into()],
         pids_limit: 100,
         boot_id: boot_id.to_owned(),
         executors: Timing { registration_ms: 60_000, reregistration_ms: 2_000, shutdown_grace_ms: 5_000 },

@@ -15,7 +15,7 @@ fn wanting(id: &str) -> TaskInfo {
 impl World {
     fn fetched(&mut self, outcome: Result<(), &str>) {
         let container = self.ordered.last().unwrap().container.clone();
-        self.apply(Input::Fetched { container, outcome: outcome.map_err(str::to_owned) });
+        self.apply(Input::Fetched { container, outcome: outcome.map(|()| None).map_err(str::to_owned) });
     }
 }
 

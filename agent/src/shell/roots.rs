@@ -1,0 +1,75 @@
+//! What the launcher needs to find on disk to give a container its root and its mounts.
+
+use std::collections::HashSet;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use crate::fetch::make_private;
+use crate::image::writable;
+use crate::launcher::protocol::{ContainerId, LaunchSpec, MountKind};
+
+pub(super) struct Roots {
+    work_dir: PathBuf,
+    /// Directories of the machine that tasks may see.
+    host_paths: Vec<PathBuf>,
+}
+
+impl Roots {
+    pub(super) fn new(work_dir: &Path, host_paths: &[PathBuf]) -> Roots {
+        Roots { work_dir: work_dir.to_owned(), host_paths: host_paths.to_vec() }
+    }
+
+    /// Makes the directories that take what the container writes, and looks at what is mounted for it.
+    pub(super) fn prepare(&self, spec: &LaunchSpec) -> Result<(), String> {
+        let Some(surroundings) = &spec.surroundings else { return Ok(()) };
+        if let Some(root) = &surroundings.root {
+            let make = |path: &PathBuf| match std::fs::DirBuilder::new().mode(0o755).create(path) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+                Ok(()) | Err(_) => Ok(()),
+            };
+            let made = make_private(&writable(&self.work_dir, &spec.container));
+            let made = made.and_then(|()| make(&root.upper)).and_then(|()| make(&root.work));
+            made.map_err(|error| format!("cannot make a place for what it writes: {error}"))?;
+        }
+        surroundings.mounts.iter().try_for_each(|mount| match &mount.kind {
+            MountKind::Bind(source) => self.look_at(source),
+            MountKind::Tmpfs { .. } => Ok(()),
+        })
+    }
+
+    /// Whether a link leads from a place that a task may see to one that it may not: links are planted by tasks. What is elsewhere, the
+    /// agent itself has chosen.
+    fn look_at(&self, source: &Path) -> Result<(), String> {
+        let explain = |error: io::Error| format!("the volume {} cannot be mounted: {error}", source.display());
+        let real = source.canonicalize().map_err(explain)?;
+        let allowed: Vec<&PathBuf> = self.host_paths.iter().filter(|allowed| source.starts_with(allowed)).collect();
+        let elsewhere = allowed.is_empty() && !source.starts_with(&self.work_dir);
+        let mut allowed = allowed.into_iter().filter_map(|allowed| allowed.canonicalize().ok());
+        if elsewhere || real == source || allowed.any(|allowed| real.starts_with(allowed)) {
+            return Ok(());
+        }
+        Err(explain(io::Error::other("a link leads from there to elsewhere")))
+    }
+
+    /// Removes what a container has written, which is over.
+    pub(super) fn release(&self, container: &ContainerId) {
+        let directory = writable(&self.work_dir, container);
+        if directory.exists() {
+            tokio::task::spawn_blocking(move || remove(&directory));
+        }
+    }
+
+    /// Removes what is left of containers that are not among `known`.
+    pub(super) fn sweep(&self, known: &HashSet<&str>) {
+        let left = std::fs::read_dir(self.work_dir.join("provisioner")).into_iter().flatten().filter_map(Result::ok);
+        left.filter(|entry| entry.file_name().to_str().is_none_or(|name| !known.contains(name)))
+            .for_each(|entry| remove(&entry.path()));
+    }
+}
+
+fn remove(directory: &Path) {
+    if let Err(error) = std::fs::remove_dir_all(directory) {
+        tracing::warn!(path = %directory.display(), %error, "what a container has written cannot be removed");
+    }
+}

@@ -1,0 +1,181 @@
+//! Volumes of tasks: directories of the machine, of a sandbox, and persistent ones.
+//!
+//! A task without a root of its own finds a directory of its sandbox, or a persistent volume, by a link in its sandbox, which costs nothing.
+//! All else is mounted for it: whatever a task with a root sees, what can only be read, and directories of the machine.
+
+use std::path::{Component, Path, PathBuf};
+
+use attica_core_api::v1::{
+    Resource, SandboxPathType, SandboxPathVolume, TaskInfo, Volume, VolumeMode, VolumeSource, VolumeSourceType,
+};
+
+use super::accept::{Refusal, refuse};
+use super::task::Task;
+use super::{Config, image};
+use crate::launcher::protocol::{Access, Mount, MountKind, SANDBOX};
+use crate::sandbox::DirectoryLink;
+use crate::volumes;
+
+/// Where a volume comes from.
+enum Source<'v> {
+    Sandbox(&'v SandboxPathVolume),
+    Host(&'v str),
+}
+
+/// Whether the volumes of `task` are ones that this agent makes. `grouped`: whether it has a parent's sandbox to share.
+pub(super) fn check(config: &Config, task: &TaskInfo, grouped: bool) -> Result<(), Refusal> {
+    let rooted = image::of(task)?.is_some();
+    for volume in of(task) {
+        let path = Path::new(&volume.container_path);
+        if !(is_beneath(path) || rooted && path.is_absolute() && is_beneath(path.strip_prefix("/").unwrap_or(path))) {
+            return Err(Refusal::Volume(
+                "`container_path` has to be relative, or absolute with an image, without `..`",
+            ));
+        }
+        match source(volume)? {
+            Source::Sandbox(sandbox) => check_sandbox_path(sandbox, grouped)?,
+            Source::Host(path) => check_host_path(config, path)?,
+        }
+    }
+    if is_mounted(task) {
+        config.mounts.map_err(Refusal::NoMounts)?;
+    }
+    Ok(())
+}
+
+fn source(volume: &Volume) -> Result<Source<'_>, Refusal> {
+    let Volume { mode: _, container_path: _, host_path, image, source } = volume;
+    refuse(&[(image.is_some(), "container.volumes.image")])?;
+    let Some(source) = source else {
+        return host_path.as_deref().map(Source::Host).ok_or(Refusal::Volume("it has no source"));
+    };
+    let VolumeSource { r#type, docker_volume, host_path: of_host, sandbox_path, secret } = source;
+    refuse(&[
+        (
+            docker_volume.is_some() || *r#type == Some(VolumeSourceType::DockerVolume),
+            "container.volumes.source DOCKER_VOLUME",
+        ),
+        (secret.is_some() || *r#type == Some(VolumeSourceType::Secret), "container.volumes.source SECRET"),
+        (host_path.is_some(), "container.volumes.host_path with a source"),
+        (
+            of_host.as_ref().is_some_and(|host| host.mount_propagation.is_some()),
+            "container.volumes.source.host_path.mount_propagation",
+        ),
+    ])?;
+    match (r#type, sandbox_path, of_host) {
+        (Some(VolumeSourceType::SandboxPath), Some(sandbox), _) => Ok(Source::Sandbox(sandbox)),
+        (Some(VolumeSourceType::SandboxPath), None, _) => Err(Refusal::Volume("it lacks `source.sandbox_path`")),
+        (Some(VolumeSourceType::HostPath), _, Some(host)) => Ok(Source::Host(&host.path)),
+        (Some(VolumeSourceType::HostPath), _, None) => Err(Refusal::Volume("it lacks `source.host_path`")),
+        (_, _, _) => Err(Refusal::Unsupported("container.volumes.source other than SANDBOX_PATH and HOST_PATH")),
+    }
+}
+
+fn check_sandbox_path(sandbox: &SandboxPathVolume, grouped: bool) -> Result<(), Refusal> {
+    match sandbox.r#type {
+        Some(SandboxPathType::Parent) if grouped => {}
+        Some(SandboxPathType::Itself) => {}
+        Some(SandboxPathType::Parent) => return Err(Refusal::Volume("a PARENT is what only tasks of a group have")),
+        Some(SandboxPathType::Unknown) | None => return Err(Refusal::Volume("it lacks `source.sandbox_path.type`")),
+    }
+    // Of several, another task could have replaced one by a link.
+    let path = Path::new(&sandbox.path);
+    (path.components().count() == 1 && is_beneath(path))
+        .then_some(())
+        .ok_or(Refusal::Volume("`source.sandbox_path.path` has to be one name"))
+}
+
+/// As far as names tell; where links lead is looked at when the volume is mounted.
+fn check_host_path(config: &Config, path: &str) -> Result<(), Refusal> {
+    let path = Path::new(path);
+    if !path.is_absolute() || !is_beneath(path.strip_prefix("/").unwrap_or(path)) {
+        return Err(Refusal::Volume("`host_path` has to be absolute, without `..`"));
+    }
+    let allowed = config.host_paths.iter().any(|allowed| path.starts_with(allowed));
+    allowed.then_some(()).ok_or_else(|| Refusal::HostPath(path.to_owned()))
+}
+
+fn is_beneath(path: &Path) -> bool {
+    !path.as_os_str().is_empty()
+        && !path.as_os_str().as_encoded_bytes().contains(&0)
+        && path.components().all(|component| matches!(component, Component::Normal(_)))
+}
+
+fn of(task: &TaskInfo) -> impl Iterator<Item = &Volume> {
+    task.container.iter().flat_map(|container| &container.volumes)
+}
+
+fn is_read_only(resource: &Resource) -> bool {
+    let volume = resource.disk.as_ref().and_then(|disk| disk.volume.as_ref());
+    volume.is_some_and(|volume| volume.mode == VolumeMode::ReadOnly)
+}
+
+/// Whether the volumes of `task` are mounted, rather than shown by links.
+pub(super) fn is_mounted(task: &TaskInfo) -> bool {
+    let more_than_links =
+        |volume: &Volume| volume.mode == VolumeMode::ReadOnly || matches!(source(volume), Ok(Source::Host(_)));
+    matches!(image::of(task), Ok(Some(_))) || of(task).any(more_than_links) || task.resources.iter().any(is_read_only)
+}
+
+/// Directories to be made, and links to them, before anything runs in the task's sandbox.
+pub(super) fn links(task: &Task, work_dir: &Path) -> Vec<DirectoryLink> {
+    let own = task.sandbox(work_dir);
+    let mounted = is_mounted(&task.info);
+    let rooted = matches!(image::of(&task.info), Ok(Some(_)));
+    let link = |volume: &Volume| {
+        let at = own.join(&volume.container_path);
+        match source(volume).ok()? {
+            Source::Sandbox(sandbox) => {
+                let to = directory(task, work_dir, sandbox);
+                if !mounted {
+                    return Some(vec![DirectoryLink { at, to }]);
+                }
+                // What it is mounted on; in a root of its own the launcher makes that.
+                let on = (!rooted && at != to).then(|| DirectoryLink { at: at.clone(), to: at });
+                Some(std::iter::once(DirectoryLink { at: to.clone(), to }).chain(on).collect())
+            }
+            Source::Host(_) => Some(if rooted { Vec::new() } else { vec![DirectoryLink { at: at.clone(), to: at }] }),
+        }
+    };
+    let of_resources = persistent(task, work_dir).into_iter().filter(|_| mounted && !rooted).map(|(_, path, _)| {
+        let at = own.join(path);
+        DirectoryLink { at: at.clone(), to: at }
+    });
+    of(&task.info).filter_map(link).flatten().chain(of_resources).collect()
+}
+
+fn directory(task: &Task, work_dir: &Path, sandbox: &SandboxPathVolume) -> PathBuf {
+    match sandbox.r#type {
+        Some(SandboxPathType::Parent) => task.run_directory(work_dir).join(&sandbox.path),
+        Some(SandboxPathType::Itself | SandboxPathType::Unknown) | None => task.sandbox(work_dir).join(&sandbox.path),
+    }
+}
+
+/// Persistent volumes: where they are, where the task wants them, and how. A name that is wrong is refused when they are made.
+fn persistent(task: &Task, work_dir: &Path) -> Vec<(PathBuf, String, VolumeMode)> {
+    volumes::places(work_dir, &task.info.resources).unwrap_or_default()
+}
+
+/// What is mounted for the task.
+pub(super) fn mounts(task: &Task, work_dir: &Path) -> Vec<Mount> {
+    if !is_mounted(&task.info) {
+        return Vec::new();
+    }
+    let sandbox = match image::of(&task.info) {
+        Ok(Some(_)) => PathBuf::from(SANDBOX),
+        Ok(None) | Err(_) => task.sandbox(work_dir),
+    };
+    let mount = |source: PathBuf, path: &str, mode: VolumeMode| {
+        let access = if mode == VolumeMode::ReadOnly { Access::ReadOnly } else { Access::ReadWrite };
+        Mount { kind: MountKind::Bind(source), target: sandbox.join(path), access }
+    };
+    let own = of(&task.info).filter_map(|volume| {
+        let from = match source(volume).ok()? {
+            Source::Sandbox(sandbox) => directory(task, work_dir, sandbox),
+            Source::Host(path) => PathBuf::from(path),
+        };
+        Some(mount(from, &volume.container_path, volume.mode))
+    });
+    let persistent = persistent(task, work_dir).into_iter().map(|(home, path, mode)| mount(home, &path, mode));
+    own.chain(persistent).collect()
+}
