@@ -13,8 +13,10 @@
 //! floating point appears where shares are compared, and at the border. Of each agent, offers + used + free = total,
 //! always.
 //!
-//! *Where the time goes.* An offer costs about half a microsecond, and as much again to take back and to remember as declined.
-//! Finding who is next is a tenth of that: a few words of bits say who wants offers and has not refused the agent, and the first
+//! *Where the time goes.* An offer costs 0.6 µs (10,000 agents among 1,000 frameworks: 5.8 ms), and 0.8 µs to take back and to remember
+//! as declined; a cycle before which nothing has changed 0.13 µs, however large the cluster; one changed agent of 100,000 41 µs at
+//! the 99th percentile, offer included. Of an offer, finding who is next is a tenth: a few words of bits say who wants offers and
+//! has not refused the agent, and the first
 //! of them stands near the front of the ranked tree. Two fifths go into ordered sets and maps (the ranks of the client and of
 //! the roles above it, the offers that are out), a fifth into refusals, most of the rest into shares and bags; a bag is copied only
 //! where it is cut. Quotas add a walk up the tree of roles that have one to every offer, and look again at the agents of which
