@@ -16,6 +16,7 @@
 mod args;
 mod checkpoint;
 mod children;
+mod contained;
 pub mod fetch;
 mod http;
 pub mod image;

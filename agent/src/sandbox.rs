@@ -1,10 +1,14 @@
 //! Sandboxes on disk: making them, and removing old ones.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{User, chown};
 
 /// As in Mesos: free disk below this share of the disk shortens how long sandboxes are kept, down to nothing.
@@ -53,6 +57,52 @@ pub(crate) fn make(path: &Path, user: Option<&str>, links: &[DirectoryLink]) -> 
         Ok(latest) if latest.as_os_str() == name => Ok(()),
         Ok(_) | Err(_) => point_latest(runs, name).map_err(failed),
     }
+}
+
+/// Makes `<sandbox>/containers/<name>`, owned by `user`. The sandbox may belong to somebody who plants links in it: none is followed.
+pub(crate) fn make_beneath(sandbox: &Path, name: &str, user: Option<&str>) -> Result<(), SandboxError> {
+    let path = sandbox.join("containers").join(name);
+    let made = || {
+        let sandbox = open_directory(sandbox)?;
+        let containers = make_directory(&sandbox, "containers")?;
+        make_directory(&containers, name)
+    };
+    let directory = made().map_err(|source| SandboxError::Make { path: path.clone(), source })?;
+    give(&fd_path(&directory), user)
+}
+
+/// Removes a directory that was made so, or one of the agent's own; that it is missing is no error.
+pub(crate) fn discard(path: &Path) -> io::Result<()> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    match open_directory(parent).and_then(|parent| std::fs::remove_dir_all(fd_path(&parent).join(name))) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// A directory whose path has no links in it.
+fn open_directory(path: &Path) -> io::Result<OwnedFd> {
+    let relative = path.strip_prefix("/").map_err(io::Error::other)?;
+    open_in(&File::open("/")?, relative)
+}
+
+fn open_in(directory: impl AsFd, path: &Path) -> io::Result<OwnedFd> {
+    let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    Ok(openat2(directory, path, OpenHow::new().flags(flags).resolve(resolve))?)
+}
+
+/// A directory in one that is open; it may be there already.
+fn make_directory(directory: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
+    match mkdirat(directory, name, Mode::from_bits_truncate(0o755)) {
+        Ok(()) | Err(nix::Error::EEXIST) => open_in(directory, Path::new(name)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What is open, wherever it is by now.
+fn fd_path(directory: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()))
 }
 
 /// Makes the directory that `link` leads to, for `user`, and the link.
@@ -192,6 +242,28 @@ mod tests {
         assert!(runs.join("r2").exists() && !runs.join("r1").exists());
         assert_eq!(collect(work_dir.path(), Duration::ZERO, &|_| false), 1);
         assert!(!work_dir.path().join("slaves/a/frameworks/f/executors/t").exists());
+    }
+
+    #[test]
+    fn what_is_made_in_a_tasks_sandbox_stays_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        let (sandbox, elsewhere) = (root.join("sandbox"), root.join("elsewhere"));
+        std::fs::create_dir_all(&sandbox).unwrap();
+        std::fs::create_dir_all(elsewhere.join("mine")).unwrap();
+        make_beneath(&sandbox, "c", None).unwrap();
+        make_beneath(&sandbox, "c", None).unwrap();
+        assert!(sandbox.join("containers/c").is_dir());
+        std::os::unix::fs::symlink(elsewhere.join("mine"), sandbox.join("containers/mine")).unwrap();
+        discard(&sandbox.join("containers/c")).unwrap();
+        discard(&sandbox.join("containers/c")).unwrap();
+        assert!(!sandbox.join("containers/c").exists());
+        assert!(make_beneath(&sandbox, "mine", None).is_err(), "a link is not taken for the directory");
+
+        std::fs::remove_dir_all(sandbox.join("containers")).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, sandbox.join("containers")).unwrap();
+        assert!(make_beneath(&sandbox, "new", None).is_err() && !elsewhere.join("new").exists());
+        assert!(discard(&sandbox.join("containers/mine")).is_err() && elsewhere.join("mine").exists());
     }
 
     #[test]

@@ -205,7 +205,17 @@ async fn opened(agent: &Agent, viewer: &Viewer, path: Option<String>) -> Result<
     blocking(move || open(&path, &work_dir, view.agent_id.as_deref()).map(|file| (file, path))).await
 }
 
-async fn blocking<T: Send + 'static>(
+/// Opens a file that a container writes its output to. Nothing on the way may be a link: `directory` is where the agent made it, or it is
+/// not opened.
+pub(super) fn open_in(directory: &Path, name: &str) -> Result<File, FileError> {
+    let relative = directory.strip_prefix("/").map_err(|_| FileError::Missing)?.join(name);
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = File::from(open_beneath(File::open("/")?, &relative, flags, ResolveFlag::RESOLVE_NO_SYMLINKS)?);
+    regular(&file, "read")?;
+    Ok(file)
+}
+
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, FileError> + Send + 'static,
 ) -> Result<T, FileError> {
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(FileError::Unavailable))

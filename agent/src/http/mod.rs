@@ -27,10 +27,12 @@ use axum::{Extension, Router};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
+pub(crate) use self::operator::Sessions;
 use self::view::View;
 use crate::launcher::isolation::Isolation;
 use crate::machine;
-use crate::shell::Message;
+use crate::shell::{Message, OperatorCalled};
+use crate::supervisor::{OperatorCall, OperatorReply};
 
 /// What the handlers need.
 #[derive(Clone)]
@@ -40,6 +42,9 @@ pub(crate) struct Agent {
     /// To look at what tasks use.
     pub(crate) usage: Arc<Box<dyn Isolation>>,
     pub(crate) logging: Arc<Logging>,
+    /// For the ends of streams, while they have names.
+    pub(crate) io_dir: PathBuf,
+    pub(crate) sessions: Arc<Sessions>,
 }
 
 impl Agent {
@@ -47,6 +52,14 @@ impl Agent {
         let (answer, view) = oneshot::channel();
         self.messages.send(Message::View(answer)).await.map_err(|_| Unavailable)?;
         view.await.map_err(|_| Unavailable)
+    }
+
+    /// What becomes of an operator's call about a container.
+    async fn ask(&self, call: OperatorCall, viewer: Viewer) -> Result<OperatorReply, Unavailable> {
+        let (answer, answered) = oneshot::channel();
+        let called = OperatorCalled { call, viewer, answer };
+        self.messages.send(Message::OperatorCalled(Box::new(called))).await.map_err(|_| Unavailable)?;
+        answered.await.map_err(|_| Unavailable)
     }
 }
 

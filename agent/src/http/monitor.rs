@@ -1,78 +1,96 @@
 //! `/monitor/statistics`, `/containers` and GET_CONTAINERS: what runs, and what it uses.
 
-use attica_core_api::agent::Container;
+use attica_core_api::agent::{Container, GetContainersCall};
 use attica_core_api::auth::Viewer;
-use attica_core_api::v1::{ContainerId as WireContainerId, ContainerStatus, ResourceStatistics};
+use attica_core_api::v1::{ContainerStatus, ResourceStatistics};
 use axum::Extension;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::response::Json;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::view::{Of, Running, View};
+use super::view::{Of, Running, View, Whose};
 use super::{Agent, Unavailable, permit};
-use crate::launcher::isolation::{Place, Subject, Usage};
+use crate::launcher::isolation::{Subject, Usage};
 
 const MICROSECONDS: f64 = 1e6;
 
 pub(super) async fn statistics(State(agent): State<Agent>) -> Result<Json<Value>, Unavailable> {
     let view = agent.view().await?;
     let entry = |running: &Running| {
-        let Of { framework_id, executor_id, executor_name } = &running.of;
-        json!({
+        let Of { framework_id, executor_id, executor_name } = running.of.as_ref()?;
+        Some(json!({
             "executor_id": executor_id.as_str(),
             "executor_name": executor_name,
             "framework_id": framework_id.as_str(),
             "source": executor_id.as_str(),
             "statistics": measure(&agent, running),
-        })
+        }))
     };
-    Ok(Json(view.running.iter().map(entry).collect()))
+    let of_frameworks = view.running.iter().filter(|running| running.whose == Whose::Frameworks);
+    Ok(Json(of_frameworks.filter_map(entry).collect()))
+}
+
+/// Which containers are wanted besides those of tasks and executors.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Which {
+    show_nested: bool,
+    show_standalone: bool,
 }
 
 pub(super) async fn containers(
     State(agent): State<Agent>,
     Extension(viewer): Extension<Viewer>,
+    Query(which): Query<Which>,
 ) -> Result<Json<Value>, Unavailable> {
     let view = agent.view().await?;
     let entry = |running: &Running| {
-        let Of { framework_id, executor_id, executor_name } = &running.of;
-        json!({
-            "container_id": running.container.as_str(),
-            "executor_id": executor_id.as_str(),
-            "executor_name": executor_name,
-            "framework_id": framework_id.as_str(),
-            "source": executor_id.as_str(),
+        let mut entry = json!({
+            "container_id": running.path.to_string(),
             "statistics": measure(&agent, running),
             "status": status(running),
-        })
+        });
+        if let Some(Of { framework_id, executor_id, executor_name }) = &running.of {
+            entry["executor_id"] = json!(executor_id.as_str());
+            entry["executor_name"] = json!(executor_name);
+            entry["framework_id"] = json!(framework_id.as_str());
+            entry["source"] = json!(executor_id.as_str());
+        }
+        entry
     };
-    Ok(Json(seen(&viewer, &view).map(entry).collect()))
+    Ok(Json(seen(&viewer, &view, &which).map(entry).collect()))
 }
 
 /// GET_CONTAINERS
-pub(super) fn messages(agent: &Agent, viewer: &Viewer, view: &View) -> Vec<Container> {
+pub(super) fn messages(agent: &Agent, viewer: &Viewer, view: &View, call: &GetContainersCall) -> Vec<Container> {
+    let which = Which {
+        show_nested: call.show_nested.unwrap_or(false),
+        show_standalone: call.show_standalone.unwrap_or(false),
+    };
     let message = |running: &Running| Container {
-        framework_id: Some(running.of.framework_id.clone()),
-        executor_id: Some(running.of.executor_id.clone()),
-        executor_name: Some(running.of.executor_name.clone()),
-        container_id: container_id(running),
+        framework_id: running.of.as_ref().map(|of| of.framework_id.clone()),
+        executor_id: running.of.as_ref().map(|of| of.executor_id.clone()),
+        executor_name: running.of.as_ref().map(|of| of.executor_name.clone()).filter(|name| !name.is_empty()),
+        container_id: running.path.to_wire(),
         container_status: Some(status(running)),
         resource_statistics: Some(measure(agent, running)),
     };
-    seen(viewer, view).map(message).collect()
+    seen(viewer, view, &which).map(message).collect()
 }
 
-fn seen<'a>(viewer: &'a Viewer, view: &'a View) -> impl Iterator<Item = &'a Running> {
-    view.running.iter().filter(move |running| permit::sees_container(viewer, view, running))
-}
-
-fn container_id(running: &Running) -> WireContainerId {
-    WireContainerId { value: running.container.as_str().to_owned(), parent: None }
+fn seen<'a>(viewer: &'a Viewer, view: &'a View, which: &'a Which) -> impl Iterator<Item = &'a Running> {
+    let wanted = |running: &&Running| match running.whose {
+        Whose::Frameworks => true,
+        Whose::Nested => which.show_nested,
+        Whose::Standalone => which.show_standalone,
+    };
+    view.running.iter().filter(wanted).filter(move |running| permit::sees_container(viewer, running))
 }
 
 fn status(running: &Running) -> ContainerStatus {
     ContainerStatus {
-        container_id: Some(container_id(running)),
+        container_id: Some(running.path.to_wire()),
         executor_pid: u32::try_from(running.pid).ok(),
         ..ContainerStatus::default()
     }
@@ -81,23 +99,23 @@ fn status(running: &Running) -> ContainerStatus {
 /// What cannot be told is left out. Without limits of their own cpus and memory are limited to what was asked for, which is what tools
 /// divide what is used by.
 fn measure(agent: &Agent, running: &Running) -> ResourceStatistics {
-    let place = Place::of(&running.container);
-    let Usage { cpu_user_us, cpu_system_us, memory_bytes, pids } = agent.usage.usage(&place);
-    let processes = agent.usage.processes(Subject { place: &place, leader: Some(running.pid) }).len();
+    let place = &running.place;
+    let Usage { cpu_user_us, cpu_system_us, memory_bytes, pids } = agent.usage.usage(place);
+    let processes = agent.usage.processes(Subject { place, leader: Some(running.pid) }).len();
     let seconds = |time: u64| time as f64 / MICROSECONDS;
-    let allowance = &running.allowance;
+    let allowance = running.allowance.as_ref();
     ResourceStatistics {
         timestamp: attica_core_api::Timestamp::from(std::time::SystemTime::now()).seconds(),
         processes: u32::try_from(processes).ok(),
         threads: pids.and_then(|pids| u32::try_from(pids).ok()),
         cpus_user_time_secs: cpu_user_us.map(seconds),
         cpus_system_time_secs: cpu_system_us.map(seconds),
-        cpus_limit: Some(allowance.cpus_limit.unwrap_or(allowance.cpus)),
-        cpus_soft_limit: Some(allowance.cpus),
-        mem_limit_bytes: Some(allowance.memory_limit_bytes.unwrap_or(allowance.memory_bytes)),
-        mem_soft_limit_bytes: Some(allowance.memory_bytes),
+        cpus_limit: allowance.map(|allowance| allowance.cpus_limit.unwrap_or(allowance.cpus)),
+        cpus_soft_limit: allowance.map(|allowance| allowance.cpus),
+        mem_limit_bytes: allowance.map(|allowance| allowance.memory_limit_bytes.unwrap_or(allowance.memory_bytes)),
+        mem_soft_limit_bytes: allowance.map(|allowance| allowance.memory_bytes),
         mem_rss_bytes: memory_bytes,
-        disk_limit_bytes: allowance.disk_bytes,
+        disk_limit_bytes: allowance.and_then(|allowance| allowance.disk_bytes),
         disk_used_bytes: None,
     }
 }

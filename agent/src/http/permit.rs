@@ -42,9 +42,11 @@ pub(super) fn opens_sandbox(viewer: &Viewer, view: &View, framework: &str, execu
 }
 
 /// Whether this caller may see what a container is, and what it uses.
-pub(super) fn sees_container(viewer: &Viewer, view: &View, running: &Running) -> bool {
-    let owner = view.owner(running.of.framework_id.as_str(), running.of.executor_id.as_str());
-    viewer.is_unrestricted() || owner.is_some_and(|owner| viewer.may(Action::ViewContainer, Object::Value(owner)))
+pub(super) fn sees_container(viewer: &Viewer, running: &Running) -> bool {
+    match running.of {
+        Some(_) => viewer.may(Action::ViewContainer, Object::Value(&running.owner)),
+        None => viewer.may(Action::ViewStandaloneContainer, Object::Any),
+    }
 }
 
 fn sees_task(viewer: &Viewer, task: &Map<String, Value>, of_framework: &str) -> bool {
@@ -71,8 +73,10 @@ mod tests {
     use serde_json::json;
 
     use super::super::lists::Lists;
-    use super::super::view::{Allowance, Of};
+    use super::super::view::{Of, Whose};
     use super::*;
+    use crate::contained::ContainerPath;
+    use crate::launcher::isolation::Place;
     use crate::launcher::protocol::ContainerId;
 
     fn ann() -> Viewer {
@@ -123,18 +127,24 @@ mod tests {
 
     #[test]
     fn files_and_containers_are_their_users() {
-        let running = |framework: &str, executor: &str| Running {
-            of: Of { framework_id: framework.into(), executor_id: executor.into(), executor_name: String::new() },
-            container: ContainerId::from_uuid(uuid::Uuid::nil()),
+        let running = |owner: &str, of: Option<Of>| Running {
+            of,
+            whose: Whose::Frameworks,
+            path: ContainerPath::root("c"),
+            place: Place::of(&ContainerId::from_uuid(uuid::Uuid::nil())),
+            owner: owner.to_owned(),
             pid: 1,
-            allowance: Allowance::default(),
+            allowance: None,
         };
+        let of = Of { framework_id: "f".into(), executor_id: "own".into(), executor_name: String::new() };
+        for (owner, of, expected) in [("ann", Some(of.clone()), true), ("root", Some(of), false), ("", None, true)] {
+            assert_eq!(sees_container(&ann(), &running(owner, of.clone())), expected, "{owner}");
+            assert!(sees_container(&Viewer::default(), &running(owner, of)));
+        }
         let cases = [("f", "own", true), ("f", "of root", false), ("g", "own", false), ("f", "unknown", false)];
         for (framework, executor, expected) in cases {
             assert_eq!(opens_sandbox(&ann(), &view(), framework, executor), expected, "{framework} {executor}");
-            assert_eq!(sees_container(&ann(), &view(), &running(framework, executor)), expected);
             assert!(opens_sandbox(&Viewer::default(), &view(), framework, executor));
-            assert!(sees_container(&Viewer::default(), &view(), &running(framework, executor)));
         }
     }
 }

@@ -15,6 +15,8 @@ use serde_json::{Map, Value, json};
 
 use super::lists::Lists;
 use super::metrics;
+use crate::contained::{ContainedRecord, ContainerPath, Progress};
+use crate::launcher::isolation::Place;
 use crate::launcher::protocol::{ContainerId, IsolationKind};
 use crate::supervisor::{Executor, Phase, Supervisor, Task};
 
@@ -77,10 +79,29 @@ pub(crate) struct Allowance {
 /// A running container, as far as its use of the machine is concerned.
 #[derive(Clone, Debug)]
 pub(crate) struct Running {
-    pub(crate) of: Of,
-    pub(crate) container: ContainerId,
+    /// None: an operator's that stands alone.
+    pub(crate) of: Option<Of>,
+    /// As operators name it.
+    pub(crate) path: ContainerPath,
+    /// Its name for the launcher, within those of what it is within.
+    pub(crate) place: Place,
+    /// As which user what it is within runs, for the rules.
+    pub(crate) owner: String,
+    pub(crate) whose: Whose,
     pub(crate) pid: i32,
-    pub(crate) allowance: Allowance,
+    /// None: not of its own, or not known.
+    pub(crate) allowance: Option<Allowance>,
+}
+
+/// Whose a container is, as GET_CONTAINERS tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// A task's or an executor's.
+    Frameworks,
+    /// An operator's, within another one.
+    Nested,
+    /// An operator's, by itself.
+    Standalone,
 }
 
 /// Everything that is shown.
@@ -111,7 +132,8 @@ impl View {
 pub(crate) fn render(supervisor: &Supervisor, description: &Description, moment: Moment<'_>) -> View {
     let work_dir = &description.work_dir;
     let of_executors = supervisor.executors().filter_map(|executor| running_executor(supervisor, executor));
-    let running = supervisor.tasks().filter_map(running).chain(of_executors).collect();
+    let of_operators = supervisor.contained().filter_map(|record| running_contained(supervisor, record));
+    let running = supervisor.tasks().filter_map(running).chain(of_executors).chain(of_operators).collect();
     let of_tasks = supervisor
         .completed()
         .chain(supervisor.tasks())
@@ -167,15 +189,19 @@ fn running(task: &Task) -> Option<Running> {
         memory_limit_bytes: limit("mem").map(bytes),
         ..allowance(&task.info.resources)
     };
+    let own = task.info.command.as_ref().and_then(|command| command.user.clone());
     Some(Running {
-        of: Of {
+        of: Some(Of {
             framework_id: task.key.framework_id.clone(),
             executor_id: task.executor_id(),
             executor_name: executor_name(task),
-        },
-        container: task.container.clone(),
+        }),
+        whose: Whose::Frameworks,
+        path: task.path(),
+        place: Place::of(&task.container),
+        owner: own.unwrap_or_else(|| task.framework.user.clone()),
         pid: process.pid,
-        allowance,
+        allowance: Some(allowance),
     })
 }
 
@@ -184,15 +210,38 @@ fn running_executor(supervisor: &Supervisor, executor: &Executor) -> Option<Runn
     let tasks = supervisor.tasks().filter(|task| is_of(task, executor) && task.phase != Phase::Ended);
     let of_tasks = tasks.flat_map(|task| &task.info.resources);
     let resources: Vec<Resource> = executor.info.resources.iter().chain(of_tasks).cloned().collect();
+    let own = executor.info.command.as_ref().and_then(|command| command.user.clone());
     Some(Running {
-        of: Of {
+        of: Some(Of {
             framework_id: executor.key.framework_id.clone(),
             executor_id: executor.key.executor_id.clone(),
             executor_name: executor.info.name.clone().unwrap_or_default(),
-        },
-        container: executor.container.clone(),
+        }),
+        whose: Whose::Frameworks,
+        path: ContainerPath::root(executor.container.as_str()),
+        place: Place::of(&executor.container),
+        owner: own.unwrap_or_else(|| executor.framework.user.clone()),
         pid: process.pid,
-        allowance: allowance(&resources),
+        allowance: Some(allowance(&resources)),
+    })
+}
+
+fn running_contained(supervisor: &Supervisor, record: &ContainedRecord) -> Option<Running> {
+    let Progress::Running(process) = record.progress else { return None };
+    let of = record.of.clone().map(|(framework_id, executor_id)| {
+        let executor_name = String::new();
+        Of { framework_id, executor_id, executor_name }
+    });
+    let names = supervisor.launchers_names(&record.path);
+    let (outermost, parts) = names.split_first()?;
+    Some(Running {
+        of,
+        whose: if record.path.parent().is_some() { Whose::Nested } else { Whose::Standalone },
+        path: record.path.clone(),
+        place: parts.iter().fold(Place::of(outermost), |place, name| place.part(name)),
+        owner: record.owner.clone(),
+        pid: process.pid,
+        allowance: None,
     })
 }
 

@@ -4,6 +4,7 @@ mod connections;
 mod executors;
 mod launcher_link;
 mod master_link;
+mod operators;
 mod prober;
 mod reaper;
 mod roots;
@@ -26,14 +27,17 @@ use self::executors::Executors;
 pub(crate) use self::executors::{Called, Stream};
 use self::launcher_link::Place;
 use self::master_link::{MasterLink, Outgoing};
+pub(crate) use self::operators::OperatorCalled;
+use self::operators::Operators;
 use self::roots::Roots;
 pub use self::startup::{Error, run};
 use self::suppliers::Suppliers;
 use crate::checkpoint::{CheckpointError, Checkpoints};
+use crate::contained::{ContainedFiles, ContainedRecord, Progress};
 use crate::http::view::{self, View};
 use crate::launcher::protocol::{ContainerId, IsolationKind, LaunchSpec, Reply, Request};
 use crate::sandbox::{self, DirectoryLink};
-use crate::supervisor::{Effect, FetchOrder, Input, Supervisor};
+use crate::supervisor::{Effect, FetchOrder, Input, Premises, Supervisor};
 use crate::volumes::{self, Show};
 
 /// Messages that wait for the loop; whoever sends more waits.
@@ -57,6 +61,8 @@ pub(crate) enum Message {
     Register { master: String, calls: mpsc::UnboundedSender<Outgoing>, answer: oneshot::Sender<Register> },
     /// An executor has made a call, and waits for the answer.
     ExecutorCalled(Box<Called>),
+    /// An operator wants something of a container, and waits for the answer.
+    OperatorCalled(Box<OperatorCalled>),
     /// Somebody wants to see the agent's state.
     View(oneshot::Sender<Arc<View>>),
 }
@@ -92,6 +98,8 @@ struct Shell {
     master_host: Option<String>,
     prober: mpsc::UnboundedSender<prober::Order>,
     executors: Executors,
+    operators: Operators,
+    contained: ContainedFiles,
     suppliers: Suppliers,
     /// `None`: this machine cannot give containers networks of their own.
     networks: Option<Connections>,
@@ -176,6 +184,10 @@ impl Shell {
                     self.supervisor.apply(self.now(), input, &mut effects);
                 }
                 Message::Connected { container, outcome } => self.connected(&container, outcome),
+                Message::OperatorCalled(called) => {
+                    let input = self.operators.called(*called);
+                    self.supervisor.apply(self.now(), input, &mut effects);
+                }
                 Message::View(answer) => {
                     let moment = view::Moment {
                         isolation: self.isolation,
@@ -250,6 +262,11 @@ impl Shell {
                 | Effect::Unwatch(_)
                 | Effect::CloseLink { .. }
                 | Effect::Answer(..)
+                | Effect::AnswerOperator(..)
+                | Effect::StoreContained(_)
+                | Effect::RemoveContained(_)
+                | Effect::LaunchContained(..)
+                | Effect::DiscardSandbox(_)
                 | Effect::Tell(..)
                 | Effect::CloseStream(_)
                 | Effect::SendMessage(_)
@@ -317,6 +334,19 @@ impl Shell {
                 self.tell_master(Outgoing::Close { reason });
             }
             Effect::Answer(reply, outcome) => self.executors.answer(reply, outcome),
+            Effect::AnswerOperator(reply, outcome) => self.operators.answer(reply, *outcome),
+            Effect::StoreContained(record) => self.store_contained(&record),
+            Effect::RemoveContained(container) => {
+                if let Err(error) = self.contained.remove(&container) {
+                    tracing::warn!(%container, %error, "the record of an operator's container stays");
+                }
+            }
+            Effect::LaunchContained(spec, premises) => self.launch_contained(*spec, &premises),
+            Effect::DiscardSandbox(path) => {
+                if let Err(error) = sandbox::discard(&path) {
+                    tracing::warn!(path = %path.display(), %error, "a sandbox is not removed");
+                }
+            }
             Effect::Tell(stream, event) => self.executors.tell(stream, &event),
             Effect::CloseStream(stream) => self.executors.close(stream),
             Effect::SendMessage(message) => {
@@ -378,6 +408,36 @@ impl Shell {
         sandbox::make(directory, user, links).map_err(|error| crate::error_chain(&error))?;
         let resources = self.supervisor.resources_in(container);
         volumes::show(&self.work_dir, &resources, directory, user, show).map_err(|error| crate::error_chain(&error))
+    }
+
+    fn store_contained(&mut self, record: &ContainedRecord) {
+        if let Err(error) = self.contained.store(record) {
+            tracing::error!(container = %record.container, %error, "an operator's container was not written down");
+            if record.progress == Progress::Launching {
+                self.unprepared.insert(record.container.clone());
+                let error = format!("it cannot be written down: {error}");
+                self.aftermath.push(Input::NotPrepared { container: record.container.clone(), error });
+            }
+        }
+    }
+
+    fn launch_contained(&mut self, spec: LaunchSpec, premises: &Premises) {
+        if self.unprepared.remove(&spec.container) {
+            return;
+        }
+        let user = spec.user.as_deref();
+        let made = match premises {
+            Premises::Shared => Ok(()),
+            Premises::Beneath { sandbox, name } => sandbox::make_beneath(sandbox, name, user),
+            Premises::Own => sandbox::make(&spec.directory, user, &[]),
+        };
+        match made {
+            Ok(()) => self.ask(Request::Launch(vec![spec])),
+            Err(error) => {
+                let error = crate::error_chain(&error);
+                self.aftermath.push(Input::NotPrepared { container: spec.container, error });
+            }
+        }
     }
 
     fn fetch(&mut self, order: FetchOrder) {

@@ -22,11 +22,12 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{
-    Connections, End, Ended, Executors, MAX_MESSAGES, MasterLink, Message, Place, Roots, Shell, Suppliers,
+    Connections, End, Ended, Executors, MAX_MESSAGES, MasterLink, Message, Operators, Place, Roots, Shell, Suppliers,
     launcher_link, prober, reaper,
 };
 use crate::args::Args;
 use crate::checkpoint::{AgentRecord, Checkpoints, History};
+use crate::contained::ContainedFiles;
 use crate::fetch::{Fetcher, FetcherError};
 use crate::http;
 use crate::http::view::Description;
@@ -147,6 +148,8 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let settings = settings.map_err(|source| Error::System { action: "find the fetcher's files", source })?;
     let fetcher = Fetcher::start(&work_dir, settings)?;
     let images = args.image.settings(&work_dir).and_then(Images::open).map_err(ImagesError)?;
+    let (contained, operators_containers) =
+        ContainedFiles::open(&work_dir).map_err(|source| Error::Directory { path: work_dir.clone(), source })?;
     reaper::start().map_err(|source| Error::System { action: "watch its children", source })?;
 
     let started = Instant::now();
@@ -165,7 +168,8 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let mut effects = Vec::new();
     let entropy = Entropy::new(uuid::Uuid::new_v4().as_u128());
     let now = Now { tick: Tick(0), wall: started_at };
-    let supervisor = Supervisor::recover(now, config, entropy, agent, tasks, &mut effects)
+    let rebooted = agent.as_ref().is_some_and(|agent| agent.boot_id != config.boot_id);
+    let mut supervisor = Supervisor::recover(now, config, entropy, agent, tasks, &mut effects)
         .map_err(|incompatible| Error::Incompatible(incompatible.to_string()))?;
     let begin_thread = |source| Error::System { action: "begin a thread", source };
     let known = supervisor.attachments().clone();
@@ -173,6 +177,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         host.map(|host| Connections::start(host, known, messages.clone())).transpose().map_err(begin_thread)?;
     let sockets = Sockets::start().map_err(begin_thread)?;
     roots.sweep(&supervisor.tasks().map(|task| task.container.as_str()).collect());
+    supervisor.restore_contained(rebooted, operators_containers, &mut effects);
     let mut shell = Shell {
         networks,
         supervisor,
@@ -187,6 +192,8 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         master_host: None,
         prober: probes,
         executors: Executors::default(),
+        operators: Operators::default(),
+        contained,
         suppliers: Suppliers::new(fetcher, images, messages.clone()),
         roots,
         incomplete: HashSet::new(),
@@ -203,8 +210,15 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let (end_server, server_end) = oneshot::channel::<()>();
     let usage = Arc::new(isolation::detect(&place.cgroup_parent));
     let logging = Arc::new(Logging::new(args.log_control.clone()));
-    let router =
-        http::router(http::Agent { messages: messages.clone(), work_dir: work_dir.clone(), usage, logging }, guard);
+    let showing = http::Agent {
+        messages: messages.clone(),
+        work_dir: work_dir.clone(),
+        usage,
+        logging,
+        io_dir: place.directory.join("io"),
+        sessions: Arc::default(),
+    };
+    let router = http::router(showing, guard);
     let serving = tokio::spawn(server.serve(router, async {
         let _ended = server_end.await;
     }));

@@ -37,6 +37,9 @@ const RECOVERY_TIMEOUT_MS: u64 = 900_000;
 /// Longest pause between two of its attempts to come back, as in Mesos.
 const BACKOFF_MAX_MS: u64 = 2_000;
 
+/// The variable in which an executor finds what it proves with that it is one.
+pub(super) const EXECUTORS_TOKEN: &str = "MESOS_EXECUTOR_AUTHENTICATION_TOKEN";
+
 /// How a task is to be started.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Plan {
@@ -263,6 +266,17 @@ fn user(config: &Config, framework: &FrameworkInfo, command: &CommandInfo) -> Re
     }
 }
 
+/// As which user a command of this framework runs; absent: the agent's own.
+pub(super) fn user_of(config: &Config, framework: &FrameworkInfo, command: Option<&CommandInfo>) -> Option<String> {
+    // What runs was not refused.
+    user(config, framework, command?).ok().flatten()
+}
+
+/// Of what belongs to no framework.
+pub(super) fn bare_environment() -> Vec<(String, String)> {
+    vec![("PATH".to_owned(), DEFAULT_PATH.to_owned())]
+}
+
 /// What the processes that have these resources are confined to.
 pub(super) fn limits(config: &Config, resources: &[Resource]) -> Result<Limits, Refusal> {
     let resources = from_wire(resources)?;
@@ -328,7 +342,7 @@ pub(super) fn executor_environment(config: &Config, executor: &Executor, sandbox
     set("MESOS_HTTP_COMMAND_EXECUTOR", "0".to_owned());
     set("MESOS_SLAVE_PID", format!("slave(1)@{}:{}", config.ip, config.info.port));
     if let Some(token) = token {
-        set("MESOS_EXECUTOR_AUTHENTICATION_TOKEN", token.clone());
+        set(EXECUTORS_TOKEN, token.clone());
     }
     if let Some(authority) = &config.authority {
         set("LIBPROCESS_SSL_ENABLED", "1".to_owned());

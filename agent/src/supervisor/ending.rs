@@ -27,6 +27,10 @@ impl Supervisor {
             self.end_checks(&key, out);
             self.counters.executors_terminated += 1;
             self.report_ending(now, &key, ending, out);
+            self.answer_waiting(container, ending, out);
+            if let Some(path) = self.tasks.get(&key).map(Task::path) {
+                self.whole_over(&path, out);
+            }
         }
         // Only now: what the launcher forgets has to be written down.
         out.push(Effect::Ask(Request::Forget(vec![container.clone()])));

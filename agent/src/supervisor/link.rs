@@ -106,6 +106,7 @@ impl Supervisor {
             Duty::Serve | Duty::Drain => {
                 self.duty = duty;
                 self.kill_all(now, out);
+                self.kill_all_contained(out);
             }
             Duty::Dismissed | Duty::Over => {}
         }

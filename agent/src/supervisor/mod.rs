@@ -5,6 +5,7 @@
 
 mod accept;
 mod command_check;
+mod contained;
 mod container;
 mod counters;
 mod ending;
@@ -31,6 +32,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use attica_core_api::auth::Viewer;
 use attica_core_api::executor::Event as ExecutorEvent;
 use attica_core_api::link::{
     Event, ExecutorExited, ExecutorReport, Message, Operation, Register, StatusUpdate, TaskDigest, TaskReport,
@@ -40,6 +42,10 @@ use attica_core_api::{Entropy, Now, Tick};
 
 pub(crate) use self::accept::duration;
 use self::command_check::CheckRun;
+use self::contained::Contained;
+pub(crate) use self::contained::{
+    ContainerLaunch, Direction, OperatorCall, OperatorRefusal, OperatorReply, Outlet, Premises,
+};
 pub(crate) use self::counters::Counters;
 pub(crate) use self::executor::{
     Executor, ExecutorCall, ExecutorKey, ExecutorRefusal, Proof, ReplyTo, Standing, StreamId, Timing,
@@ -48,6 +54,7 @@ pub(crate) use self::probe::{Family, Finding, ProbeSpec, Scheme, Target};
 pub(crate) use self::supply::FetchOrder;
 pub(crate) use self::task::{Phase, Task};
 use crate::checkpoint::{AgentRecord, ExecutorEntry, ExecutorRecord, History, KillCause, TaskEntry, TaskRecord};
+use crate::contained::{ContainedRecord, ContainerPath};
 use crate::image::Provisioned;
 use crate::launcher::protocol::{ContainerId, LaunchSpec, Reply, Request};
 use crate::network::{Attachment, Networks, Place};
@@ -108,6 +115,8 @@ enum Owner {
     Executor(ExecutorKey),
     /// A health check's, see `check_runs`.
     Check,
+    /// An operator's.
+    Contained(ContainerPath),
 }
 
 /// What happens.
@@ -125,6 +134,10 @@ pub(crate) enum Input {
     ExecutorCall { executor: ExecutorKey, call: ExecutorCall, token: Option<String>, reply: ReplyTo },
     /// An executor's stream of events has ended.
     StreamClosed(StreamId),
+    /// An operator wants something of a container, and may do what the rules behind `viewer` say.
+    OperatorCall { call: OperatorCall, viewer: Viewer, reply: ReplyTo },
+    /// The connection that an operator's session came with has ended.
+    SessionClosed(ContainerPath),
     /// It is time for a check by command.
     CheckDue { container: ContainerId, check: usize },
     /// A check has a result.
@@ -160,6 +173,16 @@ pub(crate) enum Effect {
     RemoveExecutor(ContainerId),
     /// Answer an executor's call.
     Answer(ReplyTo, Result<(), ExecutorRefusal>),
+    /// Answer an operator's call.
+    AnswerOperator(ReplyTo, Box<OperatorReply>),
+    /// Write down how an operator's container stands.
+    StoreContained(Box<ContainedRecord>),
+    /// Forget it.
+    RemoveContained(ContainerId),
+    /// Make what it needs on disk, and ask the launcher to start it.
+    LaunchContained(Box<LaunchSpec>, Premises),
+    /// Remove a directory that was made for it.
+    DiscardSandbox(PathBuf),
     /// Tell an executor.
     Tell(StreamId, Box<ExecutorEvent>),
     /// End an executor's stream of events.
@@ -255,6 +278,10 @@ pub(crate) struct Supervisor {
     /// When they have taken too long.
     check_wakes: BTreeSet<(Tick, ContainerId)>,
     attachments: network::Attachments,
+    /// Durable: operators' containers.
+    contained: BTreeMap<ContainerPath, Contained>,
+    /// Who waits for the end of which container.
+    waiting: HashMap<ContainerId, Vec<ReplyTo>>,
     digest: TaskDigest,
     /// Ended and acknowledged, newest last.
     completed: VecDeque<Task>,
@@ -276,6 +303,8 @@ impl Supervisor {
                 self.executor_call(now, &executor, call, token.as_deref(), reply, out);
             }
             Input::StreamClosed(stream) => self.stream_closed(stream),
+            Input::OperatorCall { call, viewer, reply } => self.operator_call(call, &viewer, reply, out),
+            Input::SessionClosed(path) => self.end_session(&path, out),
             Input::NotPrepared { container, error } => self.launch_failed(now, &container, error, out),
             Input::Fetched { container, outcome } => self.fetched(now, &container, outcome, out),
             Input::Drain => self.leave(now, Duty::Drain, out),
@@ -300,6 +329,7 @@ impl Supervisor {
             Reply::Started { container, process } => match self.by_container.get(&container).cloned() {
                 Some(Owner::Executor(key)) => self.executor_started(now, &key, process, out),
                 Some(Owner::Check) => {}
+                Some(Owner::Contained(path)) => self.contained_started(&path, process, out),
                 Some(Owner::Task(_)) | None => self.started(now, &container, process, out),
             },
             Reply::LaunchFailed { container, error } => self.launch_failed(now, &container, error, out),
@@ -310,6 +340,7 @@ impl Supervisor {
                     out.push(recovery::forget(container));
                 }
                 Some(Owner::Check) => self.check_ended(now, &container, ending, out),
+                Some(Owner::Contained(path)) => self.contained_ended(&path, ending, out),
                 Some(Owner::Task(_)) | None => self.ended(now, &container, ending, out),
             },
         }
@@ -371,7 +402,7 @@ impl Supervisor {
         match self.by_container.get(container) {
             Some(Owner::Task(key)) => self.tasks.get(key).map(|task| task.info.resources.clone()).unwrap_or_default(),
             Some(Owner::Executor(key)) => self.executors.get(key).map(|it| self.resources_of(it)).unwrap_or_default(),
-            Some(Owner::Check) | None => Vec::new(),
+            Some(Owner::Check | Owner::Contained(_)) | None => Vec::new(),
         }
     }
 
@@ -379,7 +410,7 @@ impl Supervisor {
     fn key_of(&self, container: &ContainerId) -> Option<TaskKey> {
         match self.by_container.get(container)? {
             Owner::Task(key) => Some(key.clone()),
-            Owner::Executor(_) | Owner::Check => None,
+            Owner::Executor(_) | Owner::Check | Owner::Contained(_) => None,
         }
     }
 

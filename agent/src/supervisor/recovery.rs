@@ -53,6 +53,8 @@ impl Supervisor {
             executor_wakes: BTreeSet::new(),
             check_runs: BTreeMap::new(),
             check_wakes: BTreeSet::new(),
+            contained: BTreeMap::new(),
+            waiting: HashMap::new(),
             digest: TaskDigest::default(),
             completed: VecDeque::new(),
             counters: Counters::default(),
@@ -148,9 +150,11 @@ impl Supervisor {
                     Stage::Failing | Stage::Running => {}
                     Stage::Ended(ending) => self.check_ended(now, &report.container, ending, out),
                 },
+                Some(Owner::Contained(path)) => self.reunite_contained(&path, report, out),
                 None => disown(report, out),
             }
         }
+        self.contained_missed(|container| known.contains(container), out);
         let missing: Vec<TaskKey> = self
             .tasks
             .values()

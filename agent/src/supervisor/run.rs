@@ -202,6 +202,7 @@ impl Supervisor {
                 return self.executor_not_launched(now, &executor, &message, out);
             }
             Some(Owner::Check) => return self.check_not_started(now, container, &error, out),
+            Some(Owner::Contained(path)) => return self.contained_not_started(&path, &error, out),
             Some(Owner::Task(_)) | None => {}
         }
         let Some(key) = self.key_of(container) else { return };

@@ -20,6 +20,7 @@ use super::supply::Supply;
 use super::updates::Updates;
 use super::{Config, ExecutorKey, Link, TaskKey};
 use crate::checkpoint::{GroupRecord, TaskEntry, TaskHistory, TaskRecord, TaskStanding};
+use crate::contained::ContainerPath;
 use crate::image::Provisioned;
 use crate::launcher::protocol::{ContainerId, Process};
 use crate::network::Attachment;
@@ -156,6 +157,14 @@ impl Task {
     /// The container of its executor, or what stands for it.
     pub(crate) fn run(&self) -> &ContainerId {
         self.executor.as_ref().or(self.own_run()).unwrap_or(&self.container)
+    }
+
+    /// Its container, as operators name it.
+    pub(crate) fn path(&self) -> ContainerPath {
+        match self.own_run() {
+            Some(run) => ContainerPath::root(run.as_str()).within(self.container.as_str()),
+            None => ContainerPath::root(self.run().as_str()),
+        }
     }
 
     /// What stands for the container of the agent's own executor, if that runs it.

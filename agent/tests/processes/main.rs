@@ -13,6 +13,7 @@ mod fetch;
 mod images;
 mod launcher;
 mod master;
+mod nested;
 mod networks;
 mod recordings;
 mod support;

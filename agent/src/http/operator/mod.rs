@@ -1,13 +1,18 @@
 //! `POST /api/v1`: calls of operators, in JSON and protobuf.
 
+mod attach;
+mod containers;
+mod follow;
 mod permit;
 mod reads;
+mod session;
+mod streaming;
 
 use std::time::Duration;
 
 use attica_core_api::agent::{Call, CallType, Command, Invalid, Response as Answer};
 use attica_core_api::auth::Viewer;
-use attica_core_api::http::{BodyError, MediaType, media, media::MediaError, read_body};
+use attica_core_api::http::{BodyError, Connection, MediaType, media::MediaError, read_body};
 use attica_core_api::operator::SetLoggingLevel;
 use attica_core_api::{decode_json, decode_proto, encode_json, encode_proto};
 use axum::body::Body;
@@ -15,8 +20,11 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, StatusCode, header};
 
+pub(crate) use self::session::Sessions;
+use self::streaming::Incoming;
 use super::files::{self, FileError};
 use super::{Agent, Unavailable};
+use crate::supervisor::OperatorRefusal;
 
 /// A call that is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +41,16 @@ pub(super) enum Rejection {
     Invalid(#[from] Invalid),
     #[error("{0}")]
     Bad(&'static str),
+    #[error("{0}")]
+    Unsupported415(&'static str),
+    #[error(transparent)]
+    Record(#[from] attica_core_api::recordio::RecordError),
+    #[error(transparent)]
+    Operator(#[from] OperatorRefusal),
+    #[error("Somebody writes to the container already")]
+    Attached,
+    #[error("The container's streams cannot be used")]
+    Streams(#[source] std::io::Error),
     #[error("This agent does not support `{}`", .0.name())]
     Unsupported(CallType),
     #[error("403 Forbidden.")]
@@ -62,7 +80,12 @@ impl Rejection {
             | Rejection::Invalid(
                 Invalid::Absent(_) | Invalid::ContainerId { .. } | Invalid::Depth { .. } | Invalid::ResourcesOfNested,
             )
+            | Rejection::Record(_)
             | Rejection::Bad(_) => StatusCode::BAD_REQUEST,
+            Rejection::Unsupported415(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Rejection::Operator(refusal) => status_of(refusal),
+            Rejection::Attached => StatusCode::CONFLICT,
+            Rejection::Streams(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Rejection::Forbidden => StatusCode::FORBIDDEN,
             Rejection::File(error) => error.status(),
             Rejection::Logging(_) | Rejection::Ending => StatusCode::SERVICE_UNAVAILABLE,
@@ -75,11 +98,28 @@ impl IntoResponse for Rejection {
         if let Rejection::File(error) = self {
             return error.into_response();
         }
+        if let Rejection::Streams(source) = &self {
+            tracing::warn!(error = source as &dyn std::error::Error, "the streams of a container cannot be used");
+        }
         let mut response = (self.status(), self.to_string()).into_response();
         if let Rejection::Method(_) = self {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
         }
         response
+    }
+}
+
+fn status_of(refusal: &OperatorRefusal) -> StatusCode {
+    match refusal {
+        OperatorRefusal::Forbidden => StatusCode::FORBIDDEN,
+        OperatorRefusal::NoContainer(_) | OperatorRefusal::NothingToKill(_) => StatusCode::NOT_FOUND,
+        OperatorRefusal::NotAnOperators(_)
+        | OperatorRefusal::NameTaken(_)
+        | OperatorRefusal::NoInput(_)
+        | OperatorRefusal::Unsupported(_) => StatusCode::BAD_REQUEST,
+        OperatorRefusal::StillThere(_) => StatusCode::CONFLICT,
+        OperatorRefusal::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        OperatorRefusal::TooMany | OperatorRefusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
@@ -92,16 +132,25 @@ async fn take(agent: &Agent, request: Request) -> Result<Response, Rejection> {
     if request.method() != Method::POST {
         return Err(Rejection::Method(request.method().clone()));
     }
-    let media = media::of_request(request.headers())?;
-    let response_media = media::of_response(request.headers());
+    let media = match streaming::incoming(request.headers())? {
+        Incoming::Message(media) => media,
+        Incoming::Records(media) => return attach::input(agent, request, media).await,
+    };
+    let outgoing = streaming::outgoing(request.headers());
     let viewer = Viewer::of(request.extensions());
+    let connection = request.extensions().get::<Connection>().cloned();
     let body = read_body(request.into_body()).await?;
     let call: Call = match media {
         MediaType::Json => decode_json(&body)?,
         MediaType::Protobuf => decode_proto(&body)?,
     };
     let command = call.into_command()?;
-    let media = response_media?;
+    let outgoing = outgoing?;
+    let streams = matches!(command, Command::LaunchNestedContainerSession(_) | Command::AttachContainerOutput(_));
+    if outgoing.records && !streams {
+        return Err(MediaError::NotAcceptable.into());
+    }
+    let media = outgoing.media;
     permit::check(&viewer, &command)?;
     let shown = |answer: Answer| Ok(encoded(media, &answer));
     match command {
@@ -114,20 +163,24 @@ async fn take(agent: &Agent, request: Request) -> Result<Response, Rejection> {
         Command::ListFiles(list) => shown(reads::files(files::list_files(agent, &viewer, list.path).await?)),
         Command::ReadFile(read) => shown(reads::file(files::read_file(agent, &viewer, read).await?)),
         Command::GetState => shown(reads::state(agent.view().await?.as_ref(), &viewer)),
-        Command::GetContainers(_) => shown(reads::containers(agent, &viewer).await?),
+        Command::GetContainers(which) => shown(reads::containers(agent, &viewer, &which).await?),
         Command::GetFrameworks => shown(reads::frameworks(agent.view().await?.as_ref(), &viewer)),
         Command::GetExecutors => shown(reads::executors(agent.view().await?.as_ref(), &viewer)),
         Command::GetOperations => shown(reads::operations()),
         Command::GetTasks => shown(reads::tasks(agent.view().await?.as_ref(), &viewer)),
         Command::GetAgent => shown(reads::agent(agent.view().await?.as_ref())),
         Command::GetResourceProviders => shown(reads::resource_providers()),
-        Command::LaunchContainer(_) => Err(Rejection::Unsupported(CallType::LaunchContainer)),
-        Command::WaitContainer(kind, _) => Err(Rejection::Unsupported(kind)),
-        Command::KillContainer(_) => Err(Rejection::Unsupported(CallType::KillContainer)),
-        Command::RemoveContainer(_) => Err(Rejection::Unsupported(CallType::RemoveContainer)),
-        Command::LaunchNestedContainerSession(_) => Err(Rejection::Unsupported(CallType::LaunchNestedContainerSession)),
-        Command::AttachContainerInput(_) => Err(Rejection::Unsupported(CallType::AttachContainerInput)),
-        Command::AttachContainerOutput(_) => Err(Rejection::Unsupported(CallType::AttachContainerOutput)),
+        Command::LaunchContainer(launch) => containers::launch(agent, viewer, *launch).await,
+        Command::WaitContainer(kind, id) => shown(containers::wait(agent, viewer, kind, &id).await?),
+        Command::KillContainer(kill) => containers::kill(agent, viewer, kill).await,
+        Command::RemoveContainer(id) => containers::remove(agent, viewer, &id).await,
+        Command::LaunchNestedContainerSession(launch) => {
+            session::launch(agent, viewer, *launch, outgoing, connection).await
+        }
+        Command::AttachContainerInput(_) => Err(Rejection::Unsupported415(
+            "Expecting 'Content-Type' to be application/recordio for ATTACH_CONTAINER_INPUT",
+        )),
+        Command::AttachContainerOutput(id) => attach::output(agent, viewer, &id, outgoing, connection).await,
         Command::ResourceProviders(kind) => Err(Rejection::Unsupported(kind)),
         Command::PruneImages(_) => Err(Rejection::Unsupported(CallType::PruneImages)),
     }

@@ -1,7 +1,9 @@
 //! What operators are shown.
 
 use attica_core_api::MESOS_VERSION;
-use attica_core_api::agent::{GetAgent, GetContainers, GetResourceProviders, Response as Answer, ResponseType};
+use attica_core_api::agent::{
+    GetAgent, GetContainers, GetContainersCall, GetResourceProviders, Response as Answer, ResponseType,
+};
 use attica_core_api::auth::Viewer;
 use attica_core_api::logging::Logging;
 use attica_core_api::operator::{
@@ -48,8 +50,12 @@ pub(super) fn state(view: &View, viewer: &Viewer) -> Answer {
     Answer { get_state: Some(view.lists.state(viewer)), ..of(ResponseType::GetState) }
 }
 
-pub(super) async fn containers(agent: &Agent, viewer: &Viewer) -> Result<Answer, Unavailable> {
-    let containers = monitor::messages(agent, viewer, agent.view().await?.as_ref());
+pub(super) async fn containers(
+    agent: &Agent,
+    viewer: &Viewer,
+    which: &GetContainersCall,
+) -> Result<Answer, Unavailable> {
+    let containers = monitor::messages(agent, viewer, agent.view().await?.as_ref(), which);
     Ok(Answer { get_containers: Some(GetContainers { containers }), ..of(ResponseType::GetContainers) })
 }
 

@@ -8,6 +8,7 @@ use attica_core_api::v1::{Resource, TaskInfo, TaskState, TaskStatusReason, TaskS
 
 use super::{Contact, Executor, ExecutorKey, Proof, Step};
 use crate::checkpoint::{EndCause, ExecutorEntry, ExecutorHistory, ExecutorRecord};
+use crate::contained::ContainerPath;
 use crate::launcher::protocol::{
     ContainerId, ContainerReport, Ending, Exit, LaunchSpec, MemoryVerdict, Process, Request, Stage, Streams,
 };
@@ -237,10 +238,13 @@ impl Supervisor {
     ) {
         let Some(executor) = self.executors.get(key) else { return };
         let cause = executor.end.map(|end| end.cause);
+        let container = executor.container.clone();
         for task in executor.tasks.clone() {
             self.task_lost_its_executor(now, &task, cause, ending, out);
         }
         self.executor_over(now, key, Some(ending.exit), out);
+        self.answer_waiting(&container, ending, out);
+        self.whole_over(&ContainerPath::root(container.as_str()), out);
     }
 
     fn task_lost_its_executor(
@@ -375,7 +379,7 @@ impl Supervisor {
 }
 
 /// As wait(2) has it.
-fn wait_status(exit: Exit) -> Option<i32> {
+pub(in crate::supervisor) fn wait_status(exit: Exit) -> Option<i32> {
     match exit {
         Exit::Code(code) => Some((code & 0xff) << 8),
         Exit::Signal(signal) => Some(signal),

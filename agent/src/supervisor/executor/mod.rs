@@ -27,6 +27,7 @@ use attica_core_api::v1::{
 };
 use bytes::Bytes;
 
+pub(super) use self::lifecycle::wait_status;
 use super::supply::Supply;
 use super::task::sandbox;
 use super::{Config, TaskKey};

@@ -2,6 +2,7 @@
 
 mod accept;
 mod command_checks;
+mod contained;
 mod containers;
 mod durability;
 mod executors;
@@ -17,6 +18,7 @@ mod updates;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use attica_core_api::executor;
 use attica_core_api::link::{Acknowledge, Event, ExecutorExited, Kill, Message, Registered, Run, StatusUpdate};
@@ -24,8 +26,12 @@ use attica_core_api::v1::*;
 use attica_core_api::{Entropy, Now, Tick, Timestamp};
 
 use super::identity::Incompatible;
-use super::{Config, Effect, ExecutorRefusal, FetchOrder, Finding, Input, Proof, Supervisor, Timing, Users};
+use super::{
+    Config, Effect, ExecutorRefusal, FetchOrder, Finding, Input, OperatorReply, Premises, Proof, Supervisor, Timing,
+    Users,
+};
 use crate::checkpoint::{AgentRecord, ExecutorHistory, History, TaskEntry, TaskHistory};
+use crate::contained::ContainedRecord;
 use crate::launcher::protocol::{
     ContainerId, ContainerReport, Ending, Exit, IsolationKind, LaunchSpec, MemoryVerdict, PROTOCOL, Process, Reply,
     Request, Stage,
@@ -68,6 +74,7 @@ struct Disk {
     agent: Option<AgentRecord>,
     tasks: BTreeMap<ContainerId, TaskHistory>,
     executors: BTreeMap<ContainerId, ExecutorHistory>,
+    contained: BTreeMap<ContainerId, ContainedRecord>,
 }
 
 impl Disk {
@@ -111,6 +118,9 @@ struct World {
     exited: Vec<ExecutorExited>,
     /// The networks that there are.
     connected: BTreeMap<ContainerId, Attachment>,
+    operators_answers: Vec<(u64, OperatorReply)>,
+    premises: Vec<Premises>,
+    discarded: Vec<PathBuf>,
     over: bool,
 }
 
@@ -128,7 +138,10 @@ impl World {
         let now = Now { tick: Tick(now_ms), wall: Timestamp(i64::try_from(now_ms).unwrap()) };
         let histories = disk.histories();
         let entropy = Entropy::new(u128::from(now_ms) + 7);
-        let supervisor = Supervisor::recover(now, config, entropy, disk.agent.clone(), histories, &mut effects)?;
+        let contained = disk.contained.values().cloned().collect();
+        let rebooted = disk.agent.as_ref().is_some_and(|agent| agent.boot_id != config.boot_id);
+        let mut supervisor = Supervisor::recover(now, config, entropy, disk.agent.clone(), histories, &mut effects)?;
+        supervisor.restore_contained(rebooted, contained, &mut effects);
         let mut world = World {
             supervisor,
             now_ms,
@@ -148,6 +161,9 @@ impl World {
             messages: Vec::new(),
             exited: Vec::new(),
             connected: BTreeMap::new(),
+            operators_answers: Vec::new(),
+            premises: Vec::new(),
+            discarded: Vec::new(),
             over: false,
         };
         world.connected = world.supervisor.attachments().clone();
@@ -211,6 +227,17 @@ impl World {
                     self.disk.executors.get_mut(&container).unwrap().entries.push(entry);
                 }
                 Effect::RemoveExecutor(container) => drop(self.disk.executors.remove(&container).unwrap()),
+                Effect::AnswerOperator(reply, answer) => self.operators_answers.push((reply.0, *answer)),
+                Effect::StoreContained(record) => {
+                    self.disk.contained.insert(record.container.clone(), *record);
+                }
+                Effect::RemoveContained(container) => drop(self.disk.contained.remove(&container).unwrap()),
+                Effect::LaunchContained(spec, premises) => {
+                    assert!(self.disk.contained.contains_key(&spec.container), "launched before it was written down");
+                    self.premises.push(premises);
+                    self.specs.push(*spec);
+                }
+                Effect::DiscardSandbox(path) => self.discarded.push(path),
                 Effect::Answer(_, outcome) => self.answers.push(outcome),
                 Effect::Tell(stream, event) => self.told.push((stream.0, *event)),
                 Effect::CloseStream(stream) => self.closed_streams.push(stream.0),

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -45,19 +47,35 @@ impl BodyError {
     }
 }
 
+/// Found in a request's extensions: lifts the limits from its body, for a handler that reads a stream piece by piece.
+#[derive(Debug, Clone, Default)]
+pub struct BodyPatience(Arc<AtomicBool>);
+
+impl BodyPatience {
+    /// From now on the body may take any time, and be of any size.
+    pub fn lift(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_lifted(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A request's body as the server hands it to its service: an [`Incoming`] that fails with a [`BodyError`] when it
 /// grows too large or takes too long.
 pub struct RequestBody {
     inner: Incoming,
     left_bytes: usize,
     limits: Limits,
+    patience: BodyPatience,
     /// Made when the body is first found incomplete: most requests come in one read.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl RequestBody {
-    pub(super) fn new(inner: Incoming, limits: Limits) -> RequestBody {
-        RequestBody { inner, left_bytes: limits.max_body_bytes, limits, deadline: None }
+    pub(super) fn new(inner: Incoming, limits: Limits, patience: BodyPatience) -> RequestBody {
+        RequestBody { inner, left_bytes: limits.max_body_bytes, limits, patience, deadline: None }
     }
 
     fn poll_inner(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
@@ -70,6 +88,9 @@ impl RequestBody {
             Some(Ok(frame)) => frame,
         };
         let len = frame.data_ref().map_or(0, Bytes::len);
+        if self.patience.is_lifted() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
         match self.left_bytes.checked_sub(len) {
             Some(left) => {
                 self.left_bytes = left;
@@ -93,7 +114,7 @@ impl Body for RequestBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let ready = self.poll_inner(context);
-        if ready.is_ready() {
+        if ready.is_ready() || self.patience.is_lifted() {
             return ready;
         }
         let limit = self.limits.body_timeout;

@@ -23,7 +23,7 @@ pub mod tls;
 
 #[cfg(feature = "clap")]
 pub use args::TlsArgs;
-pub use body::{BodyError, RequestBody, read_body};
+pub use body::{BodyError, BodyPatience, RequestBody, read_body};
 pub use client::{Client, ClientError, Protocol, ResponseBody};
 pub use limits::Limits;
 pub use media::MediaType;

@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use tower::{Service, ServiceExt};
 
 use super::tls::{ClientName, ServerTls, Wire};
-use super::{BoxError, Limits, RequestBody};
+use super::{BodyPatience, BoxError, Limits, RequestBody};
 
 /// After a failed accept (out of files, mostly): long enough not to spin, short enough to recover at once.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
@@ -202,10 +202,12 @@ where
 {
     move |request| {
         caller.seen_request.store(true, Ordering::Relaxed);
-        let mut request = request.map(|body| RequestBody::new(body, limits));
+        let patience = BodyPatience::default();
+        let mut request = request.map(|body| RequestBody::new(body, limits, patience.clone()));
         let version = request.version();
         let extensions = request.extensions_mut();
         extensions.insert(caller.peer);
+        extensions.insert(patience);
         if let Some(client) = &caller.client {
             extensions.insert(client.clone());
         }

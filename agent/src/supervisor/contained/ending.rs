@@ -1,0 +1,185 @@
+//! What becomes of operators' containers.
+
+use attica_core_api::agent::WaitContainer;
+use attica_core_api::v1::{TaskState, TaskStatusReason};
+
+use super::{Contained, ContainedRecord, ContainerPath, OperatorRefusal, OperatorReply, Progress, Tenure};
+use crate::launcher::protocol::{ContainerId, ContainerReport, Ending, Exit, MemoryVerdict, Process, Request, Stage};
+use crate::supervisor::executor::wait_status;
+use crate::supervisor::{Effect, Owner, Supervisor, ending, recovery};
+
+impl Supervisor {
+    /// Its program runs.
+    pub(in crate::supervisor) fn contained_started(
+        &mut self,
+        path: &ContainerPath,
+        process: Process,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(contained) = self.contained.get_mut(path) else { return };
+        contained.record.progress = Progress::Running(process);
+        out.push(Effect::StoreContained(Box::new(contained.record.clone())));
+        if let Some(reply) = contained.launching.take() {
+            out.push(Effect::AnswerOperator(reply, Box::new(OperatorReply::Launched)));
+        }
+    }
+
+    /// It could not be started.
+    pub(in crate::supervisor) fn contained_not_started(
+        &mut self,
+        path: &ContainerPath,
+        error: &str,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(contained) = self.contained.get_mut(path) else { return };
+        if let Some(reply) = contained.launching.take() {
+            let failed = OperatorReply::Refused(OperatorRefusal::Failed(error.to_owned()));
+            out.push(Effect::AnswerOperator(reply, Box::new(failed)));
+        }
+        let container = contained.record.container.clone();
+        let exit = Ending { exit: Exit::Unknown, memory: MemoryVerdict::WithinLimit };
+        self.answer_waiting(&container, exit, out);
+        self.forget_contained(path, out);
+    }
+
+    /// Nothing of it is left.
+    pub(in crate::supervisor) fn contained_ended(
+        &mut self,
+        path: &ContainerPath,
+        ending: Ending,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(contained) = self.contained.get_mut(path) else { return };
+        contained.record.progress = Progress::Ended(ending);
+        let container = contained.record.container.clone();
+        out.push(Effect::StoreContained(Box::new(contained.record.clone())));
+        if let Some(reply) = contained.launching.take() {
+            out.push(Effect::AnswerOperator(reply, Box::new(OperatorReply::Launched)));
+        }
+        self.answer_waiting(&container, ending, out);
+        self.whole_over(path, out);
+        let orphaned = path.parent().is_some_and(|parent| self.find(&parent).is_none_or(|whole| !whole.alive));
+        if orphaned {
+            self.forget_contained(path, out);
+        }
+        // Only now: what the launcher forgets has to be written down.
+        out.push(recovery::forget(container));
+    }
+
+    /// What was in it is not asked for any more.
+    pub(in crate::supervisor) fn whole_over(&mut self, whole: &ContainerPath, out: &mut Vec<Effect>) {
+        let over = |contained: &&Contained| {
+            contained.record.path.is_within(whole) && matches!(contained.record.progress, Progress::Ended(_))
+        };
+        let paths: Vec<ContainerPath> =
+            self.contained.values().filter(over).map(|contained| contained.record.path.clone()).collect();
+        for path in paths {
+            self.forget_contained(&path, out);
+        }
+    }
+
+    /// Tells everybody who waits for the end of this container.
+    pub(in crate::supervisor) fn answer_waiting(
+        &mut self,
+        container: &ContainerId,
+        ending: Ending,
+        out: &mut Vec<Effect>,
+    ) {
+        for reply in self.waiting.remove(container).into_iter().flatten() {
+            out.push(Effect::AnswerOperator(reply, Box::new(OperatorReply::Ended(Box::new(outcome(ending))))));
+        }
+    }
+
+    pub(super) fn forget_contained(&mut self, path: &ContainerPath, out: &mut Vec<Effect>) {
+        let Some(Contained { record, .. }) = self.contained.remove(path) else { return };
+        self.by_container.remove(&record.container);
+        out.push(Effect::RemoveContained(record.container));
+    }
+
+    /// As written down. What ran in them is known once the launcher has told.
+    pub(crate) fn restore_contained(&mut self, rebooted: bool, records: Vec<ContainedRecord>, out: &mut Vec<Effect>) {
+        for mut record in records {
+            match record.progress {
+                Progress::Launching | Progress::Running(_) if rebooted => {
+                    let ending = Ending { exit: Exit::Unknown, memory: MemoryVerdict::WithinLimit };
+                    record.progress = Progress::Ended(ending);
+                    out.push(Effect::StoreContained(Box::new(record.clone())));
+                }
+                Progress::Launching | Progress::Running(_) | Progress::Ended(_) => {}
+            }
+            let path = record.path.clone();
+            self.by_container.insert(record.container.clone(), Owner::Contained(path.clone()));
+            self.contained.insert(path, Contained { record, launching: None, own: false });
+        }
+    }
+
+    /// What the launcher has of it. Whoever held a session is gone with the agent that they spoke to.
+    pub(in crate::supervisor) fn reunite_contained(
+        &mut self,
+        path: &ContainerPath,
+        report: ContainerReport,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(Contained { record, own, .. }) = self.contained.get(path) else { return };
+        match (report.stage, record.progress, record.tenure) {
+            (Stage::Failing, _, _) => {}
+            (Stage::Ended(_), Progress::Ended(_), _) => out.push(recovery::forget(report.container)),
+            (Stage::Ended(ending), Progress::Launching | Progress::Running(_), _) => {
+                self.contained_ended(path, ending, out);
+            }
+            (Stage::Running, Progress::Launching | Progress::Running(_), Tenure::Session) if !own => {
+                out.push(Effect::Ask(Request::Destroy(report.container)));
+            }
+            (Stage::Running, Progress::Running(_), _) => {}
+            (Stage::Running, Progress::Launching, _) => self.contained_started(path, report.process, out),
+            (Stage::Running, Progress::Ended(_), _) => out.push(Effect::Ask(Request::Destroy(report.container))),
+        }
+    }
+
+    /// Those that the launcher knows nothing of.
+    pub(in crate::supervisor) fn contained_missed(
+        &mut self,
+        known: impl Fn(&ContainerId) -> bool,
+        out: &mut Vec<Effect>,
+    ) {
+        let missing: Vec<ContainedRecord> = self
+            .contained
+            .values()
+            .map(|contained| &contained.record)
+            .filter(|record| !known(&record.container) && !matches!(record.progress, Progress::Ended(_)))
+            .cloned()
+            .collect();
+        for ContainedRecord { path, progress, .. } in missing {
+            match progress {
+                Progress::Running(_) => {
+                    let ending = Ending { exit: Exit::Unknown, memory: MemoryVerdict::WithinLimit };
+                    self.contained_ended(&path, ending, out);
+                }
+                Progress::Launching | Progress::Ended(_) => {
+                    self.contained_not_started(&path, "the launcher has ended", out);
+                }
+            }
+        }
+    }
+
+    /// The agent is about to end, with all that it runs.
+    pub(in crate::supervisor) fn kill_all_contained(&self, out: &mut Vec<Effect>) {
+        let alive = self.contained().filter(|record| !matches!(record.progress, Progress::Ended(_)));
+        out.extend(alive.map(|record| Effect::Ask(Request::Destroy(record.container.clone()))));
+    }
+}
+
+/// As WAIT_CONTAINER tells it.
+pub(super) fn outcome(ended: Ending) -> WaitContainer {
+    let exit_status = wait_status(ended.exit);
+    match ended.memory {
+        MemoryVerdict::WithinLimit => WaitContainer { exit_status, ..WaitContainer::default() },
+        MemoryVerdict::OutOfMemory { .. } => WaitContainer {
+            exit_status,
+            state: Some(TaskState::Failed),
+            reason: Some(TaskStatusReason::ContainerLimitationMemory),
+            limitation: Some(ending::limitation(ended.memory)),
+            message: Some(ending::memory_message(ended.memory)),
+        },
+    }
+}

@@ -1,0 +1,187 @@
+//! LAUNCH_CONTAINER and LAUNCH_NESTED_CONTAINER_SESSION.
+
+use attica_core_api::auth::{Action, Object, Viewer};
+use attica_core_api::v1::{CommandInfo, ContainerInfo, ContainerType, FrameworkInfo, RLimit, TaskInfo};
+
+use super::whole::Whole;
+use super::{
+    Contained, ContainedRecord, ContainerLaunch, MAX_CONTAINED, OperatorRefusal, OperatorReply, Premises, Progress,
+    Tenure,
+};
+use crate::launcher::protocol::{ContainerId, LaunchSpec};
+use crate::supervisor::accept::{self, Plan, Refusal};
+use crate::supervisor::{Config, Duty, Effect, LauncherState, Owner, ReplyTo, Supervisor, container, image};
+
+impl Supervisor {
+    /// Answered once the program runs.
+    pub(super) fn launch_contained(
+        &mut self,
+        launch: ContainerLaunch,
+        viewer: &Viewer,
+        reply: ReplyTo,
+        out: &mut Vec<Effect>,
+    ) -> Result<Option<OperatorReply>, OperatorRefusal> {
+        let path = launch.path.clone();
+        let whole = match path.parent() {
+            Some(parent) => {
+                Some(self.find(&parent).filter(|whole| whole.alive).ok_or(OperatorRefusal::NoContainer(parent))?)
+            }
+            None => None,
+        };
+        check_permission(viewer, &launch, whole.as_ref())?;
+        match self.contained.get(&path).map(|known| known.record.progress) {
+            Some(Progress::Launching | Progress::Running(_)) => return Ok(Some(OperatorReply::AlreadyRunning)),
+            Some(Progress::Ended(_)) => return Err(OperatorRefusal::NameTaken(path)),
+            None if self.find(&path).is_some() => return Ok(Some(OperatorReply::AlreadyRunning)),
+            None => {}
+        }
+        if self.duty != Duty::Serve || self.launcher == LauncherState::Unknown {
+            return Err(OperatorRefusal::Unavailable);
+        }
+        self.make_room(out)?;
+        let spec = self.contained_spec(&launch, whole.as_ref()).map_err(unsupported)?;
+        let premises = match (&whole, launch.tenure) {
+            (Some(_), Tenure::Session) => Premises::Shared,
+            (Some(whole), Tenure::Lasting) => {
+                Premises::Beneath { sandbox: whole.directory.clone(), name: path.name().to_owned() }
+            }
+            (None, Tenure::Lasting | Tenure::Session) => Premises::Own,
+        };
+        let record = ContainedRecord {
+            format: ContainedRecord::format(),
+            path: path.clone(),
+            container: spec.container.clone(),
+            tenure: launch.tenure,
+            of: whole.as_ref().and_then(|whole| whole.of.clone()),
+            owner: whole.map_or_else(|| spec.user.clone().unwrap_or_default(), |whole| whole.owner),
+            user: spec.user.clone(),
+            directory: spec.directory.clone(),
+            environment: spec.environment.clone(),
+            progress: Progress::Launching,
+        };
+        out.push(Effect::StoreContained(Box::new(record.clone())));
+        self.by_container.insert(spec.container.clone(), Owner::Contained(path.clone()));
+        self.contained.insert(path, Contained { record, launching: Some(reply), own: true });
+        out.push(Effect::LaunchContained(Box::new(spec), premises));
+        Ok(None)
+    }
+
+    /// Ended ones that nobody has removed make room, in the order of their names.
+    fn make_room(&mut self, out: &mut Vec<Effect>) -> Result<(), OperatorRefusal> {
+        if self.contained.len() < MAX_CONTAINED {
+            return Ok(());
+        }
+        let ended = |known: &&Contained| matches!(known.record.progress, Progress::Ended(_));
+        let path = self.contained.values().find(ended).map(|known| known.record.path.clone());
+        let path = path.ok_or(OperatorRefusal::TooMany)?;
+        self.forget_contained(&path, out);
+        Ok(())
+    }
+
+    fn contained_spec(&mut self, launch: &ContainerLaunch, whole: Option<&Whole>) -> Result<LaunchSpec, Refusal> {
+        let rlimits = check_container(&self.config, launch.container.as_deref(), launch.tenure)?;
+        let command = launch.command.as_ref().ok_or(Refusal::NoCommand)?;
+        accept::refuse(&[(!command.uris.is_empty(), "command.uris")])?;
+        let Plan { program, argv, shortcut, user, limits, rooted: _ } = self.contained_plan(launch, command, whole)?;
+        let directory = match (whole, launch.tenure) {
+            (Some(whole), Tenure::Session) => whole.directory.clone(),
+            (Some(whole), Tenure::Lasting) => whole.directory.join("containers").join(launch.path.name()),
+            (None, Tenure::Lasting | Tenure::Session) => {
+                self.config.work_dir.join("containers").join(launch.path.name())
+            }
+        };
+        let sandbox = directory.to_string_lossy().into_owned();
+        let mut environment = whole.map_or_else(accept::bare_environment, |whole| whole.environment.clone());
+        let own = accept::asked_environment(Some(command));
+        environment.retain(|(name, _)| !own.contains_key(name) && name != "MESOS_SANDBOX");
+        environment.push(("MESOS_SANDBOX".to_owned(), sandbox));
+        environment.extend(own);
+        let mut spec = LaunchSpec {
+            container: ContainerId::from_uuid(self.entropy.uuid()),
+            parent: whole.map(|whole| whole.container.clone()),
+            argv,
+            program,
+            shortcut,
+            environment,
+            user,
+            directory,
+            limits: whole.is_none().then_some(limits),
+            rlimits,
+            surroundings: None,
+            streams: launch.streams.clone(),
+        };
+        // In a root of its own the image says where it begins, and as whom.
+        if let (Some(whole), Some(task)) = (whole, self.outermost_task(&launch.path))
+            && let Some((image, rooted)) = task.image.as_deref().zip(image::of(&task.info).ok().flatten())
+        {
+            rooted.join(&mut spec, &whole.container, image, command);
+        }
+        Ok(spec)
+    }
+
+    /// Its user is that of what it is within, unless it names another one.
+    fn contained_plan(
+        &self,
+        launch: &ContainerLaunch,
+        command: &CommandInfo,
+        whole: Option<&Whole>,
+    ) -> Result<Plan, Refusal> {
+        let user = whole.and_then(|whole| whole.user.clone()).unwrap_or_default();
+        let framework = FrameworkInfo { user, ..FrameworkInfo::default() };
+        let as_task = TaskInfo {
+            resources: launch.resources.clone(),
+            limits: launch.limits.clone(),
+            command: Some(command.clone()),
+            ..TaskInfo::default()
+        };
+        accept::plan(&self.config, &framework, &as_task, false, None)
+    }
+}
+
+fn check_permission(viewer: &Viewer, launch: &ContainerLaunch, whole: Option<&Whole>) -> Result<(), OperatorRefusal> {
+    let Some(Whole { owner, of: Some(_), user, .. }) = whole else {
+        // Standing alone, or within what does.
+        let allowed = viewer.may(Action::LaunchStandaloneContainer, Object::Any);
+        return if allowed { Ok(()) } else { Err(OperatorRefusal::Forbidden) };
+    };
+    let (under, as_user) = match launch.tenure {
+        Tenure::Lasting => (Action::LaunchNestedContainerUnderParentWithUser, Action::LaunchNestedContainerAsUser),
+        Tenure::Session => {
+            (Action::LaunchNestedContainerSessionUnderParentWithUser, Action::LaunchNestedContainerSessionAsUser)
+        }
+    };
+    let own = launch.command.as_ref().and_then(|command| command.user.as_deref());
+    let becomes = own.or(user.as_deref()).unwrap_or(owner);
+    let allowed = viewer.may(under, Object::Value(owner)) && viewer.may(as_user, Object::Value(becomes));
+    if allowed { Ok(()) } else { Err(OperatorRefusal::Forbidden) }
+}
+
+/// A container of an operator has what it is within, and limits of `setrlimit`; a session, a terminal. Everything else is refused by name.
+fn check_container(config: &Config, container: Option<&ContainerInfo>, tenure: Tenure) -> Result<Vec<RLimit>, Refusal> {
+    let Some(info) = container else { return Ok(Vec::new()) };
+    let ContainerInfo { r#type, volumes, hostname, docker, mesos, network_infos, linux_info, rlimit_info, tty_info } =
+        info;
+    accept::refuse(&[
+        (*r#type == ContainerType::Docker || docker.is_some(), "container.type DOCKER"),
+        (!volumes.is_empty(), "container.volumes"),
+        (mesos.as_ref().is_some_and(|mesos| mesos.image.is_some()), "container.mesos.image"),
+        (hostname.is_some(), "container.hostname"),
+        (!network_infos.is_empty(), "container.network_infos"),
+        (linux_info.is_some(), "container.linux_info"),
+        (tty_info.is_some() && tenure == Tenure::Lasting, "container.tty_info"),
+    ])?;
+    let as_task = TaskInfo {
+        container: Some(Box::new(ContainerInfo {
+            r#type: *r#type,
+            rlimit_info: rlimit_info.clone(),
+            ..ContainerInfo::default()
+        })),
+        ..TaskInfo::default()
+    };
+    container::check(config, &as_task, false)?;
+    Ok(container::rlimits(&as_task))
+}
+
+fn unsupported(refusal: Refusal) -> OperatorRefusal {
+    OperatorRefusal::Unsupported(refusal.to_string())
+}

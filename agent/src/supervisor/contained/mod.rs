@@ -1,0 +1,274 @@
+//! Containers that operators ask for: within the container of a task, of an executor, or of another such one; or standing alone.
+//!
+//! ```text
+//!   LAUNCH ──► Launching ──program runs──► Running ──nothing is left──► Ended ──REMOVE, or the end of what it is within──► (none)
+//! ```
+//!
+//! What is within another one shares its limits and ends with it at the latest. A session is also ended when the connection of whoever
+//! asked for it ends, and by a restart of the agent.
+
+mod ending;
+mod launch;
+mod whole;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use attica_core_api::agent::WaitContainer;
+use attica_core_api::auth::{Action, Object, Viewer};
+use attica_core_api::v1::{CommandInfo, ContainerInfo, Resource, Scalar};
+
+use super::{Effect, ReplyTo, Supervisor};
+pub(crate) use crate::contained::{ContainedRecord, ContainerPath, Progress, Tenure};
+use crate::launcher::protocol::{ContainerId, Request, Streams};
+
+/// Containers of operators that there can be, and ended ones that are remembered.
+const MAX_CONTAINED: usize = 1_024;
+/// Who waits for the end of one container.
+const MAX_WAITING: usize = 1_024;
+
+/// What an operator wants of a container.
+#[derive(Clone, Debug)]
+pub(crate) enum OperatorCall {
+    Launch(Box<ContainerLaunch>),
+    Wait(ContainerPath),
+    Kill(ContainerPath, i32),
+    Remove(ContainerPath),
+    Attach(ContainerPath, Direction),
+}
+
+/// A container to start.
+#[derive(Clone, Debug)]
+pub(crate) struct ContainerLaunch {
+    pub(crate) path: ContainerPath,
+    pub(crate) tenure: Tenure,
+    pub(crate) command: Option<CommandInfo>,
+    pub(crate) container: Option<Box<ContainerInfo>>,
+    pub(crate) resources: Vec<Resource>,
+    pub(crate) limits: BTreeMap<String, Scalar>,
+    pub(crate) streams: Streams,
+}
+
+/// Which way something flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Input,
+    Output,
+}
+
+/// Where a container's output goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outlet {
+    /// To `stdout` and `stderr` in this directory.
+    Files(PathBuf),
+    /// To whoever holds the session.
+    Session,
+}
+
+/// What an operator is answered.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum OperatorReply {
+    Launched,
+    AlreadyRunning,
+    Done,
+    Ended(Box<WaitContainer>),
+    Attached(Outlet),
+    Refused(OperatorRefusal),
+}
+
+/// Why an operator's call is not obeyed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum OperatorRefusal {
+    #[error("403 Forbidden.")]
+    Forbidden,
+    #[error("Container '{0}' cannot be found")]
+    NoContainer(ContainerPath),
+    #[error("Container '{0}' cannot be found (or is already killed)")]
+    NothingToKill(ContainerPath),
+    #[error("Container '{0}' belongs to a task or an executor, which is ended through its framework")]
+    NotAnOperators(ContainerPath),
+    #[error("Container '{0}' has not ended yet")]
+    StillThere(ContainerPath),
+    #[error("Container '{0}' has ended already; it has to be removed before another one can have its name")]
+    NameTaken(ContainerPath),
+    #[error("Container '{0}' has no input that could be attached")]
+    NoInput(ContainerPath),
+    #[error("{0}")]
+    Unsupported(String),
+    #[error("Failed to launch container: {0}")]
+    Failed(String),
+    #[error("There are {MAX_CONTAINED} containers of operators already; remove ended ones")]
+    TooMany,
+    #[error("The agent is about to end, or its launcher is away")]
+    Unavailable,
+}
+
+/// A container of an operator.
+#[derive(Clone, Debug)]
+pub(crate) struct Contained {
+    pub(crate) record: ContainedRecord,
+    /// Who waits to hear that it runs.
+    launching: Option<ReplyTo>,
+    /// Whether this life of the agent has started it.
+    own: bool,
+}
+
+/// What a session or a container needs on disk before it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Premises {
+    /// That of what it is within.
+    Shared,
+    /// A directory of this name in `containers`, within that.
+    Beneath { sandbox: PathBuf, name: String },
+    /// A directory of its own.
+    Own,
+}
+
+impl Supervisor {
+    /// A call of an operator; `viewer` says what is allowed.
+    pub(super) fn operator_call(&mut self, call: OperatorCall, viewer: &Viewer, reply: ReplyTo, out: &mut Vec<Effect>) {
+        let outcome = match call {
+            OperatorCall::Launch(launch) => self.launch_contained(*launch, viewer, reply, out),
+            OperatorCall::Wait(path) => self.wait_for(&path, viewer, reply),
+            OperatorCall::Kill(path, signal) => self.kill_contained(&path, signal, viewer, out).map(Some),
+            OperatorCall::Remove(path) => self.remove_contained(&path, viewer, out).map(Some),
+            OperatorCall::Attach(path, direction) => self.attach(&path, direction, viewer).map(Some),
+        };
+        match outcome {
+            Ok(Some(answer)) => out.push(Effect::AnswerOperator(reply, Box::new(answer))),
+            // The answer comes later.
+            Ok(None) => {}
+            Err(refusal) => out.push(Effect::AnswerOperator(reply, Box::new(OperatorReply::Refused(refusal)))),
+        }
+    }
+
+    fn wait_for(
+        &mut self,
+        path: &ContainerPath,
+        viewer: &Viewer,
+        reply: ReplyTo,
+    ) -> Result<Option<OperatorReply>, OperatorRefusal> {
+        let whole = self.find(path).ok_or_else(|| OperatorRefusal::NoContainer(path.clone()))?;
+        may(viewer, Action::WaitNestedContainer, Action::WaitStandaloneContainer, &whole)?;
+        if let Some(Contained { record: ContainedRecord { progress: Progress::Ended(ending), .. }, .. }) =
+            self.contained.get(path)
+        {
+            return Ok(Some(OperatorReply::Ended(Box::new(ending::outcome(*ending)))));
+        }
+        if !whole.alive {
+            return Err(OperatorRefusal::NoContainer(path.clone()));
+        }
+        let waiting = self.waiting.entry(whole.container).or_default();
+        if waiting.len() >= MAX_WAITING {
+            return Err(OperatorRefusal::TooMany);
+        }
+        waiting.push(reply);
+        Ok(None)
+    }
+
+    fn kill_contained(
+        &mut self,
+        path: &ContainerPath,
+        signal: i32,
+        viewer: &Viewer,
+        out: &mut Vec<Effect>,
+    ) -> Result<OperatorReply, OperatorRefusal> {
+        let whole = self.find(path).ok_or_else(|| OperatorRefusal::NothingToKill(path.clone()))?;
+        may(viewer, Action::KillNestedContainer, Action::KillStandaloneContainer, &whole)?;
+        let contained = self.contained.get(path).ok_or_else(|| OperatorRefusal::NotAnOperators(path.clone()))?;
+        let container = contained.record.container.clone();
+        match contained.record.progress {
+            Progress::Ended(_) => return Err(OperatorRefusal::NothingToKill(path.clone())),
+            Progress::Launching | Progress::Running(_) => {}
+        }
+        out.push(Effect::Ask(match signal {
+            libc::SIGKILL => Request::Destroy(container),
+            libc::SIGTERM => Request::Terminate(container),
+            other => {
+                return Err(OperatorRefusal::Unsupported(format!(
+                    "This agent does not support `kill_container.signal` {other}: 9 and 15 are sent"
+                )));
+            }
+        }));
+        Ok(OperatorReply::Done)
+    }
+
+    fn remove_contained(
+        &mut self,
+        path: &ContainerPath,
+        viewer: &Viewer,
+        out: &mut Vec<Effect>,
+    ) -> Result<OperatorReply, OperatorRefusal> {
+        let whole = self.find(path).ok_or_else(|| OperatorRefusal::NoContainer(path.clone()))?;
+        may(viewer, Action::RemoveNestedContainer, Action::RemoveStandaloneContainer, &whole)?;
+        let contained = self.contained.get(path).ok_or_else(|| OperatorRefusal::NotAnOperators(path.clone()))?;
+        match (contained.record.progress, contained.record.tenure) {
+            (Progress::Launching | Progress::Running(_), _) => {
+                return Err(OperatorRefusal::StillThere(path.clone()));
+            }
+            (Progress::Ended(_), Tenure::Lasting) => {
+                out.push(Effect::DiscardSandbox(contained.record.directory.clone()));
+            }
+            (Progress::Ended(_), Tenure::Session) => {}
+        }
+        self.forget_contained(path, out);
+        Ok(OperatorReply::Done)
+    }
+
+    fn attach(
+        &self,
+        path: &ContainerPath,
+        direction: Direction,
+        viewer: &Viewer,
+    ) -> Result<OperatorReply, OperatorRefusal> {
+        let whole = self.find(path).ok_or_else(|| OperatorRefusal::NoContainer(path.clone()))?;
+        let action = match direction {
+            Direction::Input => Action::AttachContainerInput,
+            Direction::Output => Action::AttachContainerOutput,
+        };
+        if !viewer.may(action, Object::Value(&whole.owner)) {
+            return Err(OperatorRefusal::Forbidden);
+        }
+        if !whole.alive {
+            return Err(OperatorRefusal::NoContainer(path.clone()));
+        }
+        match (whole.tenure, direction) {
+            (Some(Tenure::Session), _) => Ok(OperatorReply::Attached(Outlet::Session)),
+            (_, Direction::Output) => Ok(OperatorReply::Attached(Outlet::Files(whole.directory))),
+            (_, Direction::Input) => Err(OperatorRefusal::NoInput(path.clone())),
+        }
+    }
+
+    /// The connection of whoever asked for a session has ended.
+    pub(super) fn end_session(&self, path: &ContainerPath, out: &mut Vec<Effect>) {
+        let Some(Contained { record, .. }) = self.contained.get(path) else { return };
+        match (record.tenure, record.progress) {
+            (Tenure::Session, Progress::Launching | Progress::Running(_)) => {
+                out.push(Effect::Ask(Request::Destroy(record.container.clone())));
+            }
+            (Tenure::Session, Progress::Ended(_)) | (Tenure::Lasting, _) => {}
+        }
+    }
+
+    /// The launcher's names of a container and what it is within, the outermost first.
+    pub(crate) fn launchers_names(&self, path: &ContainerPath) -> Vec<ContainerId> {
+        let outwards = std::iter::successors(Some(path.clone()), ContainerPath::parent);
+        let mut names: Vec<ContainerId> = outwards.filter_map(|path| Some(self.find(&path)?.container)).collect();
+        names.reverse();
+        names
+    }
+
+    /// Those that run, and those that have ended and were not removed.
+    pub(crate) fn contained(&self) -> impl Iterator<Item = &ContainedRecord> {
+        self.contained.values().map(|contained| &contained.record)
+    }
+}
+
+/// Whether somebody may do something to a container: there are rules for those that stand alone, and for those within others.
+fn may(viewer: &Viewer, nested: Action, standalone: Action, whole: &whole::Whole) -> Result<(), OperatorRefusal> {
+    let allowed = match &whole.of {
+        Some(_) => viewer.may(nested, Object::Value(&whole.owner)),
+        None => viewer.may(standalone, Object::Any),
+    };
+    if allowed { Ok(()) } else { Err(OperatorRefusal::Forbidden) }
+}
