@@ -1,9 +1,11 @@
 //! What a task runs in, as the agent is told.
 
+use std::path::Path;
+
 use attica_core_api::v1::{
     ContainerInfo, ContainerType, Credential, DockerImage, DockerInfo, DockerNetwork, DockerPortMapping, Image,
-    ImageType, IpcMode, LinuxInfo, MesosInfo, NetworkInfo, NetworkPortMapping, Parameter, SeccompInfo, TtyInfo,
-    Volume as WireVolume, VolumeMode,
+    ImageType, IpcMode, LinuxInfo, MesosInfo, NetworkInfo, NetworkPortMapping, Parameter, SandboxPathType,
+    SandboxPathVolume, SeccompInfo, TtyInfo, Volume as WireVolume, VolumeMode, VolumeSource, VolumeSourceType,
 };
 
 use super::task_info::{labels, protocols};
@@ -130,13 +132,23 @@ fn network_info(network: &ContainerNetwork, ways: &[Way<'_>]) -> NetworkInfo {
 }
 
 fn volume(volume: &Volume) -> WireVolume {
+    // What does not begin at the machine's root begins in the sandbox.
+    let (host_path, source) = match Path::new(&volume.host_path).is_absolute() {
+        true => (Some(volume.host_path.clone()), None),
+        false => {
+            let path = SandboxPathVolume { r#type: Some(SandboxPathType::Itself), path: volume.host_path.clone() };
+            let r#type = Some(VolumeSourceType::SandboxPath);
+            (None, Some(VolumeSource { r#type, sandbox_path: Some(path), ..VolumeSource::default() }))
+        }
+    };
     WireVolume {
         mode: match volume.access {
             Access::ReadOnly => VolumeMode::ReadOnly,
             Access::ReadWrite => VolumeMode::ReadWrite,
         },
         container_path: volume.container_path.clone(),
-        host_path: Some(volume.host_path.clone()),
+        host_path,
+        source,
         ..WireVolume::default()
     }
 }

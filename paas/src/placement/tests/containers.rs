@@ -110,7 +110,8 @@ fn a_task_in_a_container_is_described() {
         (
             "the agent's own on two",
             json!({"cmd": "serve", "networks": [{"name": "a"}, {"name": "b"}],
-            "container": {"portMappings": [{"containerPort": 80, "hostPort": 0, "networkNames": ["b"]}]}}),
+            "container": {"portMappings": [{"containerPort": 80, "hostPort": 0, "networkNames": ["b"]}],
+                "volumes": [{"containerPath": "etc", "hostPath": "etc", "mode": "RO"}]}}),
         ),
         (
             "a Docker container on the host",
