@@ -218,7 +218,12 @@ impl Host {
         self.raise()?;
         let veth = script::veth(container);
         let inside = self.bridge.inside(address, &veth, std::process::id());
-        let namespace = namespace::make(|| Ok::<_, Failure>(self.programs.ip(&inside)?))?;
+        let furnish = || {
+            // All ports of a network of its own are the container's, whoever its user is.
+            std::fs::write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0")?;
+            Ok::<_, Failure>(self.programs.ip(&inside)?)
+        };
+        let namespace = namespace::make(furnish)?;
         self.programs.ip(&self.bridge.connect(&veth))?;
         let mappings: Vec<_> = mappings(attachment).collect();
         if !mappings.is_empty() {

@@ -5,8 +5,8 @@ use std::io;
 
 use tokio::sync::mpsc;
 
-use super::Message;
-use crate::launcher::protocol::{ContainerId, LaunchSpec};
+use super::{Launch, Message};
+use crate::launcher::protocol::ContainerId;
 use crate::network::Attachment;
 use crate::network::host::{Host, Worker};
 
@@ -14,7 +14,7 @@ use crate::network::host::{Host, Worker};
 pub(super) struct Connections {
     worker: Worker,
     /// What is to be launched in a network, once it is there.
-    waiting: HashMap<ContainerId, Vec<LaunchSpec>>,
+    waiting: HashMap<ContainerId, Vec<Launch>>,
 }
 
 impl Connections {
@@ -43,20 +43,20 @@ impl Connections {
     }
 
     /// Keeps what has to wait for its network; gives back what has not.
-    pub(super) fn hold(&mut self, spec: LaunchSpec) -> Option<LaunchSpec> {
-        let network = spec.surroundings.as_ref().and_then(|surroundings| surroundings.network.as_ref());
+    pub(super) fn hold(&mut self, launch: Launch) -> Option<Launch> {
+        let network = launch.spec.surroundings.as_ref().and_then(|surroundings| surroundings.network.as_ref());
         let owner = network.and_then(|path| ContainerId::new(path.file_name()?.to_str()?).ok());
         match owner.and_then(|owner| self.waiting.get_mut(&owner)) {
             Some(waiting) => {
-                waiting.push(spec);
+                waiting.push(launch);
                 None
             }
-            None => Some(spec),
+            None => Some(launch),
         }
     }
 
     /// A network is there, or cannot be: what waited for it.
-    pub(super) fn connected(&mut self, container: &ContainerId) -> Vec<LaunchSpec> {
+    pub(super) fn connected(&mut self, container: &ContainerId) -> Vec<Launch> {
         self.waiting.remove(container).unwrap_or_default()
     }
 

@@ -76,6 +76,12 @@ pub(crate) enum End {
     Finished,
 }
 
+/// What is to be launched, with the links that its sandbox gets.
+struct Launch {
+    spec: LaunchSpec,
+    links: Vec<DirectoryLink>,
+}
+
 /// What is left when the loop has ended.
 struct Ended {
     end: End,
@@ -314,7 +320,7 @@ impl Shell {
                     networks.disconnect(container);
                 }
             }
-            Effect::Launch(spec, links) => self.launch(*spec, &links),
+            Effect::Launch(spec, links) => self.launch(Launch { spec: *spec, links }),
             Effect::Ask(Request::Forget(ended))
                 if ended.iter().any(|container| self.incomplete.contains(container)) => {}
             Effect::Ask(request) => {
@@ -363,23 +369,27 @@ impl Shell {
         }
     }
 
-    fn launch(&mut self, spec: LaunchSpec, links: &[DirectoryLink]) {
-        if self.unprepared.remove(&spec.container) {
+    /// Its network is made first: of what else is made some needs that.
+    fn launch(&mut self, launch: Launch) {
+        if self.unprepared.remove(&launch.spec.container) {
             return;
         }
+        let ready = match &mut self.networks {
+            Some(networks) => networks.hold(launch),
+            None => Some(launch),
+        };
+        if let Some(launch) = ready {
+            self.start(launch);
+        }
+    }
+
+    fn start(&mut self, launch: Launch) {
+        let Launch { spec, links } = launch;
         let mounted = spec.surroundings.as_ref().is_some_and(|it| it.root.is_some() || !it.mounts.is_empty());
         let show = if mounted { Show::Mount } else { Show::Link };
-        let prepared = self.prepare(&spec.container, &spec.directory, spec.user.as_deref(), links, show);
+        let prepared = self.prepare(&spec.container, &spec.directory, spec.user.as_deref(), &links, show);
         match prepared.and_then(|()| self.roots.prepare(&spec)) {
-            Ok(()) => {
-                let ready = match &mut self.networks {
-                    Some(networks) => networks.hold(spec),
-                    None => Some(spec),
-                };
-                if let Some(spec) = ready {
-                    self.ask(Request::Launch(vec![spec]));
-                }
-            }
+            Ok(()) => self.ask(Request::Launch(vec![spec])),
             Err(error) => self.aftermath.push(Input::NotPrepared { container: spec.container, error }),
         }
     }
@@ -387,11 +397,12 @@ impl Shell {
     /// What waited for a network goes on, or never starts.
     fn connected(&mut self, container: &ContainerId, outcome: Result<(), String>) {
         let Some(networks) = &mut self.networks else { return };
-        for spec in networks.connected(container) {
+        for launch in networks.connected(container) {
             match &outcome {
-                Ok(()) => self.ask(Request::Launch(vec![spec])),
+                Ok(()) => self.start(launch),
                 Err(error) => {
-                    self.aftermath.push(Input::NotPrepared { container: spec.container, error: error.clone() });
+                    let container = launch.spec.container;
+                    self.aftermath.push(Input::NotPrepared { container, error: error.clone() });
                 }
             }
         }

@@ -46,7 +46,7 @@ for place in sys.argv[1:]:
 ";
 
 /// Whether networks can be made; says so when they cannot.
-fn can_connect() -> bool {
+pub fn can_connect() -> bool {
     let there = ["/usr/sbin/ip", "/usr/sbin/nft", "/usr/sbin/conntrack", "/usr/bin/python3"];
     let missing = there.iter().find(|program| !Path::new(program).exists());
     if let Some(missing) = missing {
@@ -55,13 +55,13 @@ fn can_connect() -> bool {
     missing.is_none() && can_isolate()
 }
 
-fn with_ports(task: TaskInfo, port: u16) -> TaskInfo {
+pub fn with_ports(task: TaskInfo, port: u16) -> TaskInfo {
     let ranges = Some(Ranges { range: vec![Range { begin: port.into(), end: port.into() }] });
     let ports = Resource { name: "ports".to_owned(), r#type: ValueType::Ranges, ranges, ..Resource::default() };
     TaskInfo { resources: task.resources.into_iter().chain([ports]).collect(), ..task }
 }
 
-fn bridge(mappings: &[(u32, u32, &str)]) -> Box<ContainerInfo> {
+pub fn bridge(mappings: &[(u32, u32, &str)]) -> Box<ContainerInfo> {
     let mapping = |(host_port, container_port, protocol): &(u32, u32, &str)| NetworkPortMapping {
         host_port: *host_port,
         container_port: *container_port,
@@ -76,12 +76,12 @@ fn bridge(mappings: &[(u32, u32, &str)]) -> Box<ContainerInfo> {
 }
 
 /// A port of the agent's that no other test uses: it is held, which a mapping does not care about.
-struct Port {
-    number: u16,
+pub struct Port {
+    pub number: u16,
     _held: (TcpListener, UdpSocket),
 }
 
-fn free_port() -> Port {
+pub fn free_port() -> Port {
     let begin = uuid::Uuid::new_v4().as_u128();
     let mut numbers = (0..1_000).map(|index| 31_000 + u16::try_from((begin + index) % 1_000).unwrap());
     let hold = |number| {
@@ -91,7 +91,7 @@ fn free_port() -> Port {
     numbers.find_map(hold).unwrap()
 }
 
-fn told_address(status: &TaskStatus) -> String {
+pub fn told_address(status: &TaskStatus) -> String {
     let infos = &status.container_status.as_ref().unwrap().network_infos;
     infos[0].ip_addresses[0].ip_address.clone().unwrap()
 }

@@ -1,5 +1,6 @@
 //! Tasks whose root is made from an image of a registry.
 
+mod bridged;
 mod registry;
 
 use std::time::{Duration, Instant};

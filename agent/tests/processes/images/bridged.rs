@@ -1,0 +1,71 @@
+//! Images in networks of their own.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+
+use attica_core_api::v1::{DockerNetwork, DockerPortMapping};
+use serde_json::json;
+
+use super::registry::{Access, Registry, busybox, can_pull};
+use super::{bare, finished, on_docker, on_mesos, start};
+use crate::agent::shell;
+use crate::networks::{bridge, can_connect, free_port, told_address, with_ports};
+use crate::support::eventually;
+
+fn page(port: u16, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).ok()?;
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    Some(text.split_once("\r\n\r\n")?.1.to_owned())
+}
+
+/// The user of the image is not root, and has port 80 nevertheless: it is its own.
+#[test]
+fn a_container_of_dockers_kind_is_reached_by_its_mapping() {
+    if !can_pull() || !can_connect() {
+        return;
+    }
+    let registry = Registry::start(Access::Everybody);
+    let program = ["/bin/busybox", "httpd", "-f", "-p", "80", "-h", "/srv"];
+    registry.push("web", "1", &[busybox()], json!({"Env": ["PATH=/bin"], "Entrypoint": program, "User": "web"}));
+    let (master, agent) = start(&[]);
+    let port = free_port();
+    let mut task = on_docker(with_ports(bare("web", &[]), port.number), &registry.image("web:1"), &[]);
+    let docker = task.container.as_mut().unwrap().docker.as_mut().unwrap();
+    docker.network = DockerNetwork::Bridge;
+    docker.port_mappings =
+        vec![DockerPortMapping { host_port: port.number.into(), container_port: 80, protocol: Some("tcp".to_owned()) }];
+    master.run(vec![task]);
+    master.await_state("web", "TASK_RUNNING");
+    assert_eq!(eventually("the page is there", || page(port.number, "/old")), "of the first layer\n");
+    agent.finish();
+}
+
+#[test]
+fn a_container_knows_its_own_name_and_nothing_of_networks_it_is_not_in() {
+    if !can_pull() || !can_connect() {
+        return;
+    }
+    let registry = Registry::start(Access::Everybody);
+    registry.push("web", "1", &[busybox()], json!({"Env": ["PATH=/bin"]}));
+    let (master, agent) = start(&[]);
+    let image = registry.image("web:1");
+    let mut named = on_mesos(shell("named", "cat /etc/hostname; hostname; cat /etc/hosts"), &image);
+    named.container.as_mut().unwrap().network_infos = bridge(&[]).network_infos;
+    let mut alone = on_docker(shell("alone", "cat /proc/net/dev"), &image, &[]);
+    alone.container.as_mut().unwrap().docker.as_mut().unwrap().network = DockerNetwork::None;
+    let of_machine = on_mesos(shell("machine", "cat /etc/hosts"), &image);
+    master.run(vec![named, alone, of_machine]);
+    let said = finished(&master, &agent, "named");
+    let status = master.await_state("named", "TASK_RUNNING").status;
+    let address = told_address(&status);
+    let id = status.container_status.unwrap().container_id.unwrap().value;
+    assert!(said.starts_with(&format!("{id}\n{id}\n127.0.0.1\tlocalhost\n")), "{said}");
+    assert!(said.ends_with(&format!("\n{address}\t{id}\n")), "{said}");
+    let said = finished(&master, &agent, "alone");
+    let devices: Vec<&str> = said.lines().skip(2).filter_map(|line| line.split(':').next()).map(str::trim).collect();
+    assert_eq!(devices, ["lo"]);
+    assert_eq!(finished(&master, &agent, "machine"), std::fs::read_to_string("/etc/hosts").unwrap());
+    agent.finish();
+}
