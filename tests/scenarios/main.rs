@@ -11,6 +11,7 @@ mod config;
 mod console;
 mod containers;
 mod drop_in;
+mod framework;
 mod masters;
 mod newcomer;
 mod preflight;
