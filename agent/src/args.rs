@@ -10,6 +10,7 @@ use attica_core_api::http::TlsArgs;
 use attica_core_api::http::guard::{AclsSource, Guard, GuardError, GuardFiles};
 use attica_core_api::http::tls::Tls;
 use attica_core_api::logging::LogControl;
+use attica_core_api::v1::CapabilityInfo;
 
 use crate::supervisor::duration;
 
@@ -64,6 +65,40 @@ pub struct Args {
     /// Whether tasks run as the user of their command or framework; needs root [default: true for root]
     #[arg(long, env = "ATTICA_SWITCH_USER", value_name = "BOOL")]
     pub switch_user: Option<bool>,
+    /// What tasks get that do not ask for it, by the names of Mesos's isolators, as `namespaces/pid,linux/seccomp`; limits of cpu, memory and
+    /// processes are always set
+    #[arg(long, env = "MESOS_ISOLATION", value_name = "NAMES", default_value = "")]
+    pub isolation: String,
+    /// With the isolator linux/capabilities, what tasks have that name no capabilities, as {"capabilities": ["NET_RAW"]}
+    #[arg(long, env = "MESOS_EFFECTIVE_CAPABILITIES", value_name = "JSON", value_parser = capabilities)]
+    pub effective_capabilities: Option<CapabilityInfo>,
+    /// As above, what any task can have
+    #[arg(long, env = "MESOS_BOUNDING_CAPABILITIES", value_name = "JSON", value_parser = capabilities)]
+    pub bounding_capabilities: Option<CapabilityInfo>,
+    /// With the isolator disk/du, whether tasks end whose sandboxes hold more than their `disk`; else that is in the log
+    #[arg(long, env = "MESOS_ENFORCE_CONTAINER_DISK_QUOTA", value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub enforce_container_disk_quota: bool,
+    /// How often sandboxes are measured
+    #[arg(
+        long,
+        env = "ATTICA_CONTAINER_DISK_WATCH_INTERVAL_MS",
+        value_name = "MILLISECONDS",
+        default_value_t = 15_000,
+        value_parser = clap::value_parser!(u64).range(10..)
+    )]
+    pub container_disk_watch_interval_ms: u64,
+    /// With the isolator network/ports, whether tasks end that listen at other ports than theirs; else that is in the log
+    #[arg(long, env = "MESOS_ENFORCE_CONTAINER_PORTS", value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub enforce_container_ports: bool,
+    /// How often their ports are looked at
+    #[arg(
+        long,
+        env = "ATTICA_CONTAINER_PORTS_WATCH_INTERVAL_MS",
+        value_name = "MILLISECONDS",
+        default_value_t = 30_000,
+        value_parser = clap::value_parser!(u64).range(10..)
+    )]
+    pub container_ports_watch_interval_ms: u64,
     /// Days for which the sandbox of an ended task is kept, at most
     #[arg(long, env = "ATTICA_SANDBOX_DAYS", value_name = "DAYS", default_value_t = 7)]
     pub sandbox_days: u64,
@@ -165,6 +200,11 @@ impl Args {
             ("executor_reregistration_timeout", duration(self.executor_reregistration_timeout_ms)),
             ("executor_shutdown_grace_period", duration(self.executor_shutdown_grace_ms)),
             ("gc_delay", format!("{}days", self.sandbox_days)),
+            ("container_disk_watch_interval", duration(self.container_disk_watch_interval_ms)),
+            ("container_ports_watch_interval", duration(self.container_ports_watch_interval_ms)),
+            ("enforce_container_disk_quota", self.enforce_container_disk_quota.to_string()),
+            ("enforce_container_ports", self.enforce_container_ports.to_string()),
+            ("isolation", self.isolation.clone()),
             ("ip", self.ip.to_string()),
             ("pids_limit", self.pids_limit.to_string()),
             ("port", bound.port().to_string()),
@@ -176,4 +216,8 @@ impl Args {
         shown.extend(self.switch_user.map(|switch| ("switch_user", switch.to_string())));
         shown.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
+}
+
+fn capabilities(text: &str) -> Result<CapabilityInfo, String> {
+    attica_core_api::decode_json(text.as_bytes()).map_err(|error| crate::error_chain(&error))
 }

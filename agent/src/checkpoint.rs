@@ -26,6 +26,7 @@ use crate::image::Provisioned;
 use crate::journal::{self, Journal};
 use crate::launcher::protocol::ContainerId;
 use crate::network::Attachment;
+use crate::supervisor::Excess;
 
 /// The form of the files that this build writes and reads.
 const FORMAT: u32 = 1;
@@ -155,6 +156,8 @@ pub(crate) enum KillCause {
     TimeOver,
     /// The agent, which is to end.
     Shutdown,
+    /// It has taken more than it was given.
+    Exceeded(Excess),
 }
 
 /// What happened to a task.

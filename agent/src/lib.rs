@@ -20,6 +20,7 @@ mod contained;
 pub mod fetch;
 mod http;
 pub mod image;
+mod isolators;
 mod journal;
 pub mod launcher;
 mod machine;

@@ -40,7 +40,7 @@ pub(crate) struct Agent {
     pub(crate) messages: mpsc::Sender<Message>,
     pub(crate) work_dir: PathBuf,
     /// To look at what tasks use.
-    pub(crate) usage: Arc<Box<dyn Isolation>>,
+    pub(crate) usage: Arc<dyn Isolation>,
     pub(crate) logging: Arc<Logging>,
     /// For the ends of streams, while they have names.
     pub(crate) io_dir: PathBuf,

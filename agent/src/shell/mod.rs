@@ -10,6 +10,7 @@ mod reaper;
 mod roots;
 mod startup;
 mod suppliers;
+mod watcher;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -37,7 +38,7 @@ use crate::contained::{ContainedFiles, ContainedRecord, Progress};
 use crate::http::view::{self, View};
 use crate::launcher::protocol::{ContainerId, IsolationKind, LaunchSpec, Reply, Request};
 use crate::sandbox::{self, DirectoryLink};
-use crate::supervisor::{Effect, FetchOrder, Input, Premises, Supervisor};
+use crate::supervisor::{Effect, FetchOrder, Input, Premises, Supervisor, Suspect};
 use crate::volumes::{self, Show};
 
 /// Messages that wait for the loop; whoever sends more waits.
@@ -63,6 +64,8 @@ pub(crate) enum Message {
     ExecutorCalled(Box<Called>),
     /// An operator wants something of a container, and waits for the answer.
     OperatorCalled(Box<OperatorCalled>),
+    /// Somebody wants to look at what runs.
+    Suspects(oneshot::Sender<Vec<Suspect>>),
     /// Somebody wants to see the agent's state.
     View(oneshot::Sender<Arc<View>>),
 }
@@ -193,6 +196,10 @@ impl Shell {
                 Message::OperatorCalled(called) => {
                     let input = self.operators.called(*called);
                     self.supervisor.apply(self.now(), input, &mut effects);
+                }
+                Message::Suspects(answer) => {
+                    // Whoever asked has gone.
+                    let _gone = answer.send(self.supervisor.suspects());
                 }
                 Message::View(answer) => {
                     let moment = view::Moment {

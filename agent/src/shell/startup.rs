@@ -21,9 +21,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::watcher::{Consequence, Look, Matter};
 use super::{
     Connections, End, Ended, Executors, MAX_MESSAGES, MasterLink, Message, Operators, Place, Roots, Shell, Suppliers,
-    launcher_link, prober, reaper,
+    launcher_link, prober, reaper, watcher,
 };
 use crate::args::Args;
 use crate::checkpoint::{AgentRecord, Checkpoints, History};
@@ -32,7 +33,8 @@ use crate::fetch::{Fetcher, FetcherError};
 use crate::http;
 use crate::http::view::Description;
 use crate::image::{Images, ImagesError};
-use crate::launcher::isolation;
+use crate::isolators::{Isolator, Isolators};
+use crate::launcher::isolation::{self, Isolation};
 use crate::launcher::protocol::IsolationKind;
 use crate::machine::{self, Machine, ResourcesError};
 use crate::network::{Networks, Sockets, detect};
@@ -64,6 +66,14 @@ pub enum Error {
     /// The attributes are not right.
     #[error("--attributes cannot be read")]
     Attributes(#[from] TextError),
+    /// What is to be on cannot be.
+    #[error("--isolation cannot be `{isolation}`: {reason}")]
+    Isolation {
+        /// What was asked for.
+        isolation: String,
+        /// Why not.
+        reason: String,
+    },
     /// The name of the cgroup is not right.
     #[error("--cgroups-root has to be a relative path without `..`, not `{0}`")]
     CgroupsRoot(String),
@@ -141,6 +151,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let bound = server.local_address().map_err(listen)?;
     let (networks, host) = detect::detect(args.network(), &place.directory);
     let config = config(&args, &work_dir, bound, networks)?;
+    let looks = looks(&args, &config.isolators);
     let recovering = Instant::now();
     let roots = Roots::new(&work_dir, &config.host_paths);
     let (checkpoints, agent, tasks, recovery_errors) = recover_files(&work_dir)?;
@@ -208,7 +219,10 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     tasks.spawn(prober::run(args.ip, sockets, orders, messages.clone()));
     tasks.spawn(MasterLink::new(args.master.clone(), security, messages.clone()).run());
     let (end_server, server_end) = oneshot::channel::<()>();
-    let usage = Arc::new(isolation::detect(&place.cgroup_parent));
+    let usage: Arc<dyn Isolation> = isolation::detect(&place.cgroup_parent).into();
+    for look in looks {
+        tasks.spawn(watcher::run(look, usage.clone(), messages.clone()));
+    }
     let logging = Arc::new(Logging::new(args.log_control.clone()));
     let showing = http::Agent {
         messages: messages.clone(),
@@ -322,6 +336,7 @@ fn config(args: &Args, work_dir: &Path, bound: SocketAddr, networks: Networks) -
         users,
         host_paths: host_paths(args)?,
         mounts: if root { Ok(()) } else { Err("it does not run as root") },
+        isolators: isolators(args, root)?,
         pids_limit: args.pids_limit,
         boot_id,
         executors: Timing {
@@ -333,6 +348,31 @@ fn config(args: &Args, work_dir: &Path, bound: SocketAddr, networks: Networks) -
         authority: args.tls.tls_cert_file.as_ref().and(authority),
         networks,
     })
+}
+
+/// What tasks get that do not ask for it.
+fn isolators(args: &Args, root: bool) -> Result<Isolators, Error> {
+    let asked = args.isolation.parse::<Isolators>().and_then(|isolators| {
+        let sets = (args.effective_capabilities.as_ref(), args.bounding_capabilities.as_ref());
+        let isolators = isolators.with_capabilities(sets.0, sets.1)?;
+        if root { Ok(()) } else { isolators.check_without_root() }.map(|()| isolators)
+    });
+    asked.map_err(|error| Error::Isolation { isolation: args.isolation.clone(), reason: error.to_string() })
+}
+
+/// What is looked at from time to time.
+fn looks(args: &Args, isolators: &Isolators) -> Vec<Look> {
+    let look = |isolator, at, interval_ms, enforced| {
+        let consequence = if enforced { Consequence::Enforced } else { Consequence::Told };
+        isolators.has(isolator).then_some(Look { at, interval: Duration::from_millis(interval_ms), consequence })
+    };
+    let disk = args.enforce_container_disk_quota;
+    let ports = args.enforce_container_ports;
+    let looks = [
+        look(Isolator::Disk, Matter::Disk, args.container_disk_watch_interval_ms, disk),
+        look(Isolator::Ports, Matter::Ports, args.container_ports_watch_interval_ms, ports),
+    ];
+    looks.into_iter().flatten().collect()
 }
 
 /// Whether executors have to prove who they are. Their tokens can be checked elsewhere as well when the key was given.

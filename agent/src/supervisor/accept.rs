@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 
 use attica_core_api::resources::{InvalidResource, from_wire};
 use attica_core_api::v1::{
-    AgentId, CommandInfo, DiskSource, DiskSourceType, DurationInfo, ExecutorId, ExecutorInfo, ExecutorType,
-    FrameworkInfo, Resource, TaskInfo, VariableType,
+    AgentId, CommandInfo, ContainerInfo, DiskSource, DiskSourceType, DurationInfo, ExecutorId, ExecutorInfo,
+    ExecutorType, FrameworkInfo, Resource, TaskInfo, VariableType,
 };
 
 use super::executor::Timing;
 use super::image::Rooted;
 use super::probe::{CheckError, ProbeSpec, milliseconds};
 use super::task::Task;
-use super::{Config, Executor, Users, container, image, network, shortcut, supply, volume};
+use super::{Config, Executor, Users, container, image, network, shortcut, supply, surroundings, volume};
 use crate::fetch::uri::UriError;
 use crate::image::Provisioned;
 use crate::image::runtime::NoProgram;
-use crate::launcher::protocol::Limits;
+use crate::launcher::protocol::{Limits, Surroundings};
 use crate::network::request;
 
 /// Mesos gives each cpu so many shares, and a task at least two.
@@ -50,6 +50,7 @@ pub(super) struct Plan {
     pub(super) limits: Limits,
     /// What it says about a root of its own. Before the image is here, there is no program.
     pub(super) rooted: Option<Rooted>,
+    pub(super) surroundings: Option<Box<Surroundings>>,
 }
 
 /// Why a task is refused.
@@ -83,6 +84,8 @@ pub(super) enum Refusal {
     CompletionTime,
     #[error("The task has a volume that cannot be made: {0}")]
     Volume(&'static str),
+    #[error("The task has a `linux_info` that cannot be done: {0}")]
+    LinuxInfo(&'static str),
     #[error("The task has a limit in `rlimit_info` that cannot be set: {0}")]
     RLimit(&'static str),
     #[error("This agent cannot make roots of images, nor mount volumes: {0}")]
@@ -129,15 +132,15 @@ pub(super) fn plan(
     check_commands(task)?;
     let limits = task_limits(config, task)?;
     match image::of(task)? {
-        None => of_command(config, framework, command, limits),
-        Some(rooted) => of_image(config, framework, command, limits, rooted, image),
+        None => of_command(config, framework, command, limits, task.container.as_deref()),
+        Some(rooted) => of_image(config, framework, (task, command), limits, rooted, image),
     }
 }
 
 fn of_image(
     config: &Config,
     framework: &FrameworkInfo,
-    command: &CommandInfo,
+    (task, command): (&TaskInfo, &CommandInfo),
     limits: Limits,
     rooted: Rooted,
     image: Option<&Provisioned>,
@@ -147,8 +150,9 @@ fn of_image(
     let known = image.map(|image| rooted.argv(image, command)).transpose()?;
     let (program, argv) = known.unwrap_or_default();
     let user = user(config, framework, command)?;
+    let surroundings = surroundings::surroundings(&config.isolators, task.container.as_deref())?;
     // What stands for a shell on the machine need not do so in an image.
-    Ok(Plan { program, argv, shortcut: None, user, limits, rooted: Some(rooted) })
+    Ok(Plan { program, argv, shortcut: None, user, limits, surroundings, rooted: Some(rooted) })
 }
 
 /// How to start an executor for its first tasks, which use `resources` together with it.
@@ -163,7 +167,13 @@ pub(super) fn executor_plan(
     supply::wanted(command)?;
     executor.container.as_deref().map_or(Ok(()), container::check_executors)?;
     refuse_resources(resources)?;
-    of_command(config, framework, command.ok_or(Refusal::NoExecutorCommand)?, limits(config, resources)?)
+    of_command(
+        config,
+        framework,
+        command.ok_or(Refusal::NoExecutorCommand)?,
+        limits(config, resources)?,
+        executor.container.as_deref(),
+    )
 }
 
 /// Whether the agent does its part for a task that an executor runs: the rest is the executor's. Volumes are shown in a sandbox before
@@ -199,11 +209,13 @@ fn of_command(
     framework: &FrameworkInfo,
     command: &CommandInfo,
     limits: Limits,
+    container: Option<&ContainerInfo>,
 ) -> Result<Plan, Refusal> {
     refuse_bad_variables(command)?;
     let (program, argv) = program(command)?;
     let shortcut = command.value.as_deref().filter(|_| command.shell).and_then(shortcut::words);
-    Ok(Plan { program, argv, shortcut, user: user(config, framework, command)?, limits, rooted: None })
+    let surroundings = surroundings::surroundings(&config.isolators, container)?;
+    Ok(Plan { program, argv, shortcut, user: user(config, framework, command)?, limits, surroundings, rooted: None })
 }
 
 pub(super) fn refuse(unsupported: &[(bool, &'static str)]) -> Result<(), Refusal> {

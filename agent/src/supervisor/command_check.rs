@@ -1,13 +1,13 @@
-//! Checks and health checks by command: each run is a container of its own, in the sandbox, with the environment, as the user and within the limits
-//! of the task. The prober says when one is due; how its program ended is the result.
+//! Checks and health checks by command: each run is a part of the task's container, in its sandbox, with its environment, as its user and
+//! within its limits. The prober says when one is due; how its program ended is the result.
 
 use attica_core_api::Now;
 
 use super::image;
 use super::probe::{Finding, Target};
 use super::task::Phase;
-use super::{Effect, LauncherState, Owner, Supervisor, TaskKey, accept, container, network};
-use crate::launcher::protocol::{ContainerId, Ending, LaunchSpec, Request, Streams};
+use super::{Effect, LauncherState, Owner, Supervisor, TaskKey, accept, container, surroundings};
+use crate::launcher::protocol::{ContainerId, Ending, LaunchSpec, Request, Streams, Surroundings};
 
 /// A command on its way.
 #[derive(Clone, Debug)]
@@ -46,11 +46,16 @@ impl Supervisor {
             Ok(plan) => plan,
             Err(refusal) => return self.probed(now, container, check, Finding::Nothing(refusal.to_string()), out),
         };
+        let own_surroundings = surroundings::surroundings(&self.config.isolators, task.info.container.as_deref());
+        let own_surroundings = match own_surroundings {
+            Ok(surroundings) => surroundings,
+            Err(refusal) => return self.probed(now, container, check, Finding::Nothing(refusal.to_string()), out),
+        };
         let own = accept::asked_environment(of_task.command.as_ref());
         let run = ContainerId::from_uuid(self.entropy.uuid());
         let mut spec = LaunchSpec {
             container: run.clone(),
-            parent: None,
+            parent: Some(task.container.clone()),
             argv: plan.argv,
             program: plan.program,
             shortcut: plan.shortcut,
@@ -61,16 +66,13 @@ impl Supervisor {
                 .collect(),
             user: plan.user,
             directory,
-            limits: Some(plan.limits),
+            limits: None,
             rlimits: container::rlimits(&of_task),
-            surroundings: None,
+            surroundings: own_surroundings.map(of_part),
             streams: Streams::Sandbox,
         };
-        match (rooted, &task.info.command) {
-            (Some((image, rooted)), Some(command)) => rooted.join(&mut spec, &task.container, image, command),
-            (Some(_) | None, _) => {
-                spec.surroundings = network::surround(&self.config, task.run(), task.network.as_ref(), None);
-            }
+        if let (Some((image, rooted)), Some(command)) = (rooted, &task.info.command) {
+            rooted.join(&mut spec, image, command);
         }
         self.by_container.insert(run.clone(), Owner::Check);
         self.check_wakes.insert((now.tick.after(probe.timeout_ms), run.clone()));
@@ -139,4 +141,11 @@ impl Supervisor {
             self.by_container.remove(&container);
         }
     }
+}
+
+/// What is the task's alone: the rest is that of its container.
+fn of_part(surroundings: Box<Surroundings>) -> Box<Surroundings> {
+    let Surroundings { root: _, mounts: _, namespaces: _, network: _, privileges, working_directory, user } =
+        *surroundings;
+    Box::new(Surroundings { privileges, working_directory, user, ..Surroundings::default() })
 }

@@ -1,5 +1,5 @@
-//! What of a `ContainerInfo` this agent does besides its image and its volumes: limits of `setrlimit`. Everything else is refused by
-//! name.
+//! What of a `ContainerInfo` this agent does besides its image and its volumes: limits of `setrlimit`; for its host name and
+//! `linux_info` see `surroundings`. Everything else is refused by name.
 
 use attica_core_api::v1::{ContainerInfo, ContainerType, RLimit, RLimitType, TaskInfo};
 
@@ -13,21 +13,19 @@ pub(super) fn check(config: &Config, task: &TaskInfo, grouped: bool) -> Result<(
     let ContainerInfo {
         r#type: _,
         volumes: _,
-        hostname,
+        hostname: _,
         docker: _,
         mesos: _,
         network_infos,
-        linux_info,
+        linux_info: _,
         rlimit_info,
         tty_info,
     } = container.as_ref();
     refuse(&[
-        (hostname.is_some(), "container.hostname"),
         (
             grouped && !network_infos.is_empty(),
             "container.network_infos of a task in a group: its executor's are those of all",
         ),
-        (linux_info.is_some(), "container.linux_info"),
         (tty_info.is_some(), "container.tty_info"),
     ])?;
     if !grouped {
@@ -38,14 +36,21 @@ pub(super) fn check(config: &Config, task: &TaskInfo, grouped: bool) -> Result<(
 
 /// Whether the container of an executor is one that this agent makes: one of Mesos's kind, in a network of its own.
 pub(super) fn check_executors(container: &ContainerInfo) -> Result<(), Refusal> {
-    let ContainerInfo { r#type, volumes, hostname, docker, mesos, network_infos: _, linux_info, rlimit_info, tty_info } =
-        container;
+    let ContainerInfo {
+        r#type,
+        volumes,
+        hostname: _,
+        docker,
+        mesos,
+        network_infos: _,
+        linux_info: _,
+        rlimit_info,
+        tty_info,
+    } = container;
     refuse(&[
         (*r#type == ContainerType::Docker || docker.is_some(), "executor.container.type DOCKER"),
         (!volumes.is_empty(), "executor.container.volumes"),
-        (hostname.is_some(), "executor.container.hostname"),
         (mesos.as_ref().is_some_and(|mesos| mesos.image.is_some()), "executor.container.mesos.image"),
-        (linux_info.is_some(), "executor.container.linux_info"),
         (rlimit_info.is_some(), "executor.container.rlimit_info"),
         (tty_info.is_some(), "executor.container.tty_info"),
     ])

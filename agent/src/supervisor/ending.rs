@@ -43,6 +43,9 @@ impl Supervisor {
         if status.reason == Some(TaskStatusReason::ContainerLimitationMemory) {
             status.limitation = Some(limitation(ending.memory));
         }
+        if let Some(KillCause::Exceeded(excess)) = task.kill.as_ref().map(|kill| kill.cause) {
+            status.limitation = Some(super::limitation::limitation(excess));
+        }
         self.update_with(now, key, status, out);
     }
 
@@ -70,6 +73,7 @@ fn verdict(task: &Task, ending: Ending) -> News {
             let reason = Some(TaskStatusReason::MaxCompletionTimeReached);
             return News { message, reason, ..News::of(TaskState::Failed) };
         }
+        Some(KillCause::Exceeded(excess)) => return super::limitation::verdict(excess),
         Some(KillCause::Requested | KillCause::Unhealthy | KillCause::Shutdown | KillCause::Group) => {
             return News { message, ..News::of(TaskState::Killed) };
         }

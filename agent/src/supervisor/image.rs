@@ -12,7 +12,7 @@ use attica_core_api::v1::{
 use super::accept::{Refusal, asked_environment, refuse};
 use crate::image::runtime::{Command, Manner};
 use crate::image::{Provisioned, Wish};
-use crate::launcher::protocol::{ContainerId, LaunchSpec, Root, SANDBOX};
+use crate::launcher::protocol::{LaunchSpec, Root, SANDBOX};
 
 /// What a task says about its root.
 #[derive(Clone, Debug, PartialEq)]
@@ -136,12 +136,10 @@ impl Rooted {
         self.begin(spec, image, command);
     }
 
-    /// Makes `spec` a part of the task's container: it sees what the task sees.
-    pub(super) fn join(&self, spec: &mut LaunchSpec, task: &ContainerId, image: &Provisioned, command: &CommandInfo) {
+    /// Lets `spec`, a part of the task's container, begin as the task does.
+    pub(super) fn join(&self, spec: &mut LaunchSpec, image: &Provisioned, command: &CommandInfo) {
         let given = std::mem::take(&mut spec.environment);
         spec.environment = merged(image, &self.options.environment, given, command);
-        spec.parent = Some(task.clone());
-        spec.limits = None;
         spec.shortcut = None;
         self.begin(spec, image, command);
     }

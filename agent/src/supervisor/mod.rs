@@ -15,6 +15,7 @@ mod health;
 mod identity;
 mod image;
 mod kill;
+mod limitation;
 mod link;
 mod network;
 mod probe;
@@ -22,6 +23,7 @@ mod recovery;
 mod run;
 mod shortcut;
 mod supply;
+mod surroundings;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -50,12 +52,14 @@ pub(crate) use self::counters::Counters;
 pub(crate) use self::executor::{
     Executor, ExecutorCall, ExecutorKey, ExecutorRefusal, Proof, ReplyTo, Standing, StreamId, Timing,
 };
+pub(crate) use self::limitation::{Excess, Suspect};
 pub(crate) use self::probe::{Family, Finding, ProbeSpec, Scheme, Target};
 pub(crate) use self::supply::FetchOrder;
 pub(crate) use self::task::{Phase, Task};
 use crate::checkpoint::{AgentRecord, ExecutorEntry, ExecutorRecord, History, KillCause, TaskEntry, TaskRecord};
 use crate::contained::{ContainedRecord, ContainerPath};
 use crate::image::Provisioned;
+use crate::isolators::Isolators;
 use crate::launcher::protocol::{ContainerId, LaunchSpec, Reply, Request};
 use crate::network::{Attachment, Networks, Place};
 use crate::sandbox::DirectoryLink;
@@ -80,6 +84,8 @@ pub(crate) struct Config {
     pub(crate) mounts: Result<(), &'static str>,
     /// Directories of the machine that tasks may see, with all that is beneath.
     pub(crate) host_paths: Vec<PathBuf>,
+    /// What tasks get that do not ask for it.
+    pub(crate) isolators: Isolators,
     /// Processes and threads that a task may have.
     pub(crate) pids_limit: u64,
     /// Names the boot of the machine.
@@ -146,6 +152,8 @@ pub(crate) enum Input {
     NotPrepared { container: ContainerId, error: String },
     /// What a task or an executor needs before it is started is there, or why it cannot be.
     Fetched { container: ContainerId, outcome: Result<Option<Box<Provisioned>>, String> },
+    /// A task takes more than it was given.
+    Exceeded { container: ContainerId, excess: Excess },
     /// The agent is to end, its tasks with it.
     Drain,
     /// Time has passed.
@@ -307,6 +315,7 @@ impl Supervisor {
             Input::SessionClosed(path) => self.end_session(&path, out),
             Input::NotPrepared { container, error } => self.launch_failed(now, &container, error, out),
             Input::Fetched { container, outcome } => self.fetched(now, &container, outcome, out),
+            Input::Exceeded { container, excess } => self.exceeded(now, &container, excess, out),
             Input::Drain => self.leave(now, Duty::Drain, out),
             Input::Tick => {}
         }

@@ -164,7 +164,7 @@ impl Supervisor {
             directory,
             limits: Some(plan.limits),
             rlimits: container::rlimits(&task.info),
-            surroundings: None,
+            surroundings: plan.surroundings,
             streams: Streams::Sandbox,
         };
         let mounts = volume::mounts(task, &self.config.work_dir);

@@ -153,7 +153,12 @@ impl Supervisor {
             directory,
             limits: Some(plan.limits),
             rlimits: Vec::new(),
-            surroundings: network::surround(&self.config, &executor.container, executor.network.as_ref(), None),
+            surroundings: network::surround(
+                &self.config,
+                &executor.container,
+                executor.network.as_ref(),
+                plan.surroundings,
+            ),
             streams: Streams::Sandbox,
         };
         out.push(Effect::Launch(Box::new(spec), Vec::new()));

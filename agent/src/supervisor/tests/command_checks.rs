@@ -40,7 +40,8 @@ fn a_command_is_run_where_the_task_is_and_its_end_is_the_result() {
     let container = world.start(checked());
     let run = world.due(&container).unwrap();
     let (task, check) = (&world.specs[0], &world.specs[1]);
-    assert_eq!((&task.directory, &task.user, task.limits), (&check.directory, &check.user, check.limits));
+    assert_eq!((&task.directory, &task.user), (&check.directory, &check.user));
+    assert_eq!((check.parent.as_ref(), check.limits), (Some(&container), None));
     assert!(check.argv.last().unwrap().contains("ready"));
     assert!(check.environment.contains(&("WHO".to_owned(), "check".to_owned())));
     assert!(check.environment.contains(&("MESOS_TASK_ID".to_owned(), "t".to_owned())));

@@ -5,6 +5,7 @@ mod command_checks;
 mod contained;
 mod containers;
 mod durability;
+mod excesses;
 mod executors;
 mod groups;
 mod health;
@@ -32,6 +33,7 @@ use super::{
 };
 use crate::checkpoint::{AgentRecord, ExecutorHistory, History, TaskEntry, TaskHistory};
 use crate::contained::ContainedRecord;
+use crate::isolators::Isolators;
 use crate::launcher::protocol::{
     ContainerId, ContainerReport, Ending, Exit, IsolationKind, LaunchSpec, MemoryVerdict, PROTOCOL, Process, Reply,
     Request, Stage,
@@ -59,6 +61,7 @@ fn config(boot_id: &str) -> Config {
         users: Users::Own("me".to_owned()),
         mounts: Ok(()),
         host_paths: vec!["/srv/shared".into()],
+        isolators: Isolators::default(),
         pids_limit: 100,
         boot_id: boot_id.to_owned(),
         executors: Timing { registration_ms: 60_000, reregistration_ms: 2_000, shutdown_grace_ms: 5_000 },
