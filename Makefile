@@ -10,12 +10,15 @@ SHELL := /bin/bash
 # build: the linker and a C compiler (for bundled C of a few crates); run: Postgres, and what makes networks for containers; test: what the whole-system tests drive.
 BUILD_PACKAGES := gcc:/usr/bin/gcc mold:/usr/bin/mold nodejs:/usr/bin/node npm:/usr/bin/npm
 RUN_PACKAGES := postgresql:/usr/lib/postgresql/*/bin/initdb iproute2:/usr/sbin/ip nftables:/usr/sbin/nft conntrack:/usr/sbin/conntrack
-TEST_PACKAGES := busybox-static:/bin/busybox chromium:/usr/bin/chromium fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf python3-venv:/usr/lib/python3.*/ensurepip/__init__.py \
+TEST_PACKAGES := busybox-static:/bin/busybox qemu-system-x86:/usr/bin/qemu-system-x86_64 chromium:/usr/bin/chromium fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf python3-venv:/usr/lib/python3.*/ensurepip/__init__.py \
   python3-http-parser:/usr/lib/python3/dist-packages/http_parser golang-go:/usr/bin/go \
   golang-github-mesos-mesos-go-dev:/usr/share/gocode/src/github.com/mesos/mesos-go \
   docker-registry:/usr/bin/docker-registry
 # Also for `attica up --zookeeper`, which says so when they are missing.
 ZOOKEEPER_PACKAGES := zookeeper:/usr/share/java/zookeeper.jar default-jre-headless:/usr/bin/java
+
+# The kernel of a small virtual machine, which tests of cgroups v2 run on: Debian's own, unpacked and not installed.
+KERNEL := target/kernel
 
 CARGO_DENY_VERSION := 0.20.2
 
@@ -45,7 +48,14 @@ web/node_modules/.package-lock.json: web/package-lock.json | node
 
 test: check
 	@$(MAKE) --no-print-directory packages PACKAGES="$(RUN_PACKAGES) $(TEST_PACKAGES) $(ZOOKEEPER_PACKAGES)"
+	@$(MAKE) --no-print-directory $(KERNEL) || echo "no kernel for a virtual machine: the tests that need one say so"
 	cargo test --workspace --locked
+
+$(KERNEL):
+	@rm -rf $@.part && mkdir -p $@.part && cd $@.part && \
+	apt-get download -qq $$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image/ { print $$2 }') && \
+	dpkg -x linux-image-*.deb . && rm linux-image-*.deb
+	@mv $@.part $@
 
 check: rust tools
 	@$(MAKE) --no-print-directory packages PACKAGES="$(BUILD_PACKAGES)"

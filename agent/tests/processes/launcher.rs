@@ -10,6 +10,9 @@ use crate::support::{
     Launcher, can_isolate, cgroups_beneath, eventually, is_alive, kernel_keeps_exit_codes, kill_hard,
 };
 
+/// Becomes a program that keeps 250 MB of what it reads.
+const HUNGRY: &str = "mkfifo food; head -c 268435456 /dev/zero > food & exec tail -c 250000000 food";
+
 #[test]
 fn a_command_runs_in_its_sandbox_with_its_environment_and_nothing_else() {
     let mut launcher = Launcher::start();
@@ -125,11 +128,19 @@ fn limits_are_set_and_privileges_dropped() {
     std::fs::set_permissions(launcher.directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let process = launcher.started(spec.clone());
     let stdout = eventually("the task prints", || {
-        std::fs::read_to_string(spec.directory.join("stdout")).ok().filter(|text| text.lines().count() > 3)
+        std::fs::read_to_string(spec.directory.join("stdout")).ok().filter(|text| text.lines().count() >= 3)
     });
     assert_eq!(stdout.lines().next(), Some("nobody"));
     assert!(!stdout.lines().nth(1).unwrap().split(' ').any(|group| group == "0"), "{stdout}");
     assert!(stdout.contains(spec.container.as_str()), "{stdout}");
+    if launcher.isolation == IsolationKind::CgroupsV2 {
+        let own = format!("/sys/fs/cgroup/{}/{}", launcher.cgroup_parent, spec.container);
+        let read = |file: &str| std::fs::read_to_string(format!("{own}/{file}")).unwrap().trim().to_owned();
+        assert_eq!(read("cpu.weight"), "4");
+        assert_eq!(read("memory.max"), (64 << 20).to_string());
+        assert_eq!(read("pids.max"), "64");
+        assert_eq!(read("cgroup.procs"), process.pid.to_string());
+    }
     if launcher.isolation == IsolationKind::CgroupsV1 {
         let read = |controller: &str, file: &str| {
             std::fs::read_to_string(format!(
@@ -178,7 +189,7 @@ fn the_memory_limit_is_told_from_other_ends() {
         return;
     }
     let mut launcher = Launcher::start();
-    let spec = launcher.shell("exec python3 -c 'x = bytearray(256 << 20)'");
+    let spec = launcher.shell(HUNGRY);
     launcher.started(spec.clone());
     let ending = launcher.ending();
     assert_eq!(ending.exit, Exit::Signal(9));
@@ -545,7 +556,7 @@ fn a_part_lives_on_the_memory_of_the_whole() {
     let mut launcher = Launcher::start();
     let whole = launcher.shell("exec sleep 1000");
     launcher.started(whole.clone());
-    let hungry = launcher.part(&whole, "exec python3 -c 'x = bytearray(256 << 20)'");
+    let hungry = launcher.part(&whole, HUNGRY);
     launcher.started(hungry.clone());
     let ending = launcher.ending();
     assert_eq!(ending.exit, Exit::Signal(9));

@@ -13,6 +13,7 @@ mod fetch;
 mod hostile;
 mod images;
 mod launcher;
+mod machine;
 mod master;
 mod nested;
 mod networks;
