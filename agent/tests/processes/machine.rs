@@ -42,7 +42,7 @@ const SECOND: &str = "#!/bin/busybox sh
 export PATH=/bin
 mount -t sysfs sys /sys; mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir -p /dev/pts /dev/shm; mount -t devpts devpts /dev/pts; mount -t tmpfs tmpfs /dev/shm
-insmod /overlay.ko
+insmod /overlay.ko; ln -s /proc/self/fd/1 /dev/stdout
 ";
 
 /// A kernel package that was unpacked.

@@ -122,21 +122,17 @@ impl Isolation for CgroupsV2 {
         remove_cgroup(&self.directory(subject.place))
     }
 
+    /// A part has no such files, what it uses counts for the whole: of several parts that end by a signal any may have been meant.
     fn memory_verdict(&self, place: &Place) -> MemoryVerdict {
-        let directory = self.directory(place);
-        match read_key(&directory.join("memory.events"), "oom_kill") {
-            None | Some(0) => MemoryVerdict::WithinLimit,
-            Some(_) => {
-                // A part has no such files: it is within what the whole has.
-                let whole =
-                    std::iter::successors(Some(place.clone()), Place::parent).map(|place| self.directory(&place));
-                let limit = |directory: PathBuf| {
-                    let limit = read_number(&directory.join("memory.max"))?;
-                    Some((limit, read_number(&directory.join("memory.peak")).unwrap_or(0)))
-                };
-                let (limit_bytes, peak_bytes) = whole.filter_map(limit).min().unwrap_or_default();
-                MemoryVerdict::OutOfMemory { limit_bytes, peak_bytes }
-            }
+        let whole = std::iter::successors(Some(place.clone()), Place::parent).map(|place| self.directory(&place));
+        let mut events =
+            whole.filter_map(|directory| Some((read_key(&directory.join("memory.events"), "oom_kill")?, directory)));
+        match events.next() {
+            None | Some((0, _)) => MemoryVerdict::WithinLimit,
+            Some((_, directory)) => MemoryVerdict::OutOfMemory {
+                limit_bytes: read_number(&directory.join("memory.max")).unwrap_or(0),
+                peak_bytes: read_number(&directory.join("memory.peak")).unwrap_or(0),
+            },
         }
     }
 
