@@ -7,7 +7,7 @@ use super::image;
 use super::probe::{Finding, Target};
 use super::task::Phase;
 use super::{Effect, LauncherState, Owner, Supervisor, TaskKey, accept, container, surroundings};
-use crate::launcher::protocol::{ContainerId, Ending, LaunchSpec, Request, Streams, Surroundings};
+use crate::launcher::protocol::{ContainerId, Ending, LaunchSpec, Request, Streams};
 
 /// A command on its way.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ impl Supervisor {
             directory,
             limits: None,
             rlimits: container::rlimits(&of_task),
-            surroundings: own_surroundings.map(of_part),
+            surroundings: own_surroundings.map(surroundings::of_part),
             streams: Streams::Sandbox,
         };
         if let (Some((image, rooted)), Some(command)) = (rooted, &task.info.command) {
@@ -141,11 +141,4 @@ impl Supervisor {
             self.by_container.remove(&container);
         }
     }
-}
-
-/// What is the task's alone: the rest is that of its container.
-fn of_part(surroundings: Box<Surroundings>) -> Box<Surroundings> {
-    let Surroundings { root: _, mounts: _, namespaces: _, network: _, privileges, working_directory, user } =
-        *surroundings;
-    Box::new(Surroundings { privileges, working_directory, user, ..Surroundings::default() })
 }

@@ -45,6 +45,13 @@ pub(super) fn surroundings(
     Ok((all != Surroundings::default()).then(|| Box::new(all)))
 }
 
+/// Of a container's surroundings, those of what joins it: the rest it has by that.
+pub(super) fn of_part(surroundings: Box<Surroundings>) -> Box<Surroundings> {
+    let Surroundings { root: _, mounts: _, namespaces: _, network: _, privileges, working_directory, user } =
+        *surroundings;
+    Box::new(Surroundings { privileges, working_directory, user, ..Surroundings::default() })
+}
+
 fn ipc(isolators: &Isolators, mode: Option<IpcMode>, shm_mb: Option<u32>) -> Result<Option<Ipc>, Refusal> {
     let private = match mode {
         Some(IpcMode::Private) => true,

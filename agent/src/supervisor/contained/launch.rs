@@ -10,7 +10,9 @@ use super::{
 };
 use crate::launcher::protocol::{ContainerId, LaunchSpec};
 use crate::supervisor::accept::{self, Plan, Refusal};
-use crate::supervisor::{Config, Duty, Effect, LauncherState, Owner, ReplyTo, Supervisor, container, image};
+use crate::supervisor::{
+    Config, Duty, Effect, LauncherState, Owner, ReplyTo, Supervisor, container, image, surroundings,
+};
 
 impl Supervisor {
     /// Answered once the program runs.
@@ -82,7 +84,8 @@ impl Supervisor {
         let rlimits = check_container(&self.config, launch.container.as_deref(), launch.tenure)?;
         let command = launch.command.as_ref().ok_or(Refusal::NoCommand)?;
         accept::refuse(&[(!command.uris.is_empty(), "command.uris")])?;
-        let Plan { program, argv, shortcut, user, limits, rooted: _ } = self.contained_plan(launch, command, whole)?;
+        let Plan { program, argv, shortcut, user, limits, rooted: _, surroundings } =
+            self.contained_plan(launch, command, whole)?;
         let directory = match (whole, launch.tenure) {
             (Some(whole), Tenure::Session) => whole.directory.clone(),
             (Some(whole), Tenure::Lasting) => whole.directory.join("containers").join(launch.path.name()),
@@ -107,14 +110,19 @@ impl Supervisor {
             directory,
             limits: whole.is_none().then_some(limits),
             rlimits,
-            surroundings: None,
+            surroundings: surroundings.filter(|_| whole.is_none()),
             streams: launch.streams.clone(),
         };
+        // What a task may not do, what joins it may not do either.
+        if let (Some(_), Some(task)) = (whole, self.outermost_task(&launch.path)) {
+            let of_task = surroundings::surroundings(&self.config.isolators, task.info.container.as_deref())?;
+            spec.surroundings = of_task.map(surroundings::of_part);
+        }
         // In a root of its own the image says where it begins, and as whom.
-        if let (Some(whole), Some(task)) = (whole, self.outermost_task(&launch.path))
+        if let (Some(_), Some(task)) = (whole, self.outermost_task(&launch.path))
             && let Some((image, rooted)) = task.image.as_deref().zip(image::of(&task.info).ok().flatten())
         {
-            rooted.join(&mut spec, &whole.container, image, command);
+            rooted.join(&mut spec, image, command);
         }
         Ok(spec)
     }
