@@ -183,18 +183,26 @@ impl Images {
         std::fs::rename(&incoming, &path).map_err(file("keep", &path))
     }
 
-    /// Removes images that nobody has used for `retention`, and layers of no image, except those that are `in_use`; returns how many layers
-    /// went. While something is being pulled nothing is removed.
-    pub(crate) fn collect(&self, retention: Duration, in_use: &HashSet<PathBuf>) -> Result<usize, ImageError> {
+    /// Removes images that nobody has used for `retention`, and layers of no image, except what is `in_use` and the images named in `except`;
+    /// returns how many layers went. While something is being pulled nothing is removed.
+    pub(crate) fn collect(
+        &self,
+        retention: Duration,
+        in_use: &HashSet<PathBuf>,
+        except: &[String],
+    ) -> Result<usize, ImageError> {
         let Ok(_alone) = self.collecting.try_write() else { return Ok(0) };
+        let parsed = except.iter().filter_map(|name| reference::parse(name, &self.settings.registry).ok());
+        let except: Vec<String> = parsed.map(|reference| reference.whole()).collect();
         let images = self.settings.store.join("images");
         let mut kept: HashSet<PathBuf> = in_use.clone();
         for entry in entries(&images)? {
             let record = std::fs::read(&entry).ok().and_then(|json| serde_json::from_slice::<Record>(&json).ok());
+            let excepted = record.as_ref().is_some_and(|record| except.contains(&record.name));
             let layers = record.and_then(|record| self.provisioned(&record).ok()).map(|image| image.layers);
             let used =
                 layers.as_ref().is_some_and(|layers| !layers.is_empty() && layers.iter().all(|it| in_use.contains(it)));
-            if used || idle(&entry) < retention {
+            if used || excepted || idle(&entry) < retention {
                 kept.extend(layers.unwrap_or_default());
             } else {
                 std::fs::remove_file(&entry).map_err(file("remove", &entry))?;
@@ -255,7 +263,7 @@ mod tests {
         let digest = |layer: &&str| format!("sha256:{}", layer.repeat(64));
         let record = Record {
             format: FORMAT,
-            name: name.to_owned(),
+            name: reference.whole(),
             digest: String::new(),
             layers: layers.iter().map(digest).collect(),
             runtime: Runtime::default(),
@@ -273,11 +281,13 @@ mod tests {
         let images = store(directory.path());
         let (a, b) = (image(&images, "a", &["1", "2"]), image(&images, "b", &["1", "3"]));
         let left = || entries(&directory.path().join("layers")).unwrap().len();
-        assert_eq!(images.collect(Duration::from_secs(60), &HashSet::new()).unwrap(), 0);
+        assert_eq!(images.collect(Duration::from_secs(60), &HashSet::new(), &[]).unwrap(), 0);
         let in_use: HashSet<PathBuf> = images.known(&a).unwrap().layers.into_iter().collect();
-        assert_eq!((images.collect(Duration::ZERO, &in_use).unwrap(), left()), (1, 2));
+        assert_eq!((images.collect(Duration::ZERO, &in_use, &[]).unwrap(), left()), (1, 2));
         assert!(images.known(&a).is_some() && images.known(&b).is_none());
-        assert_eq!((images.collect(Duration::ZERO, &HashSet::new()).unwrap(), left()), (2, 0));
+        let except = ["registry.example/a".to_owned()];
+        assert_eq!((images.collect(Duration::ZERO, &HashSet::new(), &except).unwrap(), left()), (0, 2));
+        assert_eq!((images.collect(Duration::ZERO, &HashSet::new(), &[]).unwrap(), left()), (2, 0));
         assert!(images.known(&a).is_none());
         assert_eq!(entries(&directory.path().join("incoming")).unwrap().len(), 0);
     }

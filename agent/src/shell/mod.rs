@@ -48,6 +48,9 @@ const MAX_BATCH: usize = 256;
 /// How often old sandboxes are looked for.
 const COLLECT_INTERVAL: Duration = Duration::from_secs(60);
 
+/// What a task was given so short a time ago, it may not be known to use yet.
+const PRUNE_RETENTION: Duration = Duration::from_secs(5);
+
 /// What reaches the loop.
 pub(crate) enum Message {
     /// For the supervisor.
@@ -66,6 +69,8 @@ pub(crate) enum Message {
     OperatorCalled(Box<OperatorCalled>),
     /// Somebody wants to look at what runs.
     Suspects(oneshot::Sender<Vec<Suspect>>),
+    /// Images that nobody uses are to go, except these.
+    PruneImages { except: Vec<String>, done: oneshot::Sender<()> },
     /// Somebody wants to see the agent's state.
     View(oneshot::Sender<Arc<View>>),
 }
@@ -200,6 +205,9 @@ impl Shell {
                 Message::Suspects(answer) => {
                     // Whoever asked has gone.
                     let _gone = answer.send(self.supervisor.suspects());
+                }
+                Message::PruneImages { except, done } => {
+                    self.suppliers.collect_images(PRUNE_RETENTION, self.layers_in_use(), except, Some(done));
                 }
                 Message::View(answer) => {
                     let moment = view::Moment {
@@ -524,7 +532,7 @@ impl Shell {
         let of_executors = self.supervisor.executors().map(|executor| executor.sandbox(&self.work_dir));
         let in_use: HashSet<PathBuf> = of_tasks.chain(of_executors).collect();
         let retention = self.retention_now();
-        self.suppliers.collect_images(retention, self.layers_in_use());
+        self.suppliers.collect_images(retention, self.layers_in_use(), Vec::new(), None);
         tokio::task::spawn_blocking(move || {
             let removed = sandbox::collect(&work_dir, retention, &|run| in_use.contains(run));
             if removed > 0 {

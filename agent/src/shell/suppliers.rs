@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use super::Message;
@@ -51,16 +51,26 @@ impl Suppliers {
         self.under_way.insert(container, work.abort_handle());
     }
 
-    /// Removes images that nobody has used for `retention`.
-    pub(super) fn collect_images(&self, retention: Duration, in_use: HashSet<PathBuf>) {
+    /// Removes images that nobody has used for `retention`, `except` those; says when it is `done`.
+    pub(super) fn collect_images(
+        &self,
+        retention: Duration,
+        in_use: HashSet<PathBuf>,
+        except: Vec<String>,
+        done: Option<oneshot::Sender<()>>,
+    ) {
         let images = self.images.clone();
-        tokio::task::spawn_blocking(move || match images.collect(retention, &in_use) {
-            Ok(0) => {}
-            Ok(removed) => tracing::info!(removed, "removed layers of images that are not used"),
-            Err(error) => {
-                let error = crate::error_chain(&error);
-                tracing::warn!(error, "images that are not used cannot be removed");
+        tokio::task::spawn_blocking(move || {
+            match images.collect(retention, &in_use, &except) {
+                Ok(0) => {}
+                Ok(removed) => tracing::info!(removed, "removed layers of images that are not used"),
+                Err(error) => {
+                    let error = crate::error_chain(&error);
+                    tracing::warn!(error, "images that are not used cannot be removed");
+                }
             }
+            // Who asked may have gone.
+            done.map(|done| done.send(()))
         });
     }
 

@@ -10,7 +10,7 @@ mod streaming;
 
 use std::time::Duration;
 
-use attica_core_api::agent::{Call, CallType, Command, Invalid, Response as Answer};
+use attica_core_api::agent::{Call, CallType, Command, Invalid, PruneImages, Response as Answer};
 use attica_core_api::auth::Viewer;
 use attica_core_api::http::{BodyError, Connection, MediaType, media::MediaError, read_body};
 use attica_core_api::operator::SetLoggingLevel;
@@ -19,11 +19,13 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, StatusCode, header};
+use tokio::sync::oneshot;
 
 pub(crate) use self::session::Sessions;
 use self::streaming::Incoming;
 use super::files::{self, FileError};
 use super::{Agent, Unavailable};
+use crate::shell::Message;
 use crate::supervisor::OperatorRefusal;
 
 /// A call that is not taken.
@@ -182,7 +184,20 @@ async fn take(agent: &Agent, request: Request) -> Result<Response, Rejection> {
         )),
         Command::AttachContainerOutput(id) => attach::output(agent, viewer, &id, outgoing, connection).await,
         Command::ResourceProviders(kind) => Err(Rejection::Unsupported(kind)),
-        Command::PruneImages(_) => Err(Rejection::Unsupported(CallType::PruneImages)),
+        Command::PruneImages(prune) => prune_images(agent, prune).await,
+    }
+}
+
+/// Answers when the images are gone.
+async fn prune_images(agent: &Agent, prune: PruneImages) -> Result<Response, Rejection> {
+    let named = prune.excluded_images.into_iter().filter_map(|image| image.docker);
+    let except = named.map(|docker| docker.name).collect();
+    let (done, outcome) = oneshot::channel();
+    let asked = agent.messages.send(Message::PruneImages { except, done }).await;
+    asked.map_err(|_| Rejection::Ending)?;
+    match outcome.await {
+        Ok(()) => Ok(StatusCode::OK.into_response()),
+        Err(_) => Err(Rejection::Ending),
     }
 }
 

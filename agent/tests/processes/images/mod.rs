@@ -140,10 +140,27 @@ fn layers_hide_what_they_remove_and_are_pulled_once() {
             |text: &str| text.replace("hostname\n", "").replace("hosts\n", "").replace("resolv.conf\n", "");
         assert_eq!(without_made(&told), without_made(expected), "{task}");
     }
+    let small = [File::Directory("bin/"), File::Program("bin/busybox"), File::Link("bin/sh", "busybox")];
+    registry.push("small", "latest", &[layer(&small)], json!({}));
+    master.run(vec![on_mesos(shell("small", "exit 0"), "small")]);
+    finished(&master, &agent, "small");
     // Now nobody is there to be asked.
     drop(registry);
     master.run(vec![on_mesos(shell("c", "test ! -e /etc/gone"), "app")]);
     finished(&master, &agent, "c");
+    // An operator has removed what is not used, though not at once after it was.
+    let images = agent.work_dir().join("store/docker/images");
+    for entry in std::fs::read_dir(&images).unwrap() {
+        let file = std::fs::File::options().append(true).open(entry.unwrap().path()).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(60)).unwrap();
+    }
+    master.run(vec![on_mesos(shell("d", "exec sleep 1000"), &format!("app@{own}"))]);
+    master.await_state("d", "TASK_RUNNING");
+    let url = format!("http://{}/api/v1", agent.ready_address());
+    let asked = ureq::post(&url).header("content-type", "application/json").send(r#"{"type":"PRUNE_IMAGES"}"#);
+    assert_eq!(asked.unwrap().status(), 200);
+    let left = |directory: &std::path::Path| std::fs::read_dir(directory).unwrap().count();
+    assert_eq!((left(&images), left(&images.with_file_name("layers"))), (2, 2));
     agent.finish();
 }
 
