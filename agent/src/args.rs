@@ -14,7 +14,7 @@ use attica_core_api::v1::CapabilityInfo;
 
 use crate::supervisor::duration;
 
-use crate::fetch::FetchArgs;
+use crate::fetch::{FetchArgs, Milliseconds, parse_duration};
 use crate::image::ImageArgs;
 use crate::network::detect::Wishes;
 use crate::network::subnet::Subnet;
@@ -99,9 +99,9 @@ pub struct Args {
         value_parser = clap::value_parser!(u64).range(10..)
     )]
     pub container_ports_watch_interval_ms: u64,
-    /// Days for which the sandbox of an ended task is kept, at most
-    #[arg(long, env = "ATTICA_SANDBOX_DAYS", value_name = "DAYS", default_value_t = 7)]
-    pub sandbox_days: u64,
+    /// How long the sandbox of an ended task is kept at most, as 12hrs or 1weeks; as the disk fills, for a shorter time
+    #[arg(long, env = "MESOS_GC_DELAY", value_name = "DURATION", default_value = "1weeks", value_parser = parse_duration)]
+    pub gc_delay: Milliseconds,
     /// How long the program of an executor may take to subscribe
     #[arg(
         long,
@@ -199,12 +199,12 @@ impl Args {
             ("executor_registration_timeout", duration(self.executor_registration_timeout_ms)),
             ("executor_reregistration_timeout", duration(self.executor_reregistration_timeout_ms)),
             ("executor_shutdown_grace_period", duration(self.executor_shutdown_grace_ms)),
-            ("gc_delay", format!("{}days", self.sandbox_days)),
             ("container_disk_watch_interval", duration(self.container_disk_watch_interval_ms)),
             ("container_ports_watch_interval", duration(self.container_ports_watch_interval_ms)),
             ("enforce_container_disk_quota", self.enforce_container_disk_quota.to_string()),
             ("enforce_container_ports", self.enforce_container_ports.to_string()),
             ("isolation", self.isolation.clone()),
+            ("gc_delay", duration(self.gc_delay.0)),
             ("ip", self.ip.to_string()),
             ("pids_limit", self.pids_limit.to_string()),
             ("port", bound.port().to_string()),

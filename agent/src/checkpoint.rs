@@ -5,6 +5,7 @@
 //! it is history, so it stays in proportion to the tasks there are. A line that cannot be read is an error: its task is not adopted,
 //! and what was said of it is put aside for people to look at.
 
+mod graph;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use attica_core_api::v1::{
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::graph::{GraphStage, GraphVerdict, ProcessStanding, RunPhase, StageStanding};
 use crate::image::Provisioned;
 use crate::journal::{self, Journal};
 use crate::launcher::protocol::ContainerId;
@@ -174,6 +176,10 @@ pub(crate) enum TaskEntry {
     Killing { cause: KillCause, grace_ms: u64 },
     /// It has this network.
     Attached(Box<Attachment>),
+    /// How the process at this place of the task's graph stands.
+    Process { place: usize, standing: Box<ProcessStanding> },
+    /// How the graph stands as a whole.
+    Stage(StageStanding),
     /// Where the task stands, after everything that was said before: history that is not kept led there.
     Standing(Box<TaskStanding>),
 }

@@ -40,6 +40,22 @@ pub enum Effect {
     Only(&'static [&'static str], &'static str),
 }
 
+pub const fn value(name: &'static str, effect: Effect) -> Flag {
+    Flag { name, aliases: &[], kind: Kind::Value, effect }
+}
+
+pub const fn path(name: &'static str, effect: Effect) -> Flag {
+    Flag { name, aliases: &[], kind: Kind::Path, effect }
+}
+
+pub const fn switch(name: &'static str, effect: Effect) -> Flag {
+    Flag { name, aliases: &[], kind: Kind::Switch, effect }
+}
+
+pub const fn renamed(flag: Flag, aliases: &'static [&'static str]) -> Flag {
+    Flag { aliases, ..flag }
+}
+
 /// What was given, by the flags' names.
 pub struct Given {
     values: BTreeMap<&'static str, String>,

@@ -4,13 +4,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use attica_core::master;
-use clap::{Arg, Args as _, Command, FromArgMatches as _};
+use clap::{Args as _, Command, FromArgMatches as _};
 use thiserror::Error;
 use tracing::level_filters::LevelFilter;
 
-use super::flags::{Effect, FlagError, Given, find};
+use super::flags::{FlagError, Given};
 use super::mesos_master::FLAGS;
 use super::ssl::Encryption;
+use super::translate::Translation;
 use crate::up::PrivateDatabase;
 use crate::{AnyError, logging, terminated};
 
@@ -43,20 +44,10 @@ impl MasterPlan {
     /// Takes every flag into account.
     pub fn of(given: &Given, encryption: Encryption) -> Result<MasterPlan, PlanError> {
         let command = own_flags().no_binary_name(true);
-        let Encryption { mut arguments, mut notes } = encryption;
-        for (name, value) in given.iter() {
-            let Some(flag) = find(&FLAGS, name) else { unreachable!("only flags of the list are read") };
-            match (flag.effect, known(&command, name)) {
-                (Effect::Plan, _) => {}
-                (_, Some(argument)) => arguments.extend(passed_on(argument, value)),
-                (Effect::Same, None) => unreachable!("a test knows that the master has --{name}"),
-                (Effect::Replaced(instead), None) => notes.push(format!("--{name} is accepted: {instead}")),
-                (Effect::Only(values, _), None) if values.contains(&value) => {}
-                (Effect::Only(_, reason), None) => {
-                    return Err(FlagError::Refused { name, value: value.to_owned(), reason }.into());
-                }
-            }
-        }
+        let Encryption { arguments, notes } = encryption;
+        let mut translation = Translation { arguments, notes };
+        translation.take(&FLAGS, given, &command)?;
+        let Translation { mut arguments, notes } = translation;
         arguments.extend(place(given)?);
         arguments.extend(policy(given)?);
         let private_postgres = private_postgres(given)?;
@@ -79,27 +70,8 @@ impl MasterPlan {
 }
 
 /// The flags of our own master.
-fn own_flags() -> Command {
+pub fn own_flags() -> Command {
     master::Args::augment_args(Command::new("mesos-master"))
-}
-
-/// Whether our master has a flag of this name.
-pub fn does_its_job(name: &str) -> bool {
-    known(&own_flags(), name).is_some()
-}
-
-/// The flag of our master with this name.
-fn known<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
-    let long = name.replace('_', "-");
-    command.get_arguments().find(|argument| argument.get_long() == Some(&long))
-}
-
-fn passed_on(argument: &Arg, value: &str) -> Option<String> {
-    let long = argument.get_long()?;
-    if argument.get_action().takes_values() {
-        return Some(format!("--{long}={value}"));
-    }
-    (value == "true").then(|| format!("--{long}"))
 }
 
 /// Where it listens and is reached.
@@ -144,7 +116,7 @@ fn policy(given: &Given) -> Result<Option<String>, FlagError> {
     Ok((roles == "random").then(|| "--allocator-policy=fair-random".to_owned()))
 }
 
-fn parsed<T: std::str::FromStr>(
+pub fn parsed<T: std::str::FromStr>(
     given: &Given,
     name: &'static str,
     reason: &'static str,
@@ -173,7 +145,7 @@ fn without_password(zk: &str) -> String {
     zk.rsplit_once('@').map_or_else(|| zk.to_owned(), |(_, rest)| format!("zk://…@{rest}"))
 }
 
-fn log_level(given: &Given) -> Result<LevelFilter, FlagError> {
+pub fn log_level(given: &Given) -> Result<LevelFilter, FlagError> {
     if given.is_true("quiet") {
         return Ok(LevelFilter::OFF);
     }
@@ -192,7 +164,8 @@ fn log_level(given: &Given) -> Result<LevelFilter, FlagError> {
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 mod tests {
     use super::*;
-    use crate::drop_in::flags::Kind;
+    use crate::drop_in::flags::{Effect, Kind};
+    use crate::drop_in::translate::known;
 
     fn plan(arguments: &[&str]) -> Result<MasterPlan, PlanError> {
         let arguments = arguments.iter().map(|argument| (*argument).to_owned());
@@ -208,7 +181,7 @@ mod tests {
                 .any(|other| names().any(|name| other.name == *name || other.aliases.contains(name)));
             assert!(!twice, "--{} is in the list twice", flag.name);
             match flag.effect {
-                Effect::Same => assert!(does_its_job(flag.name), "the master has no --{}", flag.name),
+                Effect::Same => assert!(known(&own_flags(), flag.name).is_some(), "the master has no --{}", flag.name),
                 Effect::Plan | Effect::Replaced(_) => {}
                 // The value that Mesos has by default must do: scripts write it out.
                 Effect::Only(values, _) => assert!(!values.is_empty() || flag.kind == Kind::Value, "--{}", flag.name),

@@ -2,31 +2,15 @@
 
 use std::process::ExitCode;
 
-use super::flags::{Effect, Flag, Given, Kind};
-use super::master_plan::{MasterPlan, PlanError, does_its_job};
-use super::ssl;
+use super::flags::{Effect, Flag, Given, path, renamed, switch, value};
+use super::master_plan::{MasterPlan, PlanError, own_flags};
+use super::{ssl, translate};
 use crate::{AnyError, logging};
 
 use Effect::{Only, Plan, Replaced, Same};
 
-const fn value(name: &'static str, effect: Effect) -> Flag {
-    Flag { name, aliases: &[], kind: Kind::Value, effect }
-}
-
-const fn path(name: &'static str, effect: Effect) -> Flag {
-    Flag { name, aliases: &[], kind: Kind::Path, effect }
-}
-
-const fn switch(name: &'static str, effect: Effect) -> Flag {
-    Flag { name, aliases: &[], kind: Kind::Switch, effect }
-}
-
-const fn renamed(flag: Flag, aliases: &'static [&'static str]) -> Flag {
-    Flag { aliases, ..flag }
-}
-
 /// Its reason is the same for everything that is loaded into the process.
-const NO_MODULES: &str = "shared libraries are not loaded; what modules add is built in, or not there";
+pub const NO_MODULES: &str = "shared libraries are not loaded; what modules add is built in, or not there";
 
 /// Every flag that Mesos documents for its master. One that the master has meanwhile got itself does its job whatever is written here.
 pub static FLAGS: [Flag; 77] = [
@@ -164,13 +148,13 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn refuse(error: &(dyn std::error::Error + Send + Sync + 'static)) -> ExitCode {
+pub fn refuse(error: &(dyn std::error::Error + Send + Sync + 'static)) -> ExitCode {
     logging::fatal(error);
     ExitCode::FAILURE
 }
 
 #[allow(clippy::print_stdout, reason = "what was asked for goes to standard output")]
-fn version() -> ExitCode {
+pub fn version() -> ExitCode {
     println!("mesos {} (attica {})", attica_core::master::MESOS_VERSION, env!("CARGO_PKG_VERSION"));
     ExitCode::SUCCESS
 }
@@ -184,19 +168,6 @@ fn help() -> ExitCode {
         "ATTICA_POSTGRES_URL names the Postgres where everything durable is kept [default: a private one in --work_dir].\n\
          LIBPROCESS_SSL_ENABLED and its kin mean what they mean to Mesos.\n"
     );
-    for flag in &FLAGS {
-        let form = match flag.kind {
-            Kind::Switch => format!("--[no-]{}", flag.name),
-            Kind::Value => format!("--{}=VALUE", flag.name),
-            Kind::Path => format!("--{}=PATH", flag.name),
-        };
-        match flag.effect {
-            _ if does_its_job(flag.name) => println!("  {form}"),
-            Same | Plan => println!("  {form}"),
-            Replaced(instead) => println!("  {form}\n      accepted: {instead}"),
-            Only([] | [""], reason) => println!("  {form}\n      refused: {reason}"),
-            Only(values, reason) => println!("  {form}\n      only {}: {reason}", values.join(", ")),
-        }
-    }
+    translate::described(&FLAGS, &own_flags()).for_each(|line| println!("{line}"));
     ExitCode::SUCCESS
 }

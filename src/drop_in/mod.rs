@@ -1,13 +1,16 @@
 //! Called by another name, through a symlink, the binary is the daemon of that name and takes that daemon's flags and variables, so
-//! that existing scripts and unit files keep working. So far: `mesos-master`.
+//! that existing scripts and unit files keep working: `mesos-master`, and `mesos-agent`, which was once called `mesos-slave`.
 //!
 //! Every documented flag does its job, or is accepted with one line in the log that says what takes its place, or is refused with
-//! the reason: none is overlooked ([`mesos_master::FLAGS`] is the whole list).
+//! the reason: none is overlooked ([`mesos_master::FLAGS`] and [`mesos_agent::FLAGS`] are the whole lists).
 
+mod agent_plan;
 mod flags;
 mod master_plan;
+mod mesos_agent;
 mod mesos_master;
 mod ssl;
+mod translate;
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -16,5 +19,9 @@ use std::process::ExitCode;
 /// Does everything, when this program was called by the name of a daemon that it stands in for.
 pub fn answer(called: Option<&OsStr>) -> Option<ExitCode> {
     let name = Path::new(called?).file_name()?;
-    (name == "mesos-master").then(mesos_master::main)
+    match name.to_str()? {
+        "mesos-master" => Some(mesos_master::main()),
+        "mesos-agent" | "mesos-slave" => Some(mesos_agent::main()),
+        _ => None,
+    }
 }

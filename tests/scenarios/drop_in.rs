@@ -152,3 +152,47 @@ fn what_it_cannot_do_it_refuses_by_name() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && text.contains("--work_dir=VALUE") && text.contains("--[no-]quiet"), "{text}");
 }
+
+/// A `mesos-agent` beside that master, as a unit file starts it.
+#[test]
+fn an_agent_is_started_by_mesoss_flags_and_variables() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let master = MesosMaster::start(&directory, &["--registry=in_memory"], &[]);
+    for name in ["mesos-agent", "mesos-slave"] {
+        let link = directory.path().join(name);
+        symlink(env!("CARGO_BIN_EXE_attica"), &link).expect("a symlink");
+        let log = fs::File::create(directory.path().join(format!("{name}.log"))).expect("a log file");
+        let mut agent = Command::new(&link)
+            .args([&format!("--master={}", master.url.trim_start_matches("http://")), "--ip=127.0.0.1", "--port=0"])
+            .arg(format!("--work_dir={}", directory.path().join(format!("{name}.work")).display()))
+            .args(["--resources=cpus(*):2;mem(*):512;ports:[31000-31010]", "--no-systemd_enable_support"])
+            .args(["--isolation=posix/cpu,posix/mem", "--gc_delay=2days", "--executor_shutdown_grace_period=1secs"])
+            .env("MESOS_ATTRIBUTES", "rack:r1")
+            .env("MESOS_HOSTNAME", format!("{name}.example.org"))
+            .env("MESOS_CGROUPS_ROOT", format!("attica-test-{}", std::process::id()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("it starts");
+        let text = || fs::read_to_string(directory.path().join(format!("{name}.log"))).unwrap_or_default();
+        let deadline = Instant::now() + PATIENCE;
+        let known = loop {
+            let (_, slaves) = master.get("/slaves");
+            let known = slaves["slaves"].as_array().into_iter().flatten();
+            if let Some(slave) = known.clone().find(|slave| slave["hostname"] == format!("{name}.example.org")) {
+                break slave.clone();
+            }
+            assert!(agent.try_wait().expect("ours").is_none() && Instant::now() < deadline, "{}", text());
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert_eq!((&known["resources"]["cpus"], &known["attributes"]["rack"]), (&json!(2.0), &json!("r1")));
+        assert!(text().contains("--isolation is accepted: "), "{}", text());
+        // It is drained, so that its launcher ends as well.
+        kill(Pid::from_raw(agent.id().cast_signed()), Signal::SIGUSR1).expect("it runs");
+        assert!(agent.wait().expect("ours").success(), "{}", text());
+    }
+    let refused = Command::new(directory.path().join("mesos-agent")).arg("--modules=x").output().expect("it runs");
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && text.contains("--modules=x is refused"), "{text}");
+}

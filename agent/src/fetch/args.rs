@@ -67,7 +67,7 @@ fn parse_size(text: &str) -> Result<Size, String> {
     known.ok_or_else(|| format!("`{text}` is no size: one is written as 500MB or 2GB (B, KB, MB, GB, TB)"))
 }
 
-fn parse_duration(text: &str) -> Result<Milliseconds, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Milliseconds, String> {
     let units = [("ms", 1.0), ("secs", 1e3), ("mins", 6e4), ("hrs", 3.6e6), ("days", 8.64e7), ("weeks", 6.048e8)];
     let known = split(text).and_then(|(number, unit)| {
         let (_, milliseconds) = units.into_iter().find(|(name, _)| *name == unit)?;

@@ -27,6 +27,7 @@ use self::helper::HelperError;
 use self::job::{Download, Job, Piece, Source};
 use self::uri::{Item, Origin};
 
+pub(crate) use self::args::parse_duration;
 pub use self::args::{FetchArgs, Milliseconds, Size};
 pub use self::worker::{WorkerError, run as work};
 

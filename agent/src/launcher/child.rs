@@ -37,6 +37,8 @@ pub(crate) enum LaunchError {
     Filters(String),
     #[error("cannot open its sandbox")]
     Sandbox(#[source] io::Error),
+    #[error("the container cannot be put on record")]
+    Record(#[source] io::Error),
     #[error("there is no user `{0}` on this machine")]
     UnknownUser(String),
     #[error("cannot look up the user `{user}`")]
@@ -133,8 +135,8 @@ pub(crate) fn make_room(
     Ok(Room { identity, entry, streams, filters, sandbox })
 }
 
-/// Starts `spec` in its room, among what `holder` holds where it is a part: when this returns, its program runs, its first process is on
-/// record. After an error its cgroups and its record may be left.
+/// Starts `spec` in its room, among what `holder` holds where it is a part: when this returns, its program runs, if it has one, and its
+/// first process is on record. After an error its cgroups and its record may be left.
 pub(crate) fn start(
     records: &mut Records,
     spawner: &mut sys::Spawner,
@@ -154,6 +156,12 @@ pub(crate) fn start(
     let begins_in = surroundings.and_then(|surroundings| surroundings.working_directory.clone());
     let begins_in = begins_in.unwrap_or_else(|| surroundings::sandbox_of(joint.as_ref(), &spec.directory));
     let holder = joint.as_ref().map(|joint| joint.holder);
+    if spec.argv.is_empty() {
+        let process = Process::NONE;
+        let record = Record { place: place.clone(), process, holder, ending: None };
+        records.begin(&spec.container, record).map_err(LaunchError::Record)?;
+        return Ok(Started { process, holder });
+    }
     let mut programs = programs(spec, &begins_in)?;
     let earliest = process::clock_ticks();
     let mut begun = None;
@@ -197,9 +205,6 @@ fn programs(spec: &LaunchSpec, begins_in: &Path) -> Result<Vec<sys::Program>, La
             environment.push(("PWD".to_owned(), begins_in.to_string_lossy().into_owned()));
         }
         programs.push(sys::Program::new(program, words, &environment).map_err(LaunchError::Words)?);
-    }
-    if spec.argv.is_empty() {
-        return Err(LaunchError::NoProgram);
     }
     programs.push(sys::Program::new(&spec.program, &spec.argv, &spec.environment).map_err(LaunchError::Words)?);
     Ok(programs)

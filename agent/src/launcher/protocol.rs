@@ -104,7 +104,8 @@ pub struct LaunchSpec {
     /// ends with it at the latest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ContainerId>,
-    /// The program and its arguments, `argv[0]` first. Without a `/` it is looked for in the `PATH` of `environment`.
+    /// The program and its arguments, `argv[0]` first. Without a `/` it is looked for in the `PATH` of `environment`. Empty: nothing
+    /// runs in the container but its parts, and it lasts until it is destroyed.
     pub argv: Vec<String>,
     /// The program, when it differs from `argv[0]`.
     pub program: String,
@@ -330,6 +331,11 @@ pub struct Process {
     pub pid: i32,
     /// When it started, in clock ticks since boot (field 22 of `/proc/PID/stat`).
     pub start_ticks: u64,
+}
+
+impl Process {
+    /// That of a container in which nothing runs but its parts.
+    pub const NONE: Process = Process { pid: 0, start_ticks: 0 };
 }
 
 /// One container as a `Hello` tells of it.

@@ -142,6 +142,7 @@ impl Server {
         let pidfd = sys::pidfd_open(process.pid).ok().filter(|_| process::exists(process));
         let state = match (ending, pidfd) {
             (Some(ending), _) => emptying(Outcome::Ended(ending)),
+            (None, _) if process == Process::NONE => State::Holding,
             (None, Some(pidfd)) => State::Adopted { pidfd, zombie: None },
             // The agent may hold a pidfd that tells more.
             (None, None) => {
@@ -214,7 +215,9 @@ impl Server {
         let peer = self.peer.as_ref().map(|peer| PollFd::new(peer.as_fd(), peer.interest()));
         let watched = self.containers.iter().filter_map(|(id, container)| match &container.state {
             State::Adopted { pidfd, zombie: None } => Some((id, PollFd::new(pidfd.as_fd(), PollFlags::POLLIN))),
-            State::Adopted { .. } | State::Running | State::Emptying { .. } | State::Ended { .. } => None,
+            State::Adopted { .. } | State::Running | State::Holding | State::Emptying { .. } | State::Ended { .. } => {
+                None
+            }
         });
         let (ids, processes): (Vec<&ContainerId>, Vec<PollFd<'_>>) = watched.unzip();
         let others = fixed.len() + usize::from(peer.is_some());
@@ -314,8 +317,10 @@ impl Server {
 
     /// Removes what there is of a container without a process of its own.
     fn clear(&mut self, container: ContainerId, place: Place, outcome: Outcome) {
-        let process = Process { pid: 0, start_ticks: 0 };
-        self.add(container.clone(), Container { place, process, holder: None, state: emptying(outcome) });
+        self.add(
+            container.clone(),
+            Container { place, process: Process::NONE, holder: None, state: emptying(outcome) },
+        );
         self.empty(&container);
     }
 
@@ -418,9 +423,7 @@ impl Server {
                 Request::Launch(specs) => self.queue.extend(specs),
                 Request::Resize(container, limits) => self.resize(&container, &limits),
                 Request::Terminate(container) => self.with_running(&container, isolation::terminate),
-                Request::Destroy(container) => {
-                    self.with_running(&container, |isolation, subject| isolation.kill(subject))
-                }
+                Request::Destroy(container) => self.destroy(&container),
                 Request::Forget(containers) => containers.iter().for_each(|container| self.forget(container)),
                 Request::Stop => self.duty = Duty::LastContainer,
             }
@@ -507,8 +510,14 @@ impl Server {
         let Server { records, spawner, .. } = self;
         match room.and_then(|room| child::start(records, spawner, spec, place, &room, holder)) {
             Ok(Started { process, holder }) => {
-                self.by_pid.insert(process.pid, container.clone());
-                self.add(container.clone(), Container { place: place.clone(), process, holder, state: State::Running });
+                let state = match process {
+                    Process::NONE => State::Holding,
+                    Process { pid, .. } => {
+                        self.by_pid.insert(pid, container.clone());
+                        State::Running
+                    }
+                };
+                self.add(container.clone(), Container { place: place.clone(), process, holder, state });
                 self.tell(Reply::Started { container, process });
             }
             Err(error) => self.clear(container, place.clone(), Outcome::Failed(crate::error_chain(&error))),
@@ -526,6 +535,14 @@ impl Server {
         });
     }
 
+    fn destroy(&mut self, container: &ContainerId) {
+        self.with_running(container, |isolation, subject| isolation.kill(subject));
+        // No process tells the end of one that has none.
+        if self.containers.get(container).is_some_and(|entry| matches!(entry.state, State::Holding)) {
+            self.ended(container, Exit::Code(0));
+        }
+    }
+
     fn with_running(&self, container: &ContainerId, act: impl FnOnce(&dyn Isolation, Subject<'_>)) {
         let Some(entry) = self.containers.get(container) else {
             return;
@@ -534,6 +551,7 @@ impl Server {
             State::Running | State::Adopted { .. } => {
                 act(self.isolation.as_ref(), Subject { place: &entry.place, leader: Some(entry.process.pid) })
             }
+            State::Holding => act(self.isolation.as_ref(), Subject { place: &entry.place, leader: None }),
             State::Emptying { .. } | State::Ended { .. } => {}
         }
     }

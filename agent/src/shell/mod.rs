@@ -280,6 +280,7 @@ impl Shell {
                 | Effect::Operate(_)
                 | Effect::ListTasks(_)
                 | Effect::Watch(..)
+                | Effect::Plead(..)
                 | Effect::Unwatch(_)
                 | Effect::CloseLink { .. }
                 | Effect::Answer(..)
@@ -379,6 +380,7 @@ impl Shell {
                 self.tell_master(Outgoing::Exited(exited));
             }
             Effect::Watch(container, place, probes) => self.order(prober::Order::Watch(container, place, probes)),
+            Effect::Plead(container, plea, target) => self.order(prober::Order::Plead(container, plea, target)),
             Effect::Unwatch(container) => self.order(prober::Order::Unwatch(container)),
             Effect::Exit => {}
         }

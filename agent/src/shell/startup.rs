@@ -197,7 +197,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         description,
         isolation: None,
         work_dir: work_dir.clone(),
-        retention: Duration::from_secs(args.sandbox_days * 86_400),
+        retention: Duration::from_millis(args.gc_delay.0),
         launcher: None,
         master: None,
         master_host: None,

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use attica_core_api::processes::InvalidGraph;
 use attica_core_api::resources::{InvalidResource, from_wire};
 use attica_core_api::v1::{
     AgentId, CommandInfo, ContainerInfo, DiskSource, DiskSourceType, DurationInfo, ExecutorId, ExecutorInfo,
-    ExecutorType, FrameworkInfo, Resource, TaskInfo, VariableType,
+    ExecutorType, FrameworkInfo, ProcessGraph, Resource, TaskInfo, VariableType,
 };
 
 use super::executor::Timing;
@@ -104,6 +105,10 @@ pub(super) enum Refusal {
     Uri(#[from] UriError),
     #[error(transparent)]
     Network(#[from] request::Refusal),
+    #[error("The task's processes cannot be run: {0}")]
+    Graph(#[from] InvalidGraph),
+    #[error("The task has processes: its command has an environment and a user, and nothing to run")]
+    TwoCommands,
     #[error("The task's check cannot be made: {0}")]
     Check(#[from] CheckError),
 }
@@ -131,9 +136,11 @@ pub(super) fn plan(
     task.check.as_ref().map(ProbeSpec::of_check).transpose()?;
     check_commands(task)?;
     let limits = task_limits(config, task)?;
-    match image::of(task)? {
-        None => of_command(config, framework, command, limits, task.container.as_deref()),
-        Some(rooted) => of_image(config, framework, (task, command), limits, rooted, image),
+    match (&task.processes, image::of(task)?) {
+        (Some(_), Some(_)) => Err(Refusal::Unsupported("processes with surroundings of `container`")),
+        (Some(graph), None) => of_graph(config, framework, task, command, graph, limits),
+        (None, None) => of_command(config, framework, command, limits, task.container.as_deref()),
+        (None, Some(rooted)) => of_image(config, framework, (task, command), limits, rooted, image),
     }
 }
 
@@ -216,6 +223,40 @@ fn of_command(
     let shortcut = command.value.as_deref().filter(|_| command.shell).and_then(shortcut::words);
     let surroundings = surroundings::surroundings(&config.isolators, container)?;
     Ok(Plan { program, argv, shortcut, user: user(config, framework, command)?, limits, surroundings, rooted: None })
+}
+
+/// The container of a task of processes: nothing runs in it but these.
+fn of_graph(
+    config: &Config,
+    framework: &FrameworkInfo,
+    task: &TaskInfo,
+    command: &CommandInfo,
+    graph: &ProcessGraph,
+    limits: Limits,
+) -> Result<Plan, Refusal> {
+    let surrounds = |container: &ContainerInfo| {
+        container.mesos.is_some()
+            || container.docker.is_some()
+            || container.hostname.is_some()
+            || container.linux_info.is_some()
+            || container.tty_info.is_some()
+            || !container.network_infos.is_empty()
+    };
+    refuse(&[(
+        task.container.as_ref().is_some_and(|container| surrounds(container)),
+        "processes with surroundings of `container`",
+    )])?;
+    if command.value.is_some() || !command.arguments.is_empty() {
+        return Err(Refusal::TwoCommands);
+    }
+    graph.predecessors()?;
+    refuse_bad_variables(command)?;
+    let user = user(config, framework, command)?;
+    if surroundings::surroundings(&config.isolators, None)?.is_some() {
+        return Err(Refusal::Unsupported("processes with what `--isolation` gives every task"));
+    }
+    let surroundings = None;
+    Ok(Plan { program: String::new(), argv: Vec::new(), shortcut: None, user, limits, surroundings, rooted: None })
 }
 
 pub(super) fn refuse(unsupported: &[(bool, &'static str)]) -> Result<(), Refusal> {

@@ -40,6 +40,7 @@ impl Supervisor {
         of_task.health_check = None;
         of_task.health_checks.clear();
         of_task.check = None;
+        of_task.processes = None;
         let rooted = task.image.as_deref().zip(image::of(&of_task).ok().flatten());
         of_task.container.take_if(|_| rooted.is_some());
         let plan = match accept::plan(&self.config, &task.framework, &of_task, task.own_executor().is_some(), None) {

@@ -38,10 +38,10 @@ impl Supervisor {
 
     fn report_ending(&mut self, now: Now, key: &TaskKey, ending: Ending, out: &mut Vec<Effect>) {
         let Some(task) = self.tasks.get(key) else { return };
-        let news = verdict(task, ending);
+        let (news, memory) = verdict(task, ending);
         let mut status = task.status(now, &self.config, &mut self.entropy, news);
         if status.reason == Some(TaskStatusReason::ContainerLimitationMemory) {
-            status.limitation = Some(limitation(ending.memory));
+            status.limitation = Some(limitation(memory));
         }
         if let Some(KillCause::Exceeded(excess)) = task.kill.as_ref().map(|kill| kill.cause) {
             status.limitation = Some(super::limitation::limitation(excess));
@@ -65,19 +65,30 @@ impl Supervisor {
     }
 }
 
-fn verdict(task: &Task, ending: Ending) -> News {
-    let message = Some(describe(ending.exit));
-    match task.kill.as_ref().map(|kill| kill.cause) {
-        None => {}
-        Some(KillCause::TimeOver) => {
+/// What is said of the end, and what became of its memory.
+fn verdict(task: &Task, ending: Ending) -> (News, MemoryVerdict) {
+    let killed = |cause| killed(task, cause, ending);
+    let of_kill = task.kill.as_ref().map(|kill| (killed(kill.cause), ending.memory));
+    of_kill.or_else(|| task.graph_news(ending.memory)).unwrap_or_else(|| (ended_by_itself(ending), ending.memory))
+}
+
+fn killed(task: &Task, cause: KillCause, ending: Ending) -> News {
+    let message = if task.graph.is_some() { "Task killed.".to_owned() } else { describe(ending.exit) };
+    let message = Some(message);
+    match cause {
+        KillCause::TimeOver => {
             let reason = Some(TaskStatusReason::MaxCompletionTimeReached);
-            return News { message, reason, ..News::of(TaskState::Failed) };
+            News { message, reason, ..News::of(TaskState::Failed) }
         }
-        Some(KillCause::Exceeded(excess)) => return super::limitation::verdict(excess),
-        Some(KillCause::Requested | KillCause::Unhealthy | KillCause::Shutdown | KillCause::Group) => {
-            return News { message, ..News::of(TaskState::Killed) };
+        KillCause::Exceeded(excess) => super::limitation::verdict(excess),
+        KillCause::Requested | KillCause::Unhealthy | KillCause::Shutdown | KillCause::Group => {
+            News { message, ..News::of(TaskState::Killed) }
         }
     }
+}
+
+fn ended_by_itself(ending: Ending) -> News {
+    let message = Some(describe(ending.exit));
     match (ending.exit, ending.memory) {
         (Exit::Code(0), MemoryVerdict::WithinLimit | MemoryVerdict::OutOfMemory { .. }) => {
             News { message, ..News::of(TaskState::Finished) }

@@ -60,10 +60,24 @@ fn grace_of(policy: Option<&KillPolicy>) -> Option<u64> {
 }
 
 impl Task {
+    /// Between SIGTERM and SIGKILL, as the task itself says.
+    fn grace_ms(&self) -> u64 {
+        let of_graph = || self.graph.as_ref().map_or(GRACE_DEFAULT_MS, |graph| graph.walk.wait_ms());
+        grace_of(self.info.kill_policy.as_ref()).unwrap_or_else(of_graph)
+    }
+
     /// SIGTERM, if that is what is next.
     pub(super) fn begin_kill(&mut self, now: Now, out: &mut Vec<Effect>) {
         let (Some(kill), Phase::Running) = (&mut self.kill, self.phase) else { return };
         match kill.step {
+            Step::Waiting if self.graph.is_some() => {
+                // Its walk goes from step to step by itself.
+                kill.step = Step::Destroying;
+                out.push(Effect::Unwatch(self.container.clone()));
+                if let Some(graph) = &mut self.graph {
+                    graph.walk.kill(now, kill.grace_ms);
+                }
+            }
             Step::Waiting => {
                 kill.step = Step::Terminating { since: now.tick, deadline: now.tick.after(kill.grace_ms) };
                 out.push(Effect::Unwatch(self.container.clone()));
@@ -122,12 +136,15 @@ impl Supervisor {
                 if let Step::Terminating { since, deadline } = &mut kill.step {
                     *deadline = since.after(asked);
                 }
+                if let Some(graph) = &mut task.graph {
+                    graph.walk.kill(now, asked);
+                }
                 task.escalate(now, out);
-                self.schedule(&key);
+                self.walk_on(now, &key, out);
             }
             return;
         }
-        let grace_ms = asked.or_else(|| grace_of(task.info.kill_policy.as_ref())).unwrap_or(GRACE_DEFAULT_MS);
+        let grace_ms = asked.unwrap_or_else(|| task.grace_ms());
         self.kill(now, &key, KillCause::Requested, grace_ms.min(at_most), out);
     }
 
@@ -147,13 +164,13 @@ impl Supervisor {
             task.begin_kill(now, out);
         }
         self.kill_while_supplied(now, key, out);
-        self.schedule(key);
+        self.walk_on(now, key, out);
     }
 
     /// Kills a task for a cause of the agent's own, with the task's own grace.
     pub(super) fn kill_for(&mut self, now: Now, key: &TaskKey, cause: KillCause, out: &mut Vec<Effect>) {
-        let policy = self.tasks.get(key).and_then(|task| grace_of(task.info.kill_policy.as_ref()));
-        self.kill(now, key, cause, policy.unwrap_or(GRACE_DEFAULT_MS), out);
+        let Some(grace_ms) = self.tasks.get(key).map(Task::grace_ms) else { return };
+        self.kill(now, key, cause, grace_ms, out);
     }
 
     /// A task that was to be killed before it was started never is.

@@ -10,6 +10,7 @@ mod container;
 mod counters;
 mod ending;
 mod executor;
+mod graph;
 mod group;
 mod health;
 mod identity;
@@ -18,6 +19,7 @@ mod kill;
 mod limitation;
 mod link;
 mod network;
+pub(crate) mod plea;
 mod probe;
 mod recovery;
 mod run;
@@ -52,6 +54,7 @@ pub(crate) use self::counters::Counters;
 pub(crate) use self::executor::{
     Executor, ExecutorCall, ExecutorKey, ExecutorRefusal, Proof, ReplyTo, Standing, StreamId, Timing,
 };
+pub(crate) use self::graph::Plea;
 pub(crate) use self::limitation::{Excess, Suspect};
 pub(crate) use self::probe::{Family, Finding, ProbeSpec, Scheme, Target};
 pub(crate) use self::supply::FetchOrder;
@@ -119,7 +122,9 @@ pub(crate) struct TaskKey {
 enum Owner {
     Task(TaskKey),
     Executor(ExecutorKey),
-    /// A health check's, see `check_runs`.
+    /// A run's of the process at this place of a task's graph.
+    Process(TaskKey, usize),
+    /// A check's, see `check_runs`.
     Check,
     /// An operator's.
     Contained(ContainerPath),
@@ -148,6 +153,8 @@ pub(crate) enum Input {
     CheckDue { container: ContainerId, check: usize },
     /// A check has a result.
     Probed { container: ContainerId, check: usize, finding: Finding },
+    /// A task was asked over HTTP to end, and has answered, or has not.
+    Pleaded { container: ContainerId, plea: Plea, is_heard: bool },
     /// A task or an executor could not be written down, or its sandbox not be made: it must not start.
     NotPrepared { container: ContainerId, error: String },
     /// What a task or an executor needs before it is started is there, or why it cannot be.
@@ -219,6 +226,8 @@ pub(crate) enum Effect {
     ListTasks(Vec<TaskReport>),
     /// Begin to probe a task, in the network that it is in.
     Watch(ContainerId, Place, Vec<ProbeSpec>),
+    /// Ask a task over HTTP to end.
+    Plead(ContainerId, Plea, plea::Target),
     /// Cease to probe a task.
     Unwatch(ContainerId),
     /// Close the link and open it again: what came over it is not to be obeyed.
@@ -306,6 +315,7 @@ impl Supervisor {
             Input::Launcher(reply) => self.launcher_reply(now, reply, out),
             Input::LauncherClosed => self.launcher = LauncherState::Unknown,
             Input::Probed { container, check, finding } => self.probed(now, &container, check, finding, out),
+            Input::Pleaded { container, plea, is_heard } => self.pleaded(now, &container, plea, is_heard, out),
             Input::CheckDue { container, check } => self.check_due(now, &container, check, out),
             Input::ExecutorCall { executor, call, token, reply } => {
                 self.executor_call(now, &executor, call, token.as_deref(), reply, out);
@@ -337,6 +347,7 @@ impl Supervisor {
             Reply::Hello { containers, .. } => self.reconcile(now, containers, out),
             Reply::Started { container, process } => match self.by_container.get(&container).cloned() {
                 Some(Owner::Executor(key)) => self.executor_started(now, &key, process, out),
+                Some(Owner::Process(key, place)) => self.process_started(now, &key, place, out),
                 Some(Owner::Check) => {}
                 Some(Owner::Contained(path)) => self.contained_started(&path, process, out),
                 Some(Owner::Task(_)) | None => self.started(now, &container, process, out),
@@ -348,6 +359,7 @@ impl Supervisor {
                     // Only now: what the launcher forgets has to be written down.
                     out.push(recovery::forget(container));
                 }
+                Some(Owner::Process(key, place)) => self.process_ended(now, (&key, place), &container, ending, out),
                 Some(Owner::Check) => self.check_ended(now, &container, ending, out),
                 Some(Owner::Contained(path)) => self.contained_ended(&path, ending, out),
                 Some(Owner::Task(_)) | None => self.ended(now, &container, ending, out),
@@ -367,7 +379,7 @@ impl Supervisor {
                 if task.time_is_over(now) {
                     self.kill_for(now, &key, KillCause::TimeOver, out);
                 }
-                self.schedule(&key);
+                self.walk_on(now, &key, out);
             }
         }
         while let Some((tick, _)) = self.executor_wakes.first()
@@ -394,7 +406,7 @@ impl Supervisor {
     /// To be called after anything that may have changed when a task is due.
     fn schedule(&mut self, key: &TaskKey) {
         let Some(task) = self.tasks.get_mut(key) else { return };
-        let wake = task.next_wake(self.link);
+        let wake = task.next_wake(self.link, self.launcher);
         if task.wake == wake {
             return;
         }
@@ -411,7 +423,7 @@ impl Supervisor {
         match self.by_container.get(container) {
             Some(Owner::Task(key)) => self.tasks.get(key).map(|task| task.info.resources.clone()).unwrap_or_default(),
             Some(Owner::Executor(key)) => self.executors.get(key).map(|it| self.resources_of(it)).unwrap_or_default(),
-            Some(Owner::Check | Owner::Contained(_)) | None => Vec::new(),
+            Some(Owner::Process(..) | Owner::Check | Owner::Contained(_)) | None => Vec::new(),
         }
     }
 
@@ -419,7 +431,7 @@ impl Supervisor {
     fn key_of(&self, container: &ContainerId) -> Option<TaskKey> {
         match self.by_container.get(container)? {
             Owner::Task(key) => Some(key.clone()),
-            Owner::Executor(_) | Owner::Check | Owner::Contained(_) => None,
+            Owner::Executor(_) | Owner::Process(..) | Owner::Check | Owner::Contained(_) => None,
         }
     }
 

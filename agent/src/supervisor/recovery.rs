@@ -105,6 +105,16 @@ impl Supervisor {
                 TaskEntry::Attached(attachment) => task.network = Some(*attachment),
                 TaskEntry::Provisioned(image) => task.image = Some(image),
                 TaskEntry::Killing { cause, grace_ms } => task.kill = Some(Kill::restored(cause, grace_ms)),
+                TaskEntry::Process { place, standing } => {
+                    if let Some(graph) = &mut task.graph {
+                        graph.walk.restore_process(now, place, *standing);
+                    }
+                }
+                TaskEntry::Stage(standing) => {
+                    if let Some(graph) = &mut task.graph {
+                        graph.walk.restore_stage(now, standing);
+                    }
+                }
                 TaskEntry::Standing(standing) => {
                     task.state = standing.state;
                     task.running_since = standing.running_since;
@@ -131,6 +141,12 @@ impl Supervisor {
         }
         let key = task.key.clone();
         let over = task.phase == Phase::Ended && task.updates.is_empty();
+        if task.phase != Phase::Ended {
+            let runs = task.graph.iter().flat_map(|graph| graph.walk.standings().enumerate());
+            for (place, container) in runs.filter_map(|(place, standing)| Some((place, standing.container.clone()?))) {
+                self.by_container.insert(container, Owner::Process(key.clone(), place));
+            }
+        }
         self.insert(task);
         if over {
             self.forget(&key, out);
@@ -142,10 +158,16 @@ impl Supervisor {
         self.launcher = LauncherState::Ready;
         let known: BTreeSet<ContainerId> = containers.iter().map(|report| report.container.clone()).collect();
         self.forget_checks(|container| known.contains(container));
+        self.forget_asked_of_processes();
+        // Before anything new is begun, of which the launcher cannot know.
+        self.processes_missed(now, |container| known.contains(container), out);
         for report in containers {
             match self.by_container.get(&report.container).cloned() {
                 Some(Owner::Task(key)) => self.reunite(now, &key, report, out),
                 Some(Owner::Executor(key)) => self.reunite_executor(now, &key, report, out),
+                Some(Owner::Process(key, place)) => {
+                    self.reunite_process(now, (&key, place), &report.container, report.stage, out);
+                }
                 Some(Owner::Check) => match report.stage {
                     Stage::Failing | Stage::Running => {}
                     Stage::Ended(ending) => self.check_ended(now, &report.container, ending, out),

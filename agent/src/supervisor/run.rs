@@ -201,6 +201,7 @@ impl Supervisor {
                 let message = format!("Failed to launch container: {error}");
                 return self.executor_not_launched(now, &executor, &message, out);
             }
+            Some(Owner::Process(key, place)) => return self.process_not_started(now, &key, place, error, out),
             Some(Owner::Check) => return self.check_not_started(now, container, &error, out),
             Some(Owner::Contained(path)) => return self.contained_not_started(&path, &error, out),
             Some(Owner::Task(_)) | None => {}
@@ -227,6 +228,7 @@ impl Supervisor {
         task.limit_completion(now, 0);
         self.update(now, &key, News::of(TaskState::Starting), out);
         self.update(now, &key, News::of(TaskState::Running), out);
+        self.processes_told(now, &key);
         self.oversee(now, &key, out);
     }
 
@@ -242,6 +244,6 @@ impl Supervisor {
         } else if let probes @ [_, ..] = task.health.probes().as_slice() {
             out.push(Effect::Watch(task.container.clone(), task.place(&self.config), probes.to_vec()));
         }
-        self.schedule(key);
+        self.resume_graph(now, key, out);
     }
 }

@@ -55,7 +55,7 @@ impl Supervisor {
         match self.by_container.get(container).cloned() {
             Some(Owner::Task(key)) => self.task_supplied(now, &key, outcome, out),
             Some(Owner::Executor(key)) => self.executor_supplied(now, &key, outcome, out),
-            Some(Owner::Check | Owner::Contained(_)) | None => {}
+            Some(Owner::Process(..) | Owner::Check | Owner::Contained(_)) | None => {}
         }
     }
 

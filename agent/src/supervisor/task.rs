@@ -14,11 +14,12 @@ use attica_core_api::{Entropy, Now, Tick};
 use bytes::Bytes;
 use uuid::Uuid;
 
+use super::graph::Graph;
 use super::health::Health;
 use super::kill::Kill;
 use super::supply::Supply;
 use super::updates::Updates;
-use super::{Config, ExecutorKey, Link, TaskKey};
+use super::{Config, ExecutorKey, LauncherState, Link, TaskKey};
 use crate::checkpoint::{GroupRecord, TaskEntry, TaskHistory, TaskRecord, TaskStanding};
 use crate::contained::ContainerPath;
 use crate::image::Provisioned;
@@ -69,6 +70,8 @@ pub(crate) struct Task {
     /// The latest status of each state it has been in, oldest first, as far as this life of the agent knows.
     statuses: Vec<TaskStatus>,
     pub(super) health: Health,
+    /// Of a task that is more than a command.
+    pub(super) graph: Option<Box<Graph>>,
     /// The latest updates of its executor, oldest first: it may repeat them.
     pub(super) heard: VecDeque<Uuid>,
     /// Durable, unless it is its executor's: the network that it is in, if that is not the machine's.
@@ -110,6 +113,7 @@ impl Task {
         Task {
             key: TaskKey { framework_id, task_id: info.task_id.clone() },
             framework,
+            graph: Graph::of(&info),
             info: Arc::new(info),
             container,
             executor,
@@ -234,12 +238,14 @@ impl Task {
         let network = self.network.clone().filter(|_| self.executor.is_none());
         let attached = network.map(|network| TaskEntry::Attached(Box::new(network)));
         let image = self.image.clone().map(TaskEntry::Provisioned);
-        let entries = pending.chain(self.kill.as_ref().map(Kill::entry)).chain(attached).chain(image).chain([standing]);
+        let graph = self.graph.iter().flat_map(|graph| graph.entries());
+        let kill = self.kill.as_ref().map(Kill::entry);
+        let entries = pending.chain(kill).chain(attached).chain(image).chain(graph).chain([standing]);
         TaskHistory { record, entries: entries.collect() }
     }
 
     /// When something is due.
-    pub(super) fn next_wake(&self, link: Link) -> Option<Tick> {
+    pub(super) fn next_wake(&self, link: Link, launcher: LauncherState) -> Option<Tick> {
         let resend = match link {
             Link::Up => self.updates.resend_at(),
             Link::Down => None,
@@ -249,7 +255,11 @@ impl Task {
             (Some(kill), Phase::Launching | Phase::Running) => kill.deadline(),
             (None, Phase::Launching | Phase::Running) => self.complete_by,
         };
-        own.into_iter().chain(resend).min()
+        let graph = match self.phase {
+            Phase::Running => self.graph.as_ref().and_then(|graph| graph.next_wake(launcher)),
+            Phase::Launching | Phase::Ended => None,
+        };
+        own.into_iter().chain(resend).chain(graph).min()
     }
 
     /// It runs since `elapsed_ms` ago.
@@ -284,6 +294,7 @@ impl Task {
             healthy: self.health.verdict(),
             container_status: Some(self.container_status(config)),
             health_results: self.health.results(),
+            processes: self.process_statuses().unwrap_or_default(),
             // As in Mesos: what is about to run has nothing to be checked.
             check_status: self.health.check_status().filter(|_| news.state != TaskState::Starting),
             ..TaskStatus::default()
@@ -299,7 +310,8 @@ impl Task {
             }
             (None, None) => named(&self.container),
         };
-        let executor_pid = self.process.and_then(|process| u32::try_from(process.pid).ok());
+        let process = self.process.filter(|process| *process != Process::NONE);
+        let executor_pid = process.and_then(|process| u32::try_from(process.pid).ok());
         ContainerStatus {
             container_id: Some(container_id),
             network_infos: vec![self.network_info(config)],

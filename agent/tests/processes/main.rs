@@ -10,6 +10,7 @@ mod agent;
 mod checks;
 mod executors;
 mod fetch;
+mod graphs;
 mod hostile;
 mod images;
 mod launcher;

@@ -2,7 +2,7 @@
 //!
 //! Code map: [`v1`], [`scheduler`], [`executor`], [`operator`], [`agent`] and [`link`] are the messages; [`message`] is the notation they are written
 //! in, with both codecs; [`recordio`] frames them on a stream; [`resources`] translates resources between the wire, text and
-//! the allocator; [`auth`] decides who somebody is and what they may do; [`http`] serves and calls, [`client`] is the library for
+//! the allocator; [`processes`] says what a graph of processes has to be like; [`auth`] decides who somebody is and what they may do; [`http`] serves and calls, [`client`] is the library for
 //! frameworks, [`zookeeper`] tells who leads, [`logging`] how much is logged; [`Now`], [`Timestamp`] and [`Entropy`]
 //! are what the pure cores are handed instead of clocks and randomness.
 //!
@@ -21,6 +21,7 @@ pub mod link;
 pub mod logging;
 pub mod message;
 pub mod operator;
+pub mod processes;
 pub mod recordio;
 pub mod resources;
 pub mod scheduler;

@@ -117,23 +117,6 @@ impl Plan {
         }
     }
 
-    /// The order in which the processes of these names run if it is one after the other, as indexes; nothing where some run side by
-    /// side or at the end.
-    pub(crate) fn sequence(&self, names: &[String]) -> Option<Vec<usize>> {
-        if !self.last.processes.is_empty() {
-            return None;
-        }
-        let indexes: BTreeMap<&str, usize> = names.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
-        let mut waiting = Waiting::of(&self.regular);
-        let mut free: Vec<&str> = indexes.keys().copied().filter(|name| !waiting.counts.contains_key(name)).collect();
-        let mut sequence = Vec::with_capacity(names.len());
-        while let [next] = free[..] {
-            sequence.push(*indexes.get(next)?);
-            free = waiting.done(next);
-        }
-        (sequence.len() == names.len()).then_some(sequence)
-    }
-
     /// The plan as `config eval` prints it.
     pub(super) fn to_json(&self) -> Json {
         let stage = |stage: &Stage| json!({"processes": stage.processes, "after": stage.after});

@@ -1,4 +1,4 @@
-//! A job as an app: a service whose task is one process, or processes one after the other. What only an engine for jobs can do is
+//! A job as an app: a service whose task is one command, or a graph of processes. What only an engine for jobs can do is
 //! refused by its name, field by field; how an update of the job would go on is not the app's matter, and is warned of.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::job::{Job, Meaning};
 use crate::schema::{Object, Raw};
 
-use super::{Origin, Service, shell};
+use super::{Origin, Service};
 
 const MEBIBYTE: i64 = 1 << 20;
 
@@ -26,14 +26,7 @@ const OF_JOB: &[(&str, &str)] = &[
     ("executor_config", "executors of one's own"),
     ("enable_hooks", "hooks of the client"),
 ];
-const OF_TASK: &[(&str, &str)] = &[("max_failures", "counting failures of processes"), ("user", "a user for one task")];
-const OF_PROCESS: &[(&str, &str)] = &[
-    ("max_failures", "starting a process again within its task"),
-    ("daemon", "starting a process again within its task"),
-    ("ephemeral", "processes that a task does not wait for"),
-    ("final", "processes that run when the others are done"),
-    ("logger", "a logger for one process"),
-];
+const OF_TASK: &[(&str, &str)] = &[("user", "a user for one task")];
 const OF_UPDATE: &[(&str, &str)] = &[
     ("pulse_interval_secs", "updates that wait for a pulse"),
     ("sla_aware", "service levels"),
@@ -56,9 +49,9 @@ pub(super) fn as_app(job: &Job, diagnostics: &mut Vec<Diagnostic>) -> Option<Ser
     Some(Service { id, definition, origin: Origin::Job(key.clone()), object: Arc::clone(&meaning.config) })
 }
 
-struct Translation<'a> {
-    meaning: &'a Meaning,
-    found: Vec<Diagnostic>,
+pub(super) struct Translation<'a> {
+    pub(super) meaning: &'a Meaning,
+    pub(super) found: Vec<Diagnostic>,
 }
 
 impl Translation<'_> {
@@ -79,7 +72,8 @@ impl Translation<'_> {
         let resources = task.field("resources")?;
         self.only_defaults(resources, &[("gpu", "devices")]);
         let id = self.id(&config)?;
-        let cmd = self.command(&task)?;
+        let lifecycle = self.lifecycle(&config);
+        let program = self.program(&task, lifecycle)?;
         let mut labels = BTreeMap::from([("aurora.job".to_owned(), key.to_owned())]);
         labels.extend(config.text("contact").map(|contact| ("aurora.contact".to_owned(), contact)));
         for entry in config.field("metadata").map(|entries| entries.items()).unwrap_or_default() {
@@ -100,7 +94,8 @@ impl Translation<'_> {
         let ports: Vec<Json> = ports.iter().map(port).collect();
         let definition = json!({
             "id": id,
-            "cmd": cmd,
+            "cmd": program.line,
+            "processGraph": program.graph,
             "user": config.text("role"),
             "instances": instances,
             "cpus": attica_paas_api::Number(cpus),
@@ -120,7 +115,7 @@ impl Translation<'_> {
     }
 
     /// Reports every field that has another value than its default.
-    fn only_defaults(&mut self, object: &Object, fields: &[(&str, &str)]) {
+    pub(super) fn only_defaults(&mut self, object: &Object, fields: &[(&str, &str)]) {
         for (field, what) in fields {
             if !is_default(object, field) {
                 self.refuse(object, field, what);
@@ -128,7 +123,7 @@ impl Translation<'_> {
         }
     }
 
-    fn refuse(&mut self, object: &Object, field: &str, what: &str) {
+    pub(super) fn refuse(&mut self, object: &Object, field: &str, what: &str) {
         let span = object.field(field).and_then(|field| field.span).or(object.span);
         let message = format!("`{field}` ({what}) waits for the job engine, which is not built yet");
         self.found.push(Diagnostic::error(Code::Unsupported, span, message));
@@ -150,35 +145,6 @@ impl Translation<'_> {
             return None;
         }
         Some(parts.iter().map(|(_, text)| format!("/{text}")).collect())
-    }
-
-    fn command(&mut self, task: &Object) -> Option<String> {
-        let processes = task.field("processes").map(|processes| processes.items()).unwrap_or_default();
-        for process in processes {
-            self.only_defaults(process, OF_PROCESS);
-        }
-        let names: Vec<String> = processes.iter().map(|process| process.text("name").unwrap_or_default()).collect();
-        let Some(order) = self.meaning.plan.sequence(&names) else {
-            self.refuse(task, "processes", "processes side by side");
-            return None;
-        };
-        let ports = &self.meaning.ports.requested;
-        let mut command_lines = Vec::with_capacity(order.len());
-        for index in order {
-            let cmdline = processes.get(index)?.field("cmdline")?;
-            let text = cmdline.raw()?.to_text();
-            for (at, address) in shell::references(text.as_str()) {
-                if shell::variable(address, ports).is_none() {
-                    let span = text.span_of(at, at + address.len() + "{{}}".len()).or(cmdline.span);
-                    let message = format!(
-                        "`{{{{{address}}}}}` (a number for each instance) waits for the job engine, which is not built yet"
-                    );
-                    self.found.push(Diagnostic::error(Code::Unsupported, span, message));
-                }
-            }
-            command_lines.push(text.as_str().to_owned());
-        }
-        Some(shell::sequence(&command_lines, ports))
     }
 
     fn constraints(&mut self, config: &Object) -> Vec<Json> {
@@ -210,11 +176,6 @@ impl Translation<'_> {
         let Some(index) = self.meaning.ports.requested.iter().position(|port| port == "health") else {
             return Vec::new();
         };
-        if let Some(http) = config.field("lifecycle").and_then(|lifecycle| lifecycle.field("http"))
-            && http.text("port").is_some_and(|port| self.meaning.ports.requested.contains(&port))
-        {
-            self.refuse(config, "lifecycle", "asking a task over HTTP to end (DisableLifecycle does without)");
-        }
         let Some(http) = checker.field("http") else { return Vec::new() };
         if http.text("expected_response").is_some_and(|expected| !expected.is_empty()) {
             self.refuse(
@@ -281,7 +242,7 @@ fn unreachable(config: &Object) -> Json {
     }
 }
 
-fn is_default(object: &Object, name: &str) -> bool {
+pub(super) fn is_default(object: &Object, name: &str) -> bool {
     let kind = object.struct_type();
     let default = kind.and_then(|kind| kind.fields.get(kind.position(name)?)?.default.as_ref());
     object.field(name).map(|value| value.to_json()) == default.map(|default| default.to_json())

@@ -5,6 +5,7 @@
 
 mod group;
 mod job;
+mod processes;
 mod shell;
 #[cfg(test)]
 mod tests;

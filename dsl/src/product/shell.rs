@@ -1,4 +1,4 @@
-//! The command line that runs a job's processes as Aurora runs them: each by `bash -c`, one after the other.
+//! The command lines that run a job's processes as Aurora runs them: each by `bash -c`.
 
 use std::collections::BTreeSet;
 
@@ -26,25 +26,19 @@ pub(super) fn references(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// The processes' command lines as one. What a template stands for is put in as text before bash reads it, as Aurora does: so it is
-/// joined to the quoted rest outside of bash's own quotes.
-pub(super) fn sequence(command_lines: &[String], ports: &BTreeSet<String>) -> String {
-    let calls: Vec<String> = command_lines.iter().map(|line| format!("bash -c {}", quoted(line, ports))).collect();
-    match calls.split_last() {
-        None => String::new(),
-        Some((last, [])) => format!("exec {last}"),
-        Some((last, before)) => {
-            // A process may leave variables for those after it, in a file that bash reads at its start.
-            let mut whole = String::new();
-            for call in before {
-                whole.push_str(&format!("{call} && {PROFILE} && "));
-            }
-            whole + "exec " + last
-        }
-    }
+/// A process's command line as a task of its own. What a template stands for is put in as text before bash reads it, as Aurora does: so
+/// it is joined to the quoted rest outside of bash's own quotes.
+pub(super) fn command(line: &str, ports: &BTreeSet<String>) -> String {
+    format!("exec bash -c {}", quoted(line, ports))
 }
 
-const PROFILE: &str = "{ [ ! -f .thermos_profile ] || export BASH_ENV=.thermos_profile; }";
+/// A process's command line as one of several, which bash reads anyway: as it is, unless it refers to something.
+pub(super) fn process(line: &str, ports: &BTreeSet<String>) -> String {
+    match references(line).any(|(_, address)| variable(address, ports).is_some()) {
+        true => command(line, ports),
+        false => literal::reveal(line).into_owned(),
+    }
+}
 
 fn quoted(line: &str, ports: &BTreeSet<String>) -> String {
     let mut out = String::from("'");
@@ -69,17 +63,14 @@ mod tests {
     fn templates_are_text_before_bash_reads_them() {
         let ports = BTreeSet::from(["health".to_owned(), "http".to_owned()]);
         let line = "echo 'on {{thermos.ports[http]}}' \"{{mesos.hostname}}\"".to_owned();
-        assert_eq!(
-            sequence(std::slice::from_ref(&line), &ports),
-            r#"exec bash -c 'echo '\''on '"$PORT1"''\'' "'"$HOST"'"'"#
-        );
-        let sandbox = tempfile::tempdir().unwrap();
+        let expected = r#"exec bash -c 'echo '\''on '"$PORT1"''\'' "'"$HOST"'"'"#;
+        assert_eq!(command(&line, &ports), expected);
+        assert_eq!([process(&line, &ports), process("echo 'a'", &ports)], [expected, "echo 'a'"]);
         let shell = std::process::Command::new("sh")
-            .args(["-c", &sequence(&["echo 'export A=\"a b\"' > .thermos_profile".to_owned(), line + " $A"], &ports)])
+            .args(["-c", &command(&line, &ports)])
             .envs([("PORT1", "31 000"), ("HOST", "h")])
-            .current_dir(sandbox.path())
             .output()
             .unwrap();
-        assert_eq!(String::from_utf8_lossy(&shell.stdout), "on 31 000 h a b\n", "{shell:?}");
+        assert_eq!(String::from_utf8_lossy(&shell.stdout), "on 31 000 h\n", "{shell:?}");
     }
 }

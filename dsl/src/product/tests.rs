@@ -42,7 +42,7 @@ fn job(task: &str, fields: &str) -> String {
 const ONE: &str = "Task(processes = [b], resources = r)";
 
 #[test]
-fn a_service_of_processes_in_a_row_is_an_app() {
+fn a_service_of_several_processes_is_an_app_with_a_graph() {
     let fields = ",
   instances = 4, constraints = {'host': 'limit:2', 'rack': 'a.1,b', 'zone': '!x'}, contact = 'me@example.com', lifecycle = DisableLifecycle,
   metadata = [Metadata(key = 'track', value = 'canary')], partition_policy = PartitionPolicy(delay_secs = 60),
@@ -57,8 +57,15 @@ fn a_service_of_processes_in_a_row_is_an_app() {
         Json::Object(services[0].definition.clone()),
         json!({
             "id": "/www/test/my-job",
-            "cmd": "bash -c 'fetch '\\'''\"$PORT1\"''\\'' > x' && { [ ! -f .thermos_profile ] || export BASH_ENV=.thermos_profile; } && \
-                    exec bash -c 'serve {{x}} --on '\"$PORT0\"''",
+            "processGraph": {
+                "processes": [
+                    {"name": "a", "cmd": "exec bash -c 'fetch '\\'''\"$PORT1\"''\\'' > x'", "maxFailures": 1, "daemon": false, "ephemeral": false,
+                     "final": false, "minDurationSeconds": 5, "logger": "file"},
+                    {"name": "b", "cmd": "exec bash -c 'serve {{x}} --on '\"$PORT0\"''", "maxFailures": 1, "daemon": false, "ephemeral": false,
+                     "final": false, "minDurationSeconds": 5, "logger": "file"},
+                ],
+                "orders": [["a", "b"]], "maxFailures": 1, "maxConcurrency": 0, "finalizationWaitSeconds": 20,
+            },
             "user": "www", "instances": 4, "cpus": 0.5, "mem": 64, "disk": 128,
             "constraints": [["hostname", "MAX_PER", "2"], ["rack", "LIKE", "a\\.1|b"], ["zone", "UNLIKE", "x"]],
             "portDefinitions": [
@@ -75,6 +82,30 @@ fn a_service_of_processes_in_a_row_is_an_app() {
             "labels": {"aurora.contact": "me@example.com", "aurora.job": "c/www/test/my_job", "track": "canary"},
         })
     );
+}
+
+#[test]
+fn a_service_of_one_plain_process_is_a_command() {
+    let definition = |task: &str, fields: &str| {
+        let (services, _) = services(&read(&job(task, fields))).unwrap();
+        services[0].definition.clone()
+    };
+    let plain = "Task(processes = [a], resources = r)";
+    let alone = definition(plain, "");
+    assert!(alone["cmd"].as_str().unwrap().starts_with("exec bash -c 'fetch ") && !alone.contains_key("processGraph"));
+    let check = ",
+  health_check_config = HealthCheckConfig(health_checker = HealthCheckerConfig(http = HttpHealthChecker(expected_response = '')))";
+    let asked = definition(ONE, check);
+    assert!(!asked.contains_key("cmd"));
+    assert_eq!(
+        asked["processGraph"]["lifecycle"],
+        json!({"portIndex": 0, "gracefulShutdownPath": "/quitquitquit", "shutdownPath": "/abortabortabort",
+               "gracefulShutdownWaitSeconds": 5, "shutdownWaitSeconds": 5})
+    );
+    let daemon =
+        definition("Task(processes = [a(daemon = True, logger = Logger(destination = 'both'))], resources = r)", "");
+    let process = &daemon["processGraph"]["processes"][0];
+    assert_eq!([&process["daemon"], &process["logger"]], [&json!(true), &json!("both")]);
 }
 
 #[test]
@@ -135,29 +166,14 @@ fn what_only_a_job_engine_can_do_is_refused_by_name() {
     expect![[r#"
         error: a job that ends waits for the job engine, which is not built yet
          --> job.aurora:5:145
-        error: `max_failures` (counting failures of processes) waits for the job engine, which is not built yet
-         --> job.aurora:5:131
         error: `gpu` (devices) waits for the job engine, which is not built yet
          --> job.aurora:5:112
-        error: `max_failures` (starting a process again within its task) waits for the job engine, which is not built yet
-         --> job.aurora:4:182
-        error: `daemon` (starting a process again within its task) waits for the job engine, which is not built yet
-         --> job.aurora:4:194
-        error: `ephemeral` (processes that a task does not wait for) waits for the job engine, which is not built yet
-         --> job.aurora:4:212
-        error: `logger` (a logger for one process) waits for the job engine, which is not built yet
-         --> job.aurora:5:12
-        error: `final` (processes that run when the others are done) waits for the job engine, which is not built yet
-         --> job.aurora:5:84
-        error: `processes` (processes side by side) waits for the job engine, which is not built yet
-         --> job.aurora:4:109
+        error: `{{mesos.instance}}` (a number for each instance) waits for the job engine, which is not built yet
+         --> job.aurora:4:140
+        error: `mode` (logs that rotate) waits for the job engine, which is not built yet
+         --> job.aurora:5:26
     "#]]
     .assert_eq(&told(&job(&task, ", service = False")));
-    expect![[r#"
-        error: `processes` (processes side by side) waits for the job engine, which is not built yet
-         --> job.aurora:4:109
-    "#]]
-    .assert_eq(&told(&job("Task(processes = [a, b], resources = r)", "")));
     let numbered = "Task(processes = [b(cmdline = 'echo {{mesos.instance}}')], resources = r)";
     expect![[r#"
         error: `{{mesos.instance}}` (a number for each instance) waits for the job engine, which is not built yet

@@ -12,6 +12,7 @@ use crate::container::{Artifact, Container, ResourceLimits};
 use crate::deployment::DeploymentReference;
 use crate::health::HealthCheck;
 use crate::number::Number;
+use crate::process::ProcessGraph;
 use crate::task::{Task, TaskFailure};
 
 /// A whole definition, every default filled in.
@@ -23,10 +24,13 @@ use crate::task::{Task, TaskFailure};
 pub struct App {
     /// Absolute path: `/shop/web`.
     pub id: String,
-    /// A command line for `/bin/sh -c`. Exactly one of `cmd` and `args` is set.
+    /// A command line for `/bin/sh -c`. Exactly one of `cmd`, `args` and `processGraph` is set.
     pub cmd: Option<String>,
     /// A program and its arguments, run without a shell.
     pub args: Option<Vec<String>>,
+    /// Several processes in an order, in the place of `cmd` and `args`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_graph: Option<ProcessGraph>,
     /// The account that the task runs as; null: the agent's.
     pub user: Option<String>,
     /// What an instance runs in; null: straight on the machine. Lists with their tasks leave the null out.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::CheckResult;
 use crate::health::HealthCheckResult;
+use crate::process::ProcessStatus;
 
 /// One running (or starting, or ending) instance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +50,9 @@ pub struct Task {
     pub zone: Option<String>,
     /// The role that pays for it.
     pub role: String,
+    /// How the processes of an app with a `processGraph` fare; absent for others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub processes: Vec<ProcessStatus>,
 }
 
 /// One address.

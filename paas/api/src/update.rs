@@ -12,6 +12,7 @@ use crate::check::Check;
 use crate::container::{Artifact, Container, IpAddressRequest, ResourceLimits};
 use crate::health::HealthCheck;
 use crate::number::Number;
+use crate::process::ProcessGraph;
 
 /// The body of a write: a whole definition or the part of one that changes. Null is the same as absent.
 ///
@@ -29,6 +30,9 @@ pub struct AppUpdate {
     /// A program and its arguments. Replaces `cmd`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub args: Option<Vec<String>>,
+    /// Several processes in an order. Replaces `cmd` and `args`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process_graph: Option<ProcessGraph>,
     /// The account that the task runs as.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,

@@ -41,6 +41,7 @@ fn running(number: u128, agent: Agent) -> Instance {
         ip_addresses: Vec::new(),
         health: Vec::new(),
         answer: None,
+        processes: Vec::new(),
     });
     instance
 }

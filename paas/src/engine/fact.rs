@@ -153,6 +153,8 @@ pub enum Cause {
     Provisioned,
     /// The master reported on its task.
     Updated(TaskUpdate),
+    /// The processes of its task go on.
+    Progressed,
     /// A health check of its task gave another result.
     Health {
         /// The index of the check.

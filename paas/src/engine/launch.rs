@@ -203,6 +203,7 @@ fn provisioned(waiting: &Instance, definition: &RunSpec, agent: &Arc<Agent>, por
         ip_addresses: Vec::new(),
         health: vec![HealthState::default(); definition.health_checks.len()],
         answer: None,
+        processes: Vec::new(),
     };
     Instance {
         version: definition.version,

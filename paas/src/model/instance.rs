@@ -5,7 +5,7 @@ use attica_core_api::Timestamp;
 use attica_core_api::v1::{AgentId, TaskId, TaskState};
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, FieldName, HealthState, InstanceId, RunSpecId, TaskIdentity, Version, serial};
+use super::{Answer, FieldName, HealthState, InstanceId, ProcessReport, RunSpecId, TaskIdentity, Version, serial};
 
 /// One place of a run spec, and the task that fills it now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -127,6 +127,9 @@ pub struct Task {
     /// What its check without a consequence found last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
+    /// How its processes fare, if it is more than one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub processes: Vec<ProcessReport>,
 }
 
 /// An address of a task.

@@ -11,6 +11,7 @@ mod deployment;
 mod health;
 mod id;
 mod instance;
+mod process;
 mod run_spec;
 pub(crate) mod serial;
 mod time;
@@ -27,6 +28,7 @@ pub use deployment::{Action, ActionKind, Change, Deployment, Ending, Step};
 pub use health::{CheckKind, CheckedPort, Endpoint, HealthCheck, HealthState, Scheme};
 pub use id::{DeploymentId, InstanceId, InvalidId, RunSpecId, TaskIdentity};
 pub use instance::{Agent, Condition, Goal, Instance, IpAddress, Task, TaskFailure};
+pub use process::{Graph, GraphProcess, Lifecycle, Output, ProcessReport};
 pub use run_spec::{
     Backoff, CommandLine, GivenPort, KillSelection, Placement, PortChoice, PortDefinition, PortMapping, Protocol,
     Resources, RunSpec, Unreachable, Upgrade,

@@ -3,12 +3,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use attica_core_api::Scalar;
 use serde::{Deserialize, Serialize};
 
-use super::{Artifact, Check, Constraint, Container, HealthCheck, Limits, Networks, RunSpecId, Version, serial};
+use super::{Artifact, Check, Constraint, Container, Graph, HealthCheck, Limits, Networks, RunSpecId, Version, serial};
 
 /// What is to run, and how: one version of a service, in normal form.
 ///
-/// Marathon's JSON and the config language are both translated into it at the border, and out of it again. Pods, jobs and process
-/// graphs will be further shapes of what a run spec runs ([`CommandLine`]); the rest stays.
+/// Marathon's JSON and the config language are both translated into it at the border, and out of it again. Pods and jobs will be
+/// further shapes of what a run spec runs ([`CommandLine`]); the rest stays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunSpec {
     /// Its path.
@@ -82,7 +82,7 @@ pub struct RunSpec {
     pub role: String,
 }
 
-/// The process of an instance.
+/// What an instance runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CommandLine {
     /// A line for `/bin/sh -c`.
@@ -91,6 +91,8 @@ pub enum CommandLine {
     Exec(Vec<String>),
     /// What the image runs.
     Image,
+    /// Several processes in an order.
+    Graph(Box<Graph>),
 }
 
 /// What one instance needs.

@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use attica_core_api::{Scalar, Timestamp};
 
 use super::{
-    Artifact, Backoff, Check, CommandLine, Constraint, Container, ContainerKind, HealthCheck, KillSelection, Limits,
-    Networks, Placement, PortChoice, PortDefinition, PortMapping, Protocol, Resources, RunSpec, RunSpecId, Unreachable,
-    Upgrade, Version,
+    Artifact, Backoff, Check, CommandLine, Constraint, Container, ContainerKind, Graph, HealthCheck, KillSelection,
+    Limits, Networks, Placement, PortChoice, PortDefinition, PortMapping, Protocol, Resources, RunSpec, RunSpecId,
+    Unreachable, Upgrade, Version,
 };
 
 /// A definition as a request gives it: the fields that it names. Merged with the current version (a partial update) or with the
@@ -16,6 +16,8 @@ pub struct RunSpecUpdate {
     pub cmd: Option<String>,
     /// `args`
     pub args: Option<Vec<String>>,
+    /// `processGraph`; beside either it is refused.
+    pub graph: Option<Graph>,
     /// `instances`
     pub instances: Option<u32>,
     /// `user`
@@ -101,11 +103,12 @@ impl RunSpecUpdate {
     }
 
     fn command(&self, current: Option<&CommandLine>) -> Result<CommandLine, NoCommand> {
-        match (&self.cmd, &self.args, current) {
-            (Some(_), Some(_), _) => Err(NoCommand),
-            (Some(line), None, _) => Ok(CommandLine::Shell(line.clone())),
-            (None, Some(words), _) => Ok(CommandLine::Exec(words.clone())),
-            (None, None, current) => Ok(current.cloned().unwrap_or(CommandLine::Image)),
+        match (&self.cmd, &self.args, &self.graph) {
+            (Some(line), None, None) => Ok(CommandLine::Shell(line.clone())),
+            (None, Some(words), None) => Ok(CommandLine::Exec(words.clone())),
+            (None, None, Some(graph)) => Ok(CommandLine::Graph(Box::new(graph.clone()))),
+            (None, None, None) => Ok(current.cloned().unwrap_or(CommandLine::Image)),
+            (Some(_), Some(_), _) | (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => Err(NoCommand),
         }
     }
 

@@ -5,7 +5,7 @@ use attica_paas_api::app::{
 };
 use attica_paas_api::health::{CheckCommand, HealthCheck as ReadCheck, HealthCheckProtocol};
 
-use super::{check, container};
+use super::{check, container, process};
 use crate::model::{
     CheckKind, CheckedPort, CommandLine, Constraint, Endpoint, HealthCheck, KillSelection, PortDefinition, RunSpec,
     Scheme, Unreachable,
@@ -14,16 +14,18 @@ use crate::model::{
 /// A definition as clients read it.
 #[must_use]
 pub fn app(spec: &RunSpec) -> App {
-    let (cmd, args) = match &spec.command {
-        CommandLine::Shell(line) => (Some(line.clone()), None),
-        CommandLine::Exec(arguments) => (None, Some(arguments.clone())),
-        CommandLine::Image => (None, None),
+    let (cmd, args, process_graph) = match &spec.command {
+        CommandLine::Shell(line) => (Some(line.clone()), None, None),
+        CommandLine::Exec(arguments) => (None, Some(arguments.clone()), None),
+        CommandLine::Graph(graph) => (None, None, Some(process::graph(graph))),
+        CommandLine::Image => (None, None, None),
     };
     let roles = &spec.placement.accepted_resource_roles;
     App {
         id: spec.id.to_string(),
         cmd,
         args,
+        process_graph,
         user: spec.user.clone(),
         container: spec.container.as_ref().map(|container| container::container(container, spec)),
         env: spec.env.clone(),

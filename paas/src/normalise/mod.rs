@@ -4,6 +4,7 @@ mod app;
 mod check;
 mod container;
 mod deployment;
+mod process;
 mod queue;
 mod task;
 

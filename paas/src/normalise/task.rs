@@ -2,7 +2,7 @@ use attica_core_api::v1::TaskState;
 use attica_paas_api::health::HealthCheckResult;
 use attica_paas_api::task::{IpAddress, Task as ReadTask, TaskFailure as ReadFailure};
 
-use super::check;
+use super::{check, process};
 use crate::model::{HealthState, Instance, RunSpec, Task, TaskFailure, rfc3339};
 
 /// Attributes under which agents usually tell where they are.
@@ -36,6 +36,7 @@ pub fn task(instance: &Instance, spec: Option<&RunSpec>) -> Option<ReadTask> {
         region: task.agent.attributes.get(REGION).cloned(),
         zone: task.agent.attributes.get(ZONE).cloned(),
         role: spec.map(|spec| spec.role.clone()).unwrap_or_default(),
+        processes: task.processes.iter().map(process::report).collect(),
     })
 }
 

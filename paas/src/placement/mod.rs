@@ -21,4 +21,4 @@ pub use constraints::{Ledger, Verdict};
 pub use matcher::{Order, Outcome, Placed, Rejected, place};
 pub use reason::{RejectReason, RejectRow, Rejections};
 pub use stock::{Candidate, Stock};
-pub use task_info::task_info;
+pub use task_info::{process_graph, task_info};

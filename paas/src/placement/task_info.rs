@@ -2,15 +2,15 @@ use std::collections::BTreeMap;
 
 use attica_core_api::v1::{
     self, CheckCommand, CheckHttp, CheckTcp, CheckType, CommandInfo, CommandUri, DiscoveryInfo, DurationInfo,
-    HealthCheckType, HttpCheckInfo, KillPolicy, Label, Labels, NetworkProtocol, Port, Ports, Resource, TaskId,
-    TaskInfo, TcpCheckInfo, Visibility,
+    HealthCheckType, HttpCheckInfo, HttpLifecycle, KillPolicy, Label, Labels, NetworkProtocol, Port, Ports,
+    ProcessInfo, ProcessLogger, ProcessOrder, Resource, TaskId, TaskInfo, TcpCheckInfo, Visibility,
 };
 
 use super::container;
 use super::environment::environment;
 use crate::model::{
-    Agent, Artifact, Check, CheckKind, CheckedPort, CommandLine, Endpoint, GivenPort, HealthCheck, Limit,
-    PortDefinition, Protocol, Question, RunSpec, Scheme,
+    Agent, Artifact, Check, CheckKind, CheckedPort, CommandLine, Endpoint, GivenPort, Graph, GraphProcess, HealthCheck,
+    Limit, PortDefinition, Protocol, Question, RunSpec, Scheme,
 };
 
 /// The task that the master is asked to launch, with these ports of the host.
@@ -46,6 +46,7 @@ pub fn task_info(
         labels: labels(&run_spec.labels),
         discovery: Some(discovery(run_spec, ports)),
         health_checks,
+        processes: processes(run_spec, ports),
         ..TaskInfo::default()
     }
 }
@@ -86,6 +87,48 @@ fn uri(artifact: &Artifact) -> CommandUri {
         cache: Some(artifact.cache),
         output_file: artifact.name.clone(),
     }
+}
+
+fn processes(run_spec: &RunSpec, ports: &[GivenPort]) -> Option<Box<v1::ProcessGraph>> {
+    match &run_spec.command {
+        CommandLine::Graph(graph) => {
+            process_graph(graph, |index| Some(ports.get(usize::try_from(index).ok()?)?.container)).map(Box::new)
+        }
+        CommandLine::Shell(_) | CommandLine::Exec(_) | CommandLine::Image => None,
+    }
+}
+
+/// A graph as agents take it, given what number a port has. None when that is none, which the border refuses.
+#[must_use]
+pub fn process_graph(graph: &Graph, port: impl Fn(u32) -> Option<u16>) -> Option<v1::ProcessGraph> {
+    let process = |process: &GraphProcess| ProcessInfo {
+        name: process.name.clone(),
+        command_line: process.line.clone(),
+        max_failures: process.max_failures,
+        daemon: process.daemon,
+        ephemeral: process.ephemeral,
+        r#final: process.last,
+        min_duration_seconds: seconds(process.min_duration_ms),
+        logger: Some(ProcessLogger { destination: process.output.into() }),
+    };
+    let lifecycle = match &graph.lifecycle {
+        None => None,
+        Some(lifecycle) => Some(HttpLifecycle {
+            port: port(lifecycle.port_index)?.into(),
+            graceful_shutdown_path: lifecycle.graceful_path.clone(),
+            shutdown_path: lifecycle.final_path.clone(),
+            graceful_shutdown_wait_seconds: seconds(lifecycle.graceful_wait_ms),
+            shutdown_wait_seconds: seconds(lifecycle.final_wait_ms),
+        }),
+    };
+    Some(v1::ProcessGraph {
+        processes: graph.processes.iter().map(process).collect(),
+        orders: graph.orders.iter().map(|order| ProcessOrder { order: order.clone() }).collect(),
+        max_failures: graph.max_failures,
+        max_concurrency: graph.max_concurrency,
+        finalization_wait_seconds: seconds(graph.finalization_wait_ms),
+        lifecycle,
+    })
 }
 
 /// How the task is found: by its reversed path, which is a host name, and its ports.
@@ -165,6 +208,8 @@ fn words(line: &CommandLine) -> (bool, Option<String>, Vec<String>) {
         CommandLine::Shell(line) => (true, Some(line.clone()), Vec::new()),
         CommandLine::Exec(words) => (false, words.first().cloned(), words.clone()),
         CommandLine::Image => (false, None, Vec::new()),
+        // What runs are its processes, in this environment.
+        CommandLine::Graph(_) => (true, None, Vec::new()),
     }
 }
 

@@ -88,6 +88,7 @@ fn instance(run_spec: &str, number: u128, condition: Condition) -> Instance {
             last_success: Some(Timestamp(1_005)),
             ..HealthState::default()
         }],
+        processes: Vec::new(),
     });
     instance
 }

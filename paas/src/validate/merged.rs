@@ -1,7 +1,7 @@
 //! Rules that need the whole definition, after an update was merged into the current version.
 
 use crate::engine::Violation;
-use crate::model::{CheckedPort, Limit, Networks, Question, RunSpec};
+use crate::model::{CheckedPort, CommandLine, Limit, Networks, Question, RunSpec};
 
 /// Marks an app of which two instances must never run side by side.
 pub(super) const SINGLE_INSTANCE: &str = "MARATHON_SINGLE_INSTANCE_APP";
@@ -15,6 +15,7 @@ pub fn whole(spec: &RunSpec) -> Result<(), Vec<Violation>> {
     check_port_indexes(spec, &mut violations);
     check_limits(spec, &mut violations);
     check_network_names(spec, &mut violations);
+    check_graph(spec, &mut violations);
     if is_single_instance(spec.labels.get(SINGLE_INSTANCE)) {
         check_single_instance(spec, &mut violations);
     }
@@ -84,6 +85,17 @@ fn check_network_names(spec: &RunSpec, violations: &mut Vec<Violation>) {
                          network is defined";
             violations.push(Violation::new(&path, error));
         }
+    }
+}
+
+fn check_graph(spec: &RunSpec, violations: &mut Vec<Violation>) {
+    let CommandLine::Graph(graph) = &spec.command else { return };
+    if spec.container.is_some() {
+        violations.push(Violation::new("/processGraph", "is not supported yet together with a container"));
+    }
+    if graph.lifecycle.as_ref().is_some_and(|lifecycle| lifecycle.port_index as usize >= spec.ports.len()) {
+        let path = "/processGraph/lifecycle/portIndex";
+        violations.push(Violation::new(path, "has to be the index of one of the app's ports"));
     }
 }
 

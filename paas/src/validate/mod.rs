@@ -18,6 +18,7 @@ mod networks;
 mod numbers;
 mod placement;
 mod ports;
+mod process;
 mod strategy;
 mod text;
 mod unsupported;
@@ -81,6 +82,7 @@ pub fn update(app: AppUpdate, id: &RunSpecId, rules: &Rules) -> Result<RunSpecUp
     let update = RunSpecUpdate {
         cmd: command::shell(app.cmd, &mut faults),
         args: command::arguments(app.args, &mut faults),
+        graph: process::graph(app.process_graph, &mut faults),
         user: command::user(app.user, &mut faults),
         instances: numbers::count("/instances", app.instances, limits::INSTANCES_MAX, &mut faults),
         cpus: numbers::quantity("/cpus", app.cpus, 0.001, &mut faults),

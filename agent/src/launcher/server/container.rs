@@ -15,6 +15,8 @@ pub(super) enum State {
     Running,
     /// Its program runs as somebody else's child, since the launcher that started it died.
     Adopted { pidfd: OwnedFd, zombie: Option<Zombie> },
+    /// It has no program: it is there for its parts, until it is destroyed.
+    Holding,
     /// Its program has ended, which is on record, or could not be executed; what is left of the container is being removed.
     Emptying { outcome: Outcome, pause_ms: u64, next: Instant },
     /// Nothing of it is left; the record waits for the agent's `Forget`.
@@ -64,7 +66,7 @@ impl Container {
     /// Whether its program runs.
     pub(super) fn is_alive(&self) -> bool {
         match self.state {
-            State::Running | State::Adopted { .. } => true,
+            State::Running | State::Adopted { .. } | State::Holding => true,
             State::Emptying { .. } | State::Ended { .. } => false,
         }
     }
@@ -78,7 +80,7 @@ impl Container {
         match &self.state {
             State::Emptying { next, .. } => Some(*next),
             State::Adopted { zombie, .. } => zombie.map(|zombie| zombie.look_again),
-            State::Running | State::Ended { .. } => None,
+            State::Running | State::Holding | State::Ended { .. } => None,
         }
     }
 
@@ -86,9 +88,10 @@ impl Container {
     pub(super) fn report(&self, id: &ContainerId) -> ContainerReport {
         let stage = match &self.state {
             State::Emptying { outcome: Outcome::Failed(_), .. } => Stage::Failing,
-            State::Running | State::Adopted { .. } | State::Emptying { outcome: Outcome::Ended(_), .. } => {
-                Stage::Running
-            }
+            State::Running
+            | State::Adopted { .. }
+            | State::Holding
+            | State::Emptying { outcome: Outcome::Ended(_), .. } => Stage::Running,
             State::Ended { ending } => Stage::Ended(*ending),
         };
         ContainerReport { container: id.clone(), process: self.process, stage }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::Message;
 use crate::launcher::protocol::ContainerId;
 use crate::network::{Place, Sockets};
-use crate::supervisor::{Finding, Input, ProbeSpec, Target};
+use crate::supervisor::{Finding, Input, Plea, ProbeSpec, Target, plea};
 use probe::Prober;
 use schedule::{Due, Schedule};
 
@@ -25,6 +25,7 @@ const MAX_IN_FLIGHT: usize = 1_024;
 pub(super) enum Order {
     Watch(ContainerId, Place, Vec<ProbeSpec>),
     Unwatch(ContainerId),
+    Plead(ContainerId, Plea, plea::Target),
 }
 
 /// A probe that has come back.
@@ -48,6 +49,14 @@ pub(super) async fn run(
         let next = schedule.next();
         tokio::select! {
             order = orders.recv() => match order {
+                Some(Order::Plead(container, plea, target)) => {
+                    let (results, prober) = (results.clone(), prober.clone());
+                    tokio::spawn(async move {
+                        let is_heard = prober.plead(&target).await;
+                        // The agent has ended: nobody wants to know.
+                        let _nobody = results.send(Message::Input(Input::Pleaded { container, plea, is_heard })).await;
+                    });
+                }
                 Some(order) => schedule.obey(Instant::now(), order),
                 None => return,
             },

@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Empty;
-use hyper::Request;
+use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::tls;
 use crate::network::{Place, Sockets};
-use crate::supervisor::{Family, Finding, ProbeSpec, Scheme, Target};
+use crate::supervisor::{Family, Finding, ProbeSpec, Scheme, Target, plea};
+
+/// How long a task may take to answer when it is asked to end.
+const PLEA_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Makes probes.
 #[derive(Clone)]
@@ -25,6 +28,7 @@ pub(super) struct Prober {
 
 /// What is asked for.
 struct Page<'a> {
+    method: Method,
     scheme: Scheme,
     address: SocketAddr,
     path: &'a str,
@@ -43,7 +47,8 @@ impl Prober {
                     Err(reason) => Finding::NotConnected(reason),
                 },
                 Target::Http { scheme, family, port, path, .. } => {
-                    let page = Page { scheme: *scheme, address: self.address(place, *family, *port), path };
+                    let address = self.address(place, *family, *port);
+                    let page = Page { method: Method::GET, scheme: *scheme, address, path };
                     self.get(place, page).await.unwrap_or_else(Finding::Nothing)
                 }
                 Target::Command(_) => Finding::Nothing("it is not for the prober to run commands".to_owned()),
@@ -53,6 +58,16 @@ impl Prober {
         tokio::time::timeout(limit, attempt)
             .await
             .unwrap_or_else(|_| Finding::Nothing(format!("no answer within {} s", limit.as_secs_f64())))
+    }
+
+    /// Whether a task that was asked to end has answered that it will: one in the machine's network.
+    pub(super) async fn plead(&self, target: &plea::Target) -> bool {
+        let address = SocketAddr::new(self.ip, target.port);
+        let page = Page { method: Method::POST, scheme: Scheme::Http, address, path: &target.path };
+        match tokio::time::timeout(PLEA_PATIENCE, self.get(&Place::Host, page)).await {
+            Ok(Ok(Finding::Answered { status, .. })) => (200..400).contains(&status),
+            Ok(Ok(_) | Err(_)) | Err(_) => false,
+        }
     }
 
     /// A task in a network of its own is asked at its own loopback; one that is asked over the other family than the agent's own is asked
@@ -91,7 +106,7 @@ impl Prober {
 
 impl Page<'_> {
     fn request(&self) -> String {
-        format!("GET {}://{}{}", self.scheme.as_str(), self.address, self.path)
+        format!("{} {}://{}{}", self.method, self.scheme.as_str(), self.address, self.path)
     }
 
     fn failed(&self, error: &dyn std::error::Error) -> String {
@@ -104,7 +119,9 @@ async fn exchange<S>(page: &Page<'_>, stream: S) -> Result<Finding, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let request = Request::get(page.path)
+    let request = Request::builder()
+        .method(page.method.clone())
+        .uri(page.path)
         .header("host", page.address.to_string())
         .header("user-agent", "attica-agent")
         .header("connection", "close")

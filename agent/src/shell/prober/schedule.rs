@@ -49,6 +49,7 @@ impl Schedule {
     pub(super) fn obey(&mut self, now: Instant, order: Order) {
         match order {
             Order::Unwatch(container) => drop(self.watches.remove(&container)),
+            Order::Plead(..) => {}
             Order::Watch(container, place, checks) => {
                 self.watches_made += 1;
                 let number = self.watches_made;

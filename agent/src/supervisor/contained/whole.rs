@@ -47,7 +47,7 @@ impl Supervisor {
                 (own_run == run).then(|| self.of_task(task))
             }
             Owner::Executor(key) => self.executors.get(key).filter(|_| run.is_none()).map(|one| self.of_executor(one)),
-            Owner::Check | Owner::Contained(_) => None,
+            Owner::Process(..) | Owner::Check | Owner::Contained(_) => None,
         }
     }
 
@@ -55,7 +55,7 @@ impl Supervisor {
     pub(super) fn outermost_task(&self, path: &ContainerPath) -> Option<&Task> {
         path.names().iter().take(2).find_map(|name| match self.by_container.get(&ContainerId::new(name).ok()?)? {
             Owner::Task(key) => self.tasks.get(key),
-            Owner::Executor(_) | Owner::Check | Owner::Contained(_) => None,
+            Owner::Executor(_) | Owner::Process(..) | Owner::Check | Owner::Contained(_) => None,
         })
     }
 

@@ -7,6 +7,7 @@ mod containers;
 mod durability;
 mod excesses;
 mod executors;
+mod graphs;
 mod groups;
 mod health;
 mod kill;
@@ -28,8 +29,8 @@ use attica_core_api::{Entropy, Now, Tick, Timestamp};
 
 use super::identity::Incompatible;
 use super::{
-    Config, Effect, ExecutorRefusal, FetchOrder, Finding, Input, OperatorReply, Premises, Proof, Supervisor, Timing,
-    Users,
+    Config, Effect, ExecutorRefusal, FetchOrder, Finding, Input, OperatorReply, Plea, Premises, Proof, Supervisor,
+    Timing, Users,
 };
 use crate::checkpoint::{AgentRecord, ExecutorHistory, History, TaskEntry, TaskHistory};
 use crate::contained::ContainedRecord;
@@ -93,6 +94,14 @@ impl Disk {
         }
     }
 
+    /// Whether a process of a task is about to run in this container.
+    fn is_run(&self, container: &ContainerId) -> bool {
+        self.tasks.values().flat_map(|task| &task.entries).any(|entry| match entry {
+            TaskEntry::Process { standing, .. } => standing.container.as_ref() == Some(container),
+            _ => false,
+        })
+    }
+
     fn histories(&self) -> Vec<History> {
         let executors = self.executors.values().cloned().map(|executor| History::Executor(Box::new(executor)));
         executors.chain(self.tasks.values().cloned().map(|task| History::Task(Box::new(task)))).collect()
@@ -124,6 +133,7 @@ struct World {
     operators_answers: Vec<(u64, OperatorReply)>,
     premises: Vec<Premises>,
     discarded: Vec<PathBuf>,
+    pleas: Vec<(Plea, String)>,
     over: bool,
 }
 
@@ -167,6 +177,7 @@ impl World {
             operators_answers: Vec::new(),
             premises: Vec::new(),
             discarded: Vec::new(),
+            pleas: Vec::new(),
             over: false,
         };
         world.connected = world.supervisor.attachments().clone();
@@ -199,6 +210,7 @@ impl World {
                     self.links.extend(links);
                     let written = self.disk.tasks.contains_key(&spec.container)
                         || self.disk.executors.contains_key(&spec.container)
+                        || self.disk.is_run(&spec.container)
                         || self.supervisor.is_check(&spec.container);
                     assert!(written, "launched before it was written down");
                     if !self.supervisor.is_check(&spec.container) {
@@ -250,6 +262,7 @@ impl World {
                     self.connected.insert(container, *attachment);
                 }
                 Effect::Disconnect(container) => drop(self.connected.remove(&container)),
+                Effect::Plead(_, plea, target) => self.pleas.push((plea, target.path)),
                 Effect::ListTasks(_) | Effect::Unwatch(_) | Effect::Operate(_) => {}
             }
         }

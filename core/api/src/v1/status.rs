@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 
-use super::{AgentId, CheckStatusInfo, ContainerStatus, ExecutorId, HealthResult, Labels, Resource, TaskId, TimeInfo};
+use super::{
+    AgentId, CheckStatusInfo, ContainerStatus, ExecutorId, HealthResult, Labels, ProcessStatus, Resource, TaskId,
+    TimeInfo,
+};
 use crate::message::{enumeration, message};
 
 enumeration! {
@@ -161,5 +164,7 @@ message! {
         limitation: optional TaskResourceLimitation = 16,
         /// Ours: what was found in `TaskInfo.health_checks`, one entry for each check that has a result.
         health_results: repeated HealthResult = 1001,
+        /// Ours: how each process of `TaskInfo.processes` fares.
+        processes: repeated ProcessStatus = 1002,
     }
 }

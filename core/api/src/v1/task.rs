@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     AgentId, CheckInfo, CommandInfo, ContainerInfo, DiscoveryInfo, DurationInfo, ExecutorId, ExecutorInfo, FrameworkId,
-    HealthCheck, KillPolicy, Labels, Resource, Scalar, TaskId, TaskState, TaskStatus,
+    HealthCheck, KillPolicy, Labels, ProcessGraph, Resource, Scalar, TaskId, TaskState, TaskStatus,
 };
 use crate::message::message;
 
@@ -31,6 +31,8 @@ message! {
         /// Ours: checks whose verdict the framework takes. The agent probes and reports
         /// ([`TaskStatus::health_results`]), it never kills for them.
         health_checks: repeated HealthCheck = 1001,
+        /// Ours: what runs in the place of a value of `command`, which says as whom and in which environment.
+        processes: optional Box<ProcessGraph> = 1002,
     }
     /// Tasks that start and end together.
     pub struct TaskGroupInfo {

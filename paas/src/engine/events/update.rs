@@ -4,7 +4,9 @@ use attica_core_api::v1::{TaskState, TaskStatus};
 use super::super::pursuit::Pursuit;
 use super::super::timers::Timer;
 use super::super::{Cause, Effects, Engine, Fact, TaskUpdate, calls};
-use crate::model::{Answer, Condition, Goal, Instance, IpAddress, RunSpec, Task, TaskFailure, TaskIdentity, Version};
+use crate::model::{
+    Answer, Condition, Goal, Instance, IpAddress, ProcessReport, RunSpec, Task, TaskFailure, TaskIdentity, Version,
+};
 
 /// What a task's state means.
 enum Meaning {
@@ -53,6 +55,11 @@ impl Engine {
         let id = instance.id.clone();
         let Some(task) = instance.task.as_mut() else { return };
         let addresses = ip_addresses(status);
+        let processes = processes(status);
+        let progressed = !processes.is_empty() && processes != task.processes;
+        if progressed {
+            task.processes = processes;
+        }
         let advances = was_away || condition > instance.condition;
         let moved = !addresses.is_empty() && addresses != task.ip_addresses;
         let answer = answer(status);
@@ -72,6 +79,8 @@ impl Engine {
             }
             let cause = Cause::Updated(task_update(task, instance.version, status));
             self.record(now, Fact::InstanceChanged { instance: Box::new(instance), cause }, out);
+        } else if progressed {
+            self.record(now, Fact::InstanceChanged { instance: Box::new(instance), cause: Cause::Progressed }, out);
         }
         self.health(now, &id, status, out);
     }
@@ -209,6 +218,19 @@ fn answer(status: &TaskStatus) -> Option<Answer> {
     let tcp = found.tcp.as_ref().and_then(|tcp| tcp.succeeded).map(Answer::Tcp);
     let command = found.command.as_ref().and_then(|command| command.exit_code).map(Answer::Command);
     http.or(tcp).or(command)
+}
+
+fn processes(status: &TaskStatus) -> Vec<ProcessReport> {
+    let report = |process: &attica_core_api::v1::ProcessStatus| ProcessReport {
+        name: process.name.clone(),
+        state: process.state,
+        runs: process.runs,
+        failures: process.failures,
+        exit_code: process.exit_code,
+        signal: process.signal,
+        message: process.message.clone(),
+    };
+    status.processes.iter().map(report).collect()
 }
 
 fn ip_addresses(status: &TaskStatus) -> Vec<IpAddress> {
