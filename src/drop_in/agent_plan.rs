@@ -12,7 +12,9 @@ use super::ssl::Encryption;
 use super::translate::Translation;
 
 /// Mesos's names for what our agent takes in milliseconds.
-const DURATIONS: [(&str, &str); 3] = [
+const DURATIONS: [(&str, &str); 5] = [
+    ("container_disk_watch_interval", "container-disk-watch-interval-ms"),
+    ("container_ports_watch_interval", "container-ports-watch-interval-ms"),
     ("executor_registration_timeout", "executor-registration-timeout-ms"),
     ("executor_reregistration_timeout", "executor-reregistration-timeout-ms"),
     ("executor_shutdown_grace_period", "executor-shutdown-grace-ms"),
@@ -155,6 +157,8 @@ mod tests {
             "--no-systemd_enable_support",
             "--isolation=cgroups/cpu,cgroups/mem",
             "--containerizers=mesos",
+            "--enforce_container_ports",
+            "--container_ports_watch_interval=20secs",
         ])
         .unwrap();
         assert_eq!((plan.args.ip.to_string().as_str(), plan.args.port), ("127.0.0.1", 5052));
@@ -163,7 +167,8 @@ mod tests {
         assert_eq!(plan.args.executor_shutdown_grace_ms, 500);
         assert_eq!(plan.args.gc_delay.0, 2 * 86_400_000);
         assert_eq!(plan.args.switch_user, Some(false));
-        assert!(plan.notes.iter().any(|note| note.starts_with("--isolation is accepted: ")), "{:?}", plan.notes);
+        assert_eq!(plan.args.isolation, "cgroups/cpu,cgroups/mem");
+        assert_eq!((plan.args.container_ports_watch_interval_ms, plan.args.enforce_container_ports), (20_000, true));
     }
 
     #[test]

@@ -11,7 +11,6 @@ use crate::{AnyError, logging, terminated};
 
 use Effect::{Only, Plan, Replaced, Same};
 
-const IN_PLACE: &str = "what this agent can isolate on this machine, it does for every task";
 const NO_APPC: &str = "images are those of OCI and Docker registries";
 const NO_DAEMON: &str = "images need no Docker daemon here";
 const NO_PERF: &str = "performance events are not sampled";
@@ -63,10 +62,10 @@ pub static FLAGS: [Flag; 149] = [
     value("gc_disk_headroom", Only(&["0.1"], "a tenth of the disk is kept free")),
     switch("gc_non_executor_container_sandboxes", Replaced("every sandbox is collected")),
     value("disk_watch_interval", Replaced("the disk is looked at every minute")),
-    value("container_disk_watch_interval", Replaced("there is one interval, of a minute")),
+    value("container_disk_watch_interval", Plan),
     value("max_completed_executors_per_framework", Replaced("the last 200 ended tasks are shown")),
     // How tasks run.
-    value("isolation", Replaced(IN_PLACE)),
+    value("isolation", Same),
     value("launcher", Only(&["", "posix", "linux"], "there is one launcher, which uses what the kernel has")),
     value("launcher_dir", Replaced("the launcher is part of the program")),
     value("containerizers", Only(&["mesos", "mesos,docker", "docker,mesos"], NO_DAEMON)),
@@ -94,8 +93,8 @@ pub static FLAGS: [Flag; 149] = [
         "disallow_sharing_agent_pid_namespace",
         Only(&["false"], "tasks say which namespaces they have of their own"),
     ),
-    value("effective_capabilities", Only(&[""], "tasks say which capabilities they have")),
-    value("bounding_capabilities", Only(&[""], "tasks say which capabilities they have")),
+    value("effective_capabilities", Same),
+    value("bounding_capabilities", Same),
     value("allowed_capabilities", Only(&[""], "tasks say which capabilities they have")),
     value("seccomp_config_dir", Only(&[""], "profiles are built in")),
     value("seccomp_profile_name", Only(&[""], "tasks say whether their system calls are filtered")),
@@ -122,13 +121,13 @@ pub static FLAGS: [Flag; 149] = [
     value("perf_duration", Replaced(NO_PERF)),
     value("perf_events", Only(&[""], NO_PERF)),
     value("perf_interval", Replaced(NO_PERF)),
-    switch("enforce_container_disk_quota", Only(&["false"], "use of disk is shown, not limited")),
+    switch("enforce_container_disk_quota", Same),
     value("xfs_project_range", Replaced("projects of XFS are not used")),
     switch("xfs_kill_containers", Replaced("projects of XFS are not used")),
     // Networks.
-    switch("enforce_container_ports", Only(&["false"], "ports are agreed, not watched")),
-    value("container_ports_watch_interval", Replaced("ports are agreed, not watched")),
-    switch("check_agent_port_range_only", Replaced("ports are agreed, not watched")),
+    switch("enforce_container_ports", Same),
+    value("container_ports_watch_interval", Plan),
+    switch("check_agent_port_range_only", Only(&["false"], "every port at which a task listens is looked at")),
     value("network_cni_plugins_dir", Only(&[""], NO_CNI)),
     value("network_cni_config_dir", Only(&[""], NO_CNI)),
     switch("network_cni_root_dir_persist", Replaced(NO_CNI)),
