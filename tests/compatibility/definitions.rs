@@ -15,7 +15,7 @@ use crate::harness::{Cluster, attica, shared};
 const MACHINES: [(&str, &str, &str); 3] = [
     ("a.specific.node.com", "rack_id:rack-1", "[20001-20299]"),
     ("node-2", "rack_id:rack-2", "[20301-20599]"),
-    ("node-3", "rack_id:rack-3", "[20601-20899]"),
+    ("node-3", "rack_id:rack-3", "[7777-7777,20601-20899]"),
 ];
 
 fn definitions() -> Option<Vec<PathBuf>> {
@@ -64,18 +64,26 @@ fn every_definition_runs_or_is_refused_by_name() {
     cluster.stop_up();
 }
 
-/// Waits until every instance runs, or until the shell has said that this machine lacks the program, and destroys the app.
+/// Waits until every instance runs, or until it is said that this machine lacks the program, or does not get what the app has brought from
+/// elsewhere, and destroys the app.
 fn until_it_ran(cluster: &Cluster, path: &Path, created: &Value) {
     let id = created["id"].as_str().expect("an id");
     // DC/OS brought a Python of its own; without it the shell answers 127.
     let lacks_its_program = created["cmd"].as_str().is_some_and(|cmd| cmd.contains("/opt/mesosphere/"))
         && !Path::new("/opt/mesosphere").exists();
+    let brought = created["container"]["docker"]["image"].is_string() || created["fetch"].is_array();
     cluster.until(&format!("{} to run; app: {}", path.display(), cluster.app(id)), || {
         let app = cluster.app(id);
         if lacks_its_program {
             let failure = &app["lastTaskFailure"];
             let said = failure["message"].as_str().is_some_and(|message| message.contains("127"));
             return (failure["state"] == "TASK_FAILED" && said).then_some(());
+        }
+        let failure = &app["lastTaskFailure"];
+        // What a program's end is told by begins with `Command`.
+        let said = failure["message"].as_str().is_some_and(|message| !message.starts_with("Command "));
+        if brought && failure["state"] == "TASK_FAILED" && said {
+            return Some(());
         }
         let everywhere = app["tasksRunning"] == created["instances"] && app["deployments"] == serde_json::json!([]);
         everywhere.then_some(())
