@@ -51,7 +51,7 @@ fn is_answered_with_a_reason_and_changes_nothing() {
         (r#"{"id":"/a","cmd":"true","args":["x"]}"#, 422),
         (r#"{"id":"/a","cmd":"true","constraints":[["hostname","NEAR"]]}"#, 422),
         (r#"{"id":"/a","cmd":"true","constraints":[["hostname","LIKE","("]]}"#, 422),
-        (r#"{"id":"/a","cmd":"true","container":{"type":"DOCKER","docker":{"image":"x"}}}"#, 422),
+        (r#"{"id":"/a","cmd":"true","container":{"type":"DOCKER","docker":{}}}"#, 422),
         (r#"{"id":"/a","cmd":"true","no_such_field":1}"#, 422),
     ];
     let mut wrong = Vec::new();
