@@ -166,7 +166,12 @@ fn an_agent_is_started_by_mesoss_flags_and_variables() {
             .args([&format!("--master={}", master.url.trim_start_matches("http://")), "--ip=127.0.0.1", "--port=0"])
             .arg(format!("--work_dir={}", directory.path().join(format!("{name}.work")).display()))
             .args(["--resources=cpus(*):2;mem(*):512;ports:[31000-31010]", "--no-systemd_enable_support"])
-            .args(["--isolation=posix/cpu,posix/mem", "--gc_delay=2days", "--executor_shutdown_grace_period=1secs"])
+            .args([
+                "--isolation=posix/cpu,posix/mem",
+                "--launcher_dir=/usr/libexec/mesos",
+                "--gc_delay=2days",
+                "--executor_shutdown_grace_period=1secs",
+            ])
             .env("MESOS_ATTRIBUTES", "rack:r1")
             .env("MESOS_HOSTNAME", format!("{name}.example.org"))
             .env("MESOS_CGROUPS_ROOT", format!("attica-test-{}", std::process::id()))
@@ -187,7 +192,7 @@ fn an_agent_is_started_by_mesoss_flags_and_variables() {
             std::thread::sleep(Duration::from_millis(20));
         };
         assert_eq!((&known["resources"]["cpus"], &known["attributes"]["rack"]), (&json!(2.0), &json!("r1")));
-        assert!(text().contains("--isolation is accepted: "), "{}", text());
+        assert!(text().contains("--launcher_dir is accepted: "), "{}", text());
         // It is drained, so that its launcher ends as well.
         kill(Pid::from_raw(agent.id().cast_signed()), Signal::SIGUSR1).expect("it runs");
         assert!(agent.wait().expect("ours").success(), "{}", text());
