@@ -265,6 +265,10 @@ impl FromIterator<Resource> for Resources {
     fn from_iter<Items: IntoIterator<Item = Resource>>(resources: Items) -> Resources {
         let mut bag = Resources::new();
         resources.into_iter().for_each(|resource| bag.add_resource(resource));
+        // One bag is kept for each task.
+        if let Some(resources) = bag.0.as_mut().and_then(Arc::get_mut) {
+            resources.shrink_to_fit();
+        }
         bag
     }
 }

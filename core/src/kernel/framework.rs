@@ -28,7 +28,7 @@ pub(super) struct Framework {
     /// Not durable. `None` when the allocator does not know it: removed, and its last task has ended.
     pub key: Option<FrameworkKey>,
     /// Durable.
-    pub tasks: BTreeMap<TaskId, Task>,
+    pub tasks: BTreeMap<TaskId, Box<Task>>,
     /// From `tasks`. Those with an outbox.
     pub undelivered: BTreeSet<TaskId>,
     /// Durable. The tasks that are history, oldest first.

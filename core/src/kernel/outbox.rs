@@ -28,6 +28,10 @@ impl Kernel {
         if outbox.turn == turn && outbox.together == outbox.statuses.len() {
             outbox.together += 1;
         }
+        // Most tasks wait with one status or two, and there may be a million of them: no room is kept for more.
+        if outbox.statuses.len() < 4 {
+            outbox.statuses.reserve_exact(1);
+        }
         outbox.statuses.push_back(status);
         if outbox.statuses.len() == 1 {
             self.send_oldest(now, framework, &id, self.config.resend_first_ms, &mut out.sends);

@@ -287,6 +287,6 @@ impl Kernel {
             kill: None,
             outbox: None,
         };
-        self.framework_mut(framework).tasks.entry(id).insert_entry(entry).into_mut()
+        self.framework_mut(framework).tasks.entry(id).insert_entry(Box::new(entry)).into_mut()
     }
 }

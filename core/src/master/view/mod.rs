@@ -72,7 +72,7 @@ type TaskKey = u64;
 struct Model {
     frameworks: BTreeMap<FrameworkId, FrameworkView>,
     agents: BTreeMap<AgentId, AgentView>,
-    tasks: BTreeMap<TaskKey, TaskView>,
+    tasks: BTreeMap<TaskKey, Box<TaskView>>,
     task_keys: HashMap<(FrameworkId, TaskId), TaskKey>,
     offers: HashMap<OfferId, (FrameworkId, AgentId)>,
     maintenance: Maintenance,
@@ -228,7 +228,7 @@ impl ReadModel {
         };
         document.open_list("tasks");
         let add = |task: &TaskView| document.element(task.fragment());
-        let tasks = model.tasks.values();
+        let tasks = model.tasks.values().map(Box::as_ref);
         match query.order {
             Order::Ascending => tasks.filter(listed).skip(query.offset).take(query.limit).for_each(add),
             Order::Descending => tasks.rev().filter(listed).skip(query.offset).take(query.limit).for_each(add),
@@ -471,7 +471,7 @@ impl Model {
         self.note(|| News::TaskAdded(Box::new(task.message())));
         self.counts.add(task.state());
         self.task_keys.insert((framework.clone(), info.task_id.clone()), key);
-        self.tasks.insert(key, task);
+        self.tasks.insert(key, Box::new(task));
     }
 
     fn launch_executor(&mut self, framework: &FrameworkId, agent: &AgentId, role: &Role, info: &ExecutorInfo) {
@@ -501,7 +501,7 @@ impl Model {
     /// The state that the task's agent reported last; STAGING for a task that is not here.
     fn task_state(&self, framework: &FrameworkId, id: &TaskId) -> TaskState {
         let key = self.task_keys.get(&(framework.clone(), id.clone()));
-        key.and_then(|key| self.tasks.get(key)).map_or(TaskState::Staging, TaskView::reported)
+        key.and_then(|key| self.tasks.get(key)).map_or(TaskState::Staging, |task| task.reported())
     }
 
     fn update(&mut self, framework: &FrameworkId, status: &TaskStatus, reported: TaskState, reach: Reach) {

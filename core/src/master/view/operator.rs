@@ -5,7 +5,7 @@ use attica_core_api::v1::{AgentId, AgentInfo};
 
 use super::agent::{Contact, ExecutorView};
 use super::parts::{Content, Fragment, Member};
-use super::task::{Section, TaskView};
+use super::task::Section;
 use super::{Model, ReadModel};
 
 /// The lists there are.
@@ -57,7 +57,7 @@ impl Model {
             Listing::Tasks => {
                 let list = |name, tag, section| {
                     let tasks = self.tasks.values().filter(|task| task.section() == section);
-                    Member::many(name, tag, tasks.map(TaskView::wire).collect())
+                    Member::many(name, tag, tasks.map(|task| task.wire()).collect())
                 };
                 vec![
                     list("tasks", 2, Section::Tasks),

@@ -56,7 +56,7 @@ pub(in crate::master) enum Piece {
 impl Fragment {
     /// Keeps a message.
     pub(in crate::master) fn of<M: Message + Serialize>(message: &M) -> Fragment {
-        Fragment::kept::<M>(encode_proto(message).into())
+        Fragment::kept::<M>(encode_proto(message).into_boxed_slice().into())
     }
 
     /// A message that is kept already.

@@ -57,7 +57,7 @@ impl TaskView {
             agent: info.agent_id.clone(),
             role: role.clone(),
             fragment: Fragment::new(framework, role, info, &resources),
-            wire: encode_proto(&wire_task(framework, info)).into(),
+            wire: encode_proto(&wire_task(framework, info)).into_boxed_slice().into(),
             resources,
             state: TaskState::Staging,
             reported: TaskState::Staging,
@@ -153,7 +153,7 @@ fn updated(wire: &[u8], status: &TaskStatus, same_state: bool) -> Bytes {
     task.state = status.state;
     task.status_update_state = Some(status.state);
     task.status_update_uuid.clone_from(&status.uuid);
-    encode_proto(&task).into()
+    encode_proto(&task).into_boxed_slice().into()
 }
 
 /// Final for the kernel: that a task is merely out of reach is kept apart from its state.
