@@ -12,7 +12,7 @@ use attica_core_api::http::tls::Tls;
 use attica_core_api::logging::LogControl;
 use attica_core_api::v1::CapabilityInfo;
 
-use crate::supervisor::duration;
+use crate::supervisor::{ReconfigurationPolicy, duration};
 
 use crate::fetch::{FetchArgs, Milliseconds, parse_duration};
 use crate::image::ImageArgs;
@@ -44,6 +44,9 @@ pub struct Args {
     /// Directory for sandboxes and checkpoints; it has to survive restarts
     #[arg(long, env = "ATTICA_WORK_DIR", value_name = "DIRECTORY")]
     pub work_dir: PathBuf,
+    /// How an agent that has tasks may come back: `equal`, as it was, or `additive`, with more resources and attributes than before
+    #[arg(long, env = "MESOS_RECONFIGURATION_POLICY", value_name = "POLICY", value_enum, default_value_t = ReconfigurationPolicy::Equal)]
+    pub reconfiguration_policy: ReconfigurationPolicy,
     /// Directory for the launcher's socket and records [default: `run` in the work directory]
     #[arg(long, env = "ATTICA_RUNTIME_DIR", value_name = "DIRECTORY")]
     pub runtime_dir: Option<PathBuf>,
@@ -208,6 +211,7 @@ impl Args {
             ("ip", self.ip.to_string()),
             ("pids_limit", self.pids_limit.to_string()),
             ("port", bound.port().to_string()),
+            ("reconfiguration_policy", policy(self.reconfiguration_policy).to_owned()),
             ("resources", self.resources.clone()),
             ("work_dir", path(&self.work_dir)),
         ]);
@@ -220,4 +224,11 @@ impl Args {
 
 fn capabilities(text: &str) -> Result<CapabilityInfo, String> {
     attica_core_api::decode_json(text.as_bytes()).map_err(|error| crate::error_chain(&error))
+}
+
+fn policy(policy: ReconfigurationPolicy) -> &'static str {
+    match policy {
+        ReconfigurationPolicy::Equal => "equal",
+        ReconfigurationPolicy::Additive => "additive",
+    }
 }

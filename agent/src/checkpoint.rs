@@ -2,8 +2,8 @@
 //!
 //! `meta/agent.json` is the agent's identity, replaced by write and rename. `meta/tasks.journal` tells of all tasks and executors: a line that begins
 //! one with everything about it, a line for each thing that happened to it, a line when it is forgotten. It is written anew when most of
-//! it is history, so it stays in proportion to the tasks there are. A line that cannot be read is an error: its task is not adopted,
-//! and what was said of it is put aside for people to look at.
+//! it is history, so it stays in proportion to the tasks there are. A line that is not as it was written is an error: its task is not
+//! adopted, and what was said of it is put aside for people to look at. So is a damaged identity, and then none of the tasks is adopted.
 
 mod graph;
 #[cfg(test)]
@@ -28,12 +28,26 @@ use crate::image::Provisioned;
 use crate::journal::{self, Journal};
 use crate::launcher::protocol::ContainerId;
 use crate::network::Attachment;
+use crate::seal;
 use crate::supervisor::Excess;
 
 /// The form of the files that this build writes and reads.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Pause after the tasks could not be written anew.
 const REPLACE_PAUSE: Duration = Duration::from_secs(1);
+
+/// What an identity that is not as it was written is renamed to.
+const DAMAGED_AGENT: &str = "agent.damaged";
+
+/// Who the agent was before its start.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Past {
+    /// No master has ever known it.
+    None,
+    Known(Box<AgentRecord>),
+    /// That was written down, and is not to be trusted any more.
+    Damaged,
+}
 
 /// The agent's identity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -294,9 +308,11 @@ pub(crate) enum CheckpointError {
         #[source]
         source: serde_json::Error,
     },
+    #[error("the checkpoint {path} is not as it was written in line {line}")]
+    Damaged { path: PathBuf, line: usize },
     #[error("the checkpoint {path} has format {found}; this program reads format {FORMAT}")]
     Format { path: PathBuf, found: u32 },
-    #[error("line {line} of the checkpoint {path} names no task")]
+    #[error("line {line} of the checkpoint {path} is not as it was written, and does not tell of which task it is")]
     Nameless { path: PathBuf, line: usize },
     #[error("line {line} of the checkpoint {path} does not follow from what stands before it")]
     Disorder { path: PathBuf, line: usize },
@@ -336,35 +352,48 @@ impl Checkpoints {
         std::fs::set_permissions(&meta, Permissions::from_mode(0o700)).map_err(file("protect", &meta))?;
         let path = meta.join("tasks.journal");
         let (journal, text) = Journal::open(path.clone()).map_err(file("read", &path))?;
+        let found = load(&path, &text);
+        let histories = || found.iter().filter_map(|history| history.as_ref().ok());
+        journal
+            .put_aside(&text, |container| histories().any(|history| history.container() == container))
+            .map_err(file("put aside a part of", &path))?;
+        // What was put aside leaves the journal when it is next written to.
+        let damaged = found.iter().any(Result::is_err);
         let checkpoints = Checkpoints {
             agent: meta.join("agent.json"),
             tasks: journal,
-            completeness: Completeness::Complete,
+            completeness: if damaged { Completeness::Lacking } else { Completeness::Complete },
             replace_after: Instant::now(),
             unwritten: Vec::new(),
         };
-        let found = load(&path, &text)?;
         Ok((checkpoints, found))
     }
 
-    /// The agent's identity; `None` when it never had one.
-    pub(crate) fn load_agent(&self) -> Result<Option<AgentRecord>, CheckpointError> {
-        let text = match std::fs::read(&self.agent) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+    /// The agent's identity. A damaged one is put aside.
+    pub(crate) fn load_agent(&self) -> Result<Past, CheckpointError> {
+        let contents = match std::fs::read(&self.agent) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Past::None),
             outcome => outcome.map_err(file("read", &self.agent))?,
         };
-        let record: AgentRecord = serde_json::from_slice(&text).map_err(|source| CheckpointError::Corrupt {
-            path: self.agent.clone(),
-            line: 1,
-            source,
-        })?;
+        let Some(text) = seal::opened(&contents) else {
+            let aside = self.agent.with_file_name(DAMAGED_AGENT);
+            tracing::error!(
+                path = %aside.display(),
+                "the agent's identity is not as it was written: it is put aside, the agent registers as a new one, and its tasks end"
+            );
+            std::fs::rename(&self.agent, &aside).map_err(file("put aside", &self.agent))?;
+            return Ok(Past::Damaged);
+        };
+        let corrupt = |source| CheckpointError::Corrupt { path: self.agent.clone(), line: 1, source };
+        let record: AgentRecord = serde_json::from_slice(text).map_err(corrupt)?;
         check_format(&self.agent, record.format)?;
-        Ok(Some(record))
+        Ok(Past::Known(Box::new(record)))
     }
 
     /// Replaces the agent's identity.
     pub(crate) fn store_agent(&self, record: &AgentRecord) -> Result<(), CheckpointError> {
-        replace(&self.agent, &serde_json::to_vec(record).map_err(|error| file("write", &self.agent)(error.into()))?)
+        let text = serde_json::to_vec(record).map_err(|error| file("write", &self.agent)(error.into()))?;
+        replace(&self.agent, &seal::sealed(text))
     }
 
     /// Forgets the agent's identity.
@@ -469,13 +498,26 @@ fn check_format(path: &Path, found: u32) -> Result<(), CheckpointError> {
 }
 
 /// Folds the lines of a journal, in the order in which what they tell of began.
-fn load(path: &Path, text: &[u8]) -> Result<Loaded, CheckpointError> {
+fn load(path: &Path, text: &[u8]) -> Loaded {
     let mut found: BTreeMap<ContainerId, (usize, Result<History, CheckpointError>)> = BTreeMap::new();
     let mut nameless = Vec::new();
     for line in journal::lines(text) {
-        let Some((container, json)) = line.parts() else {
-            nameless.push(Err(CheckpointError::Nameless { path: path.to_owned(), line: line.number }));
-            continue;
+        let damaged = || CheckpointError::Damaged { path: path.to_owned(), line: line.number };
+        let (container, json) = match line.read() {
+            Ok(parts) => parts,
+            Err(damage) => {
+                let suspects = damage.suspects(found.keys());
+                if suspects.is_empty() {
+                    nameless.push(Err(CheckpointError::Nameless { path: path.to_owned(), line: line.number }));
+                }
+                for container in suspects {
+                    let (_, history) = found.entry(container).or_insert_with(|| (line.number, Err(damaged())));
+                    if history.is_ok() {
+                        *history = Err(damaged());
+                    }
+                }
+                continue;
+            }
         };
         let disorder = || CheckpointError::Disorder { path: path.to_owned(), line: line.number };
         let told = serde_json::from_slice(json);
@@ -497,12 +539,9 @@ fn load(path: &Path, text: &[u8]) -> Result<Loaded, CheckpointError> {
             }
         }
     }
-    put_aside(path, text, &|container| {
-        container.is_none_or(|container| matches!(found.get(container), Some((_, Err(_)))))
-    })?;
     let mut found: Vec<_> = found.into_values().collect();
     found.sort_by_key(|(line, _)| *line);
-    Ok(found.into_iter().map(|(_, history)| history).chain(nameless).collect())
+    found.into_iter().map(|(_, history)| history).chain(nameless).collect()
 }
 
 /// What a line begins; `None` when it does not begin anything.
@@ -518,20 +557,4 @@ fn begin(path: &Path, told: Told<TaskRecord, TaskEntry, ExecutorRecord>) -> Resu
         }
         Told::Happened(_) | Told::ExecutorHappened(_) | Told::Forgotten => Ok(None),
     }
-}
-
-/// Keeps the lines that `is_bad` (about this container, or about nobody one knows) in `meta/corrupt`, for people to look at.
-fn put_aside(path: &Path, text: &[u8], is_bad: &dyn Fn(Option<&ContainerId>) -> bool) -> Result<(), CheckpointError> {
-    let mut bad = Vec::new();
-    for line in journal::lines(text) {
-        if is_bad(line.parts().map(|(container, _)| container).as_ref()) {
-            bad.extend_from_slice(line.text);
-            bad.push(b'\n');
-        }
-    }
-    if bad.is_empty() {
-        return Ok(());
-    }
-    let aside = path.with_file_name("corrupt");
-    std::fs::write(&aside, bad).map_err(file("put aside a part of", &aside))
 }

@@ -9,9 +9,10 @@ use attica_core_api::v1::{ContainerId as WireContainerId, ExecutorId, FrameworkI
 use serde::{Deserialize, Serialize};
 
 use crate::launcher::protocol::{ContainerId, Ending, Process};
+use crate::seal;
 
 /// The form of the files that this build writes and reads.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const DAMAGED: &str = "damaged";
 
 /// The names from the outermost container to the one that is meant.
@@ -128,6 +129,8 @@ impl ContainedRecord {
 enum Unusable {
     #[error("it cannot be read")]
     Read(#[source] io::Error),
+    #[error("it is not as it was written")]
+    Damaged,
     #[error("it is corrupt")]
     Corrupt(#[source] serde_json::Error),
     #[error("it has format {0}; this program reads format {FORMAT}")]
@@ -168,7 +171,7 @@ impl ContainedFiles {
     pub(crate) fn store(&self, record: &ContainedRecord) -> io::Result<()> {
         let path = self.path(&record.container);
         let new = path.with_extension("new");
-        std::fs::write(&new, serde_json::to_vec(record)?)?;
+        std::fs::write(&new, seal::sealed(serde_json::to_vec(record)?))?;
         std::fs::rename(&new, &path)
     }
 
@@ -185,8 +188,9 @@ impl ContainedFiles {
 }
 
 fn read(path: &Path) -> Result<ContainedRecord, Unusable> {
-    let text = std::fs::read(path).map_err(Unusable::Read)?;
-    let record: ContainedRecord = serde_json::from_slice(&text).map_err(Unusable::Corrupt)?;
+    let contents = std::fs::read(path).map_err(Unusable::Read)?;
+    let text = seal::opened(&contents).ok_or(Unusable::Damaged)?;
+    let record: ContainedRecord = serde_json::from_slice(text).map_err(Unusable::Corrupt)?;
     if record.format == FORMAT { Ok(record) } else { Err(Unusable::Format(record.format)) }
 }
 

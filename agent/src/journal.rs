@@ -1,19 +1,27 @@
-//! A file to which lines are added, `<container> <JSON>`, each of which tells one thing about one container.
+//! A file to which lines are added, `<container> <JSON> <seal>`, each of which tells one thing about one container.
 //!
 //! One file for all containers, because making a file costs more than everything else that is written down about a task. When most
 //! of what it says is history, it is written anew: under another name, and renamed. A last line without its line feed was never
-//! finished and nothing was done because of it, so it does not count and is removed. Nothing is synced: a killed process loses nothing.
+//! finished and nothing was done because of it, so it does not count and is removed. Nothing is synced: a killed process loses nothing, and what a machine loses that goes down is of
+//! an earlier boot. The seal is a checksum of the container's name and one of all that stands before it: a line that has changed is
+//! known, and whose it was, as long as either its name or its seal is whole.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::launcher::protocol::ContainerId;
+use crate::seal::{self, checksum};
 
 /// What the file may hold beyond twice of what it held when it was last written anew, in bytes.
 const HISTORY_BYTES: u64 = 4 << 20;
+/// Two checksums, in hexadecimal digits.
+const SEAL_LENGTH: usize = 16;
+/// Where lines that are not trusted are put aside, beside the journal.
+const ASIDE: &str = "corrupt";
 
 /// See the module's text.
 #[derive(Debug)]
@@ -32,13 +40,46 @@ pub(crate) struct Line<'a> {
     pub(crate) text: &'a [u8],
 }
 
-impl<'a> Line<'a> {
-    /// Whom the line is about, and the JSON that tells what; `None` when it begins with no container.
-    pub(crate) fn parts(self) -> Option<(ContainerId, &'a [u8])> {
-        let space = self.text.iter().position(|byte| *byte == b' ')?;
-        let (container, json) = self.text.split_at(space);
-        Some((ContainerId::new(std::str::from_utf8(container).ok()?).ok()?, json.get(1..)?))
+/// A line that is not as it was written, and what it still tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Damage {
+    /// The container it seems to be about.
+    named: Option<ContainerId>,
+    /// The checksum of a container's name that its seal seems to have.
+    sealed: Option<u32>,
+}
+
+impl Damage {
+    /// Whom the line may have been about: those of `known`, or one that nothing else is known of.
+    pub(crate) fn suspects<'a>(&self, known: impl Iterator<Item = &'a ContainerId>) -> Vec<ContainerId> {
+        let is_named = |container: &ContainerId| self.named.as_ref() == Some(container);
+        let is_sealed = |container: &ContainerId| self.sealed == Some(checksum(container.as_str().as_bytes()));
+        let known: Vec<ContainerId> =
+            known.filter(|container| is_named(container) || is_sealed(container)).cloned().collect();
+        match known.is_empty() {
+            true => self.named.iter().filter(|container| is_sealed(container)).cloned().collect(),
+            false => known,
+        }
     }
+}
+
+impl<'a> Line<'a> {
+    /// Whom the line is about, and the JSON that tells what.
+    pub(crate) fn read(self) -> Result<(ContainerId, &'a [u8]), Damage> {
+        let name = self.text.split(|byte| *byte == b' ').next().unwrap_or_default();
+        let named = std::str::from_utf8(name).ok().and_then(|name| ContainerId::new(name).ok());
+        let (told, end) = self.text.split_at(self.text.len().saturating_sub(SEAL_LENGTH));
+        let json = told.get(name.len() + 1..).and_then(|rest| rest.strip_suffix(b" "));
+        match (named, json) {
+            (Some(named), Some(json)) if *end == *seal(name, told).as_bytes() => Ok((named, json)),
+            (named, _) => Err(Damage { named, sealed: end.get(..SEAL_LENGTH / 2).and_then(seal::digits) }),
+        }
+    }
+}
+
+/// Of a line that says `told` about the container with this name.
+fn seal(name: &[u8], told: &[u8]) -> String {
+    format!("{:08x}{:08x}", checksum(name), checksum(told))
 }
 
 /// Adds the line that says `value` about `container` to `lines`.
@@ -52,7 +93,12 @@ pub(crate) fn push_line<T: Serialize>(
     lines.push(b' ');
     let outcome = serde_json::to_writer(&mut *lines, value);
     match outcome {
-        Ok(()) => lines.push(b'\n'),
+        Ok(()) => {
+            lines.push(b' ');
+            let seal = seal(container.as_str().as_bytes(), &lines[before..]);
+            lines.extend_from_slice(seal.as_bytes());
+            lines.push(b'\n');
+        }
         Err(_) => lines.truncate(before),
     }
     outcome
@@ -74,7 +120,16 @@ impl Journal {
             }
             outcome => outcome?,
         };
-        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        let mut whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        if let Some((_line_feed, last)) = text[whole..].split_last()
+            && (Line { number: 0, text: last }).read().is_ok()
+        {
+            // Nothing is torn: something else stands in the place of the line feed.
+            let end = text.len() - 1;
+            OpenOptions::new().write(true).open(&path)?.write_all_at(b"\n", end as u64)?;
+            text[end] = b'\n';
+            whole = text.len();
+        }
         if whole < text.len() {
             OpenOptions::new().write(true).open(&path)?.set_len(whole as u64)?;
             text.truncate(whole);
@@ -84,6 +139,13 @@ impl Journal {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Keeps those of the lines in `text` that are not trusted in a file beside the journal, for people to look at.
+    pub(crate) fn put_aside(&self, text: &[u8], is_trusted: impl Fn(&ContainerId) -> bool) -> io::Result<()> {
+        let bad = |line: &Line<'_>| !line.read().is_ok_and(|(container, _)| is_trusted(&container));
+        let bad: Vec<u8> = lines(text).filter(bad).flat_map(|line| [line.text, b"\n"].concat()).collect();
+        if bad.is_empty() { Ok(()) } else { std::fs::write(self.path.with_file_name(ASIDE), bad) }
     }
 
     /// Adds lines. After an error the file is as it was.
@@ -119,7 +181,7 @@ mod tests {
 
     fn told(text: &[u8]) -> Vec<(String, String)> {
         let parts = |line: Line<'_>| {
-            let (container, json) = line.parts().unwrap();
+            let (container, json) = line.read().unwrap();
             (container.as_str().to_owned(), String::from_utf8(json.to_vec()).unwrap())
         };
         lines(text).map(parts).collect()
@@ -144,7 +206,9 @@ mod tests {
             let (mut journal, text) = Journal::open(path.clone()).unwrap();
             let kept = whole[..length].iter().filter(|byte| **byte == b'\n').count();
             assert_eq!(told(&text), all[..kept]);
-            journal.append(b"c 4\n").unwrap();
+            let mut more = Vec::new();
+            push_line(&ContainerId::new("c").unwrap(), &4, &mut more).unwrap();
+            journal.append(&more).unwrap();
             let (_, text) = Journal::open(path.clone()).unwrap();
             assert_eq!(told(&text)[kept..], [("c".to_owned(), "4".to_owned())]);
         }
@@ -168,9 +232,35 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_names_no_container_says_so() {
-        for bad in ["", "nothing", " {}", "a/b {}", "\u{fffd} {}"] {
-            assert!(Line { number: 1, text: bad.as_bytes() }.parts().is_none(), "{bad:?}");
+    fn a_line_that_has_changed_is_known_and_whose_it_was() {
+        let (own, other) = (ContainerId::new("own").unwrap(), ContainerId::new("other").unwrap());
+        let mut text = Vec::new();
+        push_line(&own, &"something", &mut text).unwrap();
+        text.pop();
+        for place in 0..text.len() {
+            for flip in 1..=255 {
+                let mut text = text.clone();
+                text[place] ^= flip;
+                let damage = Line { number: 1, text: &text }.read().unwrap_err();
+                let suspects = damage.suspects([&own, &other].into_iter());
+                assert!(suspects.contains(&own), "{}", String::from_utf8_lossy(&text));
+            }
         }
+        for bad in ["", "nothing", " {}", "a/b {} 0000000000000000", "\u{fffd} {}"] {
+            let damage = Line { number: 1, text: bad.as_bytes() }.read().unwrap_err();
+            assert!(damage.suspects([&own, &other].into_iter()).is_empty(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_feed_that_has_changed_makes_no_line_unfinished() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        let mut text = Vec::new();
+        push_line(&ContainerId::new("a").unwrap(), &1, &mut text).unwrap();
+        let changed = [&text[..text.len() - 1], b"x"].concat();
+        std::fs::write(&path, changed).unwrap();
+        assert_eq!(Journal::open(path.clone()).unwrap().1, text);
+        assert_eq!(std::fs::read(&path).unwrap(), text);
     }
 }

@@ -26,6 +26,7 @@ pub mod launcher;
 mod machine;
 mod network;
 mod sandbox;
+mod seal;
 mod shell;
 mod supervisor;
 mod unpack;
@@ -34,6 +35,7 @@ mod volumes;
 pub use args::Args;
 pub use machine::ResourcesError;
 pub use shell::{Error, run};
+pub use supervisor::ReconfigurationPolicy;
 
 /// An error with its causes on one line.
 fn error_chain(error: &dyn std::error::Error) -> String {

@@ -179,7 +179,7 @@ mod tests {
             ("--containerizers=docker", "--containerizers=docker is refused"),
             ("--executor_registration_timeout=5", "expected a duration"),
             ("--ip=here", "--ip=here is refused"),
-            ("--reconfiguration_policy=additive", "--reconfiguration_policy=additive is refused"),
+            ("--reconfiguration_policy=any", "additive"),
             ("--wrok_dir=x", "there is no flag --wrok_dir"),
             ("--gc_delay=soon", "soon"),
         ] {

@@ -54,10 +54,7 @@ pub static FLAGS: [Flag; 149] = [
     value("recover", Only(&["reconnect"], "to end what runs, drain the agent: SIGUSR1")),
     value("recovery_timeout", Replaced("executors wait 15mins for an agent that has gone")),
     switch("strict", Replaced("what is damaged of the checkpoints is put aside and told of, all else is recovered")),
-    value(
-        "reconfiguration_policy",
-        Only(&["equal"], "an agent with tasks comes back as it was; drain it to change it"),
-    ),
+    value("reconfiguration_policy", Same),
     value("gc_delay", Same),
     value("gc_disk_headroom", Only(&["0.1"], "a tenth of the disk is kept free")),
     switch("gc_non_executor_container_sandboxes", Replaced("every sandbox is collected")),

@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 
-use crate::harness::{PATIENCE, request};
+use crate::harness::{PATIENCE, processes_of, request};
 
 /// What an operator waits for before SIGKILL.
 const STOP_LIMIT: Duration = Duration::from_secs(1);
@@ -153,6 +153,22 @@ fn what_it_cannot_do_it_refuses_by_name() {
     assert!(output.status.success() && text.contains("--work_dir=VALUE") && text.contains("--[no-]quiet"), "{text}");
 }
 
+/// An agent whose test may fail before it is drained: then it is killed, with its launcher.
+struct MesosAgent {
+    process: Child,
+    work_dir: PathBuf,
+}
+
+impl Drop for MesosAgent {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        for launcher in processes_of(&self.work_dir) {
+            let _ = kill(Pid::from_raw(launcher), Signal::SIGKILL);
+        }
+    }
+}
+
 /// A `mesos-agent` beside that master, as a unit file starts it.
 #[test]
 fn an_agent_is_started_by_mesoss_flags_and_variables() {
@@ -162,9 +178,10 @@ fn an_agent_is_started_by_mesoss_flags_and_variables() {
         let link = directory.path().join(name);
         symlink(env!("CARGO_BIN_EXE_attica"), &link).expect("a symlink");
         let log = fs::File::create(directory.path().join(format!("{name}.log"))).expect("a log file");
-        let mut agent = Command::new(&link)
+        let work_dir = directory.path().join(format!("{name}.work"));
+        let process = Command::new(&link)
             .args([&format!("--master={}", master.url.trim_start_matches("http://")), "--ip=127.0.0.1", "--port=0"])
-            .arg(format!("--work_dir={}", directory.path().join(format!("{name}.work")).display()))
+            .arg(format!("--work_dir={}", work_dir.display()))
             .args(["--resources=cpus(*):2;mem(*):512;ports:[31000-31010]", "--no-systemd_enable_support"])
             .args([
                 "--isolation=posix/cpu,posix/mem",
@@ -180,6 +197,7 @@ fn an_agent_is_started_by_mesoss_flags_and_variables() {
             .stderr(log)
             .spawn()
             .expect("it starts");
+        let mut agent = MesosAgent { process, work_dir };
         let text = || fs::read_to_string(directory.path().join(format!("{name}.log"))).unwrap_or_default();
         let deadline = Instant::now() + PATIENCE;
         let known = loop {
@@ -188,14 +206,14 @@ fn an_agent_is_started_by_mesoss_flags_and_variables() {
             if let Some(slave) = known.clone().find(|slave| slave["hostname"] == format!("{name}.example.org")) {
                 break slave.clone();
             }
-            assert!(agent.try_wait().expect("ours").is_none() && Instant::now() < deadline, "{}", text());
+            assert!(agent.process.try_wait().expect("ours").is_none() && Instant::now() < deadline, "{}", text());
             std::thread::sleep(Duration::from_millis(20));
         };
         assert_eq!((&known["resources"]["cpus"], &known["attributes"]["rack"]), (&json!(2.0), &json!("r1")));
         assert!(text().contains("--launcher_dir is accepted: "), "{}", text());
         // It is drained, so that its launcher ends as well.
-        kill(Pid::from_raw(agent.id().cast_signed()), Signal::SIGUSR1).expect("it runs");
-        assert!(agent.wait().expect("ours").success(), "{}", text());
+        kill(Pid::from_raw(agent.process.id().cast_signed()), Signal::SIGUSR1).expect("it runs");
+        assert!(agent.process.wait().expect("ours").success(), "{}", text());
     }
     let refused = Command::new(directory.path().join("mesos-agent")).arg("--modules=x").output().expect("it runs");
     let text = String::from_utf8_lossy(&refused.stderr).into_owned();

@@ -77,6 +77,12 @@ fn tasks_and_executors_are_read_as_they_were_written_until_they_are_forgotten() 
     assert_eq!(found(), [of_task(&other)]);
 }
 
+fn line(container: &str, entry: &TaskEntry) -> String {
+    let mut line = Vec::new();
+    journal::push_line(&ContainerId::new(container).unwrap(), &Line::Happened(entry), &mut line).unwrap();
+    String::from_utf8(line).unwrap()
+}
+
 #[test]
 fn a_spoiled_line_makes_its_task_unusable_and_is_kept_for_people() {
     let directory = tempfile::tempdir().unwrap();
@@ -85,15 +91,15 @@ fn a_spoiled_line_makes_its_task_unusable_and_is_kept_for_people() {
     note(&mut checkpoints, &history());
     note(&mut checkpoints, &good);
     checkpoints.write(std::iter::empty()).unwrap();
-    let entry = r#"{"happened":{"killing":{"cause":"requested","grace_ms":1}}}"#;
-    let spoiled = ["c1 {\"happened\":{\n", "nobody\n", &format!("stranger {entry}\n"), &format!("c1 {entry}\n")];
+    let entry = TaskEntry::Killing { cause: KillCause::Requested, grace_ms: 1 };
+    let spoiled = ["c1 {\"happened\":{\n", "nobody\n", &line("stranger", &entry), &line("c1", &entry)];
     checkpoints.tasks.append(spoiled.concat().as_bytes()).unwrap();
-    let found = load(directory.path());
+    let (mut checkpoints, found) = Checkpoints::open(directory.path()).unwrap();
     assert!(
         matches!(
             &found[..],
             [
-                Err(CheckpointError::Corrupt { line: 7, .. }),
+                Err(CheckpointError::Damaged { line: 7, .. }),
                 Ok(task),
                 Err(CheckpointError::Disorder { line: 9, .. }),
                 Err(CheckpointError::Nameless { line: 8, .. }),
@@ -103,6 +109,42 @@ fn a_spoiled_line_makes_its_task_unusable_and_is_kept_for_people() {
     );
     let aside = std::fs::read_to_string(directory.path().join("meta/corrupt")).unwrap();
     assert!(spoiled.iter().all(|line| aside.contains(line)) && !aside.contains("good"), "{aside}");
+    checkpoints.write(std::iter::once(of_task(&good))).unwrap();
+    assert_eq!(load(directory.path()).into_iter().map(Result::unwrap).collect::<Vec<_>>(), [of_task(&good)]);
+}
+
+#[test]
+fn whatever_byte_changes_or_wherever_it_is_torn_nothing_is_adopted_that_was_not_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut checkpoints, _) = Checkpoints::open(directory.path()).unwrap();
+    let whole = [of_task(&history()), executor(), of_task(&TaskHistory { record: record("c2"), entries: Vec::new() })];
+    whole.iter().for_each(|history| checkpoints.tell(history));
+    checkpoints.write(std::iter::empty()).unwrap();
+    let path = checkpoints.tasks.path().to_owned();
+    let text = std::fs::read(&path).unwrap();
+    for (at, flip) in (0..text.len()).flat_map(|at| [1, 0x20, 0x80].map(|flip| (at, flip))) {
+        let mut changed = text.clone();
+        changed[at] ^= flip;
+        let found = super::load(&path, &changed);
+        let adopted: Vec<&History> = found.iter().filter_map(|history| history.as_ref().ok()).collect();
+        let said = String::from_utf8_lossy(&changed);
+        assert!(adopted.iter().all(|history| whole.contains(history)) && adopted.len() < whole.len(), "{said}");
+        assert!(found.len() > adopted.len() || at == text.len() - 1, "it is told of: {said}");
+    }
+    // Torn, it tells of an earlier moment.
+    let entries = |history: &History| match history {
+        History::Task(task) => format!("{:?}", task.entries),
+        History::Executor(executor) => format!("{:?}", executor.entries),
+    };
+    for length in 0..text.len() {
+        std::fs::write(&path, &text[..length]).unwrap();
+        let found: Vec<History> = load(directory.path()).into_iter().map(Result::unwrap).collect();
+        assert!(found.len() < whole.len());
+        for (found, whole) in found.iter().zip(&whole) {
+            assert_eq!(found.container(), whole.container());
+            assert!(entries(whole).starts_with(entries(found).trim_end_matches(']')));
+        }
+    }
 }
 
 #[test]
@@ -137,17 +179,25 @@ fn the_journal_stays_in_proportion_to_the_tasks() {
 }
 
 #[test]
-fn an_identity_is_whole_or_an_error() {
+fn an_identity_is_whole_or_put_aside() {
     let directory = tempfile::tempdir().unwrap();
     let (checkpoints, _) = Checkpoints::open(directory.path()).unwrap();
-    assert_eq!(checkpoints.load_agent().unwrap(), None);
+    assert_eq!(checkpoints.load_agent().unwrap(), Past::None);
     let record = AgentRecord::new("a-S0".into(), AgentInfo::default(), 4, "boot".to_owned());
     checkpoints.store_agent(&record).unwrap();
-    assert_eq!(checkpoints.load_agent().unwrap(), Some(record));
+    assert_eq!(checkpoints.load_agent().unwrap(), Past::Known(Box::new(record.clone())));
     let whole = std::fs::read(&checkpoints.agent).unwrap();
-    std::fs::write(&checkpoints.agent, &whole[..whole.len() - 1]).unwrap();
-    assert!(matches!(checkpoints.load_agent(), Err(CheckpointError::Corrupt { .. })));
-    let newer = String::from_utf8(whole).unwrap().replacen("\"format\":1", "\"format\":2", 1);
-    std::fs::write(&checkpoints.agent, newer).unwrap();
-    assert!(matches!(checkpoints.load_agent(), Err(CheckpointError::Format { found: 2, .. })));
+    let flipped = (0..whole.len()).map(|at| {
+        let mut changed = whole.clone();
+        changed[at] ^= 1;
+        changed
+    });
+    for damaged in flipped.chain((0..whole.len()).map(|length| whole[..length].to_vec())) {
+        std::fs::write(&checkpoints.agent, &damaged).unwrap();
+        assert_eq!(checkpoints.load_agent().unwrap(), Past::Damaged);
+        assert_eq!(std::fs::read(directory.path().join("meta").join(DAMAGED_AGENT)).unwrap(), damaged);
+        assert_eq!(checkpoints.load_agent().unwrap(), Past::None, "it was put aside");
+    }
+    checkpoints.store_agent(&AgentRecord { format: FORMAT + 1, ..record }).unwrap();
+    assert!(matches!(checkpoints.load_agent(), Err(CheckpointError::Format { found: 3, .. })));
 }

@@ -62,6 +62,8 @@ pub(crate) enum RecordError {
         #[source]
         source: serde_json::Error,
     },
+    #[error("line {line} of {path} is not as it was written")]
+    Damaged { path: PathBuf, line: usize },
     #[error("line {line} of {path} does not follow from what stands before it")]
     Disorder { path: PathBuf, line: usize },
     #[error("line {line} of {path} is of an earlier boot of the machine")]
@@ -86,6 +88,11 @@ impl Records {
         let (journal, text) = Journal::open(path)?;
         let mut records = Records { journal, boot_id, records: BTreeMap::new() };
         let loaded = records.fold(&text);
+        let is_trusted = |container: &ContainerId| match loaded.get(container) {
+            Some(Ok(_) | Err(RecordError::EarlierBoot { .. })) | None => true,
+            Some(Err(_)) => false,
+        };
+        records.journal.put_aside(&text, is_trusted)?;
         let trusted =
             loaded.iter().filter_map(|(container, record)| Some((container.clone(), record.as_ref().ok()?.clone())));
         records.records = trusted.collect();
@@ -93,12 +100,21 @@ impl Records {
         Ok((records, loaded))
     }
 
-    /// Lines that name no container are left out: what they told of has no record, and is ended for that.
+    /// Damaged lines that cannot be told whose they are are left out: what they told of has no record, and is ended for that.
     fn fold(&self, text: &[u8]) -> Loaded {
         let mut loaded = Loaded::new();
         for line in journal::lines(text) {
-            let Some((container, json)) = line.parts() else { continue };
             let path = || self.journal.path().to_owned();
+            let (container, json) = match line.read() {
+                Ok(parts) => parts,
+                Err(damage) => {
+                    tracing::error!(path = %path().display(), line = line.number, "a line is not as it was written: it is put aside");
+                    for container in damage.suspects(loaded.keys()) {
+                        loaded.insert(container, Err(RecordError::Damaged { path: path(), line: line.number }));
+                    }
+                    continue;
+                }
+            };
             let disorder = || RecordError::Disorder { path: path(), line: line.number };
             let corrupt = |source| RecordError::Corrupt { path: path(), line: line.number, source };
             match (serde_json::from_slice(json).map_err(corrupt), loaded.get_mut(&container)) {
@@ -176,6 +192,8 @@ impl Records {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::launcher::protocol::{Exit, MemoryVerdict};
 
@@ -221,15 +239,19 @@ mod tests {
         assert!(open("boot").1.is_empty(), "they are not carried on");
     }
 
+    fn two_records(path: &Path) -> Vec<u8> {
+        let (mut records, _) = Records::open(path.to_owned(), "boot".to_owned()).unwrap();
+        records.begin(&container("good"), record(place("good"), None)).unwrap();
+        records.begin(&container("bad"), record(place("bad"), None)).unwrap();
+        records.complete(&container("bad"), ENDING).unwrap();
+        std::fs::read(path).unwrap()
+    }
+
     #[test]
     fn what_is_spoiled_is_not_trusted_and_spoils_nothing_else() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("containers");
-        let (mut records, _) = Records::open(path.clone(), "boot".to_owned()).unwrap();
-        records.begin(&container("good"), record(place("good"), None)).unwrap();
-        records.begin(&container("bad"), record(place("bad"), None)).unwrap();
-        records.complete(&container("bad"), ENDING).unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
+        let text = String::from_utf8(two_records(&path)).unwrap();
         let spoiled = text.replace("{\"ended\"", "{\"ended");
         let twice = format!("{text}{}", text.lines().last().unwrap().to_owned() + "\n");
         let orphan =
@@ -238,6 +260,27 @@ mod tests {
             std::fs::write(&path, format!("nothing\n{text}")).unwrap();
             let (_, loaded) = Records::open(path.clone(), "boot".to_owned()).unwrap();
             assert!(loaded[&container("good")].is_ok() && loaded[&container("bad")].is_err(), "{loaded:?}");
+            let aside = std::fs::read_to_string(directory.path().join("corrupt")).unwrap();
+            assert!(aside.contains("nothing") && aside.contains("bad") && !aside.contains("good"), "{aside}");
+        }
+    }
+
+    #[test]
+    fn whatever_byte_changes_nothing_is_adopted_that_was_not_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("containers");
+        let whole = two_records(&path);
+        let (_, before) = Records::open(path.clone(), "boot".to_owned()).unwrap();
+        let whole_record = |id: &ContainerId, record: &Record| before[id].as_ref().is_ok_and(|it| it == record);
+        for (at, flip) in (0..whole.len()).flat_map(|at| [1, 0x20, 0x80].map(|flip| (at, flip))) {
+            let mut text = whole.clone();
+            text[at] ^= flip;
+            std::fs::write(&path, &text).unwrap();
+            let (_, loaded) = Records::open(path.clone(), "boot".to_owned()).unwrap();
+            let trusted = loaded.iter().filter_map(|(container, record)| Some((container, record.as_ref().ok()?)));
+            let trusted: Vec<_> = trusted.collect();
+            assert!(trusted.iter().all(|(id, record)| whole_record(id, record)), "{}", String::from_utf8_lossy(&text));
+            assert!(trusted.len() < 2 || at == whole.len() - 1, "{}", String::from_utf8_lossy(&text));
         }
     }
 }

@@ -27,7 +27,7 @@ use super::{
     launcher_link, prober, reaper, watcher,
 };
 use crate::args::Args;
-use crate::checkpoint::{AgentRecord, Checkpoints, History};
+use crate::checkpoint::{Checkpoints, History, Past};
 use crate::contained::ContainedFiles;
 use crate::fetch::{Fetcher, FetcherError};
 use crate::http;
@@ -154,7 +154,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let looks = looks(&args, &config.isolators);
     let recovering = Instant::now();
     let roots = Roots::new(&work_dir, &config.host_paths);
-    let (checkpoints, agent, tasks, recovery_errors) = recover_files(&work_dir)?;
+    let (checkpoints, past, tasks, recovery_errors) = recover_files(&work_dir)?;
     let settings = args.fetch.settings(&work_dir);
     let settings = settings.map_err(|source| Error::System { action: "find the fetcher's files", source })?;
     let fetcher = Fetcher::start(&work_dir, settings)?;
@@ -179,8 +179,12 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let mut effects = Vec::new();
     let entropy = Entropy::new(uuid::Uuid::new_v4().as_u128());
     let now = Now { tick: Tick(0), wall: started_at };
-    let rebooted = agent.as_ref().is_some_and(|agent| agent.boot_id != config.boot_id);
-    let mut supervisor = Supervisor::recover(now, config, entropy, agent, tasks, &mut effects)
+    let lives_on = match &past {
+        Past::None => true,
+        Past::Known(agent) => agent.boot_id == config.boot_id,
+        Past::Damaged => false,
+    };
+    let mut supervisor = Supervisor::recover(now, config, entropy, past, tasks, &mut effects)
         .map_err(|incompatible| Error::Incompatible(incompatible.to_string()))?;
     let begin_thread = |source| Error::System { action: "begin a thread", source };
     let known = supervisor.attachments().clone();
@@ -188,7 +192,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         host.map(|host| Connections::start(host, known, messages.clone())).transpose().map_err(begin_thread)?;
     let sockets = Sockets::start().map_err(begin_thread)?;
     roots.sweep(&supervisor.tasks().map(|task| task.container.as_str()).collect());
-    supervisor.restore_contained(rebooted, operators_containers, &mut effects);
+    supervisor.restore_contained(!lives_on, operators_containers, &mut effects);
     let mut shell = Shell {
         networks,
         supervisor,
@@ -339,6 +343,7 @@ fn config(args: &Args, work_dir: &Path, bound: SocketAddr, networks: Networks) -
         isolators: isolators(args, root)?,
         pids_limit: args.pids_limit,
         boot_id,
+        reconfiguration: args.reconfiguration_policy,
         executors: Timing {
             registration_ms: args.executor_registration_timeout_ms,
             reregistration_ms: args.executor_reregistration_timeout_ms,
@@ -406,14 +411,14 @@ fn isolation_attribute(kind: IsolationKind) -> Attribute {
 }
 
 /// The number is of what could not be read.
-fn recover_files(work_dir: &Path) -> Result<(Checkpoints, Option<AgentRecord>, Vec<History>, usize), Error> {
+fn recover_files(work_dir: &Path) -> Result<(Checkpoints, Past, Vec<History>, usize), Error> {
     let failed = |source: crate::checkpoint::CheckpointError| Error::Recovery {
         work_dir: work_dir.to_owned(),
         source: Box::new(source),
     };
     let (checkpoints, found) = Checkpoints::open(work_dir).map_err(failed)?;
-    let agent = checkpoints.load_agent().map_err(failed)?;
-    let (mut tasks, mut errors) = (Vec::new(), 0);
+    let past = checkpoints.load_agent().map_err(failed)?;
+    let (mut tasks, mut errors) = (Vec::new(), usize::from(past == Past::Damaged));
     for task in found {
         match task {
             Ok(task) => tasks.push(task),
@@ -426,7 +431,7 @@ fn recover_files(work_dir: &Path) -> Result<(Checkpoints, Option<AgentRecord>, V
             }
         }
     }
-    Ok((checkpoints, agent, tasks, errors))
+    Ok((checkpoints, past, tasks, errors))
 }
 
 fn drain_on_signal(messages: mpsc::Sender<Message>) -> Result<impl Future<Output = ()>, Error> {

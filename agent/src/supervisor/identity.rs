@@ -1,10 +1,10 @@
 //! Who the agent is after a restart: the one the master knows, or a new one.
 
 use attica_core_api::resources::from_wire;
-use attica_core_api::v1::{AgentId, AgentInfo, Attribute, Range};
+use attica_core_api::v1::{AgentId, AgentInfo, Attribute, Range, Resource};
 
 use super::Config;
-use crate::checkpoint::AgentRecord;
+use crate::checkpoint::Past;
 
 /// Who the agent is.
 #[derive(Debug, PartialEq)]
@@ -19,7 +19,8 @@ pub(super) enum Identity {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "this agent is not what its {tasks} checkpointed tasks were started on: {differences}. Start it as it was, with flags in the place of what \
-     was detected, and they go on; to change it, drain it first (SIGUSR1)"
+     was detected, and they go on; to change it, drain it first (SIGUSR1). With --reconfiguration-policy=additive more resources and attributes \
+     than before are no reason"
 )]
 pub(crate) struct Incompatible {
     /// Flag by flag.
@@ -28,11 +29,29 @@ pub(crate) struct Incompatible {
     pub(crate) tasks: usize,
 }
 
-/// Decides by what was written down, `tasks` tasks among it. A restart of the machine has ended them all.
-pub(super) fn identify(record: Option<&AgentRecord>, config: &Config, tasks: usize) -> Result<Identity, Incompatible> {
-    let Some(record) = record else { return Ok(Identity::Same(None)) };
-    let differences = differences(&record.info, &config.info);
+/// Which changes an agent may come back with that has tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ReconfigurationPolicy {
+    /// None.
+    Equal,
+    /// Those that take nothing away: more resources and attributes than before.
+    Additive,
+}
+
+/// Decides by what was written down, which tasks of the agent `ran_as` among it. A restart of the machine has ended them all.
+pub(super) fn identify(past: &Past, config: &Config, ran_as: &[AgentId]) -> Result<Identity, Incompatible> {
+    let record = match past {
+        Past::Known(record) => record,
+        Past::None => return Ok(Identity::Same(None)),
+        Past::Damaged => {
+            // The tasks tell whom they were given to.
+            let replaced = ran_as.first().map(|earlier| Identity::New { replaces: earlier.clone() });
+            return Ok(replaced.unwrap_or(Identity::Same(None)));
+        }
+    };
+    let differences = differences(&record.info, &config.info, config.reconfiguration);
     let rebooted = record.boot_id != config.boot_id;
+    let tasks = ran_as.len();
     match differences.is_empty() {
         true => Ok(Identity::Same(Some(record.agent_id.clone()))),
         false if rebooted || tasks == 0 => {
@@ -43,17 +62,48 @@ pub(super) fn identify(record: Option<&AgentRecord>, config: &Config, tasks: usi
     }
 }
 
-/// What a master would not accept to change, in words; the port may.
-fn differences(earlier: &AgentInfo, now: &AgentInfo) -> String {
+/// What may not change, in words; the port may.
+fn differences(earlier: &AgentInfo, now: &AgentInfo, policy: ReconfigurationPolicy) -> String {
     let both = [earlier, now];
+    let (resources_fit, attributes_fit) = match policy {
+        ReconfigurationPolicy::Equal => (earlier.resources == now.resources, earlier.attributes == now.attributes),
+        ReconfigurationPolicy::Additive => {
+            (has_grown(earlier, now), earlier.attributes.iter().all(|it| is_kept(it, now)))
+        }
+    };
     let told = [
-        ("--hostname", earlier.hostname != now.hostname, both.map(|info| info.hostname.clone())),
-        ("--resources", earlier.resources != now.resources, both.map(resources)),
-        ("--attributes", earlier.attributes != now.attributes, both.map(attributes)),
+        ("--hostname", earlier.hostname == now.hostname, both.map(|info| info.hostname.clone())),
+        ("--resources", resources_fit, both.map(resources)),
+        ("--attributes", attributes_fit, both.map(attributes)),
     ];
-    let differing = told.into_iter().filter(|(_, differs, _)| *differs);
+    let differing = told.into_iter().filter(|(_, fits, _)| !*fits);
     let words = differing.map(|(flag, _, [earlier, now])| format!("{flag} was `{earlier}` and is `{now}`"));
     words.collect::<Vec<_>>().join(", ")
+}
+
+/// Whether there is at least as much of everything as before, role by role.
+fn has_grown(earlier: &AgentInfo, now: &AgentInfo) -> bool {
+    match (from_wire(&earlier.resources), from_wire(&now.resources)) {
+        (Ok(earlier), Ok(now)) => now.contains(&earlier),
+        (Err(_), _) | (_, Err(_)) => false,
+    }
+}
+
+/// Whether an attribute says now what it said; one of ranges may say more.
+fn is_kept(attribute: &Attribute, now: &AgentInfo) -> bool {
+    let Some(found) = now.attributes.iter().find(|found| found.name == attribute.name) else { return false };
+    includes(found, attribute).unwrap_or(attribute == found)
+}
+
+/// Ranges are compared as those of resources are; `None` for anything else.
+fn includes(now: &Attribute, earlier: &Attribute) -> Option<bool> {
+    let resources = |attribute: &Attribute| {
+        let ranges = Some(attribute.ranges.clone()?);
+        let resource =
+            Resource { name: attribute.name.clone(), r#type: attribute.r#type, ranges, ..Resource::default() };
+        from_wire(&[resource]).ok()
+    };
+    Some(resources(now)?.contains(&resources(earlier)?))
 }
 
 fn resources(info: &AgentInfo) -> String {

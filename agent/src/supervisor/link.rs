@@ -56,11 +56,20 @@ impl Supervisor {
         }
     }
 
-    fn store_identity(&self, out: &mut Vec<Effect>) {
-        if let Some(agent_id) = &self.agent_id {
-            let record =
-                AgentRecord::new(agent_id.clone(), self.config.info.clone(), self.epoch, self.config.boot_id.clone());
-            out.push(Effect::StoreAgent(record));
+    fn store_identity(&mut self, out: &mut Vec<Effect>) {
+        let (info, boot_id) = (&self.config.info, &self.config.boot_id);
+        let record = self
+            .agent_id
+            .as_ref()
+            .map(|agent_id| AgentRecord::new(agent_id.clone(), info.clone(), self.epoch, boot_id.clone()));
+        self.record_identity(record, out);
+    }
+
+    /// Unless that is written down already.
+    pub(super) fn record_identity(&mut self, record: Option<AgentRecord>, out: &mut Vec<Effect>) {
+        if record != self.recorded {
+            out.extend(record.clone().map(Effect::StoreAgent));
+            self.recorded = record;
         }
     }
 
@@ -73,8 +82,9 @@ impl Supervisor {
             }
             self.agent_id = Some(registered.agent_id);
             self.replaces = None;
-            self.store_identity(out);
         }
+        // It may be more than it was, and the master has taken it as that.
+        self.store_identity(out);
         self.link = Link::Up;
         self.send_pending(now, out);
     }

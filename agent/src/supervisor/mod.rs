@@ -55,6 +55,7 @@ pub(crate) use self::executor::{
     Executor, ExecutorCall, ExecutorKey, ExecutorRefusal, Proof, ReplyTo, Standing, StreamId, Timing,
 };
 pub(crate) use self::graph::Plea;
+pub use self::identity::ReconfigurationPolicy;
 pub(crate) use self::limitation::{Excess, Suspect};
 pub(crate) use self::probe::{Family, Finding, ProbeSpec, Scheme, Target};
 pub(crate) use self::supply::FetchOrder;
@@ -93,6 +94,8 @@ pub(crate) struct Config {
     pub(crate) pids_limit: u64,
     /// Names the boot of the machine.
     pub(crate) boot_id: String,
+    /// How it may differ from what its tasks were started on.
+    pub(crate) reconfiguration: ReconfigurationPolicy,
     pub(crate) executors: Timing,
     /// Whether executors have to prove who they are.
     pub(crate) proof: Proof,
@@ -274,6 +277,8 @@ pub(crate) struct Supervisor {
     replaces: Option<AgentId>,
     /// Durable: the highest epoch seen.
     epoch: u64,
+    /// The identity as it was last written down.
+    recorded: Option<AgentRecord>,
     link: Link,
     launcher: LauncherState,
     duty: Duty,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use attica_core_api::link::TaskDigest;
-use attica_core_api::v1::{TaskState, TaskStatusReason};
+use attica_core_api::v1::{AgentId, TaskState, TaskStatusReason};
 use attica_core_api::{Entropy, Now};
 
 use super::health::Health;
@@ -14,7 +14,7 @@ use super::network::Attachments;
 use super::task::{Phase, Task};
 use super::updates::is_final;
 use super::{Config, Counters, Duty, Effect, ExecutorKey, LauncherState, Link, Owner, Supervisor, TaskKey};
-use crate::checkpoint::{AgentRecord, ExecutorHistory, History, TaskEntry, TaskHistory, TaskRecord};
+use crate::checkpoint::{AgentRecord, ExecutorHistory, History, Past, TaskEntry, TaskHistory, TaskRecord};
 use crate::launcher::protocol::{ContainerId, ContainerReport, Ending, Exit, MemoryVerdict, Request, Stage};
 
 impl Supervisor {
@@ -24,12 +24,19 @@ impl Supervisor {
         now: Now,
         config: Config,
         entropy: Entropy,
-        agent: Option<AgentRecord>,
+        past: Past,
         found: Vec<History>,
         out: &mut Vec<Effect>,
     ) -> Result<Supervisor, Incompatible> {
         let (executors, tasks) = sorted(found);
-        let identity = identify(agent.as_ref(), &config, tasks.len() + executors.len())?;
+        let ran_as = tasks.iter().map(|history| &history.record.task.agent_id);
+        let ran_as: Vec<AgentId> =
+            ran_as.chain(executors.iter().map(|history| &history.record.agent_id)).cloned().collect();
+        let identity = identify(&past, &config, &ran_as)?;
+        let agent = match past {
+            Past::Known(agent) => Some(*agent),
+            Past::None | Past::Damaged => None,
+        };
         let rebooted = agent.as_ref().is_some_and(|agent| agent.boot_id != config.boot_id);
         let (agent_id, replaces) = match &identity {
             Identity::Same(agent_id) => (agent_id.clone(), None),
@@ -39,6 +46,7 @@ impl Supervisor {
             attachments: Attachments::new(&config),
             config,
             epoch: agent.as_ref().map_or(0, |agent| agent.epoch),
+            recorded: agent.clone(),
             agent_id,
             replaces,
             link: Link::Down,
@@ -77,6 +85,9 @@ impl Supervisor {
                 supervisor.lost_by_reboot(now, &key, out);
             }
             supervisor.executors_lost_by_reboot(out);
+            // What is started from now on is of this boot, and is not lost by the one that was.
+            let boot_id = supervisor.config.boot_id.clone();
+            supervisor.record_identity(agent.map(|agent| AgentRecord { boot_id, ..agent }), out);
         }
         supervisor.end_orphans(now, out);
         Ok(supervisor)

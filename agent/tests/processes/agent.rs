@@ -17,6 +17,8 @@ pub struct Agent {
     _guard: Guard,
     directory: tempfile::TempDir,
     cgroups_root: String,
+    /// What it is started with, before its own arguments.
+    program: Vec<String>,
     extra: Vec<String>,
     process: Child,
 }
@@ -27,12 +29,28 @@ impl Agent {
     }
 
     pub fn start_with(master: &Master, directory: tempfile::TempDir, cgroups_root: String, extra: &[&str]) -> Agent {
+        let program = vec![env!("CARGO_BIN_EXE_attica-agent").to_owned()];
+        Agent::start_program(master, program, directory, cgroups_root, extra)
+    }
+
+    pub fn start_program(
+        master: &Master,
+        program: Vec<String>,
+        directory: tempfile::TempDir,
+        cgroups_root: String,
+        extra: &[&str],
+    ) -> Agent {
         let ready = directory.path().join("ready");
         let _none = std::fs::remove_file(&ready);
         let log = std::fs::File::options().create(true).append(true).open(directory.path().join("agent.log")).unwrap();
-        let process = Command::new(env!("CARGO_BIN_EXE_attica-agent"))
+        let process = Command::new(&program[0])
+            .args(&program[1..])
             .args(["agent", "--master", &master.address.to_string(), "--cgroups-root", &cgroups_root])
-            .args(["--resources", "cpus:4;mem:2048;disk:1024;ports:[31000-32000]"])
+            .args(
+                ["--resources", "cpus:4;mem:2048;disk:1024;ports:[31000-32000]"]
+                    .iter()
+                    .filter(|_| !extra.contains(&"--resources")),
+            )
             .arg("--work-dir")
             .arg(directory.path().join("work"))
             .arg("--ready-file")
@@ -47,7 +65,7 @@ impl Agent {
             .unwrap();
         let guard = Guard::new(directory.path(), &cgroups_root);
         let extra = extra.iter().map(|argument| (*argument).to_owned()).collect();
-        Agent { _guard: guard, directory, cgroups_root, extra, process }
+        Agent { _guard: guard, directory, cgroups_root, program, extra, process }
     }
 
     pub fn ready_address(&self) -> String {
@@ -58,11 +76,34 @@ impl Agent {
     }
 
     /// Kills the agent and starts it again.
-    pub fn crash_and_restart(mut self, master: &Master) -> Agent {
+    pub fn crash_and_restart(self, master: &Master) -> Agent {
+        self.crash_and_become(master, |_program, _extra| ())
+    }
+
+    /// As above, as something else.
+    pub fn crash_and_become(
+        mut self,
+        master: &Master,
+        change: impl FnOnce(&mut Vec<String>, &mut Vec<String>),
+    ) -> Agent {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+        change(&mut self.program, &mut self.extra);
         let extra: Vec<&str> = self.extra.iter().map(String::as_str).collect();
-        Agent::start_with(master, self.directory, self.cgroups_root, &extra)
+        Agent::start_program(master, self.program, self.directory, self.cgroups_root, &extra)
+    }
+
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("agent.log")).unwrap()
+    }
+
+    /// How it ended, by itself.
+    pub fn ended(&mut self) -> std::process::ExitStatus {
+        eventually("it ends", || self.process.try_wait().unwrap())
     }
 
     pub fn work_dir(&self) -> PathBuf {

@@ -19,6 +19,8 @@ mod master;
 mod nested;
 mod networks;
 mod recordings;
+mod recovery;
+mod storm;
 mod support;
 mod surroundings;
 mod volumes;

@@ -217,6 +217,14 @@ fn containers_within_a_task_last_through_a_restart_of_the_agent_and_end_with_the
     agent.finish();
 }
 
+/// How many bytes a process that waits for something has written so far.
+fn written(pid: i32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let io = std::fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+    let bytes = io.lines().find_map(|line| line.strip_prefix("wchar: "))?.parse().ok()?;
+    stat.rsplit(") ").next()?.starts_with('S').then_some(bytes)
+}
+
 #[test]
 fn a_session_reads_and_writes_and_ends_with_its_connection() {
     if !can_isolate() {
@@ -255,9 +263,15 @@ fn a_session_reads_and_writes_and_ends_with_its_connection() {
     while listener.next().is_some() {}
 
     // More than anybody has taken yet: it waits.
-    let mut flood = session("flood", "head -c 20000000 /dev/zero | tr '\\0' x");
-    std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(flood.text("STDOUT", |_| false).len(), 20_000_000);
+    let mut flood = session("flood", "exec head -c 20000001 /dev/zero");
+    let mut earlier = None;
+    eventually("it writes no more", || {
+        let now = lives("20000001").and_then(written);
+        let waits = now.is_some_and(|bytes| bytes > 0) && now == earlier;
+        earlier = now;
+        waits.then_some(())
+    });
+    assert_eq!(flood.text("STDOUT", |_| false).len(), 20_000_001);
     agent.finish();
 }
 

@@ -29,10 +29,10 @@ use attica_core_api::{Entropy, Now, Tick, Timestamp};
 
 use super::identity::Incompatible;
 use super::{
-    Config, Effect, ExecutorRefusal, FetchOrder, Finding, Input, OperatorReply, Plea, Premises, Proof, Supervisor,
-    Timing, Users,
+    Config, Effect, ExecutorRefusal, FetchOrder, Finding, Input, OperatorReply, Plea, Premises, Proof,
+    ReconfigurationPolicy, Supervisor, Timing, Users,
 };
-use crate::checkpoint::{AgentRecord, ExecutorHistory, History, TaskEntry, TaskHistory};
+use crate::checkpoint::{AgentRecord, ExecutorHistory, History, Past, TaskEntry, TaskHistory};
 use crate::contained::ContainedRecord;
 use crate::isolators::Isolators;
 use crate::launcher::protocol::{
@@ -65,6 +65,7 @@ fn config(boot_id: &str) -> Config {
         isolators: Isolators::default(),
         pids_limit: 100,
         boot_id: boot_id.to_owned(),
+        reconfiguration: ReconfigurationPolicy::Equal,
         executors: Timing { registration_ms: 60_000, reregistration_ms: 2_000, shutdown_grace_ms: 5_000 },
         proof: Proof::NotAsked,
         authority: None,
@@ -76,12 +77,22 @@ fn config(boot_id: &str) -> Config {
 #[derive(Clone, Default)]
 struct Disk {
     agent: Option<AgentRecord>,
+    /// The identity is there, and not to be trusted.
+    damaged: bool,
     tasks: BTreeMap<ContainerId, TaskHistory>,
     executors: BTreeMap<ContainerId, ExecutorHistory>,
     contained: BTreeMap<ContainerId, ContainedRecord>,
 }
 
 impl Disk {
+    fn past(&self) -> Past {
+        match &self.agent {
+            _ if self.damaged => Past::Damaged,
+            Some(agent) => Past::Known(Box::new(agent.clone())),
+            None => Past::None,
+        }
+    }
+
     fn store(&mut self, histories: Vec<History>) {
         (self.tasks, self.executors) = Default::default();
         for history in histories {
@@ -153,7 +164,7 @@ impl World {
         let entropy = Entropy::new(u128::from(now_ms) + 7);
         let contained = disk.contained.values().cloned().collect();
         let rebooted = disk.agent.as_ref().is_some_and(|agent| agent.boot_id != config.boot_id);
-        let mut supervisor = Supervisor::recover(now, config, entropy, disk.agent.clone(), histories, &mut effects)?;
+        let mut supervisor = Supervisor::recover(now, config, entropy, disk.past(), histories, &mut effects)?;
         supervisor.restore_contained(rebooted, contained, &mut effects);
         let mut world = World {
             supervisor,

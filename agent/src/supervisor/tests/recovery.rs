@@ -24,6 +24,11 @@ fn after_a_reboot_each_task_is_lost_exactly_once() {
         assert_eq!(again.sent, world.sent, "the same update, not another one");
         again.acknowledge(&again.sent[0].clone());
         assert!(again.disk.tasks.is_empty());
+        let container = again.start(task("of-this-boot"));
+        let mut crashed = World::recovered(again.disk, "boot-2", 40);
+        crashed.register();
+        crashed.greet(vec![report(&container, Stage::Running)]);
+        assert_eq!(crashed.states().last(), Some(&"TASK_RUNNING"), "it was started after the machine was");
     }
 }
 
@@ -102,4 +107,73 @@ fn a_machine_that_was_changed_and_restarted_is_a_new_agent_and_the_master_ends_i
     let register = world.supervisor.registration("");
     assert_eq!((register.agent_info.id, register.replaces), (Some("m-S1".into()), None));
     assert!(world.sent.is_empty());
+}
+
+fn resource(name: &str, value: f64) -> Resource {
+    Resource { name: name.to_owned(), scalar: Some(Scalar { value }), ..task("").resources[0].clone() }
+}
+
+fn attribute(name: &str, begin: u64, end: u64) -> Attribute {
+    let ranges = Some(Ranges { range: vec![Range { begin, end }] });
+    Attribute { name: name.to_owned(), r#type: ValueType::Ranges, ranges, ..Attribute::default() }
+}
+
+fn reconfigured(resources: Vec<Resource>, attributes: Vec<Attribute>) -> Config {
+    let mut config = Config { reconfiguration: ReconfigurationPolicy::Additive, ..config(BOOT) };
+    (config.info.resources, config.info.attributes) = (resources, attributes);
+    config
+}
+
+#[test]
+fn an_agent_that_has_grown_keeps_its_tasks_where_that_is_allowed() {
+    let before = || (vec![resource("cpus", 4.0), resource("mem", 512.0)], vec![attribute("levels", 1, 3)]);
+    let begun = |config: Config| {
+        let mut world = World::recovered_as(Disk::default(), config, 0).unwrap();
+        world.register();
+        world.greet(Vec::new());
+        world.start(task("t"));
+        world.disk
+    };
+    let disk = begun(reconfigured(before().0, before().1));
+    let more = || {
+        let resources = vec![resource("cpus", 8.0), resource("mem", 512.0), resource("disk", 10.0)];
+        (resources, vec![attribute("racks", 1, 1), attribute("levels", 0, 9)])
+    };
+    let mut grown = World::recovered_as(disk.clone(), reconfigured(more().0, more().1), 10).unwrap();
+    let register = grown.supervisor.registration("");
+    assert_eq!((register.agent_info.id, register.agent_info.resources), (Some("m-S0".into()), more().0));
+    assert_eq!((register.replaces, register.task_count), (None, 1));
+    // What the master was not told of yet may be taken back.
+    World::recovered_as(grown.disk.clone(), reconfigured(before().0, before().1), 20).unwrap();
+    grown.register();
+    let told = |resources, attributes| {
+        let refused = World::recovered_as(grown.disk.clone(), reconfigured(resources, attributes), 30).err().unwrap();
+        refused.differences
+    };
+    assert!(told(before().0, more().1).starts_with("--resources was `cpus:8;"), "{}", told(before().0, more().1));
+    assert_eq!(
+        told(more().0, vec![attribute("levels", 0, 9)]),
+        "--attributes was `racks:[1-1];levels:[0-9]` and is `levels:[0-9]`"
+    );
+    let equal = |(resources, attributes)| Config {
+        reconfiguration: ReconfigurationPolicy::Equal,
+        ..reconfigured(resources, attributes)
+    };
+    assert!(World::recovered_as(disk, equal(more()), 40).is_err());
+    assert!(World::recovered_as(grown.disk, equal(more()), 40).is_ok());
+}
+
+#[test]
+fn an_agent_that_cannot_tell_who_it_was_takes_over_nothing() {
+    let mut world = World::ready();
+    let container = world.start(task("t"));
+    let disk = Disk { damaged: true, agent: None, ..world.disk };
+    let mut world = World::recovered(disk, BOOT, 10);
+    let register = world.supervisor.registration("");
+    assert_eq!((register.agent_info.id, register.replaces), (None, Some("m-S0".into())));
+    assert!(world.disk.tasks.is_empty());
+    world.greet(vec![report(&container, Stage::Running)]);
+    assert_eq!(world.asked, [Request::Destroy(container)]);
+    let empty = World::recovered(Disk { damaged: true, ..Disk::default() }, BOOT, 20);
+    assert_eq!(empty.supervisor.registration("").replaces, None);
 }
