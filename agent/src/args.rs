@@ -14,6 +14,7 @@ use attica_core_api::v1::CapabilityInfo;
 
 use crate::supervisor::{ReconfigurationPolicy, duration};
 
+use crate::devices::AllowedDevices;
 use crate::fetch::{FetchArgs, Milliseconds, parse_duration};
 use crate::image::ImageArgs;
 use crate::network::detect::Wishes;
@@ -72,12 +73,22 @@ pub struct Args {
     /// processes are always set
     #[arg(long, env = "MESOS_ISOLATION", value_name = "NAMES", default_value = "")]
     pub isolation: String,
+    /// With the isolator cgroups/devices, what tasks may use besides the usual devices, as {"allowed_devices": [{"device": {"path":
+    /// "/dev/fuse"}, "access": {"read": true, "write": true, "mknod": false}}]}
+    #[arg(long, env = "MESOS_ALLOWED_DEVICES", value_name = "JSON", value_parser = allowed_devices)]
+    pub(crate) allowed_devices: Option<AllowedDevices>,
     /// With the isolator linux/capabilities, what tasks have that name no capabilities, as {"capabilities": ["NET_RAW"]}
     #[arg(long, env = "MESOS_EFFECTIVE_CAPABILITIES", value_name = "JSON", value_parser = capabilities)]
     pub effective_capabilities: Option<CapabilityInfo>,
     /// As above, what any task can have
     #[arg(long, env = "MESOS_BOUNDING_CAPABILITIES", value_name = "JSON", value_parser = capabilities)]
     pub bounding_capabilities: Option<CapabilityInfo>,
+    /// Directory of the profiles of system calls that tasks may name, in the JSON that Docker reads
+    #[arg(long, env = "MESOS_SECCOMP_CONFIG_DIR", value_name = "DIRECTORY")]
+    pub seccomp_config_dir: Option<PathBuf>,
+    /// With the isolator linux/seccomp, the profile of tasks that name none [default: a built-in one]
+    #[arg(long, env = "MESOS_SECCOMP_PROFILE_NAME", value_name = "FILE")]
+    pub seccomp_profile_name: Option<String>,
     /// With the isolator disk/du, whether tasks end whose sandboxes hold more than their `disk`; else that is in the log
     #[arg(long, env = "MESOS_ENFORCE_CONTAINER_DISK_QUOTA", value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub enforce_container_disk_quota: bool,
@@ -220,6 +231,10 @@ impl Args {
         shown.extend(self.switch_user.map(|switch| ("switch_user", switch.to_string())));
         shown.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
+}
+
+fn allowed_devices(text: &str) -> Result<AllowedDevices, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
 fn capabilities(text: &str) -> Result<CapabilityInfo, String> {

@@ -1,9 +1,12 @@
 //! `--isolation`: what tasks get that do not ask for it, under the names of Mesos's isolators.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use attica_core_api::v1::{CapabilityInfo, LinuxCapability};
+
+use crate::launcher::controls::Controller;
 
 /// What can be switched on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,12 +25,36 @@ pub(crate) enum Isolator {
     Disk,
     /// At which ports tasks listen is looked at.
     Ports,
+    /// Who has more cpus comes first at a disk.
+    Io,
+    /// Tasks are bound to as many processors as they have cpus.
+    Processors,
+    /// Tasks use the usual devices, and those that the agent allows.
+    Devices,
+    /// Tasks use the huge pages that they have.
+    HugePages,
+    /// Of these four those that the machine can do.
+    AllControllers,
+}
+
+impl Isolator {
+    /// Those that need a controller that not every machine has.
+    const CONTROLLERS: [(Isolator, &str, Controller); 4] = [
+        (Isolator::Io, "cgroups/blkio", Controller::Io),
+        (Isolator::Processors, "cgroups/cpuset", Controller::Processors),
+        (Isolator::Devices, "cgroups/devices", Controller::Devices),
+        (Isolator::HugePages, "cgroups/hugetlb", Controller::HugePages),
+    ];
 }
 
 /// The names. Of some there is nothing to be switched: it is always done.
-const NAMES: [(&str, Option<Isolator>); 21] = [
-    ("cgroups/all", None),
+const NAMES: [(&str, Option<Isolator>); 25] = [
+    ("cgroups/all", Some(Isolator::AllControllers)),
+    ("cgroups/blkio", Some(Isolator::Io)),
     ("cgroups/cpu", None),
+    ("cgroups/cpuset", Some(Isolator::Processors)),
+    ("cgroups/devices", Some(Isolator::Devices)),
+    ("cgroups/hugetlb", Some(Isolator::HugePages)),
     ("cgroups/mem", None),
     ("cgroups/pids", None),
     ("disk/du", Some(Isolator::Disk)),
@@ -56,6 +83,20 @@ pub(crate) struct Isolators {
     /// As sets of the bits of their numbers.
     pub(crate) effective: Option<u64>,
     pub(crate) bounding: Option<u64>,
+    pub(crate) seccomp: SeccompSettings,
+}
+
+/// Which profiles of system calls there are besides the built-in one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SeccompSettings {
+    pub(crate) directory: Option<PathBuf>,
+    /// Takes the place of the built-in one.
+    pub(crate) usual: Option<String>,
+}
+
+/// Whether it names a file of a directory, and none elsewhere.
+pub(crate) fn is_file_name(name: &str) -> bool {
+    !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0'])
 }
 
 /// What cannot be switched on.
@@ -65,6 +106,12 @@ pub(crate) enum IsolatorsError {
     Unknown(String),
     #[error("the isolator of `{0}` needs root")]
     NeedsRoot(&'static str),
+    #[error(
+        "the isolator of `{0}` needs a controller of cgroups that this machine lacks, or that nothing here can use"
+    )]
+    Lacking(&'static str),
+    #[error("--seccomp-profile-name has to name a file of the directory --seccomp-config-dir")]
+    ProfileName,
     #[error("--effective-capabilities contains some that --bounding-capabilities does not")]
     OutOfBounds,
 }
@@ -104,6 +151,26 @@ impl Isolators {
         }
     }
 
+    /// With profiles of system calls of the agent's own.
+    pub(crate) fn with_seccomp(self, seccomp: SeccompSettings) -> Result<Isolators, IsolatorsError> {
+        match &seccomp.usual {
+            Some(name) if !is_file_name(name) || seccomp.directory.is_none() => Err(IsolatorsError::ProfileName),
+            Some(_) | None => Ok(Isolators { seccomp, ..self }),
+        }
+    }
+
+    /// On a machine that has these: what needs another one cannot be done.
+    pub(crate) fn on_machine(mut self, controllers: &BTreeSet<Controller>) -> Result<Isolators, IsolatorsError> {
+        for (isolator, name, controller) in Isolator::CONTROLLERS {
+            match controllers.contains(&controller) {
+                true if self.has(Isolator::AllControllers) => drop(self.on.insert(isolator)),
+                false if self.has(isolator) => return Err(IsolatorsError::Lacking(name)),
+                true | false => {}
+            }
+        }
+        Ok(self)
+    }
+
     /// Whether an agent that is not root can do it.
     pub(crate) fn check_without_root(&self) -> Result<(), IsolatorsError> {
         let needs_root = |isolator: &Isolator| match isolator {
@@ -112,6 +179,12 @@ impl Isolators {
             Isolator::Capabilities => Some("linux/capabilities"),
             Isolator::Seccomp => Some("linux/seccomp"),
             Isolator::NoNewPrivileges | Isolator::Disk | Isolator::Ports => None,
+            // See [`Isolators::on_machine`].
+            Isolator::Io
+            | Isolator::Processors
+            | Isolator::Devices
+            | Isolator::HugePages
+            | Isolator::AllControllers => None,
         };
         self.on.iter().find_map(needs_root).map_or(Ok(()), |name| Err(IsolatorsError::NeedsRoot(name)))
     }
@@ -138,10 +211,21 @@ mod tests {
         assert_eq!(parsed.on, BTreeSet::from(on));
         assert!(parsed.check_without_root().is_err());
         assert!("linux/nnp,network/ports".parse::<Isolators>().unwrap().check_without_root().is_ok());
-        assert!(
-            matches!("cgroups/blkio".parse::<Isolators>(), Err(IsolatorsError::Unknown(name)) if name == "cgroups/blkio")
-        );
+        let unknown = "cgroups/net_cls".parse::<Isolators>();
+        assert!(matches!(unknown, Err(IsolatorsError::Unknown(name)) if name == "cgroups/net_cls"));
         assert_eq!("".parse::<Isolators>().unwrap(), Isolators::default());
+    }
+
+    #[test]
+    fn what_the_machine_lacks_cannot_be_switched_on() {
+        let on = |names: &str, has: &[Controller]| {
+            names.parse::<Isolators>().unwrap().on_machine(&has.iter().copied().collect()).map(|found| found.on)
+        };
+        let all = on("cgroups/all", &[Controller::Io, Controller::Devices]).unwrap();
+        assert_eq!(all, BTreeSet::from([Isolator::Io, Isolator::Devices, Isolator::AllControllers]));
+        assert!(on("cgroups/cpuset,cgroups/blkio", &[Controller::Io, Controller::Processors]).is_ok());
+        let refused = on("cgroups/hugetlb", &[Controller::Io]);
+        assert!(matches!(refused, Err(IsolatorsError::Lacking("cgroups/hugetlb"))));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod args;
 mod checkpoint;
 mod children;
 mod contained;
+mod devices;
 pub mod fetch;
 mod http;
 pub mod image;
@@ -33,6 +34,7 @@ mod unpack;
 mod volumes;
 
 pub use args::Args;
+pub use devices::DeviceError;
 pub use machine::ResourcesError;
 pub use shell::{Error, run};
 pub use supervisor::ReconfigurationPolicy;

@@ -35,6 +35,8 @@ const CAPABILITIES: [&str; 6] = [
 #[derive(Clone, Debug)]
 pub(crate) struct Description {
     pub(crate) info: AgentInfo,
+    /// What the machine can do for tasks, rendered.
+    pub(crate) abilities: Value,
     /// Where it listens.
     pub(crate) address: SocketAddr,
     pub(crate) started_at: Timestamp,
@@ -403,6 +405,7 @@ fn state(supervisor: &Supervisor, description: &Description, moment: Moment<'_>)
         "resource_providers": [],
         "attributes": info.attributes.iter().map(|one| (one.name.clone(), attribute(one))).collect::<Map<_, _>>(),
         "isolation": moment.isolation.map_or("", IsolationKind::as_str),
+        "abilities": description.abilities,
         "flags": flags,
         "frameworks": active.into_iter().map(render_framework).collect::<Vec<_>>(),
         "completed_frameworks": completed.into_iter().map(render_framework).collect::<Vec<_>>(),

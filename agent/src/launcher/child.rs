@@ -1,5 +1,6 @@
 //! Starting one task: room for it, the new process, what that does to itself, the exec.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::File;
@@ -103,7 +104,7 @@ pub(crate) struct Room {
     entry: Entry,
     streams: Open,
     /// Of system calls.
-    filters: &'static [BpfProgram],
+    filters: Cow<'static, [BpfProgram]>,
     /// Where it is to be given to a user that only the container's own files tell of.
     sandbox: Option<File>,
 }
@@ -124,11 +125,19 @@ pub(crate) fn make_room(
 ) -> Result<Room, LaunchError> {
     check(isolation, spec)?;
     let identity = spec.user.as_deref().map(|user| identities.of(user)).transpose()?;
-    isolation.create(place, spec.limits.as_ref())?;
+    isolation.create(place, spec.limits.as_ref(), spec.controls.as_deref())?;
     let streams = Open::of(spec, identity.as_ref())?;
     let surroundings = spec.surroundings.as_deref();
-    let profile = surroundings.and_then(|surroundings| surroundings.privileges.seccomp);
-    let filters = privileges::filters(profile).map_err(LaunchError::Filters)?;
+    // Whom an image's user is, only its own files tell.
+    let named = surroundings.and_then(|surroundings| surroundings.user.as_deref());
+    let is_root = match (named, &identity) {
+        (Some(user), _) => matches!(user.split(':').next(), Some("root" | "0")),
+        (None, Some(identity)) => identity.user.is_root(),
+        (None, None) => nix::unistd::geteuid().is_root(),
+    };
+    let filters = surroundings.map_or(Ok(Cow::Borrowed(&[][..])), |surroundings| {
+        privileges::filters(&surroundings.privileges, is_root).map_err(LaunchError::Filters)
+    })?;
     let has_user = surroundings.is_some_and(|surroundings| surroundings.user.is_some());
     let sandbox = has_user.then(|| File::open(&spec.directory)).transpose().map_err(LaunchError::Sandbox)?;
     let entry = isolation.entry(place, spec.limits.as_ref())?;
@@ -179,7 +188,7 @@ pub(crate) fn start(
             let identity = own.as_ref().or(room.identity.as_ref());
             match surroundings {
                 None => identity.map_or(Ok(()), become_user)?,
-                Some(surroundings) => become_less(&surroundings.privileges, room.filters, identity)?,
+                Some(surroundings) => become_less(&surroundings.privileges, &room.filters, identity)?,
             }
             std::env::set_current_dir(&begins_in)
         };

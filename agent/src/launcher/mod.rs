@@ -9,12 +9,14 @@
 //! launcher (it is a subreaper) and are reaped at once.
 
 mod child;
+pub mod controls;
 pub(crate) mod isolation;
 pub(crate) mod log;
 mod privileges;
 pub(crate) mod process;
 pub mod protocol;
 mod records;
+mod seccomp_profile;
 mod server;
 mod streams;
 mod surroundings;

@@ -1,5 +1,6 @@
 //! What a program may do: capabilities, and which system calls.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::LazyLock;
@@ -8,7 +9,7 @@ use seccompiler::{BpfProgram, TargetArch};
 use serde_json::json;
 
 use super::protocol::{Capabilities, Privileges, SeccompProfile};
-use super::sys;
+use super::{seccomp_profile, sys};
 
 /// Filters in the order of their installation: of two that refuse, the later one says how.
 static USUAL: LazyLock<Result<Vec<BpfProgram>, String>> = LazyLock::new(|| {
@@ -85,11 +86,17 @@ fn filter<'a>(names: impl Iterator<Item = &'a str>, error: i32, listed: Listed) 
     programs.remove("filter").ok_or_else(|| "the compiler lost the filter".to_owned())
 }
 
-/// The filters of a profile, for [`filter_calls`]. Made once.
-pub(super) fn filters(profile: Option<SeccompProfile>) -> Result<&'static [BpfProgram], String> {
-    match profile {
-        None => Ok(&[]),
-        Some(SeccompProfile::Usual) => USUAL.as_deref().map_err(Clone::clone),
+/// The filters of a profile, for [`filter_calls`]; who is meant is root, or is not. The usual ones are made once.
+pub(super) fn filters(privileges: &Privileges, is_root: bool) -> Result<Cow<'static, [BpfProgram]>, String> {
+    match &privileges.seccomp {
+        None => Ok(Cow::Borrowed(&[])),
+        Some(SeccompProfile::Usual) => USUAL.as_deref().map(Cow::Borrowed).map_err(Clone::clone),
+        Some(SeccompProfile::File(path)) => {
+            let given = privileges.capabilities.map(|capabilities| capabilities.effective);
+            let capabilities = given.unwrap_or(if is_root { u64::MAX } else { 0 });
+            let made = seccomp_profile::filters(path, capabilities);
+            made.map(Cow::Owned).map_err(|error| crate::error_chain(&error))
+        }
     }
 }
 
@@ -133,7 +140,8 @@ mod tests {
 
     #[test]
     fn the_usual_filters_can_be_made_on_this_architecture() {
-        let filters = filters(Some(SeccompProfile::Usual)).unwrap();
+        let usual = Privileges { seccomp: Some(SeccompProfile::Usual), ..Privileges::default() };
+        let filters = filters(&usual, true).unwrap();
         assert_eq!(filters.len(), 2);
         assert!(filters.iter().all(|filter| (50..4_096).contains(&filter.len())));
     }

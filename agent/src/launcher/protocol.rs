@@ -9,8 +9,10 @@ use std::sync::Arc;
 use attica_core_api::v1::RLimit;
 use serde::{Deserialize, Serialize};
 
+use super::controls::Controls;
+
 /// The protocol this build speaks.
-pub const PROTOCOL: u32 = 5;
+pub const PROTOCOL: u32 = 6;
 
 /// The longest record either side accepts, in bytes.
 pub const MAX_RECORD_BYTES: usize = 64 << 20;
@@ -83,8 +85,8 @@ pub enum Request {
     },
     /// Start these; each is answered with `Started` or `LaunchFailed`. A container that exists already is left alone.
     Launch(Vec<LaunchSpec>),
-    /// Give a running container other limits. That of its memory is only ever raised.
-    Resize(ContainerId, Limits),
+    /// Give a running container other limits, and change what else of it is controlled already. That of its memory is only ever raised.
+    Resize(ContainerId, Limits, Option<Box<Controls>>),
     /// Send SIGTERM to every process of the container.
     Terminate(ContainerId),
     /// Send SIGKILL to every process of the container until none is left.
@@ -120,6 +122,9 @@ pub struct LaunchSpec {
     /// What the kernel shall enforce; `None`, which only a container with a parent may have, is what that one's are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
+    /// What else it shall control; a part has what the whole has. `None` is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub controls: Option<Box<Controls>>,
     /// What it shall enforce of each process by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rlimits: Vec<RLimit>,
@@ -242,11 +247,13 @@ pub struct Capabilities {
 }
 
 /// A choice of system calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SeccompProfile {
     /// What container engines usually allow: nothing that changes the machine.
     Usual,
+    /// That in a file of the machine, in the JSON that Docker reads.
+    File(PathBuf),
 }
 
 /// Where a container reads from and writes to.

@@ -18,6 +18,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use self::container::{Container, Outcome, State, Zombie, emptying, session_of};
 use self::peer::Peer;
 use super::child::{Identities, LaunchError, Room, Started};
+use super::controls::Controls;
 use super::isolation::{self, Isolation, Place, Removal, Subject};
 use super::log::Log;
 use super::protocol::{
@@ -421,7 +422,7 @@ impl Server {
             match request {
                 Request::Hello { protocol } => self.greet(protocol),
                 Request::Launch(specs) => self.queue.extend(specs),
-                Request::Resize(container, limits) => self.resize(&container, &limits),
+                Request::Resize(container, limits, controls) => self.resize(&container, &limits, controls),
                 Request::Terminate(container) => self.with_running(&container, isolation::terminate),
                 Request::Destroy(container) => self.destroy(&container),
                 Request::Forget(containers) => containers.iter().for_each(|container| self.forget(container)),
@@ -524,12 +525,13 @@ impl Server {
         }
     }
 
-    fn resize(&mut self, container: &ContainerId, limits: &Limits) {
+    fn resize(&mut self, container: &ContainerId, limits: &Limits, controls: Option<Box<Controls>>) {
         if let Some(waiting) = self.queue.iter_mut().find(|spec| spec.container == *container) {
             waiting.limits = Some(*limits);
+            waiting.controls.clone_from(&controls);
         }
         self.with_running(container, |isolation, subject| {
-            if let Err(error) = isolation.resize(subject.place, limits) {
+            if let Err(error) = isolation.resize(subject.place, limits, controls.as_deref()) {
                 tracing::error!(%container, error = &error as &dyn std::error::Error, "a container keeps its limits");
             }
         });

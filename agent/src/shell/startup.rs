@@ -16,6 +16,7 @@ use attica_core_api::resources::{TextError, parse_attributes};
 use attica_core_api::v1::{AgentInfo, Attribute, Text, ValueType};
 use attica_core_api::{Entropy, Now, Tick, Timestamp};
 use nix::fcntl::{Flock, FlockArg};
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -29,12 +30,14 @@ use super::{
 use crate::args::Args;
 use crate::checkpoint::{Checkpoints, History, Past};
 use crate::contained::ContainedFiles;
+use crate::devices::DeviceError;
 use crate::fetch::{Fetcher, FetcherError};
 use crate::http;
 use crate::http::view::Description;
 use crate::image::{Images, ImagesError};
-use crate::isolators::{Isolator, Isolators};
-use crate::launcher::isolation::{self, Isolation};
+use crate::isolators::{Isolator, Isolators, SeccompSettings};
+use crate::launcher::controls::Controller;
+use crate::launcher::isolation::{self, Abilities, Isolation};
 use crate::launcher::protocol::IsolationKind;
 use crate::machine::{self, Machine, ResourcesError};
 use crate::network::{Networks, Sockets, detect};
@@ -74,6 +77,9 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// What tasks may use of the machine cannot be told.
+    #[error("--allowed-devices cannot be used")]
+    Devices(#[from] DeviceError),
     /// The name of the cgroup is not right.
     #[error("--cgroups-root has to be a relative path without `..`, not `{0}`")]
     CgroupsRoot(String),
@@ -150,7 +156,8 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let server = Server::bind(address, limits).await.map_err(listen)?.with_tls(tls.server.clone());
     let bound = server.local_address().map_err(listen)?;
     let (networks, host) = detect::detect(args.network(), &place.directory);
-    let config = config(&args, &work_dir, bound, networks)?;
+    let abilities = isolation::abilities();
+    let config = config(&args, &work_dir, bound, networks, &abilities)?;
     let looks = looks(&args, &config.isolators);
     let recovering = Instant::now();
     let roots = Roots::new(&work_dir, &config.host_paths);
@@ -167,6 +174,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let started_at = Timestamp::from(std::time::SystemTime::now());
     let description = Description {
         info: config.info.clone(),
+        abilities: shown(&config, &abilities),
         address: bound,
         started_at,
         work_dir: work_dir.clone(),
@@ -312,7 +320,13 @@ fn cgroup_parent(root: &str, runtime_dir: &Path) -> Result<PathBuf, Error> {
     Ok(relative.join(instance.simple().to_string()))
 }
 
-fn config(args: &Args, work_dir: &Path, bound: SocketAddr, networks: Networks) -> Result<Config, Error> {
+fn config(
+    args: &Args,
+    work_dir: &Path,
+    bound: SocketAddr,
+    networks: Networks,
+    abilities: &Abilities,
+) -> Result<Config, Error> {
     let root = nix::unistd::geteuid().is_root();
     let mut attributes = parse_attributes(&args.attributes)?;
     if !root {
@@ -340,7 +354,8 @@ fn config(args: &Args, work_dir: &Path, bound: SocketAddr, networks: Networks) -
         users,
         host_paths: host_paths(args)?,
         mounts: if root { Ok(()) } else { Err("it does not run as root") },
-        isolators: isolators(args, root)?,
+        isolators: isolators(args, root, abilities)?,
+        devices: args.allowed_devices.clone().unwrap_or_default().rules()?,
         pids_limit: args.pids_limit,
         boot_id,
         reconfiguration: args.reconfiguration_policy,
@@ -355,12 +370,33 @@ fn config(args: &Args, work_dir: &Path, bound: SocketAddr, networks: Networks) -
     })
 }
 
+/// What this machine can do for tasks, for people.
+fn shown(config: &Config, abilities: &Abilities) -> serde_json::Value {
+    let (can, lacks): (Vec<_>, Vec<_>) =
+        Controller::ALL.into_iter().partition(|controller| abilities.controllers.contains(controller));
+    let names = |controllers: Vec<Controller>| controllers.into_iter().map(Controller::as_str).collect::<Vec<_>>();
+    let unless =
+        |outcome: Result<(), String>| outcome.map_or_else(|reason| json!({ "lacking": reason }), |()| json!(true));
+    let network = config.networks.subnet.as_ref().map(|_| ()).map_err(ToString::to_string);
+    json!({
+        "isolation": abilities.kind.as_str(),
+        "controllers": names(can),
+        "lacking_controllers": names(lacks),
+        "namespaces_and_mounts": unless(config.mounts.map_err(str::to_owned)),
+        "networks_of_containers": unless(network),
+    })
+}
+
 /// What tasks get that do not ask for it.
-fn isolators(args: &Args, root: bool) -> Result<Isolators, Error> {
+fn isolators(args: &Args, root: bool, abilities: &Abilities) -> Result<Isolators, Error> {
     let asked = args.isolation.parse::<Isolators>().and_then(|isolators| {
         let sets = (args.effective_capabilities.as_ref(), args.bounding_capabilities.as_ref());
         let isolators = isolators.with_capabilities(sets.0, sets.1)?;
-        if root { Ok(()) } else { isolators.check_without_root() }.map(|()| isolators)
+        let seccomp =
+            SeccompSettings { directory: args.seccomp_config_dir.clone(), usual: args.seccomp_profile_name.clone() };
+        let isolators = isolators.with_seccomp(seccomp)?;
+        if root { Ok(()) } else { isolators.check_without_root() }?;
+        isolators.on_machine(&abilities.controllers)
     });
     asked.map_err(|error| Error::Isolation { isolation: args.isolation.clone(), reason: error.to_string() })
 }

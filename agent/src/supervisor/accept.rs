@@ -14,10 +14,11 @@ use super::executor::Timing;
 use super::image::Rooted;
 use super::probe::{CheckError, ProbeSpec, milliseconds};
 use super::task::Task;
-use super::{Config, Executor, Users, container, image, network, shortcut, supply, surroundings, volume};
+use super::{Config, Executor, Users, container, controls, image, network, shortcut, supply, surroundings, volume};
 use crate::fetch::uri::UriError;
 use crate::image::Provisioned;
 use crate::image::runtime::NoProgram;
+use crate::launcher::controls::Controls;
 use crate::launcher::protocol::{Limits, Surroundings};
 use crate::network::request;
 
@@ -49,6 +50,7 @@ pub(super) struct Plan {
     pub(super) shortcut: Option<Vec<String>>,
     pub(super) user: Option<String>,
     pub(super) limits: Limits,
+    pub(super) controls: Option<Box<Controls>>,
     /// What it says about a root of its own. Before the image is here, there is no program.
     pub(super) rooted: Option<Rooted>,
     pub(super) surroundings: Option<Box<Surroundings>>,
@@ -81,6 +83,8 @@ pub(super) enum Refusal {
     Limit(String, f64),
     #[error("The task has a limit of `{0}`: there are only those of `cpus` and `mem`")]
     LimitOf(String),
+    #[error("The task has `{0}`, which this agent hands out with the isolator `cgroups/hugetlb` only")]
+    HugePages(String),
     #[error("The task's `max_completion_time` is negative")]
     CompletionTime,
     #[error("The task has a volume that cannot be made: {0}")]
@@ -136,12 +140,14 @@ pub(super) fn plan(
     task.check.as_ref().map(ProbeSpec::of_check).transpose()?;
     check_commands(task)?;
     let limits = task_limits(config, task)?;
-    match (&task.processes, image::of(task)?) {
+    let cpus_limit = task.limits.get("cpus").map(|limit| limit.value);
+    let plan = match (&task.processes, image::of(task)?) {
         (Some(_), Some(_)) => Err(Refusal::Unsupported("processes with surroundings of `container`")),
         (Some(graph), None) => of_graph(config, framework, task, command, graph, limits),
         (None, None) => of_command(config, framework, command, limits, task.container.as_deref()),
         (None, Some(rooted)) => of_image(config, framework, (task, command), limits, rooted, image),
-    }
+    }?;
+    Ok(Plan { controls: controls::of(config, &task.resources, cpus_limit)?, ..plan })
 }
 
 fn of_image(
@@ -159,7 +165,7 @@ fn of_image(
     let user = user(config, framework, command)?;
     let surroundings = surroundings::surroundings(&config.isolators, task.container.as_deref())?;
     // What stands for a shell on the machine need not do so in an image.
-    Ok(Plan { program, argv, shortcut: None, user, limits, surroundings, rooted: Some(rooted) })
+    Ok(Plan { program, argv, shortcut: None, user, limits, controls: None, surroundings, rooted: Some(rooted) })
 }
 
 /// How to start an executor for its first tasks, which use `resources` together with it.
@@ -174,13 +180,14 @@ pub(super) fn executor_plan(
     supply::wanted(command)?;
     executor.container.as_deref().map_or(Ok(()), container::check_executors)?;
     refuse_resources(resources)?;
-    of_command(
+    let plan = of_command(
         config,
         framework,
         command.ok_or(Refusal::NoExecutorCommand)?,
         limits(config, resources)?,
         executor.container.as_deref(),
-    )
+    )?;
+    Ok(Plan { controls: controls::of(config, resources, None)?, ..plan })
 }
 
 /// Whether the agent does its part for a task that an executor runs: the rest is the executor's. Volumes are shown in a sandbox before
@@ -222,7 +229,8 @@ fn of_command(
     let (program, argv) = program(command)?;
     let shortcut = command.value.as_deref().filter(|_| command.shell).and_then(shortcut::words);
     let surroundings = surroundings::surroundings(&config.isolators, container)?;
-    Ok(Plan { program, argv, shortcut, user: user(config, framework, command)?, limits, surroundings, rooted: None })
+    let user = user(config, framework, command)?;
+    Ok(Plan { program, argv, shortcut, user, limits, controls: None, surroundings, rooted: None })
 }
 
 /// The container of a task of processes: nothing runs in it but these.
@@ -255,8 +263,8 @@ fn of_graph(
     if surroundings::surroundings(&config.isolators, None)?.is_some() {
         return Err(Refusal::Unsupported("processes with what `--isolation` gives every task"));
     }
-    let surroundings = None;
-    Ok(Plan { program: String::new(), argv: Vec::new(), shortcut: None, user, limits, surroundings, rooted: None })
+    let (program, argv, shortcut) = (String::new(), Vec::new(), None);
+    Ok(Plan { program, argv, shortcut, user, limits, controls: None, surroundings: None, rooted: None })
 }
 
 pub(super) fn refuse(unsupported: &[(bool, &'static str)]) -> Result<(), Refusal> {

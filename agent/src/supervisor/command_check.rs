@@ -68,6 +68,7 @@ impl Supervisor {
             user: plan.user,
             directory,
             limits: None,
+            controls: None,
             rlimits: container::rlimits(&of_task),
             surroundings: own_surroundings.map(surroundings::of_part),
             streams: Streams::Sandbox,

@@ -7,6 +7,7 @@ mod accept;
 mod command_check;
 mod contained;
 mod container;
+mod controls;
 mod counters;
 mod ending;
 mod executor;
@@ -64,6 +65,7 @@ use crate::checkpoint::{AgentRecord, ExecutorEntry, ExecutorRecord, History, Kil
 use crate::contained::{ContainedRecord, ContainerPath};
 use crate::image::Provisioned;
 use crate::isolators::Isolators;
+use crate::launcher::controls::DeviceRule;
 use crate::launcher::protocol::{ContainerId, LaunchSpec, Reply, Request};
 use crate::network::{Attachment, Networks, Place};
 use crate::sandbox::DirectoryLink;
@@ -90,6 +92,8 @@ pub(crate) struct Config {
     pub(crate) host_paths: Vec<PathBuf>,
     /// What tasks get that do not ask for it.
     pub(crate) isolators: Isolators,
+    /// With which devices tasks may do what, if that is isolated.
+    pub(crate) devices: Vec<DeviceRule>,
     /// Processes and threads that a task may have.
     pub(crate) pids_limit: u64,
     /// Names the boot of the machine.

@@ -163,6 +163,7 @@ impl Supervisor {
             user: plan.user,
             directory,
             limits: Some(plan.limits),
+            controls: plan.controls,
             rlimits: container::rlimits(&task.info),
             surroundings: plan.surroundings,
             streams: Streams::Sandbox,

@@ -2,8 +2,8 @@
 
 use attica_core_api::v1::{CapabilityInfo, ContainerInfo, IpcMode, LinuxCapability, LinuxInfo, SeccompInfo};
 
-use super::accept::{Refusal, refuse};
-use crate::isolators::{Isolator, Isolators, bits};
+use super::accept::Refusal;
+use crate::isolators::{Isolator, Isolators, SeccompSettings, bits, is_file_name};
 use crate::launcher::protocol::{Capabilities, Ipc, Namespaces, Privileges, SeccompProfile, Surroundings};
 
 /// What `/dev/shm` holds of a task that does not say, as with container engines.
@@ -90,12 +90,25 @@ fn capabilities(
 }
 
 fn profile(isolators: &Isolators, seccomp: Option<&SeccompInfo>) -> Result<Option<SeccompProfile>, Refusal> {
-    let on = isolators.has(Isolator::Seccomp);
-    let Some(SeccompInfo { profile_name, unconfined }) = seccomp else {
-        return Ok(on.then_some(SeccompProfile::Usual));
+    let usual = || match &isolators.seccomp {
+        SeccompSettings { directory: Some(directory), usual: Some(name) } => SeccompProfile::File(directory.join(name)),
+        SeccompSettings { .. } => SeccompProfile::Usual,
     };
-    refuse(&[(profile_name.is_some(), "container.linux_info.seccomp.profile_name")])?;
-    Ok(if *unconfined == Some(true) { None } else { Some(SeccompProfile::Usual) })
+    let Some(SeccompInfo { profile_name, unconfined }) = seccomp else {
+        return Ok(isolators.has(Isolator::Seccomp).then(usual));
+    };
+    match (profile_name, *unconfined == Some(true), &isolators.seccomp.directory) {
+        (Some(_), true, _) => Err(Refusal::LinuxInfo("its `seccomp` is `unconfined`, and names a profile")),
+        (None, true, _) => Ok(None),
+        (None, false, _) => Ok(Some(usual())),
+        (Some(_), false, None) => {
+            Err(Refusal::LinuxInfo("it names a profile of system calls, and this agent has no --seccomp-config-dir"))
+        }
+        (Some(name), false, Some(_)) if !is_file_name(name) => {
+            Err(Refusal::LinuxInfo("the name of its profile of system calls cannot be a file's"))
+        }
+        (Some(name), false, Some(directory)) => Ok(Some(SeccompProfile::File(directory.join(name)))),
+    }
 }
 
 #[cfg(test)]
@@ -130,7 +143,22 @@ mod tests {
         let unconfined = LinuxInfo { seccomp: Some(unconfined), ..linux() };
         assert_eq!(of("linux/seccomp", unconfined).unwrap().privileges.seccomp, None);
         let named = SeccompInfo { profile_name: Some("own".to_owned()), ..SeccompInfo::default() };
-        assert!(of("", LinuxInfo { seccomp: Some(named), ..linux() }).unwrap_err().contains("profile_name"));
+        let named = LinuxInfo { seccomp: Some(named), ..linux() };
+        assert!(of("", named.clone()).unwrap_err().contains("--seccomp-config-dir"));
+        let settings =
+            SeccompSettings { directory: Some("/etc/profiles".into()), usual: Some("usual.json".to_owned()) };
+        let isolators = "linux/seccomp".parse::<Isolators>().unwrap().with_seccomp(settings).unwrap();
+        let profile = |linux: Option<LinuxInfo>| {
+            let container = ContainerInfo { linux_info: linux, ..ContainerInfo::default() };
+            surroundings(&isolators, Some(&container)).map(|made| made.unwrap().privileges.seccomp.unwrap())
+        };
+        assert_eq!(profile(Some(named)).unwrap(), SeccompProfile::File("/etc/profiles/own".into()));
+        assert_eq!(profile(None).unwrap(), SeccompProfile::File("/etc/profiles/usual.json".into()));
+        let escaping = SeccompInfo { profile_name: Some("../shadow".to_owned()), ..SeccompInfo::default() };
+        let escaping = profile(Some(LinuxInfo { seccomp: Some(escaping), ..linux() }));
+        assert!(escaping.unwrap_err().to_string().contains("cannot be a file's"));
+        let both = SeccompInfo { profile_name: Some("own".to_owned()), unconfined: Some(true) };
+        assert!(profile(Some(LinuxInfo { seccomp: Some(both), ..linux() })).is_err());
         assert!(of("linux/nnp", linux()).unwrap().privileges.no_new_privileges);
     }
 

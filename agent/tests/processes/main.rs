@@ -8,6 +8,7 @@
 
 mod agent;
 mod checks;
+mod controls;
 mod executors;
 mod fetch;
 mod graphs;

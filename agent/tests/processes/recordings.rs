@@ -96,6 +96,7 @@ const DIFFERENT: &[(&str, &str)] = &[
     (".build_", "what Mesos was built from"),
     (".attica_version", "ours"),
     (".isolation", "ours: how tasks are isolated on this machine"),
+    (".abilities.", "ours: what this machine can do for tasks, and what it lacks"),
     (".flags.", "each program has its own; those that both have go by the same names"),
     (".log_dir", "an agent logs to standard error"),
     ("/var/lib/mesos/", "where the recorded agent had its files"),

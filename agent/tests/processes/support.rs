@@ -271,6 +271,7 @@ impl Launcher {
                 cpu_quota_us: None,
                 memory_request_bytes: None,
             }),
+            controls: None,
             rlimits: Vec::new(),
             surroundings: None,
             streams: Streams::Sandbox,

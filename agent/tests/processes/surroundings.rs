@@ -485,3 +485,46 @@ fn the_usual_profile_lets_programs_work_and_nothing_change_the_machine() {
     }
     launcher.finish();
 }
+
+#[test]
+fn a_named_profile_answers_as_it_says() {
+    if !can_isolate() {
+        return;
+    }
+    let mut launcher = Launcher::start();
+    let profile = launcher.directory.path().join("profile.json");
+    std::fs::write(
+        &profile,
+        r#"{"defaultAction": "SCMP_ACT_ALLOW", "archMap": [], "syscalls": [
+            {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28, "args": [], "includes": {}, "excludes": {}},
+            {"names": ["socket"], "action": "SCMP_ACT_ERRNO", "errnoRet": 97, "args": [{"index": 0, "value": 10, "valueTwo": 0, "op": "SCMP_CMP_EQ"}]},
+            {"names": ["sethostname"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95, "excludes": {"caps": ["CAP_SYS_ADMIN"]}},
+            {"names": ["no_such_call_at_all"], "action": "SCMP_ACT_KILL"}
+        ]}"#,
+    )
+    .unwrap();
+    let script =
+        "mkdir a; python3 -c 'import socket; socket.socket(); socket.socket(socket.AF_INET6)'; hostname $(hostname)";
+    let named = |capabilities| {
+        let seccomp = Some(SeccompProfile::File(profile.clone()));
+        let privileges = Privileges { seccomp, capabilities, ..Privileges::default() };
+        Surroundings { privileges, ..Surroundings::default() }
+    };
+    let all = surrounded(&launcher, script, named(None));
+    let (_, output) = run(&mut launcher, &all);
+    assert!(output.contains("No space left on device") && output.contains("Address family not supported"), "{output}");
+    assert!(!output.contains("Operation not supported") && output.contains("line 1"), "{output}");
+    let few = Capabilities { effective: 1, bounding: 1 };
+    let few = surrounded(&launcher, "python3 -c 'import socket; socket.sethostname(\"x\")'", named(Some(few)));
+    let (_, output) = run(&mut launcher, &few);
+    assert!(output.contains("Operation not supported"), "{output}");
+    std::fs::write(&profile, r#"{"defaultAction": "SCMP_ACT_WINK"}"#).unwrap();
+    let wrong = surrounded(&launcher, "exit 0", named(None));
+    let error = refused(&mut launcher, &wrong);
+    assert!(error.contains("malformed") && error.contains("SCMP_ACT_WINK"), "{error}");
+    std::fs::remove_file(&profile).unwrap();
+    let missing = surrounded(&launcher, "exit 0", named(None));
+    let error = refused(&mut launcher, &missing);
+    assert!(error.contains("cannot read the profile"), "{error}");
+    launcher.finish();
+}

@@ -3,17 +3,22 @@
 //! `cgroups-rs` finds the hierarchies and sets the controllers. Making, killing and removing cgroups is done by hand:
 //! its `kill` knows v2 only, and a cgroup here must cost microseconds.
 
+mod optional;
 mod place;
 mod posix;
+mod processors;
+mod settings;
 mod v1;
 mod v2;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 pub(crate) use self::place::Place;
+use super::controls::{Controller, Controls};
 use super::protocol::{IsolationKind, Limits, MemoryVerdict};
 
 /// One container as an isolation sees it.
@@ -82,8 +87,10 @@ pub(crate) enum IsolationError {
         #[source]
         source: io::Error,
     },
-    #[error("a part of a container cannot have limits of its own on cgroups v2")]
-    LimitsOfPart,
+    #[error("this machine's cgroups do not control {}", .0.as_str())]
+    Lacking(Controller),
+    #[error("this machine has no huge pages of the size {0}")]
+    NoSuchPages(String),
     #[error("cannot set the container's {what} limit")]
     Controller {
         what: &'static str,
@@ -108,10 +115,12 @@ pub(crate) trait Isolation: Send + Sync {
     fn kind(&self) -> IsolationKind;
 
     /// Makes room for a container with these limits, or with nothing but those that it is beneath.
-    fn create(&self, place: &Place, limits: Option<&Limits>) -> Result<(), IsolationError>;
+    fn create(&self, place: &Place, limits: Option<&Limits>, controls: Option<&Controls>)
+    -> Result<(), IsolationError>;
 
-    /// Gives a container other limits. That of its memory is only raised, as in Mesos: below what is in use it would kill.
-    fn resize(&self, place: &Place, limits: &Limits) -> Result<(), IsolationError>;
+    /// Gives a container other limits, and changes what else is controlled of it already. The limit of its memory is only raised, as in
+    /// Mesos: below what is in use it would kill.
+    fn resize(&self, place: &Place, limits: &Limits, controls: Option<&Controls>) -> Result<(), IsolationError>;
 
     /// How a process gets in.
     fn entry(&self, place: &Place, limits: Option<&Limits>) -> Result<Entry, IsolationError>;
@@ -166,6 +175,27 @@ pub(crate) fn detect(parent: &Path) -> Box<dyn Isolation> {
             Box::new(posix::Posix)
         }
     }
+}
+
+/// What this machine's cgroups can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Abilities {
+    pub(crate) kind: IsolationKind,
+    /// Beyond cpu time, memory and processes.
+    pub(crate) controllers: BTreeSet<Controller>,
+}
+
+/// Looks what [`detect`] will find, and makes nothing.
+pub(crate) fn abilities() -> Abilities {
+    let root = nix::unistd::geteuid().is_root();
+    let found = match cgroups_rs::hierarchies::is_cgroup2_unified_mode() {
+        _ if !root => None,
+        true => v2::controllers(Path::new(cgroups_rs::hierarchies::UNIFIED_MOUNTPOINT))
+            .map(|controllers| (IsolationKind::CgroupsV2, controllers)),
+        false => v1::controllers().map(|controllers| (IsolationKind::CgroupsV1, controllers)),
+    };
+    let (kind, controllers) = found.unwrap_or((IsolationKind::Posix, BTreeSet::new()));
+    Abilities { kind, controllers }
 }
 
 /// In which a quota of cpu time is measured, as in Mesos.

@@ -44,6 +44,11 @@ impl Place {
         self.0.rsplit_once('/').map(|(parent, _)| Place(parent.into()))
     }
 
+    /// Where the container is that this one is a part of in the end, or this one itself.
+    pub(super) fn whole(&self) -> Place {
+        Place(self.0.split('/').next().unwrap_or_default().into())
+    }
+
     /// The path.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
@@ -75,6 +80,7 @@ mod tests {
         let part = whole.part(&id("b")).part(&id("c"));
         assert_eq!(part.as_str(), "a/part_b/part_c");
         assert_eq!(part.container(), Some(id("c")));
+        assert_eq!((part.whole(), whole.whole()), (whole.clone(), whole.clone()));
         assert_eq!(part.parent().and_then(|parent| parent.parent()), Some(whole));
         assert_eq!(Place::parse(part.as_str()), Some(part));
         for stranger in ["", "a/b", "a/part_", "a/../part_b", "part_b", "/a", "a/part_b/"] {

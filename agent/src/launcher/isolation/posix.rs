@@ -6,7 +6,7 @@
 use nix::sys::resource::Resource;
 use nix::sys::signal::Signal;
 
-use super::{Entry, Isolation, IsolationError, Place, Removal, Subject, Usage, send_signal};
+use super::{Controls, Entry, Isolation, IsolationError, Place, Removal, Subject, Usage, send_signal};
 use crate::launcher::process;
 use crate::launcher::protocol::{IsolationKind, Limits, MemoryVerdict};
 
@@ -19,12 +19,18 @@ impl Isolation for Posix {
         IsolationKind::Posix
     }
 
-    fn create(&self, _place: &Place, _limits: Option<&Limits>) -> Result<(), IsolationError> {
-        Ok(())
+    fn create(
+        &self,
+        _place: &Place,
+        _limits: Option<&Limits>,
+        controls: Option<&Controls>,
+    ) -> Result<(), IsolationError> {
+        let needed = controls.and_then(|controls| controls.needed().next());
+        needed.map_or(Ok(()), |controller| Err(IsolationError::Lacking(controller)))
     }
 
     /// Resource limits are each process's own.
-    fn resize(&self, _place: &Place, _limits: &Limits) -> Result<(), IsolationError> {
+    fn resize(&self, _place: &Place, _limits: &Limits, _controls: Option<&Controls>) -> Result<(), IsolationError> {
         Ok(())
     }
 

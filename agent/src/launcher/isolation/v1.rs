@@ -1,6 +1,7 @@
 //! cgroups v1: one directory per controller and container. Also serves the hybrid layout, whose v2 tree has no
 //! controllers.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,9 +16,10 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, mkdirat};
 
+use super::optional::{OptionalHierarchies, mounted};
 use super::{
-    Door, Entry, Isolation, IsolationError, PERIOD_US, Place, Removal, Subject, Usage, cgroup_tree, containers_in,
-    pids_in, read_key, read_number, remove_cgroup, send_signal,
+    Controller, Controls, Door, Entry, Isolation, IsolationError, PERIOD_US, Place, Removal, Subject, Usage,
+    cgroup_tree, containers_in, pids_in, read_key, read_number, remove_cgroup, send_signal,
 };
 use crate::launcher::protocol::{IsolationKind, Limits, MemoryVerdict};
 
@@ -34,6 +36,15 @@ pub(crate) struct CgroupsV1 {
     accounting: Option<Hierarchy>,
     /// Where a task that runs as root could hold itself still.
     freezer: Option<PathBuf>,
+    optional: OptionalHierarchies,
+}
+
+/// What this machine controls besides, if it has what is needed.
+pub(super) fn controllers() -> Option<BTreeSet<Controller>> {
+    let mounts = V1::new();
+    let needed = [Controllers::Cpu, Controllers::Mem, Controllers::Pids];
+    let all_there = needed.into_iter().all(|controller| mounts.get_mount_point(controller).is_some());
+    all_there.then(|| mounted(&mounts).into_keys().collect())
 }
 
 /// The directory of one controller. Open: a path that begins here is a short one, and a launch follows a dozen of them.
@@ -94,6 +105,7 @@ impl CgroupsV1 {
             pids: Hierarchy::make(pids)?,
             accounting: accounting.map(Hierarchy::make).transpose()?,
             freezer: mounts.get_mount_point(Controllers::Freezer),
+            optional: OptionalHierarchies::find(&mounts, parent),
         }))
     }
 
@@ -136,8 +148,14 @@ impl Isolation for CgroupsV1 {
         IsolationKind::CgroupsV1
     }
 
-    fn create(&self, place: &Place, limits: Option<&Limits>) -> Result<(), IsolationError> {
+    fn create(
+        &self,
+        place: &Place,
+        limits: Option<&Limits>,
+        controls: Option<&Controls>,
+    ) -> Result<(), IsolationError> {
         self.hierarchies().try_for_each(|hierarchy| hierarchy.create(place))?;
+        controls.map_or(Ok(()), |controls| self.optional.create(place, controls))?;
         let Some(limits) = limits else { return Ok(()) };
         CpuController::new(self.cpu.of(place), false)
             .set_shares(limits.cpu_shares)
@@ -158,7 +176,8 @@ impl Isolation for CgroupsV1 {
         PidController::new(self.pids.of(place), false).set_pid_max(pids).map_err(IsolationError::controller("pids"))
     }
 
-    fn resize(&self, place: &Place, limits: &Limits) -> Result<(), IsolationError> {
+    fn resize(&self, place: &Place, limits: &Limits, controls: Option<&Controls>) -> Result<(), IsolationError> {
+        controls.map_or(Ok(()), |controls| self.optional.adjust(place, controls))?;
         CpuController::new(self.cpu.of(place), false)
             .set_shares(limits.cpu_shares)
             .map_err(IsolationError::controller("cpu"))?;
@@ -171,14 +190,16 @@ impl Isolation for CgroupsV1 {
     }
 
     fn entry(&self, place: &Place, _limits: Option<&Limits>) -> Result<Entry, IsolationError> {
-        let doors = self.hierarchies().map(|hierarchy| hierarchy.door(place)).collect::<Result<_, _>>()?;
+        let own = self.hierarchies().map(|hierarchy| hierarchy.door(place));
+        let doors = self.optional.doors(place).chain(own).collect::<Result<_, _>>()?;
         Ok(Entry { doors, limits: Vec::new() })
     }
 
     /// Of all controllers: a process that runs as root may have left some of its cgroups.
     fn processes(&self, subject: Subject<'_>) -> Vec<i32> {
-        let mut pids: Vec<i32> =
-            self.hierarchies().flat_map(|hierarchy| pids_in(&hierarchy.of(subject.place))).collect();
+        let own = self.hierarchies().map(|hierarchy| hierarchy.of(subject.place));
+        let all = own.chain(self.optional.directories(subject.place));
+        let mut pids: Vec<i32> = all.flat_map(|directory| pids_in(&directory)).collect();
         pids.sort_unstable();
         pids.dedup();
         pids
@@ -210,7 +231,7 @@ impl Isolation for CgroupsV1 {
                 return Ok(Removal::Occupied);
             }
         }
-        Ok(Removal::Removed)
+        self.optional.remove(subject.place)
     }
 
     fn memory_verdict(&self, place: &Place) -> MemoryVerdict {
@@ -245,17 +266,19 @@ impl Isolation for CgroupsV1 {
     }
 
     fn containers(&self) -> Vec<Place> {
-        let mut found: Vec<Place> = self.hierarchies().flat_map(|hierarchy| containers_in(&hierarchy.path)).collect();
+        let own = self.hierarchies().flat_map(|hierarchy| containers_in(&hierarchy.path));
+        let mut found: Vec<Place> = own.chain(self.optional.containers()).collect();
         found.sort();
         found.dedup();
         found
     }
 
     fn close(&self) {
-        for instance in self.hierarchies().map(|hierarchy| &hierarchy.path) {
+        let own = self.hierarchies().map(|hierarchy| hierarchy.path.clone());
+        for instance in own.chain(self.optional.parents()) {
             // Fails while another container or agent uses it, which is then the one to remove it.
             let _in_use =
-                std::fs::remove_dir(instance).and_then(|()| instance.parent().map_or(Ok(()), std::fs::remove_dir));
+                std::fs::remove_dir(&instance).and_then(|()| instance.parent().map_or(Ok(()), std::fs::remove_dir));
         }
     }
 }

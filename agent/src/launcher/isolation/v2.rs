@@ -1,5 +1,6 @@
 //! The unified cgroups v2 tree.
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
@@ -9,36 +10,107 @@ use cgroups_rs::memory::MemController;
 use cgroups_rs::pid::PidController;
 use nix::sys::signal::Signal;
 
+use super::processors::Processors;
+use super::settings::{set_huge_pages, set_io_weight, write};
 use super::{
-    Door, Entry, Isolation, IsolationError, PERIOD_US, Place, Removal, Subject, Usage, containers_in, make_directory,
-    pids_in, read_key, read_number, remove_cgroup, send_signal,
+    Controller, Controls, Door, Entry, Isolation, IsolationError, PERIOD_US, Place, Removal, Subject, Usage,
+    containers_in, make_directory, pids_in, read_key, read_number, remove_cgroup, send_signal,
 };
 use crate::launcher::protocol::{IsolationKind, Limits, MemoryVerdict};
+
+/// What a container cannot be without.
+const NEEDED: [&str; 3] = ["cpu", "memory", "pids"];
+/// Of the two schedulers that there are for it.
+const IO_WEIGHTS: [&str; 2] = ["io.bfq.weight", "io.weight"];
+/// Where the processes of a container are of which a part has limits: it has no name that a container has.
+const OWN: &str = "own_processes";
+/// How often they are looked for, while they make others.
+const MOVES: u32 = 100;
 
 /// The directory that holds the containers' cgroups.
 #[derive(Debug)]
 pub(crate) struct CgroupsV2 {
     parent: PathBuf,
+    controllers: BTreeSet<Controller>,
+    processors: Processors,
+}
+
+/// What this machine controls besides, if it has what is needed.
+pub(super) fn controllers(mount: &Path) -> Option<BTreeSet<Controller>> {
+    let offered = std::fs::read_to_string(mount.join("cgroup.controllers")).unwrap_or_default();
+    let has = |name: &str| offered.split_ascii_whitespace().any(|one| one == name);
+    let optional = Controller::ALL.into_iter().filter(|controller| match controller {
+        Controller::Io | Controller::Processors | Controller::HugePages => has(controller.as_str()),
+        // Are in the hands of a program within the kernel, which nobody here writes.
+        Controller::Devices => false,
+    });
+    NEEDED.into_iter().all(has).then(|| optional.collect())
 }
 
 impl CgroupsV2 {
     /// Makes the parent and switches the controllers on all the way to it; `None` when the machine does not offer them.
     pub(crate) fn prepare(mount: &Path, parent: &Path) -> Result<Option<CgroupsV2>, IsolationError> {
-        let offered = std::fs::read_to_string(mount.join("cgroup.controllers")).unwrap_or_default();
-        if !["cpu", "memory", "pids"]
-            .iter()
-            .all(|needed| offered.split_ascii_whitespace().any(|controller| controller == *needed))
-        {
-            return Ok(None);
-        }
+        let Some(controllers) = controllers(mount) else { return Ok(None) };
         let mut directory = mount.to_owned();
-        enable_controllers(&directory)?;
+        enable_controllers(&directory, &controllers)?;
         for component in parent {
             directory.push(component);
             make_directory(&directory)?;
-            enable_controllers(&directory)?;
+            enable_controllers(&directory, &controllers)?;
         }
-        Ok(Some(CgroupsV2 { parent: directory }))
+        let read = |directory: &Path, file: &str| std::fs::read_to_string(directory.join(file)).unwrap_or_default();
+        let processors = Processors::of(&read(mount, "cpuset.cpus.effective"));
+        let cgroups = CgroupsV2 { parent: directory, controllers, processors };
+        for place in containers_in(&cgroups.parent) {
+            let bound = read(&cgroups.directory(&place), "cpuset.cpus");
+            if !bound.trim().is_empty() {
+                cgroups.processors.restore(place, &bound);
+            }
+        }
+        Ok(Some(cgroups))
+    }
+
+    /// Lets the parts of a container have limits of their own: controllers are only switched on beneath a cgroup without processes, so
+    /// those that are in this one move into one beneath.
+    fn open_to_parts(&self, place: &Place) -> Result<(), IsolationError> {
+        place.parent().map_or(Ok(()), |whole| self.open_to_parts(&whole))?;
+        let directory = self.directory(place);
+        let switch = directory.join("cgroup.subtree_control");
+        if std::fs::read_to_string(&switch).is_ok_and(|controllers| !controllers.trim().is_empty()) {
+            return Ok(());
+        }
+        let own = directory.join(OWN);
+        make_directory(&own)?;
+        let mut outcome = Ok(());
+        for _ in 0..MOVES {
+            let procs = std::fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
+            for pid in procs.lines() {
+                // One that has ended meanwhile need not move.
+                let _ended = std::fs::write(own.join("cgroup.procs"), pid);
+            }
+            outcome = std::fs::write(&switch, enabling(NEEDED));
+            match &outcome {
+                // One was made by one that had not moved yet.
+                Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => {}
+                Ok(()) | Err(_) => break,
+            }
+        }
+        outcome.map_err(IsolationError::file("write to", &switch))
+    }
+
+    fn control(&self, place: &Place, controls: &Controls) -> Result<(), IsolationError> {
+        if let Some(lacking) = controls.needed().find(|needed| !self.controllers.contains(needed)) {
+            return Err(IsolationError::Lacking(lacking));
+        }
+        let directory = self.directory(place);
+        let Controls { io_weight, processors, devices: _, huge_pages } = controls;
+        if let Some(weight) = io_weight {
+            set_io_weight(&directory, &IO_WEIGHTS, *weight)?;
+        }
+        if let Some(count) = processors {
+            write(&directory, "cpuset.cpus", self.processors.bind(place, *count))?;
+        }
+        huge_pages.as_ref().map_or(Ok(()), |sizes| set_huge_pages(&directory, "max", sizes))
     }
 
     fn directory(&self, place: &Place) -> PathBuf {
@@ -46,9 +118,13 @@ impl CgroupsV2 {
     }
 }
 
-fn enable_controllers(directory: &Path) -> Result<(), IsolationError> {
-    let path = directory.join("cgroup.subtree_control");
-    std::fs::write(&path, "+cpu +memory +pids").map_err(IsolationError::file("write to", &path))
+fn enabling<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().map(|name| format!("+{name}")).collect::<Vec<_>>().join(" ")
+}
+
+fn enable_controllers(directory: &Path, optional: &BTreeSet<Controller>) -> Result<(), IsolationError> {
+    let names = NEEDED.into_iter().chain(optional.iter().map(|controller| controller.as_str()));
+    write(directory, "cgroup.subtree_control", enabling(names))
 }
 
 /// The kernel's own mapping of v1 shares [2, 262144] to v2 weights [1, 10000].
@@ -61,15 +137,19 @@ impl Isolation for CgroupsV2 {
         IsolationKind::CgroupsV2
     }
 
-    fn create(&self, place: &Place, limits: Option<&Limits>) -> Result<(), IsolationError> {
+    fn create(
+        &self,
+        place: &Place,
+        limits: Option<&Limits>,
+        controls: Option<&Controls>,
+    ) -> Result<(), IsolationError> {
         let directory = self.directory(place);
+        if let (Some(_), Some(whole)) = (limits, place.parent()) {
+            self.open_to_parts(&whole)?;
+        }
         make_directory(&directory)?;
-        let limits = match (limits, place.parent()) {
-            (None, _) => return Ok(()),
-            // Controllers are only switched on beneath a cgroup without processes of its own.
-            (Some(_), Some(_)) => return Err(IsolationError::LimitsOfPart),
-            (Some(limits), None) => limits,
-        };
+        controls.map_or(Ok(()), |controls| self.control(place, controls))?;
+        let Some(limits) = limits else { return Ok(()) };
         CpuController::new(directory.clone(), true)
             .set_shares(weight(limits.cpu_shares))
             .map_err(IsolationError::controller("cpu"))?;
@@ -88,7 +168,8 @@ impl Isolation for CgroupsV2 {
         PidController::new(directory, true).set_pid_max(pids).map_err(IsolationError::controller("pids"))
     }
 
-    fn resize(&self, place: &Place, limits: &Limits) -> Result<(), IsolationError> {
+    fn resize(&self, place: &Place, limits: &Limits, controls: Option<&Controls>) -> Result<(), IsolationError> {
+        controls.map_or(Ok(()), |controls| self.control(place, controls))?;
         let directory = self.directory(place);
         CpuController::new(directory.clone(), true)
             .set_shares(weight(limits.cpu_shares))
@@ -119,21 +200,27 @@ impl Isolation for CgroupsV2 {
     }
 
     fn remove(&self, subject: Subject<'_>) -> Result<Removal, IsolationError> {
-        remove_cgroup(&self.directory(subject.place))
+        let removal = remove_cgroup(&self.directory(subject.place))?;
+        if removal == Removal::Removed {
+            self.processors.release(subject.place);
+        }
+        Ok(removal)
     }
 
-    /// A part has no such files, what it uses counts for the whole: of several parts that end by a signal any may have been meant.
+    /// A part has such files where one of the parts has limits. Elsewhere what it uses counts for the whole: of several parts that end by a
+    /// signal any may have been meant.
     fn memory_verdict(&self, place: &Place) -> MemoryVerdict {
-        let whole = std::iter::successors(Some(place.clone()), Place::parent).map(|place| self.directory(&place));
-        let mut events =
-            whole.filter_map(|directory| Some((read_key(&directory.join("memory.events"), "oom_kill")?, directory)));
-        match events.next() {
-            None | Some((0, _)) => MemoryVerdict::WithinLimit,
-            Some((_, directory)) => MemoryVerdict::OutOfMemory {
-                limit_bytes: read_number(&directory.join("memory.max")).unwrap_or(0),
-                peak_bytes: read_number(&directory.join("memory.peak")).unwrap_or(0),
-            },
+        let whole = || std::iter::successors(Some(place.clone()), Place::parent).map(|place| self.directory(&place));
+        let killed = whole().find_map(|directory| read_key(&directory.join("memory.events"), "oom_kill"));
+        if killed.unwrap_or(0) == 0 {
+            return MemoryVerdict::WithinLimit;
         }
+        let limit = |directory: PathBuf| {
+            let limit = read_number(&directory.join("memory.max"))?;
+            Some((limit, read_number(&directory.join("memory.peak")).unwrap_or(0)))
+        };
+        let (limit_bytes, peak_bytes) = whole().filter_map(limit).min().unwrap_or_default();
+        MemoryVerdict::OutOfMemory { limit_bytes, peak_bytes }
     }
 
     fn usage(&self, place: &Place) -> Usage {
@@ -173,7 +260,8 @@ mod tests {
         let cgroups = CgroupsV2::prepare(mount.path(), parent).unwrap().unwrap();
         let read = |path: &str| std::fs::read_to_string(mount.path().join(path)).unwrap();
         for directory in ["", "attica/", "attica/one/"] {
-            assert_eq!(read(&format!("{directory}cgroup.subtree_control")), "+cpu +memory +pids");
+            let switched_on = "+cpu +memory +pids +io +cpuset +hugetlb";
+            assert_eq!(read(&format!("{directory}cgroup.subtree_control")), switched_on);
         }
         let container = Place::parse("c1").unwrap();
         let limits = Limits {
@@ -183,12 +271,12 @@ mod tests {
             cpu_quota_us: None,
             memory_request_bytes: None,
         };
-        cgroups.create(&container, Some(&limits)).unwrap();
+        cgroups.create(&container, Some(&limits), None).unwrap();
         assert_eq!(read("attica/one/c1/cpu.weight"), "79");
         assert_eq!(read("attica/one/c1/memory.max"), (64 << 20).to_string());
         let burst = Place::parse("burst").unwrap();
         let limits_of_burst = Limits { cpu_quota_us: Some(150_000), memory_request_bytes: Some(32 << 20), ..limits };
-        cgroups.create(&burst, Some(&limits_of_burst)).unwrap();
+        cgroups.create(&burst, Some(&limits_of_burst), None).unwrap();
         assert_eq!(read("attica/one/burst/cpu.max"), "150000 100000");
         assert_eq!(read("attica/one/burst/memory.low"), (32 << 20).to_string());
         std::fs::remove_dir_all(mount.path().join("attica/one/burst")).unwrap();
@@ -201,14 +289,23 @@ mod tests {
                 cpu_quota_us: None,
                 memory_request_bytes: None,
             };
-            cgroups.resize(&container, &resized).unwrap();
+            cgroups.resize(&container, &resized, None).unwrap();
             assert_eq!(read("attica/one/c1/memory.max"), (memory_bytes << 20).to_string(), "it is only raised");
         }
         assert_eq!(read("attica/one/c1/cpu.weight"), "10000");
-        cgroups.create(&container, Some(&limits)).unwrap();
+        cgroups.create(&container, Some(&limits), None).unwrap();
         let part = container.part(&ContainerId::new("p").unwrap());
-        cgroups.create(&part, None).unwrap();
-        assert!(matches!(cgroups.create(&part, Some(&limits)), Err(IsolationError::LimitsOfPart)));
+        std::fs::write(mount.path().join("attica/one/c1/cgroup.procs"), "7\n").unwrap();
+        cgroups.create(&part, None, None).unwrap();
+        assert!(!mount.path().join("attica/one/c1/cgroup.subtree_control").exists());
+        cgroups.create(&part, Some(&limits), None).unwrap();
+        assert_eq!(read("attica/one/c1/own_processes/cgroup.procs"), "7");
+        assert_eq!(read("attica/one/c1/cgroup.subtree_control"), "+cpu +memory +pids");
+        assert_eq!(read("attica/one/c1/part_p/memory.max"), (64 << 20).to_string());
+        let devices = Controls { devices: Some(Vec::new()), ..Controls::default() };
+        let refused = cgroups.create(&burst, None, Some(&devices));
+        assert!(matches!(refused, Err(IsolationError::Lacking(Controller::Devices))));
+        std::fs::remove_dir(mount.path().join("attica/one/burst")).unwrap();
         std::fs::create_dir(mount.path().join("attica/one/c1/somebody-elses")).unwrap();
         assert_eq!(cgroups.containers(), [container.clone(), part]);
         assert_eq!(cgroups.memory_verdict(&container), MemoryVerdict::WithinLimit);

@@ -84,7 +84,7 @@ impl Supervisor {
         let rlimits = check_container(&self.config, launch.container.as_deref(), launch.tenure)?;
         let command = launch.command.as_ref().ok_or(Refusal::NoCommand)?;
         accept::refuse(&[(!command.uris.is_empty(), "command.uris")])?;
-        let Plan { program, argv, shortcut, user, limits, rooted: _, surroundings } =
+        let Plan { program, argv, shortcut, user, limits, controls, rooted: _, surroundings } =
             self.contained_plan(launch, command, whole)?;
         let directory = match (whole, launch.tenure) {
             (Some(whole), Tenure::Session) => whole.directory.clone(),
@@ -109,6 +109,7 @@ impl Supervisor {
             user,
             directory,
             limits: whole.is_none().then_some(limits),
+            controls: controls.filter(|_| whole.is_none()),
             rlimits,
             surroundings: surroundings.filter(|_| whole.is_none()),
             streams: launch.streams.clone(),

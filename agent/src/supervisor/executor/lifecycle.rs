@@ -14,7 +14,9 @@ use crate::launcher::protocol::{
 };
 use crate::supervisor::supply::{FetchOrder, Supply, wanted};
 use crate::supervisor::task::{News, Phase};
-use crate::supervisor::{Effect, LauncherState, Owner, Supervisor, TaskKey, accept, ending, network, recovery};
+use crate::supervisor::{
+    Effect, LauncherState, Owner, Supervisor, TaskKey, accept, controls, ending, network, recovery,
+};
 use crate::volumes::Show;
 
 /// Who an executor is, under the names that Mesos gives these claims.
@@ -152,6 +154,7 @@ impl Supervisor {
             user: plan.user,
             directory,
             limits: Some(plan.limits),
+            controls: plan.controls,
             rlimits: Vec::new(),
             surroundings: network::surround(
                 &self.config,
@@ -176,8 +179,12 @@ impl Supervisor {
     /// Its tasks have changed.
     pub(in crate::supervisor) fn resize(&self, key: &ExecutorKey, out: &mut Vec<Effect>) {
         let Some(executor) = self.executors.get(key) else { return };
-        match accept::limits(&self.config, &self.resources_of(executor)) {
-            Ok(limits) => out.push(Effect::Ask(Request::Resize(executor.container.clone(), limits))),
+        let resources = self.resources_of(executor);
+        let limits = accept::limits(&self.config, &resources);
+        match limits.and_then(|limits| Ok((limits, controls::of(&self.config, &resources, None)?))) {
+            Ok((limits, controls)) => {
+                out.push(Effect::Ask(Request::Resize(executor.container.clone(), limits, controls)))
+            }
             Err(error) => tracing::error!(executor = %key.executor_id, %error, "an executor keeps its limits"),
         }
     }

@@ -81,6 +81,7 @@ impl Supervisor {
             user: plan.user,
             directory,
             limits: None,
+            controls: None,
             rlimits: container::rlimits(&task.info),
             surroundings: None,
             streams: Streams::Sandbox,

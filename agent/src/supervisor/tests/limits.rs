@@ -55,3 +55,39 @@ fn a_task_that_takes_too_long_is_ended_also_after_the_agents_restart() {
     let last = world.sent.pop().unwrap().status;
     assert_eq!((last.state, last.reason), (TaskState::Failed, Some(TaskStatusReason::MaxCompletionTimeReached)));
 }
+
+#[test]
+fn isolators_share_out_what_a_task_has_no_limit_for() {
+    use crate::launcher::controls::DeviceRule;
+    let launched = |isolation: &str, change: &dyn Fn(&mut TaskInfo)| {
+        let isolators = isolation.parse().unwrap();
+        let config = Config { isolators, devices: DeviceRule::usual(), ..config(BOOT) };
+        let mut world = World::recovered_as(Disk::default(), config, 0).unwrap();
+        world.register();
+        world.greet(Vec::new());
+        let mut info = task("t");
+        change(&mut info);
+        world.run(info);
+        world.specs.pop().map(|spec| spec.controls).ok_or_else(|| world.sent.pop().unwrap().status.message.unwrap())
+    };
+    let scalar = |name: &str, value| Resource {
+        name: name.to_owned(),
+        r#type: ValueType::Scalar,
+        scalar: Some(Scalar { value }),
+        ..Resource::default()
+    };
+    assert_eq!(launched("", &|_| ()), Ok(None));
+    let rich = |task: &mut TaskInfo| {
+        task.resources.retain(|resource| resource.name != "cpus");
+        task.resources.extend([scalar("cpus", 2.5), scalar("hugepages_2MB", 4.0)]);
+    };
+    let controls = launched("cgroups/blkio,cgroups/cpuset,cgroups/devices,cgroups/hugetlb", &rich).unwrap().unwrap();
+    assert_eq!((controls.io_weight, controls.processors), (Some(250), Some(3)));
+    assert_eq!(controls.devices, Some(DeviceRule::usual()));
+    assert_eq!(controls.huge_pages, Some(BTreeMap::from([("2MB".to_owned(), 4 << 20)])));
+    let burst = |task: &mut TaskInfo| task.limits.extend([("cpus".to_owned(), Scalar { value: 6.0 })]);
+    assert_eq!(launched("cgroups/cpuset", &burst).unwrap().unwrap().processors, Some(6));
+    let without = |task: &mut TaskInfo| task.limits.extend([("cpus".to_owned(), Scalar { value: f64::INFINITY })]);
+    assert_eq!(launched("cgroups/cpuset", &without), Ok(None));
+    assert!(launched("cgroups/cpuset", &rich).unwrap_err().contains("`hugepages_2MB`"));
+}

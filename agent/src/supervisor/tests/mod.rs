@@ -63,6 +63,7 @@ fn config(boot_id: &str) -> Config {
         mounts: Ok(()),
         host_paths: vec!["/srv/shared".into()],
         isolators: Isolators::default(),
+        devices: Vec::new(),
         pids_limit: 100,
         boot_id: boot_id.to_owned(),
         reconfiguration: ReconfigurationPolicy::Equal,
