@@ -17,3 +17,4 @@ mod newcomer;
 mod preflight;
 mod restart;
 mod security;
+mod terminals;

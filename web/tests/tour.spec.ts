@@ -84,6 +84,19 @@ test('an app from its creation to its end', async ({ watched }) => {
   await page.getByRole('link', { name: 'Log', exact: true }).first().click();
   await expect(page.getByRole('region', { name: 'Log' })).toContainText('begun');
 
+  // A shell in it, and the way out of one.
+  await page.keyboard.press('7');
+  await page.getByRole('button', { name: 'Open', exact: true }).click();
+  await expect(page.locator('.xterm-helper-textarea')).toBeFocused();
+  // Colours of its own as well: a style attribute would be refused.
+  await page.keyboard.type("printf '\\033[38;2;1;2;3m%s\\033[0m\\n' $((6*7))\n");
+  await expect(page.locator('.xterm-rows')).toContainText('42');
+  await page.keyboard.press('Shift+Escape');
+  await expect(page.getByRole('button', { name: 'Close', exact: true })).toBeFocused();
+  await page.locator('.xterm-screen').click();
+  await page.keyboard.type('exit 7\n');
+  await expect(page.getByRole('status')).toHaveText('It has ended with exit status 7.');
+
   // Scaled with the keyboard; the page follows.
   await page.keyboard.press('1');
   await page.keyboard.press('s');
@@ -260,6 +273,16 @@ test('every screen, in both themes and three widths, without serious faults of a
     { name: 'configuration', path: `/ui/apps${WEB.id}?tab=configuration`, ready: 'pre' },
     { name: 'versions', path: `/ui/apps${WEB.id}?tab=versions`, ready: '.diff' },
     { name: 'traffic', path: `/ui/apps${WEB.id}?tab=traffic`, ready: 'text=/Requests|No load balancer/' },
+    {
+      name: 'shell',
+      path: `/ui/apps${WEB.id}?tab=shell`,
+      ready: 'role=button[name="Open"]',
+      act: async () => {
+        await page.getByRole('button', { name: 'Open', exact: true }).click();
+        await page.getByRole('button', { name: 'Close', exact: true }).waitFor();
+        await page.locator('.xterm-rows').getByText(/[#$]/).first().waitFor();
+      },
+    },
     { name: 'create', path: '/ui/new', ready: 'textarea' },
     {
       name: 'edit',

@@ -48,6 +48,9 @@ pub(super) enum Failure {
     /// A configuration cannot be deployed: what is wrong with it, line by line.
     #[error("the configuration cannot be deployed")]
     Configuration(Vec<Line>),
+    /// The program that was run ended with this exit status; it has said itself why.
+    #[error("it ended with exit status {0}")]
+    Ended(u8),
     /// The user pressed Ctrl-C; what is to be known then has been said.
     #[error("interrupted")]
     Interrupted,
@@ -61,13 +64,14 @@ impl Failure {
         Self::Failed { message: message.into(), hint: None }
     }
 
-    /// The exit status: 1 failed, 2 usage, 3 a deployment failed or the configuration is wrong, 130 interrupted. A reader that has seen enough is no failure.
+    /// The exit status: 1 failed, 2 usage, 3 a deployment failed or the configuration is wrong, 130 interrupted, or that of the program that was run. A reader that has seen enough is no failure.
     pub(super) fn exit_status(&self) -> u8 {
         match self {
             Failure::Usage(_) => 2,
             Failure::DeploymentFailed { .. } => 3,
             Failure::Configuration(_) => crate::config::INVALID,
             Failure::Interrupted => 130,
+            Failure::Ended(status) => *status,
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Failure::Failed { .. }
             | Failure::Unreachable { .. }
@@ -82,7 +86,7 @@ impl Failure {
     /// What is said about it: nothing where the user knows.
     pub(super) fn lines(&self) -> Vec<Line> {
         let (headline, faults) = match self {
-            Failure::Interrupted => return Vec::new(),
+            Failure::Interrupted | Failure::Ended(_) => return Vec::new(),
             Failure::Configuration(lines) => return lines.clone(),
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return Vec::new(),
             Failure::Refused { body: Some(body), status, .. } => (refusal(*status, body), faults(body)),
@@ -140,6 +144,7 @@ impl Failure {
             | Failure::Refused { .. }
             | Failure::File { .. }
             | Failure::Configuration(_)
+            | Failure::Ended(_)
             | Failure::Interrupted
             | Failure::Output(_) => None,
         }

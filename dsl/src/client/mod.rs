@@ -51,7 +51,7 @@ pub enum Command {
     App(Addressed<AppCommand>),
     /// Running deployments: list, watch, roll back
     Deployment(Addressed<DeploymentCommand>),
-    /// Tasks, the running instances of apps: list, read their output, kill
+    /// Tasks, the running instances of apps: list, read their output, run programs within them, kill
     Task(Addressed<TaskCommand>),
     /// Show what waits to be started, and why
     Queue(QueueCommand),
@@ -76,7 +76,7 @@ pub enum Command {
 /// Runs a command against the cluster that the options name; `before` are those that stood before the command.
 ///
 /// The exit status is 0 when it was done, 1 when not, 2 when the command makes no sense, 3 when a deployment failed or the file to
-/// deploy is wrong, and 130 when Ctrl-C ended the waiting. Errors go to standard error.
+/// deploy is wrong, and 130 when Ctrl-C ended the waiting; that of a program in a task is passed on. Errors go to standard error.
 #[must_use]
 pub fn run(command: Command, before: GlobalOptions) -> ExitCode {
     let mut screen = Screen::of_process();
@@ -131,6 +131,7 @@ fn open(options: GlobalOptions, surroundings: Surroundings, screen: &mut Screen)
     Ok(Session {
         server: Rc::new(Server::new(config::target(&options, surroundings.variable)?)?),
         screen,
+        variable: surroundings.variable,
         form: if options.json { Form::Json } else { Form::Text },
         input: surroundings.input,
         clock: surroundings.clock,

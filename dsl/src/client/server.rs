@@ -45,6 +45,8 @@ pub(super) struct Request {
     path: String,
     body: Option<Bytes>,
     headers: HeaderMap,
+    /// How long an answer is waited for.
+    patience: Duration,
 }
 
 /// A successful answer, whole.
@@ -60,7 +62,7 @@ pub(super) struct Answer {
 
 impl Request {
     pub(super) fn new(method: Method, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), body: None, headers: HeaderMap::new() }
+        Self { method, path: path.into(), body: None, headers: HeaderMap::new(), patience: ANSWER_TIMEOUT }
     }
 
     pub(super) fn get(path: impl Into<String>) -> Self {
@@ -76,6 +78,12 @@ impl Request {
 
     pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
+        self
+    }
+
+    /// The same request, whose answer may take as long as it likes.
+    pub(super) fn with_patience(mut self) -> Self {
+        self.patience = Duration::MAX;
         self
     }
 
@@ -174,12 +182,12 @@ impl Server {
     async fn follow(&self, request: &Request, mut uri: Uri) -> Result<Result<Response<Incoming>, Silence>, Failure> {
         for _ in 0..=REDIRECTS_MAX {
             let built = request.at(uri.clone()).map_err(|_| invalid(request))?;
-            let response = match tokio::time::timeout(ANSWER_TIMEOUT, self.client.request(built)).await {
+            let response = match tokio::time::timeout(request.patience, self.client.request(built)).await {
                 Ok(Ok(response)) => response,
                 Ok(Err(error)) if error.is_connect() => return Ok(Err(Silence::Unreachable(cause(&error)))),
                 Ok(Err(error)) => return Ok(Err(Silence::Broken(cause(&error)))),
                 Err(_elapsed) => {
-                    return Ok(Err(Silence::Broken(format!("silent for {} seconds", ANSWER_TIMEOUT.as_secs()))));
+                    return Ok(Err(Silence::Broken(format!("silent for {} seconds", request.patience.as_secs()))));
                 }
             };
             match redirect(request, &uri, &response) {

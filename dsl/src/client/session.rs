@@ -23,6 +23,8 @@ pub(super) struct Session<'a> {
     pub(super) server: Rc<Server>,
     pub(super) screen: &'a mut Screen,
     pub(super) form: Form,
+    /// Reads the environment.
+    pub(super) variable: fn(&str) -> Option<String>,
     /// Standard input.
     pub(super) input: Box<dyn Read + Send>,
     pub(super) clock: fn() -> SystemTime,

@@ -122,6 +122,9 @@ fn described_answer(answer: Answer, generator: &mut SchemaGenerator) -> Value {
         Answer::Json(schema) => {
             json!({"description": "Done.", "content": {"application/json": {"schema": schema(generator)}}})
         }
+        Answer::Lines(schema) => {
+            json!({"description": "Done.", "content": {"application/x-ndjson": {"schema": schema(generator)}}})
+        }
     }
 }
 
@@ -144,6 +147,7 @@ fn parameters(operation: &Operation) -> Vec<Value> {
 fn reason(status: u16) -> &'static str {
     match status {
         400 => "The body is not JSON, or parameters contradict each other.",
+        403 => "The agent's rules do not allow it.",
         404 => "There is no such thing.",
         405 => "The Accept header excludes the only form there is.",
         409 => "It exists already, or a running deployment is in the way.",

@@ -10,6 +10,7 @@ use crate::error::Message;
 use crate::group::Group;
 use crate::info::{Info, Leader};
 use crate::queue::Queue;
+use crate::session::{Exec, SessionEvent, SessionInput};
 use crate::task::{LogPiece, TaskList};
 use crate::traffic::{LoadBalancer, Traffic};
 use crate::update::{AppUpdate, DeleteTasks};
@@ -45,6 +46,8 @@ pub enum Answer {
     Text(&'static str),
     /// JSON of this shape.
     Json(SchemaOf),
+    /// Line after line, each JSON of this shape, for as long as there is something to tell.
+    Lines(SchemaOf),
 }
 
 /// A query parameter.
@@ -275,6 +278,32 @@ pub const OPERATIONS: &[Operation] = &[
         query: LOG,
         failures: &[400, 404, 502, 503],
         ..get("/v2/tasks/{task}/log", "Reads a piece of a task's output.", Answer::Json(schema::<LogPiece>))
+    },
+    Operation {
+        method: "POST",
+        path: "/v2/tasks/{task}/exec",
+        summary: "Runs a program within a task for as long as the answer is read, and tells what it writes.",
+        query: &[],
+        body: Some(schema::<Exec>),
+        success: (200, Answer::Lines(schema::<SessionEvent>)),
+        failures: &[400, 403, 404, 413, 422, 502, 503],
+    },
+    Operation {
+        method: "POST",
+        path: "/v2/tasks/{task}/exec/{session}/input",
+        summary: "Writes to a program that was run so, one request after the other; answered once it is written.",
+        query: &[],
+        body: Some(schema::<SessionInput>),
+        success: (204, Answer::Empty),
+        failures: &[400, 403, 404, 409, 413, 422, 502, 503],
+    },
+    Operation {
+        failures: &[403, 404, 422, 502, 503],
+        ..get(
+            "/v2/tasks/{task}/attach",
+            "Tells what a task writes from now on, and how it ends.",
+            Answer::Lines(schema::<SessionEvent>),
+        )
     },
     Operation {
         failures: &[502, 503],

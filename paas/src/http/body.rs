@@ -3,6 +3,7 @@
 use attica_core_api::http::read_body;
 use attica_paas_api::consumer::Acknowledgement;
 use attica_paas_api::error::{Details, Fault};
+use attica_paas_api::session::{Exec, SessionInput};
 use attica_paas_api::traffic::LoadBalancer;
 use attica_paas_api::update::DeleteTasks;
 use attica_paas_api::{AppUpdate, ErrorBody};
@@ -72,6 +73,16 @@ impl Shape for Acknowledgement {
 }
 
 impl Shape for LoadBalancer {
+    const BEGINS_WITH: u8 = b'{';
+    const NAME: &str = "an object";
+}
+
+impl Shape for Exec {
+    const BEGINS_WITH: u8 = b'{';
+    const NAME: &str = "an object";
+}
+
+impl Shape for SessionInput {
     const BEGINS_WITH: u8 = b'{';
     const NAME: &str = "an object";
 }

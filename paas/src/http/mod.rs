@@ -18,6 +18,7 @@ mod reads;
 mod refusal;
 mod route;
 mod service;
+mod sessions;
 mod traffic;
 mod writes;
 
@@ -26,4 +27,5 @@ pub use agents::Agents;
 pub(crate) use body::decode;
 pub use metrics::Metrics;
 pub use service::{Leading, Pending, Service, WriteOutcome, router};
+pub use sessions::Sessions;
 pub use traffic::Traffic;

@@ -104,7 +104,12 @@ async fn forward(service: &Service, uri: &Uri, own_via: &str, request: Request<B
             headers.append(name, value);
         }
     }
-    match service.client.request(parts.method, uri, headers, body).await {
+    // A program takes what is written to it when it likes.
+    let client = match route(&parts.method, parts.uri.path()) {
+        Ok(Route::SessionInput(_)) => &service.sessions.client,
+        _ => &service.client,
+    };
+    match client.request(parts.method, uri, headers, body).await {
         Ok(response) => {
             let (mut parts, body) = response.into_parts();
             parts.headers = end_to_end(parts.headers);

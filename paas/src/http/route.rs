@@ -35,6 +35,9 @@ pub(super) enum Route {
     GroupAppList(String),
     Tasks,
     TaskLog(String),
+    Exec(String),
+    SessionInput(String),
+    Attach(String),
     Agents,
     AcknowledgeEvents,
     Traffic,
@@ -99,6 +102,11 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, NoRoute> {
         ["v2", "tasks"] => only_get(method, Route::Tasks),
         ["v2", "tasks", "delete"] => only(method, &Method::POST, "POST", Route::KillTasks),
         ["v2", "tasks", task, "log"] => only_get(method, Route::TaskLog((*task).to_owned())),
+        ["v2", "tasks", task, "attach"] => only_get(method, Route::Attach((*task).to_owned())),
+        ["v2", "tasks", task, "exec"] => only(method, &Method::POST, "POST", Route::Exec((*task).to_owned())),
+        ["v2", "tasks", _, "exec", session, "input"] => {
+            only(method, &Method::POST, "POST", Route::SessionInput((*session).to_owned()))
+        }
         ["v2", "deployments"] => only_get(method, Route::Deployments),
         ["v2", "deployments", id] => {
             let route = Route::CancelDeployment { written: (*id).to_owned(), id: DeploymentId::parse(id) };
@@ -222,6 +230,9 @@ mod tests {
             (Method::DELETE, "/v2/queue//a/b/delay", Route::ResetDelay(id("/a/b"))),
             (Method::GET, "//ping", Route::Ping),
             (Method::GET, "/v2/tasks/t.1/log", Route::TaskLog("t.1".into())),
+            (Method::GET, "/v2/tasks/t.1/attach", Route::Attach("t.1".into())),
+            (Method::POST, "/v2/tasks/t.1/exec", Route::Exec("t.1".into())),
+            (Method::POST, "/v2/tasks/t.1/exec/s/input", Route::SessionInput("s".into())),
             (Method::POST, "/v2/events/ack", Route::AcknowledgeEvents),
             (Method::POST, "/v2/traffic/", Route::ReportTraffic),
             (Method::HEAD, "/v2/agents", Route::Agents),

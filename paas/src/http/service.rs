@@ -19,7 +19,9 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use super::query::Query;
 use super::route::{NoRoute, Route, route};
 use super::writes::Asked;
-use super::{Agents, Metrics, Traffic, agents, answer, events, info, logs, proxy, reads, traffic, writes};
+use super::{
+    Agents, Metrics, Sessions, Traffic, agents, answer, events, info, logs, proxy, reads, sessions, traffic, writes,
+};
 use crate::engine::{Origin, Refusal, Reply, Write};
 use crate::events::{Bus, History};
 use crate::read_model::ReadModel;
@@ -87,6 +89,8 @@ pub struct Service {
     pub agent_client: Client,
     /// Knows the machines.
     pub agents: Agents,
+    /// Programs that are run within tasks.
+    pub sessions: Sessions,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// Asks the leader to step down.
@@ -151,6 +155,9 @@ impl Service {
             Route::Tasks => reads::tasks(model, &request),
             Route::Deployments => reads::read(model.deployments()),
             Route::TaskLog(task) => logs::read(self, leading, &task, Query::of(request.uri())).await,
+            Route::Exec(task) => sessions::exec(self, leading, &task, request).await,
+            Route::SessionInput(session) => sessions::input(self, &session, request).await,
+            Route::Attach(task) => sessions::attach(self, leading, &task).await,
             Route::Agents => agents::list(&self.agents).await,
             Route::Traffic => traffic::read(leading, &request),
             Route::ReportTraffic => traffic::report(leading, request).await,

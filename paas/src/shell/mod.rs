@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 pub use args::Args;
 pub use leader::LeaderError;
 
-use crate::http::{Agents, Leading, Metrics, Service, router};
+use crate::http::{Agents, Leading, Metrics, Service, Sessions, router};
 use crate::validate::Rules;
 use leader::Reign;
 
@@ -119,6 +119,7 @@ pub async fn run(args: Args, console: Router, shutdown: impl Future<Output = ()>
         client: Client::secured(Protocol::Http1, PROXY_TIMEOUT, tls.security()),
         agents: Agents::new(args.master.clone(), security.clone()),
         agent_client: Client::secured(Protocol::Http1, PROXY_TIMEOUT, security.clone()),
+        sessions: Sessions::new(&security),
         security,
         metrics: Arc::new(Metrics::default()),
         abdication: Arc::new(Notify::new()),

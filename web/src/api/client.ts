@@ -7,10 +7,13 @@ import type {
   Deployment,
   DeploymentResult,
   ErrorBody,
+  Exec,
   Fault,
   Info,
   LogPiece,
   QueueItem,
+  SessionEvent,
+  SessionInput,
   Task,
   Traffic,
 } from './schema';
@@ -59,7 +62,7 @@ export function withQuery(path: string, query: Query = {}): string {
   return text === '' ? path : `${path}?${text}`;
 }
 
-async function call<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Read<T>> {
+async function ask(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
   const init: RequestInit = { method, headers: { accept: 'application/json' } };
   if (signal) init.signal = signal;
   if (body !== undefined) {
@@ -70,10 +73,31 @@ async function call<T>(method: string, path: string, body?: unknown, signal?: Ab
     if (cause instanceof DOMException && cause.name === 'AbortError') throw cause;
     throw new ApiError(0, 'The server does not answer.');
   });
+  if (!response.ok) throw refusal(response.status, await response.text());
+  return response;
+}
+
+async function call<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Read<T>> {
+  const response = await ask(method, path, body, signal);
   const text = await response.text();
-  if (!response.ok) throw refusal(response.status, text);
   const position = Number(response.headers.get('Attica-Event-Id') ?? NaN);
   return { value: parse<T>(response.status, text), position: Number.isFinite(position) ? position : null };
+}
+
+/** The lines of an answer as they come, each a document. */
+async function* lines<T>(response: Response): AsyncGenerator<T> {
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  for (;;) {
+    const read = await reader?.read().catch((cause: unknown) => {
+      if (cause instanceof DOMException && cause.name === 'AbortError') throw cause;
+      throw new ApiError(0, 'The connection to the server broke.');
+    });
+    if (!read || read.done) return;
+    const parts = (rest + read.value).split('\n');
+    rest = parts.pop() ?? '';
+    for (const part of parts) yield parse<T>(response.status, part);
+  }
 }
 
 function parse<T>(status: number, text: string): T {
@@ -132,6 +156,13 @@ export const api = {
   log: async (task: string, file: 'stdout' | 'stderr', offset: number, length: number, signal?: AbortSignal) => {
     const path = withQuery(`/v2/tasks/${encodeURIComponent(task)}/log`, { file, offset, length });
     return (await call<LogPiece>('GET', path, undefined, signal)).value;
+  },
+  /** Runs a program within a task until the answer is not read any more, and tells what it writes. */
+  async *exec(task: string, exec: Exec, signal: AbortSignal): AsyncGenerator<SessionEvent> {
+    yield* lines<SessionEvent>(await ask('POST', `/v2/tasks/${encodeURIComponent(task)}/exec`, exec, signal));
+  },
+  typeInto: async (task: string, session: string, input: SessionInput) => {
+    await call('POST', `/v2/tasks/${encodeURIComponent(task)}/exec/${encodeURIComponent(session)}/input`, input);
   },
   traffic: async (app: string) => (await call<Traffic>('GET', withQuery('/v2/traffic', { app }))).value,
 

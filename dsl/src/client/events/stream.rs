@@ -163,6 +163,7 @@ fn is_passing(failure: &Failure) -> bool {
         | Failure::DeploymentFailed { .. }
         | Failure::Configuration(_)
         | Failure::Interrupted
+        | Failure::Ended(_)
         | Failure::Output(_) => false,
     }
 }

@@ -1,9 +1,12 @@
 //! `attica task …`
 
+mod attach;
+mod exec;
 mod kill;
 mod list;
 mod log;
 mod piece;
+mod session;
 pub(super) mod table;
 
 use attica_paas_api::task::{Task, TaskList};
@@ -21,6 +24,10 @@ pub enum TaskCommand {
     List(list::List),
     /// Show what a task writes
     Log(log::Log),
+    /// Run a program within a task: a shell, for example
+    Exec(exec::Exec),
+    /// Show what a task writes from now on, until it ends
+    Attach(attach::Attach),
     /// Kill tasks; others take their places unless --scale
     Kill(kill::Kill),
 }
@@ -30,6 +37,8 @@ impl TaskCommand {
         match self {
             TaskCommand::List(list) => list.run(session).await,
             TaskCommand::Log(log) => log.run(session).await,
+            TaskCommand::Exec(exec) => exec.run(session).await,
+            TaskCommand::Attach(attach) => attach.run(session).await,
             TaskCommand::Kill(kill) => kill.run(session).await,
         }
     }
