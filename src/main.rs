@@ -29,7 +29,7 @@ enum Command {
     /// Start a whole cluster on this machine
     Up(up::Args),
     /// Lead the cluster: agents, frameworks, offers
-    Master(attica_core::master::Args),
+    Master(Box<attica_core::master::Args>),
     /// Run tasks on this machine; `attica agent list` shows who does
     Agent(AgentCommand),
     /// Own an agent's child processes (started by the agent)
@@ -39,7 +39,7 @@ enum Command {
     #[command(hide = true)]
     Fetcher,
     /// Keep services running: apps, deployments, events
-    Paas(attica_paas::Args),
+    Paas(Box<attica_paas::Args>),
     /// Route traffic to the instances of apps
     Lb(attica_paas::lb::Args),
     /// Configuration files: what they mean, what is wrong with them, and deploying them
@@ -88,7 +88,7 @@ fn run(role: Command) -> Result<(), AnyError> {
         Command::Up(args) => block_on(up::run(args)),
         Command::Master(mut args) => {
             args.log_control = attica_core::master::LogControl::new(logging::set_level);
-            block_on(async { Ok(attica_core::master::run(args, terminated()).await?) })
+            block_on(async { Ok(attica_core::master::run(*args, terminated()).await?) })
         }
         Command::Agent(AgentCommand::Role(mut args)) => {
             args.log_control = attica_core::master::LogControl::new(logging::set_level);
@@ -97,7 +97,7 @@ fn run(role: Command) -> Result<(), AnyError> {
         Command::Launcher(args) => attica_agent::launcher::run(&args).map_err(Into::into),
         Command::Fetcher => attica_agent::fetch::work().map_err(Into::into),
         Command::Paas(args) => {
-            block_on(async { Ok(attica_paas::run(args, attica_web::router(), terminated()).await?) })
+            block_on(async { Ok(attica_paas::run(*args, attica_web::router(), terminated()).await?) })
         }
         Command::Lb(args) => block_on(async { Ok(attica_paas::lb::run(args, terminated()).await?) }),
         Command::Agent(AgentCommand::Client(_)) | Command::Client(_) | Command::Config(_) => {

@@ -10,7 +10,7 @@ use attica_core_api::http::TlsArgs;
 use attica_core_api::http::guard::{AclsSource, Guard, GuardError, GuardFiles};
 use attica_core_api::http::tls::Tls;
 use attica_core_api::logging::LogControl;
-use attica_core_api::v1::CapabilityInfo;
+use attica_core_api::v1::{CapabilityInfo, DomainInfo, parse_domain};
 
 use crate::supervisor::{ReconfigurationPolicy, duration};
 
@@ -42,6 +42,9 @@ pub struct Args {
     /// What to tell about this machine, as `rack:a;level:10`
     #[arg(long, env = "ATTICA_ATTRIBUTES", value_name = "ATTRIBUTES", default_value = "")]
     pub attributes: String,
+    /// Where this machine stands: a DomainInfo in JSON, or a file that holds one
+    #[arg(long, env = "ATTICA_DOMAIN", value_name = "JSON|PATH", value_parser = parse_domain)]
+    pub domain: Option<DomainInfo>,
     /// Directory for sandboxes and checkpoints; it has to survive restarts
     #[arg(long, env = "ATTICA_WORK_DIR", value_name = "DIRECTORY")]
     pub work_dir: PathBuf,

@@ -10,9 +10,9 @@
 //! shell holds sends and replies back until the batch that carries their facts, and every earlier one, is committed. Only the
 //! allocator computes with resources.
 //!
-//! Where the time goes, measured on two cores that also run Postgres. What is acknowledged has waited for the disk: of the 12.2 ms from
-//! the end of a task until its resources are offered again, nine are two commits of 4.5 ms each, its own and the one that was under
-//! way before it; on a disk that takes 0.2 ms it is 1.5 ms in all. A leader that begins over a million running tasks takes 13.9 s,
+//! Where the time goes, measured on two cores that also run Postgres. What is acknowledged has waited for the disk: of the 6.4 ms from
+//! the end of a task until its resources are offered again, 4.5 are the commit of its end; on a disk that takes 0.2 ms it is 1.0 ms in
+//! all. A leader that begins over a million running tasks takes 13.9 s,
 //! 14 µs a task: Postgres, which reads the rows, has a quarter of the processors' time; the rest goes into decoding each `TaskInfo`,
 //! into ordering the tasks by framework and by agent, and into rendering them for readers. From then on a task costs 4.8 KiB and an
 //! agent 8.1: the kernel's record is the smaller part, the read model keeps each in the JSON and in the protobuf that it is shown in.

@@ -30,7 +30,7 @@ pub static FLAGS: [Flag; 149] = [
     value("ip_discovery_command", Only(&[""], "the address is told with --ip")),
     value("hostname", Same),
     switch("hostname_lookup", Plan),
-    value("domain", Only(&[""], "fault domains are not known")),
+    value("domain", Same),
     value("zk_session_timeout", Replaced("a session lasts as long as ZooKeeper grants, at most 10secs")),
     value("master_detector", Only(&[""], NO_MODULES)),
     value("registration_backoff_factor", Replaced(NO_OLD_LINK)),

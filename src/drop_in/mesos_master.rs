@@ -50,8 +50,8 @@ pub static FLAGS: [Flag; 77] = [
         &["recovery_slave_removal_limit"],
     ),
     value("whitelist", Only(&["", "*"], "agents are kept out by what they must show to register")),
-    value("domain", Only(&[""], "fault domains are not known to this master")),
-    switch("require_agent_domain", Only(&["false"], "fault domains are not known to this master")),
+    value("domain", Same),
+    switch("require_agent_domain", Same),
     // Offers.
     value("allocator", Only(&["hierarchical", "HierarchicalDRF"], NO_MODULES)),
     value("allocation_interval", Replaced("resources are offered at once when they become free, not at intervals")),
@@ -65,8 +65,8 @@ pub static FLAGS: [Flag; 77] = [
     value("offer_timeout", Same),
     value("offer_constraints_re2_max_mem", Replaced("patterns are bounded by the length of their text")),
     value("offer_constraints_re2_max_program_size", Replaced("patterns are bounded by the length of their text")),
-    value("roles", Only(&["", "*"], "any valid role may be used; there is no list of them")),
-    value("weights", Only(&[""], "weights are set while the master runs")),
+    value("roles", Same),
+    value("weights", Same),
     value("rate_limits", Only(&[""], "Mesos itself did not apply them to frameworks that speak HTTP")),
     switch("root_submissions", Only(&["true"], "whose tasks may run as root is not decided here")),
     // Who may do what.

@@ -410,6 +410,9 @@ fn state(supervisor: &Supervisor, description: &Description, moment: Moment<'_>)
         "frameworks": active.into_iter().map(render_framework).collect::<Vec<_>>(),
         "completed_frameworks": completed.into_iter().map(render_framework).collect::<Vec<_>>(),
     });
+    if let Some(domain) = &info.domain {
+        state["domain"] = json!(domain);
+    }
     if let Some(master) = moment.master.filter(|_| supervisor.is_registered()) {
         state["master_hostname"] = json!(master);
     }

@@ -337,6 +337,7 @@ fn config(
         port: i32::from(bound.port()),
         resources: machine::resources(&args.resources, Machine::detect(work_dir))?,
         attributes,
+        domain: args.domain.clone(),
         scheme: args.tls.tls_cert_file.is_some().then(|| "https".to_owned()),
         ..AgentInfo::default()
     };

@@ -147,6 +147,10 @@ impl Kernel {
                 format!("it stands in region '{region}', and this master does not know where it stands itself");
             return Err(CloseReason::Invalid(reason));
         }
+        if self.config.require_agent_domain && region_of(info.domain.as_ref()).is_none() {
+            let reason = "it does not say in which fault domain it stands (--domain), and this master requires it";
+            return Err(CloseReason::Invalid(reason.to_owned()));
+        }
         let digest = register.digest().ok_or_else(|| CloseReason::Invalid("a digest has 16 bytes".to_owned()))?;
         let used = info.id.as_ref().map(|id| self.used_on(id)).unwrap_or_default();
         let earlier = info.id.as_ref().or(register.replaces.as_ref()).and_then(|id| self.agents.get(id));

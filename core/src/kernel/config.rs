@@ -1,8 +1,9 @@
 //! What an operator, and the election, tell the kernel once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use attica_allocator as allocator;
+use attica_allocator::{self as allocator, Role};
 use attica_core_api::v1::MasterInfo;
 
 /// The settings of one leader's kernel. Times are milliseconds.
@@ -29,6 +30,10 @@ pub struct Config {
     pub offer_timeout_ms: Option<u64>,
     /// By which rules resources are offered; its `offer_timeout_ms` is not looked at.
     pub allocation: allocator::Config,
+    /// The roles that frameworks may take, besides `*`; `None`: any.
+    pub roles: Option<BTreeSet<Role>>,
+    /// Whether agents that do not say where they stand are turned away.
+    pub require_agent_domain: bool,
     /// The heartbeat that schedulers are told to expect.
     pub scheduler_heartbeat_ms: u64,
     /// When an unacknowledged status update is sent again for the first time. It doubles from there.
@@ -64,6 +69,8 @@ impl Config {
             unreachable_agents_limit: 102_400,
             offer_timeout_ms: Some(60_000),
             allocation: allocator::Config::default(),
+            roles: None,
+            require_agent_domain: false,
             scheduler_heartbeat_ms: 15_000,
             resend_first_ms: 10_000,
             resend_longest_ms: 600_000,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use attica_core_api::auth::Acls;
 use attica_core_api::link;
 use attica_core_api::scheduler::{Command, Subscribe};
-use attica_core_api::v1::FrameworkId;
+use attica_core_api::v1::{FrameworkId, WeightInfo};
 
 use super::Order;
 
@@ -100,6 +100,11 @@ pub enum Input {
     Rules {
         /// The rules; `None`: everyone may do everything.
         acls: Option<Arc<Acls>>,
+    },
+    /// Weights to begin with: they count when none was ever set.
+    FirstWeights {
+        /// All of them.
+        weights: Vec<WeightInfo>,
     },
     /// The store takes no writes, or this leader may be deposed: registrations and subscriptions are refused until [`Self::StoreBack`].
     StoreAway,

@@ -172,6 +172,7 @@ impl Kernel {
             }
             Input::LinkClosed { link } => self.agent_closed(&link, out),
             Input::Rules { acls } => self.acls = acls,
+            Input::FirstWeights { weights } => self.first_weights(weights, out),
             Input::StoreAway => self.store_away(now),
             Input::StoreBack => self.store_back(now),
         }

@@ -11,7 +11,7 @@ use super::constraints::{Constraints, minima_of};
 use super::framework::{Framework, History, Partitions, Presence};
 use super::offers::capabilities_of;
 use super::timers::Timer;
-use super::{Effects, Kernel, Now, Send, StreamId, View};
+use super::{Config, Effects, Kernel, Now, Send, StreamId, View};
 use crate::fact::Fact;
 
 /// The longest `failover_timeout` that counts: a year. What is longer is taken for that.
@@ -43,7 +43,7 @@ impl Kernel {
     /// What Mesos checks beyond the shape of the call. The texts are Mesos's where it has been recorded.
     fn admit(&self, subscribe: &Subscribe) -> Result<Vec<Role>, String> {
         let info = &subscribe.framework_info;
-        let roles = check_info(info)?;
+        let roles = check_info(info, &self.config)?;
         self.authorize_registration(info)?;
         let Some(id) = info.id.as_ref().filter(|id| !id.as_str().is_empty()) else { return Ok(roles) };
         match self.frameworks.get(id) {
@@ -144,8 +144,13 @@ impl Kernel {
 }
 
 /// What must be right about a framework's description, however it comes; gives its roles.
-pub(super) fn check_info(info: &FrameworkInfo) -> Result<Vec<Role>, String> {
+pub(super) fn check_info(info: &FrameworkInfo, config: &Config) -> Result<Vec<Role>, String> {
     let roles = roles_of(info)?;
+    if let Some(allowed) = &config.roles
+        && let Some(role) = roles.iter().find(|role| **role != Role::any() && !allowed.contains(*role))
+    {
+        return Err(format!("Role '{role}' is not present in the master's --roles"));
+    }
     if info.failover_timeout.is_nan() || info.failover_timeout < 0.0 {
         return Err(format!("'FrameworkInfo.failover_timeout' must not be negative, but is {}", info.failover_timeout));
     }

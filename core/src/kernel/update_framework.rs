@@ -23,7 +23,7 @@ impl Kernel {
     ) -> Result<(), Refusal> {
         let UpdateFramework { framework_info: info, suppressed_roles: suppressed, offer_constraints } = update;
         let invalid = |message| Refusal::Invalid(format!("'FrameworkInfo' is not valid: {message}"));
-        let roles = check_info(&info).map_err(invalid)?;
+        let roles = check_info(&info, &self.config).map_err(invalid)?;
         let suppressed = suppressed_roles(&suppressed, &roles).map_err(invalid)?;
         let wire = offer_constraints.unwrap_or_default();
         let constraints = Constraints::new(&wire, &roles).map_err(Refusal::Invalid)?;

@@ -7,6 +7,15 @@ use super::{Effects, Kernel, Refusal};
 use crate::fact::Fact;
 
 impl Kernel {
+    /// What an operator's flag says. Whoever wrote it has been told if it is wrong.
+    pub(super) fn first_weights(&mut self, weights: Vec<WeightInfo>, out: &mut Effects) {
+        if self.weights.is_empty()
+            && let Err(refusal) = self.update_weights(weights, out)
+        {
+            unreachable!("flags are checked when they are read: {refusal:?}");
+        }
+    }
+
     pub(super) fn update_weights(&mut self, weights: Vec<WeightInfo>, out: &mut Effects) -> Result<(), Refusal> {
         let failed =
             |reason: String| Refusal::Invalid(format!("Failed to validate update weights request JSON{reason}"));

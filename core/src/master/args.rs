@@ -1,11 +1,13 @@
 //! What an operator sets.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use attica_allocator::{Quantities, Role, Sorting, Value};
 use attica_core_api::logging::LogControl;
 use attica_core_api::resources;
+use attica_core_api::v1::{DomainInfo, WeightInfo, parse_domain};
 use attica_core_api::zookeeper::Ensemble;
 use attica_core_store::Database;
 
@@ -50,6 +52,23 @@ pub struct Args {
     /// A name for the cluster, shown in /state
     #[arg(long, env = "MESOS_CLUSTER", value_name = "NAME")]
     pub cluster: Option<String>,
+
+    /// Where this master stands: a DomainInfo in JSON, or a file that holds one. Agents of other regions are offered to frameworks only
+    /// that say they can use them
+    #[arg(long, env = "MESOS_DOMAIN", value_name = "JSON|PATH", value_parser = parse_domain)]
+    pub domain: Option<DomainInfo>,
+
+    /// Whether agents that do not say where they stand are turned away
+    #[arg(long, alias = "require_agent_domain", env = "MESOS_REQUIRE_AGENT_DOMAIN", value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set)]
+    pub require_agent_domain: bool,
+
+    /// The roles that frameworks may take, besides *, separated by commas; none or *: any
+    #[arg(long, env = "MESOS_ROLES", value_name = "ROLES", default_value = "", value_parser = parse_roles)]
+    pub roles: Roles,
+
+    /// Weights of roles to begin with, as a=2,b=0.5; once there are weights in the database, those count
+    #[arg(long, env = "MESOS_WEIGHTS", value_name = "ROLE=WEIGHT,…", default_value = "", value_parser = parse_weights)]
+    pub weights: Weights,
 
     /// How often agents report
     #[arg(long, alias = "agent_ping_timeout", env = "MESOS_AGENT_PING_TIMEOUT", value_name = "DURATION", default_value = "2secs", value_parser = parse_duration)]
@@ -190,6 +209,14 @@ impl AllocatorPolicy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Minima(pub Vec<Quantities>);
 
+/// The roles that frameworks may take; `None`: any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roles(pub Option<BTreeSet<Role>>);
+
+/// Weights of roles.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weights(pub Vec<WeightInfo>);
+
 /// Where a master keeps what it must not forget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Registry {
@@ -264,6 +291,29 @@ fn parse_registry(text: &str) -> Result<Registry, String> {
     }
 }
 
+fn parse_roles(text: &str) -> Result<Roles, String> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let roles: BTreeSet<Role> = names.map(parse_role).collect::<Result<_, _>>()?;
+    let any = roles.is_empty() || roles.iter().all(|role| *role == Role::any());
+    Ok(Roles((!any).then_some(roles)))
+}
+
+fn parse_weights(text: &str) -> Result<Weights, String> {
+    let pairs = text.split(',').filter(|pair| !pair.trim().is_empty());
+    let weight = |pair: &str| {
+        let expected = || format!("expected ROLE=WEIGHT with a positive weight, found `{pair}`");
+        let (role, weight) = pair.split_once('=').ok_or_else(expected)?;
+        let weight: f64 = weight.trim().parse().ok().filter(|weight: &f64| weight.is_normal()).ok_or_else(expected)?;
+        let role = parse_role(role.trim())?;
+        if weight > 0.0 { Ok(WeightInfo { weight, role: Some(role.as_str().to_owned()) }) } else { Err(expected()) }
+    };
+    pairs.map(weight).collect::<Result<_, _>>().map(Weights)
+}
+
+fn parse_role(name: &str) -> Result<Role, String> {
+    Role::new(name).map_err(|error| format!("`{name}` is not a role: {error}"))
+}
+
 fn parse_minima(text: &str) -> Result<Minima, String> {
     let alternatives = text.split('|').filter(|alternative| !alternative.trim().is_empty());
     let quantities = |alternative: &str| {
@@ -323,6 +373,26 @@ mod tests {
         assert_eq!(parsed(""), Ok(Vec::new()));
         for wrong in ["cpus", "ports:[1-2]", "cpus(a):1", "cpus:-1"] {
             assert!(parse_minima(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn roles_and_weights() {
+        let roles = |text| parse_roles(text).map(|roles| roles.0.map(|roles| roles.len()));
+        assert_eq!(
+            (roles(""), roles("*"), roles("a, b/c"), roles("*,a")),
+            (Ok(None), Ok(None), Ok(Some(2)), Ok(Some(2)))
+        );
+        assert!(roles("a,/b").is_err());
+        let weights = |text| {
+            let weights = parse_weights(text)?.0;
+            Ok::<_, String>(
+                weights.into_iter().map(|info| (info.role.unwrap_or_default(), info.weight)).collect::<Vec<_>>(),
+            )
+        };
+        assert_eq!(weights("a=2,b = 0.5"), Ok(vec![("a".to_owned(), 2.0), ("b".to_owned(), 0.5)]));
+        for wrong in ["a", "a=", "a=0", "a=-1", "a=inf", "=1", "../a=1"] {
+            assert!(parse_weights(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 pub use attica_core_api::MESOS_VERSION;
 use attica_core_api::Timestamp;
-use attica_core_api::v1::{Address, MasterCapability, MasterCapabilityType, MasterInfo};
+use attica_core_api::v1::{Address, DomainInfo, MasterCapability, MasterCapabilityType, MasterInfo};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -30,6 +30,7 @@ pub(super) struct Identity {
     ip: IpAddr,
     hostname: String,
     cluster: Option<String>,
+    domain: Option<DomainInfo>,
     flags: Map<String, Value>,
     started: Instant,
     started_at: Timestamp,
@@ -45,6 +46,7 @@ impl Identity {
             hostname: args.hostname.clone().unwrap_or_else(|| advertise.host.clone()),
             advertise,
             cluster: args.cluster.clone(),
+            domain: args.domain.clone(),
             flags: flags(args),
             started: Instant::now(),
             started_at: Timestamp::from(SystemTime::now()),
@@ -75,7 +77,7 @@ impl Identity {
                 port: i32::from(self.advertise.port),
             }),
             capabilities: CAPABILITIES.map(|kind| MasterCapability { r#type: Some(kind) }).to_vec(),
-            ..MasterInfo::default()
+            domain: self.domain.clone(),
         }
     }
 
@@ -122,6 +124,7 @@ impl Identity {
             deactivated_slaves: totals.agents_disconnected as f64,
             unreachable_slaves: totals.agents_unreachable as f64,
             cluster: self.cluster.as_deref(),
+            domain: self.domain.as_ref(),
             leader: &pid,
             leader_info: LeaderInfo {
                 id: &leader.master_info.id,
@@ -149,6 +152,8 @@ struct StateMembers<'a> {
     unreachable_slaves: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain: Option<&'a DomainInfo>,
     leader: &'a str,
     leader_info: LeaderInfo<'a>,
     flags: &'a Map<String, Value>,
@@ -181,6 +186,7 @@ fn flags(args: &Args) -> Map<String, Value> {
         ("offer_timeout", args.offer_timeout.to_string()),
         ("publish_per_framework_metrics", args.publish_per_framework_metrics.to_string()),
         ("registry", args.registry.to_string()),
+        ("require_agent_domain", args.require_agent_domain.to_string()),
         ("zk_session_timeout", args.zk_session_timeout.to_string()),
     ];
     let mut flags: Map<String, Value> =

@@ -11,7 +11,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use attica_core_api::http::guard::Guard;
-use attica_core_api::v1::MasterInfo;
+use attica_core_api::v1::{MasterInfo, WeightInfo};
 use attica_core_api::{Entropy, Timestamp};
 use attica_core_store::election::Leadership;
 use attica_core_store::journal::{Journal, Retention};
@@ -121,12 +121,23 @@ pub(super) struct Setup {
     /// Whether the metrics tell of each framework.
     pub(super) measures_frameworks: bool,
     pub(super) elected_at: Timestamp,
+    /// They count when none was ever set.
+    pub(super) first_weights: Vec<WeightInfo>,
 }
 
 impl Reign {
     /// Reads what the predecessors left, and starts everything.
     pub(super) async fn begin(setup: Setup, leadership: Leadership) -> Result<Reign, LeaderError> {
-        let Setup { durable, guard, config, heartbeats, watchers_limit, measures_frameworks, elected_at } = setup;
+        let Setup {
+            durable,
+            guard,
+            config,
+            heartbeats,
+            watchers_limit,
+            measures_frameworks,
+            elected_at,
+            first_weights,
+        } = setup;
         let (lead, lease) = (leadership.lead(), leadership.lease());
         let begun = Instant::now();
         let (database, snapshot) = match durable {
@@ -155,6 +166,9 @@ impl Reign {
         let (inbox, inputs) = inbox();
         // The first input: nobody is judged before the rules are known.
         inbox.notice(Input::Rules { acls: guard.acls() });
+        if !first_weights.is_empty() {
+            inbox.notice(Input::FirstWeights { weights: first_weights });
+        }
         tokio::spawn(tell_rules(guard, inbox.clone(), model.watchers.clone()));
         let streams = Arc::new(Streams::new(inbox.clone(), heartbeats));
         let waiting = Arc::new(Waiting::default());

@@ -240,6 +240,8 @@ fn setup(args: &Args, identity: &Identity, guard: &Guard, leadership: &Leadershi
         unreachable_agents_limit: args.registry_max_agent_count as usize,
         offer_timeout_ms: Some(args.offer_timeout.0),
         allocation: allocation(args, epoch),
+        roles: args.roles.0.clone(),
+        require_agent_domain: args.require_agent_domain,
         scheduler_heartbeat_ms: args.scheduler_heartbeat.0,
         completed_tasks_limit: args.max_completed_tasks_per_framework as usize,
         completed_frameworks_limit: args.max_completed_frameworks as usize,
@@ -258,6 +260,7 @@ fn setup(args: &Args, identity: &Identity, guard: &Guard, leadership: &Leadershi
         },
         config,
         elected_at: Timestamp::from(SystemTime::now()),
+        first_weights: args.weights.0.clone(),
     }
 }
 

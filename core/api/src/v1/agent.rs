@@ -1,6 +1,7 @@
 //! Agents, the machines they run on, and where those stand.
 
 use super::{AgentId, Attribute, DurationInfo, Resource, Unavailability};
+use crate::decode_json;
 use crate::message::{enumeration, message};
 
 enumeration! {
@@ -98,5 +99,40 @@ message! {
     pub struct DrainInfo {
         state: required DrainState = 1,
         config: required DrainConfig = 2,
+    }
+}
+
+/// Reads where a master or an agent stands as their flags say it: a [`DomainInfo`] in JSON, or the path of a file that holds one.
+///
+/// # Errors
+/// What is wrong, for whoever wrote the flag.
+pub fn parse_domain(text: &str) -> Result<DomainInfo, String> {
+    let json = match text.trim_start().starts_with('{') {
+        true => text.to_owned(),
+        false => std::fs::read_to_string(text).map_err(|error| format!("cannot read `{text}`: {error}"))?,
+    };
+    let domain: DomainInfo = decode_json(json.as_bytes()).map_err(|error| error.to_string())?;
+    match domain.fault_domain {
+        Some(_) => Ok(domain),
+        None => Err("expected a `fault_domain` with a `region` and a `zone`".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_is_text_or_a_file() {
+        let text = r#"{"fault_domain": {"region": {"name": "r"}, "zone": {"name": "z"}}}"#;
+        let fault_domain = FaultDomain { region: RegionInfo { name: "r".into() }, zone: ZoneInfo { name: "z".into() } };
+        let expected = DomainInfo { fault_domain: Some(fault_domain) };
+        assert_eq!(parse_domain(text), Ok(expected.clone()));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        assert_eq!(parse_domain(&file.path().to_string_lossy()), Ok(expected));
+        for wrong in ["{}", "{", "/nowhere", r#"{"fault_domain": {"region": {"name": "r"}}}"#] {
+            assert!(parse_domain(wrong).is_err(), "{wrong}");
+        }
     }
 }

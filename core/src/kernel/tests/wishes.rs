@@ -1,9 +1,11 @@
 //! What frameworks say about themselves and want to be offered; and what they are asked to leave.
 
+use attica_allocator::Role;
 use attica_core_api::operator::{Schedule, Window};
 use attica_core_api::scheduler::OfferConstraints;
 use attica_core_api::v1::{
-    Attribute, DomainInfo, FaultDomain, MachineId, RegionInfo, Text, TimeInfo, Unavailability, ValueType, ZoneInfo,
+    Attribute, DomainInfo, FaultDomain, MachineId, RegionInfo, Text, TimeInfo, Unavailability, ValueType, WeightInfo,
+    ZoneInfo,
 };
 use expect_test::expect;
 
@@ -231,6 +233,37 @@ fn agents_of_another_region_are_for_those_who_know() {
         register_info(&mut scene, "l1", AgentInfo { domain: agent.map(domain), ..agent_info(None) });
         let said = scene.said();
         assert!(said.contains(wanted) && (wanted == "OFFERS") == said.contains("OFFERS"), "{agent:?}: {said}");
+    }
+}
+
+#[test]
+fn an_agent_without_a_region_is_turned_away_where_one_is_required() {
+    let mut scene = Scene::new();
+    scene.kernel.config.require_agent_domain = true;
+    register_info(&mut scene, "l1", agent_info(None));
+    assert!(scene.said().contains("closed: the registration is not valid: it does not say in which fault domain"));
+}
+
+#[test]
+fn a_list_of_roles_keeps_others_out() {
+    let mut scene = Scene::new();
+    scene.kernel.config.roles = Some([Role::new("a").unwrap()].into());
+    for (role, wanted) in
+        [("*", "SUBSCRIBED"), ("a", "SUBSCRIBED"), ("b", "Role 'b' is not present in the master's --roles")]
+    {
+        scene.subscribe(role, FrameworkInfo { roles: vec![role.to_owned()], ..framework_info() });
+        let said = scene.said();
+        assert!(said.contains(wanted), "{role}: {said}");
+    }
+}
+
+#[test]
+fn the_first_weights_count_until_others_are_set() {
+    let mut scene = Scene::new();
+    let weights = |weight| vec![WeightInfo { weight, role: Some("a".to_owned()) }];
+    for (first, wanted) in [(2.0, 2.0), (3.0, 2.0)] {
+        scene.apply(Input::FirstWeights { weights: weights(first) });
+        assert_eq!(scene.kernel.weights.get("a"), Some(&wanted));
     }
 }
 

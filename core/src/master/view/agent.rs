@@ -258,6 +258,9 @@ impl Serialize for Rendered<'_> {
         map.serialize_entry("hostname", &info.hostname)?;
         map.serialize_entry("port", &info.port)?;
         map.serialize_entry("attributes", &Attributes(&info.attributes))?;
+        if let Some(domain) = &info.domain {
+            map.serialize_entry("domain", domain)?;
+        }
         map.serialize_entry("pid", &agent.pid())?;
         map.serialize_entry("registered_time", &agent.registered_at.seconds())?;
         if agent.reregistered_at != agent.registered_at {
