@@ -95,7 +95,7 @@ test('an app from its creation to its end', async ({ watched }) => {
   await expect(page.getByRole('button', { name: 'Close', exact: true })).toBeFocused();
   await page.locator('.xterm-screen').click();
   await page.keyboard.type('exit 7\n');
-  await expect(page.getByRole('status')).toHaveText('It has ended with exit status 7.');
+  await expect(page.getByText('It has ended with exit status 7.')).toBeVisible();
 
   // Scaled with the keyboard; the page follows.
   await page.keyboard.press('1');

@@ -3,7 +3,7 @@ import { FitAddon } from '@xterm/addon-fit';
 import { Terminal } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
 import type { TerminalSize } from '../../../api/schema';
-import { quietDocument } from './quiet-document';
+import { withoutInlineStyles } from './styles';
 
 /** Text against what is behind it, whatever colours a program chooses. */
 const CONTRAST = 4.5;
@@ -25,9 +25,8 @@ export interface Screen {
 /** Makes a terminal that fills `place`, in its colours and its type. */
 export function open(place: HTMLElement, listener: Listener): Screen {
   const { color, backgroundColor, fontFamily, fontSize } = getComputedStyle(place);
-  const quiet = quietDocument();
+  const endStyles = withoutInlineStyles();
   const terminal = new Terminal({
-    documentOverride: quiet.document,
     fontFamily,
     fontSize: parseFloat(fontSize),
     lineHeight: 1.3,
@@ -58,7 +57,7 @@ export function open(place: HTMLElement, listener: Listener): Screen {
     dispose() {
       observer.disconnect();
       terminal.dispose();
-      quiet.dispose();
+      endStyles();
     },
   };
 }
