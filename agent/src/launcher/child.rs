@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use attica_core_api::v1::{RLimit, RLimitType};
+use nix::fcntl::OFlag;
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use nix::unistd::{Gid, Uid};
 use seccompiler::BpfProgram;
@@ -16,7 +17,7 @@ use seccompiler::BpfProgram;
 use super::isolation::{Door, Entry, Isolation, IsolationError, Place};
 use super::protocol::{ContainerId, IsolationKind, LaunchSpec, Privileges, Process};
 use super::records::{Record, Records};
-use super::streams::Open;
+use super::streams::{Open, open_real};
 use super::surroundings::{self, Holder, Joint, SurroundingsError, User};
 use super::{privileges, process, sys};
 
@@ -139,7 +140,8 @@ pub(crate) fn make_room(
         privileges::filters(&surroundings.privileges, is_root).map_err(LaunchError::Filters)
     })?;
     let has_user = surroundings.is_some_and(|surroundings| surroundings.user.is_some());
-    let sandbox = has_user.then(|| File::open(&spec.directory)).transpose().map_err(LaunchError::Sandbox)?;
+    let sandbox =
+        has_user.then(|| open_real(&spec.directory, OFlag::O_RDONLY)).transpose().map_err(LaunchError::Sandbox)?;
     let entry = isolation.entry(place, spec.limits.as_ref())?;
     Ok(Room { identity, entry, streams, filters, sandbox })
 }

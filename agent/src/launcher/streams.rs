@@ -5,7 +5,8 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, OpenHow, ResolveFlag, fcntl, openat2};
+use nix::sys::stat::Mode;
 
 use super::child::{Identity, LaunchError};
 use super::protocol::{LaunchSpec, Streams};
@@ -98,16 +99,51 @@ fn give(file: File, identity: Option<&Identity>) -> io::Result<File> {
     Ok(file)
 }
 
-/// The sandbox may belong to the task's user. A link that is planted there is not followed, a pipe not waited for, and a second name
-/// of somebody else's file not given away.
+/// The sandbox may belong to the task's user. A link that is planted there is not followed, not on the way to it either: a sandbox can be
+/// within that of another task. A pipe is not waited for, and a second name of somebody else's file not given away.
 fn open_output(directory: &Path, name: &str, identity: Option<&Identity>) -> Result<File, LaunchError> {
     let path = directory.join(name);
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    let open = || OpenOptions::new().create(true).append(true).mode(0o644).custom_flags(flags).open(&path);
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_NONBLOCK;
     let check = |file: File| {
         let metadata = file.metadata()?;
         let plain = metadata.is_file() && metadata.nlink() == 1;
         plain.then_some(file).ok_or_else(|| io::Error::other("it is not a file of this sandbox alone"))
     };
-    open().and_then(check).and_then(|file| give(file, identity)).map_err(|source| LaunchError::Stream { path, source })
+    let opened = open_real(&path, flags).and_then(check).and_then(|file| give(file, identity));
+    opened.map_err(|source| LaunchError::Stream { path, source })
+}
+
+/// Opens what has this path without any link in it.
+pub(super) fn open_real(path: &Path, flags: OFlag) -> io::Result<File> {
+    let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+    let how = if flags.contains(OFlag::O_CREAT) { how.mode(Mode::from_bits_truncate(0o644)) } else { how };
+    Ok(openat2(AT_FDCWD, path, how)?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_is_made_where_no_link_leads() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        let (sandbox, elsewhere) = (root.join("sandbox"), root.join("elsewhere"));
+        std::fs::create_dir_all(sandbox.join("containers/c")).unwrap();
+        std::fs::create_dir_all(elsewhere.join("c")).unwrap();
+        let nested = sandbox.join("containers/c");
+        assert!(open_output(&nested, "stdout", None).is_ok() && nested.join("stdout").is_file());
+
+        // What the task whose sandbox it is could do in any moment.
+        std::fs::remove_dir_all(sandbox.join("containers")).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, sandbox.join("containers")).unwrap();
+        assert!(open_output(&nested, "stdout", None).is_err());
+        assert!(open_real(&nested, OFlag::O_RDONLY).is_err());
+        assert!(!elsewhere.join("c/stdout").exists(), "nothing is made elsewhere");
+        std::os::unix::fs::symlink(elsewhere.join("c/file"), sandbox.join("stdout")).unwrap();
+        assert!(open_output(&sandbox, "stdout", None).is_err() && !elsewhere.join("c/file").exists());
+        std::fs::write(elsewhere.join("c/secret"), "").unwrap();
+        std::fs::hard_link(elsewhere.join("c/secret"), sandbox.join("stderr")).unwrap();
+        assert!(open_output(&sandbox, "stderr", None).is_err());
+    }
 }
