@@ -35,7 +35,7 @@ pub(super) async fn show(session: &mut Session<'_>) -> Result<(), Failure> {
             let now = session.now();
             for item in &queue {
                 table.row([
-                    Line::toned(Tone::Strong, &item.app.id),
+                    Line::toned(Tone::Strong, item.subject()),
                     Line::plain(item.count.to_string()),
                     Line::toned(Tone::Faint, age(&item.since, now)),
                     Line::plain(why_and_how_long(item)),

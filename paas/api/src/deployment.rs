@@ -13,7 +13,7 @@ pub struct Deployment {
     pub version: String,
     /// Apps that it touches.
     pub affected_apps: Vec<String>,
-    /// Pods that it touches: none, pods are not built yet.
+    /// Pods that it touches.
     pub affected_pods: Vec<String>,
     /// All its steps.
     pub steps: Vec<Step>,
@@ -32,13 +32,25 @@ pub struct Step {
     pub actions: Vec<Action>,
 }
 
-/// One change of one app.
+/// One change of one app or pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Action {
     /// What is done.
     pub action: ActionKind,
-    /// The app.
-    pub app: String,
+    /// The app. Either this or `pod`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    /// The pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+}
+
+impl Action {
+    /// The app or pod that it is about.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        self.app.as_deref().or(self.pod.as_deref()).unwrap_or_default()
+    }
 }
 
 /// What an action does.
@@ -52,6 +64,14 @@ pub enum ActionKind {
     ScaleApplication,
     /// Replaces instances by those of the new version.
     RestartApplication,
+    /// Makes the pod known, without instances.
+    StartPod,
+    /// Ends all instances and forgets the pod.
+    StopPod,
+    /// Brings the number of instances to what is wanted.
+    ScalePod,
+    /// Replaces instances by those of the new version.
+    RestartPod,
 }
 
 /// An action of the current step.
@@ -60,10 +80,22 @@ pub enum ActionKind {
 pub struct CurrentAction {
     /// What is done.
     pub action: ActionKind,
-    /// The app.
-    pub app: String,
+    /// The app. Either this or `pod`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    /// The pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
     /// Always empty: readiness checks are not built yet.
     pub readiness_check_results: [(); 0],
+}
+
+impl CurrentAction {
+    /// The app or pod that it is about.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        self.app.as_deref().or(self.pod.as_deref()).unwrap_or_default()
+    }
 }
 
 /// Names a deployment.

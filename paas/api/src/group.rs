@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::app::AppInfo;
+use crate::pod::PodStatus;
 
 /// A group: the apps directly in it and the groups below it. Groups exist because apps lie in them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -13,8 +14,8 @@ pub struct Group {
     pub id: String,
     /// Apps directly in the group.
     pub apps: Vec<AppInfo>,
-    /// Always empty: pods are not built yet.
-    pub pods: [(); 0],
+    /// Pods directly in the group.
+    pub pods: Vec<PodStatus>,
     /// Groups directly below.
     pub groups: Vec<Group>,
     /// Always empty: dependencies between groups are not built yet.

@@ -24,6 +24,7 @@ pub mod info;
 pub mod number;
 pub mod openapi;
 pub mod operations;
+pub mod pod;
 pub mod process;
 pub mod queue;
 pub mod session;

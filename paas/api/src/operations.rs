@@ -9,6 +9,7 @@ use crate::deployment::{Deployment, DeploymentResult};
 use crate::error::Message;
 use crate::group::Group;
 use crate::info::{Info, Leader};
+use crate::pod::{Pod, PodInstance, PodStatus};
 use crate::queue::Queue;
 use crate::session::{Exec, SessionEvent, SessionInput};
 use crate::task::{LogPiece, TaskList};
@@ -95,6 +96,11 @@ const EMBED: Parameter = Parameter {
     name: "embed",
     summary: "Parts to add: apps.tasks, apps.counts, apps.deployments, apps.lastTaskFailure, apps.failures.",
     kind: ParameterKind::Repeated,
+};
+const WIPE: Parameter = Parameter {
+    name: "wipe",
+    summary: "Have new instances replace the killed ones. Default false.",
+    kind: ParameterKind::Flag,
 };
 const SCALE: Parameter = Parameter {
     name: "scale",
@@ -255,6 +261,70 @@ pub const OPERATIONS: &[Operation] = &[
     Operation {
         failures: READ,
         ..get("/v2/apps/{app}/versions/{version}", "Shows one version of an app.", Answer::Json(schema::<crate::App>))
+    },
+    get("/v2/pods", "Lists the definitions of pods.", Answer::Json(schema::<Vec<Pod>>)),
+    Operation {
+        method: "POST",
+        path: "/v2/pods",
+        summary: "Creates a pod.",
+        query: &[FORCE],
+        body: Some(schema::<Pod>),
+        success: (201, Answer::Json(schema::<Pod>)),
+        failures: WRITE,
+    },
+    get("/v2/pods::status", "Lists pods with their instances.", Answer::Json(schema::<Vec<PodStatus>>)),
+    Operation { failures: READ, ..get("/v2/pods/{pod}", "Shows a pod's definition.", Answer::Json(schema::<Pod>)) },
+    Operation {
+        method: "PUT",
+        path: "/v2/pods/{pod}",
+        summary: "Creates or replaces a pod.",
+        query: &[FORCE],
+        body: Some(schema::<Pod>),
+        success: (200, Answer::Json(schema::<Pod>)),
+        failures: WRITE,
+    },
+    Operation {
+        method: "DELETE",
+        path: "/v2/pods/{pod}",
+        summary: "Ends a pod and forgets it; the location is the id of the deployment.",
+        query: &[FORCE],
+        body: None,
+        success: (202, Answer::Empty),
+        failures: &[404, 409, 503],
+    },
+    Operation {
+        failures: READ,
+        ..get("/v2/pods/{pod}::status", "Shows a pod with its instances.", Answer::Json(schema::<PodStatus>))
+    },
+    Operation {
+        failures: READ,
+        ..get(
+            "/v2/pods/{pod}::versions",
+            "Lists the versions of a pod, newest first.",
+            Answer::Json(schema::<Vec<String>>),
+        )
+    },
+    Operation {
+        failures: READ,
+        ..get("/v2/pods/{pod}::versions/{version}", "Shows one version of a pod.", Answer::Json(schema::<Pod>))
+    },
+    Operation {
+        method: "DELETE",
+        path: "/v2/pods/{pod}::instances",
+        summary: "Kills the named instances of a pod, or all without a body.",
+        query: &[WIPE],
+        body: Some(schema::<Vec<String>>),
+        success: (200, Answer::Json(schema::<Vec<PodInstance>>)),
+        failures: &[400, 404, 413, 422, 503],
+    },
+    Operation {
+        method: "DELETE",
+        path: "/v2/pods/{pod}::instances/{instance}",
+        summary: "Kills one instance of a pod.",
+        query: &[WIPE],
+        body: None,
+        success: (200, Answer::Json(schema::<PodInstance>)),
+        failures: &[404, 503],
     },
     get("/v2/groups", "Shows the tree of groups and apps.", Answer::Json(schema::<Group>)),
     Operation {

@@ -5,15 +5,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::number::Number;
+use crate::pod::Pod;
 
 /// Answer to `GET /v2/queue`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Queue {
-    /// One item per app with instances to start.
+    /// One item per app or pod with instances to start.
     pub queue: Vec<QueueItem>,
 }
 
-/// An app with instances to start.
+/// An app or pod with instances to start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct QueueItem {
@@ -23,8 +24,12 @@ pub struct QueueItem {
     pub role: String,
     /// Since when, RFC 3339 with milliseconds.
     pub since: String,
-    /// The app.
-    pub app: App,
+    /// The app. Either this or `pod`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<App>,
+    /// The pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<Pod>,
     /// Whether a failure delays the start.
     pub delay: QueueDelay,
     /// What was offered, and why it did not do.
@@ -32,6 +37,15 @@ pub struct QueueItem {
     /// The offers last refused, when asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_unused_offers: Option<Vec<UnusedOffer>>,
+}
+
+impl QueueItem {
+    /// The id of the app or pod.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        let app = self.app.as_ref().map(|app| app.id.as_str());
+        app.or(self.pod.as_ref().map(|pod| pod.id.as_str())).unwrap_or_default()
+    }
 }
 
 /// Whether a failure delays the start.

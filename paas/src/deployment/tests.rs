@@ -42,6 +42,7 @@ fn running(number: u128, agent: Agent) -> Instance {
         health: Vec::new(),
         answer: None,
         processes: Vec::new(),
+        containers: Vec::new(),
     });
     instance
 }

@@ -3,9 +3,7 @@
 use attica_core_api::scheduler::{
     Accept, Acknowledge, Call, CallType, Decline, Kill, Reconcile, ReconcileTask, Revive, Suppress,
 };
-use attica_core_api::v1::{
-    AgentId, Filters, LaunchOperation, OfferId, OfferOperation, OfferOperationType, TaskId, TaskInfo,
-};
+use attica_core_api::v1::{AgentId, Filters, OfferId, OfferOperation, TaskId};
 use bytes::Bytes;
 
 fn of(r#type: CallType) -> Call {
@@ -17,13 +15,8 @@ fn filters(refuse_ms: u64) -> Option<Filters> {
     Some(Filters { refuse_seconds: refuse_ms as f64 / 1_000.0 })
 }
 
-pub(super) fn launch(offer: OfferId, task_infos: Vec<TaskInfo>, refuse_rest_ms: u64) -> Call {
-    let operation = OfferOperation {
-        r#type: Some(OfferOperationType::Launch),
-        launch: Some(LaunchOperation { task_infos }),
-        ..OfferOperation::default()
-    };
-    let accept = Accept { offer_ids: vec![offer], operations: vec![operation], filters: filters(refuse_rest_ms) };
+pub(super) fn accept(offer: OfferId, operations: Vec<OfferOperation>, refuse_rest_ms: u64) -> Call {
+    let accept = Accept { offer_ids: vec![offer], operations, filters: filters(refuse_rest_ms) };
     Call { accept: Some(accept), ..of(CallType::Accept) }
 }
 

@@ -7,7 +7,7 @@ use attica_core_api::Now;
 
 use super::{Effects, Engine, Fact, Refusal};
 use crate::deployment::{Cycle, Planned, layers, steps};
-use crate::model::{Change, Deployment, DeploymentId, Ending, RunSpec, RunSpecId, Version};
+use crate::model::{Change, Deployment, DeploymentId, Ending, RunSpec, RunSpecId, Shape, Version};
 
 /// One run spec of a write, after everything about it was checked.
 #[derive(Clone, Debug)]
@@ -101,6 +101,7 @@ impl Engine {
     ) -> DeploymentId {
         let id = DeploymentId(self.entropy.uuid());
         let (steps, changes) = self.plan(&targets, layers);
+        let pods = self.pods_of(&targets);
         let groups: BTreeSet<String> = targets.iter().map(|target| target.id.parent().to_owned()).collect();
         if !groups.is_empty() {
             self.record(now, Fact::GroupChanged { groups: groups.into_iter().collect(), version }, out);
@@ -118,7 +119,7 @@ impl Engine {
             }
         }
         let finished = steps.is_empty();
-        let deployment = Deployment { id, version, steps, current_step: 0, changes };
+        let deployment = Deployment { id, version, steps, current_step: 0, changes, pods };
         self.record(now, Fact::DeploymentStarted { deployment }, out);
         if finished {
             self.record(now, Fact::DeploymentEnded { id, ending: Ending::Done }, out);
@@ -151,6 +152,13 @@ impl Engine {
             (planned.id.clone(), change)
         });
         (steps(&planned, layers), changes.collect())
+    }
+
+    /// The pods among the targets, also those that are removed.
+    fn pods_of(&self, targets: &[Target]) -> BTreeSet<RunSpecId> {
+        let definition = |target: &'_ Target| target.to.clone().or_else(|| self.current(&target.id).cloned());
+        let is_pod = |target: &&Target| definition(target).is_some_and(|definition| definition.shape() == Shape::Pod);
+        targets.iter().filter(is_pod).map(|target| target.id.clone()).collect()
     }
 
     /// The oldest versions beyond the number that is kept, save those that are current, run, or may be rolled back to.

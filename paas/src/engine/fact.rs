@@ -39,6 +39,15 @@ pub enum Fact {
         /// The definition that it led to.
         run_spec: Arc<RunSpec>,
     },
+    /// A pod is to be removed; what follows from it comes in the facts behind this one. Only for events.
+    PodRemovalRequested {
+        /// The client's address.
+        client_ip: String,
+        /// The path and query of the request.
+        uri: String,
+        /// Which.
+        id: RunSpecId,
+    },
     /// A write was refused because of running deployments. Only for events.
     ChangeRefused {
         /// The group around the run spec.
@@ -211,12 +220,17 @@ pub struct TaskUpdate {
 
 impl TaskUpdate {
     /// What is known of a task before the master reports: it is being launched. Marathon announces that, too.
-    pub(super) fn staging(task: &Task, version: Version) -> Self {
+    pub(super) fn staging(task: &Task, version: Version) -> Vec<Self> {
+        task.living().map(|id| Self::of(task, id, version, TaskState::Staging, String::new())).collect()
+    }
+
+    /// What was said about a task, or about one container of a pod.
+    pub(super) fn of(task: &Task, id: &TaskId, version: Version, state: TaskState, message: String) -> Self {
         Self {
-            task: task.id.clone(),
+            task: id.clone(),
             version,
-            state: TaskState::Staging,
-            message: String::new(),
+            state,
+            message,
             agent_id: task.agent.id.to_string(),
             host: task.agent.hostname.clone(),
             ports: task.ports.clone(),
@@ -246,6 +260,7 @@ impl Fact {
             Self::FrameworkForgotten => "framework_forgotten",
             Self::Disconnected => "disconnected",
             Self::Requested { .. } => "requested",
+            Self::PodRemovalRequested { .. } => "pod_removal_requested",
             Self::ChangeRefused { .. } => "change_refused",
             Self::RunSpecStored { .. } => "run_spec_stored",
             Self::RunSpecRemoved { .. } => "run_spec_removed",

@@ -1,7 +1,7 @@
 use attica_core_api::scheduler::Event;
 use attica_core_api::v1::TaskId;
 
-use crate::model::{ConsumerName, DeploymentId, RunSpecId, RunSpecUpdate, Version};
+use crate::model::{ConsumerName, DeploymentId, InstanceId, RunSpec, RunSpecId, RunSpecUpdate, Version};
 
 /// One thing that happened outside. Every input is applied completely, or refused without a trace.
 #[derive(Clone, Debug)]
@@ -48,6 +48,13 @@ pub enum Write {
     },
     /// Remove a run spec and its instances.
     Delete {
+        /// Which.
+        id: RunSpecId,
+        /// Take over from running deployments that are in the way.
+        force: bool,
+    },
+    /// Remove a pod and its instances.
+    DeletePod {
         /// Which.
         id: RunSpecId,
         /// Take over from running deployments that are in the way.
@@ -113,6 +120,10 @@ pub enum Definition {
     Replaced(Box<RunSpecUpdate>),
     /// A stored version again (PUT with `version` alone).
     Stored(Version),
+    /// A new pod (POST): refused when it exists. Its versions mean nothing.
+    NewPod(Box<RunSpec>),
+    /// This pod, whatever it was before (PUT). Its versions mean nothing.
+    Pod(Box<RunSpec>),
 }
 
 /// Which tasks are to be killed.
@@ -129,6 +140,13 @@ pub enum TaskSelection {
         run_spec: RunSpecId,
         /// The agent's host name.
         host: String,
+    },
+    /// Instances of a pod.
+    OfPod {
+        /// Which pod.
+        run_spec: RunSpecId,
+        /// Which of its instances, those that exist; none: all.
+        instances: Option<Vec<InstanceId>>,
     },
     /// One task of a run spec; refused when it does not exist.
     One {

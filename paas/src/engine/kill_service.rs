@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use attica_core_api::Now;
+use attica_core_api::v1::TaskId;
 
 use super::timers::Timer;
 use super::{Effects, Engine, calls};
@@ -52,7 +53,8 @@ impl Engine {
 
     fn send_kill(&mut self, now: Now, id: &InstanceId, out: &mut Effects) {
         if let Some(task) = self.state.instance(id).and_then(|instance| instance.task.as_ref()) {
-            out.calls.push(calls::kill(task.id.clone(), Some(task.agent.id.clone())));
+            let kill = |id: &TaskId| calls::kill(id.clone(), Some(task.agent.id.clone()));
+            out.calls.extend(task.living().map(kill));
             self.timers.set(now.tick.after(self.config.kill_retry_ms), Timer::Kill(id.clone()));
         }
     }

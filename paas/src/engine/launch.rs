@@ -7,8 +7,11 @@ use attica_core_api::{Now, Tick};
 
 use super::timers::Timer;
 use super::{Cause, Effects, Engine, Fact, QueueItem, UNUSED_OFFERS_MAX, UnusedOffer, View, calls};
-use crate::model::{Agent, Condition, HealthState, Instance, InstanceId, RunSpec, RunSpecId, Task, TaskIdentity};
-use crate::placement::{Order, Outcome, Placed, Rejections, Stock, place, task_info};
+use crate::model::{
+    Agent, Condition, ContainerTask, HealthState, Instance, InstanceId, PodContainer, RunSpec, RunSpecId, Task,
+    TaskIdentity,
+};
+use crate::placement::{Order, Outcome, Placed, Rejections, Stock, launch, place};
 
 impl Engine {
     /// Matches waiting instances with the offers that came, the longest waiting run spec first. Every offer is used or declined.
@@ -28,10 +31,10 @@ impl Engine {
         let mut declined: Vec<OfferId> = Vec::new();
         for candidate in stock.candidates {
             let id = candidate.offer.id.clone();
-            if candidate.launches.is_empty() {
+            if candidate.operations.is_empty() {
                 declined.push(id);
             } else {
-                out.calls.push(calls::launch(id, candidate.launches, refuse_rest_ms));
+                out.calls.push(calls::accept(id, candidate.operations.into_wire(), refuse_rest_ms));
             }
         }
         if !declined.is_empty() {
@@ -83,7 +86,7 @@ impl Engine {
             let candidate = &mut stock.candidates[place.candidate];
             let instance = provisioned(waiting, definition, &candidate.agent, place.ports, now);
             if let Some(task) = &instance.task {
-                candidate.launches.push(task_info(definition, &task.id, &task.agent, &task.ports, place.resources));
+                candidate.operations.launch(launch(definition, task, place.shares));
             }
             self.timers.set(now.tick.after(self.config.launch_timeout_ms), Timer::Launch(instance.task_identity()));
             self.record(now, Fact::InstanceChanged { instance: Box::new(instance), cause: Cause::Provisioned }, out);
@@ -187,10 +190,24 @@ impl Engine {
     }
 }
 
+/// The tasks of the containers of a pod, before anything is heard of them.
+fn containers(attempt: &TaskIdentity, definition: &RunSpec, now: Now) -> Vec<ContainerTask> {
+    let container = |container: &PodContainer| ContainerTask {
+        name: container.name.clone(),
+        id: TaskIdentity { container: Some(container.name.clone()), ..attempt.clone() }.task_id(),
+        state: TaskState::Staging,
+        since: now.wall,
+        message: String::new(),
+        container_id: None,
+        answer: None,
+    };
+    definition.pod().into_iter().flat_map(|pod| &pod.containers).map(container).collect()
+}
+
 /// A waiting instance with a place.
 fn provisioned(waiting: &Instance, definition: &RunSpec, agent: &Arc<Agent>, ports: Vec<u16>, now: Now) -> Instance {
     let incarnation = waiting.incarnation + 1;
-    let identity = TaskIdentity { instance: waiting.id.clone(), incarnation };
+    let identity = TaskIdentity { instance: waiting.id.clone(), container: None, incarnation };
     let task = Task {
         id: identity.task_id(),
         agent: Arc::clone(agent),
@@ -201,9 +218,10 @@ fn provisioned(waiting: &Instance, definition: &RunSpec, agent: &Arc<Agent>, por
         unreachable_since: None,
         sentenced_at: None,
         ip_addresses: Vec::new(),
-        health: vec![HealthState::default(); definition.health_checks.len()],
+        health: vec![HealthState::default(); definition.checks_of_health().len()],
         answer: None,
         processes: Vec::new(),
+        containers: containers(&identity, definition, now),
     };
     Instance {
         version: definition.version,

@@ -34,6 +34,7 @@ impl Engine {
             | Fact::FrameworkForgotten
             | Fact::Disconnected
             | Fact::Requested { .. }
+            | Fact::PodRemovalRequested { .. }
             | Fact::ChangeRefused { .. }
             | Fact::RunSpecForgotten { .. }
             | Fact::GroupChanged { .. }
@@ -78,6 +79,7 @@ impl Engine {
             | Fact::FrameworkForgotten
             | Fact::Disconnected
             | Fact::Requested { .. }
+            | Fact::PodRemovalRequested { .. }
             | Fact::ChangeRefused { .. }
             | Fact::GroupChanged { .. }
             | Fact::DeploymentEnded { .. }

@@ -8,9 +8,15 @@ pub enum Refusal {
     /// A creation of something that exists (409).
     #[error("An app with id [{0}] already exists.")]
     Exists(RunSpecId),
+    /// A creation of a pod that exists (409).
+    #[error("A pod with id [{0}] already exists.")]
+    PodExists(RunSpecId),
     /// No such run spec (404).
     #[error("App '{0}' does not exist")]
     Missing(RunSpecId),
+    /// No such pod (404).
+    #[error("Pod '{0}' does not exist")]
+    PodMissing(RunSpecId),
     /// No such version of a run spec (404).
     #[error("App '{id}' does not exist in version {version}")]
     VersionMissing {

@@ -39,13 +39,14 @@ impl ServicePorts {
                 _ if former.contains(&definition.port) => definition.choice = PortChoice::Pool,
                 PortChoice::Pool if is_available => drop(taken.insert(definition.port)),
                 PortChoice::Pool => definition.port = 0,
-                PortChoice::User => {}
+                PortChoice::User | PortChoice::Nobody => {}
             }
         }
         let named: BTreeSet<u16> = run_spec.ports.iter().map(|definition| definition.port).collect();
         let unnamed = |port: &u16| !named.contains(port);
         let mut candidates = former.iter().copied().filter(unnamed).chain(self.free.iter().copied().filter(unnamed));
-        for definition in run_spec.ports.iter_mut().filter(|definition| definition.port == 0) {
+        let wants = |definition: &&mut PortDefinition| definition.port == 0 && definition.choice != PortChoice::Nobody;
+        for definition in run_spec.ports.iter_mut().filter(wants) {
             let port = candidates.find(|port| !taken.contains(port)).ok_or(Exhausted)?;
             taken.insert(port);
             definition.port = port;
@@ -56,7 +57,7 @@ impl ServicePorts {
 
     /// A definition is current.
     pub(super) fn add(&mut self, run_spec: &RunSpec) {
-        for definition in &run_spec.ports {
+        for definition in run_spec.ports.iter().filter(|definition| definition.choice != PortChoice::Nobody) {
             *self.users.entry(definition.port).or_default() += 1;
             self.free.remove(&definition.port);
         }
@@ -64,7 +65,7 @@ impl ServicePorts {
 
     /// A definition is no longer current.
     pub(super) fn remove(&mut self, run_spec: &RunSpec) {
-        for definition in &run_spec.ports {
+        for definition in run_spec.ports.iter().filter(|definition| definition.choice != PortChoice::Nobody) {
             let users = self.users.get_mut(&definition.port);
             assert!(users.is_some(), "service port {} of {} was never counted", definition.port, run_spec.id);
             if users.is_some_and(|users| {

@@ -96,6 +96,7 @@ impl Snapshot {
             }
             Fact::Disconnected
             | Fact::Requested { .. }
+            | Fact::PodRemovalRequested { .. }
             | Fact::ChangeRefused { .. }
             | Fact::GroupChanged { .. }
             | Fact::UnknownTaskEnded { .. } => {}

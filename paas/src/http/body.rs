@@ -3,6 +3,7 @@
 use attica_core_api::http::read_body;
 use attica_paas_api::consumer::Acknowledgement;
 use attica_paas_api::error::{Details, Fault};
+use attica_paas_api::pod::Pod;
 use attica_paas_api::session::{Exec, SessionInput};
 use attica_paas_api::traffic::LoadBalancer;
 use attica_paas_api::update::DeleteTasks;
@@ -34,6 +35,18 @@ pub(super) async fn document<T: Shape>(body: Body) -> Result<T, Response> {
     decode(&bytes).map_err(|(status, body)| answer::document(status, &body))
 }
 
+/// The same, where there need not be one.
+///
+/// # Errors
+/// As for one that there is.
+pub(super) async fn optional<T: Shape>(body: Body) -> Result<Option<T>, Response> {
+    let bytes = read_body(body).await.map_err(|error| answer::message(error.status(), error.to_string()))?;
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(None);
+    }
+    document(Body::from(bytes)).await.map(Some)
+}
+
 pub(crate) fn decode<T: Shape>(bytes: &[u8]) -> Result<T, (StatusCode, ErrorBody)> {
     // What is not JSON at all is told first, wherever in the text it breaks off.
     let WithoutNulls(value) = serde_json::from_slice(bytes).map_err(|error| describe("/".to_owned(), error))?;
@@ -60,6 +73,16 @@ pub(crate) trait Shape: DeserializeOwned {
 impl Shape for AppUpdate {
     const BEGINS_WITH: u8 = b'{';
     const NAME: &str = "an object";
+}
+
+impl Shape for Pod {
+    const BEGINS_WITH: u8 = b'{';
+    const NAME: &str = "an object";
+}
+
+impl Shape for Vec<String> {
+    const BEGINS_WITH: u8 = b'[';
+    const NAME: &str = "an array";
 }
 
 impl Shape for DeleteTasks {

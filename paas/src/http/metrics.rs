@@ -109,6 +109,7 @@ impl Metrics {
             |name, value: &AtomicU64| Sample { name, kind: Kind::Counter, value: value.load(Ordering::Relaxed) as f64 };
         let mut samples = vec![
             gauge("apps.active.gauge", totals.apps as f64),
+            gauge("pods.active.gauge", totals.pods as f64),
             gauge("groups.active.gauge", totals.groups as f64),
             gauge("deployments.active.gauge", totals.deployments as f64),
             gauge("instances.running.gauge", totals.running as f64),

@@ -12,6 +12,7 @@ mod info;
 mod logs;
 mod metrics;
 mod nulls;
+mod pods;
 mod proxy;
 mod query;
 mod reads;

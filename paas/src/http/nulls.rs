@@ -7,7 +7,7 @@ use serde_json::{Map, Number, Value};
 /// A member that is there twice is refused: readers disagree on which one counts.
 pub(super) struct WithoutNulls(pub(super) Value);
 
-const FILLED_BY_USERS: [&str; 2] = ["env", "labels"];
+const FILLED_BY_USERS: [&str; 3] = ["env", "environment", "labels"];
 
 impl<'de> Deserialize<'de> for WithoutNulls {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -47,6 +47,17 @@ pub(super) enum Route {
     CancelDeployment { written: String, id: Option<DeploymentId> },
     Queue,
     ResetDelay(RunSpecId),
+    Pods,
+    PodStatuses,
+    CreatePod,
+    Pod(RunSpecId),
+    PutPod(RunSpecId),
+    DeletePod(RunSpecId),
+    PodStatus(RunSpecId),
+    PodVersions(RunSpecId),
+    PodVersion { pod: RunSpecId, version: String },
+    KillPodInstances(RunSpecId),
+    KillPodInstance { pod: RunSpecId, instance: String },
 }
 
 /// Why there is no route.
@@ -62,7 +73,6 @@ pub(super) enum NoRoute {
     Id { written: String, source: InvalidId },
 }
 
-const PODS: &str = "Pods are not supported yet";
 const GROUP_WRITES: &str = "Writing groups is not supported yet: write their apps";
 const GROUP_VERSIONS: &str = "Versions of groups are not supported yet";
 
@@ -116,7 +126,13 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, NoRoute> {
         ["v2", "queue", id @ .., "delay"] if !id.is_empty() => {
             only(method, &Method::DELETE, "DELETE", Route::ResetDelay(app_id(id)?))
         }
-        ["v2", first, ..] if first.split("::").next() == Some("pods") => Err(NoRoute::Unsupported(PODS)),
+        ["v2", "pods"] => match *method {
+            Method::GET => Ok(Route::Pods),
+            Method::POST => Ok(Route::CreatePod),
+            _ => Err(NoRoute::Method("GET, HEAD, POST")),
+        },
+        ["v2", "pods::status"] => only_get(method, Route::PodStatuses),
+        ["v2", "pods", rest @ ..] => pod_route(method, rest),
         _ => Err(NoRoute::Unknown),
     }
 }
@@ -147,6 +163,36 @@ fn app_route(method: &Method, rest: &[&str]) -> Result<Route, NoRoute> {
             Method::DELETE => Ok(Route::DeleteApp(app_id(id)?)),
             _ => Err(NoRoute::Method("GET, HEAD, PUT, PATCH, DELETE")),
         },
+    }
+}
+
+/// Below `/v2/pods`: two colons end an id, and what they are followed by says what of the pod is meant.
+fn pod_route(method: &Method, rest: &[&str]) -> Result<Route, NoRoute> {
+    let rest = rest.join("/");
+    let (id, part) = match rest.split_once("::") {
+        Some((id, part)) => (id, Some(part.trim_end_matches('/'))),
+        None => (rest.as_str(), None),
+    };
+    let written = format!("/{id}");
+    let id = || RunSpecId::parse(&written).map_err(|source| NoRoute::Id { written: written.clone(), source });
+    match part.map(|part| part.split_once('/').map_or((part, None), |(part, name)| (part, Some(name)))) {
+        None => match *method {
+            Method::GET => Ok(Route::Pod(id()?)),
+            Method::PUT => Ok(Route::PutPod(id()?)),
+            Method::DELETE => Ok(Route::DeletePod(id()?)),
+            _ => Err(NoRoute::Method("GET, HEAD, PUT, DELETE")),
+        },
+        Some(("status", None)) => only_get(method, Route::PodStatus(id()?)),
+        Some(("versions", None)) => only_get(method, Route::PodVersions(id()?)),
+        Some(("versions", Some(version))) => {
+            only_get(method, Route::PodVersion { pod: id()?, version: version.to_owned() })
+        }
+        Some(("instances", None)) => only(method, &Method::DELETE, "DELETE", Route::KillPodInstances(id()?)),
+        Some(("instances", Some(instance))) => {
+            let route = Route::KillPodInstance { pod: id()?, instance: instance.to_owned() };
+            only(method, &Method::DELETE, "DELETE", route)
+        }
+        Some(_) => Err(NoRoute::Unknown),
     }
 }
 
@@ -228,6 +274,16 @@ mod tests {
             (Method::GET, "/v2/groups//a/b/apps", Route::GroupAppList("/a/b".into())),
             (Method::GET, "/v2/groups/apps", Route::GroupAppList("/".into())),
             (Method::DELETE, "/v2/queue//a/b/delay", Route::ResetDelay(id("/a/b"))),
+            (Method::HEAD, "/v2/pods", Route::Pods),
+            (Method::GET, "/v2/pods::status/", Route::PodStatuses),
+            (Method::GET, "/v2/pods//a/b", Route::Pod(id("/a/b"))),
+            (Method::GET, "/v2/pods/a/b::status", Route::PodStatus(id("/a/b"))),
+            (Method::GET, "/v2/pods/a%3A%3Aversions/x", Route::PodVersion { pod: id("/a"), version: "x".into() }),
+            (
+                Method::DELETE,
+                "/v2/pods//a::instances/i",
+                Route::KillPodInstance { pod: id("/a"), instance: "i".into() },
+            ),
             (Method::GET, "//ping", Route::Ping),
             (Method::GET, "/v2/tasks/t.1/log", Route::TaskLog("t.1".into())),
             (Method::GET, "/v2/tasks/t.1/attach", Route::Attach("t.1".into())),
@@ -250,8 +306,9 @@ mod tests {
             (Method::GET, "/v2/tasks/..%2f..%2fetc/log", NoRoute::Unknown),
             (Method::DELETE, "/v2/apps", NoRoute::Method("GET, HEAD, POST, PUT, PATCH")),
             (Method::PUT, "/ping", NoRoute::Method("GET, HEAD")),
-            (Method::POST, "/v2/pods", NoRoute::Unsupported(PODS)),
-            (Method::GET, "/v2/pods::status", NoRoute::Unsupported(PODS)),
+            (Method::DELETE, "/v2/pods", NoRoute::Method("GET, HEAD, POST")),
+            (Method::GET, "/v2/pods/a::nothing", NoRoute::Unknown),
+            (Method::GET, "/v2/pods/a::instances", NoRoute::Method("DELETE")),
             (Method::POST, "/v2/groups", NoRoute::Unsupported(GROUP_WRITES)),
             (Method::GET, "/v2/groups/a/versions", NoRoute::Unsupported(GROUP_VERSIONS)),
         ] {

@@ -20,10 +20,11 @@ use super::query::Query;
 use super::route::{NoRoute, Route, route};
 use super::writes::Asked;
 use super::{
-    Agents, Metrics, Sessions, Traffic, agents, answer, events, info, logs, proxy, reads, sessions, traffic, writes,
+    Agents, Metrics, Sessions, Traffic, agents, answer, events, info, logs, pods, proxy, reads, sessions, traffic, writes,
 };
 use crate::engine::{Origin, Refusal, Reply, Write};
 use crate::events::{Bus, History};
+use crate::model::Version;
 use crate::read_model::ReadModel;
 use crate::validate::Rules;
 
@@ -174,6 +175,21 @@ impl Service {
             Route::KillTasks => writes::kill_these(self, leading, request).await,
             Route::CancelDeployment { written, id } => {
                 writes::cancel(self, leading, Asked::of(&request), &written, id).await
+            }
+            Route::Pods => reads::read(model.pods()),
+            Route::PodStatuses => reads::read(model.pod_statuses()),
+            Route::Pod(id) => reads::read(model.pod(&id)),
+            Route::PodStatus(id) => reads::read(model.pod_status(&id)),
+            Route::PodVersions(id) => reads::read(model.pod_versions(&id)),
+            Route::PodVersion { pod, version } => {
+                reads::read(model.pod_version(&pod, Version::parse(&version), &version))
+            }
+            Route::CreatePod => pods::create(self, leading, request).await,
+            Route::PutPod(id) => pods::put(self, leading, request, id).await,
+            Route::DeletePod(id) => pods::delete(self, leading, Asked::of(&request), id).await,
+            Route::KillPodInstances(id) => pods::kill(self, leading, request, id).await,
+            Route::KillPodInstance { pod, instance } => {
+                pods::kill_one(self, leading, Asked::of(&request), pod, &instance).await
             }
             Route::ResetDelay(id) => writes::reset_delay(self, leading, Asked::of(&request), id).await,
         }

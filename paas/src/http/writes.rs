@@ -325,7 +325,7 @@ fn deployment_result(reply: Reply) -> Response {
     }
 }
 
-fn answer(outcome: Result<super::WriteOutcome, Response>, done: impl FnOnce(Reply) -> Response) -> Response {
+pub(super) fn answer(outcome: Result<super::WriteOutcome, Response>, done: impl FnOnce(Reply) -> Response) -> Response {
     match outcome {
         Ok(Ok(reply)) => done(reply),
         Ok(Err(refusal)) => refusal::refused(refusal),
@@ -334,7 +334,7 @@ fn answer(outcome: Result<super::WriteOutcome, Response>, done: impl FnOnce(Repl
 }
 
 /// The engine answered another question: a defect of ours, which the log and the client both get to see.
-fn unexpected() -> Response {
+pub(super) fn unexpected() -> Response {
     tracing::error!("a write was answered with the reply to another kind of write");
     let body = ErrorBody::message("The change was made, but its outcome cannot be shown");
     document(StatusCode::INTERNAL_SERVER_ERROR, &body)

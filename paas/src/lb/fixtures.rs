@@ -24,7 +24,7 @@ pub(crate) fn instance_id(app: &str, number: u128) -> InstanceId {
 /// A running instance on 127.0.0.1, at these ports, of version `v1`.
 pub(crate) fn instance(app: &str, number: u128, ports: &[u16]) -> Instance {
     Instance {
-        task: TaskIdentity { instance: instance_id(app, number), incarnation: 1 },
+        task: TaskIdentity { instance: instance_id(app, number), container: None, incarnation: 1 },
         version: Arc::from("v1"),
         state: TaskState::Running,
         host: Arc::from("127.0.0.1"),

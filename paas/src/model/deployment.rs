@@ -1,8 +1,8 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{DeploymentId, RunSpecId, Version};
+use super::{DeploymentId, RunSpecId, Shape, Version};
 
 /// A plan that leads from one set of definitions to another, and how far it has come. While it runs, it locks its run specs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +17,17 @@ pub struct Deployment {
     pub current_step: usize,
     /// The run specs that it changes, with their versions before and after.
     pub changes: BTreeMap<RunSpecId, Change>,
+    /// Those of them that are pods.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub pods: BTreeSet<RunSpecId>,
+}
+
+impl Deployment {
+    /// As what one of its run specs is written and read.
+    #[must_use]
+    pub fn shape_of(&self, run_spec: &RunSpecId) -> Shape {
+        if self.pods.contains(run_spec) { Shape::Pod } else { Shape::App }
+    }
 }
 
 /// What a deployment does to one run spec.
@@ -58,14 +69,18 @@ pub enum ActionKind {
 }
 
 impl ActionKind {
-    /// How Marathon calls it for apps.
+    /// How Marathon calls it.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Start => "StartApplication",
-            Self::Stop => "StopApplication",
-            Self::Scale => "ScaleApplication",
-            Self::Restart => "RestartApplication",
+    pub fn name(self, shape: Shape) -> &'static str {
+        match (self, shape) {
+            (Self::Start, Shape::App) => "StartApplication",
+            (Self::Stop, Shape::App) => "StopApplication",
+            (Self::Scale, Shape::App) => "ScaleApplication",
+            (Self::Restart, Shape::App) => "RestartApplication",
+            (Self::Start, Shape::Pod) => "StartPod",
+            (Self::Stop, Shape::Pod) => "StopPod",
+            (Self::Scale, Shape::Pod) => "ScalePod",
+            (Self::Restart, Shape::Pod) => "RestartPod",
         }
     }
 }

@@ -49,6 +49,8 @@ pub enum Endpoint {
     Tcp,
     /// A line for the shell that must end with status 0.
     Command(String),
+    /// A program with its arguments that must end with status 0; of pods only.
+    Program(Vec<String>),
 }
 
 /// The scheme of an HTTP probe.

@@ -160,12 +160,15 @@ impl<'de> Deserialize<'de> for InstanceId {
     }
 }
 
-/// One attempt of an instance to run: `shop_web.instance-<uuid>._app.<incarnation>`, the Mesos task id. The first incarnation is 1;
-/// the number only grows, so that no task id is ever used twice.
+/// One attempt of an instance to run: `shop_web.instance-<uuid>._app.<incarnation>`, the Mesos task id; the name of a container in the
+/// place of `_app` for what one container of a pod runs. The first incarnation is 1; the number only grows, so that no task id is ever
+/// used twice.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskIdentity {
     /// The instance.
     pub instance: InstanceId,
+    /// The container of a pod.
+    pub container: Option<String>,
     /// The number of the attempt.
     pub incarnation: u32,
 }
@@ -177,10 +180,19 @@ impl TaskIdentity {
     /// [`InvalidId::Foreign`] for any other form.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         let foreign = || InvalidId::Foreign(text.to_owned());
-        let (instance, incarnation) = text.rsplit_once("._app.").ok_or_else(foreign)?;
+        let (rest, incarnation) = text.rsplit_once('.').ok_or_else(foreign)?;
+        let (instance, container) = rest.rsplit_once('.').ok_or_else(foreign)?;
         let instance = InstanceId::parse(instance).map_err(|_| foreign())?;
-        Ok(Self { instance, incarnation: incarnation.parse().map_err(|_| foreign())? })
+        let container = match container {
+            Self::WHOLE => None,
+            name if is_container_name(name) => Some(name.to_owned()),
+            _ => return Err(foreign()),
+        };
+        Ok(Self { instance, container, incarnation: incarnation.parse().map_err(|_| foreign())? })
     }
+
+    /// What stands for an instance that is one task.
+    const WHOLE: &str = "_app";
 
     /// The id that Mesos knows.
     #[must_use]
@@ -191,8 +203,21 @@ impl TaskIdentity {
 
 impl fmt::Display for TaskIdentity {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}._app.{}", self.instance, self.incarnation)
+        let container = self.container.as_deref().unwrap_or(Self::WHOLE);
+        write!(formatter, "{}.{container}.{}", self.instance, self.incarnation)
     }
+}
+
+/// Whether a container of a pod can be called so: lower-case letters, digits and inner dashes, as in the label of a host name.
+#[must_use]
+pub fn is_container_name(name: &str) -> bool {
+    const LENGTH_MAX: usize = 63;
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !name.is_empty()
+        && name.len() <= LENGTH_MAX
+        && name.bytes().all(allowed)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
 }
 
 /// The id of a deployment: a UUID.
@@ -244,7 +269,15 @@ mod tests {
         let identity = TaskIdentity::parse(text).unwrap();
         assert_eq!(identity.instance.run_spec.as_str(), "/shop/v1.0/web");
         assert_eq!((identity.incarnation, identity.to_string()), (12, text.to_owned()));
-        for foreign in ["web.1", "web.instance-x._app.1", "web.instance-67e55044-10b1-426f-9247-bb680e5fe0c8._app.x"] {
+        let of_pod = text.replace("_app", "side-car");
+        assert_eq!(TaskIdentity::parse(&of_pod).unwrap().container.as_deref(), Some("side-car"));
+        assert_eq!(TaskIdentity::parse(&of_pod).unwrap().to_string(), of_pod);
+        for foreign in [
+            "web.1",
+            "web.instance-x._app.1",
+            "web.instance-67e55044-10b1-426f-9247-bb680e5fe0c8._x.1",
+            "web.instance-67e55044-10b1-426f-9247-bb680e5fe0c8._app.x",
+        ] {
             assert!(TaskIdentity::parse(foreign).is_err(), "{foreign}");
         }
     }

@@ -100,7 +100,7 @@ impl Condition {
 /// One attempt of an instance to run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Task {
-    /// Its id.
+    /// Its id; of a pod's: that of the executor which holds its containers together.
     pub id: TaskId,
     /// Where it runs.
     pub agent: Arc<Agent>,
@@ -130,6 +130,31 @@ pub struct Task {
     /// How its processes fare, if it is more than one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub processes: Vec<ProcessReport>,
+    /// Of a pod: its containers, each a task of its own to the master. The state above is then that of all together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub containers: Vec<ContainerTask>,
+}
+
+/// The task of one container of a pod.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ContainerTask {
+    /// The container.
+    pub name: String,
+    /// The task's id.
+    pub id: TaskId,
+    /// The latest state that the master reported.
+    pub state: TaskState,
+    /// Since when it is in that state.
+    #[serde(with = "serial::milliseconds")]
+    pub since: Timestamp,
+    /// What the agent said last.
+    pub message: String,
+    /// What the agent calls its container, once that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_id: Option<String>,
+    /// What its check without a consequence found last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Answer>,
 }
 
 /// An address of a task.
@@ -170,6 +195,44 @@ pub struct TaskFailure {
     pub at: Timestamp,
 }
 
+impl Task {
+    /// What the master is asked about, or asked to kill: what is not over of it.
+    pub fn living(&self) -> impl Iterator<Item = &TaskId> {
+        let own = self.containers.is_empty().then_some(&self.id);
+        own.into_iter()
+            .chain(self.containers.iter().filter(|container| !container.is_over()).map(|container| &container.id))
+    }
+
+    /// Whether this id is its own, or that of one of its containers.
+    #[must_use]
+    pub fn has(&self, id: &str) -> bool {
+        self.id.as_str() == id || self.containers.iter().any(|container| container.id.as_str() == id)
+    }
+}
+
+impl ContainerTask {
+    /// Whether it has ended.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        match self.state {
+            TaskState::Staging
+            | TaskState::Starting
+            | TaskState::Running
+            | TaskState::Killing
+            | TaskState::Unreachable => false,
+            TaskState::Finished
+            | TaskState::Failed
+            | TaskState::Killed
+            | TaskState::Error
+            | TaskState::Dropped
+            | TaskState::Lost
+            | TaskState::Gone
+            | TaskState::GoneByOperator
+            | TaskState::Unknown => true,
+        }
+    }
+}
+
 impl Agent {
     /// The value of a field that constraints name.
     #[must_use]
@@ -191,7 +254,7 @@ impl Instance {
     /// The identity of its latest task.
     #[must_use]
     pub fn task_identity(&self) -> TaskIdentity {
-        TaskIdentity { instance: self.id.clone(), incarnation: self.incarnation }
+        TaskIdentity { instance: self.id.clone(), container: None, incarnation: self.incarnation }
     }
 
     /// The verdict of its health checks together: false as soon as one says so, true when all do, none while one is missing or

@@ -11,6 +11,7 @@ mod deployment;
 mod health;
 mod id;
 mod instance;
+mod pod;
 mod process;
 mod run_spec;
 pub(crate) mod serial;
@@ -26,12 +27,13 @@ pub use container::{
 };
 pub use deployment::{Action, ActionKind, Change, Deployment, Ending, Step};
 pub use health::{CheckKind, CheckedPort, Endpoint, HealthCheck, HealthState, Scheme};
-pub use id::{DeploymentId, InstanceId, InvalidId, RunSpecId, TaskIdentity};
-pub use instance::{Agent, Condition, Goal, Instance, IpAddress, Task, TaskFailure};
+pub use id::{DeploymentId, InstanceId, InvalidId, RunSpecId, TaskIdentity, is_container_name};
+pub use instance::{Agent, Condition, ContainerTask, Goal, Instance, IpAddress, Task, TaskFailure};
+pub use pod::{Pod, PodCommand, PodContainer, PodEndpoint, PodImage, PodMount, PodVolume, PodVolumeSource};
 pub use process::{Graph, GraphProcess, Lifecycle, Output, ProcessReport};
 pub use run_spec::{
     Backoff, CommandLine, GivenPort, KillSelection, Placement, PortChoice, PortDefinition, PortMapping, Protocol,
-    Resources, RunSpec, Unreachable, Upgrade,
+    Resources, RunSpec, Shape, Unreachable, Upgrade,
 };
 pub use time::{Version, rfc3339};
 pub(crate) use update::default_mappings;

@@ -3,12 +3,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use attica_core_api::Scalar;
 use serde::{Deserialize, Serialize};
 
-use super::{Artifact, Check, Constraint, Container, Graph, HealthCheck, Limits, Networks, RunSpecId, Version, serial};
+use super::{
+    Artifact, Check, Constraint, Container, Graph, HealthCheck, Limits, Networks, Pod, RunSpecId, Version, serial,
+};
 
 /// What is to run, and how: one version of a service, in normal form.
 ///
-/// Marathon's JSON and the config language are both translated into it at the border, and out of it again. Pods and jobs will be
-/// further shapes of what a run spec runs ([`CommandLine`]); the rest stays.
+/// Marathon's JSON and the config language are both translated into it at the border, and out of it again. Apps and pods differ in what
+/// they run ([`CommandLine`]); the rest is the same. Jobs will be a further shape.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunSpec {
     /// Its path.
@@ -93,6 +95,17 @@ pub enum CommandLine {
     Image,
     /// Several processes in an order.
     Graph(Box<Graph>),
+    /// Several containers, each with a command of its own.
+    Pod(Box<Pod>),
+}
+
+/// As what a run spec is written and read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// An app.
+    App,
+    /// A pod.
+    Pod,
 }
 
 /// What one instance needs.
@@ -121,8 +134,8 @@ pub struct Placement {
 /// One port of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortDefinition {
-    /// The service port, at which load balancers listen. 0 in a request: one is allocated; never 0 in a stored version.
-    /// With `require_ports` it is the host port, too.
+    /// The service port, at which load balancers listen. 0 in a request: one is allocated; 0 in a stored version exactly when there is
+    /// none ([`PortChoice::Nobody`]). With `require_ports` it is the host port, too.
     pub port: u16,
     /// Who chose it.
     #[serde(default)]
@@ -133,7 +146,7 @@ pub struct PortDefinition {
     pub protocol: Protocol,
     /// Labels of the port, e.g. `VIP_0`.
     pub labels: BTreeMap<String, String>,
-    /// Where it is within the container; none exactly on the host's network.
+    /// Where it is within the container; none exactly for an app on the host's network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapping: Option<PortMapping>,
 }
@@ -174,6 +187,8 @@ pub enum PortChoice {
     User,
     /// It was allocated from the pool: no other current definition has it from there.
     Pool,
+    /// There is none: load balancers have nothing to do with this port.
+    Nobody,
 }
 
 /// The protocols of a port.
@@ -271,6 +286,50 @@ impl RunSpec {
             GivenPort { host, container }
         };
         self.ports.iter().map(&mut given).collect()
+    }
+
+    /// As what it is written and read.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        match self.command {
+            CommandLine::Pod(_) => Shape::Pod,
+            CommandLine::Shell(_) | CommandLine::Exec(_) | CommandLine::Image | CommandLine::Graph(_) => Shape::App,
+        }
+    }
+
+    /// Its containers, if it is a pod.
+    #[must_use]
+    pub fn pod(&self) -> Option<&Pod> {
+        match &self.command {
+            CommandLine::Pod(pod) => Some(pod),
+            CommandLine::Shell(_) | CommandLine::Exec(_) | CommandLine::Image | CommandLine::Graph(_) => None,
+        }
+    }
+
+    /// Everything that decides over health, in the order of [`Task::health`](super::Task::health); checks of pods with the name of their
+    /// container.
+    #[must_use]
+    pub fn checks_of_health(&self) -> Vec<(Option<&str>, &HealthCheck)> {
+        match self.pod() {
+            Some(pod) => pod.health_checks().map(|(container, check)| (Some(container.name.as_str()), check)).collect(),
+            None => self.health_checks.iter().map(|check| (None, check)).collect(),
+        }
+    }
+
+    /// Who gets what of the resources of an instance: its task alone; or a pod's executor, and then each of its containers. Ports are
+    /// counted: they come in order.
+    #[must_use]
+    pub fn shares(&self) -> Vec<(Resources, usize)> {
+        let host_ports = |ports: &[PortDefinition]| ports.iter().filter(|port| port.takes_host_port()).count();
+        let Some(pod) = self.pod() else { return vec![(self.resources, host_ports(&self.ports))] };
+        let mut ports = self.ports.as_slice();
+        let mut shares = vec![(pod.executor, 0)];
+        for container in &pod.containers {
+            let (own, others) = ports.split_at(container.endpoints.len().min(ports.len()));
+            shares.push((container.resources, host_ports(own)));
+            ports = others;
+        }
+        shares
     }
 
     /// True when both describe the same thing to run in the same way, whatever their versions and numbers of instances.

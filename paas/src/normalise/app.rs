@@ -18,7 +18,7 @@ pub fn app(spec: &RunSpec) -> App {
         CommandLine::Shell(line) => (Some(line.clone()), None, None),
         CommandLine::Exec(arguments) => (None, Some(arguments.clone()), None),
         CommandLine::Graph(graph) => (None, None, Some(process::graph(graph))),
-        CommandLine::Image => (None, None, None),
+        CommandLine::Image | CommandLine::Pod(_) => (None, None, None),
     };
     let roles = &spec.placement.accepted_resource_roles;
     App {
@@ -91,10 +91,11 @@ fn port(port: &PortDefinition) -> ReadPort {
 pub fn health_check(check: &HealthCheck) -> ReadCheck {
     let (path, ignore_http_1xx) = match &check.endpoint {
         Endpoint::Http { path, ignore_1xx, .. } => (Some(path.clone().unwrap_or_else(|| "/".to_owned())), *ignore_1xx),
-        Endpoint::Tcp | Endpoint::Command(_) => (None, false),
+        Endpoint::Tcp | Endpoint::Command(_) | Endpoint::Program(_) => (None, false),
     };
     let command = match &check.endpoint {
         Endpoint::Command(value) => Some(CheckCommand { value: value.clone() }),
+        Endpoint::Program(words) => Some(CheckCommand { value: words.join(" ") }),
         Endpoint::Http { .. } | Endpoint::Tcp => None,
     };
     let (port_index, port) = match check.port {
@@ -126,7 +127,9 @@ fn protocol(check: &HealthCheck) -> HealthCheckProtocol {
         (CheckKind::Agent, Endpoint::Http { scheme: Scheme::Http, .. }) => HealthCheckProtocol::MesosHttp,
         (CheckKind::Agent, Endpoint::Http { scheme: Scheme::Https, .. }) => HealthCheckProtocol::MesosHttps,
         (CheckKind::Agent, Endpoint::Tcp) => HealthCheckProtocol::MesosTcp,
-        (CheckKind::Service | CheckKind::Agent, Endpoint::Command(_)) => HealthCheckProtocol::Command,
+        (CheckKind::Service | CheckKind::Agent, Endpoint::Command(_) | Endpoint::Program(_)) => {
+            HealthCheckProtocol::Command
+        }
     }
 }
 

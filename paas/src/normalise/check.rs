@@ -25,7 +25,7 @@ pub(super) fn check(check: &Check) -> ReadCheck {
             let (shell, argv) = match line {
                 CommandLine::Shell(line) => (Some(line.clone()), None),
                 CommandLine::Exec(words) => (None, Some(words.clone())),
-                CommandLine::Image | CommandLine::Graph(_) => (None, None),
+                CommandLine::Image | CommandLine::Graph(_) | CommandLine::Pod(_) => (None, None),
             };
             read.exec = Some(ExecCheck { command: ExecCommand { shell, argv } });
         }

@@ -65,7 +65,7 @@ fn volume(volume: &Volume) -> ReadVolume {
     }
 }
 
-fn linux(linux: &Linux) -> LinuxInfo {
+pub(super) fn linux(linux: &Linux) -> LinuxInfo {
     LinuxInfo {
         seccomp: linux.seccomp.as_ref().map(|seccomp| match seccomp {
             Seccomp::Unconfined => ReadSeccomp { profile_name: None, unconfined: true },

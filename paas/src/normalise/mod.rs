@@ -4,16 +4,32 @@ mod app;
 mod check;
 mod container;
 mod deployment;
+mod pod;
+mod pod_status;
 mod process;
 mod queue;
 mod task;
 
 pub use app::{app, health_check};
 pub use deployment::deployment;
+pub use pod::pod;
+pub(crate) use pod_status::changed_at;
+pub use pod_status::{pod_failure, pod_instance};
 pub use queue::{UnusedOffers, queue_item};
 pub use task::{last_failure, task};
 
 use serde::Serialize;
+
+use crate::model::RunSpec;
+
+/// A definition of either shape as one line of JSON.
+#[must_use]
+pub fn definition(spec: &RunSpec) -> String {
+    match pod(spec) {
+        Some(pod) => json(&pod),
+        None => json(&app(spec)),
+    }
+}
 
 /// A value of the API as one line of JSON.
 #[must_use]

@@ -6,9 +6,9 @@ use attica_paas_api::queue::{
     RejectRow as ReadRow, UnusedOffer as ReadUnused,
 };
 
-use super::app;
+use super::{app, pod};
 use crate::engine::{OfferSummary, QueueItem, UnusedOffer};
-use crate::model::rfc3339;
+use crate::model::{Shape, rfc3339};
 use crate::placement::{RejectRow, Rejections};
 
 /// Whether the offers last refused are shown.
@@ -28,7 +28,8 @@ pub fn queue_item(item: &QueueItem, unused: UnusedOffers, now: Timestamp) -> Rea
         count: item.count,
         role: item.run_spec.role.clone(),
         since: rfc3339(item.since),
-        app: app(&item.run_spec),
+        app: (item.run_spec.shape() == Shape::App).then(|| app(&item.run_spec)),
+        pod: pod(&item.run_spec),
         delay: QueueDelay { time_left_seconds: left_ms.div_ceil(1000), overdue: left_ms == 0 },
         processed_offers_summary: summary(&item.offers),
         last_unused_offers: match unused {

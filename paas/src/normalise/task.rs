@@ -6,13 +6,14 @@ use super::{check, process};
 use crate::model::{HealthState, Instance, RunSpec, Task, TaskFailure, rfc3339};
 
 /// Attributes under which agents usually tell where they are.
-const REGION: &str = "region";
-const ZONE: &str = "zone";
+pub(super) const REGION: &str = "region";
+pub(super) const ZONE: &str = "zone";
 
 /// The task of an instance as clients read it; none while the instance waits for an offer. `spec` is the version that it runs.
 #[must_use]
 pub fn task(instance: &Instance, spec: Option<&RunSpec>) -> Option<ReadTask> {
-    let task = instance.task.as_ref()?;
+    // What pods run is shown with them.
+    let task = instance.task.as_ref().filter(|task| task.containers.is_empty())?;
     let results = task.health.iter().filter(|health| health.alive.is_some());
     Some(ReadTask {
         id: task.id.to_string(),

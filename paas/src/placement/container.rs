@@ -33,13 +33,7 @@ pub(super) fn container(run_spec: &RunSpec, ports: &[GivenPort]) -> Option<Conta
         None if wants_terminal => &bare,
         None => return None,
     };
-    let ways: Vec<Way<'_>> = run_spec
-        .ports
-        .iter()
-        .zip(ports)
-        .filter(|(definition, _)| definition.mapping.is_some())
-        .filter_map(|(definition, port)| Some(Way { definition, host: port.host?, container: port.container }))
-        .collect();
+    let ways = ways(run_spec, ports);
     let mut info = ContainerInfo {
         r#type: ContainerType::Mesos,
         volumes: container.volumes.iter().map(volume).collect(),
@@ -58,16 +52,29 @@ pub(super) fn container(run_spec: &RunSpec, ports: &[GivenPort]) -> Option<Conta
         }
         (ContainerKind::Docker | ContainerKind::Mesos, image) => {
             info.mesos = Some(MesosInfo { image: image.as_ref().map(mesos_image) });
-            info.network_infos = match &run_spec.networks {
-                Networks::Host => Vec::new(),
-                Networks::Bridge { labels } => {
-                    vec![network_info(&ContainerNetwork { name: BRIDGE.to_owned(), labels: labels.clone() }, &ways)]
-                }
-                Networks::Container(networks) => networks.iter().map(|network| network_info(network, &ways)).collect(),
-            };
+            info.network_infos = networks(run_spec, ports);
         }
     }
     Some(info)
+}
+
+/// The networks of a container that the agent makes itself, with the ways into it.
+pub(super) fn networks(run_spec: &RunSpec, ports: &[GivenPort]) -> Vec<NetworkInfo> {
+    let ways = ways(run_spec, ports);
+    match &run_spec.networks {
+        Networks::Host => Vec::new(),
+        Networks::Bridge { labels } => {
+            vec![network_info(&ContainerNetwork { name: BRIDGE.to_owned(), labels: labels.clone() }, &ways)]
+        }
+        Networks::Container(networks) => networks.iter().map(|network| network_info(network, &ways)).collect(),
+    }
+}
+
+fn ways<'a>(run_spec: &'a RunSpec, ports: &[GivenPort]) -> Vec<Way<'a>> {
+    let mapped = run_spec.ports.iter().zip(ports).filter(|(definition, _)| definition.mapping.is_some());
+    mapped
+        .filter_map(|(definition, port)| Some(Way { definition, host: port.host?, container: port.container }))
+        .collect()
 }
 
 fn docker(image: &ModelImage, networks: &Networks, ways: &[Way<'_>]) -> DockerInfo {
@@ -102,11 +109,16 @@ fn mesos_image(image: &ModelImage) -> Image {
         .credential
         .as_ref()
         .map(|account| Credential { principal: account.principal.clone(), secret: account.secret.clone() });
+    pulled(&image.name, image.pull, credential)
+}
+
+/// An image for a container that the agent makes itself.
+pub(super) fn pulled(name: &str, pull: Pull, credential: Option<Credential>) -> Image {
     Image {
         r#type: ImageType::Docker,
         appc: None,
-        docker: Some(DockerImage { name: image.name.clone(), credential, config: None }),
-        cached: image.pull == Pull::Missing,
+        docker: Some(DockerImage { name: name.to_owned(), credential, config: None }),
+        cached: pull == Pull::Missing,
     }
 }
 
@@ -153,7 +165,7 @@ fn volume(volume: &Volume) -> WireVolume {
     }
 }
 
-fn linux(linux: &Linux) -> LinuxInfo {
+pub(super) fn linux(linux: &Linux) -> LinuxInfo {
     let seccomp = linux.seccomp.as_ref().map(|seccomp| match seccomp {
         Seccomp::Unconfined => SeccompInfo { profile_name: None, unconfined: Some(true) },
         Seccomp::Profile(name) => SeccompInfo { profile_name: Some(name.clone()), unconfined: None },

@@ -18,9 +18,6 @@ pub(super) fn environment(run_spec: &RunSpec, task: &TaskId, agent: &Agent, port
 }
 
 fn generated(run_spec: &RunSpec, task: &TaskId, agent: &Agent) -> BTreeMap<String, String> {
-    let labels = run_spec.labels.iter().filter(|(_, value)| value.len() <= LABEL_VALUE_MAX);
-    let labels: Vec<(String, &String)> = labels.map(|(name, value)| (variable_name(name), value)).collect();
-    let names: Vec<&str> = labels.iter().map(|(name, _)| name.as_str()).collect();
     let mut variables = BTreeMap::from([
         ("HOST", agent.hostname.clone()),
         ("MESOS_TASK_ID", task.to_string()),
@@ -31,7 +28,6 @@ fn generated(run_spec: &RunSpec, task: &TaskId, agent: &Agent) -> BTreeMap<Strin
         ("MARATHON_APP_RESOURCE_DISK", decimal(run_spec.resources.disk)),
         ("MARATHON_APP_RESOURCE_GPUS", "0".to_owned()),
         ("MARATHON_APP_ENFORCE_GROUP_ROLE", "false".to_owned()),
-        ("MARATHON_APP_LABELS", names.join(" ")),
     ])
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
@@ -39,8 +35,18 @@ fn generated(run_spec: &RunSpec, task: &TaskId, agent: &Agent) -> BTreeMap<Strin
     if let Some(image) = run_spec.container.as_ref().and_then(|container| container.image.as_ref()) {
         variables.insert("MARATHON_APP_DOCKER_IMAGE".to_owned(), image.name.clone());
     }
-    variables.extend(labels.into_iter().map(|(name, value)| (format!("MARATHON_APP_LABEL_{name}"), value.clone())));
+    variables.extend(label_variables(&run_spec.labels));
     variables
+}
+
+/// Labels that are not too long, and their names together.
+pub(super) fn label_variables(labels: &BTreeMap<String, String>) -> impl Iterator<Item = (String, String)> {
+    let short = labels.iter().filter(|(_, value)| value.len() <= LABEL_VALUE_MAX);
+    let short: Vec<(String, String)> = short.map(|(name, value)| (variable_name(name), value.clone())).collect();
+    let names: Vec<&str> = short.iter().map(|(name, _)| name.as_str()).collect();
+    let together = ("MARATHON_APP_LABELS".to_owned(), names.join(" "));
+    std::iter::once(together)
+        .chain(short.into_iter().map(|(name, value)| (format!("MARATHON_APP_LABEL_{name}"), value)))
 }
 
 fn port_variables(run_spec: &RunSpec, ports: &[GivenPort]) -> BTreeMap<String, String> {
@@ -69,7 +75,7 @@ fn port_variables(run_spec: &RunSpec, ports: &[GivenPort]) -> BTreeMap<String, S
 }
 
 /// A name in capitals, with `_` for every run of characters that a variable cannot have.
-fn variable_name(name: &str) -> String {
+pub(super) fn variable_name(name: &str) -> String {
     let mut variable = String::with_capacity(name.len());
     for character in name.chars() {
         if character.is_ascii_alphanumeric() {
@@ -82,7 +88,7 @@ fn variable_name(name: &str) -> String {
 }
 
 /// A quantity with at least one decimal: `0.1`, `32.0`.
-fn decimal(quantity: Scalar) -> String {
+pub(super) fn decimal(quantity: Scalar) -> String {
     let text = quantity.to_string();
     if text.contains('.') { text } else { format!("{text}.0") }
 }

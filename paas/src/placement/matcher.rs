@@ -8,7 +8,7 @@ use attica_core_api::v1::{AgentId, Resource};
 use super::constraints::{Ledger, Verdict};
 use super::stock::{Candidate, Kind, Stock};
 use super::{RejectReason, ports};
-use crate::model::{Agent, RunSpec};
+use crate::model::{Access, Agent, Resources, RunSpec};
 
 /// What is to be placed.
 #[derive(Debug)]
@@ -43,8 +43,8 @@ pub struct Placed {
     pub candidate: usize,
     /// The host ports, in the order of the port definitions.
     pub ports: Vec<u16>,
-    /// What it uses.
-    pub resources: Vec<Resource>,
+    /// What it uses, for each of its [shares](RunSpec::shares).
+    pub shares: Vec<Vec<Resource>>,
 }
 
 /// An offer that took no instance.
@@ -102,9 +102,15 @@ pub fn place(order: &Order<'_>, stock: &mut Stock) -> Outcome {
             continue;
         }
         let roles = &order.run_spec.placement.accepted_resource_roles;
-        let resources = candidate.take(&order.run_spec.resources, &ports, roles);
+        let mut left = ports.as_slice();
+        let mut shares = Vec::new();
+        for (needs, count) in &search.shares {
+            let (own, others) = left.split_at(*count);
+            shares.push(candidate.take(needs, own, roles));
+            left = others;
+        }
         search.placed_on(&candidate.agent);
-        outcome.placed.push(Placed { candidate: index, ports, resources });
+        outcome.placed.push(Placed { candidate: index, ports, shares });
         *launched += 1;
         if *launched < order.per_offer_max {
             queue.push(Reverse(search.score(candidate, index)));
@@ -125,10 +131,15 @@ const ISOLATION: (&str, &str) = ("isolation", "posix");
 /// Whether an agent can make what an instance is to run in.
 fn can_contain(agent: &Agent, run_spec: &RunSpec) -> bool {
     let (attribute, without) = ISOLATION;
-    let needed = run_spec.container.as_ref().is_some_and(|container| {
+    let of_app = run_spec.container.as_ref().is_some_and(|container| {
         container.image.is_some() || container.linux.is_some() || !container.volumes.is_empty()
     });
-    let needed = needed || !run_spec.networks.is_host();
+    // Volumes that are not read only are shown without a container's help.
+    let of_pod = run_spec.pod().into_iter().flat_map(|pod| &pod.containers).any(|container| {
+        let mounted = container.mounts.iter().any(|mount| mount.access == Some(Access::ReadOnly));
+        container.image.is_some() || container.linux.is_some() || mounted
+    });
+    let needed = of_app || of_pod || !run_spec.networks.is_host();
     !needed || agent.attributes.get(attribute).is_none_or(|isolation| isolation != without)
 }
 
@@ -137,6 +148,8 @@ struct Search<'a> {
     order: &'a Order<'a>,
     ledger: Ledger,
     instances_by_agent: BTreeMap<AgentId, u32>,
+    /// What each instance consists of.
+    shares: Vec<(Resources, usize)>,
 }
 
 impl<'a> Search<'a> {
@@ -147,7 +160,7 @@ impl<'a> Search<'a> {
         for agent in &order.placed {
             *instances_by_agent.entry(agent.id.clone()).or_default() += 1;
         }
-        Self { order, ledger, instances_by_agent }
+        Self { order, ledger, instances_by_agent, shares: order.run_spec.shares() }
     }
 
     /// The host ports that an instance would get; everything that speaks against the offer otherwise. GROUP_BY's "not now" does

@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
 use attica_core_api::Scalar;
-use attica_core_api::v1::{self, Offer, Resource, TaskInfo, ValueType};
+use attica_core_api::v1::{self, Offer, Resource, ValueType};
 
 use super::agent_of;
+use super::operations::Operations;
 use super::ports::FreePorts;
 use crate::model::{Agent, Resources};
 
@@ -21,8 +22,8 @@ pub struct Candidate {
     pub offer: Arc<Offer>,
     /// Its agent.
     pub agent: Arc<Agent>,
-    /// What is launched from it.
-    pub launches: Vec<TaskInfo>,
+    /// What is done with it.
+    pub operations: Operations,
     scalars: Vec<ScalarShare>,
     ports: Vec<PortShare>,
 }
@@ -72,7 +73,7 @@ impl Candidate {
         let usable = || offer.resources.iter().filter(|resource| is_plain(resource));
         let scalars = usable().filter_map(ScalarShare::new).collect();
         let ports = usable().filter_map(PortShare::new).collect();
-        Self { agent, launches: Vec::new(), scalars, ports, offer: Arc::new(offer) }
+        Self { agent, operations: Operations::default(), scalars, ports, offer: Arc::new(offer) }
     }
 
     /// True when anything may be used by these roles.

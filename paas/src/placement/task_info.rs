@@ -10,7 +10,7 @@ use super::container;
 use super::environment::environment;
 use crate::model::{
     Agent, Artifact, Check, CheckKind, CheckedPort, CommandLine, Endpoint, GivenPort, Graph, GraphProcess, HealthCheck,
-    Limit, PortDefinition, Protocol, Question, RunSpec, Scheme,
+    Limit, Limits, PortDefinition, Protocol, Question, RunSpec, Scheme,
 };
 
 /// The task that the master is asked to launch, with these ports of the host.
@@ -40,7 +40,7 @@ pub fn task_info(
         command: Some(command(run_spec, task_id, agent, ports)),
         health_check: of_kind(CheckKind::Agent).next(),
         container: container::container(run_spec, ports).map(Box::new),
-        limits: limits(run_spec),
+        limits: limits(&run_spec.limits),
         check: run_spec.check.as_ref().and_then(|check| self::check(check, ports)),
         kill_policy,
         labels: labels(&run_spec.labels),
@@ -52,8 +52,8 @@ pub fn task_info(
 }
 
 /// Upper bounds by the name of the resource. Mesos writes infinity for none.
-fn limits(run_spec: &RunSpec) -> BTreeMap<String, v1::Scalar> {
-    let limits = [("cpus", run_spec.limits.cpus), ("mem", run_spec.limits.mem)];
+pub(super) fn limits(limits: &Limits) -> BTreeMap<String, v1::Scalar> {
+    let limits = [("cpus", limits.cpus), ("mem", limits.mem)];
     let amount = |limit| match limit {
         Limit::Unlimited => f64::INFINITY,
         Limit::Amount(amount) => attica_core_api::Scalar::to_f64(amount),
@@ -79,7 +79,7 @@ fn command(run_spec: &RunSpec, task_id: &TaskId, agent: &Agent, ports: &[GivenPo
     }
 }
 
-fn uri(artifact: &Artifact) -> CommandUri {
+pub(super) fn uri(artifact: &Artifact) -> CommandUri {
     CommandUri {
         value: artifact.uri.clone(),
         executable: Some(artifact.executable),
@@ -94,7 +94,7 @@ fn processes(run_spec: &RunSpec, ports: &[GivenPort]) -> Option<Box<v1::ProcessG
         CommandLine::Graph(graph) => {
             process_graph(graph, |index| Some(ports.get(usize::try_from(index).ok()?)?.container)).map(Box::new)
         }
-        CommandLine::Shell(_) | CommandLine::Exec(_) | CommandLine::Image => None,
+        CommandLine::Shell(_) | CommandLine::Exec(_) | CommandLine::Image | CommandLine::Pod(_) => None,
     }
 }
 
@@ -142,7 +142,7 @@ fn discovery(run_spec: &RunSpec, ports: &[GivenPort]) -> DiscoveryInfo {
     }
 }
 
-fn discovery_ports(definition: &PortDefinition, port: GivenPort) -> Vec<Port> {
+pub(super) fn discovery_ports(definition: &PortDefinition, port: GivenPort) -> Vec<Port> {
     let mut of_port = definition.labels.clone();
     let (number, scope) = match port.host {
         Some(host) => (host, "host"),
@@ -175,7 +175,7 @@ pub(super) fn labels(labels: &BTreeMap<String, String>) -> Option<Labels> {
 
 /// A check without a consequence as the agent makes it, from within the networks of the task. None when it names a port that the task does
 /// not have, which the border refuses.
-fn check(check: &Check, ports: &[GivenPort]) -> Option<v1::CheckInfo> {
+pub(super) fn check(check: &Check, ports: &[GivenPort]) -> Option<v1::CheckInfo> {
     let port = |index: u32| Some(u32::from(ports.get(usize::try_from(index).ok()?)?.container));
     let mut info = v1::CheckInfo {
         delay_seconds: seconds(check.delay_ms),
@@ -203,19 +203,21 @@ fn check(check: &Check, ports: &[GivenPort]) -> Option<v1::CheckInfo> {
 }
 
 /// Whether a shell runs it, what is run, and with which arguments.
-fn words(line: &CommandLine) -> (bool, Option<String>, Vec<String>) {
+pub(super) fn words(line: &CommandLine) -> (bool, Option<String>, Vec<String>) {
     match line {
         CommandLine::Shell(line) => (true, Some(line.clone()), Vec::new()),
         CommandLine::Exec(words) => (false, words.first().cloned(), words.clone()),
         CommandLine::Image => (false, None, Vec::new()),
         // What runs are its processes, in this environment.
         CommandLine::Graph(_) => (true, None, Vec::new()),
+        // Each of its containers has a command of its own.
+        CommandLine::Pod(_) => (false, None, Vec::new()),
     }
 }
 
 /// A health check as the agent makes it, from within the networks of the task. None when it names a port that the task does not have,
 /// which the border refuses.
-fn health_check(check: &HealthCheck, ports: &[GivenPort]) -> Option<v1::HealthCheck> {
+pub(super) fn health_check(check: &HealthCheck, ports: &[GivenPort]) -> Option<v1::HealthCheck> {
     let port = match check.port {
         CheckedPort::Number(port) => Some(port),
         CheckedPort::Index(index) => Some(ports.get(usize::try_from(index).ok()?)?.container),
@@ -244,6 +246,11 @@ fn health_check(check: &HealthCheck, ports: &[GivenPort]) -> Option<v1::HealthCh
         }
         Endpoint::Command(value) => {
             command = Some(CommandInfo { value: Some(value.clone()), ..CommandInfo::default() });
+            HealthCheckType::Command
+        }
+        Endpoint::Program(words) => {
+            let (value, arguments) = (words.first().cloned(), words.clone());
+            command = Some(CommandInfo { shell: false, value, arguments, ..CommandInfo::default() });
             HealthCheckType::Command
         }
     };

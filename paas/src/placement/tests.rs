@@ -155,8 +155,7 @@ fn reserved_resources_are_used_when_accepted_and_first() {
     let cpus = Quantity::from_thousandths(1_500).ok();
     let needy = run_spec(RunSpecUpdate { cpus, ..RunSpecUpdate::default() });
     let placed = place(&order(&needy, 1), &mut Stock::new(vec![offer.clone()])).placed.remove(0);
-    let used: Vec<(&str, Option<f64>, usize)> = placed
-        .resources
+    let used: Vec<(&str, Option<f64>, usize)> = placed.shares[0]
         .iter()
         .map(|resource| {
             (resource.name.as_str(), resource.scalar.as_ref().map(|scalar| scalar.value), resource.reservations.len())

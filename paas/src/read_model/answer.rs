@@ -14,7 +14,7 @@ use super::model::{ReadModel, Views};
 use super::parts::Parts;
 use super::selector::AppFilter;
 use super::view::{AppView, Sandbox, TaskFilter};
-use crate::model::{Instance, RunSpec, RunSpecId, TaskIdentity, Version};
+use crate::model::{Instance, RunSpec, RunSpecId, Shape, TaskIdentity, Version};
 use crate::normalise::{self, UnusedOffers};
 
 /// There is no such thing (404).
@@ -23,6 +23,17 @@ pub enum Missing {
     /// No such app.
     #[error("App '{0}' does not exist")]
     App(String),
+    /// No such pod.
+    #[error("Pod '{0}' does not exist")]
+    Pod(String),
+    /// No such version of a pod.
+    #[error("Pod '{pod}' does not exist in version {version}")]
+    PodVersion {
+        /// The pod.
+        pod: String,
+        /// The version, as it was written.
+        version: String,
+    },
     /// No such version of an app.
     #[error("App '{app}' does not exist in version {version}")]
     Version {
@@ -59,7 +70,7 @@ impl ReadModel {
     pub fn apps(&self, filter: &AppFilter, shown: AppParts) -> Answer {
         self.collect(|views, out| {
             let passes =
-                |app: &&AppView| app.definition.as_ref().is_some_and(|definition| filter.passes(&definition.spec));
+                |app: &&AppView| app.of_shape(Shape::App).is_some_and(|definition| filter.passes(&definition.spec));
             out.text(r#"{"apps":["#);
             out.separated(views.apps.values().filter(passes), |app, out| app.render(shown, out));
             out.text("]}");
@@ -82,7 +93,7 @@ impl ReadModel {
     pub fn apps_of_group(&self, group: &str, shown: AppParts) -> Answer {
         self.find(|views, out| {
             out.text(r#"{"*":["#);
-            out.separated(views.within(group)?.into_iter(), |(_, app), out| app.render(shown, out));
+            out.separated(views.apps_within(group)?.into_iter(), |(_, app), out| app.render(shown, out));
             out.text("]}");
             Ok(())
         })
@@ -93,7 +104,7 @@ impl ReadModel {
     pub fn app_list_of_group(&self, group: &str, shown: AppParts) -> Answer {
         self.find(|views, out| {
             out.text("[");
-            out.separated(views.within(group)?.into_iter(), |(_, app), out| app.render(shown, out));
+            out.separated(views.apps_within(group)?.into_iter(), |(_, app), out| app.render(shown, out));
             out.text("]");
             Ok(())
         })
@@ -158,9 +169,9 @@ impl ReadModel {
         let instance = TaskIdentity::parse(task).ok()?.instance;
         let views = self.read();
         let app = views.apps.get(&instance.run_spec)?;
-        let present = app.tasks.get(&instance).and_then(|task| task.sandbox.as_ref());
+        let present = app.tasks.get(&instance).into_iter().flat_map(|task| &task.sandboxes);
         let failed = app.last_failure.as_ref().map(|failure| &failure.sandbox);
-        present.into_iter().chain(failed).find(|sandbox| sandbox.task.as_str() == task).cloned()
+        present.chain(failed).find(|sandbox| sandbox.task.as_str() == task).cloned()
     }
 
     /// True when there is an app of this id.
@@ -197,14 +208,14 @@ impl ReadModel {
         Answer { body: Ok(Bytes::from(normalise::json(&Queue { queue }))), ..answer }
     }
 
-    fn collect(&self, take: impl FnOnce(&Views, &mut Parts)) -> Answer {
+    pub(super) fn collect(&self, take: impl FnOnce(&Views, &mut Parts)) -> Answer {
         self.find(|views, out| {
             take(views, out);
             Ok(())
         })
     }
 
-    fn find(&self, take: impl FnOnce(&Views, &mut Parts) -> Result<(), Missing>) -> Answer {
+    pub(super) fn find(&self, take: impl FnOnce(&Views, &mut Parts) -> Result<(), Missing>) -> Answer {
         let mut parts = Parts::default();
         let views = self.read();
         let (position, tag) = (views.position, views.tag());
@@ -216,11 +227,22 @@ impl ReadModel {
 
 impl Views {
     fn app(&self, id: &RunSpecId) -> Result<&AppView, Missing> {
-        let app = self.apps.get(id).filter(|app| app.definition.is_some());
+        let app = self.apps.get(id).filter(|app| app.of_shape(Shape::App).is_some());
         app.ok_or_else(|| Missing::App(id.to_string()))
     }
 
-    /// The apps in a group, at any depth. The root is always there.
+    pub(super) fn pod(&self, id: &RunSpecId) -> Result<&AppView, Missing> {
+        let pod = self.apps.get(id).filter(|pod| pod.of_shape(Shape::Pod).is_some());
+        pod.ok_or_else(|| Missing::Pod(id.to_string()))
+    }
+
+    /// The apps in a group, at any depth.
+    fn apps_within(&self, group: &str) -> Result<Vec<(&RunSpecId, &AppView)>, Missing> {
+        let is_app = |(_, app): &(&RunSpecId, &AppView)| app.of_shape(Shape::App).is_some();
+        Ok(self.within(group)?.into_iter().filter(is_app).collect())
+    }
+
+    /// The apps and pods in a group, at any depth. The root is always there.
     fn within(&self, group: &str) -> Result<Vec<(&RunSpecId, &AppView)>, Missing> {
         let is_within = |id: &RunSpecId, app: &AppView| app.definition.is_some() && id.is_within(group);
         let within: Vec<_> = self.apps.iter().filter(|(id, app)| is_within(id, app)).collect();

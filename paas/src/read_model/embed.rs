@@ -71,6 +71,8 @@ pub struct GroupParts {
     pub groups: bool,
     /// The apps in it, with these parts.
     pub apps: Option<AppParts>,
+    /// The pods in it.
+    pub pods: bool,
 }
 
 impl GroupParts {
@@ -85,11 +87,15 @@ impl GroupParts {
             no_container: NoContainer::Null,
         };
         if named.is_empty() {
-            return Self { groups: true, apps: Some(none) };
+            return Self { groups: true, apps: Some(none), pods: true };
         }
         let mut parts = none;
         named.iter().for_each(|value| parts.add(value));
         let shows_apps = named.iter().any(|value| *value == "group.apps" || value.starts_with("group.apps."));
-        Self { groups: named.contains(&"group.groups"), apps: shows_apps.then_some(parts) }
+        Self {
+            groups: named.contains(&"group.groups"),
+            apps: shows_apps.then_some(parts),
+            pods: named.contains(&"group.pods"),
+        }
     }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::model::{ReadModel, Views};
 use super::view::{DefinitionView, FailureView, TaskView};
 use crate::engine::{Fact, QueueItem, Recorded, Snapshot, View};
-use crate::model::{DeploymentId, InstanceId, RunSpec, RunSpecId, Version};
+use crate::model::{DeploymentId, InstanceId, RunSpec, RunSpecId, Shape, Version};
 use crate::normalise;
 
 /// The committed state, owned by the task that releases committed batches.
@@ -127,6 +127,7 @@ impl Fold {
             }
             Fact::Disconnected
             | Fact::Requested { .. }
+            | Fact::PodRemovalRequested { .. }
             | Fact::ChangeRefused { .. }
             | Fact::GroupChanged { .. }
             | Fact::UnknownTaskEnded { .. }
@@ -162,11 +163,12 @@ impl Fold {
             .filter(|deployment| deployment.changes.contains_key(&id))
             .map(|deployment| DeploymentReference { id: deployment.id.to_string() })
             .collect();
+        let shape = state.definition().or(state.versions.values().next_back()).map_or(Shape::App, |spec| spec.shape());
         let app = Box::new(RenderedApp {
             definition: state.definition().cloned().map(DefinitionView::new),
             versions: state.versions.clone(),
             deployments: Bytes::from(normalise::json(&deployments)),
-            last_failure: state.last_failure.as_ref().map(|failure| FailureView::new(id.as_str(), failure)),
+            last_failure: state.last_failure.as_ref().map(|failure| FailureView::new(&id, shape, failure)),
         });
         Change::App { id, app }
     }

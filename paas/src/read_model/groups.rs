@@ -7,9 +7,9 @@ use attica_core_api::Timestamp;
 use super::embed::GroupParts;
 use super::parts::Parts;
 use super::view::AppView;
-use crate::model::{RunSpecId, Version};
+use crate::model::{RunSpecId, Shape, Version};
 
-/// A group: the apps directly in it, the groups below it.
+/// A group: the apps and pods directly in it, the groups below it.
 #[derive(Default)]
 pub(super) struct Tree<'a> {
     apps: Vec<&'a AppView>,
@@ -43,8 +43,15 @@ impl Tree<'_> {
         out.made(format!(r#"{{"id":"{path}","#));
         if let Some(app_parts) = shown.apps {
             out.text(r#""apps":["#);
-            out.separated(self.apps.iter(), |app, out| app.render(app_parts, out));
-            out.text(r#"],"pods":[],"#);
+            let apps = self.apps.iter().filter(|app| app.of_shape(Shape::App).is_some());
+            out.separated(apps, |app, out| app.render(app_parts, out));
+            out.text("],");
+        }
+        if shown.pods {
+            out.text(r#""pods":["#);
+            let pods = self.apps.iter().filter(|app| app.of_shape(Shape::Pod).is_some());
+            out.separated(pods, |pod, out| pod.render_pod(out));
+            out.text("],");
         }
         if shown.groups {
             out.text(r#""groups":["#);

@@ -10,6 +10,7 @@ mod fold;
 mod groups;
 mod model;
 mod parts;
+mod pods;
 mod selector;
 mod view;
 

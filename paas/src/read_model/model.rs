@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::fold::Change;
 use super::view::AppView;
 use crate::engine::QueueItem;
-use crate::model::{DeploymentId, RunSpecId};
+use crate::model::{DeploymentId, RunSpecId, Shape};
 
 /// Everything that is read, rendered. Shared by all requests.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ pub(super) struct Views {
 pub struct Totals {
     /// Apps.
     pub apps: u64,
+    /// Pods.
+    pub pods: u64,
     /// Groups with an app in them, the root included.
     pub groups: u64,
     /// Running deployments.
@@ -110,13 +112,15 @@ impl ReadModel {
     #[must_use]
     pub fn totals(&self) -> Totals {
         let views = self.read();
-        let apps = || views.apps.iter().filter(|(_, app)| app.definition.is_some());
-        let mut groups: Vec<&str> = apps().map(|(id, _)| id.parent()).collect();
+        let of_shape = |shape| views.apps.values().filter(move |app| app.of_shape(shape).is_some()).count() as u64;
+        let defined = views.apps.iter().filter(|(_, app)| app.definition.is_some());
+        let mut groups: Vec<&str> = defined.map(|(id, _)| id.parent()).collect();
         groups.push("/");
         groups.sort_unstable();
         groups.dedup();
         Totals {
-            apps: apps().count() as u64,
+            apps: of_shape(Shape::App),
+            pods: of_shape(Shape::Pod),
             groups: groups.len() as u64,
             deployments: views.deployments.len() as u64,
             staged: views.apps.values().map(|app| u64::from(app.counts.staged)).sum(),

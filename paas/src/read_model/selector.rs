@@ -19,7 +19,7 @@ impl AppFilter {
     pub(super) fn passes(&self, spec: &RunSpec) -> bool {
         let cmd = match &spec.command {
             CommandLine::Shell(line) => Some(line.as_str()),
-            CommandLine::Exec(_) | CommandLine::Image | CommandLine::Graph(_) => None,
+            CommandLine::Exec(_) | CommandLine::Image | CommandLine::Graph(_) | CommandLine::Pod(_) => None,
         };
         self.cmd.as_ref().is_none_or(|part| cmd.is_some_and(|cmd| contains(cmd, part)))
             && self.id.as_ref().is_none_or(|part| contains(spec.id.as_str(), part))

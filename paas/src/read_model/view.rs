@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use attica_core_api::Timestamp;
 use attica_core_api::v1::{AgentId, TaskId};
+use attica_paas_api::pod::PodInstanceState;
 use bytes::Bytes;
 
 use super::embed::{AppParts, NoContainer};
 use super::parts::Parts;
-use crate::model::{Condition, Instance, InstanceId, RunSpec, TaskFailure, Version};
+use crate::model::{Condition, Instance, InstanceId, RunSpec, RunSpecId, Shape, Task, TaskFailure, Version, rfc3339};
 use crate::normalise;
 
 /// An app, or what is left of a removed one: its tasks.
@@ -38,7 +40,7 @@ const NULL_CONTAINER: &str = r#""container":null,"#;
 
 impl DefinitionView {
     pub(super) fn new(spec: Arc<RunSpec>) -> Self {
-        let mut json = normalise::json(&normalise::app(&spec));
+        let mut json = normalise::definition(&spec);
         let brace = json.pop();
         assert_eq!(brace, Some('}'), "a definition is an object");
         let at = json.find(NULL_CONTAINER);
@@ -81,8 +83,12 @@ pub(super) struct FailureView {
 }
 
 impl FailureView {
-    pub(super) fn new(app_id: &str, failure: &TaskFailure) -> Self {
-        let json = Bytes::from(normalise::json(&normalise::last_failure(app_id, failure)));
+    pub(super) fn new(id: &RunSpecId, shape: Shape, failure: &TaskFailure) -> Self {
+        let json = match shape {
+            Shape::App => normalise::json(&normalise::last_failure(id.as_str(), failure)),
+            Shape::Pod => normalise::json(&normalise::pod_failure(failure)),
+        };
+        let json = Bytes::from(json);
         Self { json, sandbox: Sandbox { task: failure.task.clone(), agent: failure.agent.id.clone() } }
     }
 }
@@ -93,7 +99,18 @@ pub(super) struct TaskView {
     pub(super) json: Option<Bytes>,
     pub(super) phase: Phase,
     pub(super) healthy: Option<bool>,
-    pub(super) sandbox: Option<Sandbox>,
+    pub(super) sandboxes: Vec<Sandbox>,
+    /// Of a pod's instance.
+    pub(super) pod: Option<PodInstanceView>,
+}
+
+/// An instance of a pod, rendered.
+#[derive(Clone, Debug)]
+pub(super) struct PodInstanceView {
+    pub(super) json: Bytes,
+    pub(super) is_stable: bool,
+    /// When it last changed.
+    pub(super) since: Timestamp,
 }
 
 /// How a task counts.
@@ -120,9 +137,13 @@ impl TaskView {
     /// Renders an instance; `spec` is the version that it runs.
     pub(super) fn new(instance: &Instance, spec: Option<&RunSpec>) -> Self {
         let json = normalise::task(instance, spec).map(|task| Bytes::from(normalise::json(&task)));
-        let sandbox =
-            instance.task.as_ref().map(|task| Sandbox { task: task.id.clone(), agent: task.agent.id.clone() });
-        Self { json, phase: phase(instance.condition), healthy: instance.healthy(), sandbox }
+        let pod = spec.and_then(|spec| normalise::pod_instance(instance, spec)).map(|status| PodInstanceView {
+            is_stable: status.status == PodInstanceState::Stable,
+            since: normalise::changed_at(instance),
+            json: Bytes::from(normalise::json(&status)),
+        });
+        let sandboxes = instance.task.as_ref().map(sandboxes).unwrap_or_default();
+        Self { json, phase: phase(instance.condition), healthy: instance.healthy(), sandboxes, pod }
     }
 
     pub(super) fn passes(&self, filter: TaskFilter) -> bool {
@@ -131,6 +152,15 @@ impl TaskView {
             TaskFilter::Running => self.phase == Phase::Running,
             TaskFilter::Staging => self.phase == Phase::Staged,
         }
+    }
+}
+
+/// Where a task writes its output, or each container of a pod.
+fn sandboxes(task: &Task) -> Vec<Sandbox> {
+    let sandbox = |id: &TaskId| Sandbox { task: id.clone(), agent: task.agent.id.clone() };
+    match task.containers.as_slice() {
+        [] => vec![sandbox(&task.id)],
+        containers => containers.iter().map(|container| sandbox(&container.id)).collect(),
     }
 }
 
@@ -206,6 +236,37 @@ impl AppView {
     /// The rendered tasks that pass.
     pub(super) fn task_parts(&self, filter: TaskFilter) -> impl Iterator<Item = &Bytes> {
         self.tasks.values().filter(move |task| task.passes(filter)).filter_map(|task| task.json.as_ref())
+    }
+
+    /// The definition, if it is of this shape.
+    pub(super) fn of_shape(&self, shape: Shape) -> Option<&DefinitionView> {
+        self.definition.as_ref().filter(|definition| definition.spec.shape() == shape)
+    }
+
+    /// Appends the pod with its instances; nothing for a removed one, or an app.
+    pub(super) fn render_pod(&self, out: &mut Parts) {
+        let Some(definition) = self.of_shape(Shape::Pod) else { return };
+        let instances = || self.tasks.values().filter_map(|task| task.pod.as_ref());
+        let stable = instances().filter(|instance| instance.is_stable).count();
+        let wanted = definition.spec.instances as usize;
+        let status = if stable >= wanted { "STABLE" } else { "DEGRADED" };
+        let since = instances().map(|instance| instance.since).fold(definition.spec.version.0, Ord::max);
+        let since = rfc3339(since);
+        out.made(format!(r#"{{"id":"{}","spec":"#, definition.spec.id));
+        definition.render_open(NoContainer::Absent, out);
+        out.made(format!(r#"}},"status":"{status}","statusSince":"{since}","instances":["#));
+        out.separated(instances(), |instance, out| out.part(&instance.json));
+        out.text(r#"],"terminationHistory":["#);
+        out.list(self.last_failure.iter().map(|failure| &failure.json));
+        out.made(format!(r#"],"lastUpdated":"{since}","lastChanged":"{since}"}}"#));
+    }
+
+    /// Appends the definition alone; nothing for a removed pod.
+    pub(super) fn render_definition(&self, out: &mut Parts) {
+        if let Some(definition) = &self.definition {
+            definition.render_open(NoContainer::Absent, out);
+            out.text("}");
+        }
     }
 
     /// Appends the app with the parts asked for; nothing for a removed app.

@@ -182,7 +182,7 @@ fn config(args: &Args) -> Config {
         running_deployments_max: args.max_running_deployments,
         ..Config::new(Border {
             validate: validate::whole,
-            render_run_spec: |spec| normalise::json(&normalise::app(spec)),
+            render_run_spec: normalise::definition,
             render_health_check: |check| normalise::json(&normalise::health_check(check)),
         })
     }

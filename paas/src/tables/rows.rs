@@ -93,6 +93,7 @@ impl Rows {
             }
             Fact::Disconnected
             | Fact::Requested { .. }
+            | Fact::PodRemovalRequested { .. }
             | Fact::ChangeRefused { .. }
             | Fact::GroupChanged { .. }
             | Fact::UnknownTaskEnded { .. } => {}

@@ -46,6 +46,7 @@ fn deployment(number: u128, run_spec: &str) -> Deployment {
         steps: vec![step(ActionKind::Start), step(ActionKind::Scale)],
         current_step: 0,
         changes: [(id, Change { from: None, to: Some(Version(Timestamp(1_000))) })].into(),
+        pods: Default::default(),
     }
 }
 
@@ -89,6 +90,7 @@ fn instance(run_spec: &str, number: u128, condition: Condition) -> Instance {
             ..HealthState::default()
         }],
         processes: Vec::new(),
+        containers: Vec::new(),
     });
     instance
 }

@@ -1,9 +1,9 @@
 //! A check without a verdict.
 
-use attica_paas_api::check::{Check as Written, ExecCommand, HttpCheck};
+use attica_paas_api::check::{Check as Written, HttpCheck};
 
-use super::{Faults, command, health, limits, numbers, text};
-use crate::model::{Check, CommandLine, Question};
+use super::{Faults, health, numbers, pod_checks};
+use crate::model::{Check, Question};
 
 pub(super) fn check(written: Option<Written>, faults: &mut Faults) -> Option<Check> {
     let written = written?;
@@ -15,7 +15,9 @@ pub(super) fn check(written: Option<Written>, faults: &mut Faults) -> Option<Che
         (None, Some(tcp), None) => {
             index("/check/tcp/portIndex", tcp.port_index, faults).map(|port_index| Question::Tcp { port_index })
         }
-        (None, None, Some(exec)) => line(exec.command, faults).map(Question::Command),
+        (None, None, Some(exec)) => {
+            pod_checks::line("/check/exec/command", exec.command, faults).map(Question::Command)
+        }
         (_, _, _) => {
             faults.add("/check", "Must specify a single type of check, http, tcp, or exec");
             None
@@ -34,28 +36,4 @@ fn http(written: HttpCheck, faults: &mut Faults) -> Option<Question> {
 
 fn index(path: &str, written: i64, faults: &mut Faults) -> Option<u32> {
     numbers::count(path, Some(written), u32::MAX, faults)
-}
-
-fn line(written: ExecCommand, faults: &mut Faults) -> Option<CommandLine> {
-    let path = "/check/exec/command";
-    match (written.shell, written.argv) {
-        (Some(line), None) => {
-            text::check(&format!("{path}/shell"), &line, limits::COMMAND_LENGTH_MAX, faults);
-            if line.trim().is_empty() {
-                faults.add(format!("{path}/shell"), "must not be empty");
-            }
-            Some(CommandLine::Shell(line))
-        }
-        (None, Some(words)) => {
-            if words.is_empty() {
-                faults.add(format!("{path}/argv"), "must not be empty");
-            }
-            command::check_words(&format!("{path}/argv"), &words, faults);
-            Some(CommandLine::Exec(words))
-        }
-        (_, _) => {
-            faults.add(path, "needs either shell or argv");
-            None
-        }
-    }
 }

@@ -9,18 +9,22 @@ use crate::model::{Constraint, FieldName, Operator};
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 
 pub(super) fn constraints(written: Option<Vec<Vec<String>>>, faults: &mut Faults) -> Option<Vec<Constraint>> {
-    let written = written?;
+    Some(objects("/constraints", written?, faults))
+}
+
+/// Each as its parts, also where they were written as members of an object.
+pub(super) fn objects(path: &str, written: Vec<Vec<String>>, faults: &mut Faults) -> Vec<Constraint> {
     if written.len() > limits::CONSTRAINTS_MAX {
-        faults.add("/constraints", format!("must not have more than {} items", limits::CONSTRAINTS_MAX));
+        faults.add(path, format!("must not have more than {} items", limits::CONSTRAINTS_MAX));
     }
     let mut constraints = Vec::with_capacity(written.len());
     for (index, parts) in written.iter().enumerate() {
         match constraint(parts) {
             Ok(constraint) => constraints.push(constraint),
-            Err(error) => faults.add(format!("/constraints({index})"), error),
+            Err(error) => faults.add(format!("{path}({index})"), error),
         }
     }
-    Some(constraints)
+    constraints
 }
 
 fn constraint(parts: &[String]) -> Result<Constraint, String> {

@@ -103,13 +103,7 @@ fn mappings(
 }
 
 fn image(kind: ContainerKind, docker: DockerContainer, faults: &mut Faults) -> Option<Image> {
-    let path = "/container/docker/image";
-    text::check(path, &docker.image, limits::PATH_LENGTH_MAX, faults);
-    if docker.image.is_empty() {
-        faults.add(path, "must not be empty");
-    } else if docker.image.contains(char::is_whitespace) {
-        faults.add(path, "must not contain spaces");
-    }
+    check_image_name("/container/docker/image", &docker.image, faults);
     if docker.pull_config.is_some() {
         faults.add("/container/docker/pullConfig", "secrets are not supported yet");
     }
@@ -145,6 +139,15 @@ fn image(kind: ContainerKind, docker: DockerContainer, faults: &mut Faults) -> O
             .credential
             .map(|account| RegistryAccount { principal: account.principal, secret: account.secret }),
     })
+}
+
+pub(super) fn check_image_name(path: &str, name: &str, faults: &mut Faults) {
+    text::check(path, name, limits::PATH_LENGTH_MAX, faults);
+    if name.is_empty() {
+        faults.add(path, "must not be empty");
+    } else if name.contains(char::is_whitespace) {
+        faults.add(path, "must not contain spaces");
+    }
 }
 
 fn volumes(written: Vec<WrittenVolume>, faults: &mut Faults) -> Vec<Volume> {
@@ -195,6 +198,11 @@ fn linux(kind: ContainerKind, written: LinuxInfo, faults: &mut Faults) -> Option
         faults.add(path, "only a container of type MESOS has linuxInfo");
         return None;
     }
+    own_linux(path, written, faults)
+}
+
+/// What Linux grants and denies a container that the agent makes itself.
+pub(super) fn own_linux(path: &str, written: LinuxInfo, faults: &mut Faults) -> Option<Linux> {
     let seccomp = match written.seccomp {
         None => None,
         Some(WrittenSeccomp { profile_name: None, unconfined: true }) => Some(Seccomp::Unconfined),

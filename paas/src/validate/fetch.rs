@@ -6,12 +6,15 @@ use super::{Faults, limits, text};
 use crate::model::Artifact;
 
 pub(super) fn artifacts(written: Option<Vec<Written>>, faults: &mut Faults) -> Option<Vec<Artifact>> {
-    let written = written?;
+    Some(checked("/fetch", written?, faults))
+}
+
+pub(super) fn checked(path: &str, written: Vec<Written>, faults: &mut Faults) -> Vec<Artifact> {
     if written.len() > limits::ARTIFACTS_MAX {
-        faults.add("/fetch", format!("must not have more than {} items", limits::ARTIFACTS_MAX));
+        faults.add(path, format!("must not have more than {} items", limits::ARTIFACTS_MAX));
     }
     for (index, artifact) in written.iter().enumerate() {
-        check(&format!("/fetch({index})"), artifact, faults);
+        check(&format!("{path}({index})"), artifact, faults);
     }
     let artifacts = written.into_iter().map(|Written { uri, extract, executable, cache, dest_path }| Artifact {
         uri,
@@ -20,7 +23,7 @@ pub(super) fn artifacts(written: Option<Vec<Written>>, faults: &mut Faults) -> O
         cache,
         name: dest_path,
     });
-    Some(artifacts.collect())
+    artifacts.collect()
 }
 
 fn check(path: &str, artifact: &Written, faults: &mut Faults) {

@@ -24,6 +24,8 @@ pub const HEALTH_CHECKS_MAX: usize = 16;
 pub const CHECK_PATH_LENGTH_MAX: usize = 4096;
 /// Networks of one app.
 pub const NETWORKS_MAX: usize = 32;
+/// Containers of one pod.
+pub const CONTAINERS_MAX: usize = 64;
 /// Volumes of one app.
 pub const VOLUMES_MAX: usize = 256;
 /// Files that are brought to one instance.

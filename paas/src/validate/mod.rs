@@ -17,6 +17,9 @@ mod merged;
 mod networks;
 mod numbers;
 mod placement;
+mod pod;
+mod pod_checks;
+mod pod_endpoints;
 mod ports;
 mod process;
 mod strategy;
@@ -32,6 +35,7 @@ use crate::model::{RunSpecId, RunSpecUpdate, Version};
 
 pub use faults::{Faults, ROOT};
 pub use merged::whole;
+pub use pod::pod;
 
 /// What a definition is judged by besides itself.
 #[derive(Clone, Debug)]
@@ -88,16 +92,21 @@ pub fn update(app: AppUpdate, id: &RunSpecId, rules: &Rules) -> Result<RunSpecUp
         cpus: numbers::quantity("/cpus", app.cpus, 0.001, &mut faults),
         mem: numbers::quantity("/mem", app.mem, 0.0, &mut faults),
         disk: numbers::quantity("/disk", app.disk, 0.0, &mut faults),
-        limits: numbers::limits(app.resource_limits, &mut faults),
+        limits: numbers::limits("/resourceLimits", app.resource_limits, &mut faults),
         networks,
         container: container.container,
         mappings: container.mappings,
         fetch: fetch::artifacts(fetch, &mut faults),
         tty: app.tty,
-        env: text::environment(app.env, &mut faults),
+        env: text::environment("/env", app.env, &mut faults),
         labels: text::labels("/labels", app.labels, &mut faults),
         constraints: constraint::constraints(app.constraints, &mut faults),
-        accepted_resource_roles: placement::accepted_roles(app.accepted_resource_roles, rules, &mut faults),
+        accepted_resource_roles: placement::accepted_roles(
+            "/acceptedResourceRoles",
+            app.accepted_resource_roles,
+            rules,
+            &mut faults,
+        ),
         ports: ports::definitions(ports, &mut faults),
         require_ports: app.require_ports,
         health_checks: health::checks(app.health_checks, &mut faults),
@@ -105,8 +114,8 @@ pub fn update(app: AppUpdate, id: &RunSpecId, rules: &Rules) -> Result<RunSpecUp
         backoff_first_ms: numbers::milliseconds("/backoffSeconds", app.backoff_seconds, &mut faults),
         backoff_factor: numbers::at_least("/backoffFactor", app.backoff_factor, 1.0, &mut faults),
         backoff_max_ms: numbers::milliseconds("/maxLaunchDelaySeconds", app.max_launch_delay_seconds, &mut faults),
-        upgrade: strategy::upgrade(upgrade_strategy, &mut faults),
-        unreachable: strategy::unreachable(app.unreachable_strategy, &mut faults),
+        upgrade: strategy::upgrade("/upgradeStrategy", upgrade_strategy, &mut faults),
+        unreachable: strategy::unreachable("/unreachableStrategy", app.unreachable_strategy, &mut faults),
         kill_selection: strategy::kill_selection(app.kill_selection),
         kill_grace_period_ms: numbers::seconds(
             "/taskKillGracePeriodSeconds",

@@ -27,13 +27,15 @@ pub(super) fn quantity(path: &str, value: Option<Number>, least: f64, faults: &m
 }
 
 /// Bounds of resources.
-pub(super) fn limits(written: Option<ResourceLimits>, faults: &mut Faults) -> Option<Limits> {
+pub(super) fn limits(path: &str, written: Option<ResourceLimits>, faults: &mut Faults) -> Option<Limits> {
     let ResourceLimits { cpus, mem } = written?;
-    let mut limit = |path: &str, written: Option<WrittenLimit>| match written? {
+    let mut limit = |name: &str, written: Option<WrittenLimit>| match written? {
         WrittenLimit::Unlimited => Some(Limit::Unlimited),
-        WrittenLimit::Amount(amount) => quantity(path, Some(amount), 0.0, faults).map(Limit::Amount),
+        WrittenLimit::Amount(amount) => {
+            quantity(&format!("{path}/{name}"), Some(amount), 0.0, faults).map(Limit::Amount)
+        }
     };
-    Some(Limits { cpus: limit("/resourceLimits/cpus", cpus), mem: limit("/resourceLimits/mem", mem) })
+    Some(Limits { cpus: limit("cpus", cpus), mem: limit("mem", mem) })
 }
 
 /// A finite number not below `least`.

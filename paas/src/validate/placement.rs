@@ -12,14 +12,19 @@ pub(super) fn role(role: Option<String>, rules: &Rules, faults: &mut Faults) -> 
     Some(role)
 }
 
-pub(super) fn accepted_roles(roles: Option<Vec<String>>, rules: &Rules, faults: &mut Faults) -> Option<Vec<String>> {
+pub(super) fn accepted_roles(
+    path: &str,
+    roles: Option<Vec<String>>,
+    rules: &Rules,
+    faults: &mut Faults,
+) -> Option<Vec<String>> {
     let roles = roles?;
     if roles.is_empty() {
-        faults.add("/acceptedResourceRoles", "must not be empty");
+        faults.add(path, "must not be empty");
     }
     for (index, role) in roles.iter().enumerate().filter(|(_, role)| *role != UNRESERVED && **role != rules.role) {
         faults.add(
-            format!("/acceptedResourceRoles({index})"),
+            format!("{path}({index})"),
             format!("'{role}' is not supported yet: resources reserved for other roles are not used"),
         );
     }

@@ -54,7 +54,7 @@ fn mapping(path: &str, written: WrittenMapping, faults: &mut Faults) -> Option<P
     Some(PortDefinition { mapping: Some(mapping), ..definition })
 }
 
-fn number(path: &str, written: i64, faults: &mut Faults) -> Option<u16> {
+pub(super) fn number(path: &str, written: i64, faults: &mut Faults) -> Option<u16> {
     let number = u16::try_from(written).ok();
     if number.is_none() {
         faults.add(path, format!("got {written}, expected between 0 and 65535"));

@@ -21,25 +21,29 @@ pub(super) fn written(
     strategy.or_else(|| marked.then_some(one_at_a_time))
 }
 
-pub(super) fn upgrade(written: Option<WrittenUpgrade>, faults: &mut Faults) -> Option<Upgrade> {
+pub(super) fn upgrade(path: &str, written: Option<WrittenUpgrade>, faults: &mut Faults) -> Option<Upgrade> {
     let written = written?;
-    let minimum = numbers::share("/upgradeStrategy/minimumHealthCapacity", written.minimum_health_capacity, faults);
-    let maximum = numbers::share("/upgradeStrategy/maximumOverCapacity", written.maximum_over_capacity, faults);
+    let mut share = |name: &str, value: Number| numbers::share(&format!("{path}/{name}"), value, faults);
+    let minimum = share("minimumHealthCapacity", written.minimum_health_capacity);
+    let maximum = share("maximumOverCapacity", written.maximum_over_capacity);
     Some(Upgrade { minimum_health_capacity: minimum?, maximum_over_capacity: maximum? })
 }
 
-pub(super) fn unreachable(written: Option<UnreachableStrategy>, faults: &mut Faults) -> Option<Unreachable> {
+pub(super) fn unreachable(
+    path: &str,
+    written: Option<UnreachableStrategy>,
+    faults: &mut Faults,
+) -> Option<Unreachable> {
     let delays = match written? {
         UnreachableStrategy::Disabled => return Some(Unreachable::Disabled),
         UnreachableStrategy::After(delays) => delays,
     };
-    let inactive =
-        numbers::seconds("/unreachableStrategy/inactiveAfterSeconds", Some(delays.inactive_after_seconds), faults);
-    let expunge =
-        numbers::seconds("/unreachableStrategy/expungeAfterSeconds", Some(delays.expunge_after_seconds), faults);
+    let mut seconds = |name: &str, value: i64| numbers::seconds(&format!("{path}/{name}"), Some(value), faults);
+    let inactive = seconds("inactiveAfterSeconds", delays.inactive_after_seconds);
+    let expunge = seconds("expungeAfterSeconds", delays.expunge_after_seconds);
     let (inactive_ms, expunge_ms) = (inactive?, expunge?);
     if expunge_ms < inactive_ms {
-        faults.add("/unreachableStrategy", "expungeAfterSeconds must not be less than inactiveAfterSeconds");
+        faults.add(path, "expungeAfterSeconds must not be less than inactiveAfterSeconds");
     }
     Some(Unreachable::After { inactive_ms, expunge_ms })
 }

@@ -6,7 +6,7 @@ use attica_paas_api::{AppUpdate, ErrorBody};
 use expect_test::expect_file;
 use serde_json::{Value, json};
 
-use super::{Faults, Intent, Rules, intent, update, whole};
+use super::{Faults, Intent, Rules, intent, pod, update, whole};
 use crate::engine::Violation;
 use crate::http::decode;
 use crate::model::{RunSpec, RunSpecId, Version};
@@ -93,6 +93,110 @@ fn every_published_definition_is_accepted_or_refused_by_name() {
         outcomes += &format!("{name}: {}\n", outcome(&document));
     }
     expect_file!["tests/published_definitions.txt"].assert_eq(&outcomes);
+}
+
+#[test]
+fn every_published_pod_is_refused_by_name_or_read_back_the_same() {
+    let Some(data) = shared_data() else { return };
+    let entries = |directory: &str| std::fs::read_dir(data.join(directory)).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries("pods").collect();
+    files.extend(entries("docs").filter(|path| path.to_str().unwrap().ends_with("-pod.json")));
+    files.push(data.join("rest-api-examples/pod.json"));
+    files.sort();
+    let mut outcomes = String::new();
+    for file in &files {
+        let bytes = std::fs::read(file).unwrap();
+        let outcome = match read_pod(&bytes) {
+            Ok(spec) => {
+                let shown = serde_json::to_value(normalise::pod(&spec).unwrap()).unwrap();
+                let lost = differences("", &serde_json::from_slice(&bytes).unwrap(), &shown);
+                if lost.is_empty() { "accepted".to_owned() } else { format!("accepted, but {}", lost.join(", ")) }
+            }
+            Err(answer) => answer,
+        };
+        outcomes += &format!("{}: {outcome}\n", file.strip_prefix(&data).unwrap().display());
+    }
+    expect_file!["tests/published_pods.txt"].assert_eq(&outcomes);
+}
+
+fn read_pod(bytes: &[u8]) -> Result<RunSpec, String> {
+    let answer = |status: http::StatusCode, body: &ErrorBody| format!("{} {}", status.as_u16(), normalise::json(body));
+    let written: attica_paas_api::pod::Pod =
+        crate::http::decode(bytes).map_err(|(status, body)| answer(status, &body))?;
+    let id = RunSpecId::parse(&written.id).unwrap();
+    pod(written, &id, &Rules { role: "*".into() })
+        .map_err(|faults| answer(http::StatusCode::UNPROCESSABLE_ENTITY, &faults.into_body()))
+}
+
+/// Where `shown` lacks or changes what was written. A version is the server's to give; what asks for nothing may be left out, and words
+/// that stand for themselves may be written in any case.
+fn differences(path: &str, written: &Value, shown: &Value) -> Vec<String> {
+    match (written, shown) {
+        (Value::Object(written), Value::Object(shown)) => {
+            let members = written.iter().filter(|(name, _)| *name != "version");
+            let of = |(name, value): (&String, &Value)| {
+                differences(&format!("{path}/{name}"), value, shown.get(name).unwrap_or(&Value::Null))
+            };
+            members.flat_map(of).collect()
+        }
+        (Value::Array(written), Value::Array(shown)) if written.len() == shown.len() => {
+            let items = written.iter().zip(shown).enumerate();
+            items
+                .flat_map(|(index, (written, shown))| differences(&format!("{path}({index})"), written, shown))
+                .collect()
+        }
+        (Value::String(written), Value::String(shown)) if written.eq_ignore_ascii_case(shown) => Vec::new(),
+        (written, Value::Null) if written.is_null() || *written == json!({}) || *written == json!([]) => Vec::new(),
+        (Value::Number(written), Value::Number(shown)) if written.as_f64() == shown.as_f64() => Vec::new(),
+        (written, shown) if written == shown => Vec::new(),
+        (written, shown) => vec![format!("{path} is {shown} instead of {written}")],
+    }
+}
+
+#[test]
+fn every_fault_of_a_pod_is_told_with_its_path() {
+    let container = |fields: Value| {
+        let mut container =
+            json!({"name": "c", "exec": {"command": {"shell": "true"}}, "resources": {"cpus": 0.1, "mem": 32}});
+        container.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        container
+    };
+    let endpoint = |name: &str, port: u16| json!({"name": name, "hostPort": port});
+    let matrix = [
+        json!({"containers": []}),
+        json!({"containers": [container(json!({"name": "Big_One"}))]}),
+        json!({"containers": [container(json!({})), container(json!({}))]}),
+        json!({"containers": [container(json!({"exec": null}))]}),
+        json!({"containers": [container(json!({"exec": {"command": {"shell": "a", "argv": ["b"]}}}))]}),
+        json!({"containers": [container(json!({"resources": {"cpus": 0, "mem": -1, "gpus": 1}}))]}),
+        json!({"containers": [container(json!({"resourceLimits": {"cpus": 0.01}}))]}),
+        json!({"legacySharedCgroups": true, "containers": [container(json!({"resourceLimits": {"cpus": 1}}))]}),
+        json!({"containers": [container(json!({"endpoints": [endpoint("a", 0), endpoint("a", 0)]}))]}),
+        json!({"containers": [container(json!({"endpoints": [endpoint("a", 80), endpoint("b", 80)]}))]}),
+        json!({"containers": [container(json!({"endpoints": [{"name": "a", "containerPort": 80}]}))]}),
+        json!({"networks": [{"mode": "container/bridge"}], "containers": [container(json!({"endpoints": [{"name": "a", "protocol": ["tcp", "tcp"]}]}))]}),
+        json!({"containers": [container(json!({"healthCheck": {"http": {"endpoint": "a"}}}))]}),
+        json!({"containers": [container(json!({"healthCheck": {"tcp": {"endpoint": "a"}, "exec": {"command": {"shell": "true"}}}}))]}),
+        json!({"containers": [container(json!({"check": {"intervalSeconds": -1}}))]}),
+        json!({"containers": [container(json!({"volumeMounts": [{"name": "v", "mountPath": ""}]}))]}),
+        json!({"volumes": [{"name": "v"}, {"name": "v"}], "containers": [container(json!({}))]}),
+        json!({"volumes": [{"name": "v", "persistent": {"size": 1}}, {"name": "w", "host": "relative"}], "containers": [container(json!({}))]}),
+        json!({"environment": {"1A": "x", "OK": {"secret": "s"}}, "secrets": {"s": {"source": "x"}}, "containers": [container(json!({"tty": true}))]}),
+        json!({"scaling": {"kind": "elastic", "instances": -1}, "containers": [container(json!({}))]}),
+        json!({"scheduling": {"killSelection": "ANY", "backoff": {"backoffFactor": 0.5}, "upgrade": {"maximumOverCapacity": 2}}, "containers": [container(json!({}))]}),
+        json!({"scheduling": {"placement": {"constraints": [{"fieldName": "rack", "operator": "MAX_PER"}], "acceptedResourceRoles": ["other"]}}, "containers": [container(json!({}))]}),
+        json!({"role": "other", "linuxInfo": {}, "networks": [{"mode": "container"}], "containers": [container(json!({"image": {"kind": "APPC", "id": ""}}))]}),
+        json!({"containers": [{"name": "c"}]}),
+        json!({"unknown": 1, "containers": [container(json!({}))]}),
+    ];
+    let mut outcomes = String::new();
+    for fields in matrix {
+        let mut document = json!({"id": "/test"});
+        document.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let outcome = read_pod(document.to_string().as_bytes()).map_or_else(|answer| answer, |_| "accepted".to_owned());
+        outcomes += &format!("{fields}\n    {outcome}\n");
+    }
+    expect_file!["tests/faults_of_pods.txt"].assert_eq(&outcomes);
 }
 
 #[test]

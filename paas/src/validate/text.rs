@@ -18,6 +18,7 @@ pub(super) fn check(path: &str, text: &str, most: usize, faults: &mut Faults) {
 
 /// The environment. References to secrets were refused before and are passed over here.
 pub(super) fn environment(
+    path: &str,
     env: Option<BTreeMap<String, EnvironmentValue>>,
     faults: &mut Faults,
 ) -> Option<BTreeMap<String, String>> {
@@ -26,9 +27,9 @@ pub(super) fn environment(
         EnvironmentValue::Secret(_) => None,
     });
     let env: BTreeMap<String, String> = texts.collect();
-    entries("/env", &env, faults);
+    entries(path, &env, faults);
     for name in env.keys().filter(|name| name.contains('=')) {
-        faults.add(format!("/env/{name}"), "the name of a variable must not contain '='");
+        faults.add(format!("{path}/{name}"), "the name of a variable must not contain '='");
     }
     Some(env)
 }

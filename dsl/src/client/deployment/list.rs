@@ -30,19 +30,21 @@ impl List {
                     Column::number("BEGAN"),
                     Column::number("STEP"),
                     Column::prose("NOW"),
-                    Column::prose("APPS"),
+                    Column::prose("WHAT"),
                 ];
                 let mut table = Table::new(&columns);
                 let now = session.now();
                 for deployment in &deployments {
                     let actions = deployment.current_actions.iter();
-                    let actions = actions.map(|current| format!("{} {}", verb(current.action), current.app));
+                    let actions = actions.map(|current| format!("{} {}", verb(current.action), current.subject()));
                     table.row([
                         Line::toned(Tone::Strong, &deployment.id),
                         Line::toned(Tone::Faint, age(&deployment.version, now)),
                         Line::plain(format!("{}/{}", deployment.current_step, deployment.total_steps)),
                         Line::plain(actions.collect::<Vec<_>>().join(", ")),
-                        Line::plain(deployment.affected_apps.join(" ")),
+                        Line::plain(
+                            [deployment.affected_apps.as_slice(), &deployment.affected_pods].concat().join(" "),
+                        ),
                     ]);
                 }
                 session.show_table(&table)
@@ -54,10 +56,10 @@ impl List {
 /// What an action does, in a word.
 pub(super) fn verb(action: ActionKind) -> &'static str {
     match action {
-        ActionKind::StartApplication => "start",
-        ActionKind::StopApplication => "stop",
-        ActionKind::ScaleApplication => "scale",
-        ActionKind::RestartApplication => "replace",
+        ActionKind::StartApplication | ActionKind::StartPod => "start",
+        ActionKind::StopApplication | ActionKind::StopPod => "stop",
+        ActionKind::ScaleApplication | ActionKind::ScalePod => "scale",
+        ActionKind::RestartApplication | ActionKind::RestartPod => "replace",
     }
 }
 

@@ -93,14 +93,14 @@ async fn look(server: Rc<Server>, id: String) -> Result<Option<Progress>, Failur
     let Some(deployment) = running.into_iter().find(|deployment| deployment.id == id) else { return Ok(None) };
     let mut seen: Vec<(String, Option<AppInfo>)> = Vec::new();
     for current in deployment.current_actions.iter().take(APPS_MAX) {
-        let Ok(app) = current.app.parse::<AppId>() else { continue };
+        let Some(Ok(app)) = current.app.as_deref().map(str::parse::<AppId>) else { continue };
         let info = match server.get::<AppWrapper>(&app.path("")).await {
             Ok(AppWrapper { app }) => Some(app),
             // It is being removed.
             Err(Failure::Refused { status: StatusCode::NOT_FOUND, .. }) => None,
             Err(failure) => return Err(failure),
         };
-        seen.push((current.app.clone(), info));
+        seen.push((current.subject().to_owned(), info));
     }
     let Queue { queue } = server.get("/v2/queue").await?;
     Ok(Some(Progress::new(&deployment, &seen, &queue)))

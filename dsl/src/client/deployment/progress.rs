@@ -69,7 +69,7 @@ impl Progress {
             let info = seen.iter().find(|(seen, _)| seen == *id).and_then(|(_, info)| info.as_ref());
             let turn = turn(deployment, id, info);
             let remarks = match turn {
-                Turn::Now { .. } => remarks(deployment, info, queue.iter().find(|item| item.app.id == **id)),
+                Turn::Now { .. } => remarks(deployment, info, queue.iter().find(|item| item.subject() == id.as_str())),
                 Turn::Later | Turn::Over => Vec::new(),
             };
             AppProgress { id: (*id).clone(), turn, remarks }
@@ -101,12 +101,12 @@ impl Progress {
 }
 
 fn turn(deployment: &Deployment, id: &str, info: Option<&AppInfo>) -> Turn {
-    if let Some(current) = deployment.current_actions.iter().find(|current| current.app == id) {
+    if let Some(current) = deployment.current_actions.iter().find(|current| current.subject() == id) {
         let count = info.map(|info| Count::of(info, current.action)).unwrap_or_default();
         return Turn::Now { action: current.action, count };
     }
     let done = usize::try_from(deployment.current_step).unwrap_or(usize::MAX);
-    let later = deployment.steps.iter().skip(done).flat_map(|step| &step.actions).any(|action| action.app == id);
+    let later = deployment.steps.iter().skip(done).flat_map(|step| &step.actions).any(|action| action.subject() == id);
     if later { Turn::Later } else { Turn::Over }
 }
 

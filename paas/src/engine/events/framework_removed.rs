@@ -2,7 +2,8 @@ use attica_core_api::Now;
 use attica_core_api::v1::{TaskState, TaskStatus};
 
 use super::super::{Effects, Engine, Fact};
-use crate::model::{Condition, Instance};
+use super::update::Verdict;
+use crate::model::Instance;
 
 impl Engine {
     /// The master has removed the framework and killed its tasks, and will never take its id again. Every task is given up; what
@@ -24,7 +25,7 @@ impl Engine {
                 agent_id: Some(task.agent.id.clone()),
                 ..TaskStatus::default()
             };
-            self.end_task(now, &instance, Condition::Gone, &status, out);
+            self.end_task(now, &instance, Verdict::of(&status), &status, out);
         }
     }
 }

@@ -2,7 +2,7 @@ use attica_core_api::v1::TaskStatus;
 use attica_core_api::{Now, Timestamp};
 
 use super::super::{Cause, Effects, Engine, Fact, Finding};
-use crate::model::{CheckKind, Condition, HealthCheck, HealthState, InstanceId, RunSpec, Task};
+use crate::model::{CheckKind, Condition, HealthCheck, HealthState, InstanceId, Task, TaskIdentity};
 
 /// One result of a probe.
 struct Probe {
@@ -19,8 +19,10 @@ impl Engine {
         let Some(definition) = self.state.instance(id).and_then(|instance| self.running_definition(instance)) else {
             return;
         };
-        for (index, probe) in probes(&definition, status, now, self.reported(id)) {
-            self.probe(now, id, &definition.health_checks[index], index, probe, out);
+        let checks = definition.checks_of_health();
+        for (index, probe) in probes(&checks, status, now, self.reported(id)) {
+            let Some((_, check)) = checks.get(index) else { continue };
+            self.probe(now, id, check, index, probe, out);
         }
     }
 
@@ -56,11 +58,17 @@ impl Engine {
     }
 }
 
-/// The results in a status that are new, each with the index of its check in the definition.
-fn probes(definition: &RunSpec, status: &TaskStatus, now: Now, known: Vec<HealthState>) -> Vec<(usize, Probe)> {
+/// The results in a status that are new, each with the index of its check among those of the definition.
+fn probes(
+    checks: &[(Option<&str>, &HealthCheck)],
+    status: &TaskStatus,
+    now: Now,
+    known: Vec<HealthState>,
+) -> Vec<(usize, Probe)> {
+    let container = TaskIdentity::parse(status.task_id.as_str()).ok().and_then(|identity| identity.container);
     let of_kind = |kind: CheckKind| {
-        let checks = definition.health_checks.iter().enumerate();
-        checks.filter(move |(_, check)| check.kind == kind).map(|(index, _)| index)
+        let checks = checks.iter().enumerate().filter(|(_, (of, _))| *of == container.as_deref());
+        checks.filter(move |(_, (_, check))| check.kind == kind).map(|(index, _)| index)
     };
     let by_service: Vec<usize> = of_kind(CheckKind::Service).collect();
     let reported = status.health_results.iter().filter_map(|result| {

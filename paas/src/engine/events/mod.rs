@@ -1,5 +1,6 @@
 //! What the master says, one file per event that matters.
 
+mod containers;
 mod framework_removed;
 mod health;
 mod subscribed;

@@ -1,4 +1,5 @@
 use attica_core_api::scheduler::{ReconcileTask, Subscribed};
+use attica_core_api::v1::TaskId;
 use attica_core_api::{Now, Tick};
 
 use super::super::timers::Timer;
@@ -94,9 +95,12 @@ impl Engine {
     }
 }
 
+fn reconciled(task: &Task, id: &TaskId) -> ReconcileTask {
+    ReconcileTask { task_id: id.clone(), agent_id: Some(task.agent.id.clone()) }
+}
+
 /// Asks for the state of these tasks.
 fn ask<'a>(tasks: impl Iterator<Item = &'a Task>, out: &mut Effects) {
-    let tasks: Vec<ReconcileTask> =
-        tasks.map(|task| ReconcileTask { task_id: task.id.clone(), agent_id: Some(task.agent.id.clone()) }).collect();
+    let tasks: Vec<ReconcileTask> = tasks.flat_map(|task| task.living().map(|id| reconciled(task, id))).collect();
     out.calls.extend(tasks.chunks(RECONCILE_TASKS_MAX).map(|tasks| calls::reconcile(tasks.to_vec())));
 }

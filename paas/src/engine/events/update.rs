@@ -1,5 +1,5 @@
 use attica_core_api::Now;
-use attica_core_api::v1::{TaskState, TaskStatus};
+use attica_core_api::v1::{TaskId, TaskState, TaskStatus};
 
 use super::super::pursuit::Pursuit;
 use super::super::timers::Timer;
@@ -9,7 +9,7 @@ use crate::model::{
 };
 
 /// What a task's state means.
-enum Meaning {
+pub(super) enum Meaning {
     /// The task is there.
     Alive(Condition),
     /// The task is over.
@@ -18,14 +18,43 @@ enum Meaning {
     OutOfContact,
 }
 
+/// How far a task has come, or how far all containers of a pod have.
+pub(super) struct Progress {
+    pub(super) condition: Condition,
+    pub(super) state: TaskState,
+    /// Whether something of it is new, even if this is as it was.
+    pub(super) changed: bool,
+}
+
+/// How a task has ended, or the one container of a pod that decides over it.
+pub(super) struct Verdict {
+    pub(super) condition: Condition,
+    pub(super) task: TaskId,
+    pub(super) state: TaskState,
+    pub(super) message: String,
+}
+
+impl Verdict {
+    /// What the last status of a task says.
+    pub(super) fn of(status: &TaskStatus) -> Self {
+        Self {
+            condition: ended_as(status.state),
+            task: status.task_id.clone(),
+            state: status.state,
+            message: status.message.clone().unwrap_or_default(),
+        }
+    }
+}
+
 impl Engine {
     /// Takes a status in and acknowledges it. Statuses come again until acknowledged, and in answer to reconciliation; what says
     /// nothing new changes nothing.
     pub(super) fn status_update(&mut self, now: Now, status: TaskStatus, out: &mut Effects) {
         let identity = TaskIdentity::parse(status.task_id.as_str()).ok();
         let known = identity.as_ref().and_then(|identity| self.state.instance(&identity.instance));
-        let known =
-            known.filter(|instance| instance.task.as_ref().is_some_and(|task| task.id == status.task_id)).cloned();
+        let known = known
+            .filter(|instance| instance.task.as_ref().is_some_and(|task| task.has(status.task_id.as_str())))
+            .cloned();
         match known {
             Some(instance) => self.task_status(now, instance, &status, out),
             None => self.unknown_task(now, identity, &status, out),
@@ -36,18 +65,24 @@ impl Engine {
     }
 
     fn task_status(&mut self, now: Now, instance: Instance, status: &TaskStatus, out: &mut Effects) {
+        if instance.task.as_ref().is_some_and(|task| !task.containers.is_empty()) {
+            return self.container_status(now, instance, status, out);
+        }
         match meaning(status.state) {
-            Meaning::Alive(condition) => self.task_alive(now, instance, condition, status, out),
-            Meaning::Ended(condition) => self.task_ended(now, &instance, condition, status, out),
+            Meaning::Alive(condition) => {
+                let progress = Progress { condition, state: status.state, changed: false };
+                self.task_alive(now, instance, progress, status, out);
+            }
+            Meaning::Ended(_) => self.task_ended(now, &instance, Verdict::of(status), status, out),
             Meaning::OutOfContact => self.out_of_contact(now, instance, status, out),
         }
     }
 
-    fn task_alive(
+    pub(super) fn task_alive(
         &mut self,
         now: Now,
         mut instance: Instance,
-        condition: Condition,
+        Progress { condition, state, changed }: Progress,
         status: &TaskStatus,
         out: &mut Effects,
     ) {
@@ -64,13 +99,13 @@ impl Engine {
         let moved = !addresses.is_empty() && addresses != task.ip_addresses;
         let answer = answer(status);
         let answered = answer.is_some() && answer != task.answer;
-        if advances || moved || answered {
+        if advances || moved || answered || changed {
             task.answer = answer.or(task.answer);
             if !addresses.is_empty() {
                 task.ip_addresses = addresses;
             }
             if advances {
-                task.state = status.state;
+                task.state = state;
                 task.unreachable_since = None;
                 instance.condition = condition;
             }
@@ -86,15 +121,16 @@ impl Engine {
     }
 
     /// A task is over, by its own fault or not.
-    fn task_ended(
+    pub(super) fn task_ended(
         &mut self,
         now: Now,
         instance: &Instance,
-        condition: Condition,
+        verdict: Verdict,
         status: &TaskStatus,
         out: &mut Effects,
     ) {
-        self.end_task(now, instance, condition, status, out);
+        let condition = verdict.condition;
+        self.end_task(now, instance, verdict, status, out);
         if is_its_fault(instance, condition) && !instance.is_sentenced() {
             let failed = self.running_definition(instance);
             failed.into_iter().for_each(|failed| self.slow_down(now, &failed, out));
@@ -106,13 +142,14 @@ impl Engine {
         &mut self,
         now: Now,
         instance: &Instance,
-        condition: Condition,
+        verdict: Verdict,
         status: &TaskStatus,
         out: &mut Effects,
     ) {
         let Some(task) = &instance.task else { return };
+        let condition = verdict.condition;
         self.kill_over(&instance.id);
-        let failure = failure(instance, task, condition, status, now).filter(|_| !instance.is_sentenced());
+        let failure = failure(instance, task, verdict, now).filter(|_| !instance.is_sentenced());
         let next = self.is_launched_again(instance).then(|| {
             Box::new(Instance {
                 condition: Condition::Scheduled,
@@ -134,7 +171,7 @@ impl Engine {
         wanted && instance.goal == Goal::Running && instance.condition != Condition::UnreachableInactive
     }
 
-    fn out_of_contact(&mut self, now: Now, mut instance: Instance, status: &TaskStatus, out: &mut Effects) {
+    pub(super) fn out_of_contact(&mut self, now: Now, mut instance: Instance, status: &TaskStatus, out: &mut Effects) {
         let id = instance.id.clone();
         if instance.goal == Goal::Decommissioned {
             // Nobody is there to confirm its kill; should it come back, it is unknown, and killed for that.
@@ -164,7 +201,7 @@ impl Engine {
     }
 }
 
-fn meaning(state: TaskState) -> Meaning {
+pub(super) fn meaning(state: TaskState) -> Meaning {
     match state {
         TaskState::Staging => Meaning::Alive(Condition::Staging),
         TaskState::Starting => Meaning::Alive(Condition::Starting),
@@ -181,29 +218,30 @@ fn meaning(state: TaskState) -> Meaning {
     }
 }
 
+/// What a state is in which a task ends.
+pub(super) fn ended_as(state: TaskState) -> Condition {
+    match meaning(state) {
+        Meaning::Ended(condition) => condition,
+        Meaning::Alive(_) | Meaning::OutOfContact => unreachable!("{state:?} is not the end of a task"),
+    }
+}
+
 fn task_update(task: &Task, version: Version, status: &TaskStatus) -> TaskUpdate {
+    let message = status.message.clone().unwrap_or_default();
     TaskUpdate {
-        state: status.state,
-        message: status.message.clone().unwrap_or_default(),
         ip_addresses: task.ip_addresses.clone(),
-        ..TaskUpdate::staging(task, version)
+        ..TaskUpdate::of(task, &status.task_id, version, status.state, message)
     }
 }
 
 /// The record of a failure; ending well, or being killed, is none.
-fn failure(
-    instance: &Instance,
-    task: &Task,
-    condition: Condition,
-    status: &TaskStatus,
-    now: Now,
-) -> Option<Box<TaskFailure>> {
-    let failed = !matches!(condition, Condition::Finished | Condition::Killed);
+fn failure(instance: &Instance, task: &Task, verdict: Verdict, now: Now) -> Option<Box<TaskFailure>> {
+    let failed = !matches!(verdict.condition, Condition::Finished | Condition::Killed);
     failed.then(|| {
         Box::new(TaskFailure {
-            task: task.id.clone(),
-            state: status.state,
-            message: status.message.clone().unwrap_or_default(),
+            task: verdict.task,
+            state: verdict.state,
+            message: verdict.message,
             agent: std::sync::Arc::clone(&task.agent),
             version: instance.version,
             at: now.wall,
@@ -212,7 +250,7 @@ fn failure(
 }
 
 /// What a check without a consequence has found, if it has found anything.
-fn answer(status: &TaskStatus) -> Option<Answer> {
+pub(super) fn answer(status: &TaskStatus) -> Option<Answer> {
     let found = status.check_status.as_ref()?;
     let http = found.http.as_ref().and_then(|http| http.status_code).map(Answer::Http);
     let tcp = found.tcp.as_ref().and_then(|tcp| tcp.succeeded).map(Answer::Tcp);

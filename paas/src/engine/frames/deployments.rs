@@ -2,7 +2,7 @@ use attica_core_api::Timestamp;
 
 use super::super::Frame;
 use super::fields::Fields;
-use crate::model::{ActionKind, Deployment, Step};
+use crate::model::{ActionKind, Deployment, Shape, Step};
 
 /// A deployment begins with its first step.
 pub(super) fn step_begun(deployment: &Deployment, at: Timestamp) -> Option<Frame> {
@@ -13,6 +13,7 @@ pub(super) fn step_begun(deployment: &Deployment, at: Timestamp) -> Option<Frame
 pub(super) fn step_done(deployment: &Deployment, index: usize, at: Timestamp) -> Vec<Frame> {
     let done = deployment.steps.get(index);
     let stopped = done.into_iter().flat_map(|step| &step.actions).filter(|action| action.kind == ActionKind::Stop);
+    let stopped = stopped.filter(|action| deployment.shape_of(&action.run_spec) == Shape::App);
     let terminated =
         stopped.map(|action| Fields::new().text("appId", action.run_spec.as_str()).frame("app_terminated_event", at));
     let success = done.map(|step| of_step(deployment, step, "deployment_step_success", at));
@@ -35,12 +36,12 @@ fn with_plan(deployment: &Deployment) -> Fields {
 }
 
 fn of_step(deployment: &Deployment, current: &Step, event_type: &'static str, at: Timestamp) -> Frame {
-    Fields::new().json("plan", &plan(deployment)).json("currentStep", &step(current)).frame(event_type, at)
+    Fields::new().json("plan", &plan(deployment)).json("currentStep", &step(deployment, current)).frame(event_type, at)
 }
 
 /// A plan in its light form.
 fn plan(deployment: &Deployment) -> String {
-    let steps: Vec<String> = deployment.steps.iter().map(step).collect();
+    let steps: Vec<String> = deployment.steps.iter().map(|of_plan| step(deployment, of_plan)).collect();
     Fields::new()
         .text("id", &deployment.id.to_string())
         .json("steps", &format!("[{}]", steps.join(",")))
@@ -48,9 +49,14 @@ fn plan(deployment: &Deployment) -> String {
         .object()
 }
 
-fn step(step: &Step) -> String {
+fn step(deployment: &Deployment, step: &Step) -> String {
     let actions = step.actions.iter().map(|action| {
-        Fields::new().text("action", action.kind.as_str()).text("app", action.run_spec.as_str()).object()
+        let shape = deployment.shape_of(&action.run_spec);
+        let member = match shape {
+            Shape::App => "app",
+            Shape::Pod => "pod",
+        };
+        Fields::new().text("action", action.kind.name(shape)).text(member, action.run_spec.as_str()).object()
     });
     Fields::new().json("actions", &format!("[{}]", actions.collect::<Vec<_>>().join(","))).object()
 }

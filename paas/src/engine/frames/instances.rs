@@ -1,4 +1,5 @@
 use attica_core_api::Timestamp;
+use attica_core_api::v1::TaskId;
 
 use super::super::{Border, Cause, Finding, Frame, Snapshot, TaskUpdate};
 use super::INSTANCE_DRAINING;
@@ -17,8 +18,8 @@ pub(super) fn changed(
     match cause {
         Cause::Created | Cause::Inactive => vec![condition(instance, instance.condition, at)],
         Cause::Provisioned => {
-            let staging = |task| status(app_id, &TaskUpdate::staging(task, instance.version), at);
-            let staging = instance.task.as_ref().map(staging);
+            let staging = |task| TaskUpdate::staging(task, instance.version).into_iter();
+            let staging = instance.task.iter().flat_map(staging).map(|update| status(app_id, &update, at));
             std::iter::once(condition(instance, instance.condition, at)).chain(staging).collect()
         }
         Cause::Updated(update) => {
@@ -29,6 +30,7 @@ pub(super) fn changed(
         Cause::Health { check, finding, verdict } => {
             let definition =
                 before.run_specs.get(&instance.id.run_spec).and_then(|state| state.versions.get(&instance.version));
+            // Marathon announces the checks of apps alone.
             let check = definition.and_then(|definition| definition.health_checks.get(*check));
             health(instance, check, *finding, *verdict, at, border)
         }
@@ -132,7 +134,7 @@ fn draining(instance: &Instance, before: &Snapshot, at: Timestamp) -> Option<Fra
     let run_spec = before.run_specs.get(&instance.id.run_spec)?.versions.get(&instance.version)?;
     let fields = Fields::new()
         .text("instanceId", &instance.id.to_string())
-        .value("taskIds", &[task.id.as_str()])
+        .value("taskIds", &task.living().map(TaskId::as_str).collect::<Vec<_>>())
         .text("runSpecId", instance.id.run_spec.as_str())
         .value("drainTimeoutSeconds", &(run_spec.drain_timeout_ms() / 1_000));
     Some(fields.frame(INSTANCE_DRAINING, at))

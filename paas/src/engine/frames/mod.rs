@@ -7,7 +7,7 @@ mod instances;
 use attica_core_api::Timestamp;
 
 use super::{Border, Fact, Frame, Snapshot};
-use crate::model::{Deployment, DeploymentId, Ending, RunSpec, RunSpecId};
+use crate::model::{Deployment, DeploymentId, Ending, RunSpec, RunSpecId, Shape};
 use fields::Fields;
 
 /// Tells those who route requests that an instance is about to be killed. Not one of Marathon's: only for those who ask for it.
@@ -25,6 +25,14 @@ pub fn frames(fact: &Fact, before: &Snapshot, at: Timestamp, border: &Border) ->
             vec![Fields::new().text("master", master).frame("scheduler_reregistered_event", at)]
         }
         Fact::Disconnected => vec![Fields::new().frame("scheduler_disconnected_event", at)],
+        Fact::Requested { client_ip, uri, run_spec } if run_spec.shape() == Shape::Pod => {
+            let known = before.run_specs.get(&run_spec.id).and_then(super::RunSpecState::definition);
+            let event_type = if known.is_some() { "pod_updated_event" } else { "pod_created_event" };
+            vec![Fields::new().text("clientIp", client_ip).text("uri", uri).frame(event_type, at)]
+        }
+        Fact::PodRemovalRequested { client_ip, uri, id: _ } => {
+            vec![Fields::new().text("clientIp", client_ip).text("uri", uri).frame("pod_deleted_event", at)]
+        }
         Fact::Requested { client_ip, uri, run_spec } => {
             let definition = (border.render_run_spec)(run_spec);
             let fields = Fields::new().text("clientIp", client_ip).text("uri", uri).json("appDefinition", &definition);

@@ -8,6 +8,7 @@ mod frames;
 mod health;
 mod history;
 mod placement;
+mod pods;
 mod rolling;
 mod service_ports;
 mod world;

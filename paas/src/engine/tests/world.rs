@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use attica_core_api::scheduler::{Call, CallType, Event};
 use attica_core_api::v1::{
-    AgentId, Attribute, FrameworkId, HealthResult, MasterInfo, Offer, OfferId, Range, Ranges, Resource, Scalar, TaskId,
-    TaskInfo, TaskState, TaskStatus, Text, ValueType,
+    AgentId, Attribute, ExecutorInfo, FrameworkId, HealthResult, MasterInfo, Offer, OfferId, Range, Ranges, Resource,
+    Scalar, TaskId, TaskInfo, TaskState, TaskStatus, Text, ValueType,
 };
 use attica_core_api::{Entropy, Now, Tick, Timestamp};
 use bytes::Bytes;
 
 use super::super::*;
-use crate::model::{DeploymentId, Instance, RunSpec, RunSpecId, RunSpecUpdate};
+use crate::model::{DeploymentId, Instance, RunSpec, RunSpecId, RunSpecUpdate, TaskIdentity};
 
 /// A machine of the tiny master.
 #[derive(Clone, Debug)]
@@ -53,6 +53,8 @@ pub(super) struct World {
     pub(super) facts: Vec<Fact>,
     pub(super) views: Vec<View>,
     pub(super) calls: Vec<Call>,
+    /// The executors of groups that were launched.
+    pub(super) groups: Vec<ExecutorInfo>,
     pub(super) acknowledged: u64,
     /// Called after every run of the engine.
     pub(super) watch: fn(&World),
@@ -115,6 +117,7 @@ impl World {
             facts: Vec::new(),
             views: Vec::new(),
             calls: Vec::new(),
+            groups: Vec::new(),
             acknowledged: 0,
             watch: |_| {},
             events: VecDeque::new(),
@@ -252,8 +255,14 @@ impl World {
         match call.r#type.unwrap() {
             CallType::Accept => {
                 let operations = &call.accept.as_ref().unwrap().operations;
-                let infos = operations.iter().flat_map(|operation| &operation.launch.as_ref().unwrap().task_infos);
-                infos.cloned().collect::<Vec<_>>().into_iter().for_each(|info| self.launch(info));
+                let infos = operations.iter().flat_map(|operation| match &operation.launch_group {
+                    None => operation.launch.as_ref().unwrap().task_infos.clone(),
+                    Some(group) => {
+                        self.groups.push(group.executor.clone());
+                        group.task_group.tasks.clone()
+                    }
+                });
+                infos.collect::<Vec<_>>().into_iter().for_each(|info| self.launch(info));
             }
             CallType::Decline => {
                 let decline = call.decline.as_ref().unwrap();
@@ -290,7 +299,7 @@ impl World {
         assert!(!self.tasks.contains_key(&task), "{task} launched twice");
         let instance = crate::model::TaskIdentity::parse(task.as_str()).unwrap().instance;
         let durable = self.engine.snapshot().instance(&instance).and_then(|instance| instance.task.clone());
-        assert_eq!(durable.map(|durable| durable.id).as_ref(), Some(&task), "launched before it was durable");
+        assert!(durable.is_some_and(|durable| durable.has(task.as_str())), "launched before it was durable");
         self.tasks.insert(task.clone(), Known { info, state: TaskState::Staging });
         match self.behaviour {
             Behaviour::Run => {
@@ -391,7 +400,9 @@ impl World {
 
     fn offer_of(&self, machine: &Machine, number: u64) -> Offer {
         let on_it = self.tasks.values().filter(|known| known.info.agent_id == agent(machine));
-        let taken: Vec<&Resource> = on_it.flat_map(|known| &known.info.resources).collect();
+        let groups = self.groups.iter().filter(|group| self.is_held(group, machine));
+        let of_groups = groups.flat_map(|group| &group.resources);
+        let taken: Vec<&Resource> = on_it.flat_map(|known| &known.info.resources).chain(of_groups).collect();
         let used: f64 = taken
             .iter()
             .filter(|resource| resource.name == "cpus")
@@ -433,6 +444,16 @@ impl World {
             }],
             ..Offer::default()
         }
+    }
+
+    /// Whether a task of this executor's is on this machine.
+    fn is_held(&self, executor: &ExecutorInfo, machine: &Machine) -> bool {
+        let attempt = TaskIdentity::parse(executor.executor_id.as_str()).unwrap();
+        self.tasks.values().any(|known| {
+            let of = TaskIdentity::parse(known.info.task_id.as_str()).unwrap();
+            known.info.agent_id == agent(machine)
+                && (of.instance, of.incarnation) == (attempt.instance.clone(), attempt.incarnation)
+        })
     }
 
     pub(super) fn instances(&self, path: &str) -> Vec<Instance> {

@@ -5,7 +5,7 @@ use attica_core_api::Now;
 
 use super::super::deployments::{Conflict, Target};
 use super::super::{Cause, Effects, Engine, KillMode, Refusal, Reply, TaskSelection};
-use crate::model::{Condition, Goal, Instance, InstanceId, RunSpec, RunSpecId, TaskIdentity};
+use crate::model::{Condition, Goal, Instance, InstanceId, RunSpec, RunSpecId, Shape, TaskIdentity};
 
 impl Engine {
     /// Kills tasks.
@@ -73,8 +73,8 @@ impl Engine {
     /// The selected instances that have a task.
     fn selected(&self, tasks: &TaskSelection) -> Result<Vec<Instance>, Refusal> {
         let of = |id: &RunSpecId| -> Result<Vec<Instance>, Refusal> {
-            let state = self.state.run_specs.get(id).filter(|state| state.current.is_some());
-            let state = state.ok_or_else(|| Refusal::Missing(id.clone()))?;
+            let app = self.current_of(id, Shape::App).and_then(|_| self.state.run_specs.get(id));
+            let state = app.ok_or_else(|| Refusal::Missing(id.clone()))?;
             Ok(state.instances.values().filter(|instance| instance.task.is_some()).cloned().collect())
         };
         match tasks {
@@ -83,6 +83,14 @@ impl Engine {
                 let on_host =
                     |instance: &Instance| instance.task.as_ref().is_some_and(|task| task.agent.hostname == *host);
                 Ok(of(run_spec)?.into_iter().filter(on_host).collect())
+            }
+            TaskSelection::OfPod { run_spec, instances } => {
+                let pod = self.current_of(run_spec, Shape::Pod).and_then(|_| self.state.run_specs.get(run_spec));
+                let state = pod.ok_or_else(|| Refusal::PodMissing(run_spec.clone()))?;
+                let is_named =
+                    |instance: &&Instance| instances.as_ref().is_none_or(|named| named.contains(&instance.id));
+                let selected = state.instances.values().filter(|instance| instance.task.is_some()).filter(is_named);
+                Ok(selected.cloned().collect())
             }
             TaskSelection::One { run_spec, task } => {
                 let one = of(run_spec)?.into_iter().find(|instance| has_task(instance, task.as_str()));
@@ -99,7 +107,7 @@ impl Engine {
 }
 
 fn has_task(instance: &Instance, task: &str) -> bool {
-    instance.task.as_ref().is_some_and(|own| own.id.as_str() == task)
+    instance.task.as_ref().is_some_and(|own| own.has(task))
 }
 
 fn is_out_of_contact(instance: &Instance) -> bool {

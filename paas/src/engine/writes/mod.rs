@@ -26,6 +26,7 @@ impl Engine {
         match write {
             Write::Put { changes, force } => self.put(now, &changes, conflict(force), origin, out),
             Write::Delete { id, force } => self.delete(now, id, conflict(force), out),
+            Write::DeletePod { id, force } => self.delete_pod(now, id, conflict(force), origin, out),
             Write::Restart { id, force } => self.restart(now, &id, conflict(force), out),
             Write::Kill { tasks, mode, force } => self.kill(now, &tasks, mode, conflict(force), out),
             Write::Cancel { id, mode } => self.cancel(now, id, mode, out),

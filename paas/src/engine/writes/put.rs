@@ -5,7 +5,7 @@ use attica_core_api::Now;
 
 use super::super::deployments::{Conflict, Target};
 use super::super::{Definition, Effects, Engine, Fact, Origin, Refusal, Reply, RunSpecChange, Violation};
-use crate::model::{RunSpec, RunSpecId, RunSpecUpdate, Version};
+use crate::model::{RunSpec, RunSpecId, RunSpecUpdate, Shape, Version};
 
 impl Engine {
     /// Creates and changes run specs in one deployment. What does not change gets no new version and no action.
@@ -82,7 +82,10 @@ impl Engine {
     ) -> Result<RunSpec, Refusal> {
         let id = &change.id;
         let current = self.current(id);
+        check_shape(change, current)?;
         let mut merged = match &change.to {
+            Definition::NewPod(_) if current.is_some() => return Err(Refusal::PodExists(id.clone())),
+            Definition::NewPod(pod) | Definition::Pod(pod) => RunSpec::clone(pod),
             Definition::New(_) if current.is_some() => return Err(Refusal::Exists(id.clone())),
             Definition::Patched(_) if current.is_none() => {
                 return Err(Refusal::Missing(id.clone()));
@@ -114,6 +117,11 @@ impl Engine {
         stored.map(|stored| RunSpec::clone(stored)).ok_or_else(|| Refusal::VersionMissing { id: id.clone(), version })
     }
 
+    /// The current definition of a run spec, if it is of this shape.
+    pub(in super::super) fn current_of(&self, id: &RunSpecId, shape: Shape) -> Option<&Arc<RunSpec>> {
+        self.current(id).filter(|current| current.shape() == shape)
+    }
+
     /// The current definition of a run spec.
     pub(in super::super) fn current(&self, id: &RunSpecId) -> Option<&Arc<RunSpec>> {
         self.state.run_specs.get(id)?.definition()
@@ -139,6 +147,25 @@ impl Engine {
                 format!("no service port is free between {first} and {last}: remove apps, or name the port yourself");
             Refusal::Invalid(vec![Violation::new("/portDefinitions", text)])
         })
+    }
+}
+
+/// What is an app stays one, and so does a pod.
+fn check_shape(change: &RunSpecChange, current: Option<&Arc<RunSpec>>) -> Result<(), Refusal> {
+    let shape = match &change.to {
+        Definition::NewPod(_) | Definition::Pod(_) => Shape::Pod,
+        Definition::New(_)
+        | Definition::Merged(_)
+        | Definition::Patched(_)
+        | Definition::Replaced(_)
+        | Definition::Stored(_) => Shape::App,
+    };
+    match current {
+        Some(current) if current.shape() != shape => {
+            let error = "Applications and Pods may not share the same id";
+            Err(Refusal::Invalid(vec![Violation::new("/id", error)]))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

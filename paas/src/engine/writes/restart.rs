@@ -5,7 +5,7 @@ use attica_core_api::Now;
 
 use super::super::deployments::{Conflict, Target};
 use super::super::{Effects, Engine, Refusal, Reply};
-use crate::model::{RunSpec, RunSpecId};
+use crate::model::{RunSpec, RunSpecId, Shape};
 
 impl Engine {
     /// Makes a new generation of the same definition; a deployment then replaces the old instances.
@@ -16,7 +16,7 @@ impl Engine {
         conflict: Conflict,
         out: &mut Effects,
     ) -> Result<Reply, Refusal> {
-        let current = self.current(id).ok_or_else(|| Refusal::Missing(id.clone()))?;
+        let current = self.current_of(id, Shape::App).ok_or_else(|| Refusal::Missing(id.clone()))?;
         let mut restarted = RunSpec::clone(current);
         let version = self.next_version(now, [id]);
         restarted.version = version;

@@ -264,3 +264,64 @@ async fn the_server_describes_itself_and_every_described_call_is_served() {
     }
     site.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_is_created_read_changed_and_removed() {
+    let database = Database::start().await;
+    let site = Site::start(&database, NO_MASTER).await;
+    let pod = |instances: u32| {
+        json!({"id": "/shop/pod", "scaling": {"kind": "fixed", "instances": instances}, "labels": {"tier": "back"},
+        "containers": [{"name": "one", "exec": {"command": {"shell": "serve"}}, "resources": {"cpus": 0.1, "mem": 32},
+            "endpoints": [{"name": "web", "hostPort": 0, "protocol": ["tcp"]}]}]})
+    };
+    let created = site.post("/v2/pods", pod(2)).await;
+    assert_eq!(created.status, StatusCode::CREATED, "{}", created.text);
+    assert_eq!(created.header("location"), "/v2/pods/shop/pod");
+    let deployment = created.header("marathon-deployment-id").to_owned();
+    assert_eq!(site.get("/v2/deployments").await[0]["id"], deployment.as_str());
+    assert_eq!(site.get("/v2/deployments").await[0]["affectedPods"], json!(["/shop/pod"]));
+    expect_file!["answers/pod.json"].assert_eq(&steady(&site.get("/v2/pods//shop/pod").await));
+    expect_file!["answers/pod_status.json"].assert_eq(&steady(&site.get("/v2/pods/shop/pod::status").await));
+    assert_eq!(site.get("/v2/pods").await[0]["id"], "/shop/pod");
+    assert_eq!(site.get("/v2/pods::status").await[0]["status"], "DEGRADED");
+    let versions = site.get("/v2/pods/shop/pod::versions").await;
+    assert_eq!(versions, json!([created.json()["version"]]));
+    let version = site.get(&format!("/v2/pods/shop/pod::versions/{}", versions[0].as_str().unwrap())).await;
+    assert_eq!(version, created.json());
+    let queue = site.get("/v2/queue").await;
+    assert_eq!((&queue["queue"][0]["pod"]["id"], queue["queue"][0].get("app")), (&json!("/shop/pod"), None));
+    let groups = site.get("/v2/groups/shop").await;
+    assert_eq!((&groups["apps"], &groups["pods"][0]["id"]), (&json!([]), &json!("/shop/pod")));
+    assert_eq!(site.ask(Method::HEAD, "/v2/pods", "").await.status, StatusCode::OK);
+
+    for (method, path, status) in [
+        (Method::GET, "/v2/apps/shop/pod", StatusCode::NOT_FOUND),
+        (Method::DELETE, "/v2/apps/shop/pod", StatusCode::NOT_FOUND),
+        (Method::GET, "/v2/pods/shop/none", StatusCode::NOT_FOUND),
+        (Method::GET, "/v2/pods/shop/pod::versions/2020-01-01T00:00:00.000Z", StatusCode::NOT_FOUND),
+        (Method::DELETE, "/v2/pods/shop/none", StatusCode::NOT_FOUND),
+        (Method::DELETE, "/v2/pods/shop/pod::instances/nobody", StatusCode::NOT_FOUND),
+    ] {
+        assert_eq!(site.ask(method.clone(), path, "").await.status, status, "{method} {path}");
+    }
+    assert_eq!(site.post("/v2/pods", pod(1)).await.status, StatusCode::CONFLICT);
+    let other = site.ask(Method::PUT, "/v2/pods/other", &pod(1).to_string()).await;
+    assert_eq!(other.status, StatusCode::BAD_REQUEST);
+    assert_eq!(other.json()["message"], "'/other' does not match definition's id ('/shop/pod')");
+    let locked = site.ask(Method::PUT, "/v2/pods/shop/pod", &pod(1).to_string()).await;
+    assert_eq!((locked.status, &locked.json()["deployments"][0]["id"]), (StatusCode::CONFLICT, &json!(deployment)));
+
+    // What a read showed can be written back.
+    let shown = site.get("/v2/pods/shop/pod").await.to_string();
+    let same = site.ask(Method::PUT, "/v2/pods/shop/pod?force=true", &shown).await;
+    assert_eq!((same.status, &same.json()["version"]), (StatusCode::OK, &versions[0]));
+    let scaled = site.ask(Method::PUT, "/v2/pods/shop/pod?force=true", &pod(0).to_string()).await;
+    assert_eq!(scaled.status, StatusCode::OK, "{}", scaled.text);
+    assert_eq!(site.get("/v2/pods/shop/pod::status").await["status"], "STABLE");
+    assert_eq!(site.ask(Method::DELETE, "/v2/pods/shop/pod::instances", "").await.json(), json!([]));
+    let removed = site.ask(Method::DELETE, "/v2/pods/shop/pod", "").await;
+    assert_eq!(removed.status, StatusCode::ACCEPTED);
+    assert_eq!(removed.header("location"), removed.header("marathon-deployment-id"));
+    assert_eq!(site.get("/v2/pods").await, json!([]));
+    site.stop().await.unwrap();
+}

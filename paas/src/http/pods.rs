@@ -1,0 +1,140 @@
+//! Requests that change pods.
+
+use attica_paas_api::pod::{Pod, PodInstance};
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, Request, StatusCode, header};
+
+use super::answer::{self, document, rendered, with_deployment};
+use super::service::{Leading, Service};
+use super::writes::{self, Asked, unexpected};
+use super::{body, refusal};
+use crate::engine::{Definition, KillMode, Reply, RunSpecChange, TaskSelection, Write};
+use crate::model::{DeploymentId, Instance, InstanceId, RunSpecId};
+use crate::normalise;
+use crate::validate::{self, Faults, limits};
+
+/// POST of a pod.
+pub(super) async fn create(service: &Service, leading: &Leading, request: Request<Body>) -> Response {
+    let asked = Asked::of(&request);
+    let pod: Pod = match body::document(request.into_body()).await {
+        Ok(pod) => pod,
+        Err(refused) => return refused,
+    };
+    let id = match RunSpecId::parse(&pod.id) {
+        Ok(id) => id,
+        Err(error) => return refusal::invalid(Faults::one("/id", error.to_string())),
+    };
+    put_definition(service, leading, asked, id, pod, Definition::NewPod).await
+}
+
+/// PUT of a pod.
+pub(super) async fn put(service: &Service, leading: &Leading, request: Request<Body>, id: RunSpecId) -> Response {
+    let asked = Asked::of(&request);
+    let pod: Pod = match body::document(request.into_body()).await {
+        Ok(pod) => pod,
+        Err(refused) => return refused,
+    };
+    if RunSpecId::parse(&pod.id).ok().as_ref() != Some(&id) {
+        let text = format!("'{id}' does not match definition's id ('{}')", pod.id);
+        return answer::message(StatusCode::BAD_REQUEST, text);
+    }
+    put_definition(service, leading, asked, id, pod, Definition::Pod).await
+}
+
+async fn put_definition(
+    service: &Service,
+    leading: &Leading,
+    asked: Asked,
+    id: RunSpecId,
+    pod: Pod,
+    definition: fn(Box<crate::model::RunSpec>) -> Definition,
+) -> Response {
+    let to = match validate::pod(pod, &id, &service.rules) {
+        Ok(run_spec) => definition(Box::new(run_spec)),
+        Err(faults) => return refusal::invalid(faults),
+    };
+    let is_new = matches!(to, Definition::NewPod(_));
+    let changes = vec![RunSpecChange { id: id.clone(), to }];
+    let write = Write::Put { changes, force: asked.query.flag("force", false) };
+    writes::answer(service.write(leading, write, asked.origin).await, |reply| match reply {
+        Reply::Deployed { deployment, .. } => {
+            let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+            // The answer to a write comes when what it did can be read.
+            let Ok(shown) = leading.model.pod(&id).body else { return unexpected() };
+            let response = with_deployment(rendered(status, shown), deployment);
+            if is_new { with_location(response, &format!("/v2/pods{id}")) } else { response }
+        }
+        Reply::Killed(_) | Reply::Cancelled | Reply::Done => unexpected(),
+    })
+}
+
+fn with_location(mut response: Response, location: &str) -> Response {
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+/// DELETE of a pod.
+pub(super) async fn delete(service: &Service, leading: &Leading, asked: Asked, id: RunSpecId) -> Response {
+    let write = Write::DeletePod { id, force: asked.query.flag("force", false) };
+    let accepted = |deployment: DeploymentId| {
+        let response = with_deployment(StatusCode::ACCEPTED.into_response(), deployment);
+        with_location(response, &deployment.to_string())
+    };
+    writes::answer(service.write(leading, write, asked.origin).await, |reply| match reply {
+        Reply::Deployed { deployment, .. } => accepted(deployment),
+        Reply::Killed(_) | Reply::Cancelled | Reply::Done => unexpected(),
+    })
+}
+
+/// DELETE of instances of a pod: those named in the body, or all without one.
+pub(super) async fn kill(service: &Service, leading: &Leading, request: Request<Body>, id: RunSpecId) -> Response {
+    let asked = Asked::of(&request);
+    let named: Option<Vec<String>> = match body::optional(request.into_body()).await {
+        Ok(named) => named,
+        Err(refused) => return refused,
+    };
+    if named.as_ref().is_some_and(|named| named.len() > limits::TASKS_MAX) {
+        return refusal::invalid(Faults::one("/", format!("must not have more than {} items", limits::TASKS_MAX)));
+    }
+    // What is no id is the id of no instance.
+    let instances = named.map(|named| named.iter().filter_map(|id| InstanceId::parse(id).ok()).collect());
+    let killed = kill_instances(service, leading, asked, id, instances).await;
+    killed.map_or_else(|refused| refused, |instances| document(StatusCode::OK, &instances))
+}
+
+/// DELETE of one instance of a pod.
+pub(super) async fn kill_one(
+    service: &Service,
+    leading: &Leading,
+    asked: Asked,
+    id: RunSpecId,
+    written: &str,
+) -> Response {
+    let missing = || answer::message(StatusCode::NOT_FOUND, format!("Instance '{written}' does not exist"));
+    let Ok(instance) = InstanceId::parse(written) else { return missing() };
+    match kill_instances(service, leading, asked, id, Some(vec![instance])).await {
+        Ok(killed) => killed.first().map_or_else(missing, |instance| document(StatusCode::OK, instance)),
+        Err(refused) => refused,
+    }
+}
+
+async fn kill_instances(
+    service: &Service,
+    leading: &Leading,
+    asked: Asked,
+    run_spec: RunSpecId,
+    instances: Option<Vec<InstanceId>>,
+) -> Result<Vec<PodInstance>, Response> {
+    let mode = if asked.query.flag("wipe", false) { KillMode::Wipe } else { KillMode::Replace };
+    let write = Write::Kill { tasks: TaskSelection::OfPod { run_spec, instances }, mode, force: false };
+    let shown = |instance: &Instance| normalise::pod_instance(instance, leading.model.spec(instance).as_deref()?);
+    match service.write(leading, write, asked.origin).await {
+        Ok(Ok(Reply::Killed(instances))) => Ok(instances.iter().filter_map(shown).collect()),
+        Ok(Ok(Reply::Deployed { .. } | Reply::Cancelled | Reply::Done)) => Err(unexpected()),
+        Ok(Err(refused)) => Err(refusal::refused(refused)),
+        Err(response) => Err(response),
+    }
+}

@@ -1,0 +1,373 @@
+//! Pods: a written definition is a whole one, so everything about it is judged here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use attica_core_api::{Scalar, Timestamp};
+use attica_paas_api::container::{LinuxInfo, ResourceLimits};
+use attica_paas_api::pod::{
+    ExecutorResources, Pod as Written, PodConstraint, PodContainer as WrittenContainer, PodImage as WrittenImage,
+    PodResources, PodScaling, PodScheduling, PodVolume as WrittenVolume, VolumeMount,
+};
+use attica_paas_api::{Number, update::EnvironmentValue};
+
+use super::networks::Deprecated;
+use super::{Faults, Rules, command, constraint, container, fetch, limits, networks, numbers, placement, pod_checks};
+use super::{pod_endpoints, strategy, text};
+use crate::model::{
+    Access, Backoff, CommandLine, KillSelection, Limit, Limits, Networks, Placement, Pod, PodCommand, PodContainer,
+    PodImage, PodMount, PodVolume, PodVolumeSource, Pull, Resources, RunSpec, RunSpecId, Version, is_container_name,
+};
+
+/// Reads the definition of `id`. Its versions are the engine's to give.
+///
+/// # Errors
+/// Every fault that was found, by path.
+pub fn pod(written: Written, id: &RunSpecId, rules: &Rules) -> Result<RunSpec, Faults> {
+    let mut faults = Faults::default();
+    refuse_unsupported(&written, &mut faults);
+    let none = Deprecated { docker: None, ip_address: None };
+    let networks = networks::networks(Some(written.networks), &none, &mut faults).unwrap_or_default();
+    let containers = containers(written.containers, id, &networks, &mut faults);
+    let volumes = volumes(written.volumes, &containers, &mut faults);
+    let executor = executor(written.executor_resources.unwrap_or_default(), &mut faults);
+    let (instances, instances_max) = scaling(written.scaling, &mut faults);
+    if written.legacy_shared_cgroups == Some(true) {
+        for (index, _) in containers.iter().enumerate().filter(|(_, container)| !container.limits.is_empty()) {
+            let path = format!("/containers({index})/resourceLimits");
+            faults.add(path, "a container that shares the pod's limits has none of its own");
+        }
+    }
+    let scheduling = scheduling(written.scheduling.unwrap_or_default(), rules, &mut faults);
+    let role = placement::role(written.role, rules, &mut faults).unwrap_or_else(|| rules.role.clone());
+    let user = command::user(written.user, &mut faults);
+    let env = environment("/environment", written.environment, &mut faults);
+    let labels = text::labels("/labels", Some(written.labels), &mut faults).unwrap_or_default();
+    let pod = Pod { containers, volumes, executor, instances_max, shared_cgroups: written.legacy_shared_cgroups };
+    let unborn = Version(Timestamp(0));
+    let run_spec = RunSpec {
+        id: id.clone(),
+        version: unborn,
+        last_scaling_at: unborn,
+        last_config_change_at: unborn,
+        generation: unborn,
+        instances,
+        user,
+        container: None,
+        fetch: Vec::new(),
+        tty: None,
+        resources: pod.resources(),
+        limits: Limits::default(),
+        env,
+        labels,
+        ports: pod.ports(&networks),
+        networks,
+        require_ports: false,
+        health_checks: Vec::new(),
+        check: None,
+        kill_grace_period_ms: None,
+        drain_timeout_ms: None,
+        drain_delay_ms: None,
+        dependencies: Vec::new(),
+        role,
+        command: CommandLine::Pod(Box::new(pod)),
+        placement: scheduling.placement,
+        backoff: scheduling.backoff,
+        upgrade: scheduling.upgrade,
+        unreachable: scheduling.unreachable,
+        kill_selection: scheduling.kill_selection,
+    };
+    faults.into_result(run_spec)
+}
+
+fn refuse_unsupported(written: &Written, faults: &mut Faults) {
+    if !written.secrets.is_empty() {
+        faults.add("/secrets", "secrets are not supported yet");
+    }
+    if written.linux_info.is_some() {
+        faults.add("/linuxInfo", "is not supported yet: containers can have it");
+    }
+    for (index, container) in written.containers.iter().enumerate() {
+        if container.tty == Some(true) {
+            faults.add(format!("/containers({index})/tty"), "terminals are not supported yet");
+        }
+        if container.image.as_ref().is_some_and(|image| image.pull_config.is_some()) {
+            faults.add(format!("/containers({index})/image/pullConfig"), "secrets are not supported yet");
+        }
+    }
+    for (index, volume) in written.volumes.iter().enumerate() {
+        if volume.persistent.is_some() {
+            faults.add(format!("/volumes({index})/persistent"), "persistent volumes of pods are not supported yet");
+        }
+        if volume.secret.is_some() {
+            faults.add(format!("/volumes({index})/secret"), "secrets are not supported yet");
+        }
+    }
+}
+
+fn containers(
+    written: Vec<WrittenContainer>,
+    id: &RunSpecId,
+    networks: &Networks,
+    faults: &mut Faults,
+) -> Vec<PodContainer> {
+    if written.is_empty() {
+        faults.add("/containers", "must not be empty");
+    }
+    if written.len() > limits::CONTAINERS_MAX {
+        faults.add("/containers", format!("must not have more than {} items", limits::CONTAINERS_MAX));
+    }
+    let mut names = BTreeSet::new();
+    if !written.iter().all(|container| names.insert(container.name.as_str())) {
+        faults.add("/containers", "container names must be unique");
+    }
+    pod_endpoints::check_unique(&written, networks, faults);
+    let endpoints: Vec<String> =
+        written.iter().flat_map(|container| &container.endpoints).map(|endpoint| endpoint.name.clone()).collect();
+    let containers = written.into_iter().enumerate();
+    containers
+        .filter_map(|(index, written)| {
+            container(&format!("/containers({index})"), written, id, networks, &endpoints, faults)
+        })
+        .collect()
+}
+
+fn container(
+    path: &str,
+    written: WrittenContainer,
+    id: &RunSpecId,
+    networks: &Networks,
+    endpoints: &[String],
+    faults: &mut Faults,
+) -> Option<PodContainer> {
+    check_name(&format!("{path}/name"), &written.name, id, faults);
+    let command = match written.exec {
+        None if written.image.is_none() => {
+            faults.add(path, "needs exec, or an image that says what to run");
+            None
+        }
+        None => None,
+        Some(exec) => pod_checks::line(&format!("{path}/exec/command"), exec.command, faults)
+            .map(|line| PodCommand { line, overrides_entrypoint: exec.override_entrypoint }),
+    };
+    let resources = resources(&format!("{path}/resources"), written.resources, faults);
+    let grace = written.lifecycle.and_then(|lifecycle| lifecycle.kill_grace_period_seconds);
+    let linux =
+        |linux: LinuxInfo, faults: &mut Faults| container::own_linux(&format!("{path}/linuxInfo"), linux, faults);
+    Some(PodContainer {
+        command,
+        limits: resource_limits(&format!("{path}/resourceLimits"), written.resource_limits, &resources, faults),
+        resources,
+        endpoints: pod_endpoints::endpoints(path, written.endpoints, networks, faults),
+        image: written.image.and_then(|image| self::image(&format!("{path}/image"), image, faults)),
+        env: environment(&format!("{path}/environment"), written.environment, faults),
+        user: written.user.and_then(|user| command::user(Some(user), faults)),
+        health_check: written
+            .health_check
+            .and_then(|check| pod_checks::health_check(&format!("{path}/healthCheck"), check, endpoints, faults)),
+        check: written.check.and_then(|check| pod_checks::check(&format!("{path}/check"), check, endpoints, faults)),
+        mounts: mounts(path, written.volume_mounts, faults),
+        artifacts: fetch::checked(&format!("{path}/artifacts"), written.artifacts, faults),
+        labels: text::labels(&format!("{path}/labels"), Some(written.labels), faults).unwrap_or_default(),
+        linux: written.linux_info.and_then(|written| linux(written, faults)),
+        kill_grace_period_ms: numbers::milliseconds(&format!("{path}/lifecycle/killGracePeriodSeconds"), grace, faults),
+        name: written.name,
+    })
+}
+
+/// A container's name is part of the ids of its tasks, which have a limit.
+fn check_name(path: &str, name: &str, id: &RunSpecId, faults: &mut Faults) {
+    if !is_container_name(name) {
+        faults.add(path, "must fully match regular expression '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$', in 63 characters");
+    }
+    // An app's tasks have `_app` in the place of the name.
+    let most = RunSpecId::LENGTH_MAX + "_app".len();
+    if id.as_str().len() + name.len() > most {
+        faults.add(path, format!("must not be longer than {most} characters together with the pod's id"));
+    }
+}
+
+fn resources(path: &str, written: PodResources, faults: &mut Faults) -> Resources {
+    if written.gpus.0 != 0.0 {
+        faults.add(format!("{path}/gpus"), "gpus are not supported yet");
+    }
+    let mut quantity = |name: &str, value: Number, least: f64| {
+        numbers::quantity(&format!("{path}/{name}"), Some(value), least, faults).unwrap_or(Scalar::ZERO)
+    };
+    Resources {
+        cpus: quantity("cpus", written.cpus, 0.001),
+        mem: quantity("mem", written.mem, 0.0),
+        disk: quantity("disk", written.disk, 0.0),
+    }
+}
+
+fn executor(written: ExecutorResources, faults: &mut Faults) -> Resources {
+    let ExecutorResources { cpus, mem, disk } = written;
+    resources("/executorResources", PodResources { cpus, mem, disk, gpus: Number(0.0) }, faults)
+}
+
+fn resource_limits(path: &str, written: Option<ResourceLimits>, needs: &Resources, faults: &mut Faults) -> Limits {
+    let limits = numbers::limits(path, written, faults).unwrap_or_default();
+    for (name, limit, need) in [("cpus", limits.cpus, needs.cpus), ("mem", limits.mem, needs.mem)] {
+        if let Some(Limit::Amount(amount)) = limit
+            && amount < need
+        {
+            let error =
+                format!("resource limit must be greater than or equal to requested resource ({})", need.to_f64());
+            faults.add(format!("{path}/{name}"), error);
+        }
+    }
+    limits
+}
+
+fn image(path: &str, written: WrittenImage, faults: &mut Faults) -> Option<PodImage> {
+    if written.kind != "DOCKER" {
+        faults.add(format!("{path}/kind"), "must be DOCKER");
+    }
+    container::check_image_name(&format!("{path}/id"), &written.id, faults);
+    Some(PodImage {
+        name: written.id,
+        pull: if written.force_pull { Pull::Always } else { Pull::Missing },
+        labels: text::labels(&format!("{path}/labels"), Some(written.labels), faults)?,
+    })
+}
+
+/// Variables, by the rule that Marathon has for their names in pods.
+fn environment(
+    path: &str,
+    written: BTreeMap<String, EnvironmentValue>,
+    faults: &mut Faults,
+) -> BTreeMap<String, String> {
+    const NAME_LENGTH_MAX: usize = 254;
+    let is_name = |name: &str| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        name.len() <= NAME_LENGTH_MAX
+            && name.bytes().all(allowed)
+            && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
+    };
+    for name in written.keys().filter(|name| !is_name(name)) {
+        faults.add(
+            format!("{path}/{name}"),
+            "must fully match regular expression '^[a-zA-Z_][a-zA-Z0-9_]*$', in 254 characters",
+        );
+    }
+    for (name, _) in written.iter().filter(|(_, value)| matches!(value, EnvironmentValue::Secret(_))) {
+        faults.add(format!("{path}/{name}"), "secrets are not supported yet");
+    }
+    text::environment(path, Some(written), faults).unwrap_or_default()
+}
+
+fn mounts(path: &str, written: Vec<VolumeMount>, faults: &mut Faults) -> Vec<PodMount> {
+    for (index, mount) in written.iter().enumerate() {
+        let path = format!("{path}/volumeMounts({index})/mountPath");
+        text::check(&path, &mount.mount_path, limits::PATH_LENGTH_MAX, faults);
+        if mount.mount_path.is_empty() {
+            faults.add(path, "must not be empty");
+        }
+    }
+    let access = |read_only: bool| if read_only { Access::ReadOnly } else { Access::ReadWrite };
+    let mount = |mount: VolumeMount| PodMount {
+        volume: mount.name,
+        path: mount.mount_path,
+        access: mount.read_only.map(access),
+    };
+    written.into_iter().map(mount).collect()
+}
+
+fn volumes(written: Vec<WrittenVolume>, containers: &[PodContainer], faults: &mut Faults) -> Vec<PodVolume> {
+    if written.len() > limits::VOLUMES_MAX {
+        faults.add("/volumes", format!("must not have more than {} items", limits::VOLUMES_MAX));
+    }
+    let mut names = BTreeSet::new();
+    if !written.iter().all(|volume| names.insert(volume.name.as_str())) {
+        faults.add("/volumes", "volume names must be unique");
+    }
+    for (container, mounts) in containers.iter().map(|container| &container.mounts).enumerate() {
+        for (index, _) in mounts.iter().enumerate().filter(|(_, mount)| !names.contains(mount.volume.as_str())) {
+            let path = format!("/containers({container})/volumeMounts({index})/name");
+            faults.add(path, "Referenced Volume in VolumeMount should exist");
+        }
+    }
+    for (index, volume) in written.iter().enumerate() {
+        let path = format!("/volumes({index})");
+        let is_mounted = |container: &PodContainer| container.mounts.iter().any(|mount| mount.volume == volume.name);
+        if !containers.iter().any(is_mounted) {
+            faults.add(&path, "volume must be referenced by at least one container");
+        }
+        if !is_container_name(&volume.name) {
+            faults.add(format!("{path}/name"), "must fully match regular expression '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$'");
+        }
+        if let Some(host) = &volume.host {
+            text::check(&format!("{path}/host"), host, limits::PATH_LENGTH_MAX, faults);
+            if !host.starts_with('/') {
+                faults.add(format!("{path}/host"), "must be an absolute path");
+            }
+        }
+    }
+    let source = |host: Option<String>| host.map_or(PodVolumeSource::Ephemeral, PodVolumeSource::Host);
+    written.into_iter().map(|volume| PodVolume { name: volume.name, source: source(volume.host) }).collect()
+}
+
+fn scaling(written: Option<PodScaling>, faults: &mut Faults) -> (u32, Option<u32>) {
+    let Some(PodScaling { kind, instances, max_instances }) = written else { return (1, None) };
+    if kind != "fixed" {
+        faults.add("/scaling/kind", "Not a fixed scaling policy");
+    }
+    let instances = numbers::count("/scaling/instances", Some(instances), limits::INSTANCES_MAX, faults);
+    (instances.unwrap_or_default(), numbers::count("/scaling/maxInstances", max_instances, u32::MAX, faults))
+}
+
+struct Scheduling {
+    placement: Placement,
+    backoff: Backoff,
+    upgrade: crate::model::Upgrade,
+    unreachable: crate::model::Unreachable,
+    kill_selection: KillSelection,
+}
+
+fn scheduling(written: PodScheduling, rules: &Rules, faults: &mut Faults) -> Scheduling {
+    let path = "/scheduling";
+    let mut milliseconds = |name: &str, value: Number| {
+        numbers::milliseconds(&format!("{path}/backoff/{name}"), Some(value), faults).unwrap_or_default()
+    };
+    let first_ms = milliseconds("backoff", written.backoff.backoff);
+    let max_ms = milliseconds("maxLaunchDelay", written.backoff.max_launch_delay);
+    let factor = Some(written.backoff.backoff_factor);
+    let factor = numbers::at_least(&format!("{path}/backoff/backoffFactor"), factor, 1.0, faults);
+    let upgrade = strategy::upgrade(&format!("{path}/upgrade"), Some(written.upgrade), faults);
+    let unreachable = Some(written.unreachable_strategy);
+    let unreachable = strategy::unreachable(&format!("{path}/unreachableStrategy"), unreachable, faults);
+    let roles = written.placement.accepted_resource_roles;
+    let accepted = format!("{path}/placement/acceptedResourceRoles");
+    // Early clients write an empty list for any role.
+    let roles = Some(roles).filter(|roles| !roles.is_empty());
+    let placement = Placement {
+        constraints: constraint::objects(
+            &format!("{path}/placement/constraints"),
+            written.placement.constraints.into_iter().map(parts).collect(),
+            faults,
+        ),
+        accepted_resource_roles: placement::accepted_roles(&accepted, roles, rules, faults).unwrap_or_default(),
+    };
+    Scheduling {
+        placement,
+        backoff: Backoff { first_ms, factor: factor.unwrap_or(1.0), max_ms },
+        upgrade: upgrade.unwrap_or(crate::model::Upgrade { minimum_health_capacity: 1.0, maximum_over_capacity: 1.0 }),
+        unreachable: unreachable.unwrap_or(crate::model::Unreachable::Disabled),
+        kill_selection: kill_selection(&format!("{path}/killSelection"), &written.kill_selection, faults),
+    }
+}
+
+fn parts(written: PodConstraint) -> Vec<String> {
+    [Some(written.field_name), Some(written.operator), written.value].into_iter().flatten().collect()
+}
+
+/// In any case: published definitions write it in several.
+fn kill_selection(path: &str, written: &str, faults: &mut Faults) -> KillSelection {
+    if written.eq_ignore_ascii_case("OLDEST_FIRST") {
+        return KillSelection::OldestFirst;
+    }
+    if !written.eq_ignore_ascii_case("YOUNGEST_FIRST") {
+        faults.add(path, "must be one of YOUNGEST_FIRST, OLDEST_FIRST");
+    }
+    KillSelection::YoungestFirst
+}
