@@ -84,6 +84,13 @@ pub(super) fn app_ids(typed: &OsStr) -> Vec<CompletionCandidate> {
     ids("/v2/apps", "/apps", &absolute)
 }
 
+/// Ids of pods that begin with what was typed.
+pub(super) fn pod_ids(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let typed = typed.to_string_lossy();
+    let absolute = if typed.starts_with('/') { typed.into_owned() } else { format!("/{typed}") };
+    ids("/v2/pods", "", &absolute)
+}
+
 /// Ids of running tasks.
 pub(super) fn task_ids(typed: &OsStr) -> Vec<CompletionCandidate> {
     ids("/v2/tasks", "/tasks", &typed.to_string_lossy())

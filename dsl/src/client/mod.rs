@@ -1,4 +1,4 @@
-//! The client commands: `attica app …`, `deployment …`, `task …`, `queue`, `events`, `agent list`, `completion`, and
+//! The client commands: `attica app …`, `pod …`, `deployment …`, `task …`, `queue`, `events`, `agent list`, `completion`, and
 //! those of `attica config …` that deploy.
 
 mod address;
@@ -15,6 +15,7 @@ mod failure;
 mod feed;
 mod ids;
 mod options;
+mod pod;
 mod product;
 mod queue;
 mod server;
@@ -38,6 +39,7 @@ pub use deployment::DeploymentCommand;
 use failure::Failure;
 pub use feed::EventsCommand;
 pub use options::{Addressed, GlobalOptions};
+pub use pod::PodCommand;
 pub use product::{Apply, Diff, Export};
 pub use queue::QueueCommand;
 use server::Server;
@@ -49,6 +51,8 @@ pub use task::TaskCommand;
 pub enum Command {
     /// Apps: list, show, add, change, remove
     App(Addressed<AppCommand>),
+    /// Pods, of containers that live and die together: list, show, put, remove
+    Pod(Addressed<PodCommand>),
     /// Running deployments: list, watch, roll back
     Deployment(Addressed<DeploymentCommand>),
     /// Tasks, the running instances of apps: list, read their output, run programs within them, kill
@@ -114,6 +118,7 @@ async fn execute(
     let open = |options: GlobalOptions, screen| open(options.or(before), surroundings, screen);
     match command {
         Command::App(app) => app.command.run(&mut open(app.options.0, screen)?).await,
+        Command::Pod(pod) => pod.command.run(&mut open(pod.options.0, screen)?).await,
         Command::Deployment(deployment) => deployment.command.run(&mut open(deployment.options.0, screen)?).await,
         Command::Task(task) => task.command.run(&mut open(task.options.0, screen)?).await,
         Command::Queue(queue) => queue::show(&mut open(queue.options, screen)?).await,

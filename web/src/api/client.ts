@@ -145,7 +145,7 @@ export const api = {
   waiting: async (id: string) => {
     const path = withQuery('/v2/queue', { embed: 'lastUnusedOffers' });
     const { value } = await call<{ queue: QueueItem[] }>('GET', path);
-    return value.queue.find((item) => item.app.id === id) ?? null;
+    return value.queue.find((item) => item.app?.id === id) ?? null;
   },
   info: async () => (await call<Info>('GET', '/v2/info')).value,
   agents: async () => (await call<{ agents: Agent[] }>('GET', '/v2/agents')).value.agents,

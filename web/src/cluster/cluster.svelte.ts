@@ -339,7 +339,7 @@ export class Cluster {
   }
 
   async #readQueue(): Promise<void> {
-    const items = new Map((await api.queue()).map((item) => [item.app.id, item]));
+    const items = new Map((await api.queue()).flatMap((item) => (item.app ? [[item.app.id, item] as const] : [])));
     for (const record of this.apps.values()) {
       const item = items.get(record.id) ?? null;
       if (item || record.queued) record.queued = item;

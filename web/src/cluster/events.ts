@@ -125,5 +125,5 @@ export function appOf(event: ClusterEvent): string | null {
 }
 
 export function appsOfPlan(plan: Plan): string[] {
-  return [...new Set(plan.steps.flatMap((step) => step.actions.map((action) => action.app)))];
+  return [...new Set(plan.steps.flatMap((step) => step.actions.flatMap((action) => action.app ?? [])))];
 }

@@ -89,10 +89,14 @@ const ACTIONS: Record<Action['action'], string> = {
   StopApplication: 'Stop',
   ScaleApplication: 'Scale',
   RestartApplication: 'Replace',
+  StartPod: 'Create',
+  StopPod: 'Stop',
+  ScalePod: 'Scale',
+  RestartPod: 'Replace',
 };
 
 export function actionWords(action: Action): string {
-  return `${ACTIONS[action.action]} ${action.app}`;
+  return `${ACTIONS[action.action]} ${action.app ?? action.pod}`;
 }
 
 const STATES: Record<string, string> = {

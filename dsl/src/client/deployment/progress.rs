@@ -124,10 +124,13 @@ impl Count {
         });
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let wanted = match action {
-            ActionKind::StopApplication => 0,
-            ActionKind::StartApplication | ActionKind::ScaleApplication | ActionKind::RestartApplication => {
-                info.app.instances
-            }
+            ActionKind::StopApplication | ActionKind::StopPod => 0,
+            ActionKind::StartApplication
+            | ActionKind::ScaleApplication
+            | ActionKind::RestartApplication
+            | ActionKind::StartPod
+            | ActionKind::ScalePod
+            | ActionKind::RestartPod => info.app.instances,
         };
         let surplus = number(up_to_date.clone().count()).saturating_sub(wanted);
         Self { wanted, ready: number(ready.count()).min(wanted), good, to_end: number(outdated) + surplus }
