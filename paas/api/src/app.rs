@@ -13,6 +13,7 @@ use crate::deployment::DeploymentReference;
 use crate::health::HealthCheck;
 use crate::number::Number;
 use crate::process::ProcessGraph;
+use crate::readiness::ReadinessCheck;
 use crate::task::{Task, TaskFailure};
 
 /// A whole definition, every default filled in.
@@ -78,6 +79,9 @@ pub struct App {
     /// What is asked of instances without a consequence; absent: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<Check>,
+    /// What a new instance has to be before a deployment goes on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readiness_checks: Vec<ReadinessCheck>,
     /// Apps and groups that must be up before this one.
     pub dependencies: Vec<String>,
     /// How a new version replaces the old one.

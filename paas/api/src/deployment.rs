@@ -3,8 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::readiness::ReadinessCheckResult;
+
 /// A running deployment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Deployment {
     /// A uuid.
@@ -75,7 +77,7 @@ pub enum ActionKind {
 }
 
 /// An action of the current step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CurrentAction {
     /// What is done.
@@ -86,8 +88,8 @@ pub struct CurrentAction {
     /// The pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<String>,
-    /// Always empty: readiness checks are not built yet.
-    pub readiness_check_results: [(); 0],
+    /// What the readiness checks of new instances have found.
+    pub readiness_check_results: Vec<ReadinessCheckResult>,
 }
 
 impl CurrentAction {

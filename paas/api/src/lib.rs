@@ -27,6 +27,7 @@ pub mod operations;
 pub mod pod;
 pub mod process;
 pub mod queue;
+pub mod readiness;
 pub mod session;
 pub mod task;
 pub mod traffic;

@@ -375,7 +375,7 @@ fn one_instance() -> i64 {
 }
 
 /// Where and how instances are started and ended.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PodScheduling {
     /// How failing instances are slowed down.
@@ -393,6 +393,18 @@ pub struct PodScheduling {
     /// What happens to instances on agents out of contact.
     #[serde(default)]
     pub unreachable_strategy: UnreachableStrategy,
+}
+
+impl Default for PodScheduling {
+    fn default() -> Self {
+        Self {
+            backoff: PodBackoff::default(),
+            upgrade: crate::app::UpgradeStrategy::default(),
+            placement: PodPlacement::default(),
+            kill_selection: youngest_first(),
+            unreachable_strategy: UnreachableStrategy::default(),
+        }
+    }
 }
 
 /// What ends first unless a definition says otherwise.

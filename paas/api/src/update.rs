@@ -13,6 +13,7 @@ use crate::container::{Artifact, Container, IpAddressRequest, ResourceLimits};
 use crate::health::HealthCheck;
 use crate::number::Number;
 use crate::process::ProcessGraph;
+use crate::readiness::ReadinessCheck;
 
 /// The body of a write: a whole definition or the part of one that changes. Null is the same as absent.
 ///
@@ -187,10 +188,9 @@ pub struct AppUpdate {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
     pub executor: Option<String>,
-    /// Not built yet: readiness checks.
+    /// What a new instance has to be before a deployment goes on; at most one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub readiness_checks: Option<Vec<Value>>,
+    pub readiness_checks: Option<Vec<ReadinessCheck>>,
     /// Not built yet: secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]

@@ -14,7 +14,7 @@ use crate::model::{
 
 fn agent(hostname: &str, attributes: &[(&str, &str)]) -> Agent {
     let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Agent { id: AgentId::from(hostname), hostname: hostname.to_owned(), attributes: attributes.collect() }
+    Agent { id: AgentId::from(hostname), hostname: hostname.to_owned(), attributes: attributes.collect(), domain: None }
 }
 
 fn running(number: u128, agent: Agent) -> Instance {
@@ -42,6 +42,7 @@ fn running(number: u128, agent: Agent) -> Instance {
         health: Vec::new(),
         answer: None,
         processes: Vec::new(),
+        readiness: None,
         containers: Vec::new(),
     });
     instance

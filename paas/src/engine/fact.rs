@@ -164,6 +164,8 @@ pub enum Cause {
     Updated(TaskUpdate),
     /// The processes of its task go on.
     Progressed,
+    /// Its task has said that it is ready.
+    Ready,
     /// A health check of its task gave another result.
     Health {
         /// The index of the check.

@@ -21,7 +21,7 @@ impl Engine {
         let mut left_over = self.next_in_queue.is_some();
         for id in queue {
             let Some(definition) = self.launchable(now, &id) else { continue };
-            let outcome = place(&self.order(&definition), &mut stock);
+            let outcome = place(&self.order(now, &definition), &mut stock);
             self.count_offers(now, &id, &outcome, &stock);
             self.provision(now, &definition, outcome.placed, &mut stock, out);
             left_over |= self.trackers.get(&id).is_some_and(|tracker| !tracker.waiting.is_empty());
@@ -63,7 +63,7 @@ impl Engine {
         (!delayed).then_some(definition)
     }
 
-    fn order<'a>(&mut self, definition: &'a RunSpec) -> Order<'a> {
+    fn order<'a>(&'a mut self, now: Now, definition: &'a RunSpec) -> Order<'a> {
         let wanted = self.trackers.get(&definition.id).map_or(0, |tracker| tracker.waiting.len());
         let instances = self.state.run_specs.get(&definition.id).into_iter().flat_map(|state| state.instances.values());
         let mut placed: Vec<_> = instances.filter_map(|instance| instance.task.as_ref()).collect();
@@ -74,6 +74,8 @@ impl Engine {
             per_offer_max: self.config.instances_per_offer_max,
             placed: placed.into_iter().map(|task| Arc::clone(&task.agent)).collect(),
             random: self.entropy.uuid().as_u64_pair().0,
+            home_region: self.home_region.as_deref(),
+            now: now.wall,
         }
     }
 
@@ -219,6 +221,7 @@ fn provisioned(waiting: &Instance, definition: &RunSpec, agent: &Arc<Agent>, por
         sentenced_at: None,
         ip_addresses: Vec::new(),
         health: vec![HealthState::default(); definition.checks_of_health().len()],
+        readiness: definition.readiness_check.as_ref().map(|_| false),
         answer: None,
         processes: Vec::new(),
         containers: containers(&identity, definition, now),

@@ -82,6 +82,8 @@ pub struct Engine {
     entropy: Entropy,
     /// Offers that came and were not looked at yet.
     offers: Vec<Offer>,
+    /// The region of the master that leads, if it has one.
+    home_region: Option<String>,
     /// True while the scheduler's stream is up.
     connected: bool,
     /// True while the master was told that no offers are wanted.
@@ -113,6 +115,7 @@ impl Engine {
             recorded: 0,
             entropy,
             offers: Vec::new(),
+            home_region: None,
             connected: false,
             suppressed: false,
             revive_wanted: false,

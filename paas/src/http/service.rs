@@ -20,7 +20,8 @@ use super::query::Query;
 use super::route::{NoRoute, Route, route};
 use super::writes::Asked;
 use super::{
-    Agents, Metrics, Sessions, Traffic, agents, answer, events, info, logs, pods, proxy, reads, sessions, traffic, writes,
+    Agents, Metrics, Sessions, Traffic, agents, answer, events, info, logs, pods, proxy, reads, sessions, traffic,
+    writes,
 };
 use crate::engine::{Origin, Refusal, Reply, Write};
 use crate::events::{Bus, History};

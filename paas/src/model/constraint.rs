@@ -19,6 +19,10 @@ pub enum FieldName {
         /// True for `@hostname`.
         at_sign: bool,
     },
+    /// `@region`: the region of the agent's fault domain.
+    Region,
+    /// `@zone`: the zone of the agent's fault domain.
+    Zone,
     /// An attribute of the agent.
     Attribute(String),
 }
@@ -30,6 +34,8 @@ impl FieldName {
         match text {
             "hostname" => Self::Hostname { at_sign: false },
             "@hostname" => Self::Hostname { at_sign: true },
+            "@region" => Self::Region,
+            "@zone" => Self::Zone,
             attribute => Self::Attribute(attribute.to_owned()),
         }
     }
@@ -40,6 +46,8 @@ impl fmt::Display for FieldName {
         formatter.write_str(match self {
             Self::Hostname { at_sign: false } => "hostname",
             Self::Hostname { at_sign: true } => "@hostname",
+            Self::Region => "@region",
+            Self::Zone => "@zone",
             Self::Attribute(name) => name,
         })
     }

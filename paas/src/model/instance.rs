@@ -124,6 +124,9 @@ pub struct Task {
     pub ip_addresses: Vec<IpAddress>,
     /// What its health checks say, in their order.
     pub health: Vec<HealthState>,
+    /// Whether it has said that it is ready, if it is asked; once it has, it stays so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readiness: Option<bool>,
     /// What its check without a consequence found last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
@@ -175,6 +178,18 @@ pub struct Agent {
     pub hostname: String,
     /// Its attributes as text, in the form in which constraints compare them.
     pub attributes: BTreeMap<String, String>,
+    /// Where it stands, if it says so: the region and the zone of its fault domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Domain>,
+}
+
+/// A fault domain: what fails together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Domain {
+    /// The region.
+    pub region: String,
+    /// The zone in it.
+    pub zone: String,
 }
 
 /// The latest failure of a task of a run spec.
@@ -239,6 +254,8 @@ impl Agent {
     pub fn field(&self, field: &FieldName) -> Option<&str> {
         match field {
             FieldName::Hostname { .. } => Some(&self.hostname),
+            FieldName::Region => self.domain.as_ref().map(|domain| domain.region.as_str()),
+            FieldName::Zone => self.domain.as_ref().map(|domain| domain.zone.as_str()),
             FieldName::Attribute(name) => self.attributes.get(name).map(String::as_str),
         }
     }
@@ -268,13 +285,15 @@ impl Instance {
         (!health.is_empty() && health.iter().all(|state| state.alive == Some(true))).then_some(true)
     }
 
-    /// True when it serves: running, not about to be killed, and healthy if it has health checks.
+    /// True when it serves: running, not about to be killed, and healthy and ready as far as it is asked.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let unchecked = || self.task.as_ref().is_some_and(|task| task.health.is_empty());
+        let unready = self.task.as_ref().is_some_and(|task| task.readiness == Some(false));
         self.goal == Goal::Running
             && self.condition == Condition::Running
             && !self.is_sentenced()
+            && !unready
             && (self.healthy() == Some(true) || unchecked())
     }
 

@@ -13,6 +13,7 @@ mod id;
 mod instance;
 mod pod;
 mod process;
+mod readiness;
 mod run_spec;
 pub(crate) mod serial;
 mod time;
@@ -28,9 +29,10 @@ pub use container::{
 pub use deployment::{Action, ActionKind, Change, Deployment, Ending, Step};
 pub use health::{CheckKind, CheckedPort, Endpoint, HealthCheck, HealthState, Scheme};
 pub use id::{DeploymentId, InstanceId, InvalidId, RunSpecId, TaskIdentity, is_container_name};
-pub use instance::{Agent, Condition, ContainerTask, Goal, Instance, IpAddress, Task, TaskFailure};
+pub use instance::{Agent, Condition, ContainerTask, Domain, Goal, Instance, IpAddress, Task, TaskFailure};
 pub use pod::{Pod, PodCommand, PodContainer, PodEndpoint, PodImage, PodMount, PodVolume, PodVolumeSource};
 pub use process::{Graph, GraphProcess, Lifecycle, Output, ProcessReport};
+pub use readiness::ReadinessCheck;
 pub use run_spec::{
     Backoff, CommandLine, GivenPort, KillSelection, Placement, PortChoice, PortDefinition, PortMapping, Protocol,
     Resources, RunSpec, Shape, Unreachable, Upgrade,

@@ -4,7 +4,8 @@ use attica_core_api::Scalar;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Artifact, Check, Constraint, Container, Graph, HealthCheck, Limits, Networks, Pod, RunSpecId, Version, serial,
+    Artifact, Check, Constraint, Container, Graph, HealthCheck, Limits, Networks, Pod, ReadinessCheck, RunSpecId,
+    Version, serial,
 };
 
 /// What is to run, and how: one version of a service, in normal form.
@@ -59,6 +60,9 @@ pub struct RunSpec {
     pub require_ports: bool,
     /// How its health is found out.
     pub health_checks: Vec<HealthCheck>,
+    /// What is asked of new instances until they are ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readiness_check: Option<ReadinessCheck>,
     /// What is asked of it without a consequence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<Check>,

@@ -4,8 +4,8 @@ use attica_core_api::{Scalar, Timestamp};
 
 use super::{
     Artifact, Backoff, Check, CommandLine, Constraint, Container, ContainerKind, Graph, HealthCheck, KillSelection,
-    Limits, Networks, Placement, PortChoice, PortDefinition, PortMapping, Protocol, Resources, RunSpec, RunSpecId,
-    Unreachable, Upgrade, Version,
+    Limits, Networks, Placement, PortChoice, PortDefinition, PortMapping, Protocol, ReadinessCheck, Resources, RunSpec,
+    RunSpecId, Unreachable, Upgrade, Version,
 };
 
 /// A definition as a request gives it: the fields that it names. Merged with the current version (a partial update) or with the
@@ -54,6 +54,8 @@ pub struct RunSpecUpdate {
     pub require_ports: Option<bool>,
     /// `healthChecks`
     pub health_checks: Option<Vec<HealthCheck>>,
+    /// `readinessChecks`: one, or none
+    pub readiness_check: Option<Option<ReadinessCheck>>,
     /// `check`
     pub check: Option<Check>,
     /// `backoffSeconds`
@@ -153,6 +155,7 @@ impl RunSpecUpdate {
         set(&mut merged.env, &self.env);
         set(&mut merged.labels, &self.labels);
         set(&mut merged.health_checks, &self.health_checks);
+        set(&mut merged.readiness_check, &self.readiness_check);
         set_optional(&mut merged.check, &self.check);
     }
 
@@ -242,6 +245,7 @@ fn default_run_spec(id: &RunSpecId, command: CommandLine, role: &str) -> RunSpec
         ports: vec![default_port(None)],
         require_ports: false,
         health_checks: Vec::new(),
+        readiness_check: None,
         check: None,
         backoff: Backoff { first_ms: 1_000, factor: 1.15, max_ms: 300_000 },
         upgrade: Upgrade { minimum_health_capacity: 1.0, maximum_over_capacity: 1.0 },

@@ -5,7 +5,7 @@ use attica_paas_api::app::{
 };
 use attica_paas_api::health::{CheckCommand, HealthCheck as ReadCheck, HealthCheckProtocol};
 
-use super::{check, container, process};
+use super::{check, container, process, readiness};
 use crate::model::{
     CheckKind, CheckedPort, CommandLine, Constraint, Endpoint, HealthCheck, KillSelection, PortDefinition, RunSpec,
     Scheme, Unreachable,
@@ -46,6 +46,7 @@ pub fn app(spec: &RunSpec) -> App {
         require_ports: spec.require_ports,
         health_checks: spec.health_checks.iter().map(health_check).collect(),
         check: spec.check.as_ref().map(check::check),
+        readiness_checks: spec.readiness_check.iter().map(readiness::readiness_check).collect(),
         dependencies: spec.dependencies.clone(),
         upgrade_strategy: UpgradeStrategy {
             minimum_health_capacity: Number(spec.upgrade.minimum_health_capacity),

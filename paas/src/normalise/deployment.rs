@@ -2,11 +2,13 @@ use attica_paas_api::deployment::{
     Action as ReadAction, ActionKind as ReadKind, CurrentAction, Deployment as ReadDeployment, Step as ReadStep,
 };
 
+use super::readiness::readiness_results;
+use crate::engine::Snapshot;
 use crate::model::{Action, ActionKind, Deployment, Shape};
 
-/// A running deployment as clients read it.
+/// A running deployment as clients read it; `state` has its run specs.
 #[must_use]
-pub fn deployment(deployment: &Deployment) -> ReadDeployment {
+pub fn deployment(deployment: &Deployment, state: &Snapshot) -> ReadDeployment {
     let affected = |shape: Shape| {
         let of_shape = deployment.changes.keys().filter(|id| deployment.shape_of(id) == shape);
         of_shape.map(ToString::to_string).collect()
@@ -23,7 +25,7 @@ pub fn deployment(deployment: &Deployment) -> ReadDeployment {
             .iter()
             .map(|step| ReadStep { actions: step.actions.iter().map(action).collect() })
             .collect(),
-        current_actions: current.iter().map(|action| current_action(deployment, action)).collect(),
+        current_actions: current.iter().map(|action| current_action(deployment, action, state)).collect(),
         current_step: u32::try_from(deployment.current_step + 1).unwrap_or(u32::MAX),
         total_steps: u32::try_from(deployment.steps.len()).unwrap_or(u32::MAX),
     }
@@ -34,10 +36,11 @@ fn action(deployment: &Deployment, action: &Action) -> ReadAction {
     ReadAction { action: kind(action.kind, deployment.shape_of(&action.run_spec)), app, pod }
 }
 
-fn current_action(deployment: &Deployment, action: &Action) -> CurrentAction {
+fn current_action(deployment: &Deployment, action: &Action, state: &Snapshot) -> CurrentAction {
     let (app, pod) = names(deployment, action);
     let kind = kind(action.kind, deployment.shape_of(&action.run_spec));
-    CurrentAction { action: kind, app, pod, readiness_check_results: [] }
+    let results = state.run_specs.get(&action.run_spec).map(readiness_results).unwrap_or_default();
+    CurrentAction { action: kind, app, pod, readiness_check_results: results }
 }
 
 /// The app or the pod that an action is about.

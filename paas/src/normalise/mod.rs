@@ -8,6 +8,7 @@ mod pod;
 mod pod_status;
 mod process;
 mod queue;
+mod readiness;
 mod task;
 
 pub use app::{app, health_check};

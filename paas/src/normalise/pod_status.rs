@@ -6,7 +6,7 @@ use attica_paas_api::pod::{
 };
 
 use super::pod::resources;
-use super::task::{REGION, ZONE};
+use super::task::{region, zone};
 use crate::model::{
     CheckedPort, Condition, ContainerTask, GivenPort, HealthState, Instance, Networks, Pod, PodContainer, RunSpec,
     Task, TaskFailure, TaskIdentity, rfc3339,
@@ -19,7 +19,6 @@ pub fn pod_instance(instance: &Instance, spec: &RunSpec) -> Option<PodInstance> 
     let since = rfc3339(changed_at(instance));
     let task = instance.task.as_ref();
     let agent = task.map(|task| &task.agent);
-    let attribute = |name: &str| agent.and_then(|agent| agent.attributes.get(name).cloned());
     Some(PodInstance {
         id: instance.id.to_string(),
         status: state(instance),
@@ -28,8 +27,8 @@ pub fn pod_instance(instance: &Instance, spec: &RunSpec) -> Option<PodInstance> 
         conditions: instance.healthy().map(|healthy| self::healthy(healthy, &since, None)).into_iter().collect(),
         agent_hostname: agent.map(|agent| agent.hostname.clone()),
         agent_id: agent.map(|agent| agent.id.to_string()),
-        agent_region: attribute(REGION),
-        agent_zone: attribute(ZONE),
+        agent_region: agent.and_then(|agent| region(agent)),
+        agent_zone: agent.and_then(|agent| zone(agent)),
         resources: resources(&spec.resources),
         networks: task.map(|task| networks(task, &spec.networks)).unwrap_or_default(),
         containers: task.map(|task| containers(task, spec, pod)).unwrap_or_default(),

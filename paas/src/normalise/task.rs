@@ -3,11 +3,11 @@ use attica_paas_api::health::HealthCheckResult;
 use attica_paas_api::task::{IpAddress, Task as ReadTask, TaskFailure as ReadFailure};
 
 use super::{check, process};
-use crate::model::{HealthState, Instance, RunSpec, Task, TaskFailure, rfc3339};
+use crate::model::{Agent, HealthState, Instance, RunSpec, Task, TaskFailure, rfc3339};
 
-/// Attributes under which agents usually tell where they are.
-pub(super) const REGION: &str = "region";
-pub(super) const ZONE: &str = "zone";
+/// Attributes under which agents without a fault domain usually tell where they are.
+const REGION: &str = "region";
+const ZONE: &str = "zone";
 
 /// The task of an instance as clients read it; none while the instance waits for an offer. `spec` is the version that it runs.
 #[must_use]
@@ -34,11 +34,23 @@ pub fn task(instance: &Instance, spec: Option<&RunSpec>) -> Option<ReadTask> {
         health_check_results: results.map(|health| result(health, instance)).collect(),
         check_result: task.answer.map(check::result),
         local_volumes: [],
-        region: task.agent.attributes.get(REGION).cloned(),
-        zone: task.agent.attributes.get(ZONE).cloned(),
+        region: region(&task.agent),
+        zone: zone(&task.agent),
         role: spec.map(|spec| spec.role.clone()).unwrap_or_default(),
         processes: task.processes.iter().map(process::report).collect(),
     })
+}
+
+/// Where an agent is, as far as it says.
+pub(super) fn region(agent: &Agent) -> Option<String> {
+    let domain = agent.domain.as_ref().map(|domain| &domain.region);
+    domain.or_else(|| agent.attributes.get(REGION)).cloned()
+}
+
+/// Where in its region an agent is, as far as it says.
+pub(super) fn zone(agent: &Agent) -> Option<String> {
+    let domain = agent.domain.as_ref().map(|domain| &domain.zone);
+    domain.or_else(|| agent.attributes.get(ZONE)).cloned()
 }
 
 /// A task whose kill was decided is shown as one that is being killed, also while load balancers let go of it: whoever reads it then

@@ -1,14 +1,26 @@
-use attica_core_api::v1::{Attribute, Offer};
+use attica_core_api::v1::{Attribute, DomainInfo, Offer};
 use attica_core_api::v1::{Range, ValueType};
 
-use crate::model::Agent;
+use crate::model::{Agent, Domain};
 
 /// The agent behind an offer. Of an attribute that is given more than once, the last one counts.
 #[must_use]
 pub fn agent_of(offer: &Offer) -> Agent {
     let attributes =
         offer.attributes.iter().filter_map(|attribute| Some((attribute.name.clone(), text_of(attribute)?)));
-    Agent { id: offer.agent_id.clone(), hostname: offer.hostname.clone(), attributes: attributes.collect() }
+    Agent {
+        id: offer.agent_id.clone(),
+        hostname: offer.hostname.clone(),
+        attributes: attributes.collect(),
+        domain: offer.domain.as_ref().and_then(domain_of),
+    }
+}
+
+/// The fault domain that an agent or a master names.
+#[must_use]
+pub fn domain_of(domain: &DomainInfo) -> Option<Domain> {
+    let fault_domain = domain.fault_domain.as_ref()?;
+    Some(Domain { region: fault_domain.region.name.clone(), zone: fault_domain.zone.name.clone() })
 }
 
 /// An attribute's value as constraints compare it: numbers with at most three decimals, halves to even; ranges and sets sorted.

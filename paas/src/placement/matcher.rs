@@ -2,13 +2,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
-use attica_core_api::Scalar;
 use attica_core_api::v1::{AgentId, Resource};
+use attica_core_api::{Scalar, Timestamp};
 
 use super::constraints::{Ledger, Verdict};
 use super::stock::{Candidate, Kind, Stock};
 use super::{RejectReason, ports};
-use crate::model::{Access, Agent, Resources, RunSpec};
+use crate::model::{Access, Agent, FieldName, Resources, RunSpec};
 
 /// What is to be placed.
 #[derive(Debug)]
@@ -23,6 +23,10 @@ pub struct Order<'a> {
     pub placed: Vec<Arc<Agent>>,
     /// Where to begin in the free ports.
     pub random: u64,
+    /// The region of the master, if it has one: agents elsewhere are used only by who asks for regions.
+    pub home_region: Option<&'a str>,
+    /// Offers of agents that are maintained at this moment are of no use.
+    pub now: Timestamp,
 }
 
 /// What became of an order.
@@ -143,6 +147,15 @@ fn can_contain(agent: &Agent, run_spec: &RunSpec) -> bool {
     !needed || agent.attributes.get(attribute).is_none_or(|isolation| isolation != without)
 }
 
+/// Whether the agent of an offer is being maintained, as far as is known.
+fn is_maintained(candidate: &Candidate, now: Timestamp) -> bool {
+    const NANOSECONDS: i64 = 1_000_000;
+    let Some(window) = &candidate.offer.unavailability else { return false };
+    let begin = window.start.nanoseconds / NANOSECONDS;
+    let length = window.duration.as_ref().map(|duration| duration.nanoseconds / NANOSECONDS);
+    begin <= now.0 && length.is_none_or(|length| now.0 < begin.saturating_add(length))
+}
+
 /// The state of one search.
 struct Search<'a> {
     order: &'a Order<'a>,
@@ -178,8 +191,11 @@ impl<'a> Search<'a> {
         let failed = [
             (
                 RejectReason::UnfulfilledConstraint,
-                self.ledger.judge(&candidate.agent) == Verdict::Never || !can_contain(&candidate.agent, run_spec),
+                self.ledger.judge(&candidate.agent) == Verdict::Never
+                    || !can_contain(&candidate.agent, run_spec)
+                    || self.is_abroad(&candidate.agent),
             ),
+            (RejectReason::AgentMaintenance, is_maintained(candidate, self.order.now)),
             (RejectReason::InsufficientCpus, scarce(Kind::Cpus, needs.cpus)),
             (RejectReason::InsufficientMemory, scarce(Kind::Mem, needs.mem)),
             (RejectReason::InsufficientDisk, scarce(Kind::Disk, needs.disk)),
@@ -188,6 +204,13 @@ impl<'a> Search<'a> {
         let reasons: Vec<RejectReason> =
             failed.into_iter().filter(|(_, failed)| *failed).map(|(reason, _)| reason).collect();
         ports.filter(|_| reasons.is_empty()).ok_or(reasons)
+    }
+
+    /// Whether an agent is in another region than the master, and the run spec says nothing of regions.
+    fn is_abroad(&self, agent: &Agent) -> bool {
+        let constraints = &self.order.run_spec.placement.constraints;
+        let elsewhere = self.order.home_region.zip(agent.domain.as_ref()).is_some_and(|(home, at)| at.region != home);
+        elsewhere && !constraints.iter().any(|constraint| constraint.field == FieldName::Region)
     }
 
     fn score(&self, candidate: &Candidate, index: usize) -> Score {

@@ -17,8 +17,8 @@ mod task_info;
 #[cfg(test)]
 mod tests;
 
-pub use attributes::agent_of;
 pub(crate) use attributes::scalar_text;
+pub use attributes::{agent_of, domain_of};
 pub use constraints::{Ledger, Verdict};
 pub use matcher::{Order, Outcome, Placed, Rejected, place};
 pub use operations::{Launch, Operations, launch};

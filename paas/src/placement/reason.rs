@@ -7,7 +7,7 @@ pub enum RejectReason {
     UnfulfilledConstraint,
     /// It lacks a needed reservation. (Never yet: nothing asks for one.)
     NoCorrespondingReservationFound,
-    /// Its agent is about to be maintained. (Never yet.)
+    /// Its agent is being maintained.
     AgentMaintenance,
     /// Too few cores.
     InsufficientCpus,

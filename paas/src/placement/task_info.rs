@@ -28,7 +28,8 @@ pub fn task_info(
         let checks = run_spec.health_checks.iter().filter(move |check| check.kind == kind);
         checks.filter_map(|check| health_check(check, ports))
     };
-    let health_checks = of_kind(CheckKind::Service).collect();
+    // Answers to the last one say whether the task is ready.
+    let health_checks = of_kind(CheckKind::Service).chain(readiness_check(run_spec, ports)).collect();
     let kill_policy = run_spec
         .kill_grace_period_ms
         .map(|grace_period_ms| KillPolicy { grace_period: Some(DurationInfo::from_milliseconds(grace_period_ms)) });
@@ -269,6 +270,32 @@ pub(super) fn health_check(check: &HealthCheck, ports: &[GivenPort]) -> Option<v
         command,
         http,
         tcp,
+    })
+}
+
+/// The readiness check as the agent makes it: as a health check whose verdict has no consequence there. None when it names a port that the
+/// task does not have, which the border refuses.
+fn readiness_check(run_spec: &RunSpec, ports: &[GivenPort]) -> Option<v1::HealthCheck> {
+    let check = run_spec.readiness_check.as_ref()?;
+    let named = |definition: &&PortDefinition| definition.name.as_ref() == Some(&check.port_name);
+    let port = run_spec.ports.iter().zip(ports).find(|(definition, _)| named(definition)).map(|(_, port)| port)?;
+    let scheme = match check.scheme {
+        Scheme::Http => "http",
+        Scheme::Https => "https",
+    };
+    Some(v1::HealthCheck {
+        delay_seconds: 0.0,
+        interval_seconds: seconds(check.interval_ms),
+        timeout_seconds: seconds(check.timeout_ms),
+        r#type: Some(HealthCheckType::Http),
+        http: Some(HttpCheckInfo {
+            protocol: NetworkProtocol::Ipv4,
+            scheme: Some(scheme.to_owned()),
+            port: port.container.into(),
+            path: Some(check.path.clone()),
+            statuses: check.statuses.iter().map(|status| u32::from(*status)).collect(),
+        }),
+        ..v1::HealthCheck::default()
     })
 }
 

@@ -3,10 +3,11 @@ mod containers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use attica_core_api::Scalar as Quantity;
 use attica_core_api::v1::{
-    AgentId, Attribute, Offer, OfferId, Range, Ranges, ReservationInfo, Resource, Scalar, Set, TaskId, Text, ValueType,
+    AgentId, Attribute, DomainInfo, DurationInfo, FaultDomain, Offer, OfferId, Range, Ranges, RegionInfo,
+    ReservationInfo, Resource, Scalar, Set, TaskId, Text, TimeInfo, Unavailability, ValueType, ZoneInfo,
 };
+use attica_core_api::{Scalar as Quantity, Timestamp};
 use expect_test::expect;
 use proptest::prelude::*;
 
@@ -26,7 +27,7 @@ fn run_spec(update: RunSpecUpdate) -> RunSpec {
 
 fn on(attributes: &[(&str, &str)]) -> Agent {
     let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Agent { id: AgentId::from("a"), hostname: "h".into(), attributes: attributes.collect() }
+    Agent { id: AgentId::from("a"), hostname: "h".into(), attributes: attributes.collect(), domain: None }
 }
 
 fn rack(number: u32) -> Agent {
@@ -143,7 +144,15 @@ fn offer(number: usize, cpus: f64, ports_end: u64) -> Offer {
 }
 
 fn order(run_spec: &RunSpec, wanted: usize) -> Order<'_> {
-    Order { run_spec, wanted, per_offer_max: 100, placed: Vec::new(), random: 5 }
+    Order {
+        run_spec,
+        wanted,
+        per_offer_max: 100,
+        placed: Vec::new(),
+        random: 5,
+        home_region: Some("home"),
+        now: Timestamp(1_000),
+    }
 }
 
 #[test]
@@ -317,4 +326,52 @@ proptest! {
         prop_assert!(rejected.iter().all(|candidate| !counts.contains_key(candidate)));
         prop_assert_eq!(outcome.used, counts.len());
     }
+}
+
+#[test]
+fn agents_of_other_regions_are_for_who_asks_for_regions() {
+    let at = |region: &str, zone: &str| Offer {
+        domain: Some(DomainInfo {
+            fault_domain: Some(FaultDomain {
+                region: RegionInfo { name: region.into() },
+                zone: ZoneInfo { name: zone.into() },
+            }),
+        }),
+        ..offer(1, 8.0, 31_009)
+    };
+    let outcome = |constraints: &[(&str, Operator)], offer: Offer| {
+        let constraints = constraints
+            .iter()
+            .map(|(field, operator)| Constraint { field: FieldName::parse(field), operator: operator.clone() });
+        let update = RunSpecUpdate { constraints: Some(constraints.collect()), ..RunSpecUpdate::default() };
+        let run_spec = run_spec(update);
+        let outcome = place(&order(&run_spec, 1), &mut Stock::new(vec![offer]));
+        outcome.rejected.first().map(|rejected| rejected.reasons.clone())
+    };
+    let unfulfilled = Some(vec![RejectReason::UnfulfilledConstraint]);
+    assert_eq!(outcome(&[], at("home", "a")), None);
+    assert_eq!(outcome(&[], at("abroad", "a")), unfulfilled);
+    assert_eq!(outcome(&[("@region", Operator::Is("abroad".into()))], at("abroad", "a")), None);
+    assert_eq!(outcome(&[("@region", Operator::Is("abroad".into()))], at("home", "a")), unfulfilled);
+    assert_eq!(outcome(&[("@zone", Operator::Like("a|b".into()))], at("home", "b")), None);
+    assert_eq!(outcome(&[("@zone", Operator::Unique)], offer(1, 8.0, 31_009)), unfulfilled, "it has no zone");
+}
+
+#[test]
+fn agents_are_left_alone_while_they_are_maintained() {
+    let maintained = |start_ms: i64, duration_ms: Option<u64>| {
+        let unavailability = Unavailability {
+            start: TimeInfo { nanoseconds: start_ms * 1_000_000 },
+            duration: duration_ms.map(DurationInfo::from_milliseconds),
+        };
+        let offer = Offer { unavailability: Some(unavailability), ..offer(1, 8.0, 31_009) };
+        let run_spec = run_spec(RunSpecUpdate::default());
+        let outcome = place(&order(&run_spec, 1), &mut Stock::new(vec![offer]));
+        outcome.rejected.first().map(|rejected| rejected.reasons.clone())
+    };
+    let reason = Some(vec![RejectReason::AgentMaintenance]);
+    assert_eq!(maintained(1_000, None), reason);
+    assert_eq!(maintained(0, Some(1_001)), reason);
+    assert_eq!(maintained(0, Some(1_000)), None, "it is over");
+    assert_eq!(maintained(1_001, None), None, "it has not begun");
 }

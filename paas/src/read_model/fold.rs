@@ -10,8 +10,8 @@ use bytes::Bytes;
 
 use super::model::{ReadModel, Views};
 use super::view::{DefinitionView, FailureView, TaskView};
-use crate::engine::{Fact, QueueItem, Recorded, Snapshot, View};
-use crate::model::{DeploymentId, InstanceId, RunSpec, RunSpecId, Shape, Version};
+use crate::engine::{Cause, Fact, QueueItem, Recorded, Snapshot, View};
+use crate::model::{Deployment, DeploymentId, Instance, InstanceId, RunSpec, RunSpecId, Shape, Version};
 use crate::normalise;
 
 /// The committed state, owned by the task that releases committed batches.
@@ -113,8 +113,19 @@ impl Fold {
                 let ended = self.snapshot.deployments.get(id);
                 touched.apps.extend(ended.into_iter().flat_map(|deployment| deployment.changes.keys().cloned()));
             }
-            Fact::InstanceChanged { instance, .. } => {
+            Fact::InstanceChanged { instance, cause } => {
                 touched.instances.insert(instance.id.clone());
+                match cause {
+                    // A deployment shows who is ready.
+                    Cause::Provisioned | Cause::Ready => self.touch_readiness(instance, touched),
+                    Cause::Created
+                    | Cause::Updated(_)
+                    | Cause::Progressed
+                    | Cause::Health { .. }
+                    | Cause::Decided
+                    | Cause::KilledAsUnhealthy { .. }
+                    | Cause::Inactive => {}
+                }
             }
             Fact::TaskEnded { id, failure, .. } => {
                 touched.instances.insert(id.clone());
@@ -137,6 +148,16 @@ impl Fold {
         }
     }
 
+    /// Notes the deployments that wait for an instance to be ready.
+    fn touch_readiness(&self, instance: &Instance, touched: &mut Touched) {
+        if instance.task.as_ref().is_some_and(|task| task.readiness.is_some()) {
+            let of_it = |deployment: &&Deployment| deployment.changes.contains_key(instance.run_spec());
+            touched
+                .deployments
+                .extend(self.snapshot.deployments.values().filter(of_it).map(|deployment| deployment.id));
+        }
+    }
+
     fn render(&self, touched: Touched) -> Vec<Change> {
         let mut changes = Vec::new();
         if touched.framework {
@@ -145,7 +166,8 @@ impl Fold {
         changes.extend(touched.apps.into_iter().map(|id| self.render_app(id)));
         changes.extend(touched.instances.into_iter().map(|id| self.render_task(id)));
         for id in touched.deployments {
-            let deployment = self.snapshot.deployments.get(&id).map(normalise::deployment);
+            let deployment = self.snapshot.deployments.get(&id);
+            let deployment = deployment.map(|deployment| normalise::deployment(deployment, &self.snapshot));
             changes.push(Change::Deployment {
                 id,
                 json: deployment.map(|deployment| Bytes::from(normalise::json(&deployment))),

@@ -119,6 +119,7 @@ impl Args {
         let capabilities = [
             FrameworkCapabilityType::MultiRole,
             FrameworkCapabilityType::PartitionAware,
+            FrameworkCapabilityType::RegionAware,
             FrameworkCapabilityType::TaskKillingState,
         ];
         FrameworkInfo {

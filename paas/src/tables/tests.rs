@@ -52,7 +52,7 @@ fn deployment(number: u128, run_spec: &str) -> Deployment {
 
 fn agent() -> Arc<Agent> {
     let attributes = [("rack".to_owned(), "a".to_owned()), ("zone".to_owned(), "z".to_owned())];
-    Arc::new(Agent { id: AgentId::from("S0"), hostname: "host-1".into(), attributes: attributes.into() })
+    Arc::new(Agent { id: AgentId::from("S0"), hostname: "host-1".into(), attributes: attributes.into(), domain: None })
 }
 
 fn instance(run_spec: &str, number: u128, condition: Condition) -> Instance {
@@ -90,6 +90,7 @@ fn instance(run_spec: &str, number: u128, condition: Condition) -> Instance {
             ..HealthState::default()
         }],
         processes: Vec::new(),
+        readiness: None,
         containers: Vec::new(),
     });
     instance

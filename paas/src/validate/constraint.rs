@@ -45,7 +45,7 @@ fn field_name(field: &str) -> Result<FieldName, String> {
     }
     match FieldName::parse(field) {
         FieldName::Attribute(name) if name.starts_with('@') => {
-            Err(format!("{name} is not supported yet; use hostname or an attribute of the agents"))
+            Err(format!("{name} is not one of @hostname, @region, @zone; attributes have no @"))
         }
         name => Ok(name),
     }

@@ -17,6 +17,7 @@ pub fn whole(spec: &RunSpec) -> Result<(), Vec<Violation>> {
     }
     let mut violations = Vec::new();
     check_port_indexes(spec, &mut violations);
+    check_port_names(spec, &mut violations);
     check_limits(spec, &mut violations);
     check_network_names(spec, &mut violations);
     check_graph(spec, &mut violations);
@@ -51,6 +52,14 @@ fn check_port_indexes(spec: &RunSpec, violations: &mut Vec<Violation>) {
             path,
             "Check port indices must address an element of the ports array or container port mappings.",
         ));
+    }
+}
+
+fn check_port_names(spec: &RunSpec, violations: &mut Vec<Violation>) {
+    let Some(check) = &spec.readiness_check else { return };
+    if !spec.ports.iter().any(|port| port.name.as_ref() == Some(&check.port_name)) {
+        let error = format!("No port definition reference for portName {}", check.port_name);
+        violations.push(Violation::new("/readinessChecks(0)/portName", error));
     }
 }
 

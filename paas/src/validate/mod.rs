@@ -22,6 +22,7 @@ mod pod_checks;
 mod pod_endpoints;
 mod ports;
 mod process;
+mod readiness;
 mod strategy;
 mod text;
 mod unsupported;
@@ -110,6 +111,7 @@ pub fn update(app: AppUpdate, id: &RunSpecId, rules: &Rules) -> Result<RunSpecUp
         ports: ports::definitions(ports, &mut faults),
         require_ports: app.require_ports,
         health_checks: health::checks(app.health_checks, &mut faults),
+        readiness_check: readiness::check(app.readiness_checks, &mut faults),
         check: check::check(app.check, &mut faults),
         backoff_first_ms: numbers::milliseconds("/backoffSeconds", app.backoff_seconds, &mut faults),
         backoff_factor: numbers::at_least("/backoffFactor", app.backoff_factor, 1.0, &mut faults),

@@ -26,7 +26,9 @@ pub fn pod(written: Written, id: &RunSpecId, rules: &Rules) -> Result<RunSpec, F
     let mut faults = Faults::default();
     refuse_unsupported(&written, &mut faults);
     let none = Deprecated { docker: None, ip_address: None };
-    let networks = networks::networks(Some(written.networks), &none, &mut faults).unwrap_or_default();
+    // With networks that are refused, endpoints are judged as those of containers.
+    let refused = if written.networks.is_empty() { Networks::Host } else { Networks::Container(Vec::new()) };
+    let networks = networks::networks(Some(written.networks), &none, &mut faults).unwrap_or(refused);
     let containers = containers(written.containers, id, &networks, &mut faults);
     let volumes = volumes(written.volumes, &containers, &mut faults);
     let executor = executor(written.executor_resources.unwrap_or_default(), &mut faults);
@@ -63,6 +65,7 @@ pub fn pod(written: Written, id: &RunSpecId, rules: &Rules) -> Result<RunSpec, F
         networks,
         require_ports: false,
         health_checks: Vec::new(),
+        readiness_check: None,
         check: None,
         kill_grace_period_ms: None,
         drain_timeout_ms: None,

@@ -282,6 +282,7 @@ fn every_fault_is_told_with_its_path() {
         json!({"networks": [{"mode": "mesh"}]}),
         json!({"gpus": 1, "tty": true, "executor": "/bin/own", "container": {}, "secrets": {"a": {}}}),
         json!({"fetch": [{"uri": "a"}], "uris": ["a"], "residency": {}, "check": {}, "readinessChecks": [{}]}),
+        json!({"readinessChecks": [{"portName": "default", "timeoutSeconds": 30, "protocol": "TCP", "httpStatusCodesForReady": [], "preserveLastResponse": true}, {}]}),
         json!({"resourceLimits": {}, "ipAddress": {}, "networks": [], "storeUrls": ["a"], "executorResources": {}}),
     ];
     let told: String =

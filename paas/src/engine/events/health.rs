@@ -1,8 +1,8 @@
-use attica_core_api::v1::TaskStatus;
+use attica_core_api::v1::{HealthResult, TaskStatus};
 use attica_core_api::{Now, Timestamp};
 
 use super::super::{Cause, Effects, Engine, Fact, Finding};
-use crate::model::{CheckKind, Condition, HealthCheck, HealthState, InstanceId, Task, TaskIdentity};
+use crate::model::{CheckKind, Condition, HealthCheck, HealthState, InstanceId, RunSpec, Task, TaskIdentity};
 
 /// One result of a probe.
 struct Probe {
@@ -19,10 +19,30 @@ impl Engine {
         let Some(definition) = self.state.instance(id).and_then(|instance| self.running_definition(instance)) else {
             return;
         };
+        self.readiness(now, id, &definition, status, out);
         let checks = definition.checks_of_health();
         for (index, probe) in probes(&checks, status, now, self.reported(id)) {
             let Some((_, check)) = checks.get(index) else { continue };
             self.probe(now, id, check, index, probe, out);
+        }
+    }
+
+    /// Takes in whether the task has become ready. The agent reports it behind the checks whose verdict is this service's.
+    fn readiness(&mut self, now: Now, id: &InstanceId, definition: &RunSpec, status: &TaskStatus, out: &mut Effects) {
+        if definition.readiness_check.is_none() {
+            return;
+        }
+        let by_service = definition.health_checks.iter().filter(|check| check.kind == CheckKind::Service).count();
+        let is_ready = |result: &&HealthResult| usize::try_from(result.index) == Ok(by_service) && result.healthy;
+        if status.health_results.iter().find(is_ready).is_none() {
+            return;
+        }
+        let Some(mut instance) = self.state.instance(id).cloned().map(Box::new) else { return };
+        if let Some(task) = instance.task.as_mut()
+            && task.readiness == Some(false)
+        {
+            task.readiness = Some(true);
+            self.record(now, Fact::InstanceChanged { instance, cause: Cause::Ready }, out);
         }
     }
 

@@ -5,6 +5,7 @@ use attica_core_api::{Now, Tick};
 use super::super::timers::Timer;
 use super::super::{Effects, Engine, Fact, View, calls};
 use crate::model::{Condition, Task, TaskIdentity};
+use crate::placement::domain_of;
 
 /// So many tasks are asked for in one call.
 const RECONCILE_TASKS_MAX: usize = 1_000;
@@ -24,6 +25,8 @@ impl Engine {
     /// The stream is up: whatever the last one lost is asked for again.
     pub(super) fn subscribed(&mut self, now: Now, subscribed: Subscribed, out: &mut Effects) {
         let again = self.state.framework_id.as_ref() == Some(&subscribed.framework_id);
+        let domain = subscribed.master_info.as_ref().and_then(|info| info.domain.as_ref());
+        self.home_region = domain.and_then(domain_of).map(|domain| domain.region);
         let address = subscribed.master_info.and_then(|info| {
             let address = info.address?;
             Some(format!("{}:{}", address.ip.or(address.hostname)?, address.port))

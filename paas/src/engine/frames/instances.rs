@@ -34,7 +34,7 @@ pub(super) fn changed(
             let check = definition.and_then(|definition| definition.health_checks.get(*check));
             health(instance, check, *finding, *verdict, at, border)
         }
-        Cause::Progressed => Vec::new(),
+        Cause::Progressed | Cause::Ready => Vec::new(),
         Cause::Decided => draining(instance, before, at).into_iter().collect(),
         // Whoever acknowledges any frame of a fact must have seen the one that asks for it: it comes first.
         Cause::KilledAsUnhealthy { reason } => {

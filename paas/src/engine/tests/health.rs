@@ -1,9 +1,10 @@
-use attica_core_api::v1::{CheckStatusCommand, CheckStatusInfo, CheckType, TaskId, TaskState};
+use attica_core_api::v1::{CheckStatusCommand, CheckStatusInfo, CheckType, HealthResult, TaskId, TaskState};
 
 use super::super::Write;
 use super::world::{World, id, update};
 use crate::model::{
-    Answer, Check, CheckKind, CheckedPort, CommandLine, Endpoint, HealthCheck, Question, RunSpecUpdate,
+    Answer, Check, CheckKind, CheckedPort, CommandLine, Endpoint, HealthCheck, Question, ReadinessCheck, RunSpecUpdate,
+    Scheme,
 };
 
 fn checked(instances: u32, max_consecutive_failures: u32) -> RunSpecUpdate {
@@ -124,5 +125,54 @@ fn what_a_check_finds_is_kept_and_has_no_consequence() {
     assert_eq!(found(Some(1)), (Some(Answer::Command(1)), 0), "no news");
     assert_eq!(found(None), (Some(Answer::Command(1)), 0), "what was found last");
     assert_eq!(found(Some(0)), (Some(Answer::Command(0)), 1));
+    assert_eq!(world.ready("/web"), 1);
+}
+
+#[test]
+fn a_deployment_waits_until_its_instances_are_ready() {
+    let check = ReadinessCheck {
+        name: "warm".into(),
+        scheme: Scheme::Http,
+        path: "/warm".into(),
+        port_name: "default".into(),
+        interval_ms: 2_000,
+        timeout_ms: 1_000,
+        statuses: vec![200, 204],
+    };
+    let mut world = World::new(1);
+    let asked = RunSpecUpdate { readiness_check: Some(Some(check)), ..checked(1, 3) };
+    let deployment = world.put("/web", asked.clone());
+    let task = TaskId::from(world.task_ids("/web")[0].as_str());
+    let told = &world.tasks[&task].info.health_checks;
+    assert_eq!((told.len(), told[1].http.as_ref().unwrap().statuses.as_slice()), (2, &[200, 204][..]));
+    world.probe_all(true, 0);
+    assert!(world.is_running(deployment), "it is healthy, but not ready");
+    let results = |world: &World| {
+        let state = world.engine.snapshot();
+        let shown = crate::normalise::deployment(&state.deployments[&deployment], state);
+        shown.current_actions[0].readiness_check_results.iter().map(|result| result.ready).collect::<Vec<_>>()
+    };
+    assert_eq!(results(&world), [false]);
+    let report = |world: &mut World, healthy: bool| {
+        let timestamp = world.now.wall.seconds();
+        world.report(&task.clone(), TaskState::Running, |status| {
+            status.health_results.push(HealthResult {
+                index: 1,
+                healthy,
+                consecutive_failures: 1,
+                message: None,
+                timestamp,
+            });
+        });
+        world.run();
+    };
+    report(&mut world, false);
+    assert!(world.is_running(deployment));
+    report(&mut world, true);
+    assert!(!world.is_running(deployment));
+    // What becomes unready later is of no effect: only health is.
+    report(&mut world, false);
+    assert_eq!(world.ready("/web"), 1);
+    world.fail_over();
     assert_eq!(world.ready("/web"), 1);
 }

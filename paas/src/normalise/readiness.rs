@@ -1,0 +1,37 @@
+use attica_paas_api::readiness::{ReadinessCheck as ReadCheck, ReadinessCheckResult};
+
+use crate::engine::RunSpecState;
+use crate::model::{Instance, ReadinessCheck, Scheme};
+
+/// A readiness check as clients read it.
+pub(super) fn readiness_check(check: &ReadinessCheck) -> ReadCheck {
+    let whole_seconds = |milliseconds: u64| i64::try_from(milliseconds / 1000).unwrap_or(i64::MAX);
+    ReadCheck {
+        name: check.name.clone(),
+        protocol: match check.scheme {
+            Scheme::Http => "HTTP".to_owned(),
+            Scheme::Https => "HTTPS".to_owned(),
+        },
+        path: check.path.clone(),
+        port_name: check.port_name.clone(),
+        interval_seconds: whole_seconds(check.interval_ms),
+        timeout_seconds: whole_seconds(check.timeout_ms),
+        http_status_codes_for_ready: check.statuses.iter().map(|status| i64::from(*status)).collect(),
+        preserve_last_response: false,
+    }
+}
+
+/// What the readiness checks of a run spec's instances have found.
+pub(super) fn readiness_results(state: &RunSpecState) -> Vec<ReadinessCheckResult> {
+    let result = |instance: &Instance| {
+        let task = instance.task.as_ref()?;
+        let check = state.versions.get(&instance.version)?.readiness_check.as_ref()?;
+        Some(ReadinessCheckResult {
+            name: check.name.clone(),
+            task_id: task.id.to_string(),
+            ready: task.readiness?,
+            last_response: None,
+        })
+    };
+    state.instances.values().filter_map(result).collect()
+}
