@@ -14,11 +14,12 @@ use attica_core_api::v1::{CapabilityInfo, DomainInfo, parse_domain};
 
 use crate::supervisor::{ReconfigurationPolicy, duration};
 
-use crate::devices::AllowedDevices;
+use crate::devices::{AllowedDevices, DeviceSet};
 use crate::fetch::{FetchArgs, Milliseconds, parse_duration};
 use crate::image::ImageArgs;
 use crate::network::detect::Wishes;
 use crate::network::subnet::Subnet;
+use crate::quota::ProjectRange;
 
 /// Runs tasks on this machine for a master.
 #[derive(Clone, Debug, clap::Args)]
@@ -80,6 +81,13 @@ pub struct Args {
     /// "/dev/fuse"}, "access": {"read": true, "write": true, "mknod": false}}]}
     #[arg(long, env = "MESOS_ALLOWED_DEVICES", value_name = "JSON", value_parser = allowed_devices)]
     pub(crate) allowed_devices: Option<AllowedDevices>,
+    /// With the isolator cgroups/devices, devices that one task has at a time: a resource of that name, as lamps=/dev/lamp0,/dev/lamp1. May
+    /// be repeated; in the environment `;` separates them
+    #[arg(long, env = "ATTICA_DEVICES", value_name = "NAME=DEVICE,…", value_delimiter = ';')]
+    pub(crate) devices: Vec<DeviceSet>,
+    /// As above, the resource `gpus`: the numbers of Nvidia's devices
+    #[arg(long, env = "MESOS_NVIDIA_GPU_DEVICES", value_name = "NUMBER,…", value_delimiter = ',')]
+    pub nvidia_gpu_devices: Vec<u32>,
     /// With the isolator linux/capabilities, what tasks have that name no capabilities, as {"capabilities": ["NET_RAW"]}
     #[arg(long, env = "MESOS_EFFECTIVE_CAPABILITIES", value_name = "JSON", value_parser = capabilities)]
     pub effective_capabilities: Option<CapabilityInfo>,
@@ -92,9 +100,13 @@ pub struct Args {
     /// With the isolator linux/seccomp, the profile of tasks that name none [default: a built-in one]
     #[arg(long, env = "MESOS_SECCOMP_PROFILE_NAME", value_name = "FILE")]
     pub seccomp_profile_name: Option<String>,
-    /// With the isolator disk/du, whether tasks end whose sandboxes hold more than their `disk`; else that is in the log
+    /// With the isolator disk/du, whether tasks end whose sandboxes hold more than their `disk`; with disk/xfs, whether they cannot; else that is
+    /// in the log
     #[arg(long, env = "MESOS_ENFORCE_CONTAINER_DISK_QUOTA", value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub enforce_container_disk_quota: bool,
+    /// With the isolator disk/xfs, the numbers that it gives to the projects of the file system that sandboxes are
+    #[arg(long, env = "MESOS_XFS_PROJECT_RANGE", value_name = "[FIRST-LAST]", default_value = "[5000-10000]")]
+    pub xfs_project_range: ProjectRange,
     /// How often sandboxes are measured
     #[arg(
         long,
@@ -237,6 +249,9 @@ impl Args {
 }
 
 fn allowed_devices(text: &str) -> Result<AllowedDevices, String> {
+    if text.is_empty() {
+        return Ok(AllowedDevices::default());
+    }
     serde_json::from_str(text).map_err(|error| error.to_string())
 }
 

@@ -190,6 +190,8 @@ pub(crate) enum TaskEntry {
     Killing { cause: KillCause, grace_ms: u64 },
     /// It has this network.
     Attached(Box<Attachment>),
+    /// These devices are its own.
+    Devices(Vec<PathBuf>),
     /// How the process at this place of the task's graph stands.
     Process { place: usize, standing: Box<ProcessStanding> },
     /// How the graph stands as a whole.

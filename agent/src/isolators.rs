@@ -23,6 +23,8 @@ pub(crate) enum Isolator {
     Seccomp,
     /// What sandboxes hold is measured.
     Disk,
+    /// The file system counts what sandboxes hold.
+    DiskProjects,
     /// At which ports tasks listen is looked at.
     Ports,
     /// Who has more cpus comes first at a disk.
@@ -48,7 +50,7 @@ impl Isolator {
 }
 
 /// The names. Of some there is nothing to be switched: it is always done.
-const NAMES: [(&str, Option<Isolator>); 25] = [
+const NAMES: [(&str, Option<Isolator>); 26] = [
     ("cgroups/all", Some(Isolator::AllControllers)),
     ("cgroups/blkio", Some(Isolator::Io)),
     ("cgroups/cpu", None),
@@ -58,6 +60,7 @@ const NAMES: [(&str, Option<Isolator>); 25] = [
     ("cgroups/mem", None),
     ("cgroups/pids", None),
     ("disk/du", Some(Isolator::Disk)),
+    ("disk/xfs", Some(Isolator::DiskProjects)),
     ("filesystem/linux", None),
     ("filesystem/posix", None),
     ("linux/capabilities", Some(Isolator::Capabilities)),
@@ -110,6 +113,8 @@ pub(crate) enum IsolatorsError {
         "the isolator of `{0}` needs a controller of cgroups that this machine lacks, or that nothing here can use"
     )]
     Lacking(&'static str),
+    #[error("of `disk/du` and `disk/xfs` one measures what sandboxes hold, not both")]
+    TwoOfDisk,
     #[error("--seccomp-profile-name has to name a file of the directory --seccomp-config-dir")]
     ProfileName,
     #[error("--effective-capabilities contains some that --bounding-capabilities does not")]
@@ -126,7 +131,11 @@ impl FromStr for Isolators {
             found.map(|(_, isolator)| *isolator).ok_or_else(|| IsolatorsError::Unknown(name.to_owned()))
         };
         let on = names.map(known).collect::<Result<Vec<_>, _>>()?;
-        Ok(Isolators { on: on.into_iter().flatten().collect(), ..Isolators::default() })
+        let isolators = Isolators { on: on.into_iter().flatten().collect(), ..Isolators::default() };
+        match isolators.has(Isolator::Disk) && isolators.has(Isolator::DiskProjects) {
+            true => Err(IsolatorsError::TwoOfDisk),
+            false => Ok(isolators),
+        }
     }
 }
 
@@ -178,6 +187,7 @@ impl Isolators {
             Isolator::IpcNamespace => Some("namespaces/ipc"),
             Isolator::Capabilities => Some("linux/capabilities"),
             Isolator::Seccomp => Some("linux/seccomp"),
+            Isolator::DiskProjects => Some("disk/xfs"),
             Isolator::NoNewPrivileges | Isolator::Disk | Isolator::Ports => None,
             // See [`Isolators::on_machine`].
             Isolator::Io
@@ -211,6 +221,7 @@ mod tests {
         assert_eq!(parsed.on, BTreeSet::from(on));
         assert!(parsed.check_without_root().is_err());
         assert!("linux/nnp,network/ports".parse::<Isolators>().unwrap().check_without_root().is_ok());
+        assert!(matches!("disk/du,disk/xfs".parse::<Isolators>(), Err(IsolatorsError::TwoOfDisk)));
         let unknown = "cgroups/net_cls".parse::<Isolators>();
         assert!(matches!(unknown, Err(IsolatorsError::Unknown(name)) if name == "cgroups/net_cls"));
         assert_eq!("".parse::<Isolators>().unwrap(), Isolators::default());

@@ -26,11 +26,13 @@ mod journal;
 pub mod launcher;
 mod machine;
 mod network;
+pub mod quota;
 mod sandbox;
 mod seal;
 mod shell;
 mod supervisor;
 mod unpack;
+mod usage;
 mod volumes;
 
 pub use args::Args;

@@ -6,6 +6,8 @@ use attica_core_api::Role;
 use attica_core_api::resources::{InvalidResource, TextError, from_wire, parse};
 use attica_core_api::v1::{Range, Ranges, Resource, Scalar, ValueType};
 
+use crate::devices::{DeviceError, Devices};
+
 const BYTES_PER_MEGABYTE: u64 = 1 << 20;
 /// Left to the system, in megabytes; of less than the double, a half is.
 const MEMORY_RESERVE: u64 = 1_024;
@@ -77,6 +79,24 @@ pub(crate) fn resources(text: &str, machine: Machine) -> Result<Vec<Resource>, R
     for resource in detected {
         if resources.iter().all(|given| given.name != resource.name) {
             resources.push(resource);
+        }
+    }
+    Ok(resources)
+}
+
+/// With a resource for each kind of devices, which `resources` may name as well.
+pub(crate) fn with_devices(mut resources: Vec<Resource>, devices: &Devices) -> Result<Vec<Resource>, DeviceError> {
+    for (name, countable) in &devices.countable {
+        let found = countable.instances.len();
+        let given: Vec<f64> = resources
+            .iter()
+            .filter(|resource| resource.name == *name)
+            .filter_map(|resource| Some(resource.scalar.as_ref()?.value))
+            .collect();
+        match given.iter().sum::<f64>() {
+            _ if given.is_empty() => resources.push(scalar(name, found as u64)),
+            given if given == found as f64 => {}
+            given => return Err(DeviceError::Count { name: name.clone(), given, found }),
         }
     }
     Ok(resources)

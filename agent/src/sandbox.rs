@@ -165,25 +165,50 @@ pub(crate) fn disk_used(path: &Path) -> Option<f64> {
     (blocks > 0.0).then(|| 1.0 - free / blocks)
 }
 
-/// Removes sandboxes that nobody has written to for `retention`, except those that `in_use` names; returns how many.
-pub(crate) fn collect(work_dir: &Path, retention: Duration, in_use: &dyn Fn(&Path) -> bool) -> usize {
-    let mut removed = 0;
-    let executors = directories(&work_dir.join("slaves"))
-        .flat_map(|agent| directories(&agent.join("frameworks")))
-        .flat_map(|framework| directories(&framework.join("executors")));
-    for executor in executors {
+/// What became of the sandboxes that nobody uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Collected {
+    pub(crate) removed: u64,
+    /// Could not be removed; that is tried again.
+    pub(crate) failed: u64,
+    /// Are not old enough.
+    pub(crate) kept: u64,
+}
+
+/// Removes sandboxes that nobody has written to for `retention`, except those that `in_use` names.
+pub(crate) fn collect(work_dir: &Path, retention: Duration, in_use: &dyn Fn(&Path) -> bool) -> Collected {
+    let mut collected = Collected::default();
+    for executor in executors(work_dir) {
         for run in directories(&executor.join("runs")) {
-            if in_use(&run) || idle_time(&run).is_none_or(|idle| idle < retention) {
+            if in_use(&run) {
+                continue;
+            }
+            if idle_time(&run).is_none_or(|idle| idle < retention) {
+                collected.kept += 1;
                 continue;
             }
             match std::fs::remove_dir_all(&run) {
-                Ok(()) => removed += 1,
-                Err(error) => tracing::warn!(path = %run.display(), %error, "an old sandbox cannot be removed"),
+                Ok(()) => collected.removed += 1,
+                Err(error) => {
+                    collected.failed += 1;
+                    tracing::warn!(path = %run.display(), %error, "an old sandbox cannot be removed");
+                }
             }
         }
         remove_if_empty(&executor);
     }
-    removed
+    collected
+}
+
+fn executors(work_dir: &Path) -> impl Iterator<Item = PathBuf> {
+    directories(&work_dir.join("slaves"))
+        .flat_map(|agent| directories(&agent.join("frameworks")))
+        .flat_map(|framework| directories(&framework.join("executors")))
+}
+
+/// The sandboxes of executors, and of tasks that have one to themselves.
+pub(crate) fn runs(work_dir: &Path) -> impl Iterator<Item = PathBuf> {
+    executors(work_dir).flat_map(|executor| directories(&executor.join("runs")))
 }
 
 /// Since the last write to the sandbox or its output.
@@ -207,7 +232,7 @@ fn remove_if_empty(executor: &Path) {
 }
 
 /// The real directories in a directory; links are not followed.
-fn directories(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+pub(crate) fn directories(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     std::fs::read_dir(path)
         .into_iter()
         .flatten()
@@ -219,6 +244,13 @@ fn directories(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn runs_beneath(work_dir: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            runs(work_dir).map(|run| run.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    }
 
     #[test]
     fn latest_follows_the_newest_run_and_old_runs_go() {
@@ -237,10 +269,13 @@ mod tests {
         assert!(runs.join("r2/containers/c").is_dir() && !runs.join("r2/containers/latest").exists());
         assert_eq!(std::fs::read_link(runs.join("latest")).unwrap(), Path::new("r2"));
         let hour = Duration::from_secs(3_600);
-        assert_eq!(collect(work_dir.path(), hour, &|_| false), 0);
-        assert_eq!(collect(work_dir.path(), Duration::ZERO, &|run| run.ends_with("r2")), 1);
+        assert_eq!(runs_beneath(work_dir.path()), ["r1", "r2"]);
+        let none_old_enough = Collected { kept: 2, ..Collected::default() };
+        assert_eq!(collect(work_dir.path(), hour, &|_| false), none_old_enough);
+        let one = Collected { removed: 1, ..Collected::default() };
+        assert_eq!(collect(work_dir.path(), Duration::ZERO, &|run| run.ends_with("r2")), one);
         assert!(runs.join("r2").exists() && !runs.join("r1").exists());
-        assert_eq!(collect(work_dir.path(), Duration::ZERO, &|_| false), 1);
+        assert_eq!(collect(work_dir.path(), Duration::ZERO, &|_| false), one);
         assert!(!work_dir.path().join("slaves/a/frameworks/f/executors/t").exists());
     }
 

@@ -99,7 +99,7 @@ pub static FLAGS: [Flag; 149] = [
     value("secret_resolver", Only(&[""], NO_MODULES)),
     value("volume_gid_range", Only(&[""], "volumes belong to the user of the task that uses them")),
     value("host_path_volume_force_creation", Only(&[""], "paths of the machine have to be there")),
-    value("nvidia_gpu_devices", Only(&[""], "devices are not offered")),
+    value("nvidia_gpu_devices", Same),
     // Cgroups.
     value("cgroups_root", Same),
     value("cgroups_hierarchy", Only(&["/sys/fs/cgroup"], "cgroups are looked for where the system mounts them")),
@@ -119,8 +119,8 @@ pub static FLAGS: [Flag; 149] = [
     value("perf_events", Only(&[""], NO_PERF)),
     value("perf_interval", Replaced(NO_PERF)),
     switch("enforce_container_disk_quota", Same),
-    value("xfs_project_range", Replaced("projects of XFS are not used")),
-    switch("xfs_kill_containers", Replaced("projects of XFS are not used")),
+    value("xfs_project_range", Same),
+    switch("xfs_kill_containers", Only(&["false"], "with disk/xfs, more than a task may hold cannot be written")),
     // Networks.
     switch("enforce_container_ports", Same),
     value("container_ports_watch_interval", Plan),

@@ -483,6 +483,39 @@ mod tests {
         assert_eq!(virtual_path("/fifo"), "Only regular files can be shown.");
     }
 
+    /// Between a look and the opening there is no moment in which what was looked at could become something else.
+    #[test]
+    fn a_link_that_is_changed_all_the_time_leads_nowhere_else() {
+        const ATTEMPTS: u32 = 2_000;
+        let work_dir = planted();
+        let sandbox = work_dir.path().join(SANDBOX);
+        std::fs::create_dir(sandbox.join("own")).unwrap();
+        std::fs::write(sandbox.join("own/secret"), "own").unwrap();
+        let over = std::sync::atomic::AtomicBool::new(false);
+        let (mut own, mut refused) = (0, 0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    for target in ["own", "../../../../../../../.."] {
+                        std::os::unix::fs::symlink(target, sandbox.join("next")).unwrap();
+                        std::fs::rename(sandbox.join("next"), sandbox.join("swings")).unwrap();
+                    }
+                }
+            });
+            while own < ATTEMPTS && refused < 100 * ATTEMPTS {
+                match open("/framework/f/executor/t/latest/swings/secret", work_dir.path(), Some("a")) {
+                    Ok(mut file) => {
+                        assert_eq!(io::read_to_string(&mut file).unwrap(), "own");
+                        own += 1;
+                    }
+                    Err(_) => refused += 1,
+                }
+            }
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        assert!(own > 0 && refused > 0, "both were met: {own}, {refused}");
+    }
+
     #[test]
     fn a_run_that_is_a_link_is_not_followed() {
         let work_dir = planted();

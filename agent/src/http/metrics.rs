@@ -1,6 +1,7 @@
 //! What is measured: `/metrics/snapshot`, GET_METRICS and, for Prometheus, `/metrics`.
 
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use attica_core_api::Timestamp;
 use attica_core_api::v1::TaskState;
@@ -11,7 +12,9 @@ use crate::machine;
 use crate::supervisor::{Phase, Standing, Supervisor};
 
 /// Figures that only grow.
-const COUNTERS: [&str; 12] = [
+const COUNTERS: [&str; 14] = [
+    "gc/path_removals_failed",
+    "gc/path_removals_succeeded",
     "slave/container_launch_errors",
     "slave/executors_terminated",
     "slave/invalid_framework_messages",
@@ -36,6 +39,15 @@ pub(super) fn collect(supervisor: &Supervisor, description: &Description, moment
     put("slave/recovery_errors", description.recovery_errors as f64);
     put("slave/recovery_time_secs", description.recovery_seconds);
     put("slave/executor_directory_max_allowed_age_secs", moment.retention.as_secs_f64());
+    let count = |figure: &AtomicU64| figure.load(Ordering::Relaxed) as f64;
+    put("gc/path_removals_failed", count(&description.removals.failed));
+    put("gc/path_removals_pending", count(&description.removals.pending));
+    put("gc/path_removals_succeeded", count(&description.removals.succeeded));
+    if let Some(quotas) = &description.quotas {
+        let (all, free) = quotas.numbers();
+        put("containerizer/mesos/disk/project_ids_total", all as f64);
+        put("containerizer/mesos/disk/project_ids_free", free as f64);
+    }
     of_tasks(supervisor, &mut put);
     of_resources(supervisor, description, &mut put);
     of_machine(&mut put);

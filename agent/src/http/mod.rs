@@ -33,6 +33,7 @@ use crate::launcher::isolation::Isolation;
 use crate::machine;
 use crate::shell::{Message, OperatorCalled};
 use crate::supervisor::{OperatorCall, OperatorReply};
+use crate::usage::DiskUsage;
 
 /// What the handlers need.
 #[derive(Clone)]
@@ -41,6 +42,7 @@ pub(crate) struct Agent {
     pub(crate) work_dir: PathBuf,
     /// To look at what tasks use.
     pub(crate) usage: Arc<dyn Isolation>,
+    pub(crate) disk_usage: Arc<DiskUsage>,
     pub(crate) logging: Arc<Logging>,
     /// For the ends of streams, while they have names.
     pub(crate) io_dir: PathBuf,

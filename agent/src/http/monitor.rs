@@ -100,8 +100,9 @@ fn status(running: &Running) -> ContainerStatus {
 /// divide what is used by.
 fn measure(agent: &Agent, running: &Running) -> ResourceStatistics {
     let place = &running.place;
-    let Usage { cpu_user_us, cpu_system_us, memory_bytes, pids } = agent.usage.usage(place);
-    let processes = agent.usage.processes(Subject { place, leader: Some(running.pid) }).len();
+    let subject = Subject { place, leader: Some(running.pid) };
+    let Usage { cpu_user_us, cpu_system_us, memory_bytes, pids } = agent.usage.usage(subject);
+    let processes = agent.usage.processes(subject).len();
     let seconds = |time: u64| time as f64 / MICROSECONDS;
     let allowance = running.allowance.as_ref();
     ResourceStatistics {
@@ -116,6 +117,6 @@ fn measure(agent: &Agent, running: &Running) -> ResourceStatistics {
         mem_soft_limit_bytes: allowance.map(|allowance| allowance.memory_bytes),
         mem_rss_bytes: memory_bytes,
         disk_limit_bytes: allowance.and_then(|allowance| allowance.disk_bytes),
-        disk_used_bytes: None,
+        disk_used_bytes: place.container().and_then(|container| agent.disk_usage.of(&container)),
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use attica_core_api::resources::{ReservationFormat, from_wire, to_wire};
@@ -18,7 +19,9 @@ use super::metrics;
 use crate::contained::{ContainedRecord, ContainerPath, Progress};
 use crate::launcher::isolation::Place;
 use crate::launcher::protocol::{ContainerId, IsolationKind};
+use crate::quota::ProjectQuotas;
 use crate::supervisor::{Executor, Phase, Supervisor, Task};
+use crate::usage::Removals;
 
 const BYTES_PER_MEGABYTE: f64 = 1_048_576.0;
 /// What this agent can do, in Mesos's terms.
@@ -37,6 +40,10 @@ pub(crate) struct Description {
     pub(crate) info: AgentInfo,
     /// What the machine can do for tasks, rendered.
     pub(crate) abilities: Value,
+    /// How the removal of old sandboxes goes.
+    pub(crate) removals: Arc<Removals>,
+    /// What the file system counts of sandboxes.
+    pub(crate) quotas: Option<Arc<ProjectQuotas>>,
     /// Where it listens.
     pub(crate) address: SocketAddr,
     pub(crate) started_at: Timestamp,

@@ -131,13 +131,13 @@ pub(crate) fn make_room(
     let surroundings = spec.surroundings.as_deref();
     // Whom an image's user is, only its own files tell.
     let named = surroundings.and_then(|surroundings| surroundings.user.as_deref());
-    let is_root = match (named, &identity) {
+    let is_root = || match (named, &identity) {
         (Some(user), _) => matches!(user.split(':').next(), Some("root" | "0")),
         (None, Some(identity)) => identity.user.is_root(),
         (None, None) => nix::unistd::geteuid().is_root(),
     };
     let filters = surroundings.map_or(Ok(Cow::Borrowed(&[][..])), |surroundings| {
-        privileges::filters(&surroundings.privileges, is_root).map_err(LaunchError::Filters)
+        privileges::filters(&surroundings.privileges, is_root()).map_err(LaunchError::Filters)
     })?;
     let has_user = surroundings.is_some_and(|surroundings| surroundings.user.is_some());
     let sandbox =

@@ -2,6 +2,10 @@
 
 use super::protocol::Process;
 
+/// The kernel's USER_HZ is the same everywhere and for ever.
+const TICKS_PER_SECOND: u64 = 100;
+const US_PER_TICK: u64 = 1_000_000 / TICKS_PER_SECOND;
+
 /// The fields of `/proc/PID/stat` that are needed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
@@ -27,13 +31,35 @@ fn parse_stat(text: &str) -> Option<Stat> {
     Some(Stat { zombie: matches!(state, "Z" | "X"), session, start_ticks })
 }
 
+/// What a process has used, and those of its children that it has waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Consumption {
+    /// In microseconds.
+    pub(crate) user_us: u64,
+    /// In microseconds.
+    pub(crate) system_us: u64,
+    pub(crate) threads: u64,
+    /// In pages.
+    pub(crate) resident: u64,
+}
+
+/// Reads it; `None` when there is no such process.
+pub(crate) fn consumption(pid: i32) -> Option<Consumption> {
+    parse_consumption(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+fn parse_consumption(text: &str) -> Option<Consumption> {
+    let fields: Vec<&str> = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace().collect();
+    let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
+    let both = |own: usize, of_children: usize| Some((number(own)? + number(of_children)?) * US_PER_TICK);
+    Some(Consumption { user_us: both(11, 13)?, system_us: both(12, 14)?, threads: number(17)?, resident: number(21)? })
+}
+
 /// The time since boot, in the unit of [`Stat::start_ticks`].
 pub(crate) fn clock_ticks() -> u64 {
-    // The kernel's USER_HZ, which is the same everywhere and for ever.
-    const PER_SECOND: u64 = 100;
     let now =
         nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).map(std::time::Duration::from).unwrap_or_default();
-    now.as_secs() * PER_SECOND + u64::from(now.subsec_nanos()) / (1_000_000_000 / PER_SECOND)
+    now.as_secs() * TICKS_PER_SECOND + u64::from(now.subsec_nanos()) / (1_000_000_000 / TICKS_PER_SECOND)
 }
 
 /// Whether `process` exists still (a zombie counts: its status can be had), and the number was not given to another one.
@@ -61,6 +87,10 @@ mod tests {
         let text = "77 (a) b (c) S 1 50 51 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 0 0\n";
         assert_eq!(parse_stat(text), Some(Stat { zombie: false, session: 51, start_ticks: 987_654 }));
         assert_eq!(parse_stat("77 (torn) S 1"), None);
+        let text = "77 (a) b) S 1 50 51 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 9 0 987654 0 42\n";
+        let used = Consumption { user_us: 120_000, system_us: 140_000, threads: 9, resident: 42 };
+        assert_eq!(parse_consumption(text), Some(used));
+        assert_eq!(parse_consumption("77 (torn) S 1 50"), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 mod privileges;
+pub(crate) mod quota;
 mod spawn;
 
 use std::io;

@@ -37,8 +37,10 @@ use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::contained::{ContainedFiles, ContainedRecord, Progress};
 use crate::http::view::{self, View};
 use crate::launcher::protocol::{ContainerId, IsolationKind, LaunchSpec, Reply, Request};
-use crate::sandbox::{self, DirectoryLink};
-use crate::supervisor::{Effect, FetchOrder, Input, Premises, Supervisor, Suspect};
+use crate::quota::ProjectQuotas;
+use crate::sandbox::{self, Collected, DirectoryLink};
+use crate::supervisor::{Effect, FetchOrder, Input, Premises, Supervisor, Suspect, disk_bytes};
+use crate::usage::Removals;
 use crate::volumes::{self, Show};
 
 /// Messages that wait for the loop; whoever sends more waits.
@@ -118,6 +120,9 @@ struct Shell {
     /// `None`: this machine cannot give containers networks of their own.
     networks: Option<Connections>,
     roots: Roots,
+    /// `None`: the file system does not count what sandboxes hold.
+    quotas: Option<Arc<ProjectQuotas>>,
+    removals: Arc<Removals>,
     /// Tasks of which the checkpoint lacks something. Until the master has the end of such a task, the launcher keeps it.
     incomplete: HashSet<ContainerId>,
     /// Tasks that were not written down and must not start.
@@ -340,8 +345,14 @@ impl Shell {
             Effect::Ask(Request::Forget(ended))
                 if ended.iter().any(|container| self.incomplete.contains(container)) => {}
             Effect::Ask(request) => {
-                if let Request::Forget(ended) = &request {
-                    ended.iter().for_each(|container| self.roots.release(container));
+                match &request {
+                    Request::Forget(ended) => ended.iter().for_each(|container| self.roots.release(container)),
+                    Request::Resize(container, ..) => self.resize_sandbox(container),
+                    Request::Hello { .. }
+                    | Request::Launch(_)
+                    | Request::Terminate(_)
+                    | Request::Destroy(_)
+                    | Request::Stop => {}
                 }
                 self.ask(request);
             }
@@ -435,7 +446,23 @@ impl Shell {
     ) -> Result<(), String> {
         sandbox::make(directory, user, links).map_err(|error| crate::error_chain(&error))?;
         let resources = self.supervisor.resources_in(container);
+        if let Some(quotas) = &self.quotas {
+            quotas.limit(directory, disk_bytes(&resources)).map_err(|error| crate::error_chain(&error))?;
+        }
         volumes::show(&self.work_dir, &resources, directory, user, show).map_err(|error| crate::error_chain(&error))
+    }
+
+    /// An executor's, whose tasks have changed.
+    fn resize_sandbox(&self, container: &ContainerId) {
+        let Some(quotas) = &self.quotas else { return };
+        let executor = self.supervisor.executors().find(|executor| executor.container == *container);
+        // One that is not there yet is limited when it is made.
+        let sandbox = executor.map(|executor| executor.sandbox(&self.work_dir)).filter(|sandbox| sandbox.exists());
+        let Some(sandbox) = sandbox else { return };
+        let bytes = disk_bytes(&self.supervisor.resources_in(container));
+        if let Err(error) = quotas.limit(&sandbox, bytes) {
+            tracing::error!(%container, error = &error as &dyn std::error::Error, "an executor's sandbox keeps its limit");
+        }
     }
 
     fn store_contained(&mut self, record: &ContainedRecord) {
@@ -535,10 +562,16 @@ impl Shell {
         let in_use: HashSet<PathBuf> = of_tasks.chain(of_executors).collect();
         let retention = self.retention_now();
         self.suppliers.collect_images(retention, self.layers_in_use(), Vec::new(), None);
+        let (quotas, removals) = (self.quotas.clone(), self.removals.clone());
         tokio::task::spawn_blocking(move || {
-            let removed = sandbox::collect(&work_dir, retention, &|run| in_use.contains(run));
+            let Collected { removed, failed, kept } =
+                sandbox::collect(&work_dir, retention, &|run| in_use.contains(run));
+            removals.count(removed, failed, kept);
             if removed > 0 {
                 tracing::info!(removed, "removed old sandboxes");
+            }
+            if let Some(quotas) = quotas {
+                quotas.release_gone();
             }
         });
     }

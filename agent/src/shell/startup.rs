@@ -30,7 +30,7 @@ use super::{
 use crate::args::Args;
 use crate::checkpoint::{Checkpoints, History, Past};
 use crate::contained::ContainedFiles;
-use crate::devices::DeviceError;
+use crate::devices::{AllowedDevices, DeviceError, Devices};
 use crate::fetch::{Fetcher, FetcherError};
 use crate::http;
 use crate::http::view::Description;
@@ -41,7 +41,9 @@ use crate::launcher::isolation::{self, Abilities, Isolation};
 use crate::launcher::protocol::IsolationKind;
 use crate::machine::{self, Machine, ResourcesError};
 use crate::network::{Networks, Sockets, detect};
+use crate::quota::ProjectQuotas;
 use crate::supervisor::{Config, Input, Proof, Supervisor, Timing, Users};
+use crate::usage::{DiskUsage, Removals};
 
 /// How long the launcher may take to end after its last container.
 const LAUNCHER_END_PATIENCE: Duration = Duration::from_secs(10);
@@ -78,7 +80,7 @@ pub enum Error {
         reason: String,
     },
     /// What tasks may use of the machine cannot be told.
-    #[error("--allowed-devices cannot be used")]
+    #[error("the devices of tasks cannot be told")]
     Devices(#[from] DeviceError),
     /// The name of the cgroup is not right.
     #[error("--cgroups-root has to be a relative path without `..`, not `{0}`")]
@@ -159,6 +161,8 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let abilities = isolation::abilities();
     let config = config(&args, &work_dir, bound, networks, &abilities)?;
     let looks = looks(&args, &config.isolators);
+    let quotas = quotas(&args, &config.isolators, &work_dir)?;
+    let (disk_usage, removals) = (Arc::<DiskUsage>::default(), Arc::<Removals>::default());
     let recovering = Instant::now();
     let roots = Roots::new(&work_dir, &config.host_paths);
     let (checkpoints, past, tasks, recovery_errors) = recover_files(&work_dir)?;
@@ -175,6 +179,8 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let description = Description {
         info: config.info.clone(),
         abilities: shown(&config, &abilities),
+        removals: removals.clone(),
+        quotas: quotas.clone(),
         address: bound,
         started_at,
         work_dir: work_dir.clone(),
@@ -219,6 +225,8 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         contained,
         suppliers: Suppliers::new(fetcher, images, messages.clone()),
         roots,
+        quotas: quotas.clone(),
+        removals,
         incomplete: HashSet::new(),
         unprepared: HashSet::new(),
         updates: Vec::new(),
@@ -232,14 +240,16 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     tasks.spawn(MasterLink::new(args.master.clone(), security, messages.clone()).run());
     let (end_server, server_end) = oneshot::channel::<()>();
     let usage: Arc<dyn Isolation> = isolation::detect(&place.cgroup_parent).into();
+    let means = watcher::Means { isolation: usage.clone(), quotas, disk_usage: disk_usage.clone() };
     for look in looks {
-        tasks.spawn(watcher::run(look, usage.clone(), messages.clone()));
+        tasks.spawn(watcher::run(look, means.clone(), messages.clone()));
     }
     let logging = Arc::new(Logging::new(args.log_control.clone()));
     let showing = http::Agent {
         messages: messages.clone(),
         work_dir: work_dir.clone(),
         usage,
+        disk_usage,
         logging,
         io_dir: place.directory.join("io"),
         sessions: Arc::default(),
@@ -332,10 +342,20 @@ fn config(
     if !root {
         attributes.push(isolation_attribute(IsolationKind::Posix));
     }
+    let isolators = isolators(args, root, abilities)?;
+    let devices = Devices::find(
+        args.allowed_devices.as_ref().unwrap_or(&AllowedDevices::default()),
+        &args.devices,
+        &args.nvidia_gpu_devices,
+    )?;
+    if !devices.countable.is_empty() && !isolators.has(Isolator::Devices) {
+        return Err(DeviceError::NotIsolated.into());
+    }
+    let resources = machine::resources(&args.resources, Machine::detect(work_dir))?;
     let info = AgentInfo {
         hostname: args.hostname.clone().unwrap_or_else(|| args.ip.to_string()),
         port: i32::from(bound.port()),
-        resources: machine::resources(&args.resources, Machine::detect(work_dir))?,
+        resources: machine::with_devices(resources, &devices)?,
         attributes,
         domain: args.domain.clone(),
         scheme: args.tls.tls_cert_file.is_some().then(|| "https".to_owned()),
@@ -355,8 +375,8 @@ fn config(
         users,
         host_paths: host_paths(args)?,
         mounts: if root { Ok(()) } else { Err("it does not run as root") },
-        isolators: isolators(args, root, abilities)?,
-        devices: args.allowed_devices.clone().unwrap_or_default().rules()?,
+        isolators,
+        devices,
         pids_limit: args.pids_limit,
         boot_id,
         reconfiguration: args.reconfiguration_policy,
@@ -412,9 +432,21 @@ fn looks(args: &Args, isolators: &Isolators) -> Vec<Look> {
     let ports = args.enforce_container_ports;
     let looks = [
         look(Isolator::Disk, Matter::Disk, args.container_disk_watch_interval_ms, disk),
+        // Where that is enforced, the file system does it.
+        look(Isolator::DiskProjects, Matter::Disk, args.container_disk_watch_interval_ms, false),
         look(Isolator::Ports, Matter::Ports, args.container_ports_watch_interval_ms, ports),
     ];
     looks.into_iter().flatten().collect()
+}
+
+/// What the file system counts of sandboxes, if it is to.
+fn quotas(args: &Args, isolators: &Isolators, work_dir: &Path) -> Result<Option<Arc<ProjectQuotas>>, Error> {
+    if !isolators.has(Isolator::DiskProjects) {
+        return Ok(None);
+    }
+    let opened = ProjectQuotas::open(work_dir, &args.xfs_project_range, args.enforce_container_disk_quota);
+    let refused = |error| Error::Isolation { isolation: args.isolation.clone(), reason: crate::error_chain(&error) };
+    opened.map(|quotas| Some(Arc::new(quotas))).map_err(refused)
 }
 
 /// Whether executors have to prove who they are. Their tokens can be checked elsewhere as well when the key was given.

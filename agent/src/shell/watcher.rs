@@ -11,7 +11,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::Message;
 use crate::launcher::isolation::{Isolation, Place, Subject};
+use crate::quota::ProjectQuotas;
 use crate::supervisor::{Excess, Input, Suspect};
+use crate::usage::DiskUsage;
 
 /// In which the kernel counts what a file holds.
 const BLOCK_BYTES: u64 = 512;
@@ -42,8 +44,18 @@ pub(super) enum Matter {
     Ports,
 }
 
+/// With what it is looked at.
+#[derive(Clone)]
+pub(super) struct Means {
+    pub(super) isolation: Arc<dyn Isolation>,
+    /// Of the file system, if it counts what sandboxes hold.
+    pub(super) quotas: Option<Arc<ProjectQuotas>>,
+    /// Where others find what sandboxes held.
+    pub(super) disk_usage: Arc<DiskUsage>,
+}
+
 /// Until the agent does not listen any more.
-pub(super) async fn run(look: Look, isolation: Arc<dyn Isolation>, messages: mpsc::Sender<Message>) {
+pub(super) async fn run(look: Look, means: Means, messages: mpsc::Sender<Message>) {
     let mut due = interval_at(Instant::now() + look.interval, look.interval);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -53,10 +65,10 @@ pub(super) async fn run(look: Look, isolation: Arc<dyn Isolation>, messages: mps
             return;
         }
         let Ok(suspects) = suspects.await else { return };
-        let isolation = isolation.clone();
+        let means = means.clone();
         let found = tokio::task::spawn_blocking(move || match look.at {
-            Matter::Disk => disk(suspects),
-            Matter::Ports => ports(isolation.as_ref(), suspects),
+            Matter::Disk => disk(&means, suspects),
+            Matter::Ports => ports(means.isolation.as_ref(), suspects),
         });
         for (suspect, excess) in found.await.unwrap_or_default() {
             let container = suspect.container;
@@ -73,13 +85,19 @@ pub(super) async fn run(look: Look, isolation: Arc<dyn Isolation>, messages: mps
     }
 }
 
-fn disk(suspects: Vec<Suspect>) -> Vec<(Suspect, Excess)> {
-    let excess = |suspect: &Suspect| {
-        let limit_bytes = suspect.disk_bytes?;
-        let used_bytes = bytes_in(&suspect.sandbox);
-        (used_bytes > limit_bytes).then_some(Excess::Disk { used_bytes, limit_bytes })
+fn disk(means: &Means, suspects: Vec<Suspect>) -> Vec<(Suspect, Excess)> {
+    let used = |sandbox: &Path| match &means.quotas {
+        Some(quotas) => quotas.used(sandbox),
+        None => Some(bytes_in(sandbox)),
     };
-    suspects.into_iter().filter_map(|suspect| excess(&suspect).map(|excess| (suspect, excess))).collect()
+    let measured = suspects.into_iter().filter_map(|suspect| Some((used(&suspect.sandbox)?, suspect)));
+    let measured: Vec<(u64, Suspect)> = measured.collect();
+    means.disk_usage.set(measured.iter().map(|(bytes, suspect)| (suspect.container.clone(), *bytes)).collect());
+    let excess = |(used_bytes, suspect): (u64, Suspect)| {
+        let limit_bytes = suspect.disk_bytes.filter(|limit| used_bytes > *limit)?;
+        Some((suspect, Excess::Disk { used_bytes, limit_bytes }))
+    };
+    measured.into_iter().filter_map(excess).collect()
 }
 
 /// What is held there, on the same file system; files with several names count once, links are not followed.

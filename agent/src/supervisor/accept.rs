@@ -14,7 +14,9 @@ use super::executor::Timing;
 use super::image::Rooted;
 use super::probe::{CheckError, ProbeSpec, milliseconds};
 use super::task::Task;
-use super::{Config, Executor, Users, container, controls, image, network, shortcut, supply, surroundings, volume};
+use super::{
+    Config, Executor, Users, container, controls, device, image, network, shortcut, supply, surroundings, volume,
+};
 use crate::fetch::uri::UriError;
 use crate::image::Provisioned;
 use crate::image::runtime::NoProgram;
@@ -85,6 +87,12 @@ pub(super) enum Refusal {
     LimitOf(String),
     #[error("The task has `{0}`, which this agent hands out with the isolator `cgroups/hugetlb` only")]
     HugePages(String),
+    #[error("This agent has no `{0}` that is free: they are what --devices and --nvidia-gpu-devices name")]
+    NoDevices(String),
+    #[error("The task has a part of one of the `{0}`: they are given whole")]
+    PartOfDevice(String),
+    #[error("`{0}` cannot be given to executors, nor to their tasks: a task of its own can have them")]
+    DevicesOfExecutor(String),
     #[error("The task's `max_completion_time` is negative")]
     CompletionTime,
     #[error("The task has a volume that cannot be made: {0}")]
@@ -129,6 +137,7 @@ pub(super) fn plan(
     container::check(config, task, grouped)?;
     volume::check(config, task, grouped)?;
     refuse_resources(&task.resources)?;
+    device::check(config, &task.resources)?;
     let command = task.command.as_ref().ok_or(Refusal::NoCommand)?;
     if task.max_completion_time.as_ref().is_some_and(|time| time.milliseconds().is_none()) {
         return Err(Refusal::CompletionTime);
@@ -180,6 +189,7 @@ pub(super) fn executor_plan(
     supply::wanted(command)?;
     executor.container.as_deref().map_or(Ok(()), container::check_executors)?;
     refuse_resources(resources)?;
+    device::check_none(config, resources)?;
     let plan = of_command(
         config,
         framework,
@@ -192,7 +202,8 @@ pub(super) fn executor_plan(
 
 /// Whether the agent does its part for a task that an executor runs: the rest is the executor's. Volumes are shown in a sandbox before
 /// anything runs in it, which is too late once the executor `has_begun`.
-pub(super) fn check_executors_task(task: &TaskInfo, has_begun: bool) -> Result<(), Refusal> {
+pub(super) fn check_executors_task(config: &Config, task: &TaskInfo, has_begun: bool) -> Result<(), Refusal> {
+    device::check_none(config, &task.resources)?;
     let shows_volume = |resource: &Resource| resource.disk.as_ref().is_some_and(|disk| disk.volume.is_some());
     refuse(&[
         (!task.limits.is_empty(), "limits"),
@@ -206,7 +217,8 @@ pub(super) fn check_executors_task(task: &TaskInfo, has_begun: bool) -> Result<(
 }
 
 /// Whether the agent's own executor is all that is asked of it.
-pub(super) fn check_own_executor(executor: &ExecutorInfo) -> Result<(), Refusal> {
+pub(super) fn check_own_executor(config: &Config, executor: &ExecutorInfo) -> Result<(), Refusal> {
+    device::check_none(config, &executor.resources)?;
     refuse(&[
         (executor.command.is_some(), "executor.command with executor.type DEFAULT"),
         (
@@ -278,7 +290,6 @@ fn refuse_resources(resources: &[Resource]) -> Result<(), Refusal> {
     let disks = || resources.iter().filter_map(|resource| resource.disk.as_deref());
     let has_files = |source: &DiskSource| matches!(source.r#type, DiskSourceType::Path | DiskSourceType::Mount);
     refuse(&[
-        (resources.iter().any(|resource| resource.name == "gpus"), "gpus"),
         (disks().any(|disk| disk.source.as_ref().is_some_and(|source| !has_files(source))), "resources.disk.source"),
         (resources.iter().any(|resource| resource.revocable.is_some()), "resources.revocable"),
     ])

@@ -32,7 +32,7 @@ pub(super) fn of(
     let controls = Controls {
         io_weight: on(Isolator::Io).then(|| (cpus * WEIGHT_PER_CPU).clamp(WEIGHTS.0, WEIGHTS.1) as u16),
         processors: (on(Isolator::Processors) && most.is_finite()).then(|| most.ceil().max(1.0) as u32),
-        devices: on(Isolator::Devices).then(|| config.devices.clone()),
+        devices: on(Isolator::Devices).then(|| config.devices.rules.clone()),
         huge_pages: huge_pages(amounts(), on(Isolator::HugePages))?,
     };
     Ok((controls != Controls::default()).then(|| Box::new(controls)))

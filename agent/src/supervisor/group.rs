@@ -75,7 +75,7 @@ impl Supervisor {
         keys: &[TaskKey],
     ) -> Result<(), accept::Refusal> {
         if own {
-            accept::check_own_executor(executor)?;
+            accept::check_own_executor(&self.config, executor)?;
         }
         let owner = |task: &super::Task| task.executor_key().and_then(|owner| self.executors.get(&owner));
         keys.iter().filter_map(|key| self.tasks.get(key)).try_for_each(|task| match own {
@@ -83,7 +83,9 @@ impl Supervisor {
                 self.check_network(task)?;
                 accept::plan(&self.config, framework, &task.info, true, None).map(drop)
             }
-            false => accept::check_executors_task(&task.info, owner(task).is_some_and(Executor::has_begun)),
+            false => {
+                accept::check_executors_task(&self.config, &task.info, owner(task).is_some_and(Executor::has_begun))
+            }
         })
     }
 

@@ -67,7 +67,7 @@ impl Supervisor {
 }
 
 /// Of the sandbox: volumes have a size of their own.
-fn disk_bytes(resources: &[Resource]) -> Option<u64> {
+pub(crate) fn disk_bytes(resources: &[Resource]) -> Option<u64> {
     let own = |resource: &&Resource| {
         let elsewhere = |disk: &attica_core_api::v1::DiskInfo| disk.persistence.is_some() || disk.source.is_some();
         resource.name == "disk" && !resource.disk.as_deref().is_some_and(elsewhere)

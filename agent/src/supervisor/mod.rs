@@ -9,6 +9,7 @@ mod contained;
 mod container;
 mod controls;
 mod counters;
+mod device;
 mod ending;
 mod executor;
 mod graph;
@@ -57,15 +58,15 @@ pub(crate) use self::executor::{
 };
 pub(crate) use self::graph::Plea;
 pub use self::identity::ReconfigurationPolicy;
-pub(crate) use self::limitation::{Excess, Suspect};
+pub(crate) use self::limitation::{Excess, Suspect, disk_bytes};
 pub(crate) use self::probe::{Family, Finding, ProbeSpec, Scheme, Target};
 pub(crate) use self::supply::FetchOrder;
 pub(crate) use self::task::{Phase, Task};
 use crate::checkpoint::{AgentRecord, ExecutorEntry, ExecutorRecord, History, KillCause, TaskEntry, TaskRecord};
 use crate::contained::{ContainedRecord, ContainerPath};
+use crate::devices::Devices;
 use crate::image::Provisioned;
 use crate::isolators::Isolators;
-use crate::launcher::controls::DeviceRule;
 use crate::launcher::protocol::{ContainerId, LaunchSpec, Reply, Request};
 use crate::network::{Attachment, Networks, Place};
 use crate::sandbox::DirectoryLink;
@@ -92,8 +93,8 @@ pub(crate) struct Config {
     pub(crate) host_paths: Vec<PathBuf>,
     /// What tasks get that do not ask for it.
     pub(crate) isolators: Isolators,
-    /// With which devices tasks may do what, if that is isolated.
-    pub(crate) devices: Vec<DeviceRule>,
+    /// Which devices tasks may use, if that is isolated.
+    pub(crate) devices: Devices,
     /// Processes and threads that a task may have.
     pub(crate) pids_limit: u64,
     /// Names the boot of the machine.

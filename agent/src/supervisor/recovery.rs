@@ -114,6 +114,7 @@ impl Supervisor {
                 }
                 TaskEntry::Acknowledged(uuid) => drop(task.updates.acknowledge(&uuid)),
                 TaskEntry::Attached(attachment) => task.network = Some(*attachment),
+                TaskEntry::Devices(devices) => task.devices = devices,
                 TaskEntry::Provisioned(image) => task.image = Some(image),
                 TaskEntry::Killing { cause, grace_ms } => task.kill = Some(Kill::restored(cause, grace_ms)),
                 TaskEntry::Process { place, standing } => {

@@ -12,7 +12,7 @@ use super::accept::{self, Plan};
 use super::health::Health;
 use super::supply::{FetchOrder, Supply, wanted};
 use super::task::{News, Phase, Task};
-use super::{Duty, Effect, LauncherState, Owner, Supervisor, TaskKey, container, executor, network, volume};
+use super::{Duty, Effect, LauncherState, Owner, Supervisor, TaskKey, container, device, executor, network, volume};
 use crate::checkpoint::{GroupRecord, TaskRecord};
 use crate::launcher::protocol::{ContainerId, LaunchSpec, Process, Request, Streams};
 use crate::volumes::Show;
@@ -134,7 +134,8 @@ impl Supervisor {
         };
         match self.launcher {
             LauncherState::Ready => {
-                if let Err(refusal) = self.attach_task(key, out) {
+                let ready = self.assign_devices(key, out).and_then(|()| Ok(self.attach_task(key, out)?));
+                if let Err(refusal) = ready {
                     return self.refuse(now, key, refusal.to_string(), out);
                 }
                 let Some(task) = self.tasks.get(key) else { return };
@@ -176,6 +177,7 @@ impl Supervisor {
             let directory = crate::image::writable(&self.config.work_dir, &task.container);
             rooted.surround(&mut spec, image, command, &directory);
         }
+        device::equip(&mut spec, &self.config.devices, &task.devices);
         // Last: in a root of its own the network's files are mounted.
         spec.surroundings =
             network::surround(&self.config, task.run(), task.network.as_ref(), spec.surroundings.take());

@@ -57,6 +57,8 @@ pub(crate) struct Task {
     pub(super) supply: Supply,
     /// Durable. What its root is made of, once that is known.
     pub(crate) image: Option<Box<Provisioned>>,
+    /// Durable: those that are its own.
+    pub(crate) devices: Vec<PathBuf>,
     /// Its first process, once it was started.
     pub(crate) process: Option<Process>,
     /// The latest state an update was made for; STAGING before the first.
@@ -121,6 +123,7 @@ impl Task {
             phase: Phase::Launching,
             supply: Supply::Missing,
             image: None,
+            devices: Vec::new(),
             process: None,
             state: TaskState::Staging,
             running_since: None,
@@ -240,7 +243,8 @@ impl Task {
         let image = self.image.clone().map(TaskEntry::Provisioned);
         let graph = self.graph.iter().flat_map(|graph| graph.entries());
         let kill = self.kill.as_ref().map(Kill::entry);
-        let entries = pending.chain(kill).chain(attached).chain(image).chain(graph).chain([standing]);
+        let devices = (!self.devices.is_empty()).then(|| TaskEntry::Devices(self.devices.clone()));
+        let entries = pending.chain(kill).chain(attached).chain(image).chain(devices).chain(graph).chain([standing]);
         TaskHistory { record, entries: entries.collect() }
     }
 

@@ -51,8 +51,11 @@ impl Agent {
                     .iter()
                     .filter(|_| !extra.contains(&"--resources")),
             )
-            .arg("--work-dir")
-            .arg(directory.path().join("work"))
+            .args(
+                [Path::new("--work-dir"), &directory.path().join("work")]
+                    .iter()
+                    .filter(|_| !extra.contains(&"--work-dir")),
+            )
             .arg("--ready-file")
             .arg(&ready)
             .args(extra)
@@ -111,7 +114,12 @@ impl Agent {
     }
 
     pub fn sandbox(&self, task: &str) -> PathBuf {
-        self.work_dir().join(format!("slaves/{AGENT}/frameworks/{FRAMEWORK}/executors/{task}/runs/latest"))
+        Agent::sandbox_in(&self.work_dir(), task)
+    }
+
+    /// As above, in a work directory elsewhere.
+    pub fn sandbox_in(work_dir: &Path, task: &str) -> PathBuf {
+        work_dir.join(format!("slaves/{AGENT}/frameworks/{FRAMEWORK}/executors/{task}/runs/latest"))
     }
 
     pub fn pid(&self) -> i32 {
@@ -119,7 +127,8 @@ impl Agent {
     }
 
     pub fn launcher_pid(&self) -> i32 {
-        let runtime = self.work_dir().join("run");
+        let given = self.extra.iter().skip_while(|argument| *argument != "--work-dir").nth(1);
+        let runtime = given.map_or_else(|| self.work_dir(), PathBuf::from).join("run");
         let is_ours = |pid: &i32| {
             let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             let command = String::from_utf8_lossy(&command).into_owned();

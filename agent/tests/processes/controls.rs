@@ -218,3 +218,59 @@ fn an_agent_tells_what_its_machine_can_do_and_switches_on_what_there_is() {
     assert_eq!(!told.contains("opened"), has.contains("devices"), "{told}");
     agent.finish();
 }
+
+/// Devices that may be opened without anything coming of it: the machine's log, and what hands out loop devices.
+const LAMPS: [(&str, u64, u64); 2] = [("a", 1, 11), ("b", 10, 237)];
+
+#[test]
+fn a_device_is_given_to_one_task_at_a_time() {
+    if !can_isolate() || !controllers().contains(&Controller::Devices) {
+        println!("skipped: needs root, and cgroups that control devices");
+        return;
+    }
+    let lamps = tempfile::tempdir().unwrap();
+    let path = |name: &str| lamps.path().join(name);
+    for (name, major, minor) in LAMPS {
+        let device = nix::sys::stat::makedev(major, minor);
+        let mode = nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR;
+        nix::sys::stat::mknod(&path(name), nix::sys::stat::SFlag::S_IFCHR, mode, device).unwrap();
+    }
+    let told = format!("lamps={},{}", path("a").display(), path("b").display());
+    let settings = ["--isolation", "cgroups/devices", "--devices", &told];
+    let master = Master::start();
+    let root = format!("attica-test-{}", uuid::Uuid::new_v4());
+    let agent = Agent::start_with(&master, tempfile::tempdir().unwrap(), root, &settings);
+    master.await_registration(1);
+    let script = format!(
+        "for lamp in a b; do dd if={}/$lamp of=/dev/null count=0 2>/dev/null && echo $lamp; done; echo end; exec sleep 1000",
+        lamps.path().display()
+    );
+    let with = |task: &str, amount: f64| {
+        let mut task = shell(task, &script);
+        task.resources.push(crate::agent::scalar("lamps", amount));
+        task
+    };
+    let sees = |agent: &Agent, task: &str| {
+        let stdout = agent.sandbox(task).join("stdout");
+        eventually("it looks", || std::fs::read_to_string(&stdout).ok().filter(|text| text.ends_with("end\n")))
+    };
+    master.run(vec![with("one", 1.0)]);
+    assert_eq!(sees(&agent, "one"), "a\nend\n");
+    let agent = agent.crash_and_restart(&master);
+    master.await_registration(2);
+    master.run(vec![with("two", 1.0), shell("none", &script)]);
+    assert_eq!(sees(&agent, "two"), "b\nend\n");
+    assert_eq!(sees(&agent, "none"), "end\n");
+    master.run(vec![with("three", 1.0)]);
+    let message = master.await_state("three", "TASK_FAILED").status.message.unwrap();
+    assert!(message.contains("no `lamps` that is free"), "{message}");
+    master.kill("one", Some(0));
+    master.await_state("one", "TASK_KILLED");
+    master.run(vec![with("four", 1.0)]);
+    assert_eq!(sees(&agent, "four"), "a\nend\n");
+    for task in ["two", "none", "four"] {
+        master.kill(task, Some(0));
+        master.await_state(task, "TASK_KILLED");
+    }
+    agent.finish();
+}

@@ -7,7 +7,7 @@ use attica_core_api::v1::{
     Ranges, Resource, TaskInfo, TaskStatusReason, ValueType,
 };
 
-use crate::agent::{Agent, scalar, shell};
+use crate::agent::{Agent, get, scalar, shell};
 use crate::master::Master;
 use crate::support::{can_isolate, eventually};
 
@@ -108,6 +108,32 @@ fn a_task_that_hoards_descriptors_takes_only_its_own() {
     master.await_state("other", "TASK_FINISHED");
     master.kill("hoarder", Some(0));
     master.await_state("hoarder", "TASK_KILLED");
+    agent.finish();
+}
+
+#[test]
+fn a_task_that_replaces_its_log_neither_stops_who_reads_it_nor_shows_what_is_not_its_own() {
+    let master = Master::start();
+    let agent = agent(&master, &[]);
+    let secret = agent.work_dir().join("secret");
+    std::fs::write(&secret, "not for everybody").unwrap();
+    let link =
+        format!("rm stdout stderr; mkfifo stdout; ln -s {} stderr; touch replaced; exec sleep 1000", secret.display());
+    master.run(vec![shell("forger", &link)]);
+    let replaced = agent.sandbox("forger").join("replaced");
+    eventually("it has replaced them", || replaced.exists().then_some(()));
+    let address = agent.ready_address();
+    for (file, told) in [("stdout", "Only regular files"), ("stderr", "leads out of the sandbox")] {
+        let path = agent.sandbox("forger").join(file);
+        for handler in ["read", "download"] {
+            let (status, body) =
+                get(&master, &address, &format!("/files/{handler}?path={}&offset=0&length=100", path.display()));
+            assert!(status >= 400 && body.contains(told), "{handler} {file}: {status} {body}");
+        }
+    }
+    master.kill("forger", Some(0));
+    master.await_state("forger", "TASK_KILLED");
+    assert_eq!(std::fs::read_to_string(&secret).unwrap(), "not for everybody");
     agent.finish();
 }
 

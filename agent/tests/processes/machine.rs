@@ -13,7 +13,7 @@ const QEMU: &str = "qemu-system-x86_64";
 /// How long the machine may take: it is emulated.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// What depends on the kind of cgroups.
-const TESTS: [&str; 19] = [
+const TESTS: [&str; 20] = [
     "controls::a_container_uses_the_devices_that_it_may",
     "controls::a_part_has_limits_of_its_own_within_those_of_the_whole",
     "controls::a_part_that_cannot_be_controlled_leaves_nothing",
@@ -30,6 +30,7 @@ const TESTS: [&str; 19] = [
     "launcher::parts_end_with_their_container_and_before_it",
     "launcher::the_memory_limit_is_told_from_other_ends",
     "launcher::what_ignores_term_and_forks_away_does_not_outlive_its_container",
+    "quotas::a_task_cannot_write_more_than_its_disk",
     "surroundings::a_container_is_told_its_limits_by_its_cgroups",
     "surroundings::a_part_joins_what_its_container_sees_also_after_a_restart",
     "surroundings::a_root_of_layers_is_all_that_a_container_sees",
@@ -47,14 +48,19 @@ const SECOND: &str = "#!/bin/busybox sh
 export PATH=/bin
 mount -t sysfs sys /sys; mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir -p /dev/pts /dev/shm; mount -t devpts devpts /dev/pts; mount -t tmpfs tmpfs /dev/shm
-insmod /overlay.ko; ln -s /proc/self/fd/1 /dev/stdout
+insmod /overlay.ko; insmod /loop.ko; insmod /quota_tree.ko; insmod /quota_v2.ko; mknod /dev/loop0 b 7 0
+ifconfig lo 127.0.0.1 up; ln -s /proc/self/fd/1 /dev/stdout
 ";
 
 /// A kernel package that was unpacked.
 struct Kernel {
     image: PathBuf,
-    overlay: PathBuf,
+    modules: Vec<PathBuf>,
 }
+
+/// What the tests need that is not part of the kernel itself.
+const MODULES: [&str; 4] =
+    ["fs/overlayfs/overlay.ko", "drivers/block/loop.ko", "fs/quota/quota_tree.ko", "fs/quota/quota_v2.ko"];
 
 impl Kernel {
     fn find() -> Option<Kernel> {
@@ -67,8 +73,8 @@ impl Kernel {
         };
         let image = named(unpacked.join("boot"), "vmlinuz")?;
         let modules = named(unpacked.join("lib/modules"), "")?;
-        let overlay = modules.join("kernel/fs/overlayfs/overlay.ko");
-        overlay.exists().then_some(Kernel { image, overlay })
+        let modules: Vec<PathBuf> = MODULES.iter().map(|module| modules.join("kernel").join(module)).collect();
+        modules.iter().all(|module| module.exists()).then_some(Kernel { image, modules })
     }
 }
 
@@ -117,7 +123,11 @@ fn archive(kernel: &Kernel, directory: &Path) -> PathBuf {
     }
     std::fs::write(files.join("etc/passwd"), "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n").unwrap();
     std::fs::write(files.join("etc/group"), "root:x:0:\nnogroup:x:65534:\n").unwrap();
-    std::fs::copy(&kernel.overlay, files.join("overlay.ko")).unwrap();
+    for module in &kernel.modules {
+        std::fs::copy(module, files.join(module.file_name().unwrap())).unwrap();
+    }
+    // Without it the test that uses it says so.
+    let _made = crate::quotas::make_image(&files.join(crate::quotas::IMAGE.trim_start_matches('/')));
     bring(Path::new(env!("CARGO_BIN_EXE_attica-agent")), &files);
     let tests = std::env::current_exe().unwrap();
     bring(&tests, &files);

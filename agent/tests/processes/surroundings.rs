@@ -528,3 +528,16 @@ fn a_named_profile_answers_as_it_says() {
     assert!(error.contains("cannot read the profile"), "{error}");
     launcher.finish();
 }
+
+#[test]
+fn a_device_of_the_machine_is_put_into_a_root() {
+    if !can_surround() {
+        return;
+    }
+    let mut launcher = Launcher::start();
+    let mut spec = rooted(&launcher, "ls /dev/lamp && busybox head -c 3 /dev/lamp | wc -c; ls /dev/zero1");
+    of(&mut spec).mounts.push(bind(Path::new("/dev/zero"), "/dev/lamp", Access::ReadWrite));
+    let (_, output) = run(&mut launcher, &spec);
+    assert!(output.starts_with("/dev/lamp\n3\n") && output.contains("No such file"), "{output}");
+    launcher.finish();
+}

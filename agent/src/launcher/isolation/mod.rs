@@ -138,7 +138,7 @@ pub(crate) trait Isolation: Send + Sync {
     fn memory_verdict(&self, place: &Place) -> MemoryVerdict;
 
     /// What the container uses.
-    fn usage(&self, place: &Place) -> Usage;
+    fn usage(&self, subject: Subject<'_>) -> Usage;
 
     /// Every container that has something here, whoever made it; those that others are parts of come before these.
     fn containers(&self) -> Vec<Place>;

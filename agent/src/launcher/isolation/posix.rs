@@ -56,8 +56,18 @@ impl Isolation for Posix {
         MemoryVerdict::WithinLimit
     }
 
-    fn usage(&self, _place: &Place) -> Usage {
-        Usage::default()
+    /// That of the living, and of those that they have waited for: who has ended otherwise took it along.
+    fn usage(&self, subject: Subject<'_>) -> Usage {
+        let used: Vec<_> = self.processes(subject).into_iter().filter_map(process::consumption).collect();
+        let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
+        let page = page.and_then(|bytes| u64::try_from(bytes).ok());
+        let sum = |of: fn(&process::Consumption) -> u64| used.iter().map(of).sum::<u64>();
+        Usage {
+            cpu_user_us: Some(sum(|used| used.user_us)),
+            cpu_system_us: Some(sum(|used| used.system_us)),
+            memory_bytes: page.map(|bytes| bytes * sum(|used| used.resident)),
+            pids: Some(sum(|used| used.threads)),
+        }
     }
 
     fn containers(&self) -> Vec<Place> {

@@ -254,7 +254,7 @@ impl Isolation for CgroupsV1 {
         }
     }
 
-    fn usage(&self, place: &Place) -> Usage {
+    fn usage(&self, Subject { place, leader: _ }: Subject<'_>) -> Usage {
         let accounting = self.accounting.as_ref().unwrap_or(&self.cpu).of(place);
         let nanoseconds = |file| read_number(&accounting.join(file)).map(|value: u64| value / 1_000);
         Usage {

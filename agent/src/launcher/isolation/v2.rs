@@ -223,8 +223,8 @@ impl Isolation for CgroupsV2 {
         MemoryVerdict::OutOfMemory { limit_bytes, peak_bytes }
     }
 
-    fn usage(&self, place: &Place) -> Usage {
-        let directory = self.directory(place);
+    fn usage(&self, subject: Subject<'_>) -> Usage {
+        let directory = self.directory(subject.place);
         let cpu = directory.join("cpu.stat");
         Usage {
             cpu_user_us: read_key(&cpu, "user_usec"),

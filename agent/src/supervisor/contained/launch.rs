@@ -11,7 +11,7 @@ use super::{
 use crate::launcher::protocol::{ContainerId, LaunchSpec};
 use crate::supervisor::accept::{self, Plan, Refusal};
 use crate::supervisor::{
-    Config, Duty, Effect, LauncherState, Owner, ReplyTo, Supervisor, container, image, surroundings,
+    Config, Duty, Effect, LauncherState, Owner, ReplyTo, Supervisor, container, device, image, surroundings,
 };
 
 impl Supervisor {
@@ -143,6 +143,7 @@ impl Supervisor {
             command: Some(command.clone()),
             ..TaskInfo::default()
         };
+        device::check_none(&self.config, &launch.resources)?;
         accept::plan(&self.config, &framework, &as_task, false, None)
     }
 }

@@ -34,7 +34,7 @@ impl Supervisor {
             return;
         };
         let has_begun = self.executors.get(&owner).is_some_and(Executor::has_begun);
-        if let Err(refusal) = accept::check_executors_task(&info, has_begun) {
+        if let Err(refusal) = accept::check_executors_task(&self.config, &info, has_begun) {
             self.refuse(now, key, refusal.to_string(), out);
             return self.end_if_idle(now, &owner, out);
         }

@@ -61,7 +61,8 @@ fn isolators_share_out_what_a_task_has_no_limit_for() {
     use crate::launcher::controls::DeviceRule;
     let launched = |isolation: &str, change: &dyn Fn(&mut TaskInfo)| {
         let isolators = isolation.parse().unwrap();
-        let config = Config { isolators, devices: DeviceRule::usual(), ..config(BOOT) };
+        let config =
+            Config { isolators, devices: Devices { rules: DeviceRule::usual(), ..Devices::default() }, ..config(BOOT) };
         let mut world = World::recovered_as(Disk::default(), config, 0).unwrap();
         world.register();
         world.greet(Vec::new());
@@ -90,4 +91,50 @@ fn isolators_share_out_what_a_task_has_no_limit_for() {
     let without = |task: &mut TaskInfo| task.limits.extend([("cpus".to_owned(), Scalar { value: f64::INFINITY })]);
     assert_eq!(launched("cgroups/cpuset", &without), Ok(None));
     assert!(launched("cgroups/cpuset", &rich).unwrap_err().contains("`hugepages_2MB`"));
+}
+
+#[test]
+fn a_device_is_one_tasks_at_a_time_also_after_a_restart() {
+    use crate::devices::{Countable, Device};
+    use crate::launcher::controls::DeviceRule;
+    let device = |name: &str| Device { path: PathBuf::from(format!("/dev/{name}")), rule: DeviceRule::usual()[2] };
+    let lamps = Countable { instances: vec![device("a"), device("b")], shared: vec![device("switch")] };
+    let config = || Config {
+        isolators: "cgroups/devices".parse().unwrap(),
+        devices: Devices { rules: Vec::new(), countable: BTreeMap::from([("lamps".to_owned(), lamps.clone())]) },
+        ..config(BOOT)
+    };
+    let lit = |name: &str, amount: f64| {
+        let mut info = task(name);
+        let scalar = Some(Scalar { value: amount });
+        info.resources.push(Resource { name: "lamps".to_owned(), scalar, ..Resource::default() });
+        info
+    };
+    let mut world = World::recovered_as(Disk::default(), config(), 0).unwrap();
+    world.register();
+    world.greet(Vec::new());
+    let first = world.start(lit("one", 1.0));
+    assert_eq!(world.specs[0].controls.as_ref().unwrap().devices.as_ref().unwrap().len(), 2, "and what all share");
+    let devices = |world: &World, name: &str| {
+        let task = world.supervisor.tasks().find(|task| task.key.task_id.as_str() == name);
+        task.unwrap().devices.clone()
+    };
+    assert_eq!(devices(&world, "one"), [PathBuf::from("/dev/a")]);
+    let mut world = World::recovered_as(world.disk, config(), 1_000).unwrap();
+    world.register();
+    world.greet(vec![report(&first, Stage::Running)]);
+    assert_eq!(devices(&world, "one"), [PathBuf::from("/dev/a")]);
+    world.start(lit("two", 1.0));
+    assert_eq!(devices(&world, "two"), [PathBuf::from("/dev/b")]);
+    world.run(lit("three", 1.0));
+    assert!(world.sent.pop().unwrap().status.message.unwrap().contains("`lamps`"));
+    world.ended(&first, Exit::Code(0));
+    world.start(lit("four", 1.0));
+    assert_eq!(devices(&world, "four"), [PathBuf::from("/dev/a")]);
+    world.run(lit("half", 0.5));
+    assert!(world.sent.pop().unwrap().status.message.unwrap().contains("whole"));
+    let mut gpu = lit("gpu", 1.0);
+    gpu.resources.last_mut().unwrap().name = "gpus".to_owned();
+    world.run(gpu);
+    assert!(world.sent.pop().unwrap().status.message.unwrap().contains("`gpus`"));
 }

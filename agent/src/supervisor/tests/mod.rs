@@ -34,6 +34,7 @@ use super::{
 };
 use crate::checkpoint::{AgentRecord, ExecutorHistory, History, Past, TaskEntry, TaskHistory};
 use crate::contained::ContainedRecord;
+use crate::devices::Devices;
 use crate::isolators::Isolators;
 use crate::launcher::protocol::{
     ContainerId, ContainerReport, Ending, Exit, IsolationKind, LaunchSpec, MemoryVerdict, PROTOCOL, Process, Reply,
@@ -63,7 +64,7 @@ fn config(boot_id: &str) -> Config {
         mounts: Ok(()),
         host_paths: vec!["/srv/shared".into()],
         isolators: Isolators::default(),
-        devices: Vec::new(),
+        devices: Devices::default(),
         pids_limit: 100,
         boot_id: boot_id.to_owned(),
         reconfiguration: ReconfigurationPolicy::Equal,

@@ -1,0 +1,140 @@
+//! What sandboxes may hold, as the file system counts it: on an image of its own, where the kernel has what that takes.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use attica_core_api::v1::{Resource, TaskInfo};
+
+use crate::agent::{Agent, get, scalar, shell};
+use crate::master::Master;
+use crate::support::{can_isolate, eventually};
+
+/// An image as the tests of the virtual machine leave it, which has no program to make one.
+pub const IMAGE: &str = "/quotas.ext4";
+const IMAGE_MEGABYTES: u64 = 32;
+
+/// Makes an image of a file system that counts what projects hold.
+pub fn make_image(path: &Path) -> bool {
+    let file = std::fs::File::create(path).unwrap();
+    file.set_len(IMAGE_MEGABYTES << 20).unwrap();
+    let arguments = ["-q", "-F", "-m", "0", "-O", "quota,project,^has_journal", "-E", "quotatype=prjquota"];
+    Command::new("mkfs.ext4").args(arguments).arg(path).status().is_ok_and(|status| status.success())
+}
+
+/// A mounted image; it goes when this does.
+struct Mounted {
+    directory: tempfile::TempDir,
+}
+
+impl Mounted {
+    /// `None`, and says so, where that cannot be done.
+    fn new() -> Option<Mounted> {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("mounted");
+        std::fs::create_dir(&place).unwrap();
+        let own = directory.path().join("image");
+        let image = if Path::new(IMAGE).exists() { PathBuf::from(IMAGE) } else { own };
+        if !image.exists() && !make_image(&image) {
+            println!("skipped: needs mkfs.ext4");
+            return None;
+        }
+        let mut mount = Command::new("mount");
+        let mounted = mount.args(["-t", "ext4", "-o", "loop,prjquota"]).arg(&image).arg(&place).output().unwrap();
+        if !mounted.status.success() {
+            println!("skipped: this kernel counts nothing for projects: {}", String::from_utf8_lossy(&mounted.stderr));
+            return None;
+        }
+        Some(Mounted { directory })
+    }
+
+    fn place(&self) -> PathBuf {
+        self.directory.path().join("mounted")
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _unmounted = Command::new("umount").arg("-l").arg(self.place()).status();
+    }
+}
+
+fn with(mut task: TaskInfo, resource: Resource) -> TaskInfo {
+    task.resources.push(resource);
+    task
+}
+
+fn statistics(master: &Master, agent: &Agent, task: &str) -> Option<(u64, u64)> {
+    let told = get(master, &agent.ready_address(), "/monitor/statistics").1;
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let entry = told.as_array().unwrap().iter().find(|entry| entry["executor_id"] == task)?.clone();
+    let figure = |name: &str| entry["statistics"][name].as_u64();
+    Some((figure("disk_used_bytes")?, figure("disk_limit_bytes")?))
+}
+
+#[test]
+fn a_task_cannot_write_more_than_its_disk() {
+    if !can_isolate() {
+        return;
+    }
+    let Some(mounted) = Mounted::new() else { return };
+    let work = mounted.place().join("work");
+    let settings = [
+        "--isolation",
+        "disk/xfs",
+        "--enforce-container-disk-quota",
+        "--container-disk-watch-interval-ms",
+        "50",
+        "--xfs-project-range",
+        "[7000-7003]",
+        "--work-dir",
+        work.to_str().unwrap(),
+    ];
+    let master = Master::start();
+    let root = format!("attica-test-{}", uuid::Uuid::new_v4());
+    let agent = Agent::start_with(&master, tempfile::tempdir().unwrap(), root, &settings);
+    master.await_registration(1);
+    let greedy = "head -c 8388608 /dev/zero > data; echo ended with $?; sync; stat -c %s data; exec sleep 1000";
+    master.run(vec![with(shell("greedy", greedy), scalar("disk", 4.0)), shell("free", greedy)]);
+    let told = |task: &str| {
+        let stdout = Agent::sandbox_in(&work, task).join("stdout");
+        eventually("it tells", || std::fs::read_to_string(&stdout).ok().filter(|text| text.lines().count() == 2))
+    };
+    assert_eq!(told("free"), "ended with 0\n8388608\n");
+    let of_greedy = told("greedy");
+    let size: u64 = of_greedy.lines().nth(1).unwrap().parse().unwrap();
+    assert!(of_greedy.starts_with("ended with 1\n") && size < 4 << 20, "{of_greedy}");
+    assert_eq!(master.states("greedy").last(), Some(&"TASK_RUNNING"), "its disk is full: that is all");
+    let (used, limit) = eventually("it is counted", || statistics(&master, &agent, "greedy"));
+    assert!(limit == 4 << 20 && (3 << 20..=limit).contains(&used), "{used} of {limit}");
+    let agent = agent.crash_and_restart(&master);
+    let metrics = get(&master, &agent.ready_address(), "/metrics/snapshot").1;
+    let metrics: serde_json::Value = serde_json::from_str(&metrics).unwrap();
+    assert_eq!(metrics["containerizer/mesos/disk/project_ids_total"], 4.0);
+    assert_eq!(metrics["containerizer/mesos/disk/project_ids_free"], 2.0, "a new agent knows whose they are");
+    let (used, _) = eventually("it is counted again", || statistics(&master, &agent, "greedy"));
+    assert!(used > 3 << 20, "{used}");
+    for task in ["greedy", "free"] {
+        master.kill(task, Some(0));
+        master.await_state(task, "TASK_KILLED");
+    }
+    agent.finish();
+}
+
+#[test]
+fn a_file_system_that_counts_nothing_is_refused() {
+    if !can_isolate() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let work = directory.path().join("memory");
+    std::fs::create_dir(&work).unwrap();
+    let place = nix::mount::mount(Some("tmpfs"), &work, Some("tmpfs"), nix::mount::MsFlags::empty(), Some("size=1m"));
+    place.unwrap();
+    let agent = Command::new(env!("CARGO_BIN_EXE_attica-agent"))
+        .args(["agent", "--master", "127.0.0.1:1", "--port", "0", "--isolation", "disk/xfs", "--work-dir"])
+        .arg(&work)
+        .output();
+    nix::mount::umount2(&work, nix::mount::MntFlags::MNT_DETACH).unwrap();
+    let said = String::from_utf8_lossy(&agent.unwrap().stderr).into_owned();
+    assert!(said.contains("keeps no project quotas"), "{said}");
+}
