@@ -432,8 +432,8 @@ fn looks(args: &Args, isolators: &Isolators) -> Vec<Look> {
     let ports = args.enforce_container_ports;
     let looks = [
         look(Isolator::Disk, Matter::Disk, args.container_disk_watch_interval_ms, disk),
-        // Where that is enforced, the file system does it.
-        look(Isolator::DiskProjects, Matter::Disk, args.container_disk_watch_interval_ms, false),
+        // Enforced by the file system, which lets root have more: on ext4, though not on XFS.
+        look(Isolator::DiskProjects, Matter::Disk, args.container_disk_watch_interval_ms, disk),
         look(Isolator::Ports, Matter::Ports, args.container_ports_watch_interval_ms, ports),
     ];
     looks.into_iter().flatten().collect()

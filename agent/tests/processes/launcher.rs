@@ -139,7 +139,7 @@ fn limits_are_set_and_privileges_dropped() {
         assert_eq!(read("cpu.weight"), "4");
         assert_eq!(read("memory.max"), (64 << 20).to_string());
         assert_eq!(read("pids.max"), "64");
-        assert_eq!(read("cgroup.procs"), process.pid.to_string());
+        eventually("it is alone", || (read("cgroup.procs") == process.pid.to_string()).then_some(()));
     }
     if launcher.isolation == IsolationKind::CgroupsV1 {
         let read = |controller: &str, file: &str| {
@@ -154,7 +154,7 @@ fn limits_are_set_and_privileges_dropped() {
         assert_eq!(read("cpu", "cpu.shares"), "102");
         assert_eq!(read("memory", "memory.limit_in_bytes"), (64 << 20).to_string());
         assert_eq!(read("pids", "pids.max"), "64");
-        assert_eq!(read("pids", "cgroup.procs"), process.pid.to_string());
+        eventually("it is alone", || (read("pids", "cgroup.procs") == process.pid.to_string()).then_some(()));
     }
     launcher.send(&Request::Terminate(spec.container.clone()));
     assert_eq!(launcher.ending().exit, Exit::Signal(15));

@@ -73,8 +73,9 @@ impl Kernel {
         };
         let image = named(unpacked.join("boot"), "vmlinuz")?;
         let modules = named(unpacked.join("lib/modules"), "")?;
-        let modules: Vec<PathBuf> = MODULES.iter().map(|module| modules.join("kernel").join(module)).collect();
-        modules.iter().all(|module| module.exists()).then_some(Kernel { image, modules })
+        // A kernel may have some of them in it.
+        let found = MODULES.iter().map(|module| modules.join("kernel").join(module)).filter(|path| path.exists());
+        Some(Kernel { image, modules: found.collect() })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use attica_core_api::v1::{Resource, TaskInfo};
+use attica_core_api::v1::{Resource, TaskInfo, TaskStatusReason};
 
 use crate::agent::{Agent, get, scalar, shell};
 use crate::master::Master;
@@ -44,6 +44,8 @@ impl Mounted {
             println!("skipped: this kernel counts nothing for projects: {}", String::from_utf8_lossy(&mounted.stderr));
             return None;
         }
+        // mktemp makes the directory for root alone.
+        std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         Some(Mounted { directory })
     }
 
@@ -60,6 +62,12 @@ impl Drop for Mounted {
 
 fn with(mut task: TaskInfo, resource: Resource) -> TaskInfo {
     task.resources.push(resource);
+    task
+}
+
+/// Root is let have more by ext4.
+fn of_nobody(mut task: TaskInfo) -> TaskInfo {
+    task.command.as_mut().unwrap().user = Some("nobody".to_owned());
     task
 }
 
@@ -94,7 +102,8 @@ fn a_task_cannot_write_more_than_its_disk() {
     let agent = Agent::start_with(&master, tempfile::tempdir().unwrap(), root, &settings);
     master.await_registration(1);
     let greedy = "head -c 8388608 /dev/zero > data; echo ended with $?; sync; stat -c %s data; exec sleep 1000";
-    master.run(vec![with(shell("greedy", greedy), scalar("disk", 4.0)), shell("free", greedy)]);
+    let limited = of_nobody(with(shell("greedy", greedy), scalar("disk", 4.0)));
+    master.run(vec![limited, of_nobody(shell("free", greedy))]);
     let told = |task: &str| {
         let stdout = Agent::sandbox_in(&work, task).join("stdout");
         eventually("it tells", || std::fs::read_to_string(&stdout).ok().filter(|text| text.lines().count() == 2))
@@ -113,6 +122,9 @@ fn a_task_cannot_write_more_than_its_disk() {
     assert_eq!(metrics["containerizer/mesos/disk/project_ids_free"], 2.0, "a new agent knows whose they are");
     let (used, _) = eventually("it is counted again", || statistics(&master, &agent, "greedy"));
     assert!(used > 3 << 20, "{used}");
+    master.run(vec![with(shell("roots", greedy), scalar("disk", 4.0))]);
+    let ended = master.await_state("roots", "TASK_FAILED").status;
+    assert_eq!(ended.reason, Some(TaskStatusReason::ContainerLimitationDisk), "where root may have more, it is ended");
     for task in ["greedy", "free"] {
         master.kill(task, Some(0));
         master.await_state(task, "TASK_KILLED");
