@@ -101,7 +101,9 @@ fn a_task_cannot_write_more_than_its_disk() {
     let root = format!("attica-test-{}", uuid::Uuid::new_v4());
     let agent = Agent::start_with(&master, tempfile::tempdir().unwrap(), root, &settings);
     master.await_registration(1);
-    let greedy = "head -c 8388608 /dev/zero > data; echo ended with $?; sync; stat -c %s data; exec sleep 1000";
+    // What it has to say needs room as well.
+    let greedy = "head -c 8388608 /dev/zero > data; code=$?; size=$(stat -c %s data); truncate -s 3400000 data; \
+                  echo ended with $code; echo $size; exec sleep 1000";
     let limited = of_nobody(with(shell("greedy", greedy), scalar("disk", 4.0)));
     master.run(vec![limited, of_nobody(shell("free", greedy))]);
     let told = |task: &str| {
@@ -122,7 +124,8 @@ fn a_task_cannot_write_more_than_its_disk() {
     assert_eq!(metrics["containerizer/mesos/disk/project_ids_free"], 2.0, "a new agent knows whose they are");
     let (used, _) = eventually("it is counted again", || statistics(&master, &agent, "greedy"));
     assert!(used > 3 << 20, "{used}");
-    master.run(vec![with(shell("roots", greedy), scalar("disk", 4.0))]);
+    let fill = "head -c 8388608 /dev/zero > data; exec sleep 1000";
+    master.run(vec![with(shell("roots", fill), scalar("disk", 4.0))]);
     let ended = master.await_state("roots", "TASK_FAILED").status;
     assert_eq!(ended.reason, Some(TaskStatusReason::ContainerLimitationDisk), "where root may have more, it is ended");
     for task in ["greedy", "free"] {
