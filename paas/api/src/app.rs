@@ -13,7 +13,7 @@ use crate::deployment::DeploymentReference;
 use crate::health::HealthCheck;
 use crate::number::Number;
 use crate::process::ProcessGraph;
-use crate::readiness::ReadinessCheck;
+use crate::readiness::{ReadinessCheck, ReadinessCheckResult};
 use crate::task::{Task, TaskFailure};
 
 /// A whole definition, every default filled in.
@@ -302,6 +302,9 @@ pub struct AppInfo {
     /// Its instances.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tasks: Option<Vec<Task>>,
+    /// What the readiness checks of its instances have found; absent for an app without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readiness_check_results: Option<Vec<ReadinessCheckResult>>,
     /// The failure last seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_task_failure: Option<TaskFailure>,

@@ -94,7 +94,7 @@ const PARTIAL: Parameter = Parameter {
 };
 const EMBED: Parameter = Parameter {
     name: "embed",
-    summary: "Parts to add: apps.tasks, apps.counts, apps.deployments, apps.lastTaskFailure, apps.failures.",
+    summary: "Parts to add: apps.tasks, apps.counts, apps.deployments, apps.readiness, apps.lastTaskFailure, apps.failures.",
     kind: ParameterKind::Repeated,
 };
 const WIPE: Parameter = Parameter {

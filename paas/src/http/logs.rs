@@ -86,10 +86,13 @@ impl Piece {
 
     /// The request line of the agent's files API.
     fn path(&self, framework: &FrameworkId, sandbox: &Sandbox) -> String {
-        let (framework, task) = (encoded(framework.as_str()), encoded(sandbox.task.as_str()));
+        let (framework, executor) = (encoded(framework.as_str()), encoded(sandbox.executor.as_str()));
+        let part = sandbox.container.as_ref().map(|id| format!("/containers/{}", encoded(id))).unwrap_or_default();
         let Self { file, offset, length } = self;
         let length = length.map(|length| format!("&length={length}")).unwrap_or_default();
-        format!("/files/read?path=/framework/{framework}/executor/{task}/latest/{file}&offset={offset}{length}")
+        format!(
+            "/files/read?path=/framework/{framework}/executor/{executor}/latest{part}/{file}&offset={offset}{length}"
+        )
     }
 }
 

@@ -17,6 +17,7 @@ pub use pod::pod;
 pub(crate) use pod_status::changed_at;
 pub use pod_status::{pod_failure, pod_instance};
 pub use queue::{UnusedOffers, queue_item};
+pub use readiness::readiness_result;
 pub use task::{last_failure, task};
 
 use serde::Serialize;

@@ -1,7 +1,7 @@
 use attica_paas_api::readiness::{ReadinessCheck as ReadCheck, ReadinessCheckResult};
 
 use crate::engine::RunSpecState;
-use crate::model::{Instance, ReadinessCheck, Scheme};
+use crate::model::{Instance, ReadinessCheck, RunSpec, Scheme};
 
 /// A readiness check as clients read it.
 pub(super) fn readiness_check(check: &ReadinessCheck) -> ReadCheck {
@@ -21,17 +21,16 @@ pub(super) fn readiness_check(check: &ReadinessCheck) -> ReadCheck {
     }
 }
 
+/// What the readiness check of an instance has found, if there is one; `spec` is the version that it runs.
+#[must_use]
+pub fn readiness_result(instance: &Instance, spec: &RunSpec) -> Option<ReadinessCheckResult> {
+    let task = instance.task.as_ref()?;
+    let name = spec.readiness_check.as_ref()?.name.clone();
+    Some(ReadinessCheckResult { name, task_id: task.id.to_string(), ready: task.readiness?, last_response: None })
+}
+
 /// What the readiness checks of a run spec's instances have found.
 pub(super) fn readiness_results(state: &RunSpecState) -> Vec<ReadinessCheckResult> {
-    let result = |instance: &Instance| {
-        let task = instance.task.as_ref()?;
-        let check = state.versions.get(&instance.version)?.readiness_check.as_ref()?;
-        Some(ReadinessCheckResult {
-            name: check.name.clone(),
-            task_id: task.id.to_string(),
-            ready: task.readiness?,
-            last_response: None,
-        })
-    };
+    let result = |instance: &Instance| readiness_result(instance, state.versions.get(&instance.version)?);
     state.instances.values().filter_map(result).collect()
 }

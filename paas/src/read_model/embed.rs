@@ -9,6 +9,8 @@ pub struct AppParts {
     pub deployments: bool,
     /// Its tasks.
     pub tasks: bool,
+    /// What its readiness check has found, if it has one.
+    pub readiness: bool,
     /// Its latest failure.
     pub last_task_failure: bool,
     /// The container of an app that has none.
@@ -28,7 +30,7 @@ pub enum NoContainer {
 impl AppParts {
     /// What a list shows, with what `embed` adds. Unknown values are passed over.
     pub fn list<'a>(embed: impl Iterator<Item = &'a str>) -> Self {
-        let mut parts = Self { tasks: false, last_task_failure: false, ..Self::single() };
+        let mut parts = Self { tasks: false, readiness: false, last_task_failure: false, ..Self::single() };
         embed.for_each(|value| parts.add(value));
         if parts.tasks {
             parts.no_container = NoContainer::Absent;
@@ -39,7 +41,14 @@ impl AppParts {
     /// What the view of one app shows: everything, whatever is asked for.
     #[must_use]
     pub fn single() -> Self {
-        Self { counts: true, deployments: true, tasks: true, last_task_failure: true, no_container: NoContainer::Null }
+        Self {
+            counts: true,
+            deployments: true,
+            tasks: true,
+            readiness: true,
+            last_task_failure: true,
+            no_container: NoContainer::Null,
+        }
     }
 
     /// Adds a part, named with or without the place at which it is embedded.
@@ -53,6 +62,7 @@ impl AppParts {
             }
             "counts" => self.counts = true,
             "deployments" => self.deployments = true,
+            "readiness" => self.readiness = true,
             "lastTaskFailure" => self.last_task_failure = true,
             "failures" => {
                 self.tasks = true;
@@ -83,6 +93,7 @@ impl GroupParts {
             counts: false,
             deployments: false,
             tasks: false,
+            readiness: false,
             last_task_failure: false,
             no_container: NoContainer::Null,
         };

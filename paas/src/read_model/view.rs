@@ -10,7 +10,9 @@ use bytes::Bytes;
 
 use super::embed::{AppParts, NoContainer};
 use super::parts::Parts;
-use crate::model::{Condition, Instance, InstanceId, RunSpec, RunSpecId, Shape, Task, TaskFailure, Version, rfc3339};
+use crate::model::{
+    Condition, ContainerTask, Instance, InstanceId, RunSpec, RunSpecId, Shape, Task, TaskFailure, Version, rfc3339,
+};
 use crate::normalise;
 
 /// An app, or what is left of a removed one: its tasks.
@@ -73,6 +75,17 @@ pub struct Sandbox {
     pub task: TaskId,
     /// Its agent.
     pub agent: AgentId,
+    /// Its executor: for the agent, a task without one is its own.
+    pub executor: TaskId,
+    /// Its own part of the executor's sandbox, of one that shares it.
+    pub container: Option<String>,
+}
+
+impl Sandbox {
+    /// That of a task with an executor of its own.
+    fn of(task: &TaskId, agent: &AgentId) -> Self {
+        Self { task: task.clone(), agent: agent.clone(), executor: task.clone(), container: None }
+    }
 }
 
 /// The latest failure of an app, rendered.
@@ -89,7 +102,7 @@ impl FailureView {
             Shape::Pod => normalise::json(&normalise::pod_failure(failure)),
         };
         let json = Bytes::from(json);
-        Self { json, sandbox: Sandbox { task: failure.task.clone(), agent: failure.agent.id.clone() } }
+        Self { json, sandbox: Sandbox::of(&failure.task, &failure.agent.id) }
     }
 }
 
@@ -100,6 +113,8 @@ pub(super) struct TaskView {
     pub(super) phase: Phase,
     pub(super) healthy: Option<bool>,
     pub(super) sandboxes: Vec<Sandbox>,
+    /// What its readiness check has found.
+    pub(super) readiness: Option<Bytes>,
     /// Of a pod's instance.
     pub(super) pod: Option<PodInstanceView>,
 }
@@ -142,8 +157,10 @@ impl TaskView {
             since: normalise::changed_at(instance),
             json: Bytes::from(normalise::json(&status)),
         });
+        let readiness = spec.and_then(|spec| normalise::readiness_result(instance, spec));
+        let readiness = readiness.map(|result| Bytes::from(normalise::json(&result)));
         let sandboxes = instance.task.as_ref().map(sandboxes).unwrap_or_default();
-        Self { json, phase: phase(instance.condition), healthy: instance.healthy(), sandboxes, pod }
+        Self { json, phase: phase(instance.condition), healthy: instance.healthy(), sandboxes, readiness, pod }
     }
 
     pub(super) fn passes(&self, filter: TaskFilter) -> bool {
@@ -157,10 +174,14 @@ impl TaskView {
 
 /// Where a task writes its output, or each container of a pod.
 fn sandboxes(task: &Task) -> Vec<Sandbox> {
-    let sandbox = |id: &TaskId| Sandbox { task: id.clone(), agent: task.agent.id.clone() };
+    let of_container = |container: &ContainerTask| Sandbox {
+        executor: task.id.clone(),
+        container: container.container_id.clone(),
+        ..Sandbox::of(&container.id, &task.agent.id)
+    };
     match task.containers.as_slice() {
-        [] => vec![sandbox(&task.id)],
-        containers => containers.iter().map(|container| sandbox(&container.id)).collect(),
+        [] => vec![Sandbox::of(&task.id, &task.agent.id)],
+        containers => containers.iter().map(of_container).collect(),
     }
 }
 
@@ -286,6 +307,11 @@ impl AppView {
         if shown.tasks {
             out.text(r#","tasks":["#);
             out.list(self.task_parts(TaskFilter::All));
+            out.text("]");
+        }
+        if shown.readiness && definition.spec.readiness_check.is_some() {
+            out.text(r#","readinessCheckResults":["#);
+            out.list(self.tasks.values().filter_map(|task| task.readiness.as_ref()));
             out.text("]");
         }
         if let (true, Some(failure)) = (shown.last_task_failure, &self.last_failure) {

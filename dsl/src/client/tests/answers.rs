@@ -85,6 +85,37 @@ pub(in crate::client) fn deployment() -> Value {
     })
 }
 
+/// A pod with an instance that runs, and one that waits.
+pub(in crate::client) fn pod() -> Value {
+    let instance = |number: u32, status: &str, containers: Value| {
+        json!({
+            "id": format!("shop_pod.instance-{number}"), "status": status, "statusSince": BEFORE, "conditions": [],
+            "agentHostname": "127.0.0.1", "resources": {"cpus": 0.3, "mem": 96}, "networks": [], "containers": containers,
+            "specReference": "", "localVolumes": [], "role": "*", "lastUpdated": BEFORE, "lastChanged": BEFORE,
+        })
+    };
+    let container = |name: &str, endpoints: Value| {
+        json!({
+            "name": name, "status": "TASK_RUNNING", "statusSince": BEFORE, "conditions": [], "containerId": "t",
+            "endpoints": endpoints, "resources": {"cpus": 0.1, "mem": 32}, "lastUpdated": BEFORE, "lastChanged": BEFORE,
+        })
+    };
+    let both =
+        json!([container("web", json!([{"name": "http", "allocatedHostPort": 31000}])), container("log", json!([]))]);
+    json!({
+        "id": "/shop/pod", "status": "DEGRADED", "statusSince": BEFORE, "lastUpdated": BEFORE, "lastChanged": BEFORE,
+        "spec": {
+            "id": "/shop/pod", "scaling": {"kind": "fixed", "instances": 2},
+            "containers": [{"name": "web", "resources": {"cpus": 0.1, "mem": 32}}, {"name": "log", "resources": {"cpus": 0.1, "mem": 32}}],
+        },
+        "instances": [instance(1, "STABLE", both), instance(2, "PENDING", json!([]))],
+        "terminationHistory": [{
+            "instanceID": "shop_pod.instance-1", "terminatedAt": "2026-03-01T11:59:50.000Z", "message": "Command exited with status 1",
+            "containers": [],
+        }],
+    })
+}
+
 pub(in crate::client) fn began() -> Value {
     json!({"version": CHANGED_AT, "deploymentId": DEPLOYMENT})
 }

@@ -1,7 +1,7 @@
 use expect_test::expect_file;
 use serde_json::json;
 
-use super::answers::{BEFORE, CHANGED_AT, at_rest, definition, deployment, half_way, queue, task, with};
+use super::answers::{BEFORE, CHANGED_AT, at_rest, definition, deployment, half_way, pod, queue, task, with};
 use super::recorded::{Recorded, Recording};
 use super::{Run, block_on, transcript};
 use crate::terminal::{Colour, Reader};
@@ -25,6 +25,9 @@ async fn server() -> Recorded {
             "GET /v2/apps/shop/web/versions/2026-03-01T10%3A00%3A00.000Z",
             Recording::ok(with(definition("/shop/web", 1, BEFORE), json!({"env": {"MODE": "slow"}, "user": "nobody"}))),
         ),
+        ("GET /v2/pods::status", Recording::ok(json!([pod()]))),
+        ("GET /v2/pods/shop/pod::status", Recording::ok(pod())),
+        ("GET /v2/pods/shop/pod::versions", Recording::ok(json!([CHANGED_AT, BEFORE]))),
         ("GET /v2/tasks", Recording::ok(json!({"tasks": [
             task(1, "/shop/web", CHANGED_AT, json!({})),
             task(4, "/tools/cron", BEFORE, json!({"state": "TASK_STAGING", "startedAt": null, "healthCheckResults": [], "ports": []})),
@@ -57,6 +60,9 @@ const READS: &[&[&str]] = &[
     &["app", "versions", "/shop/web", "--diff", "1", "0"],
     &["app", "versions", "/shop/web", "--diff", "0", "0"],
     &["app", "versions", "/shop/web", "--diff", "0", "2"],
+    &["pod", "list"],
+    &["pod", "show", "shop/pod"],
+    &["pod", "versions", "/shop/pod"],
     &["task", "list"],
     &["task", "list", "/shop/web"],
     &["deployment", "list"],

@@ -20,6 +20,15 @@ async fn server() -> Recorded {
         ("POST /v2/apps?force=false", Recording::json(201, with(began(), json!({"id": "/new"})))),
         ("POST /v2/apps/shop/web/restart?force=true", Recording::ok(began())),
         ("DELETE /v2/apps/shop/web?force=false", Recording::ok(began())),
+        (
+            "DELETE /v2/pods/shop/pod?force=false",
+            Recording::Answer {
+                status: 202,
+                headers: vec![("marathon-deployment-id", DEPLOYMENT.to_owned())],
+                body: String::new(),
+            },
+        ),
+        ("DELETE /v2/pods/shop/pod::instances", Recording::ok(json!([{"id": "a"}, {"id": "b"}]))),
         ("GET /v2/deployments", Recording::ok(json!([deployment()]))),
         ("DELETE /v2/deployments/5d9a0001-0000-4000-8000-000000000001?force=false", Recording::ok(began())),
         (
@@ -44,6 +53,9 @@ fn changes_are_asked_for_as_the_api_wants_them() {
         &["app", "scale", "shop/web", "5", "--no-wait", "--json"],
         &["app", "restart", "/shop/web", "--force", "--no-wait"],
         &["app", "remove", "/shop/web", "--no-wait"],
+        &["pod", "remove", "/shop/pod", "--no-wait"],
+        &["pod", "remove", "/shop/pod", "--no-wait", "--json"],
+        &["pod", "kill", "/shop/pod", "a", "b"],
         &["deployment", "rollback", "5d9a", "--no-wait"],
         &["deployment", "rollback", DEPLOYMENT, "--stop"],
         &["task", "kill", "--", "-000000000001"],
