@@ -98,13 +98,13 @@ fn milliseconds(text: &str) -> Option<u64> {
 #[allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on stops, and says what it skipped")]
 mod tests {
     use super::*;
-    use crate::drop_in::flags::{Effect, find};
+    use crate::drop_in::flags::{Effect, MESOS, find};
     use crate::drop_in::translate::known;
 
     fn plan(arguments: &[&str]) -> Result<AgentPlan, PlanError> {
         let needed = ["--master=127.0.0.1:5050", "--work_dir=/var/lib/mesos"];
         let arguments = needed.iter().chain(arguments).map(|argument| (*argument).to_owned());
-        AgentPlan::of(&Given::read(&FLAGS, arguments, [])?, Encryption::default())
+        AgentPlan::of(&Given::read(MESOS, &FLAGS, arguments, [])?, Encryption::default())
     }
 
     #[test]
@@ -187,7 +187,7 @@ mod tests {
             assert!(error.contains(says), "{argument}: {error}");
         }
         let nowhere =
-            AgentPlan::of(&Given::read(&FLAGS, ["--master=a:1".to_owned()], []).unwrap(), Encryption::default());
+            AgentPlan::of(&Given::read(MESOS, &FLAGS, ["--master=a:1".to_owned()], []).unwrap(), Encryption::default());
         assert_eq!(nowhere.map(|_| ()).unwrap_err().to_string(), "--work_dir needs a value: --work_dir=VALUE");
     }
 }

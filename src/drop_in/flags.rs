@@ -1,6 +1,6 @@
-//! The flags of a Mesos daemon: `--name=value`, `--name`, `--no-name`, and `MESOS_NAME=value` in the environment. The command line
-//! counts more than the environment. A value `file:///path` stands for what the file holds, or for the file, where that is what a flag
-//! is about.
+//! The flags of a daemon: `--name=value`, `--name`, `--no-name`, and `MESOS_NAME=value` in the environment. The command line counts
+//! more than the environment. A value `file:///path` stands for what the file holds, or for the file, where that is what a flag is
+//! about. Marathon writes some of that differently: see [`Style`].
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -56,6 +56,23 @@ pub const fn renamed(flag: Flag, aliases: &'static [&'static str]) -> Flag {
     Flag { aliases, ..flag }
 }
 
+/// How a daemon writes its flags.
+#[derive(Clone, Copy)]
+pub struct Style {
+    /// What the names of its variables begin with.
+    pub variables: &'static str,
+    /// What turns a switch off, before its name.
+    pub off: &'static str,
+    /// Whether a flag's value may be the argument after it, and `file://` is nothing special.
+    pub values_follow: bool,
+}
+
+/// `--name=value`, `--no-name`.
+pub const MESOS: Style = Style { variables: "MESOS_", off: "no-", values_follow: false };
+
+/// `--name value` or `--name=value`, `--disable_name`; a variable turns a switch on, or off, by being there.
+pub const MARATHON: Style = Style { variables: "MARATHON_", off: "disable_", values_follow: true };
+
 /// What was given, by the flags' names.
 pub struct Given {
     values: BTreeMap<&'static str, String>,
@@ -69,8 +86,8 @@ pub enum FlagError {
     NotAFlag(String),
     #[error("--{0} needs a value: --{0}=VALUE")]
     NoValue(&'static str),
-    #[error("--no-{0} makes no sense: --{0} is not true or false")]
-    NotASwitch(&'static str),
+    #[error("--{off}{name} makes no sense: --{name} is not true or false")]
+    NotASwitch { name: &'static str, off: &'static str },
     #[error("--{name}={value}: expected true or false")]
     NotABoolean { name: &'static str, value: String },
     #[error("--{name}: cannot read {}: {reason}", path.display())]
@@ -82,34 +99,47 @@ pub enum FlagError {
 impl Given {
     /// Reads a command line (without the program's name) and an environment.
     pub fn read(
+        style: Style,
         flags: &'static [Flag],
         arguments: impl IntoIterator<Item = String>,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Given, FlagError> {
         let mut values = BTreeMap::new();
         for (variable, value) in variables {
-            let name = variable.strip_prefix("MESOS_").map(str::to_ascii_lowercase);
-            if let Some(flag) = name.and_then(|name| find(flags, &name)) {
-                values.insert(flag.name, flag.value(value)?);
-            }
+            let Some(name) = variable.strip_prefix(style.variables).map(str::to_ascii_lowercase) else { continue };
+            let (flag, value) = match style.switched_off(flags, &name) {
+                Some(flag) if style.values_follow && value.is_empty() => (flag, "false".to_owned()),
+                _ => match find(flags, &name) {
+                    Some(flag) if style.values_follow && flag.kind == Kind::Switch && value.is_empty() => {
+                        (flag, "true".to_owned())
+                    }
+                    Some(flag) => (flag, value),
+                    None => continue,
+                },
+            };
+            values.insert(flag.name, flag.value(style, value)?);
         }
-        for argument in arguments {
+        let mut arguments = arguments.into_iter();
+        while let Some(argument) = arguments.next() {
             let Some(text) = argument.strip_prefix("--") else { return Err(FlagError::NotAFlag(argument)) };
             let (name, value) = match text.split_once('=') {
-                Some((name, value)) => (name, Some(value)),
+                Some((name, value)) => (name, Some(value.to_owned())),
                 None => (text, None),
             };
-            let (flag, value) = match (find(flags, name), name.strip_prefix("no-").and_then(|name| find(flags, name))) {
+            let (flag, value) = match (find(flags, name), style.switched_off(flags, name)) {
                 (Some(flag), _) => match (value, flag.kind) {
-                    (Some(value), _) => (flag, value.to_owned()),
+                    (Some(value), _) => (flag, value),
                     (None, Kind::Switch) => (flag, "true".to_owned()),
-                    (None, Kind::Value | Kind::Path) => return Err(FlagError::NoValue(flag.name)),
+                    (None, Kind::Value | Kind::Path) => {
+                        let next = style.values_follow.then(|| arguments.next()).flatten();
+                        (flag, next.ok_or(FlagError::NoValue(flag.name))?)
+                    }
                 },
                 (None, Some(flag)) if flag.kind == Kind::Switch && value.is_none() => (flag, "false".to_owned()),
-                (None, Some(flag)) => return Err(FlagError::NotASwitch(flag.name)),
+                (None, Some(flag)) => return Err(FlagError::NotASwitch { name: flag.name, off: style.off }),
                 (None, None) => return Err(FlagError::Unknown(name.to_owned())),
             };
-            values.insert(flag.name, flag.value(value)?);
+            values.insert(flag.name, flag.value(style, value)?);
         }
         Ok(Given { values })
     }
@@ -127,10 +157,17 @@ impl Given {
     }
 }
 
+impl Style {
+    /// The flag that a name turns off.
+    fn switched_off(self, flags: &'static [Flag], name: &str) -> Option<&'static Flag> {
+        find(flags, name.strip_prefix(self.off)?)
+    }
+}
+
 impl Flag {
     /// The value as it is meant.
-    fn value(&self, text: String) -> Result<String, FlagError> {
-        let text = match text.strip_prefix("file://") {
+    fn value(&self, style: Style, text: String) -> Result<String, FlagError> {
+        let text = match text.strip_prefix("file://").filter(|_| !style.values_follow) {
             Some(path) if self.kind == Kind::Path => path.to_owned(),
             Some(path) => fs::read_to_string(path).map(|text| text.trim_end().to_owned()).map_err(|error| {
                 FlagError::File { name: self.name, path: PathBuf::from(path), reason: error.to_string() }
@@ -166,7 +203,7 @@ mod tests {
     fn read(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Vec<(&'static str, String)>, FlagError> {
         let arguments = arguments.iter().map(|argument| (*argument).to_owned());
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let given = Given::read(&FLAGS, arguments, variables)?;
+        let given = Given::read(MESOS, &FLAGS, arguments, variables)?;
         Ok(given.iter().map(|(name, value)| (name, value.to_owned())).collect())
     }
 
@@ -177,6 +214,22 @@ mod tests {
         assert_eq!(read(&["--no-quiet"], &[]).unwrap(), [("quiet", "false".into())]);
         assert_eq!(read(&["--quiet=0"], &[]).unwrap(), [("quiet", "false".into())]);
         assert_eq!(read(&["--port="], &[]).unwrap(), [("port", String::new())]);
+    }
+
+    #[test]
+    fn flags_are_read_as_marathon_reads_them() {
+        let read = |arguments: &[&str], variables: &[(&str, &str)]| {
+            let arguments = arguments.iter().map(|argument| (*argument).to_owned());
+            let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            let given = Given::read(MARATHON, &FLAGS, arguments, variables)?;
+            Ok::<_, FlagError>(given.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>())
+        };
+        assert_eq!(read(&["--port", "1", "--quiet"], &[]).unwrap(), ["port 1", "quiet true"]);
+        assert_eq!(read(&["--port=file:///x", "--disable_quiet"], &[]).unwrap(), ["port file:///x", "quiet false"]);
+        let variables = [("MARATHON_QUIET", ""), ("MARATHON_PORT", "2"), ("MARATHON_ELSE", "x"), ("MESOS_PORT", "3")];
+        assert_eq!(read(&[], &variables).unwrap(), ["port 2", "quiet true"]);
+        assert_eq!(read(&[], &[("MARATHON_DISABLE_QUIET", "")]).unwrap(), ["quiet false"]);
+        assert_eq!(read(&["--port"], &[]), Err(FlagError::NoValue("port")));
     }
 
     #[test]
@@ -201,7 +254,7 @@ mod tests {
         assert_eq!(read(&["--prot=1"], &[]), Err(FlagError::Unknown("prot".into())));
         assert_eq!(read(&["port"], &[]), Err(FlagError::NotAFlag("port".into())));
         assert_eq!(read(&["--port"], &[]), Err(FlagError::NoValue("port")));
-        assert_eq!(read(&["--no-port"], &[]), Err(FlagError::NotASwitch("port")));
+        assert_eq!(read(&["--no-port"], &[]), Err(FlagError::NotASwitch { name: "port", off: "no-" }));
         assert_eq!(read(&["--quiet=maybe"], &[]), Err(FlagError::NotABoolean { name: "quiet", value: "maybe".into() }));
     }
 }

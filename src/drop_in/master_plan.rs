@@ -164,12 +164,12 @@ pub fn log_level(given: &Given) -> Result<LevelFilter, FlagError> {
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 mod tests {
     use super::*;
-    use crate::drop_in::flags::{Effect, Kind};
+    use crate::drop_in::flags::{Effect, Kind, MESOS};
     use crate::drop_in::translate::known;
 
     fn plan(arguments: &[&str]) -> Result<MasterPlan, PlanError> {
         let arguments = arguments.iter().map(|argument| (*argument).to_owned());
-        MasterPlan::of(&Given::read(&FLAGS, arguments, [])?, Encryption::default())
+        MasterPlan::of(&Given::read(MESOS, &FLAGS, arguments, [])?, Encryption::default())
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::agent_plan::{AgentPlan, own_flags};
-use super::flags::{Effect, Flag, Given, path, renamed, switch, value};
+use super::flags::{Effect, Flag, Given, MESOS, path, renamed, switch, value};
 use super::master_plan::PlanError;
 use super::mesos_master::{NO_MODULES, refuse, version};
 use super::{ssl, translate};
@@ -197,7 +197,7 @@ pub fn main() -> ExitCode {
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let variables: Vec<(String, String)> = variables.collect();
-    let given = match Given::read(&FLAGS, arguments, variables.iter().cloned()) {
+    let given = match Given::read(MESOS, &FLAGS, arguments, variables.iter().cloned()) {
         Ok(given) => given,
         Err(error) => return refuse(&error),
     };
@@ -237,6 +237,6 @@ fn help() -> ExitCode {
         "Usage: mesos-agent [options]\n\nEach flag also as MESOS_FLAG=value in the environment; file:///path stands for what a file holds.\n\
          LIBPROCESS_SSL_ENABLED and its kin mean what they mean to Mesos.\n"
     );
-    translate::described(&FLAGS, &own_flags()).for_each(|line| println!("{line}"));
+    translate::described(MESOS, &FLAGS, &own_flags()).for_each(|line| println!("{line}"));
     ExitCode::SUCCESS
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::flags::{Effect, Flag, Given, path, renamed, switch, value};
+use super::flags::{Effect, Flag, Given, MESOS, path, renamed, switch, value};
 use super::master_plan::{MasterPlan, PlanError, own_flags};
 use super::{ssl, translate};
 use crate::{AnyError, logging};
@@ -115,7 +115,7 @@ pub fn main() -> ExitCode {
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let variables: Vec<(String, String)> = variables.collect();
-    let given = match Given::read(&FLAGS, arguments, variables.iter().cloned()) {
+    let given = match Given::read(MESOS, &FLAGS, arguments, variables.iter().cloned()) {
         Ok(given) => given,
         Err(error) => return refuse(&error),
     };
@@ -168,6 +168,6 @@ fn help() -> ExitCode {
         "ATTICA_POSTGRES_URL names the Postgres where everything durable is kept [default: a private one in --work_dir].\n\
          LIBPROCESS_SSL_ENABLED and its kin mean what they mean to Mesos.\n"
     );
-    translate::described(&FLAGS, &own_flags()).for_each(|line| println!("{line}"));
+    translate::described(MESOS, &FLAGS, &own_flags()).for_each(|line| println!("{line}"));
     ExitCode::SUCCESS
 }

@@ -1,11 +1,13 @@
 //! Called by another name, through a symlink, the binary is the daemon of that name and takes that daemon's flags and variables, so
-//! that existing scripts and unit files keep working: `mesos-master`, and `mesos-agent`, which was once called `mesos-slave`.
+//! that existing scripts and unit files keep working: `mesos-master`, `mesos-agent`, which was once called `mesos-slave`, and `marathon`.
 //!
 //! Every documented flag does its job, or is accepted with one line in the log that says what takes its place, or is refused with
-//! the reason: none is overlooked ([`mesos_master::FLAGS`] and [`mesos_agent::FLAGS`] are the whole lists).
+//! the reason: none is overlooked ([`mesos_master::FLAGS`], [`mesos_agent::FLAGS`] and [`marathon::FLAGS`] are the whole lists).
 
 mod agent_plan;
 mod flags;
+mod marathon;
+mod marathon_plan;
 mod master_plan;
 mod mesos_agent;
 mod mesos_master;
@@ -22,6 +24,7 @@ pub fn answer(called: Option<&OsStr>) -> Option<ExitCode> {
     match name.to_str()? {
         "mesos-master" => Some(mesos_master::main()),
         "mesos-agent" | "mesos-slave" => Some(mesos_agent::main()),
+        "marathon" => Some(marathon::main()),
         _ => None,
     }
 }

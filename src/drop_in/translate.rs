@@ -2,7 +2,7 @@
 
 use clap::{Arg, Command};
 
-use super::flags::{Effect, Flag, FlagError, Given, Kind, find};
+use super::flags::{Effect, Flag, FlagError, Given, Kind, Style, find};
 
 /// Arguments for the role, and one line for each flag that something else takes the place of.
 #[derive(Debug, Default)]
@@ -47,10 +47,10 @@ fn passed_on(argument: &Arg, value: &str) -> Option<String> {
 }
 
 /// One line of `--help` for each flag, and what becomes of it.
-pub fn described(flags: &'static [Flag], role: &Command) -> impl Iterator<Item = String> {
+pub fn described(style: Style, flags: &'static [Flag], role: &Command) -> impl Iterator<Item = String> {
     flags.iter().map(move |flag| {
         let form = match flag.kind {
-            Kind::Switch => format!("--[no-]{}", flag.name),
+            Kind::Switch => format!("--[{}]{}", style.off, flag.name),
             Kind::Value => format!("--{}=VALUE", flag.name),
             Kind::Path => format!("--{}=PATH", flag.name),
         };

@@ -26,6 +26,8 @@ pub struct Config {
     pub kills_in_flight_max: usize,
     /// An unconfirmed kill is repeated after so long.
     pub kill_retry_ms: u64,
+    /// Machines are left alone so long before their maintenance.
+    pub draining_ms: u64,
     /// All tasks are reconciled with the master this often.
     pub reconcile_interval_ms: u64,
     /// So many versions are kept of each run spec, beside those in use.
@@ -65,6 +67,7 @@ impl Config {
             launch_timeout_ms: 300_000,
             kills_in_flight_max: 100,
             kill_retry_ms: 30_000,
+            draining_ms: 0,
             reconcile_interval_ms: 600_000,
             versions_max: 50,
             consumers_max: 64,

@@ -76,6 +76,7 @@ impl Engine {
             random: self.entropy.uuid().as_u64_pair().0,
             home_region: self.home_region.as_deref(),
             now: now.wall,
+            draining_ms: self.config.draining_ms,
         }
     }
 

@@ -25,8 +25,10 @@ pub struct Order<'a> {
     pub random: u64,
     /// The region of the master, if it has one: agents elsewhere are used only by who asks for regions.
     pub home_region: Option<&'a str>,
-    /// Offers of agents that are maintained at this moment are of no use.
+    /// Offers of agents that are maintained at this moment are of no use …
     pub now: Timestamp,
+    /// … nor are those of agents whose maintenance begins within so long.
+    pub draining_ms: u64,
 }
 
 /// What became of an order.
@@ -147,13 +149,14 @@ fn can_contain(agent: &Agent, run_spec: &RunSpec) -> bool {
     !needed || agent.attributes.get(attribute).is_none_or(|isolation| isolation != without)
 }
 
-/// Whether the agent of an offer is being maintained, as far as is known.
-fn is_maintained(candidate: &Candidate, now: Timestamp) -> bool {
+/// Whether the agent of an offer is being maintained, or soon will be, as far as is known.
+fn is_maintained(candidate: &Candidate, order: &Order<'_>) -> bool {
     const NANOSECONDS: i64 = 1_000_000;
     let Some(window) = &candidate.offer.unavailability else { return false };
     let begin = window.start.nanoseconds / NANOSECONDS;
     let length = window.duration.as_ref().map(|duration| duration.nanoseconds / NANOSECONDS);
-    begin <= now.0 && length.is_none_or(|length| now.0 < begin.saturating_add(length))
+    let (now, from) = (order.now.0, begin.saturating_sub_unsigned(order.draining_ms));
+    from <= now && length.is_none_or(|length| now < begin.saturating_add(length))
 }
 
 /// The state of one search.
@@ -195,7 +198,7 @@ impl<'a> Search<'a> {
                     || !can_contain(&candidate.agent, run_spec)
                     || self.is_abroad(&candidate.agent),
             ),
-            (RejectReason::AgentMaintenance, is_maintained(candidate, self.order.now)),
+            (RejectReason::AgentMaintenance, is_maintained(candidate, self.order)),
             (RejectReason::InsufficientCpus, scarce(Kind::Cpus, needs.cpus)),
             (RejectReason::InsufficientMemory, scarce(Kind::Mem, needs.mem)),
             (RejectReason::InsufficientDisk, scarce(Kind::Disk, needs.disk)),

@@ -152,6 +152,7 @@ fn order(run_spec: &RunSpec, wanted: usize) -> Order<'_> {
         random: 5,
         home_region: Some("home"),
         now: Timestamp(1_000),
+        draining_ms: 10,
     }
 }
 
@@ -373,5 +374,6 @@ fn agents_are_left_alone_while_they_are_maintained() {
     assert_eq!(maintained(1_000, None), reason);
     assert_eq!(maintained(0, Some(1_001)), reason);
     assert_eq!(maintained(0, Some(1_000)), None, "it is over");
-    assert_eq!(maintained(1_001, None), None, "it has not begun");
+    assert_eq!(maintained(1_010, None), reason, "it soon begins");
+    assert_eq!(maintained(1_011, None), None, "it has not begun");
 }

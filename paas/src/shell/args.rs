@@ -63,6 +63,34 @@ pub struct Args {
     #[arg(long, env = "MARATHON_MAX_RUNNING_DEPLOYMENTS", value_name = "NUMBER", default_value_t = 100)]
     pub max_running_deployments: usize,
 
+    /// So many instances are launched from one offer at most
+    #[arg(long, env = "MARATHON_MAX_INSTANCES_PER_OFFER", value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_instances_per_offer: u32,
+
+    /// For how many milliseconds an offer that is of no use is declined
+    #[arg(long, env = "MARATHON_DECLINE_OFFER_DURATION", value_name = "MILLISECONDS", default_value_t = 120_000)]
+    pub decline_offer_duration: u64,
+
+    /// Offers are asked for again at most so often, in milliseconds
+    #[arg(long, env = "MARATHON_MIN_REVIVE_OFFERS_INTERVAL", value_name = "MILLISECONDS", default_value_t = 50)]
+    pub min_revive_offers_interval: u64,
+
+    /// A task that is not running so many milliseconds after its launch is killed
+    #[arg(long, env = "MARATHON_TASK_LAUNCH_TIMEOUT", value_name = "MILLISECONDS", default_value_t = 300_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub task_launch_timeout: u64,
+
+    /// All tasks are reconciled with the master this often, in milliseconds
+    #[arg(long, env = "MARATHON_RECONCILIATION_INTERVAL", value_name = "MILLISECONDS", default_value_t = 600_000, value_parser = clap::value_parser!(u64).range(1_000..))]
+    pub reconciliation_interval: u64,
+
+    /// So many seconds before the maintenance of a machine begins, nothing new is launched there
+    #[arg(long, env = "MARATHON_DRAINING_SECONDS", value_name = "SECONDS", default_value_t = 0)]
+    pub draining_seconds: u32,
+
+    /// So many versions are kept of each app, beside those in use
+    #[arg(long, env = "MARATHON_ZK_MAX_VERSIONS", value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_versions: u32,
+
     /// What proves to masters and agents who this is: `{"principal": "…", "secret": "…"}`, or a bearer token; read again when it changes
     #[arg(long, env = "ATTICA_MASTER_CREDENTIAL_FILE", value_name = "PATH")]
     pub master_credential_file: Option<PathBuf>,

@@ -180,6 +180,13 @@ fn config(args: &Args) -> Config {
         service_port_first: args.local_port_min,
         service_port_last: args.local_port_max,
         running_deployments_max: args.max_running_deployments,
+        instances_per_offer_max: args.max_instances_per_offer as usize,
+        decline_ms: args.decline_offer_duration,
+        revive_interval_ms: args.min_revive_offers_interval,
+        launch_timeout_ms: args.task_launch_timeout,
+        reconcile_interval_ms: args.reconciliation_interval,
+        draining_ms: u64::from(args.draining_seconds) * 1_000,
+        versions_max: args.max_versions as usize,
         ..Config::new(Border {
             validate: validate::whole,
             render_run_spec: normalise::definition,

@@ -1,0 +1,225 @@
+//! `marathon`: its documented flags, and what each means here.
+
+use std::process::ExitCode;
+
+use super::flags::{Effect, Flag, Given, MARATHON, renamed, switch, value};
+use super::marathon_plan::{MarathonPlan, own_flags};
+use super::translate;
+use crate::{AnyError, logging};
+
+use Effect::{Only, Plan, Replaced, Same};
+
+/// What Marathon answers to a flag that it does not like.
+const BAD_FLAG: u8 = 112;
+
+const IN_POSTGRES: &str = "what is durable, and who leads, is in the Postgres that ATTICA_POSTGRES_URL names";
+const AT_ONCE: &str = "it is done when there is a reason, not at intervals";
+const CREDENTIAL: &str = "name a file that holds principal and secret in ATTICA_MASTER_CREDENTIAL_FILE";
+const NO_KEYSTORE: &str = "keystores are not read: name PEM files in ATTICA_TLS_CERT_FILE and ATTICA_TLS_KEY_FILE";
+const ONE_PORT: &str = "there is one port, --http_port; it speaks TLS once ATTICA_TLS_CERT_FILE names a certificate";
+const PULLED: &str = "metrics are not sent anywhere: they are read from /metrics and /metrics/prometheus";
+const NO_ACTORS: &str = "there is one engine with one queue, and no actor in it";
+const NO_RESERVOIRS: &str = "there are no reservoirs of samples to clear";
+
+/// Every flag that Marathon documents. One that the role has meanwhile got itself does its job whatever is written here.
+pub static FLAGS: [Flag; 145] = [
+    // Who it is, and whom it speaks to.
+    value("master", Plan),
+    value("framework_name", Same),
+    value("failover_timeout", Same),
+    value("mesos_role", Same),
+    value("mesos_user", Same),
+    switch("checkpoint", Only(&["true"], "tasks always outlive their agent's restarts and the scheduler")),
+    value("executor", Only(&["", "//cmd"], "name an executor's command in the app")),
+    value("mesos_leader_ui_url", Replaced("/v2/info shows the leading master")),
+    switch("mesos_authentication", Replaced(CREDENTIAL)),
+    value("mesos_authentication_principal", Only(&[""], CREDENTIAL)),
+    value("mesos_authentication_secret", Only(&[""], CREDENTIAL)),
+    value("mesos_authentication_secret_file", Only(&[""], CREDENTIAL)),
+    value("mesos_heartbeat_interval", Replaced("the master says how often it gives a sign of life")),
+    value("mesos_heartbeat_failure_threshold", Replaced("the master says how often it gives a sign of life")),
+    // Where it listens and is reached.
+    value("http_address", Plan),
+    value("http_port", Plan),
+    value("hostname", Plan),
+    value("https_address", Replaced(ONE_PORT)),
+    value("https_port", Replaced(ONE_PORT)),
+    switch("disable_http", Only(&["false"], ONE_PORT)),
+    value("ssl_keystore_path", Only(&[""], NO_KEYSTORE)),
+    value("ssl_keystore_password", Only(&[""], NO_KEYSTORE)),
+    value("http_credentials", Only(&[""], "the service layer asks nobody for a password")),
+    value("http_realm", Replaced("the service layer asks nobody for a password")),
+    value("http_max_concurrent_requests", Replaced("writes that wait are limited, and beyond that answered with 503")),
+    switch("http_compression", Replaced("answers are sent as they are")),
+    value("access_control_allow_origin", Only(&[""], "pages of other origins may not call")),
+    value("webui_url", Only(&[""], "the master is told where this process is reached: --hostname and --http_port")),
+    value("assets_path", Only(&[""], "the console is part of the program")),
+    value("leader_proxy_connection_timeout", Replaced("a standby's call to the leader ends with the client's")),
+    value("leader_proxy_read_timeout", Replaced("a standby's call to the leader ends with the client's")),
+    value("leader_proxy_max_open_connections", Replaced("a standby opens as many connections as its clients need")),
+    switch("leader_proxy_ssl_ignore_hostname", Only(&["false"], "certificates are checked")),
+    value("leader_proxy_ssl_certificates", Only(&[""], NO_KEYSTORE)),
+    // What is durable, and who leads.
+    value("zk", Replaced(IN_POSTGRES)),
+    value("zk_max_versions", Plan),
+    value("zk_timeout", Replaced(IN_POSTGRES)),
+    value("zk_connection_timeout", Replaced(IN_POSTGRES)),
+    value("zk_session_timeout", Replaced(IN_POSTGRES)),
+    value("zk_max_node_size", Replaced(IN_POSTGRES)),
+    switch("zk_compression", Replaced(IN_POSTGRES)),
+    value("zk_compression_threshold", Replaced(IN_POSTGRES)),
+    value("internal_store_backend", Only(&["zk"], IN_POSTGRES)),
+    value("leader_election_backend", Only(&["curator"], IN_POSTGRES)),
+    switch("store_cache", Replaced(IN_POSTGRES)),
+    switch("ha", Replaced("as many processes as share a Postgres may stand by for each other")),
+    value("on_elected_prepare_timeout", Replaced("a new leader waits for Postgres as long as it takes")),
+    value("backup_location", Only(&[""], "back Postgres up: everything durable is there")),
+    value("storage_execution_context_size", Replaced(IN_POSTGRES)),
+    value("storage_compaction_interval", Replaced(IN_POSTGRES)),
+    value("storage_compaction_scan_batch_size", Replaced(IN_POSTGRES)),
+    value("zk_max_concurrency", Replaced(IN_POSTGRES)),
+    value("zk_operation_base_retry_sleep_ms", Replaced(IN_POSTGRES)),
+    value("zk_operation_max_retries", Replaced(IN_POSTGRES)),
+    value("versioning_max_parallelism", Replaced(IN_POSTGRES)),
+    value("group_versions_cache_size", Replaced(IN_POSTGRES)),
+    switch("internal_version_caching", Replaced(IN_POSTGRES)),
+    // Apps.
+    value("local_port_min", Same),
+    value("local_port_max", Same),
+    value("max_apps", Only(&[""], "there is no limit to the number of apps")),
+    value("max_running_deployments", Same),
+    value("default_network_name", Only(&[""], "each app names its network")),
+    value("mesos_bridge_name", Only(&["mesos-bridge"], "agents say what their bridge is called: --network-name")),
+    value("env_vars_prefix", Only(&[""], "generated variables have their plain names")),
+    value("accepted_resource_roles_default_behavior", Only(&["any"], "each app says whose resources it accepts")),
+    value("default_accepted_resource_roles", Only(&[""], "each app says whose resources it accepts")),
+    value("new_group_enforce_role", Only(&["off"], "groups do not enforce roles")),
+    value("enable_features", Replaced("what is built is always on")),
+    value("deprecated_features", Replaced("old forms of requests are understood where they can be")),
+    // Placing and watching tasks.
+    renamed(value("max_instances_per_offer", Same), &["max_tasks_per_offer"]),
+    value("max_tasks_per_offer_cycle", Replaced("every offer is used as it comes; there are no cycles")),
+    value("launch_tokens", Replaced("launches are not rationed: they are committed together")),
+    value("launch_token_refresh_interval", Replaced("launches are not rationed: they are committed together")),
+    value("offer_matching_timeout", Replaced("matching is limited by the pairs looked at, and goes on the next turn")),
+    value("min_revive_offers_interval", Same),
+    value("revive_offers_repetitions", Replaced("calls reach the master in their order")),
+    switch("revive_offers_for_new_apps", Only(&["true"], "a new app is looked for a place at once")),
+    value("decline_offer_duration", Same),
+    switch("suppress_offers", Only(&["true"], "who wants nothing is offered nothing")),
+    value("task_launch_timeout", Same),
+    value("task_launch_confirm_timeout", Replaced("--task_launch_timeout counts from the launch")),
+    value("task_reservation_timeout", Replaced("--task_launch_timeout counts from the launch")),
+    value("reconciliation_interval", Same),
+    value("reconciliation_initial_delay", Replaced("the first reconciliation follows the subscription")),
+    value("scale_apps_initial_delay", Replaced(AT_ONCE)),
+    value("scale_apps_interval", Replaced(AT_ONCE)),
+    value("task_lost_expunge_gc", Replaced("an app's unreachableStrategy says when a lost instance is given up")),
+    value("task_lost_expunge_initial_delay", Replaced(AT_ONCE)),
+    value("task_lost_expunge_interval", Replaced(AT_ONCE)),
+    value("max_concurrent_marathon_health_checks", Replaced("agents probe, each its own tasks")),
+    value("gpu_scheduling_behavior", Replaced("--filter_gpu_resources of the master keeps others off these agents")),
+    switch("maintenance_mode", Only(&["true"], "nothing is launched on a machine while it is maintained")),
+    value("draining_seconds", Same),
+    value("graceful_shutdown_timeout", Replaced("SIGTERM hands the lead over at once")),
+    value("max_parallel_offers", Replaced(NO_ACTORS)),
+    value("max_queued_offers", Replaced(NO_ACTORS)),
+    value("max_parallel_status_updates", Replaced(NO_ACTORS)),
+    value("max_queued_status_updates", Replaced(NO_ACTORS)),
+    value("max_queued_root_group_updates", Replaced(NO_ACTORS)),
+    value("instance_tracker_num_parallel_loads", Replaced(NO_ACTORS)),
+    value("instance_tracker_num_parallel_updates", Replaced(NO_ACTORS)),
+    value("instance_tracker_update_queue_size", Replaced(NO_ACTORS)),
+    value("app_info_module_execution_context_size", Replaced(NO_ACTORS)),
+    value("default_info_service_execution_context_size", Replaced(NO_ACTORS)),
+    value("group_manager_execution_context_size", Replaced(NO_ACTORS)),
+    value("scheduler_actions_execution_context_size", Replaced(NO_ACTORS)),
+    value("group_manager_request_timeout", Replaced(NO_ACTORS)),
+    value("deployment_manager_request_timeout", Replaced(NO_ACTORS)),
+    value("launch_queue_request_timeout", Replaced(NO_ACTORS)),
+    value("task_operation_notification_timeout", Replaced(NO_ACTORS)),
+    value("task_tracker_request_timeout", Replaced(NO_ACTORS)),
+    value("task_update_request_timeout", Replaced(NO_ACTORS)),
+    value("max_actor_startup_time", Replaced(NO_ACTORS)),
+    value("kill_chunk_size", Replaced("100 kills are in flight at once")),
+    value("killsPerBatch", Replaced("100 kills are in flight at once")),
+    value("killBatchDuration", Replaced("100 kills are in flight at once")),
+    value("kill_retry_timeout", Replaced("a kill that nobody confirms is repeated after 30 s")),
+    switch("mesos_offer_constraints", Replaced("offers are filtered by the service layer alone")),
+    value("min_mesos_offer_constraints_update_interval", Replaced("offers are filtered by the service layer alone")),
+    value(
+        "event_stream_max_outstanding_messages",
+        Replaced("a slow reader is cut after the time that others wait for it"),
+    ),
+    // Metrics, logs, plugins.
+    value("metrics_name_prefix", Only(&["marathon"], "metrics have Marathon's names")),
+    value("metrics", Replaced("measuring cannot be switched off")),
+    switch("metrics_prometheus", Only(&["true"], "Prometheus reads /metrics/prometheus")),
+    switch("metrics_statsd", Only(&["false"], PULLED)),
+    value("metrics_statsd_host", Only(&[""], PULLED)),
+    value("metrics_statsd_port", Only(&[""], PULLED)),
+    value("metrics_statsd_transmission_interval_ms", Replaced(PULLED)),
+    switch("metrics_datadog", Only(&["false"], PULLED)),
+    value("metrics_datadog_host", Only(&[""], PULLED)),
+    value("metrics_datadog_port", Only(&[""], PULLED)),
+    value("metrics_datadog_protocol", Replaced(PULLED)),
+    value("metrics_datadog_api_key", Only(&[""], PULLED)),
+    value("metrics_datadog_transmission_interval_ms", Replaced(PULLED)),
+    value("metrics_histogram_reservoir_highest_trackable_value", Replaced(NO_RESERVOIRS)),
+    switch("metrics_histogram_reservoir_reset_periodically", Replaced(NO_RESERVOIRS)),
+    value("metrics_histogram_reservoir_significant_digits", Replaced(NO_RESERVOIRS)),
+    value("metrics_histogram_reservoir_resetting_interval_ms", Replaced(NO_RESERVOIRS)),
+    value("metrics_histogram_reservoir_resetting_chunks", Replaced(NO_RESERVOIRS)),
+    value("logging_level", Plan),
+    value("sentry", Only(&[""], "errors are told in the log")),
+    value("sentry_tags", Only(&[""], "errors are told in the log")),
+    value("logstash", Only(&[""], "log lines go to standard error; whoever starts this process keeps them")),
+    value("plugin_dir", Only(&[""], "plugins are not loaded; what they add is built in, or not there")),
+    value("plugin_conf", Only(&[""], "plugins are not loaded; what they add is built in, or not there")),
+    switch("help", Plan),
+];
+
+/// Runs the service layer.
+pub fn main() -> ExitCode {
+    let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let given = match Given::read(MARATHON, &FLAGS, arguments, variables) {
+        Ok(given) => given,
+        Err(error) => return refuse(&error),
+    };
+    if given.is_true("help") {
+        return help();
+    }
+    let plan = match MarathonPlan::of(&given) {
+        Ok(plan) => plan,
+        Err(error) => return refuse(&error),
+    };
+    logging::init_with(plan.log_level);
+    for note in &plan.notes {
+        tracing::info!("{note}");
+    }
+    let outcome: Result<(), AnyError> = crate::block_on(plan.run());
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            logging::fatal(error.as_ref());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn refuse(error: &(dyn std::error::Error + Send + Sync + 'static)) -> ExitCode {
+    logging::fatal(error);
+    ExitCode::from(BAD_FLAG)
+}
+
+#[allow(clippy::print_stdout, reason = "what was asked for goes to standard output")]
+fn help() -> ExitCode {
+    println!(
+        "Usage: marathon --master zk://… [options]\n\nEach flag also as MARATHON_FLAG in the environment; --disable_flag turns a switch off.\n\
+         ATTICA_POSTGRES_URL names the Postgres where everything durable is kept.\n"
+    );
+    translate::described(MARATHON, &FLAGS, &own_flags()).for_each(|line| println!("{line}"));
+    ExitCode::SUCCESS
+}
