@@ -17,4 +17,5 @@ mod newcomer;
 mod preflight;
 mod restart;
 mod security;
+mod services;
 mod terminals;
