@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::harness::Cluster;
 
 /// Whether networks can be made; says so when they cannot.
-fn can_connect() -> bool {
+pub(crate) fn can_connect() -> bool {
     let needed = ["/usr/sbin/ip", "/usr/sbin/nft", "/usr/bin/python3"];
     let missing = needed.iter().find(|program| !Path::new(program).exists());
     if let Some(missing) = missing {
@@ -36,7 +36,7 @@ fn site(directory: &Path) -> String {
     format!("file://{}", archive.display())
 }
 
-fn page(url: &str, host: &str) -> Option<String> {
+pub(crate) fn page(url: &str, host: &str) -> Option<String> {
     let answer = ureq::get(url).header("host", host).call().ok()?;
     answer.into_body().read_to_string().ok()
 }
@@ -86,16 +86,16 @@ fn an_app_on_the_bridge_is_brought_its_files_and_reached_by_its_mapping() {
 }
 
 /// Debian's registry, on this machine.
-struct Registry {
+pub(crate) struct Registry {
     directory: tempfile::TempDir,
     address: String,
     process: Child,
 }
 
 impl Registry {
-    const PROGRAM: &str = "/usr/bin/docker-registry";
+    pub(crate) const PROGRAM: &str = "/usr/bin/docker-registry";
 
-    fn start(cluster: &Cluster) -> Registry {
+    pub(crate) fn start(cluster: &Cluster) -> Registry {
         let directory = tempfile::tempdir().expect("a temporary directory");
         // It cannot choose a port by itself.
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
@@ -133,7 +133,7 @@ impl Registry {
     }
 
     /// Makes the image `web:1`, of a busybox that serves a page.
-    fn make_web(&self) -> String {
+    pub(crate) fn make_web(&self) -> String {
         let root = self.directory.path().join("root");
         fs::create_dir_all(root.join("bin")).expect("a directory");
         fs::create_dir_all(root.join("www")).expect("a directory");

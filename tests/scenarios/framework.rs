@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::harness::{Cluster, PATIENCE};
 
 /// A framework that does what it is told.
-struct Scheduler {
+pub(crate) struct Scheduler {
     calls: Calls,
     signals: Signals,
     offers: Vec<Offer>,
@@ -22,7 +22,7 @@ struct Scheduler {
 
 impl Scheduler {
     /// A framework of this role.
-    fn connect(master: &str, role: &str) -> Scheduler {
+    pub(crate) fn connect(master: &str, role: &str) -> Scheduler {
         let info = json!({"user": "root", "name": "told", "roles": [role],
             "capabilities": [{"type": "MULTI_ROLE"}, {"type": "RESERVATION_REFINEMENT"}]});
         let info: FrameworkInfo = decode_json(info.to_string().as_bytes()).expect("a framework");
@@ -53,7 +53,7 @@ impl Scheduler {
     }
 
     /// An offer of the agent, or of any.
-    async fn offer(&mut self, agent: Option<&str>) -> Offer {
+    pub(crate) async fn offer(&mut self, agent: Option<&str>) -> Offer {
         loop {
             let fits = |offer: &Offer| agent.is_none_or(|agent| offer.agent_id.as_str() == agent);
             if let Some(at) = self.offers.iter().position(fits) {
@@ -64,7 +64,7 @@ impl Scheduler {
     }
 
     /// ACCEPT. What is left of the offer is wanted again at once.
-    async fn accept(&self, offer: &Offer, operations: &[Value]) {
+    pub(crate) async fn accept(&self, offer: &Offer, operations: &[Value]) {
         let read = |operation: &Value| -> OfferOperation {
             decode_json(operation.to_string().as_bytes()).unwrap_or_else(|error| panic!("{error}: {operation}"))
         };
@@ -74,13 +74,13 @@ impl Scheduler {
     }
 
     /// Returns once the task is in this state.
-    async fn until(&mut self, task: &str, state: TaskState) {
+    pub(crate) async fn until(&mut self, task: &str, state: TaskState) {
         while self.states.get(task) != Some(&state) {
             self.step().await;
         }
     }
 
-    async fn teardown(self) {
+    pub(crate) async fn teardown(self) {
         self.calls.teardown().await.expect("TEARDOWN");
     }
 }

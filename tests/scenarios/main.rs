@@ -19,3 +19,4 @@ mod restart;
 mod security;
 mod services;
 mod terminals;
+mod together;
