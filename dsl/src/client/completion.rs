@@ -84,6 +84,13 @@ pub(super) fn app_ids(typed: &OsStr) -> Vec<CompletionCandidate> {
     ids("/v2/apps", "/apps", &absolute)
 }
 
+/// Ids of groups directly in the root, and what was typed of deeper ones.
+pub(super) fn group_ids(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let typed = typed.to_string_lossy();
+    let absolute = if typed.starts_with('/') { typed.into_owned() } else { format!("/{typed}") };
+    ids("/v2/groups?embed=group.groups", "/groups", &absolute)
+}
+
 /// Ids of pods that begin with what was typed.
 pub(super) fn pod_ids(typed: &OsStr) -> Vec<CompletionCandidate> {
     let typed = typed.to_string_lossy();

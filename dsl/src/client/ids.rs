@@ -40,6 +40,34 @@ impl fmt::Display for AppId {
     }
 }
 
+/// A group's id as it was typed: `/shop`, `shop`, or `/` for the root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct GroupId(String);
+
+impl GroupId {
+    /// `/v2/groups/shop`, with `rest` behind it.
+    pub(super) fn path(&self, rest: &str) -> String {
+        let segments = self.0.split('/').filter(|segment| !segment.is_empty());
+        let path: String = segments.map(|segment| format!("/{}", encode(segment))).collect();
+        format!("/v2/groups{path}{rest}")
+    }
+}
+
+impl FromStr for GroupId {
+    type Err = std::convert::Infallible;
+
+    fn from_str(written: &str) -> Result<Self, Self::Err> {
+        let segments: Vec<&str> = written.split('/').filter(|segment| !segment.is_empty()).collect();
+        Ok(Self(format!("/{}", segments.join("/"))))
+    }
+}
+
+impl fmt::Display for GroupId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
 /// The one of `known` that `written` was probably meant to be.
 pub(super) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const LEAST_LIKENESS: f64 = 0.7;

@@ -1,4 +1,4 @@
-//! The client commands: `attica app …`, `pod …`, `deployment …`, `task …`, `queue`, `events`, `agent list`, `completion`, and
+//! The client commands: `attica app …`, `pod …`, `group …`, `deployment …`, `task …`, `queue`, `events`, `agent list`, `completion`, and
 //! those of `attica config …` that deploy.
 
 mod address;
@@ -13,6 +13,7 @@ mod diff;
 mod events;
 mod failure;
 mod feed;
+mod group;
 mod ids;
 mod options;
 mod pod;
@@ -38,6 +39,7 @@ pub use completion::{CompletionCommand, Shell, answer_shell};
 pub use deployment::DeploymentCommand;
 use failure::Failure;
 pub use feed::EventsCommand;
+pub use group::GroupCommand;
 pub use options::{Addressed, GlobalOptions};
 pub use pod::PodCommand;
 pub use product::{Apply, Diff, Export};
@@ -53,7 +55,9 @@ pub enum Command {
     App(Addressed<AppCommand>),
     /// Pods, of containers that live and die together: list, show, put, remove
     Pod(Addressed<PodCommand>),
-    /// Running deployments: list, watch, roll back
+    /// Groups of apps: list, show, put, scale, roll back, remove
+    Group(Addressed<GroupCommand>),
+    /// Running deployments: list, watch, pause, roll back
     Deployment(Addressed<DeploymentCommand>),
     /// Tasks, the running instances of apps: list, read their output, run programs within them, kill
     Task(Addressed<TaskCommand>),
@@ -118,6 +122,7 @@ async fn execute(
     let open = |options: GlobalOptions, screen| open(options.or(before), surroundings, screen);
     match command {
         Command::App(app) => app.command.run(&mut open(app.options.0, screen)?).await,
+        Command::Group(group) => group.command.run(&mut open(group.options.0, screen)?).await,
         Command::Pod(pod) => pod.command.run(&mut open(pod.options.0, screen)?).await,
         Command::Deployment(deployment) => deployment.command.run(&mut open(deployment.options.0, screen)?).await,
         Command::Task(task) => task.command.run(&mut open(task.options.0, screen)?).await,

@@ -12,6 +12,7 @@ use crate::container::{Artifact, Container, ResourceLimits};
 use crate::deployment::DeploymentReference;
 use crate::health::HealthCheck;
 use crate::number::Number;
+use crate::policy::DeploymentPolicy;
 use crate::process::ProcessGraph;
 use crate::readiness::{ReadinessCheck, ReadinessCheckResult};
 use crate::task::{Task, TaskFailure};
@@ -99,6 +100,9 @@ pub struct App {
     /// Seconds that an instance serves on after its kill was decided, for load balancers that do not acknowledge; absent: 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain_delay_seconds: Option<i64>,
+    /// How its deployments go about it; absent: as its groups say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<DeploymentPolicy>,
     /// Labels, free for all.
     pub labels: BTreeMap<String, String>,
     /// First delay after a failure, seconds.

@@ -1,7 +1,10 @@
 //! Deployments as they are read.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::readiness::ReadinessCheckResult;
 
@@ -25,6 +28,62 @@ pub struct Deployment {
     pub current_step: u32,
     /// How many there are.
     pub total_steps: u32,
+    /// Since when it does nothing; absent: it is not paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_since: Option<String>,
+    /// Why it is paused; absent: somebody wanted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_because: Option<String>,
+    /// The apps that it no longer waits for, with the reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub given_up: BTreeMap<String, String>,
+    /// The failed deployment that this one undoes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
+}
+
+/// A deployment that is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EndedDeployment {
+    /// A uuid.
+    pub id: String,
+    /// The version that it was to bring.
+    pub version: String,
+    /// Apps that it touched.
+    pub affected_apps: Vec<String>,
+    /// Pods that it touched.
+    pub affected_pods: Vec<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why, unless it is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// The deployment that took its place or undoes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<String>,
+    /// So many of its steps were done.
+    pub steps_done: u32,
+    /// So many there were.
+    pub total_steps: u32,
+    /// RFC 3339 with milliseconds.
+    pub began_at: String,
+    /// RFC 3339 with milliseconds.
+    pub ended_at: String,
+}
+
+/// How a deployment ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// Every step was done.
+    Done,
+    /// It failed, and was left as it stood.
+    Failed,
+    /// It failed, and another deployment undoes it.
+    RolledBack,
+    /// Somebody stopped it, or another deployment took its place.
+    Cancelled,
 }
 
 /// Actions that run side by side.
@@ -115,6 +174,55 @@ pub struct DeploymentResult {
     pub version: String,
     /// The deployment that brings it.
     pub deployment_id: String,
+}
+
+/// Answer to a write with `dryRun=true`: what would follow. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Forecast {
+    /// The version that the write would make.
+    pub version: String,
+    /// The steps of the deployment.
+    pub steps: Vec<Step>,
+    /// The apps and pods that would change.
+    pub changes: Vec<PlannedChange>,
+}
+
+/// One app or pod before and after a write.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedChange {
+    /// The app. Either this or `pod`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    /// The pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+    /// What becomes of it.
+    pub change: ChangeKind,
+    /// Where the definitions differ; empty for an app that is created or removed.
+    pub differences: Vec<Difference>,
+}
+
+/// What becomes of an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ChangeKind {
+    /// It is new.
+    Create,
+    /// It is there before and after.
+    Update,
+    /// It is gone.
+    Remove,
+}
+
+/// One place at which two definitions differ.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Difference {
+    /// Slash separated: `/upgradeStrategy/maximumOverCapacity`.
+    pub path: String,
+    /// What is there before; null: nothing.
+    pub from: Value,
+    /// What is there after; null: nothing.
+    pub to: Value,
 }
 
 /// A deployment in an event.

@@ -5,9 +5,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use crate::agent::AgentList;
 use crate::app::{AppInfo, AppList, AppWrapper, VersionList};
 use crate::consumer::Acknowledgement;
-use crate::deployment::{Deployment, DeploymentResult};
+use crate::deployment::{Deployment, DeploymentResult, EndedDeployment};
 use crate::error::Message;
-use crate::group::Group;
+use crate::group::{Group, GroupPatch, GroupUpdate};
 use crate::info::{Info, Leader};
 use crate::pod::{Pod, PodInstance, PodStatus};
 use crate::queue::Queue;
@@ -82,6 +82,11 @@ const FORCE: Parameter = Parameter {
     summary: "Supersede running deployments of the same apps. Default false.",
     kind: ParameterKind::Flag,
 };
+const DRY_RUN: Parameter = Parameter {
+    name: "dryRun",
+    summary: "Change nothing and answer with what would follow: steps and differences. Default false.",
+    kind: ParameterKind::Flag,
+};
 const FORCE_DELETE: Parameter = Parameter {
     name: "force",
     summary: "Supersede running deployments of the app. Default true.",
@@ -147,7 +152,8 @@ const LOG: &[Parameter] = &[
 ];
 
 const READ: &[u16] = &[404];
-const WRITE: &[u16] = &[400, 404, 409, 413, 422, 503];
+const GROUP_WRITE: &[u16] = &[400, 404, 409, 412, 413, 422, 503];
+const WRITE: &[u16] = &[400, 404, 409, 412, 413, 422, 503];
 
 const fn get(path: &'static str, summary: &'static str, answer: Answer) -> Operation {
     Operation { method: "GET", path, summary, query: &[], body: None, success: (200, answer), failures: &[] }
@@ -160,7 +166,7 @@ pub const OPERATIONS: &[Operation] = &[
         method: "POST",
         path: "/v2/apps",
         summary: "Creates an app.",
-        query: &[FORCE],
+        query: &[FORCE, DRY_RUN],
         body: Some(schema::<AppUpdate>),
         success: (201, Answer::Json(schema::<AppInfo>)),
         failures: WRITE,
@@ -169,7 +175,7 @@ pub const OPERATIONS: &[Operation] = &[
         method: "PUT",
         path: "/v2/apps",
         summary: "Creates or changes several apps in one deployment.",
-        query: &[FORCE, PARTIAL],
+        query: &[FORCE, PARTIAL, DRY_RUN],
         body: Some(schema::<Vec<AppUpdate>>),
         success: (200, Answer::Json(schema::<DeploymentResult>)),
         failures: WRITE,
@@ -178,7 +184,7 @@ pub const OPERATIONS: &[Operation] = &[
         method: "PATCH",
         path: "/v2/apps",
         summary: "Changes several existing apps in one deployment.",
-        query: &[FORCE],
+        query: &[FORCE, DRY_RUN],
         body: Some(schema::<Vec<AppUpdate>>),
         success: (200, Answer::Json(schema::<DeploymentResult>)),
         failures: WRITE,
@@ -196,7 +202,7 @@ pub const OPERATIONS: &[Operation] = &[
         method: "PUT",
         path: "/v2/apps/{app}",
         summary: "Creates or changes an app, or returns to one of its versions.",
-        query: &[FORCE, PARTIAL],
+        query: &[FORCE, PARTIAL, DRY_RUN],
         body: Some(schema::<AppUpdate>),
         success: (200, Answer::Json(schema::<DeploymentResult>)),
         failures: WRITE,
@@ -205,7 +211,7 @@ pub const OPERATIONS: &[Operation] = &[
         method: "PATCH",
         path: "/v2/apps/{app}",
         summary: "Changes an existing app.",
-        query: &[FORCE],
+        query: &[FORCE, DRY_RUN],
         body: Some(schema::<AppUpdate>),
         success: (200, Answer::Json(schema::<DeploymentResult>)),
         failures: WRITE,
@@ -214,19 +220,19 @@ pub const OPERATIONS: &[Operation] = &[
         method: "DELETE",
         path: "/v2/apps/{app}",
         summary: "Ends an app and forgets it.",
-        query: &[FORCE_DELETE],
+        query: &[FORCE_DELETE, DRY_RUN],
         body: None,
         success: (200, Answer::Json(schema::<DeploymentResult>)),
-        failures: &[404, 409, 503],
+        failures: &[404, 409, 412, 503],
     },
     Operation {
         method: "POST",
         path: "/v2/apps/{app}/restart",
         summary: "Replaces all instances of an app.",
-        query: &[FORCE],
+        query: &[FORCE, DRY_RUN],
         body: None,
         success: (200, Answer::Json(schema::<DeploymentResult>)),
-        failures: &[404, 409, 503],
+        failures: &[404, 409, 412, 503],
     },
     Operation {
         failures: READ,
@@ -236,7 +242,7 @@ pub const OPERATIONS: &[Operation] = &[
         method: "DELETE",
         path: "/v2/apps/{app}/tasks",
         summary: "Kills instances of an app; with scale the answer is a deployment.",
-        query: &[HOST, SCALE, FORCE],
+        query: &[HOST, SCALE, FORCE, DRY_RUN],
         body: None,
         success: (200, Answer::Json(schema::<TaskList>)),
         failures: &[400, 404, 409, 503],
@@ -245,7 +251,7 @@ pub const OPERATIONS: &[Operation] = &[
         method: "DELETE",
         path: "/v2/apps/{app}/tasks/{task}",
         summary: "Kills one instance of an app; with scale the answer is a deployment.",
-        query: &[SCALE, FORCE],
+        query: &[SCALE, FORCE, DRY_RUN],
         body: None,
         success: (200, Answer::Json(schema::<crate::task::TaskWrapper>)),
         failures: &[400, 404, 409, 503],
@@ -332,6 +338,62 @@ pub const OPERATIONS: &[Operation] = &[
         ..get("/v2/groups/{group}", "Shows a group and what lies below it.", Answer::Json(schema::<Group>))
     },
     Operation {
+        failures: READ,
+        ..get(
+            "/v2/groups/{group}/apps",
+            "Lists the apps in a group, at any depth.",
+            Answer::Json(schema::<Vec<AppInfo>>),
+        )
+    },
+    Operation {
+        failures: READ,
+        ..get(
+            "/v2/groups/{group}/versions",
+            "Lists when a group, or anything in it, changed, newest first.",
+            Answer::Json(schema::<Vec<String>>),
+        )
+    },
+    Operation {
+        failures: READ,
+        ..get("/v2/groups/{group}/versions/{version}", "Shows a group as it was.", Answer::Json(schema::<Group>))
+    },
+    Operation {
+        method: "POST",
+        path: "/v2/groups",
+        summary: "Creates a group with everything in it, in one deployment.",
+        query: &[FORCE, DRY_RUN],
+        body: Some(schema::<GroupUpdate>),
+        success: (201, Answer::Json(schema::<DeploymentResult>)),
+        failures: GROUP_WRITE,
+    },
+    Operation {
+        method: "PUT",
+        path: "/v2/groups/{group}",
+        summary: "Creates or changes a group with everything in it, in one deployment; scales it, or returns to what it was.",
+        query: &[FORCE, DRY_RUN],
+        body: Some(schema::<GroupUpdate>),
+        success: (200, Answer::Json(schema::<DeploymentResult>)),
+        failures: GROUP_WRITE,
+    },
+    Operation {
+        method: "PATCH",
+        path: "/v2/groups/{group}",
+        summary: "Says whether what lies in a group directly in the root must use its own role.",
+        query: &[DRY_RUN],
+        body: Some(schema::<GroupPatch>),
+        success: (200, Answer::Empty),
+        failures: GROUP_WRITE,
+    },
+    Operation {
+        method: "DELETE",
+        path: "/v2/groups/{group}",
+        summary: "Ends everything in a group and forgets it; without an id, everything.",
+        query: &[FORCE, DRY_RUN],
+        body: None,
+        success: (200, Answer::Json(schema::<DeploymentResult>)),
+        failures: &[404, 409, 412, 503],
+    },
+    Operation {
         query: &[Parameter { name: "status", summary: "running or staging.", kind: ParameterKind::Repeated }],
         ..get("/v2/tasks", "Lists the instances of all apps.", Answer::Json(schema::<TaskList>))
     },
@@ -339,7 +401,7 @@ pub const OPERATIONS: &[Operation] = &[
         method: "POST",
         path: "/v2/tasks/delete",
         summary: "Kills the named tasks; with scale the answer is a deployment.",
-        query: &[SCALE, FORCE],
+        query: &[SCALE, FORCE, DRY_RUN],
         body: Some(schema::<DeleteTasks>),
         success: (200, Answer::Json(schema::<TaskList>)),
         failures: &[400, 409, 422, 503],
@@ -380,14 +442,37 @@ pub const OPERATIONS: &[Operation] = &[
         ..get("/v2/agents", "Lists the machines that apps run on.", Answer::Json(schema::<AgentList>))
     },
     get("/v2/deployments", "Lists running deployments.", Answer::Json(schema::<Vec<Deployment>>)),
+    get(
+        "/v2/deployments/ended",
+        "Lists the deployments that ended lately, the latest first, each with how and why.",
+        Answer::Json(schema::<Vec<EndedDeployment>>),
+    ),
+    Operation {
+        method: "POST",
+        path: "/v2/deployments/{deployment}/pause",
+        summary: "Has a deployment start and kill nothing until it is resumed.",
+        query: &[DRY_RUN],
+        body: None,
+        success: (200, Answer::Json(schema::<DeploymentResult>)),
+        failures: &[404, 503],
+    },
+    Operation {
+        method: "POST",
+        path: "/v2/deployments/{deployment}/resume",
+        summary: "Has a paused deployment go on; deadlines count anew.",
+        query: &[DRY_RUN],
+        body: None,
+        success: (200, Answer::Json(schema::<DeploymentResult>)),
+        failures: &[404, 503],
+    },
     Operation {
         method: "DELETE",
         path: "/v2/deployments/{deployment}",
         summary: "Reverts a deployment by another one; with force it stops where it stands (202, no body).",
-        query: &[FORCE],
+        query: &[FORCE, DRY_RUN],
         body: None,
         success: (200, Answer::Json(schema::<DeploymentResult>)),
-        failures: &[404, 409, 503],
+        failures: &[404, 409, 412, 503],
     },
     Operation {
         query: &[Parameter { name: "embed", summary: "lastUnusedOffers adds them.", kind: ParameterKind::Repeated }],

@@ -12,6 +12,7 @@ use crate::check::Check;
 use crate::container::{Artifact, Container, IpAddressRequest, ResourceLimits};
 use crate::health::HealthCheck;
 use crate::number::Number;
+use crate::policy::DeploymentPolicy;
 use crate::process::ProcessGraph;
 use crate::readiness::ReadinessCheck;
 
@@ -97,6 +98,9 @@ pub struct AppUpdate {
     /// Seconds that an instance serves on after its kill was decided; 0 unless it is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drain_delay_seconds: Option<i64>,
+    /// How its deployments go about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<DeploymentPolicy>,
     /// What an instance runs in. With an image, `cmd` and `args` may be left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<Container>,

@@ -6,6 +6,6 @@ mod rolling;
 mod tests;
 mod victims;
 
-pub use plan::{Cycle, Planned, layers, steps};
+pub use plan::{Cycle, Place, Planned, layers, steps};
 pub use rolling::{RollingStep, Standing, maximum_instances, minimum_ready, rolling_step};
 pub use victims::victims;

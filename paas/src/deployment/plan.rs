@@ -1,7 +1,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Action, ActionKind, RunSpec, RunSpecId, Step};
+use crate::model::{Action, ActionKind, GroupId, RunSpec, RunSpecId, Step};
 
 /// One run spec before and after a write, and how its instances stand.
 #[derive(Clone, Copy, Debug)]
@@ -55,49 +55,75 @@ fn change(planned: &Planned<'_>) -> Option<ActionKind> {
     (from.instances != to.instances).then_some(ActionKind::Scale)
 }
 
+/// A place in the graph of dependencies. Groups are places of their own, so that the graph stays as small as what was written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// A run spec: what depends on it waits for it.
+    RunSpec(RunSpecId),
+    /// Everything in a group: what depends on the group waits for all of it.
+    Inside(GroupId),
+    /// What a group waits for, with everything in it.
+    Entry(GroupId),
+}
+
+impl Place {
+    /// How many layers it takes up.
+    fn depth(&self) -> u32 {
+        match self {
+            Self::RunSpec(_) => 1,
+            Self::Inside(_) | Self::Entry(_) => 0,
+        }
+    }
+}
+
 /// The layer of each run spec that is reachable from `roots`: 0 without dependencies, else one above the highest layer it depends on.
-/// `dependencies` resolves what a run spec depends on; it is asked once for each.
+/// `dependencies` resolves what a place depends on; it is asked once for each.
 ///
 /// # Errors
 /// [`Cycle`]
-pub fn layers<'a>(
-    roots: impl IntoIterator<Item = &'a RunSpecId>,
-    dependencies: impl Fn(&RunSpecId) -> Vec<RunSpecId>,
+pub fn layers(
+    roots: impl IntoIterator<Item = Place>,
+    dependencies: impl Fn(&Place) -> Vec<Place>,
 ) -> Result<BTreeMap<RunSpecId, u32>, Cycle> {
-    let mut depends_on: BTreeMap<RunSpecId, Vec<RunSpecId>> = BTreeMap::new();
-    let mut open: Vec<RunSpecId> = roots.into_iter().cloned().collect();
-    while let Some(id) = open.pop() {
-        if let Entry::Vacant(vacant) = depends_on.entry(id) {
+    let mut depends_on: BTreeMap<Place, Vec<Place>> = BTreeMap::new();
+    let mut open: Vec<Place> = roots.into_iter().collect();
+    while let Some(place) = open.pop() {
+        if let Entry::Vacant(vacant) = depends_on.entry(place) {
             let on = dependencies(vacant.key());
             open.extend(on.iter().cloned());
             vacant.insert(on);
         }
     }
-    let mut dependents: BTreeMap<&RunSpecId, Vec<&RunSpecId>> = BTreeMap::new();
-    let mut unmet: BTreeMap<&RunSpecId, usize> = BTreeMap::new();
-    for (id, on) in &depends_on {
-        let on: BTreeSet<&RunSpecId> = on.iter().collect();
-        unmet.insert(id, on.len());
-        on.into_iter().for_each(|dependency| dependents.entry(dependency).or_default().push(id));
+    let mut dependents: BTreeMap<&Place, Vec<&Place>> = BTreeMap::new();
+    let mut unmet: BTreeMap<&Place, usize> = BTreeMap::new();
+    for (place, on) in &depends_on {
+        let on: BTreeSet<&Place> = on.iter().collect();
+        unmet.insert(place, on.len());
+        on.into_iter().for_each(|dependency| dependents.entry(dependency).or_default().push(place));
     }
-    let mut ranks: BTreeMap<RunSpecId, u32> = BTreeMap::new();
-    let mut layer: Vec<&RunSpecId> = unmet.iter().filter(|(_, unmet)| **unmet == 0).map(|(id, _)| *id).collect();
-    let mut rank = 0;
-    while !layer.is_empty() {
-        let mut next = Vec::new();
-        for id in layer {
-            ranks.insert(id.clone(), rank);
-            for dependent in dependents.get(id).into_iter().flatten().copied() {
-                if let Some(left) = unmet.get_mut(dependent) {
-                    *left -= 1;
-                    if *left == 0 {
-                        next.push(dependent);
-                    }
+    let mut ranks: BTreeMap<&Place, u32> = BTreeMap::new();
+    let mut met: Vec<&Place> = unmet.iter().filter(|(_, unmet)| **unmet == 0).map(|(place, _)| *place).collect();
+    let mut passed = 0;
+    while let Some(place) = met.pop() {
+        passed += 1;
+        let above = ranks.get(place).copied().unwrap_or_default() + place.depth();
+        for dependent in dependents.get(place).into_iter().flatten().copied() {
+            let rank = ranks.entry(dependent).or_default();
+            *rank = (*rank).max(above);
+            if let Some(left) = unmet.get_mut(dependent) {
+                *left -= 1;
+                if *left == 0 {
+                    met.push(dependent);
                 }
             }
         }
-        layer = next;
-        rank += 1;
     }
-    if ranks.len() == depends_on.len() { Ok(ranks) } else { Err(Cycle) }
+    if passed < depends_on.len() {
+        return Err(Cycle);
+    }
+    let run_specs = depends_on.keys().filter_map(|place| match place {
+        Place::RunSpec(id) => Some((id.clone(), ranks.get(place).copied().unwrap_or_default())),
+        Place::Inside(_) | Place::Entry(_) => None,
+    });
+    Ok(run_specs.collect())
 }

@@ -28,6 +28,13 @@ impl Standing {
         self.active() + self.leaving + self.inactive
     }
 
+    /// The same, but so many of those that are ready do not count as that yet.
+    #[must_use]
+    pub fn unsettled(self, count: u32) -> Self {
+        let count = count.min(self.ready);
+        Self { ready: self.ready - count, unready: self.unready + count, ..self }
+    }
+
     /// Both together.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::model::{
-    Agent, Condition, Constraint, FieldName, Goal, Instance, InstanceId, KillSelection, Operator, RunSpecId, Task,
-    Upgrade, Version,
+    Agent, Condition, Constraint, FieldName, Goal, GroupId, Instance, InstanceId, KillSelection, Operator, RunSpecId,
+    Task, Upgrade, Version,
 };
 
 fn agent(hostname: &str, attributes: &[(&str, &str)]) -> Agent {
@@ -115,10 +115,32 @@ fn layers_are_longest_paths() {
         (id("/api"), vec![id("/db"), id("/queue")]),
         (id("/queue"), vec![id("/db")]),
     ]);
-    let ranks = layers([&id("/web")], |id| graph.get(id).cloned().unwrap_or_default()).unwrap();
+    let run_spec = |path: &str| Place::RunSpec(id(path));
+    let depends_on = |place: &Place| match place {
+        Place::RunSpec(id) => graph.get(id).into_iter().flatten().cloned().map(Place::RunSpec).collect(),
+        Place::Inside(_) | Place::Entry(_) => Vec::new(),
+    };
+    let ranks = layers([run_spec("/web")], depends_on).unwrap();
     let ranks: Vec<(&str, u32)> = ranks.iter().map(|(id, rank)| (id.as_str(), *rank)).collect();
     assert_eq!(ranks, [("/api", 2), ("/db", 0), ("/queue", 1), ("/web", 3)]);
-    assert_eq!(layers([&id("/a")], |_| vec![id("/a")]), Err(Cycle));
+    assert_eq!(layers([run_spec("/a")], |_| vec![run_spec("/a")]), Err(Cycle));
+}
+
+#[test]
+fn groups_take_up_no_layer_of_their_own() {
+    let run_spec = |path: &str| Place::RunSpec(RunSpecId::parse(path).unwrap());
+    let group = |path: &str| GroupId::parse(path).unwrap();
+    // The front depends on the back as a whole, one of its apps also directly on an app there.
+    let graph: BTreeMap<Place, Vec<Place>> = BTreeMap::from([
+        (run_spec("/front/a"), vec![Place::Entry(group("/front"))]),
+        (run_spec("/front/b"), vec![run_spec("/back/y"), Place::Entry(group("/front"))]),
+        (Place::Entry(group("/front")), vec![Place::Inside(group("/back"))]),
+        (Place::Inside(group("/back")), vec![run_spec("/back/x"), run_spec("/back/y")]),
+    ]);
+    let roots = [run_spec("/front/a"), run_spec("/front/b")];
+    let ranks = layers(roots, |place| graph.get(place).cloned().unwrap_or_default()).unwrap();
+    let ranks: Vec<(&str, u32)> = ranks.iter().map(|(id, rank)| (id.as_str(), *rank)).collect();
+    assert_eq!(ranks, [("/back/x", 0), ("/back/y", 0), ("/front/a", 1), ("/front/b", 1)]);
 }
 
 fn standing() -> impl Strategy<Value = Standing> {

@@ -32,6 +32,8 @@ pub struct Config {
     pub reconcile_interval_ms: u64,
     /// So many versions are kept of each run spec, beside those in use.
     pub versions_max: usize,
+    /// So many removed run specs, and so many removed groups, are remembered.
+    pub departed_max: usize,
     /// So many consumers of the event stream may be waited for.
     pub consumers_max: usize,
     /// A consumer that is silent for so long is waited for no longer.
@@ -70,6 +72,7 @@ impl Config {
             draining_ms: 0,
             reconcile_interval_ms: 600_000,
             versions_max: 50,
+            departed_max: 1_000,
             consumers_max: 64,
             consumer_lease_ms: 15_000,
             border,

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use attica_core_api::scheduler::Call;
@@ -5,7 +6,7 @@ use attica_core_api::{Tick, Timestamp};
 
 use super::launch_queue::QueueItem;
 use super::{Fact, Refusal, ReplyTo};
-use crate::model::{DeploymentId, Instance, RunSpec, RunSpecId, Version};
+use crate::model::{DeploymentId, Group, GroupId, Instance, RunSpec, RunSpecId, Step, Version};
 
 /// Everything that follows from a run of inputs, in order. The shell owns it, hands it in empty, and lets `calls`, `replies` and
 /// `views` out only after `facts` and all earlier facts are committed.
@@ -59,8 +60,34 @@ pub enum Reply {
     Killed(Vec<Instance>),
     /// A deployment was stopped where it stood (202).
     Cancelled,
+    /// What would follow: nothing was changed.
+    Planned(Box<Forecast>),
     /// It is done, and there is nothing to tell about it (204).
     Done,
+}
+
+/// What would follow from a write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forecast {
+    /// The version that it would make, if it were made now.
+    pub version: Version,
+    /// The run specs that would change.
+    pub changes: Vec<PlannedChange>,
+    /// The groups that would change themselves; none: it would be removed.
+    pub groups: BTreeMap<GroupId, Option<Group>>,
+    /// The steps of the deployment.
+    pub steps: Vec<Step>,
+}
+
+/// One run spec before and after a write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedChange {
+    /// Which.
+    pub id: RunSpecId,
+    /// What it is; none: it does not exist.
+    pub from: Option<Arc<RunSpec>>,
+    /// What it would be; none: it would be removed.
+    pub to: Option<Arc<RunSpec>>,
 }
 
 /// A visible change that is not durable.

@@ -10,8 +10,8 @@ use attica_core_api::v1::{FrameworkId, TaskId, TaskState};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Condition, ConsumerName, Deployment, DeploymentId, Ending, Instance, InstanceId, RunSpec, RunSpecId, Task,
-    TaskFailure, Version, serial,
+    Condition, ConsumerName, Deployment, DeploymentId, EndedDeployment, Ending, Group, GroupId, Instance, InstanceId,
+    RunSpec, RunSpecId, Task, TaskFailure, Version, serial,
 };
 
 /// One durable change.
@@ -64,15 +64,39 @@ pub enum Fact {
         /// Old versions that are forgotten with this.
         forgotten: Vec<Version>,
     },
-    /// A run spec has no current version any more. Its versions are kept until its last instance is gone.
+    /// A run spec has no current version any more. Its versions are kept, so that its group can return to what it was.
     RunSpecRemoved {
         /// Which.
         id: RunSpecId,
+        /// The version of the write; none in facts of earlier programs.
+        #[serde(default)]
+        version: Option<Version>,
     },
-    /// Nothing is left of a removed run spec.
+    /// Nothing is left of a removed run spec, not even its versions.
     RunSpecForgotten {
         /// Which.
         id: RunSpecId,
+    },
+    /// A group is there, was changed itself, or is removed. What lies in it is told by other facts.
+    GroupStored {
+        /// Which.
+        id: GroupId,
+        /// The version of the write.
+        version: Version,
+        /// What is said of it from now on; none: it is removed.
+        group: Option<Group>,
+        /// Old versions that are forgotten with this.
+        forgotten: Vec<Version>,
+    },
+    /// Nothing is left of a removed group.
+    GroupForgotten {
+        /// Which.
+        id: GroupId,
+    },
+    /// What groups were earlier than this is not known in full any more, because versions were forgotten.
+    HistoryShortened {
+        /// The first version of which everything is known.
+        from: Version,
     },
     /// The definitions of groups changed. Only for events.
     GroupChanged {
@@ -93,12 +117,23 @@ pub enum Fact {
         /// The index of the step that is done.
         step: usize,
     },
+    /// A deployment is paused or resumed, or has given a run spec up.
+    DeploymentHeld {
+        /// The deployment as it is now.
+        deployment: Box<Deployment>,
+    },
     /// A deployment is over and locks nothing any more.
     DeploymentEnded {
         /// Which.
         id: DeploymentId,
         /// How.
         ending: Ending,
+        /// What is remembered of it.
+        #[serde(default)]
+        ended: Option<Box<EndedDeployment>>,
+        /// What is no longer remembered of earlier ones.
+        #[serde(default)]
+        forgotten: Vec<DeploymentId>,
     },
     /// An instance is new or has changed.
     InstanceChanged {
@@ -267,9 +302,13 @@ impl Fact {
             Self::RunSpecStored { .. } => "run_spec_stored",
             Self::RunSpecRemoved { .. } => "run_spec_removed",
             Self::RunSpecForgotten { .. } => "run_spec_forgotten",
+            Self::GroupStored { .. } => "group_stored",
+            Self::GroupForgotten { .. } => "group_forgotten",
+            Self::HistoryShortened { .. } => "history_shortened",
             Self::GroupChanged { .. } => "group_changed",
             Self::DeploymentStarted { .. } => "deployment_started",
             Self::DeploymentStepDone { .. } => "deployment_step_done",
+            Self::DeploymentHeld { .. } => "deployment_held",
             Self::DeploymentEnded { .. } => "deployment_ended",
             Self::InstanceChanged { .. } => "instance_changed",
             Self::TaskEnded { .. } => "task_ended",

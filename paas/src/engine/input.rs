@@ -1,7 +1,9 @@
 use attica_core_api::scheduler::Event;
 use attica_core_api::v1::TaskId;
 
-use crate::model::{ConsumerName, DeploymentId, InstanceId, RunSpec, RunSpecId, RunSpecUpdate, Version};
+use crate::model::{
+    ConsumerName, DeploymentId, DeploymentPolicy, GroupId, InstanceId, RunSpec, RunSpecId, RunSpecUpdate, Version,
+};
 
 /// One thing that happened outside. Every input is applied completely, or refused without a trace.
 #[derive(Clone, Debug)]
@@ -10,6 +12,8 @@ pub enum Input {
     Write {
         /// What.
         write: Write,
+        /// On what terms.
+        terms: Terms,
         /// Who asked, for events.
         origin: Origin,
         /// Who waits for the answer.
@@ -36,6 +40,24 @@ pub struct Origin {
     pub uri: String,
 }
 
+/// On what terms something is to be changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Nothing is to be changed: what would follow is the answer.
+    pub dry_run: bool,
+    /// Only when what is to be changed is at such a version; none: at any, or not there at all.
+    pub if_match: Option<Wanted>,
+}
+
+/// The versions for which a write is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Any, as long as it exists.
+    Any,
+    /// One of these.
+    These(Vec<Version>),
+}
+
 /// What somebody wants changed. Ids in it are absolute.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Write {
@@ -52,6 +74,29 @@ pub enum Write {
         id: RunSpecId,
         /// Take over from running deployments that are in the way.
         force: bool,
+    },
+    /// Change or create a group with everything in it, all in one deployment.
+    PutGroup {
+        /// Which.
+        id: GroupId,
+        /// To what.
+        to: GroupDefinition,
+        /// Take over from running deployments that are in the way.
+        force: bool,
+    },
+    /// Remove a group with everything in it; of the root, everything in it.
+    DeleteGroup {
+        /// Which.
+        id: GroupId,
+        /// Take over from running deployments that are in the way.
+        force: bool,
+    },
+    /// Have the run specs of a top-level group use its own role, or not.
+    EnforceRole {
+        /// Which.
+        group: GroupId,
+        /// Whether.
+        enforced: bool,
     },
     /// Remove a pod and its instances.
     DeletePod {
@@ -82,6 +127,13 @@ pub enum Write {
         id: DeploymentId,
         /// What becomes of what it has done.
         mode: CancelMode,
+    },
+    /// Have a deployment do nothing, or go on.
+    Hold {
+        /// Which.
+        id: DeploymentId,
+        /// True: it does nothing from now on.
+        paused: bool,
     },
     /// Let a run spec that is slowed down after failures launch at once.
     ResetDelay {
@@ -120,10 +172,44 @@ pub enum Definition {
     Replaced(Box<RunSpecUpdate>),
     /// A stored version again (PUT with `version` alone).
     Stored(Version),
+    /// The same, also when it is removed now.
+    Restored(Version),
+    /// So many times the instances.
+    Scaled(f64),
     /// A new pod (POST): refused when it exists. Its versions mean nothing.
     NewPod(Box<RunSpec>),
     /// This pod, whatever it was before (PUT). Its versions mean nothing.
     Pod(Box<RunSpec>),
+}
+
+/// What a group is to become.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GroupDefinition {
+    /// A new one (POST): refused when it exists.
+    New(Box<GroupUpdate>),
+    /// The current one with the named parts replaced; a new one when it does not exist (PUT).
+    Updated(Box<GroupUpdate>),
+    /// What it was at a version, with everything in it (PUT with `version` alone).
+    Stored(Version),
+    /// The same with so many times the instances of everything in it (PUT with `scaleBy` alone).
+    Scaled(f64),
+}
+
+/// The parts of a group that a write names. What is named replaces what was there; what is not named stays.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupUpdate {
+    /// Its path.
+    pub id: GroupId,
+    /// All apps directly in it, whole definitions.
+    pub apps: Option<Vec<(RunSpecId, Box<RunSpecUpdate>)>>,
+    /// All groups directly in it.
+    pub groups: Option<Vec<GroupUpdate>>,
+    /// Run specs, or groups of them, that are deployed before everything in it: absolute paths.
+    pub dependencies: Option<Vec<String>>,
+    /// Whether run specs in it must use its own role.
+    pub enforce_role: Option<bool>,
+    /// How deployments go about what lies in it.
+    pub policy: Option<DeploymentPolicy>,
 }
 
 /// Which tasks are to be killed.

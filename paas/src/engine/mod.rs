@@ -7,6 +7,7 @@
 mod calls;
 mod config;
 mod delay;
+mod departed;
 mod deployments;
 mod draining;
 mod effects;
@@ -17,6 +18,7 @@ mod input;
 mod kill_service;
 mod launch;
 mod launch_queue;
+mod progress;
 mod pursuit;
 mod record;
 mod refusal;
@@ -34,16 +36,20 @@ use attica_core_api::v1::Offer;
 use attica_core_api::{Entropy, Now, Tick, Timestamp};
 
 pub use config::{Border, Config};
-pub use effects::{Effects, Frame, Recorded, Reply, View};
+pub use effects::{Effects, Forecast, Frame, PlannedChange, Recorded, Reply, View};
 pub use fact::{Cause, Delay, Fact, Finding, TaskUpdate};
-pub use frames::{INSTANCE_DRAINING, frames};
-pub use input::{CancelMode, Definition, Input, KillMode, Origin, ReplyTo, RunSpecChange, TaskSelection, Write};
+pub use frames::{DEPLOYMENT_GAVE_UP, DEPLOYMENT_PAUSED, DEPLOYMENT_RESUMED, INSTANCE_DRAINING, frames};
+pub use input::{
+    CancelMode, Definition, GroupDefinition, GroupUpdate, Input, KillMode, Origin, ReplyTo, RunSpecChange,
+    TaskSelection, Terms, Wanted, Write,
+};
 pub use launch_queue::{OfferSummary, QueueItem, UNUSED_OFFERS_MAX, UnusedOffer};
 pub use refusal::{Refusal, Violation};
 pub(crate) use service_ports::of_pool;
 pub use snapshot::{RunSpecState, Snapshot};
 
 use crate::model::{Condition, DeploymentId, InstanceId, RunSpecId};
+use departed::Departed;
 use draining::Draining;
 use events::Unconfirmed;
 use kill_service::KillService;
@@ -74,7 +80,10 @@ pub struct Engine {
     /// The first run spec in the queue that the last offers were not shown to.
     next_in_queue: Option<QueueKey>,
     timers: Timers,
+    /// When the current step of each deployment began, or this engine did: a new leader counts deadlines anew.
+    step_began: BTreeMap<DeploymentId, Timestamp>,
     draining: Draining,
+    departed: Departed,
     kills: KillService,
     unconfirmed: Unconfirmed,
     /// So many facts this engine has recorded: the place of the latest one.
@@ -109,7 +118,9 @@ impl Engine {
             queue: BTreeSet::new(),
             next_in_queue: None,
             timers: Timers::default(),
+            step_began: BTreeMap::new(),
             draining: Draining::default(),
+            departed: Departed::of(&snapshot),
             kills: KillService::default(),
             unconfirmed: Unconfirmed::default(),
             recorded: 0,
@@ -130,7 +141,9 @@ impl Engine {
                 engine.trackers.entry(id.clone()).or_default().lock = Some(deployment.id);
             }
         }
+        let deployments: Vec<DeploymentId> = snapshot.deployments.keys().copied().collect();
         engine.state = snapshot;
+        deployments.into_iter().for_each(|id| engine.step_begins(now, id));
         engine.take_up_drains(now);
         engine
     }
@@ -144,8 +157,8 @@ impl Engine {
     /// Applies one input. What follows from it beyond definitions and statuses is left to [`Engine::settle`].
     pub fn apply(&mut self, now: Now, input: Input, out: &mut Effects) {
         match input {
-            Input::Write { write, origin, reply } => {
-                let answer = self.write(now, write, &origin, out);
+            Input::Write { write, terms, origin, reply } => {
+                let answer = self.write(now, write, &terms, &origin, out);
                 out.replies.push((reply, answer));
             }
             Input::Scheduler(event) => self.scheduler_event(now, *event, out),
@@ -192,6 +205,8 @@ impl Engine {
             Timer::Unreachable(id) => self.check_unreachable(now, &id, out),
             Timer::Kill(id) => self.repeat_kill(now, &id, out),
             Timer::Drain(id) => self.check_drain(now, id),
+            Timer::Deadline(id) => self.check_deadline(now, id, out),
+            Timer::Look(id) => self.look_again(now, &id, out),
             Timer::Lease(name) => self.check_lease(now, name, out),
             Timer::Reconcile => self.reconcile(now, out),
             Timer::Unconfirmed => self.ask_again(now, out),

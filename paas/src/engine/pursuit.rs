@@ -62,7 +62,9 @@ impl Engine {
 
     /// Does for a run spec what can be done now.
     pub(super) fn pursue(&mut self, now: Now, id: &RunSpecId, out: &mut Effects) {
+        let paused = self.lock_of(id).is_some_and(|deployment| deployment.hold.paused.is_some());
         match self.pursuit(id) {
+            _ if paused => {}
             Pursuit::Nothing => self.decommission_where(now, id, |_| true, out),
             Pursuit::Keep { count, definition } => self.keep(now, count, &definition, out),
             Pursuit::Replace(definition) => self.replace(now, &definition, out),
@@ -74,8 +76,10 @@ impl Engine {
     fn keep(&mut self, now: Now, count: u32, definition: &Arc<RunSpec>, out: &mut Effects) {
         let active = self.standing(&definition.id).active();
         self.start(now, definition, count.saturating_sub(active), out);
-        if active > count {
-            self.kill_some(now, definition, active - count, |_| true, out);
+        let surplus = active.saturating_sub(count);
+        let surplus = self.affordable(now, &definition.id, surplus, self.state.policy(definition));
+        if surplus > 0 {
+            self.kill_some(now, definition, surplus, |_| true, out);
         }
     }
 
@@ -86,14 +90,21 @@ impl Engine {
             instance.generation != generation
                 && matches!(instance.condition, Condition::Scheduled | Condition::UnreachableInactive)
         };
+        let policy = self.state.policy(definition);
         let (old, new) = self.standings(&definition.id, generation);
+        let new = new.unsettled(self.unsettled(now, &definition.id, generation, policy));
         if old.waiting + old.inactive > 0 {
             self.decommission_where(now, &definition.id, nobody_misses, out);
         }
-        let step = rolling_step(definition.instances, definition.upgrade, old, new);
+        let mut upgrade = definition.upgrade;
+        if policy.replace_before_kill {
+            upgrade.minimum_health_capacity = 1.0;
+        }
+        let step = rolling_step(definition.instances, upgrade, old, new);
         self.start(now, definition, step.start, out);
-        if step.kill_old > 0 {
-            self.kill_some(now, definition, step.kill_old, |instance| instance.generation != generation, out);
+        let kill_old = self.affordable(now, &definition.id, step.kill_old, policy);
+        if kill_old > 0 {
+            self.kill_some(now, definition, kill_old, |instance| instance.generation != generation, out);
         }
         if step.kill_new > 0 {
             self.kill_some(now, definition, step.kill_new, |instance| instance.generation == generation, out);
@@ -184,6 +195,7 @@ impl Engine {
         let is_new = unsentenced.map(|task| task.sentenced_at = Some(now.wall)).is_some();
         self.record(now, Fact::InstanceChanged { instance, cause }, out);
         if is_new {
+            self.count_kill(now, &id);
             self.drain(now, &id);
         }
     }
@@ -194,26 +206,29 @@ impl Engine {
         self.record(now, Fact::InstanceForgotten { id, condition }, out);
     }
 
-    /// Forgets a removed run spec when nothing is left of it and no deployment may bring it back.
+    /// Lets a removed run spec go when none of its instances is left and no deployment may bring it back.
     fn forget_if_over(&mut self, now: Now, id: &RunSpecId, out: &mut Effects) {
         let over =
             self.state.run_specs.get(id).is_some_and(|state| state.current.is_none() && state.instances.is_empty());
         if over && self.lock_of(id).is_none() {
-            self.record(now, Fact::RunSpecForgotten { id: id.clone() }, out);
+            self.depart(now, id, out);
         }
     }
 
     /// True when an action has reached what it is for.
-    pub(super) fn is_satisfied(&self, kind: ActionKind, id: &RunSpecId) -> bool {
+    pub(super) fn is_satisfied(&mut self, now: Now, kind: ActionKind, id: &RunSpecId) -> bool {
         match (kind, self.pursuit(id)) {
             (ActionKind::Start, _) => true,
             (ActionKind::Stop, _) => self.standing(id).total() == 0,
-            (ActionKind::Scale, Pursuit::Keep { count, .. }) => {
-                let standing = self.standing(id);
+            (ActionKind::Scale, Pursuit::Keep { count, definition }) => {
+                let policy = self.state.policy(&definition);
+                let standing = self.standing(id).unsettled(self.unsettled(now, id, definition.generation, policy));
                 standing.ready == count && standing.active() == count && standing.leaving == 0
             }
             (ActionKind::Restart, Pursuit::Replace(definition)) => {
                 let (old, new) = self.standings(id, definition.generation);
+                let policy = self.state.policy(&definition);
+                let new = new.unsettled(self.unsettled(now, id, definition.generation, policy));
                 let count = definition.instances;
                 old.total() == 0 && new.ready == count && new.active() == count && new.leaving == 0
             }

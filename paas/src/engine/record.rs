@@ -11,7 +11,7 @@ impl Engine {
         let frames = frames(&fact, &self.state, now.wall, &self.config.border);
         self.before(&fact);
         self.state.apply(&fact);
-        self.after(&fact);
+        self.after(now, &fact);
         self.recorded += 1;
         out.facts.push(Recorded { at: now.wall, fact, frames });
     }
@@ -22,8 +22,9 @@ impl Engine {
             Fact::InstanceChanged { instance, .. } => self.untrack(&instance.id),
             Fact::TaskEnded { id, .. } | Fact::InstanceForgotten { id, .. } => self.untrack(id),
             Fact::RunSpecStored { run_spec, .. } => self.release_ports(&run_spec.id),
-            Fact::RunSpecRemoved { id } => self.release_ports(id),
+            Fact::RunSpecRemoved { id, .. } => self.release_ports(id),
             Fact::DeploymentEnded { id, .. } => {
+                self.step_began.remove(id);
                 let changes = self.state.deployments.get(id).map(|deployment| deployment.changes.keys().cloned());
                 for id in changes.into_iter().flatten().collect::<Vec<_>>() {
                     self.tracker(&id).lock = None;
@@ -37,9 +38,13 @@ impl Engine {
             | Fact::PodRemovalRequested { .. }
             | Fact::ChangeRefused { .. }
             | Fact::RunSpecForgotten { .. }
+            | Fact::GroupStored { .. }
+            | Fact::GroupForgotten { .. }
+            | Fact::HistoryShortened { .. }
             | Fact::GroupChanged { .. }
             | Fact::DeploymentStarted { .. }
             | Fact::DeploymentStepDone { .. }
+            | Fact::DeploymentHeld { .. }
             | Fact::UnknownTaskEnded { .. }
             | Fact::DelayChanged { .. }
             | Fact::ConsumerJoined { .. }
@@ -48,16 +53,17 @@ impl Engine {
     }
 
     /// Enters what a fact brought into the books.
-    fn after(&mut self, fact: &Fact) {
+    fn after(&mut self, now: Now, fact: &Fact) {
         match fact {
             Fact::InstanceChanged { instance, .. } => self.track(&instance.id),
             Fact::TaskEnded { id, .. } | Fact::InstanceForgotten { id, .. } => self.track(id),
             Fact::RunSpecStored { run_spec, .. } => {
+                self.departed.back(&run_spec.id);
                 self.service_ports.add(run_spec);
                 self.tracker(&run_spec.id);
                 self.touch(&run_spec.id);
             }
-            Fact::RunSpecRemoved { id } => self.touch(id),
+            Fact::RunSpecRemoved { id, .. } => self.touch(id),
             Fact::RunSpecForgotten { id } => {
                 self.trackers.remove(id);
                 self.queue_changed.insert(id.clone());
@@ -68,19 +74,32 @@ impl Engine {
                     self.touch(id);
                 }
                 self.advancing.insert(deployment.id);
+                self.step_begins(now, deployment.id);
             }
             Fact::DeploymentStepDone { id, .. } => {
                 let changes = self.state.deployments.get(id).map(|deployment| deployment.changes.keys().cloned());
                 self.dirty.extend(changes.into_iter().flatten());
                 self.advancing.insert(*id);
+                self.step_begins(now, *id);
+            }
+            Fact::DeploymentHeld { deployment } => {
+                deployment.changes.keys().for_each(|id| self.touch(id));
+                self.advancing.insert(deployment.id);
+                self.step_begins(now, deployment.id);
             }
             Fact::DelayChanged { id, .. } => self.touch(id),
+            Fact::GroupStored { id, version, group, .. } => match group {
+                Some(_) => self.departed.group_back(id),
+                None => self.departed.group_gone(*version, id.clone()),
+            },
             Fact::Subscribed { .. }
             | Fact::FrameworkForgotten
             | Fact::Disconnected
             | Fact::Requested { .. }
             | Fact::PodRemovalRequested { .. }
             | Fact::ChangeRefused { .. }
+            | Fact::GroupForgotten { .. }
+            | Fact::HistoryShortened { .. }
             | Fact::GroupChanged { .. }
             | Fact::DeploymentEnded { .. }
             | Fact::UnknownTaskEnded { .. }

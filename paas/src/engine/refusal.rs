@@ -1,6 +1,6 @@
 use attica_core_api::v1::TaskId;
 
-use crate::model::{DeploymentId, RunSpecId, Version};
+use crate::model::{DeploymentId, GroupId, RunSpecId, Version};
 
 /// Why a write was refused. Nothing was changed. The texts are Marathon's where it has one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +17,34 @@ pub enum Refusal {
     /// No such pod (404).
     #[error("Pod '{0}' does not exist")]
     PodMissing(RunSpecId),
+    /// A creation of a group that exists (409).
+    #[error("Group {0} is already created. Use PUT to change this group.")]
+    GroupExists(GroupId),
+    /// A creation of a group where a run spec is (409).
+    #[error("An app with the path {0} already exists.")]
+    PathTaken(GroupId),
+    /// No such group (404).
+    #[error("Group '{0}' does not exist")]
+    GroupMissing(GroupId),
+    /// A group cannot return to this version (422).
+    #[error("Group {id} not available in version {version}")]
+    GroupVersionMissing {
+        /// The group.
+        id: GroupId,
+        /// The version.
+        version: Version,
+    },
+    /// What is to be changed is at another version than the writer has seen (412).
+    #[error("{what} {}, not the version that If-Match names: read it again", present_as(*present))]
+    Precondition {
+        /// `App '/web'`
+        what: String,
+        /// Its version; none: it does not exist.
+        present: Option<Version>,
+    },
+    /// A write of several things, or of none that has versions, cannot depend on a version (400).
+    #[error("If-Match can only be used where one app or one group is written")]
+    NoPrecondition,
     /// No such version of a run spec (404).
     #[error("App '{id}' does not exist in version {version}")]
     VersionMissing {
@@ -59,6 +87,10 @@ pub enum Refusal {
         /// So many may run.
         limit: usize,
     },
+}
+
+fn present_as(present: Option<Version>) -> String {
+    present.map_or_else(|| "does not exist".to_owned(), |present| format!("is at version {present}"))
 }
 
 /// A rule that a definition breaks.

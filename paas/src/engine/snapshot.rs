@@ -1,11 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use attica_core_api::v1::FrameworkId;
 
 use super::{Delay, Fact};
 use crate::model::{
-    ConsumerName, Deployment, DeploymentId, Instance, InstanceId, RunSpec, RunSpecId, TaskFailure, Version,
+    ConsumerName, Deployment, DeploymentId, DeploymentPolicy, EndedDeployment, Group, GroupId, GroupState, Instance,
+    InstanceId, Past, RunSpec, RunSpecId, TaskFailure, Version,
 };
 
 /// Everything durable: the fold of all facts. The engine holds one and changes it by facts alone; the tables hold the same.
@@ -13,10 +15,16 @@ use crate::model::{
 pub struct Snapshot {
     /// The framework's id, once it has one.
     pub framework_id: Option<FrameworkId>,
-    /// The run specs, also removed ones whose instances are not yet gone.
+    /// The run specs, also removed ones: their groups may return to what they were.
     pub run_specs: BTreeMap<RunSpecId, RunSpecState>,
+    /// The groups of which something was ever said, also removed ones. A group is there without that as long as anything lies in it.
+    pub groups: BTreeMap<GroupId, GroupState>,
+    /// What groups were is known from this version on; none: from the beginning.
+    pub history_from: Option<Version>,
     /// The deployments that run.
     pub deployments: BTreeMap<DeploymentId, Deployment>,
+    /// The deployments that ended lately.
+    pub ended: BTreeMap<DeploymentId, EndedDeployment>,
     /// The consumers of the event stream that are waited for before tasks are killed.
     pub consumers: BTreeSet<ConsumerName>,
 }
@@ -28,6 +36,8 @@ pub struct RunSpecState {
     pub current: Option<Version>,
     /// Its versions: the current one, earlier ones, and those that its instances run.
     pub versions: BTreeMap<Version, Arc<RunSpec>>,
+    /// When it was removed; it may have come again.
+    pub removals: BTreeSet<Version>,
     /// Its instances.
     pub instances: BTreeMap<InstanceId, Instance>,
     /// How failures slow it down.
@@ -41,6 +51,12 @@ impl RunSpecState {
     #[must_use]
     pub fn definition(&self) -> Option<&Arc<RunSpec>> {
         self.versions.get(&self.current?)
+    }
+
+    /// What it was in the course of time.
+    #[must_use]
+    pub fn past(&self) -> Past<'_> {
+        Past { versions: &self.versions, removals: &self.removals }
     }
 }
 
@@ -59,22 +75,39 @@ impl Snapshot {
                 state.versions.insert(run_spec.version, Arc::clone(run_spec));
                 for version in forgotten {
                     state.versions.remove(version);
+                    state.removals.remove(version);
                 }
             }
-            Fact::RunSpecRemoved { id } => self.run_spec_mut(id).current = None,
+            Fact::RunSpecRemoved { id, version } => {
+                let state = self.run_spec_mut(id);
+                state.current = None;
+                state.removals.extend(*version);
+            }
             Fact::RunSpecForgotten { id } => {
                 self.run_specs.remove(id);
             }
+            Fact::GroupStored { id, version, group, forgotten } => {
+                let state = self.groups.entry(id.clone()).or_default();
+                state.versions.insert(*version, group.clone());
+                for version in forgotten {
+                    state.versions.remove(version);
+                }
+            }
+            Fact::GroupForgotten { id } => {
+                self.groups.remove(id);
+            }
+            Fact::HistoryShortened { from } => self.history_from = Some(*from),
             Fact::DeploymentStarted { deployment } => {
                 self.deployments.insert(deployment.id, deployment.clone());
             }
-            Fact::DeploymentStepDone { id, step } => {
-                let deployment = self.deployments.get_mut(id);
-                assert!(deployment.is_some(), "deployment {id} made a step but never started");
-                deployment.into_iter().for_each(|deployment| deployment.current_step = step + 1);
-            }
-            Fact::DeploymentEnded { id, .. } => {
+            Fact::DeploymentStepDone { id, step } => self.deployment_mut(*id).current_step = step + 1,
+            Fact::DeploymentHeld { deployment } => *self.deployment_mut(deployment.id) = Deployment::clone(deployment),
+            Fact::DeploymentEnded { id, ended, forgotten, .. } => {
                 self.deployments.remove(id);
+                self.ended.extend(ended.as_ref().map(|ended| (*id, EndedDeployment::clone(ended))));
+                for id in forgotten {
+                    self.ended.remove(id);
+                }
             }
             Fact::InstanceChanged { instance, .. } => self.put_instance(instance),
             Fact::TaskEnded { id, failure, next, .. } => {
@@ -103,6 +136,66 @@ impl Snapshot {
         }
     }
 
+    /// What is said of a group now; none when nothing is, though things may lie in it.
+    #[must_use]
+    pub fn group(&self, id: &GroupId) -> Option<&Group> {
+        self.groups.get(id)?.current()
+    }
+
+    /// The run specs in a group, at any depth, also removed ones.
+    pub fn within(&self, group: &GroupId) -> impl Iterator<Item = (&RunSpecId, &RunSpecState)> {
+        let prefix = group.prefix();
+        let behind = self.run_specs.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
+        behind.take_while(move |(id, _)| id.as_str().starts_with(&prefix))
+    }
+
+    /// A group and the groups in it, at any depth, as far as something was ever said of them.
+    pub fn groups_within<'a>(&'a self, group: &'a GroupId) -> impl Iterator<Item = (&'a GroupId, &'a GroupState)> {
+        let prefix = group.prefix();
+        let behind = self.groups.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
+        let inside =
+            behind.take_while(move |(id, _)| id.as_str().starts_with(&prefix)).filter(move |(id, _)| *id != group);
+        self.groups.get_key_value(group).into_iter().chain(inside)
+    }
+
+    /// True when a group is there. The root always is.
+    #[must_use]
+    pub fn group_exists(&self, id: &GroupId) -> bool {
+        id.is_root()
+            || self.groups_within(id).any(|(_, state)| state.current().is_some())
+            || self.within(id).any(|(_, state)| state.current.is_some())
+    }
+
+    /// The version of a group: when it, or anything in it, changed last.
+    #[must_use]
+    pub fn group_version(&self, id: &GroupId) -> Option<Version> {
+        let of_run_specs = self.within(id).filter_map(|(_, state)| state.past().latest());
+        of_run_specs.chain(self.groups_within(id).filter_map(|(_, state)| state.version())).max()
+    }
+
+    /// How deployments of a run spec go about it: as it says itself, or the nearest group around it that says anything.
+    #[must_use]
+    pub fn policy(&self, definition: &RunSpec) -> DeploymentPolicy {
+        let of_groups = || GroupId::of(&definition.id).and_around().find_map(|group| self.group(&group)?.policy);
+        definition.policy.or_else(of_groups).unwrap_or_default()
+    }
+
+    /// How deployments go about the run spec of an instance.
+    #[must_use]
+    pub fn policy_of(&self, id: &InstanceId) -> DeploymentPolicy {
+        let definition = self.run_specs.get(&id.run_spec).and_then(RunSpecState::definition);
+        definition.map(|definition| self.policy(definition)).unwrap_or_default()
+    }
+
+    /// The versions of a group that it can return to: whenever something in it changed, as far as all of it is known.
+    #[must_use]
+    pub fn group_versions(&self, id: &GroupId) -> BTreeSet<Version> {
+        let of_run_specs = self.within(id).flat_map(|(_, state)| state.past().moments());
+        let of_groups = self.groups_within(id).flat_map(|(_, state)| state.versions.keys().copied());
+        let known = |version: &Version| self.history_from.is_none_or(|from| *version >= from);
+        of_run_specs.chain(of_groups).filter(known).collect()
+    }
+
     /// An instance, by its id.
     #[must_use]
     pub fn instance(&self, id: &InstanceId) -> Option<&Instance> {
@@ -115,6 +208,13 @@ impl Snapshot {
 
     fn remove_instance(&mut self, id: &InstanceId) {
         self.run_spec_mut(&id.run_spec).instances.remove(id);
+    }
+
+    fn deployment_mut(&mut self, id: DeploymentId) -> &mut Deployment {
+        match self.deployments.get_mut(&id) {
+            Some(deployment) => deployment,
+            None => unreachable!("deployment {id} went on but never started"),
+        }
     }
 
     fn run_spec_mut(&mut self, id: &RunSpecId) -> &mut RunSpecState {

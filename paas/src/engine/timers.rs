@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use attica_core_api::{Now, Tick, Timestamp};
 
-use crate::model::{ConsumerName, InstanceId, RunSpecId, TaskIdentity};
+use crate::model::{ConsumerName, DeploymentId, InstanceId, RunSpecId, TaskIdentity};
 
 /// What is to be looked at again when its time has come. Looking too often does no harm, so nothing is ever taken back.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,6 +17,10 @@ pub(super) enum Timer {
     Kill(InstanceId),
     /// An instance may have been draining for long enough.
     Drain(InstanceId),
+    /// A deployment may have made no progress for too long.
+    Deadline(DeploymentId),
+    /// A run spec may be able to go on.
+    Look(RunSpecId),
     /// A consumer of the event stream may have fallen silent.
     Lease(ConsumerName),
     /// Tasks are compared with the master's.

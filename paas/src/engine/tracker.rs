@@ -1,8 +1,8 @@
 //! What is known about a run spec beside its durable state; all of it follows from that, or may be forgotten.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use attica_core_api::Timestamp;
+use attica_core_api::{Tick, Timestamp};
 
 use super::launch_queue::OfferSummary;
 use super::snapshot::RunSpecState;
@@ -18,6 +18,8 @@ pub(super) struct Tracker {
     pub(super) waiting: BTreeSet<InstanceId>,
     /// Since when there are any.
     pub(super) waiting_since: Option<Timestamp>,
+    /// When instances that might serve were killed in the last minute, as long as somebody limits that.
+    pub(super) kills: VecDeque<Tick>,
     /// The deployment that holds the run spec.
     pub(super) lock: Option<DeploymentId>,
     /// What became of the offers since `waiting_since`.

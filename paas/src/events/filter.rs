@@ -1,5 +1,5 @@
 use super::Event;
-use crate::engine::INSTANCE_DRAINING;
+use crate::engine::{DEPLOYMENT_GAVE_UP, DEPLOYMENT_PAUSED, DEPLOYMENT_RESUMED, INSTANCE_DRAINING};
 
 /// What a subscriber wants to see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +27,7 @@ impl EventFilter {
         let named = || self.event_types.iter().any(|wanted| wanted == event_type);
         match event_type {
             INSTANCE_DRAINING => self.reader == Reader::Acknowledging || named(),
+            DEPLOYMENT_PAUSED | DEPLOYMENT_RESUMED | DEPLOYMENT_GAVE_UP => named(),
             _ => self.event_types.is_empty() || named(),
         }
     }

@@ -3,6 +3,7 @@
 use attica_core_api::http::read_body;
 use attica_paas_api::consumer::Acknowledgement;
 use attica_paas_api::error::{Details, Fault};
+use attica_paas_api::group::{GroupPatch, GroupUpdate};
 use attica_paas_api::pod::Pod;
 use attica_paas_api::session::{Exec, SessionInput};
 use attica_paas_api::traffic::LoadBalancer;
@@ -71,6 +72,16 @@ pub(crate) trait Shape: DeserializeOwned {
 }
 
 impl Shape for AppUpdate {
+    const BEGINS_WITH: u8 = b'{';
+    const NAME: &str = "an object";
+}
+
+impl Shape for GroupUpdate {
+    const BEGINS_WITH: u8 = b'{';
+    const NAME: &str = "an object";
+}
+
+impl Shape for GroupPatch {
     const BEGINS_WITH: u8 = b'{';
     const NAME: &str = "an object";
 }

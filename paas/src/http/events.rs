@@ -11,7 +11,7 @@ use super::query::Query;
 use super::service::{Leading, Service, WriteOutcome};
 use super::writes::{Asked, client_ip};
 use super::{answer, body, refusal};
-use crate::engine::{Origin, Write};
+use crate::engine::Write;
 use crate::events::{self, EventFilter, EventId, Reader, Start, Subscription};
 use crate::model::ConsumerName;
 use crate::validate::Faults;
@@ -36,18 +36,19 @@ pub(super) async fn stream(service: &Service, leading: &Arc<Leading>, request: R
     if leading.bus.subscribers() >= STREAMS_MAX {
         return answer::unavailable(format!("{STREAMS_MAX} event streams are open already"));
     }
-    let Asked { origin, query } = Asked::of(&request);
+    let asked = Asked::of(&request);
+    let query = &asked.query;
     let consumer = match query.first("ack").map(ConsumerName::parse).transpose() {
         Ok(consumer) => consumer,
         Err(error) => return refusal::invalid(Faults::one("/ack", error.to_string())),
     };
     let reader = if consumer.is_some() { Reader::Acknowledging } else { Reader::Watching };
     let filter = EventFilter { event_types: query.all("event_type").map(str::to_owned).collect(), reader };
-    let start = start(request.headers(), &query);
+    let start = start(request.headers(), query);
     let reached = EventId::end_of(leading.model.position());
     let subscription = Subscription::new(Arc::clone(&leading.bus), leading.history.clone(), filter, start, reached);
     if let Some(consumer) = consumer
-        && let Some(refused) = join(service, leading, origin, consumer, subscription.position()).await
+        && let Some(refused) = join(service, leading, asked, consumer, subscription.position()).await
     {
         return refused;
     }
@@ -57,7 +58,7 @@ pub(super) async fn stream(service: &Service, leading: &Arc<Leading>, request: R
 
 /// How far a consumer has come.
 pub(super) async fn acknowledge(service: &Service, leading: &Leading, request: Request<Body>) -> Response {
-    let Asked { origin, .. } = Asked::of(&request);
+    let asked = Asked::of(&request);
     let Acknowledgement { name, position } = match body::document(request.into_body()).await {
         Ok(acknowledgement) => acknowledgement,
         Err(refused) => return refused,
@@ -71,7 +72,7 @@ pub(super) async fn acknowledge(service: &Service, leading: &Leading, request: R
     }
     match consumer.zip(position) {
         Some((consumer, position)) => {
-            let outcome = service.write(leading, acknowledgement(leading, consumer, position), origin).await;
+            let outcome = service.write(leading, acknowledgement(leading, consumer, position), asked).await;
             refused(outcome).unwrap_or_else(|| StatusCode::NO_CONTENT.into_response())
         }
         None => refusal::invalid(faults),
@@ -82,11 +83,11 @@ pub(super) async fn acknowledge(service: &Service, leading: &Leading, request: R
 async fn join(
     service: &Service,
     leading: &Leading,
-    origin: Origin,
+    asked: Asked,
     consumer: ConsumerName,
     position: EventId,
 ) -> Option<Response> {
-    refused(service.write(leading, acknowledgement(leading, consumer, position), origin).await)
+    refused(service.write(leading, acknowledgement(leading, consumer, position), asked).await)
 }
 
 /// The engine counts its own facts; the first of them came after the position at which it began.

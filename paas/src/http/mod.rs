@@ -8,6 +8,7 @@ mod agents;
 mod answer;
 mod body;
 mod events;
+mod groups;
 mod info;
 mod logs;
 mod metrics;

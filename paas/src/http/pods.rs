@@ -56,8 +56,8 @@ async fn put_definition(
     };
     let is_new = matches!(to, Definition::NewPod(_));
     let changes = vec![RunSpecChange { id: id.clone(), to }];
-    let write = Write::Put { changes, force: asked.query.flag("force", false) };
-    writes::answer(service.write(leading, write, asked.origin).await, |reply| match reply {
+    let write = Write::Put { changes, force: asked.force() };
+    writes::answer(service.write(leading, write, asked).await, |reply| match reply {
         Reply::Deployed { deployment, .. } => {
             let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
             // The answer to a write comes when what it did can be read.
@@ -65,7 +65,7 @@ async fn put_definition(
             let response = with_deployment(rendered(status, shown), deployment);
             if is_new { with_location(response, &format!("/v2/pods{id}")) } else { response }
         }
-        Reply::Killed(_) | Reply::Cancelled | Reply::Done => unexpected(),
+        Reply::Killed(_) | Reply::Planned(_) | Reply::Cancelled | Reply::Done => unexpected(),
     })
 }
 
@@ -78,14 +78,14 @@ fn with_location(mut response: Response, location: &str) -> Response {
 
 /// DELETE of a pod.
 pub(super) async fn delete(service: &Service, leading: &Leading, asked: Asked, id: RunSpecId) -> Response {
-    let write = Write::DeletePod { id, force: asked.query.flag("force", false) };
+    let write = Write::DeletePod { id, force: asked.force() };
     let accepted = |deployment: DeploymentId| {
         let response = with_deployment(StatusCode::ACCEPTED.into_response(), deployment);
         with_location(response, &deployment.to_string())
     };
-    writes::answer(service.write(leading, write, asked.origin).await, |reply| match reply {
+    writes::answer(service.write(leading, write, asked).await, |reply| match reply {
         Reply::Deployed { deployment, .. } => accepted(deployment),
-        Reply::Killed(_) | Reply::Cancelled | Reply::Done => unexpected(),
+        Reply::Killed(_) | Reply::Planned(_) | Reply::Cancelled | Reply::Done => unexpected(),
     })
 }
 
@@ -131,9 +131,9 @@ async fn kill_instances(
     let mode = if asked.query.flag("wipe", false) { KillMode::Wipe } else { KillMode::Replace };
     let write = Write::Kill { tasks: TaskSelection::OfPod { run_spec, instances }, mode, force: false };
     let shown = |instance: &Instance| normalise::pod_instance(instance, leading.model.spec(instance).as_deref()?);
-    match service.write(leading, write, asked.origin).await {
+    match service.write(leading, write, asked).await {
         Ok(Ok(Reply::Killed(instances))) => Ok(instances.iter().filter_map(shown).collect()),
-        Ok(Ok(Reply::Deployed { .. } | Reply::Cancelled | Reply::Done)) => Err(unexpected()),
+        Ok(Ok(Reply::Deployed { .. } | Reply::Planned(_) | Reply::Cancelled | Reply::Done)) => Err(unexpected()),
         Ok(Err(refused)) => Err(refusal::refused(refused)),
         Err(response) => Err(response),
     }

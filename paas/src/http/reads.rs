@@ -12,7 +12,7 @@ use super::answer::rendered;
 use super::query::Query;
 use super::{answer, refusal};
 use crate::events::EventId;
-use crate::model::{RunSpecId, Version};
+use crate::model::{GroupId, RunSpecId, Version};
 use crate::normalise::UnusedOffers;
 use crate::read_model::{Answer, AppFilter, AppParts, GroupParts, LabelSelector, ReadModel, TaskFilter};
 
@@ -34,6 +34,17 @@ fn with_event_id(mut response: Response, position: Position) -> Response {
         response.headers_mut().insert(EVENT_ID, id);
     }
     response
+}
+
+/// The same, with the version of what was read as its tag.
+pub(super) fn read_tagged(answer: Answer) -> Response {
+    match answer.body {
+        Ok(_) => {
+            let tag = answer.tag.clone();
+            with_tag(read(answer), &tag)
+        }
+        Err(_) => read(answer),
+    }
 }
 
 /// The list of apps; unchanged since the client last asked (`If-None-Match`), 304.
@@ -69,14 +80,18 @@ pub(super) fn apps_of_group(model: &ReadModel, group: &str, request: &Request<Bo
     read(model.apps_of_group(group, AppParts::list(query.all("embed"))))
 }
 
-pub(super) fn app_list_of_group(model: &ReadModel, group: &str, request: &Request<Body>) -> Response {
+pub(super) fn app_list_of_group(model: &ReadModel, group: &GroupId, request: &Request<Body>) -> Response {
     let query = Query::of(request.uri());
-    read(model.app_list_of_group(group, AppParts::list(query.all("embed"))))
+    read(model.app_list_of_group(group.as_str(), AppParts::list(query.all("embed"))))
 }
 
-pub(super) fn group(model: &ReadModel, group: &str, request: &Request<Body>) -> Response {
+pub(super) fn group(model: &ReadModel, group: &GroupId, request: &Request<Body>) -> Response {
     let query = Query::of(request.uri());
-    read(model.group(group, GroupParts::new(query.all("embed"))))
+    read_tagged(model.group(group, GroupParts::new(query.all("embed"))))
+}
+
+pub(super) fn group_version(model: &ReadModel, group: &GroupId, written: &str) -> Response {
+    read(model.group_version(group, Version::parse(written), written))
 }
 
 pub(super) fn version(model: &ReadModel, app: &RunSpecId, written: &str) -> Response {

@@ -15,12 +15,18 @@ pub(super) fn refused(refusal: Refusal) -> Response {
     let text = refusal.to_string();
     match refusal {
         Refusal::Missing(_)
+        | Refusal::GroupMissing(_)
         | Refusal::PodMissing(_)
         | Refusal::VersionMissing { .. }
         | Refusal::TaskMissing(_)
         | Refusal::DeploymentMissing(_)
         | Refusal::NotQueued(_) => answer::message(StatusCode::NOT_FOUND, text),
-        Refusal::Exists(_) | Refusal::PodExists(_) => answer::message(StatusCode::CONFLICT, text),
+        Refusal::GroupVersionMissing { .. } => answer::message(StatusCode::UNPROCESSABLE_ENTITY, text),
+        Refusal::Precondition { .. } => answer::message(StatusCode::PRECONDITION_FAILED, text),
+        Refusal::NoPrecondition => answer::message(StatusCode::BAD_REQUEST, text),
+        Refusal::Exists(_) | Refusal::PodExists(_) | Refusal::GroupExists(_) | Refusal::PathTaken(_) => {
+            answer::message(StatusCode::CONFLICT, text)
+        }
         Refusal::Locked { deployments } => {
             let deployments = deployments.iter().map(|id| DeploymentReference { id: id.to_string() }).collect();
             let body = ErrorBody { message: text, details: None, deployments: Some(deployments) };

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use crate::model::{DeploymentId, InvalidId, RunSpecId};
+use crate::model::{DeploymentId, GroupId, InvalidId, RunSpecId};
 
 /// What a request asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,8 +31,14 @@ pub(super) enum Route {
     KillAppTask { app: RunSpecId, task: String },
     Versions(RunSpecId),
     Version { app: RunSpecId, version: String },
-    Group(String),
-    GroupAppList(String),
+    Group(GroupId),
+    GroupAppList(GroupId),
+    GroupVersions(GroupId),
+    GroupVersion { group: GroupId, version: String },
+    CreateGroup(GroupId),
+    PutGroup(GroupId),
+    PatchGroup(GroupId),
+    DeleteGroup(GroupId),
     Tasks,
     TaskLog(String),
     Exec(String),
@@ -44,6 +50,8 @@ pub(super) enum Route {
     ReportTraffic,
     KillTasks,
     Deployments,
+    EndedDeployments,
+    HoldDeployment { written: String, id: Option<DeploymentId>, paused: bool },
     CancelDeployment { written: String, id: Option<DeploymentId> },
     Queue,
     ResetDelay(RunSpecId),
@@ -67,14 +75,11 @@ pub(super) enum NoRoute {
     Unknown,
     /// Something does, but not to this method.
     Method(&'static str),
-    /// A later capability.
-    Unsupported(&'static str),
     /// The path names an app by what is not an id: no such app exists, and none can be made.
     Id { written: String, source: InvalidId },
+    /// The path names a group by what is not an id.
+    Group { written: String, source: InvalidId },
 }
-
-const GROUP_WRITES: &str = "Writing groups is not supported yet: write their apps";
-const GROUP_VERSIONS: &str = "Versions of groups are not supported yet";
 
 /// Reads a request line. `path` is still percent-encoded.
 pub(super) fn route(method: &Method, path: &str) -> Result<Route, NoRoute> {
@@ -118,6 +123,11 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, NoRoute> {
             only(method, &Method::POST, "POST", Route::SessionInput((*session).to_owned()))
         }
         ["v2", "deployments"] => only_get(method, Route::Deployments),
+        ["v2", "deployments", "ended"] => only_get(method, Route::EndedDeployments),
+        ["v2", "deployments", id, what @ ("pause" | "resume")] => {
+            let (written, id, paused) = ((*id).to_owned(), DeploymentId::parse(id), *what == "pause");
+            only(method, &Method::POST, "POST", Route::HoldDeployment { written, id, paused })
+        }
         ["v2", "deployments", id] => {
             let route = Route::CancelDeployment { written: (*id).to_owned(), id: DeploymentId::parse(id) };
             only(method, &Method::DELETE, "DELETE", route)
@@ -196,14 +206,28 @@ fn pod_route(method: &Method, rest: &[&str]) -> Result<Route, NoRoute> {
     }
 }
 
+/// Below `/v2/groups`: the words `apps` and `versions` end an id.
 fn group_route(method: &Method, rest: &[&str]) -> Result<Route, NoRoute> {
-    match (method, rest) {
-        (&Method::GET, [.., "versions"] | [.., "versions", _]) => Err(NoRoute::Unsupported(GROUP_VERSIONS)),
-        (&Method::GET, [group @ .., "apps"]) => Ok(Route::GroupAppList(group_path(group))),
-        (&Method::GET, group) => Ok(Route::Group(group_path(group))),
-        (&Method::POST | &Method::PUT | &Method::PATCH | &Method::DELETE, _) => Err(NoRoute::Unsupported(GROUP_WRITES)),
-        _ => Err(NoRoute::Method("GET, HEAD")),
+    match rest {
+        [group @ .., "versions"] => only_get(method, Route::GroupVersions(group_id(group)?)),
+        [group @ .., "versions", version] => {
+            only_get(method, Route::GroupVersion { group: group_id(group)?, version: (*version).to_owned() })
+        }
+        [group @ .., "apps"] if *method == Method::GET => Ok(Route::GroupAppList(group_id(group)?)),
+        group => match *method {
+            Method::GET => Ok(Route::Group(group_id(group)?)),
+            Method::POST => Ok(Route::CreateGroup(group_id(group)?)),
+            Method::PUT => Ok(Route::PutGroup(group_id(group)?)),
+            Method::PATCH => Ok(Route::PatchGroup(group_id(group)?)),
+            Method::DELETE => Ok(Route::DeleteGroup(group_id(group)?)),
+            _ => Err(NoRoute::Method("GET, HEAD, POST, PUT, PATCH, DELETE")),
+        },
     }
+}
+
+fn group_id(segments: &[&str]) -> Result<GroupId, NoRoute> {
+    let written = group_path(segments);
+    GroupId::parse(&written).map_err(|source| NoRoute::Group { written, source })
 }
 
 fn app_id(segments: &[&str]) -> Result<RunSpecId, NoRoute> {
@@ -254,6 +278,10 @@ mod tests {
         RunSpecId::parse(text).unwrap()
     }
 
+    fn group(path: &str) -> GroupId {
+        GroupId::parse(path).unwrap()
+    }
+
     #[test]
     fn ids_hold_slashes_and_words_end_them() {
         for (method, path, expected) in [
@@ -269,10 +297,15 @@ mod tests {
             (Method::GET, "/v2/apps/a/tasks", Route::AppTasks(id("/a"))),
             (Method::DELETE, "/v2/apps/a/b/tasks/t.1", Route::KillAppTask { app: id("/a/b"), task: "t.1".into() }),
             (Method::GET, "/v2/apps/a/versions/x", Route::Version { app: id("/a"), version: "x".into() }),
-            (Method::GET, "/v2/groups", Route::Group("/".into())),
-            (Method::GET, "/v2/groups//a/b", Route::Group("/a/b".into())),
-            (Method::GET, "/v2/groups//a/b/apps", Route::GroupAppList("/a/b".into())),
-            (Method::GET, "/v2/groups/apps", Route::GroupAppList("/".into())),
+            (Method::GET, "/v2/groups", Route::Group(GroupId::root())),
+            (Method::GET, "/v2/groups//a/b", Route::Group(group("/a/b"))),
+            (Method::GET, "/v2/groups//a/b/apps", Route::GroupAppList(group("/a/b"))),
+            (Method::GET, "/v2/groups/apps", Route::GroupAppList(GroupId::root())),
+            (Method::POST, "/v2/groups", Route::CreateGroup(GroupId::root())),
+            (Method::PUT, "/v2/groups//a/b/", Route::PutGroup(group("/a/b"))),
+            (Method::DELETE, "/v2/groups/", Route::DeleteGroup(GroupId::root())),
+            (Method::GET, "/v2/groups/versions", Route::GroupVersions(GroupId::root())),
+            (Method::GET, "/v2/groups/a/versions/x", Route::GroupVersion { group: group("/a"), version: "x".into() }),
             (Method::DELETE, "/v2/queue//a/b/delay", Route::ResetDelay(id("/a/b"))),
             (Method::HEAD, "/v2/pods", Route::Pods),
             (Method::GET, "/v2/pods::status/", Route::PodStatuses),
@@ -309,11 +342,11 @@ mod tests {
             (Method::DELETE, "/v2/pods", NoRoute::Method("GET, HEAD, POST")),
             (Method::GET, "/v2/pods/a::nothing", NoRoute::Unknown),
             (Method::GET, "/v2/pods/a::instances", NoRoute::Method("DELETE")),
-            (Method::POST, "/v2/groups", NoRoute::Unsupported(GROUP_WRITES)),
-            (Method::GET, "/v2/groups/a/versions", NoRoute::Unsupported(GROUP_VERSIONS)),
+            (Method::POST, "/v2/groups/a/versions", NoRoute::Method("GET, HEAD")),
         ] {
             assert_eq!(route(&method, path), Err(expected), "{method} {path}");
         }
         assert!(matches!(route(&Method::GET, "/v2/apps/UPPER"), Err(NoRoute::Id { .. })));
+        assert!(matches!(route(&Method::PUT, "/v2/groups/UPPER"), Err(NoRoute::Group { .. })));
     }
 }

@@ -20,10 +20,10 @@ use super::query::Query;
 use super::route::{NoRoute, Route, route};
 use super::writes::Asked;
 use super::{
-    Agents, Metrics, Sessions, Traffic, agents, answer, events, info, logs, pods, proxy, reads, sessions, traffic,
-    writes,
+    Agents, Metrics, Sessions, Traffic, agents, answer, events, groups, info, logs, pods, proxy, reads, sessions,
+    traffic, writes,
 };
-use crate::engine::{Origin, Refusal, Reply, Write};
+use crate::engine::{Origin, Refusal, Reply, Terms, Write};
 use crate::events::{Bus, History};
 use crate::model::Version;
 use crate::read_model::ReadModel;
@@ -43,6 +43,8 @@ pub type WriteOutcome = Result<Reply, Refusal>;
 pub struct Pending {
     /// What is to be done.
     pub write: Write,
+    /// On what terms.
+    pub terms: Terms,
     /// Who asked.
     pub origin: Origin,
     /// Who waits. Dropped without an answer when leadership ends first.
@@ -146,13 +148,19 @@ impl Service {
             Route::Events => events::stream(self, leading, request).await,
             Route::AcknowledgeEvents => events::acknowledge(self, leading, request).await,
             Route::Apps => reads::apps(model, &request),
-            Route::App(id) => reads::read(model.app(&id)),
+            Route::App(id) => reads::read_tagged(model.app(&id)),
             Route::GroupApps(group) => reads::apps_of_group(model, &group, &request),
             Route::AppTasks(id) => reads::read(model.tasks_of_app(&id)),
             Route::GroupTasks(group) => reads::read(model.tasks_of_group(&group)),
             Route::Versions(id) => reads::read(model.versions(&id)),
             Route::Version { app, version } => reads::version(model, &app, &version),
             Route::Group(group) => reads::group(model, &group, &request),
+            Route::GroupVersions(group) => reads::read(model.group_versions(&group)),
+            Route::GroupVersion { group, version } => reads::group_version(model, &group, &version),
+            Route::CreateGroup(group) => groups::create(self, leading, request, &group).await,
+            Route::PutGroup(group) => groups::put(self, leading, request, &group).await,
+            Route::PatchGroup(group) => groups::patch(self, leading, request, group).await,
+            Route::DeleteGroup(group) => groups::delete(self, leading, Asked::of(&request), group).await,
             Route::GroupAppList(group) => reads::app_list_of_group(model, &group, &request),
             Route::Tasks => reads::tasks(model, &request),
             Route::Deployments => reads::read(model.deployments()),
@@ -174,6 +182,10 @@ impl Service {
             Route::KillAppTasks(id) => writes::kill_of_app(self, leading, Asked::of(&request), id).await,
             Route::KillAppTask { app, task } => writes::kill_one(self, leading, Asked::of(&request), app, &task).await,
             Route::KillTasks => writes::kill_these(self, leading, request).await,
+            Route::EndedDeployments => reads::read(model.ended_deployments()),
+            Route::HoldDeployment { written, id, paused } => {
+                writes::hold(self, leading, Asked::of(&request), &written, id, paused).await
+            }
             Route::CancelDeployment { written, id } => {
                 writes::cancel(self, leading, Asked::of(&request), &written, id).await
             }
@@ -204,7 +216,7 @@ impl Service {
         &self,
         leading: &Leading,
         write: Write,
-        origin: Origin,
+        Asked { origin, terms, query: _ }: Asked,
     ) -> Result<WriteOutcome, Response> {
         match *leading.writer.borrow() {
             WriterState::Healthy => {}
@@ -213,7 +225,7 @@ impl Service {
             }
         }
         let (reply, outcome) = oneshot::channel();
-        let queued = leading.writes.try_send(Pending { write, origin, reply });
+        let queued = leading.writes.try_send(Pending { write, terms, origin, reply });
         queued.map_err(|refused| match refused {
             TrySendError::Full(_) => answer::unavailable("Too many writes are waiting: nothing was changed"),
             TrySendError::Closed(_) => answer::unavailable("The leader is stopping: nothing was changed"),
@@ -233,7 +245,6 @@ impl Service {
 fn no_route(none: &NoRoute, method: &Method) -> Response {
     match none {
         NoRoute::Unknown => answer::message(StatusCode::NOT_FOUND, "URI not found"),
-        NoRoute::Unsupported(text) => answer::message(StatusCode::NOT_IMPLEMENTED, *text),
         NoRoute::Method(allowed) => {
             let mut response =
                 answer::message(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not allowed here: {allowed} are"));
@@ -241,12 +252,14 @@ fn no_route(none: &NoRoute, method: &Method) -> Response {
             response
         }
         NoRoute::Id { written, source } => match *method {
-            Method::PUT => {
-                let mut faults = crate::validate::Faults::default();
-                faults.add("/id", source.to_string());
-                super::refusal::invalid(faults)
-            }
+            Method::PUT => super::refusal::invalid(crate::validate::Faults::one("/id", source.to_string())),
             _ => answer::message(StatusCode::NOT_FOUND, format!("App '{written}' does not exist")),
+        },
+        NoRoute::Group { written, source } => match *method {
+            Method::PUT | Method::POST => {
+                super::refusal::invalid(crate::validate::Faults::one("/id", source.to_string()))
+            }
+            _ => answer::message(StatusCode::NOT_FOUND, format!("Group '{written}' does not exist")),
         },
     }
 }

@@ -15,8 +15,10 @@ use super::answer::{self, deployed, document, with_deployment};
 use super::query::Query;
 use super::service::{Leading, Service};
 use super::{body, refusal};
-use crate::engine::{CancelMode, Definition, KillMode, Origin, Refusal, Reply, RunSpecChange, TaskSelection, Write};
-use crate::model::{DeploymentId, Instance, RunSpec, RunSpecId, TaskIdentity};
+use crate::engine::{
+    CancelMode, Definition, KillMode, Origin, Refusal, Reply, RunSpecChange, TaskSelection, Terms, Wanted, Write,
+};
+use crate::model::{DeploymentId, Instance, RunSpec, RunSpecId, TaskIdentity, Version};
 use crate::normalise;
 use crate::validate::{self, Faults, Intent, limits};
 
@@ -38,18 +40,37 @@ pub(super) fn client_ip(request: &Request<Body>) -> String {
 pub(super) struct Asked {
     pub(super) origin: Origin,
     pub(super) query: Query,
+    pub(super) terms: Terms,
 }
 
 impl Asked {
     pub(super) fn of(request: &Request<Body>) -> Self {
         let origin = Origin { client_ip: client_ip(request), uri: request.uri().to_string() };
-        Self { origin, query: Query::of(request.uri()) }
+        let query = Query::of(request.uri());
+        let if_match = request.headers().get(header::IF_MATCH).map(wanted);
+        let terms = Terms { dry_run: query.flag("dryRun", false), if_match };
+        Self { origin, query, terms }
     }
+
+    /// Whether running deployments that are in the way give way.
+    pub(super) fn force(&self) -> bool {
+        self.query.flag("force", false)
+    }
+}
+
+/// The versions that an `If-Match` names. Those that are none match nothing.
+fn wanted(written: &HeaderValue) -> Wanted {
+    let written = written.to_str().unwrap_or_default();
+    if written.trim() == "*" {
+        return Wanted::Any;
+    }
+    let version = |tag: &str| Version::parse(tag.trim().strip_prefix('"')?.strip_suffix('"')?);
+    Wanted::These(written.split(',').filter_map(version).collect())
 }
 
 /// POST of one app.
 pub(super) async fn create(service: &Service, leading: &Leading, request: Request<Body>) -> Response {
-    let Asked { origin, query } = Asked::of(&request);
+    let asked = Asked::of(&request);
     let app: AppUpdate = match body::document(request.into_body()).await {
         Ok(app) => app,
         Err(refused) => return refused,
@@ -62,13 +83,13 @@ pub(super) async fn create(service: &Service, leading: &Leading, request: Reques
         Ok(change) => change,
         Err(faults) => return refusal::invalid(faults),
     };
-    let write = Write::Put { changes: vec![change], force: query.flag("force", false) };
-    answer(service.write(leading, write, origin).await, |reply| match reply {
+    let write = Write::Put { changes: vec![change], force: asked.force() };
+    answer(service.write(leading, write, asked).await, |reply| match reply {
         Reply::Deployed { deployment, created, .. } => match created.first() {
             Some(spec) => created_app(spec, deployment),
             None => unexpected(),
         },
-        Reply::Killed(_) | Reply::Cancelled | Reply::Done => unexpected(),
+        Reply::Killed(_) | Reply::Planned(_) | Reply::Cancelled | Reply::Done => unexpected(),
     })
 }
 
@@ -102,25 +123,25 @@ pub(super) async fn put(
     id: RunSpecId,
     existing: Existing,
 ) -> Response {
-    let Asked { origin, query } = Asked::of(&request);
+    let asked = Asked::of(&request);
     let app: AppUpdate = match body::document(request.into_body()).await {
         Ok(app) => app,
         Err(refused) => return refused,
     };
-    let partial = existing == Existing::Only || query.flag("partialUpdate", true);
+    let partial = existing == Existing::Only || asked.query.flag("partialUpdate", true);
     let change = match same_id(&app, &id).and_then(|()| change(service, app, id.clone(), existing, partial)) {
         Ok(change) => change,
         Err(faults) => return refusal::invalid(faults),
     };
-    let write = Write::Put { changes: vec![change], force: query.flag("force", false) };
-    answer(service.write(leading, write, origin).await, |reply| match reply {
+    let write = Write::Put { changes: vec![change], force: asked.force() };
+    answer(service.write(leading, write, asked).await, |reply| match reply {
         Reply::Deployed { version, deployment, created } if created.is_empty() => {
             deployed(StatusCode::OK, version, deployment)
         }
         Reply::Deployed { version, deployment, .. } => {
             with_location(deployed(StatusCode::CREATED, version, deployment), &id)
         }
-        Reply::Killed(_) | Reply::Cancelled | Reply::Done => unexpected(),
+        Reply::Killed(_) | Reply::Planned(_) | Reply::Cancelled | Reply::Done => unexpected(),
     })
 }
 
@@ -131,18 +152,18 @@ pub(super) async fn put_all(
     request: Request<Body>,
     existing: Existing,
 ) -> Response {
-    let Asked { origin, query } = Asked::of(&request);
+    let asked = Asked::of(&request);
     let apps: Vec<AppUpdate> = match body::document(request.into_body()).await {
         Ok(apps) => apps,
         Err(refused) => return refused,
     };
-    let partial = existing == Existing::Only || query.flag("partialUpdate", true);
+    let partial = existing == Existing::Only || asked.query.flag("partialUpdate", true);
     let changes = match changes(service, apps, existing, partial) {
         Ok(changes) => changes,
         Err(faults) => return refusal::invalid(faults),
     };
-    let write = Write::Put { changes, force: query.flag("force", false) };
-    answer(service.write(leading, write, origin).await, deployment_result)
+    let write = Write::Put { changes, force: asked.force() };
+    answer(service.write(leading, write, asked).await, deployment_result)
 }
 
 fn changes(
@@ -201,13 +222,13 @@ fn same_id(app: &AppUpdate, id: &RunSpecId) -> Result<(), Faults> {
 /// DELETE of an app. It takes precedence over running deployments unless told otherwise.
 pub(super) async fn delete(service: &Service, leading: &Leading, asked: Asked, id: RunSpecId) -> Response {
     let write = Write::Delete { id, force: asked.query.flag("force", true) };
-    answer(service.write(leading, write, asked.origin).await, deployment_result)
+    answer(service.write(leading, write, asked).await, deployment_result)
 }
 
 /// POST of a restart.
 pub(super) async fn restart(service: &Service, leading: &Leading, asked: Asked, id: RunSpecId) -> Response {
-    let write = Write::Restart { id, force: asked.query.flag("force", false) };
-    answer(service.write(leading, write, asked.origin).await, deployment_result)
+    let write = Write::Restart { id, force: asked.force() };
+    answer(service.write(leading, write, asked).await, deployment_result)
 }
 
 /// DELETE of an app's tasks, all or those on one host.
@@ -266,8 +287,7 @@ async fn kill(
     tasks: TaskSelection,
     killed: impl FnOnce(Vec<Task>) -> Response,
 ) -> Response {
-    let Asked { origin, query } = asked;
-    let mode = match (query.flag("scale", false), query.flag("wipe", false)) {
+    let mode = match (asked.query.flag("scale", false), asked.query.flag("wipe", false)) {
         (true, true) => {
             return answer::message(StatusCode::BAD_REQUEST, "You cannot use scale and wipe at the same time.");
         }
@@ -275,13 +295,13 @@ async fn kill(
         (false, true) => KillMode::Wipe,
         (false, false) => KillMode::Replace,
     };
-    let write = Write::Kill { tasks, mode, force: query.flag("force", false) };
-    answer(service.write(leading, write, origin).await, |reply| match reply {
+    let write = Write::Kill { tasks, mode, force: asked.force() };
+    answer(service.write(leading, write, asked).await, |reply| match reply {
         Reply::Killed(instances) => {
             killed(instances.iter().filter_map(|instance| read_task(leading, instance)).collect())
         }
         Reply::Deployed { version, deployment, .. } => deployed(StatusCode::OK, version, deployment),
-        Reply::Cancelled | Reply::Done => unexpected(),
+        Reply::Planned(_) | Reply::Cancelled | Reply::Done => unexpected(),
     })
 }
 
@@ -300,34 +320,50 @@ pub(super) async fn cancel(
     let Some(id) = id else {
         return answer::message(StatusCode::NOT_FOUND, format!("DeploymentPlan {written} does not exist"));
     };
-    let mode = match asked.query.flag("force", false) {
+    let mode = match asked.force() {
         true => CancelMode::Leave,
         false => CancelMode::RollBack,
     };
-    answer(service.write(leading, Write::Cancel { id, mode }, asked.origin).await, |reply| match reply {
+    answer(service.write(leading, Write::Cancel { id, mode }, asked).await, |reply| match reply {
         Reply::Cancelled => StatusCode::ACCEPTED.into_response(),
         Reply::Deployed { version, deployment, .. } => deployed(StatusCode::OK, version, deployment),
-        Reply::Killed(_) | Reply::Done => unexpected(),
+        Reply::Killed(_) | Reply::Planned(_) | Reply::Done => unexpected(),
     })
+}
+
+/// POST of a pause of a deployment, or of its end.
+pub(super) async fn hold(
+    service: &Service,
+    leading: &Leading,
+    asked: Asked,
+    written: &str,
+    id: Option<DeploymentId>,
+    paused: bool,
+) -> Response {
+    let Some(id) = id else {
+        return answer::message(StatusCode::NOT_FOUND, format!("DeploymentPlan {written} does not exist"));
+    };
+    answer(service.write(leading, Write::Hold { id, paused }, asked).await, deployment_result)
 }
 
 /// DELETE of a delay after failures.
 pub(super) async fn reset_delay(service: &Service, leading: &Leading, asked: Asked, id: RunSpecId) -> Response {
-    answer(service.write(leading, Write::ResetDelay { id }, asked.origin).await, |reply| match reply {
+    answer(service.write(leading, Write::ResetDelay { id }, asked).await, |reply| match reply {
         Reply::Done => StatusCode::NO_CONTENT.into_response(),
-        Reply::Deployed { .. } | Reply::Killed(_) | Reply::Cancelled => unexpected(),
+        Reply::Deployed { .. } | Reply::Killed(_) | Reply::Planned(_) | Reply::Cancelled => unexpected(),
     })
 }
 
-fn deployment_result(reply: Reply) -> Response {
+pub(super) fn deployment_result(reply: Reply) -> Response {
     match reply {
         Reply::Deployed { version, deployment, .. } => deployed(StatusCode::OK, version, deployment),
-        Reply::Killed(_) | Reply::Cancelled | Reply::Done => unexpected(),
+        Reply::Killed(_) | Reply::Planned(_) | Reply::Cancelled | Reply::Done => unexpected(),
     }
 }
 
 pub(super) fn answer(outcome: Result<super::WriteOutcome, Response>, done: impl FnOnce(Reply) -> Response) -> Response {
     match outcome {
+        Ok(Ok(Reply::Planned(forecast))) => document(StatusCode::OK, &normalise::forecast(&forecast)),
         Ok(Ok(reply)) => done(reply),
         Ok(Err(refusal)) => refusal::refused(refusal),
         Err(response) => response,

@@ -297,6 +297,14 @@ impl Instance {
             && (self.healthy() == Some(true) || unchecked())
     }
 
+    /// Since when it serves without a break; none while it does not.
+    #[must_use]
+    pub fn serving_since(&self) -> Option<Timestamp> {
+        let task = self.task.as_ref().filter(|_| self.is_ready())?;
+        let healthy = task.health.iter().filter_map(|state| state.last_success).max();
+        task.started_at.max(healthy)
+    }
+
     /// True when the kill of its task was decided.
     #[must_use]
     pub fn is_sentenced(&self) -> bool {

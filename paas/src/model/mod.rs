@@ -8,10 +8,12 @@ mod constraint;
 mod consumer;
 mod container;
 mod deployment;
+mod group;
 mod health;
 mod id;
 mod instance;
 mod pod;
+mod policy;
 mod process;
 mod readiness;
 mod run_spec;
@@ -26,11 +28,13 @@ pub use container::{
     Access, Artifact, Container, ContainerKind, ContainerNetwork, Image, Ipc, Limit, Limits, Linux, Networks, Pull,
     RegistryAccount, Seccomp, Volume,
 };
-pub use deployment::{Action, ActionKind, Change, Deployment, Ending, Step};
+pub use deployment::{Action, ActionKind, Change, Deployment, EndedDeployment, Ending, Hold, Pause, Step};
+pub use group::{Group, GroupId, GroupState, Past};
 pub use health::{CheckKind, CheckedPort, Endpoint, HealthCheck, HealthState, Scheme};
 pub use id::{DeploymentId, InstanceId, InvalidId, RunSpecId, TaskIdentity, is_container_name};
 pub use instance::{Agent, Condition, ContainerTask, Domain, Goal, Instance, IpAddress, Task, TaskFailure};
 pub use pod::{Pod, PodCommand, PodContainer, PodEndpoint, PodImage, PodMount, PodVolume, PodVolumeSource};
+pub use policy::{DeploymentPolicy, OnFailure};
 pub use process::{Graph, GraphProcess, Lifecycle, Output, ProcessReport};
 pub use readiness::ReadinessCheck;
 pub use run_spec::{

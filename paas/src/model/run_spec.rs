@@ -4,8 +4,8 @@ use attica_core_api::Scalar;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Artifact, Check, Constraint, Container, Graph, HealthCheck, Limits, Networks, Pod, ReadinessCheck, RunSpecId,
-    Version, serial,
+    Artifact, Check, Constraint, Container, DeploymentPolicy, Graph, HealthCheck, Limits, Networks, Pod,
+    ReadinessCheck, RunSpecId, Version, serial,
 };
 
 /// What is to run, and how: one version of a service, in normal form.
@@ -82,6 +82,9 @@ pub struct RunSpec {
     /// An instance that may serve is not killed before so long after its kill was decided; none: at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain_delay_ms: Option<u64>,
+    /// How its deployments go about it; none: as its groups say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<DeploymentPolicy>,
     /// Run specs, or groups of them, that are deployed before this one.
     pub dependencies: Vec<String>,
     /// The role whose resources are used.

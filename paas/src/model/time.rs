@@ -11,6 +11,12 @@ const DAY_MS: i64 = 86_400_000;
 pub struct Version(pub Timestamp);
 
 impl Version {
+    /// Before everything.
+    #[must_use]
+    pub fn never() -> Self {
+        Self(Timestamp(0))
+    }
+
     /// A version made at `wall`, later than `self` by a millisecond at least.
     #[must_use]
     pub fn next(self, wall: Timestamp) -> Self {

@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use attica_core_api::{Scalar, Timestamp};
 
 use super::{
-    Artifact, Backoff, Check, CommandLine, Constraint, Container, ContainerKind, Graph, HealthCheck, KillSelection,
-    Limits, Networks, Placement, PortChoice, PortDefinition, PortMapping, Protocol, ReadinessCheck, Resources, RunSpec,
-    RunSpecId, Unreachable, Upgrade, Version,
+    Artifact, Backoff, Check, CommandLine, Constraint, Container, ContainerKind, DeploymentPolicy, Graph, HealthCheck,
+    KillSelection, Limits, Networks, Placement, PortChoice, PortDefinition, PortMapping, Protocol, ReadinessCheck,
+    Resources, RunSpec, RunSpecId, Unreachable, Upgrade, Version,
 };
 
 /// A definition as a request gives it: the fields that it names. Merged with the current version (a partial update) or with the
@@ -76,6 +76,8 @@ pub struct RunSpecUpdate {
     pub drain_timeout_ms: Option<u64>,
     /// `drainDelaySeconds`
     pub drain_delay_ms: Option<u64>,
+    /// `deployment`
+    pub policy: Option<DeploymentPolicy>,
     /// `dependencies`, absolute paths
     pub dependencies: Option<Vec<String>>,
     /// `role`
@@ -177,6 +179,7 @@ impl RunSpecUpdate {
         set_optional(&mut merged.kill_grace_period_ms, &self.kill_grace_period_ms);
         set_optional(&mut merged.drain_timeout_ms, &self.drain_timeout_ms);
         set_optional(&mut merged.drain_delay_ms, &self.drain_delay_ms);
+        set_optional(&mut merged.policy, &self.policy);
     }
 }
 
@@ -254,6 +257,7 @@ fn default_run_spec(id: &RunSpecId, command: CommandLine, role: &str) -> RunSpec
         kill_grace_period_ms: None,
         drain_timeout_ms: None,
         drain_delay_ms: None,
+        policy: None,
         dependencies: Vec::new(),
         role: role.to_owned(),
     }

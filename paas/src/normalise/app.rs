@@ -60,6 +60,7 @@ pub fn app(spec: &RunSpec) -> App {
         task_kill_grace_period_seconds: spec.kill_grace_period_ms.map(whole_seconds),
         drain_timeout_seconds: spec.drain_timeout_ms.map(whole_seconds),
         drain_delay_seconds: spec.drain_delay_ms.map(whole_seconds),
+        deployment: spec.policy.map(super::policy),
         labels: spec.labels.clone(),
         backoff_seconds: seconds(spec.backoff.first_ms),
         backoff_factor: Number(spec.backoff.factor),
@@ -149,6 +150,6 @@ fn seconds(milliseconds: u64) -> Number {
 }
 
 /// Delays that were written in whole seconds are stored in milliseconds.
-fn whole_seconds(milliseconds: u64) -> i64 {
+pub(super) fn whole_seconds(milliseconds: u64) -> i64 {
     i64::try_from(milliseconds / 1000).unwrap_or(i64::MAX)
 }

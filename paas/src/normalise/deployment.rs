@@ -1,10 +1,11 @@
 use attica_paas_api::deployment::{
-    Action as ReadAction, ActionKind as ReadKind, CurrentAction, Deployment as ReadDeployment, Step as ReadStep,
+    Action as ReadAction, ActionKind as ReadKind, CurrentAction, Deployment as ReadDeployment,
+    EndedDeployment as ReadEnded, Outcome, Step as ReadStep,
 };
 
 use super::readiness::readiness_results;
 use crate::engine::Snapshot;
-use crate::model::{Action, ActionKind, Deployment, Shape};
+use crate::model::{Action, ActionKind, Deployment, EndedDeployment, Ending, RunSpecId, Shape, Step, rfc3339};
 
 /// A running deployment as clients read it; `state` has its run specs.
 #[must_use]
@@ -28,25 +29,64 @@ pub fn deployment(deployment: &Deployment, state: &Snapshot) -> ReadDeployment {
         current_actions: current.iter().map(|action| current_action(deployment, action, state)).collect(),
         current_step: u32::try_from(deployment.current_step + 1).unwrap_or(u32::MAX),
         total_steps: u32::try_from(deployment.steps.len()).unwrap_or(u32::MAX),
+        paused_since: deployment.hold.paused.as_ref().map(|pause| rfc3339(pause.since)),
+        paused_because: deployment.hold.paused.as_ref().and_then(|pause| pause.cause.clone()),
+        given_up: deployment.hold.given_up.iter().map(|(id, cause)| (id.to_string(), cause.clone())).collect(),
+        undoes: deployment.undoes.map(|id| id.to_string()),
     }
 }
 
+/// A deployment that is over, as clients read it.
+#[must_use]
+pub fn ended(ended: &EndedDeployment) -> ReadEnded {
+    let (outcome, replaced_by) = match &ended.ending {
+        Ending::Done => (Outcome::Done, None),
+        Ending::Cancelled => (Outcome::Cancelled, None),
+        Ending::Superseded { by } => (Outcome::Cancelled, Some(by)),
+        Ending::RolledBack { by, .. } => (Outcome::RolledBack, Some(by)),
+        Ending::Failed { .. } => (Outcome::Failed, None),
+    };
+    ReadEnded {
+        id: ended.id.to_string(),
+        version: ended.version.to_string(),
+        affected_apps: ended.run_specs.iter().filter(|id| !ended.pods.contains(*id)).map(ToString::to_string).collect(),
+        affected_pods: ended.pods.iter().map(ToString::to_string).collect(),
+        outcome,
+        cause: ended.ending.cause(),
+        replaced_by: replaced_by.map(ToString::to_string),
+        steps_done: u32::try_from(ended.steps_done).unwrap_or(u32::MAX),
+        total_steps: u32::try_from(ended.steps).unwrap_or(u32::MAX),
+        began_at: rfc3339(ended.began_at),
+        ended_at: rfc3339(ended.ended_at),
+    }
+}
+
+/// A step as clients read it; `shape_of` tells apps from pods.
+pub(super) fn step(step: &Step, shape_of: impl Fn(&RunSpecId) -> Shape) -> ReadStep {
+    ReadStep { actions: step.actions.iter().map(|action| action_of(action, shape_of(&action.run_spec))).collect() }
+}
+
 fn action(deployment: &Deployment, action: &Action) -> ReadAction {
-    let (app, pod) = names(deployment, action);
-    ReadAction { action: kind(action.kind, deployment.shape_of(&action.run_spec)), app, pod }
+    action_of(action, deployment.shape_of(&action.run_spec))
+}
+
+fn action_of(action: &Action, shape: Shape) -> ReadAction {
+    let (app, pod) = names(shape, action);
+    ReadAction { action: kind(action.kind, shape), app, pod }
 }
 
 fn current_action(deployment: &Deployment, action: &Action, state: &Snapshot) -> CurrentAction {
-    let (app, pod) = names(deployment, action);
-    let kind = kind(action.kind, deployment.shape_of(&action.run_spec));
+    let shape = deployment.shape_of(&action.run_spec);
+    let (app, pod) = names(shape, action);
+    let kind = kind(action.kind, shape);
     let results = state.run_specs.get(&action.run_spec).map(readiness_results).unwrap_or_default();
     CurrentAction { action: kind, app, pod, readiness_check_results: results }
 }
 
 /// The app or the pod that an action is about.
-fn names(deployment: &Deployment, action: &Action) -> (Option<String>, Option<String>) {
+fn names(shape: Shape, action: &Action) -> (Option<String>, Option<String>) {
     let name = action.run_spec.to_string();
-    match deployment.shape_of(&action.run_spec) {
+    match shape {
         Shape::App => (Some(name), None),
         Shape::Pod => (None, Some(name)),
     }

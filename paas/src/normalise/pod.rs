@@ -40,6 +40,7 @@ pub fn pod(spec: &RunSpec) -> Option<ReadPod> {
             disk: Number(pod.executor.disk.to_f64()),
         }),
         role: Some(spec.role.clone()),
+        deployment: spec.policy.map(super::policy),
         legacy_shared_cgroups: pod.shared_cgroups,
         ..ReadPod::default()
     })

@@ -9,12 +9,11 @@ use attica_paas_api::queue::Queue;
 use bytes::Bytes;
 
 use super::embed::{AppParts, GroupParts};
-use super::groups;
 use super::model::{ReadModel, Views};
 use super::parts::Parts;
 use super::selector::AppFilter;
 use super::view::{AppView, Sandbox, TaskFilter};
-use crate::model::{Instance, RunSpec, RunSpecId, Shape, TaskIdentity, Version};
+use crate::model::{GroupId, Instance, RunSpec, RunSpecId, Shape, TaskIdentity, Version};
 use crate::normalise::{self, UnusedOffers};
 
 /// There is no such thing (404).
@@ -45,6 +44,14 @@ pub enum Missing {
     /// No such group.
     #[error("Group '{0}' does not exist")]
     Group(String),
+    /// No such version of a group.
+    #[error("Group '{group}' does not exist in version {version}")]
+    GroupVersion {
+        /// The group.
+        group: String,
+        /// The version, as it was written.
+        version: String,
+    },
 }
 
 /// What was read, and of which state.
@@ -52,7 +59,8 @@ pub enum Missing {
 pub struct Answer {
     /// Exactly the facts up to here are in it.
     pub position: Position,
-    /// Names the state, for `ETag`: equal tags, equal answers to equal questions.
+    /// For `ETag`. Of a list it names the state: equal tags, equal answers to equal questions. Of one app or group it names the version of
+    /// what was said of it, which a write can ask for; what became of its instances is not in that.
     pub tag: String,
     /// The document, or what there is not.
     pub body: Result<Bytes, Missing>,
@@ -77,15 +85,19 @@ impl ReadModel {
         })
     }
 
-    /// `{"app":{…}}`
+    /// `{"app":{…}}`; the answer's tag is the version of the definition.
     #[must_use]
     pub fn app(&self, id: &RunSpecId) -> Answer {
-        self.find(|views, out| {
+        let mut version = None;
+        let answer = self.find(|views, out| {
+            let app = views.app(id)?;
+            version = app.definition.as_ref().map(|definition| definition.spec.version.to_string());
             out.text(r#"{"app":"#);
-            views.app(id)?.render(AppParts::single(), out);
+            app.render(AppParts::single(), out);
             out.text("}");
             Ok(())
-        })
+        });
+        with_version(answer, version)
     }
 
     /// `{"*":[…]}`: the apps at any depth in a group, which is a path like `/shop`, or `/`.
@@ -180,11 +192,32 @@ impl ReadModel {
         self.read().app(id).is_ok()
     }
 
-    /// A group, a path like `/shop`, or `/`.
+    /// A group; the answer's tag is its version.
     #[must_use]
-    pub fn group(&self, group: &str, shown: GroupParts) -> Answer {
+    pub fn group(&self, group: &GroupId, shown: GroupParts) -> Answer {
+        let mut version = None;
+        let answer = self.find(|views, out| {
+            version = Some(views.render_group(group, shown, out)?);
+            Ok(())
+        });
+        with_version(answer, version)
+    }
+
+    /// `[…]`: the versions of a group, newest first.
+    #[must_use]
+    pub fn group_versions(&self, group: &GroupId) -> Answer {
         self.find(|views, out| {
-            groups::tree(group, views.within(group)?).render(group, shown, out);
+            let versions = views.group_versions(group)?;
+            out.made(normalise::json(&versions.iter().map(ToString::to_string).collect::<Vec<_>>()));
+            Ok(())
+        })
+    }
+
+    /// A group as it was at a version; `written` is how the client names that.
+    #[must_use]
+    pub fn group_version(&self, group: &GroupId, version: Option<Version>, written: &str) -> Answer {
+        self.find(|views, out| {
+            out.made(normalise::json(&views.group_at(group, version, written)?));
             Ok(())
         })
     }
@@ -195,6 +228,18 @@ impl ReadModel {
         self.collect(|views, out| {
             out.text("[");
             out.list(views.deployments.values());
+            out.text("]");
+        })
+    }
+
+    /// `[…]`: the deployments that ended lately, the latest first.
+    #[must_use]
+    pub fn ended_deployments(&self) -> Answer {
+        self.collect(|views, out| {
+            let mut ended: Vec<_> = views.ended.values().collect();
+            ended.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+            out.text("[");
+            out.list(ended.into_iter().map(|(_, json)| json));
             out.text("]");
         })
     }
@@ -246,8 +291,15 @@ impl Views {
     fn within(&self, group: &str) -> Result<Vec<(&RunSpecId, &AppView)>, Missing> {
         let is_within = |id: &RunSpecId, app: &AppView| app.definition.is_some() && id.is_within(group);
         let within: Vec<_> = self.apps.iter().filter(|(id, app)| is_within(id, app)).collect();
-        if within.is_empty() && group != "/" { Err(Missing::Group(group.to_owned())) } else { Ok(within) }
+        let is_there = !within.is_empty() || GroupId::parse(group).is_ok_and(|group| self.group_exists(&group));
+        if is_there { Ok(within) } else { Err(Missing::Group(group.to_owned())) }
     }
+}
+
+/// The tag that a write of what was read can name in `If-Match`.
+fn with_version(answer: Answer, version: Option<String>) -> Answer {
+    let tag = version.map_or(answer.tag, |version| format!("\"{version}\""));
+    Answer { tag, ..answer }
 }
 
 fn list_tasks<'a>(tasks: impl Iterator<Item = &'a Bytes>, out: &mut Parts) {

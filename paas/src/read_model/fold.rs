@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use attica_core_api::Timestamp;
 use attica_core_api::v1::FrameworkId;
 use attica_core_store::Position;
 use attica_paas_api::deployment::DeploymentReference;
@@ -11,7 +12,9 @@ use bytes::Bytes;
 use super::model::{ReadModel, Views};
 use super::view::{DefinitionView, FailureView, TaskView};
 use crate::engine::{Cause, Fact, QueueItem, Recorded, Snapshot, View};
-use crate::model::{Deployment, DeploymentId, Instance, InstanceId, RunSpec, RunSpecId, Shape, Version};
+use crate::model::{
+    Deployment, DeploymentId, GroupId, GroupState, Instance, InstanceId, RunSpec, RunSpecId, Shape, Version,
+};
 use crate::normalise;
 
 /// The committed state, owned by the task that releases committed batches.
@@ -35,6 +38,17 @@ pub(super) enum Change {
         id: InstanceId,
         task: Option<TaskView>,
     },
+    Group {
+        id: GroupId,
+        state: Option<GroupState>,
+    },
+    /// What groups were is known from here on.
+    History(Version),
+    /// A deployment that is over, with when it ended; none: it is no longer remembered.
+    Ended {
+        id: DeploymentId,
+        ended: Option<(Timestamp, Bytes)>,
+    },
     Deployment {
         id: DeploymentId,
         json: Option<Bytes>,
@@ -50,6 +64,7 @@ pub(super) enum Change {
 pub(super) struct RenderedApp {
     definition: Option<DefinitionView>,
     versions: BTreeMap<Version, Arc<RunSpec>>,
+    removals: BTreeSet<Version>,
     deployments: Bytes,
     last_failure: Option<FailureView>,
 }
@@ -59,8 +74,11 @@ pub(super) struct RenderedApp {
 struct Touched {
     framework: bool,
     apps: BTreeSet<RunSpecId>,
+    groups: BTreeSet<GroupId>,
+    history: bool,
     instances: BTreeSet<InstanceId>,
     deployments: BTreeSet<DeploymentId>,
+    ended: BTreeSet<DeploymentId>,
 }
 
 impl Fold {
@@ -70,8 +88,11 @@ impl Fold {
         let touched = Touched {
             framework: true,
             apps: snapshot.run_specs.keys().cloned().collect(),
+            groups: snapshot.groups.keys().cloned().collect(),
+            history: true,
             instances: snapshot.run_specs.values().flat_map(|state| state.instances.keys().cloned()).collect(),
             deployments: snapshot.deployments.keys().copied().collect(),
+            ended: snapshot.ended.keys().copied().collect(),
         };
         let fold = Self { snapshot };
         model.publish(None, fold.render(touched));
@@ -98,9 +119,13 @@ impl Fold {
             Fact::RunSpecStored { run_spec, .. } => {
                 touched.apps.insert(run_spec.id.clone());
             }
-            Fact::RunSpecRemoved { id } | Fact::RunSpecForgotten { id } => {
+            Fact::RunSpecRemoved { id, .. } | Fact::RunSpecForgotten { id } => {
                 touched.apps.insert(id.clone());
             }
+            Fact::GroupStored { id, .. } | Fact::GroupForgotten { id } => {
+                touched.groups.insert(id.clone());
+            }
+            Fact::HistoryShortened { .. } => touched.history = true,
             Fact::DeploymentStarted { deployment } => {
                 touched.deployments.insert(deployment.id);
                 touched.apps.extend(deployment.changes.keys().cloned());
@@ -108,8 +133,13 @@ impl Fold {
             Fact::DeploymentStepDone { id, .. } => {
                 touched.deployments.insert(*id);
             }
-            Fact::DeploymentEnded { id, .. } => {
+            Fact::DeploymentHeld { deployment } => {
+                touched.deployments.insert(deployment.id);
+            }
+            Fact::DeploymentEnded { id, forgotten, .. } => {
                 touched.deployments.insert(*id);
+                touched.ended.insert(*id);
+                touched.ended.extend(forgotten);
                 let ended = self.snapshot.deployments.get(id);
                 touched.apps.extend(ended.into_iter().flat_map(|deployment| deployment.changes.keys().cloned()));
             }
@@ -163,8 +193,20 @@ impl Fold {
         if touched.framework {
             changes.push(Change::Framework(self.snapshot.framework_id.clone()));
         }
+        if touched.history {
+            changes.extend(self.snapshot.history_from.map(Change::History));
+        }
+        for id in touched.groups {
+            let state = self.snapshot.groups.get(&id).cloned();
+            changes.push(Change::Group { id, state });
+        }
         changes.extend(touched.apps.into_iter().map(|id| self.render_app(id)));
         changes.extend(touched.instances.into_iter().map(|id| self.render_task(id)));
+        for id in touched.ended {
+            let ended = self.snapshot.ended.get(&id);
+            let ended = ended.map(|ended| (ended.ended_at, Bytes::from(normalise::json(&normalise::ended(ended)))));
+            changes.push(Change::Ended { id, ended });
+        }
         for id in touched.deployments {
             let deployment = self.snapshot.deployments.get(&id);
             let deployment = deployment.map(|deployment| normalise::deployment(deployment, &self.snapshot));
@@ -189,6 +231,7 @@ impl Fold {
         let app = Box::new(RenderedApp {
             definition: state.definition().cloned().map(DefinitionView::new),
             versions: state.versions.clone(),
+            removals: state.removals.clone(),
             deployments: Bytes::from(normalise::json(&deployments)),
             last_failure: state.last_failure.as_ref().map(|failure| FailureView::new(&id, shape, failure)),
         });
@@ -222,6 +265,7 @@ impl Change {
                 let view = views.apps.entry(id).or_default();
                 view.definition = app.definition;
                 view.versions = app.versions;
+                view.removals = app.removals;
                 view.deployments = app.deployments;
                 view.last_failure = app.last_failure;
             }
@@ -232,6 +276,19 @@ impl Change {
                 if let Some(app) = views.apps.get_mut(&id.run_spec) {
                     app.set_task(&id, task);
                 }
+            }
+            Self::Group { id, state: Some(state) } => {
+                views.groups.insert(id, state);
+            }
+            Self::Group { id, state: None } => {
+                views.groups.remove(&id);
+            }
+            Self::History(from) => views.history_from = Some(from),
+            Self::Ended { id, ended: Some(ended) } => {
+                views.ended.insert(id, ended);
+            }
+            Self::Ended { id, ended: None } => {
+                views.ended.remove(&id);
             }
             Self::Deployment { id, json: Some(json) } => {
                 views.deployments.insert(id, json);

@@ -1,46 +1,162 @@
-//! The tree of groups. It is nowhere stored: groups exist because apps lie in them.
+//! The tree of groups, now and in the past. What lies in a group is told by paths; a group is there because something lies in it, or
+//! because something was said of it.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
-use attica_core_api::Timestamp;
+use attica_paas_api::App;
+use attica_paas_api::pod::Pod;
+use serde_json::{Value, json};
 
+use super::answer::Missing;
 use super::embed::GroupParts;
+use super::model::Views;
 use super::parts::Parts;
 use super::view::AppView;
-use crate::model::{RunSpecId, Shape, Version};
+use crate::model::{Group, GroupId, Past, RunSpec, RunSpecId, Shape, Version};
+use crate::normalise::{self, app, pod};
 
 /// A group: the apps and pods directly in it, the groups below it.
-#[derive(Default)]
-pub(super) struct Tree<'a> {
-    apps: Vec<&'a AppView>,
-    groups: BTreeMap<&'a str, Tree<'a>>,
-    /// The newest version of an app in it, at any depth.
+struct Tree<'a, T> {
+    apps: Vec<&'a T>,
+    groups: BTreeMap<&'a str, Tree<'a, T>>,
+    said: Option<&'a Group>,
+    /// When anything in it changed last.
     newest: Option<Version>,
 }
 
-/// The tree below `root` (a path like `/shop`, or `/`), of apps that lie in it.
-pub(super) fn tree<'a>(root: &str, apps: Vec<(&'a RunSpecId, &'a AppView)>) -> Tree<'a> {
-    let mut tree = Tree::default();
-    for (id, app) in apps {
-        let below = id.as_str().strip_prefix(root.trim_end_matches('/')).unwrap_or(id.as_str());
-        let mut segments: Vec<&str> = below.split('/').filter(|segment| !segment.is_empty()).collect();
-        segments.pop();
-        let version = app.definition.as_ref().map(|definition| definition.spec.version);
-        let mut group = &mut tree;
-        group.newest = group.newest.max(version);
-        for segment in segments {
-            group = group.groups.entry(segment).or_default();
-            group.newest = group.newest.max(version);
-        }
-        group.apps.push(app);
+impl<T> Default for Tree<'_, T> {
+    fn default() -> Self {
+        Self { apps: Vec::new(), groups: BTreeMap::new(), said: None, newest: None }
     }
-    tree
 }
 
-impl Tree<'_> {
-    /// Appends the group as JSON; `path` is its own. The depth is bounded by the length of an id.
-    pub(super) fn render(&self, path: &str, shown: GroupParts, out: &mut Parts) {
-        out.made(format!(r#"{{"id":"{path}","#));
+impl<'a, T> Tree<'a, T> {
+    /// The node at a path below this one's own, which is `root`; what changed at `version` changed everything around it.
+    fn node(&mut self, root: &GroupId, path: &'a str, version: Option<Version>) -> &mut Self {
+        let below = path.strip_prefix(root.as_str().trim_end_matches('/')).unwrap_or(path);
+        let mut node = self;
+        node.newest = node.newest.max(version);
+        for segment in below.split('/').filter(|segment| !segment.is_empty()) {
+            node = node.groups.entry(segment).or_default();
+            node.newest = node.newest.max(version);
+        }
+        node
+    }
+
+    /// Whatever was removed changed the groups around it that are still there.
+    fn touch(&mut self, root: &GroupId, path: &str, version: Option<Version>) {
+        let below = path.strip_prefix(root.as_str().trim_end_matches('/')).unwrap_or(path);
+        let mut node = Some(self);
+        let mut segments = below.split('/').filter(|segment| !segment.is_empty());
+        while let Some(present) = node {
+            present.newest = present.newest.max(version);
+            node = segments.next().and_then(|segment| present.groups.get_mut(segment));
+        }
+    }
+
+    fn version(&self) -> Version {
+        self.newest.unwrap_or_else(Version::never)
+    }
+
+    fn enforces_role(&self, id: &GroupId) -> Option<bool> {
+        id.is_top_level().then(|| self.said.is_some_and(|said| said.enforce_role))
+    }
+
+    fn dependencies(&self) -> Vec<String> {
+        self.said.map(|said| said.dependencies.clone()).unwrap_or_default()
+    }
+}
+
+impl Views {
+    /// Appends a group as JSON.
+    pub(super) fn render_group(&self, id: &GroupId, shown: GroupParts, out: &mut Parts) -> Result<String, Missing> {
+        let tree = self.tree(id)?;
+        let version = tree.version().to_string();
+        tree.render(id, shown, out);
+        Ok(version)
+    }
+
+    /// When a group, or anything in it, changed, newest first.
+    pub(super) fn group_versions(&self, id: &GroupId) -> Result<Vec<Version>, Missing> {
+        if !self.group_exists(id) {
+            return Err(Missing::Group(id.to_string()));
+        }
+        let of_apps = self.apps_in(id).flat_map(|(_, app)| app.past().moments());
+        let of_groups = self.groups_in(id).flat_map(|(_, state)| state.versions.keys().copied());
+        let known = |version: &Version| self.history_from.is_none_or(|from| *version >= from);
+        let mut versions: Vec<Version> = of_apps.chain(of_groups).filter(known).collect();
+        versions.sort_unstable_by(|one, other| other.cmp(one));
+        versions.dedup();
+        Ok(versions)
+    }
+
+    /// A group with everything in it, as it was at a version.
+    pub(super) fn group_at(&self, id: &GroupId, version: Option<Version>, written: &str) -> Result<Value, Missing> {
+        let known = version.filter(|version| self.group_versions(id).is_ok_and(|versions| versions.contains(version)));
+        let missing = || Missing::GroupVersion { group: id.to_string(), version: written.to_owned() };
+        let at = known.ok_or_else(missing)?;
+        let mut tree: Tree<'_, RunSpec> = Tree::default();
+        for (id_of_app, app) in self.apps_in(id) {
+            let Some(spec) = app.past().at(at) else { continue };
+            tree.node(id, id_of_app.parent(), Some(spec.version)).apps.push(spec);
+        }
+        for (group, state) in self.groups_in(id) {
+            let since = state.versions.range(..=at).next_back().map(|(since, _)| *since);
+            if let Some(said) = state.at(at) {
+                tree.node(id, group.as_str(), since).said = Some(said);
+            }
+        }
+        Ok(tree.render_past(id, at))
+    }
+
+    pub(super) fn group_exists(&self, id: &GroupId) -> bool {
+        id.is_root()
+            || self.groups_in(id).any(|(_, state)| state.current().is_some())
+            || self.apps_in(id).any(|(_, app)| app.definition.is_some())
+    }
+
+    fn tree(&self, id: &GroupId) -> Result<Tree<'_, AppView>, Missing> {
+        if !self.group_exists(id) {
+            return Err(Missing::Group(id.to_string()));
+        }
+        let mut tree = Tree::default();
+        for (group, state) in self.groups_in(id) {
+            if let Some(said) = state.current() {
+                tree.node(id, group.as_str(), state.version()).said = Some(said);
+            }
+        }
+        for (id_of_app, app) in self.apps_in(id).filter(|(_, app)| app.definition.is_some()) {
+            tree.node(id, id_of_app.parent(), app.past().latest()).apps.push(app);
+        }
+        for (id_of_app, app) in self.apps_in(id).filter(|(_, app)| app.definition.is_none()) {
+            tree.touch(id, id_of_app.parent(), app.past().latest());
+        }
+        for (group, state) in self.groups_in(id).filter(|(_, state)| state.current().is_none()) {
+            tree.touch(id, group.as_str(), state.version());
+        }
+        Ok(tree)
+    }
+
+    fn apps_in(&self, group: &GroupId) -> impl Iterator<Item = (&RunSpecId, &AppView)> {
+        let prefix = group.prefix();
+        let behind = self.apps.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
+        behind.take_while(move |(id, _)| id.as_str().starts_with(&prefix))
+    }
+
+    /// A group and the groups in it, as far as something was ever said of them.
+    fn groups_in(&self, group: &GroupId) -> impl Iterator<Item = (&GroupId, &crate::model::GroupState)> {
+        let prefix = group.prefix();
+        let behind = self.groups.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
+        let inside = behind.take_while(move |(id, _)| id.as_str().starts_with(&prefix)).filter(|(id, _)| !id.is_root());
+        self.groups.get_key_value(group).into_iter().chain(inside)
+    }
+}
+
+impl Tree<'_, AppView> {
+    /// Appends the group as JSON; `id` is its own. The depth is bounded by the length of an id.
+    fn render(&self, id: &GroupId, shown: GroupParts, out: &mut Parts) {
+        out.made(format!(r#"{{"id":"{id}","#));
         if let Some(app_parts) = shown.apps {
             out.text(r#""apps":["#);
             let apps = self.apps.iter().filter(|app| app.of_shape(Shape::App).is_some());
@@ -55,13 +171,41 @@ impl Tree<'_> {
         }
         if shown.groups {
             out.text(r#""groups":["#);
-            let parent = path.trim_end_matches('/');
-            out.separated(self.groups.iter(), |(name, group), out| {
-                group.render(&format!("{parent}/{name}"), shown, out);
-            });
+            out.separated(self.groups.iter(), |(name, group), out| group.render(&id.child(name), shown, out));
             out.text("],");
         }
-        let version = self.newest.unwrap_or(Version(Timestamp(0)));
-        out.made(format!(r#""dependencies":[],"version":"{version}"}}"#));
+        let dependencies = normalise::json(&self.dependencies());
+        let version = self.version();
+        let enforced = self.enforces_role(id).map(|enforced| format!(r#","enforceRole":{enforced}"#));
+        let enforced = enforced.unwrap_or_default();
+        let policy = self.said.and_then(|said| said.policy).map(normalise::policy);
+        let policy = policy.map(|policy| format!(r#","deployment":{}"#, normalise::json(&policy))).unwrap_or_default();
+        out.made(format!(r#""dependencies":{dependencies},"version":"{version}"{enforced}{policy}}}"#));
+    }
+}
+
+impl Tree<'_, RunSpec> {
+    /// The group as JSON, with definitions alone: of instances the past is not known.
+    fn render_past(&self, id: &GroupId, version: Version) -> Value {
+        let apps: Vec<App> = self.apps.iter().filter(|spec| spec.shape() == Shape::App).map(|spec| app(spec)).collect();
+        let pods: Vec<Pod> = self.apps.iter().filter_map(|spec| pod(spec)).collect();
+        let below = |(name, group): (&&str, &Self)| group.render_past(&id.child(name), group.version());
+        let mut read = json!({
+            "id": id.as_str(), "apps": apps, "pods": pods, "groups": self.groups.iter().map(below).collect::<Vec<_>>(),
+            "dependencies": self.dependencies(), "version": version.to_string(),
+        });
+        if let Some(enforced) = self.enforces_role(id) {
+            read["enforceRole"] = enforced.into();
+        }
+        if let Some(policy) = self.said.and_then(|said| said.policy) {
+            read["deployment"] = json!(normalise::policy(policy));
+        }
+        read
+    }
+}
+
+impl AppView {
+    fn past(&self) -> Past<'_> {
+        Past { versions: &self.versions, removals: &self.removals }
     }
 }

@@ -1,6 +1,7 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
+use attica_core_api::Timestamp;
 use attica_core_api::v1::FrameworkId;
 use attica_core_store::Position;
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use uuid::Uuid;
 use super::fold::Change;
 use super::view::AppView;
 use crate::engine::QueueItem;
-use crate::model::{DeploymentId, RunSpecId, Shape};
+use crate::model::{DeploymentId, GroupId, GroupState, RunSpecId, Shape, Version};
 
 /// Everything that is read, rendered. Shared by all requests.
 #[derive(Debug)]
@@ -28,7 +29,12 @@ pub(super) struct Views {
     pub(super) framework_id: Option<FrameworkId>,
     pub(super) connected: bool,
     pub(super) apps: BTreeMap<RunSpecId, AppView>,
+    pub(super) groups: BTreeMap<GroupId, GroupState>,
+    /// What groups were is known from here on.
+    pub(super) history_from: Option<Version>,
     pub(super) deployments: BTreeMap<DeploymentId, Bytes>,
+    /// Those that ended lately, with when they did.
+    pub(super) ended: BTreeMap<DeploymentId, (Timestamp, Bytes)>,
     pub(super) queue: BTreeMap<RunSpecId, QueueItem>,
 }
 
@@ -39,7 +45,7 @@ pub struct Totals {
     pub apps: u64,
     /// Pods.
     pub pods: u64,
-    /// Groups with an app in them, the root included.
+    /// Groups, the root included.
     pub groups: u64,
     /// Running deployments.
     pub deployments: u64,
@@ -71,7 +77,10 @@ impl ReadModel {
             framework_id: None,
             connected: false,
             apps: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            history_from: None,
             deployments: BTreeMap::new(),
+            ended: BTreeMap::new(),
             queue: BTreeMap::new(),
         };
         Self { views: RwLock::new(views) }
@@ -113,11 +122,9 @@ impl ReadModel {
     pub fn totals(&self) -> Totals {
         let views = self.read();
         let of_shape = |shape| views.apps.values().filter(move |app| app.of_shape(shape).is_some()).count() as u64;
-        let defined = views.apps.iter().filter(|(_, app)| app.definition.is_some());
-        let mut groups: Vec<&str> = defined.map(|(id, _)| id.parent()).collect();
-        groups.push("/");
-        groups.sort_unstable();
-        groups.dedup();
+        let around = views.apps.iter().filter(|(_, app)| app.definition.is_some()).map(|(id, _)| id.parent());
+        let said = views.groups.iter().filter(|(_, state)| state.current().is_some()).map(|(id, _)| id.as_str());
+        let groups: BTreeSet<&str> = around.chain(said).chain(["/"]).collect();
         Totals {
             apps: of_shape(Shape::App),
             pods: of_shape(Shape::Pod),

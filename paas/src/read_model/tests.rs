@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{AppFilter, AppParts, Fold, GroupParts, LabelSelector, Missing, ReadModel, TaskFilter};
 use crate::engine::{Fact, Snapshot};
-use crate::model::RunSpecId;
+use crate::model::{GroupId, RunSpecId};
 use crate::normalise::UnusedOffers;
 use crate::tables::tests::{history, recorded};
 
@@ -21,7 +21,7 @@ fn everything(model: &ReadModel) -> String {
         ("tasks", model.tasks(TaskFilter::All)),
         ("staging", model.tasks(TaskFilter::Staging)),
         ("versions", model.versions(&id)),
-        ("group", model.group("/", group)),
+        ("group", model.group(&GroupId::root(), group)),
         ("deployments", model.deployments()),
         ("queue", model.queue(UnusedOffers::Shown, Timestamp(0))),
     ];
@@ -85,14 +85,16 @@ fn what_is_asked_for_is_embedded() {
     expect!["tasksRunning deployments lastTaskFailure"].assert_eq(&members(&["lastTaskFailure"]));
     expect!["tasksRunning deployments tasks lastTaskFailure"].assert_eq(&members(&["group.apps.failures"]));
     let group = |embed: &[&str]| {
-        let group: Value =
-            serde_json::from_slice(&model.group("/", GroupParts::new(embed.iter().copied())).body.unwrap()).unwrap();
+        let group: Value = serde_json::from_slice(
+            &model.group(&GroupId::root(), GroupParts::new(embed.iter().copied())).body.unwrap(),
+        )
+        .unwrap();
         group.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ")
     };
     expect!["id apps pods groups dependencies version"].assert_eq(&group(&[]));
     expect!["id groups dependencies version"].assert_eq(&group(&["group.groups"]));
     assert_eq!(
-        model.group("/shop/web", GroupParts::new(std::iter::empty())).body,
+        model.group(&GroupId::parse("/shop/web").unwrap(), GroupParts::new(std::iter::empty())).body,
         Err(Missing::Group("/shop/web".into()))
     );
 }

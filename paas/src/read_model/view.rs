@@ -1,6 +1,6 @@
 //! One app and one task, rendered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use attica_core_api::Timestamp;
@@ -20,6 +20,7 @@ use crate::normalise;
 pub(super) struct AppView {
     pub(super) definition: Option<DefinitionView>,
     pub(super) versions: BTreeMap<Version, Arc<RunSpec>>,
+    pub(super) removals: BTreeSet<Version>,
     /// `[{"id":"…"}]`
     pub(super) deployments: Bytes,
     pub(super) last_failure: Option<FailureView>,

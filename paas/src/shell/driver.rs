@@ -112,11 +112,11 @@ impl Driver {
     }
 
     fn write(&mut self, now: Now, pending: Pending, effects: &mut Effects) {
-        let Pending { write, origin, reply: sender } = pending;
+        let Pending { write, terms, origin, reply: sender } = pending;
         let reply = ReplyTo(self.next_reply);
         self.next_reply += 1;
         self.waiting.insert(reply, sender);
-        self.engine.apply(now, Input::Write { write, origin, reply }, effects);
+        self.engine.apply(now, Input::Write { write, terms, origin, reply }, effects);
     }
 
     /// The batch of these effects, unless there are none.

@@ -6,7 +6,9 @@ use serde::de::DeserializeOwned;
 use sqlx::PgPool;
 
 use crate::engine::Snapshot;
-use crate::model::{ConsumerName, Deployment, Instance, InvalidId, InvalidName, RunSpecId, Version};
+use crate::model::{
+    ConsumerName, Deployment, EndedDeployment, GroupId, Instance, InvalidId, InvalidName, RunSpecId, Version,
+};
 
 /// Why the tables could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -23,8 +25,8 @@ pub enum LoadError {
         #[source]
         source: serde_json::Error,
     },
-    /// A run spec whose id is not one.
-    #[error("the table paas_run_spec holds '{id}', which is not an id")]
+    /// A run spec or a group whose id is not one.
+    #[error("a table of run specs or groups holds '{id}', which is not an id")]
     Id {
         /// What it holds.
         id: String,
@@ -56,6 +58,7 @@ pub async fn load(pool: &PgPool) -> Result<Snapshot, LoadError> {
         ..Snapshot::default()
     };
     load_run_specs(pool, &mut snapshot).await?;
+    load_groups(pool, &mut snapshot).await?;
     load_instances(pool, &mut snapshot).await?;
     let deployments =
         sqlx::query!(r#"select plan::text as "plan!", current_step from paas_deployment"#).fetch_all(pool).await?;
@@ -63,6 +66,12 @@ pub async fn load(pool: &PgPool) -> Result<Snapshot, LoadError> {
         let mut deployment: Deployment = document("paas_deployment", &row.plan)?;
         deployment.current_step = usize::try_from(row.current_step).unwrap_or_default();
         snapshot.deployments.insert(deployment.id, deployment);
+    }
+    let ended =
+        sqlx::query_scalar!(r#"select ended::text as "ended!" from paas_ended_deployment"#).fetch_all(pool).await?;
+    for text in ended {
+        let ended: EndedDeployment = document("paas_ended_deployment", &text)?;
+        snapshot.ended.insert(ended.id, ended);
     }
     for name in sqlx::query_scalar!("select name from paas_consumer").fetch_all(pool).await? {
         snapshot.consumers.insert(ConsumerName::parse(&name).map_err(|source| LoadError::Consumer { name, source })?);
@@ -84,11 +93,31 @@ async fn load_run_specs(pool: &PgPool, snapshot: &mut Snapshot) -> Result<(), Lo
         state.last_failure = row.failure.map(|failure| document("paas_last_failure", failure.as_str())).transpose()?;
     }
     let versions =
-        sqlx::query!(r#"select run_spec, version, definition::text as "definition!" from paas_run_spec_version"#);
+        sqlx::query!(r#"select run_spec, version, definition::text as "definition?" from paas_run_spec_version"#);
     for row in versions.fetch_all(pool).await? {
         let state = snapshot.run_specs.entry(run_spec_id(row.run_spec)?).or_default();
-        state.versions.insert(version(row.version), document("paas_run_spec_version", &row.definition)?);
+        match row.definition {
+            Some(definition) => {
+                state.versions.insert(version(row.version), document("paas_run_spec_version", &definition)?);
+            }
+            None => {
+                state.removals.insert(version(row.version));
+            }
+        }
     }
+    Ok(())
+}
+
+async fn load_groups(pool: &PgPool, snapshot: &mut Snapshot) -> Result<(), LoadError> {
+    let versions =
+        sqlx::query!(r#"select group_path, version, definition::text as "definition?" from paas_group_version"#);
+    for row in versions.fetch_all(pool).await? {
+        let id = GroupId::parse(&row.group_path).map_err(|source| LoadError::Id { id: row.group_path, source })?;
+        let group = row.definition.map(|definition| document("paas_group_version", &definition)).transpose()?;
+        snapshot.groups.entry(id).or_default().versions.insert(version(row.version), group);
+    }
+    let known_from = sqlx::query_scalar!("select known_from from paas_history").fetch_optional(pool).await?;
+    snapshot.history_from = known_from.map(version);
     Ok(())
 }
 

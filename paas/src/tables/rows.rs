@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use attica_core_api::v1::FrameworkId;
 
 use crate::engine::{Fact, of_pool};
-use crate::model::{ConsumerName, Deployment, DeploymentId, Instance, InstanceId, RunSpecId, Version};
+use crate::model::{ConsumerName, Deployment, DeploymentId, GroupId, Instance, InstanceId, RunSpecId, Version};
 use crate::normalise::json;
 
 /// What becomes of a row.
@@ -26,12 +26,20 @@ pub(super) struct Rows {
     pub(super) run_specs: BTreeMap<RunSpecId, Option<Version>>,
     /// The service ports that its current definition has from the pool.
     pub(super) service_ports: BTreeMap<RunSpecId, Vec<u16>>,
-    pub(super) versions: BTreeMap<(RunSpecId, Version), Row<String>>,
+    /// None: it was removed then.
+    pub(super) versions: BTreeMap<(RunSpecId, Version), Row<Option<String>>>,
+    pub(super) forgotten_groups: BTreeSet<GroupId>,
+    /// None: it was removed then.
+    pub(super) groups: BTreeMap<(GroupId, Version), Row<Option<String>>>,
+    /// What groups were is known from here on.
+    pub(super) history_from: Option<Version>,
     pub(super) delays: BTreeMap<RunSpecId, Row<String>>,
     pub(super) failures: BTreeMap<RunSpecId, String>,
     pub(super) instances: BTreeMap<InstanceId, Row<String>>,
     /// New ones.
     pub(super) deployments: BTreeMap<DeploymentId, Row<Deployment>>,
+    /// Those that ended lately.
+    pub(super) ended: BTreeMap<DeploymentId, Row<String>>,
     pub(super) consumers: BTreeMap<ConsumerName, Row<()>>,
     /// New current steps of earlier ones.
     pub(super) steps: BTreeMap<DeploymentId, usize>,
@@ -55,18 +63,38 @@ impl Rows {
                 for version in forgotten {
                     self.versions.insert((run_spec.id.clone(), *version), Row::Deleted);
                 }
-                self.versions.insert((run_spec.id.clone(), run_spec.version), Row::Put(json(run_spec)));
+                self.versions.insert((run_spec.id.clone(), run_spec.version), Row::Put(Some(json(run_spec))));
             }
-            Fact::RunSpecRemoved { id } => {
+            Fact::RunSpecRemoved { id, version } => {
                 self.run_specs.insert(id.clone(), None);
+                self.versions.extend(version.map(|version| ((id.clone(), version), Row::Put(None))));
                 self.service_ports.insert(id.clone(), Vec::new());
             }
             Fact::RunSpecForgotten { id } => self.forget(id),
+            Fact::GroupStored { id, version, group, forgotten } => {
+                for version in forgotten {
+                    self.groups.insert((id.clone(), *version), Row::Deleted);
+                }
+                self.groups.insert((id.clone(), *version), Row::Put(group.as_ref().map(json)));
+            }
+            Fact::GroupForgotten { id } => {
+                self.forgotten_groups.insert(id.clone());
+                self.groups.retain(|(group, _), _| group != id);
+            }
+            Fact::HistoryShortened { from } => self.history_from = Some(*from),
             Fact::DeploymentStarted { deployment } => {
                 self.deployments.insert(deployment.id, Row::Put(deployment.clone()));
             }
             Fact::DeploymentStepDone { id, step } => self.step(*id, step + 1),
-            Fact::DeploymentEnded { id, .. } => {
+            Fact::DeploymentHeld { deployment } => {
+                self.steps.remove(&deployment.id);
+                self.deployments.insert(deployment.id, Row::Put(Deployment::clone(deployment)));
+            }
+            Fact::DeploymentEnded { id, ended, forgotten, .. } => {
+                if let Some(ended) = ended {
+                    self.ended.insert(*id, Row::Put(json(ended)));
+                }
+                self.ended.extend(forgotten.iter().map(|id| (*id, Row::Deleted)));
                 self.steps.remove(id);
                 self.deployments.insert(*id, Row::Deleted);
             }

@@ -12,8 +12,9 @@ use uuid::Uuid;
 use super::{PaasTables, load};
 use crate::engine::{Cause, Delay, Fact, Recorded, Snapshot, TaskUpdate};
 use crate::model::{
-    Action, ActionKind, Agent, Change, Condition, ConsumerName, Deployment, DeploymentId, Ending, Goal, HealthState,
-    Instance, InstanceId, IpAddress, PortChoice, RunSpec, RunSpecId, RunSpecUpdate, Step, Task, TaskFailure, Version,
+    Action, ActionKind, Agent, Change, Condition, ConsumerName, Deployment, DeploymentId, DeploymentPolicy,
+    EndedDeployment, Ending, Goal, Group, GroupId, HealthState, Hold, Instance, InstanceId, IpAddress, Pause,
+    PortChoice, RunSpec, RunSpecId, RunSpecUpdate, Step, Task, TaskFailure, Version,
 };
 
 const MESSAGE: &str = "Command exited with status 1\u{0}";
@@ -37,6 +38,11 @@ fn stored(id: &str, version: i64, forgotten: &[i64]) -> Fact {
     Fact::RunSpecStored { run_spec: run_spec(id, version), forgotten }
 }
 
+fn group(path: &str, version: i64, group: Option<Group>, forgotten: &[i64]) -> Fact {
+    let forgotten = forgotten.iter().map(|version| Version(Timestamp(*version))).collect();
+    Fact::GroupStored { id: GroupId::parse(path).unwrap(), version: Version(Timestamp(version)), group, forgotten }
+}
+
 fn deployment(number: u128, run_spec: &str) -> Deployment {
     let id = RunSpecId::parse(run_spec).unwrap();
     let step = |kind| Step { actions: vec![Action { kind, run_spec: id.clone() }] };
@@ -47,7 +53,35 @@ fn deployment(number: u128, run_spec: &str) -> Deployment {
         current_step: 0,
         changes: [(id, Change { from: None, to: Some(Version(Timestamp(1_000))) })].into(),
         pods: Default::default(),
+        groups: [].into(),
+        began_at: Timestamp(999),
+        undoes: None,
+        hold: Hold::default(),
     }
+}
+
+/// Paused in its second step.
+fn held(number: u128, run_spec: &str) -> Deployment {
+    let paused = Some(Pause { since: Timestamp(1_234), cause: Some("why".into()) });
+    let given_up = [(RunSpecId::parse(run_spec).unwrap(), "why".to_owned())].into();
+    Deployment { current_step: 1, hold: Hold { paused, given_up }, ..deployment(number, run_spec) }
+}
+
+fn ended_deployment(number: u128, ending: Ending, forgotten: &[u128]) -> Fact {
+    let id = |number| DeploymentId(Uuid::from_u128(number));
+    let ended = EndedDeployment {
+        id: id(number),
+        version: Version(Timestamp(1_000)),
+        run_specs: vec![RunSpecId::parse("/shop/web").unwrap()],
+        pods: Default::default(),
+        ending: ending.clone(),
+        steps_done: 1,
+        steps: 2,
+        began_at: Timestamp(1_000),
+        ended_at: Timestamp(2_000 + i64::try_from(number).unwrap()),
+    };
+    let forgotten = forgotten.iter().copied().map(id).collect();
+    Fact::DeploymentEnded { id: id(number), ending, ended: Some(Box::new(ended)), forgotten }
 }
 
 fn agent() -> Arc<Agent> {
@@ -147,11 +181,11 @@ pub(crate) fn history() -> Vec<Fact> {
         stored(job, 1_000, &[]),
         Fact::DelayChanged { id: job_id.clone(), delay: Some(delay) },
         changed(instance(job, 3, Condition::Running), Cause::Created),
-        Fact::RunSpecRemoved { id: job_id.clone() },
+        Fact::RunSpecRemoved { id: job_id.clone(), version: Some(Version(Timestamp(1_500))) },
         ended(&failing, Some(instance(web, 2, Condition::Scheduled))),
         Fact::DelayChanged { id: RunSpecId::parse(web).unwrap(), delay: Some(delay) },
         stored(web, 2_000, &[]),
-        Fact::DeploymentEnded { id: DeploymentId(Uuid::from_u128(1)), ending: Ending::Done },
+        ended_deployment(1, Ending::Done, &[]),
         Fact::DeploymentStarted { deployment: deployment(2, web) },
         Fact::InstanceForgotten { id: instance(job, 3, Condition::Running).id, condition: Condition::Killed },
         Fact::RunSpecForgotten { id: job_id.clone() },
@@ -167,6 +201,28 @@ pub(crate) fn history() -> Vec<Fact> {
         Fact::FrameworkForgotten,
         Fact::Disconnected,
         Fact::Subscribed { framework_id: FrameworkId::from("F"), master: "m:5050".into(), again: false },
+        group(
+            "/shop",
+            1_600,
+            Some(Group {
+                dependencies: vec!["/db".into()],
+                enforce_role: true,
+                policy: Some(DeploymentPolicy::default()),
+            }),
+            &[],
+        ),
+        group("/shop/old", 1_600, Some(Group::default()), &[]),
+        group("/shop/older", 1_600, Some(Group::default()), &[]),
+        Fact::HistoryShortened { from: Version(Timestamp(1_600)) },
+        group("/shop", 1_700, Some(Group::default()), &[1_600]),
+        group("/shop/old", 1_700, None, &[]),
+        Fact::GroupForgotten { id: GroupId::parse("/shop/older").unwrap() },
+        Fact::DeploymentHeld { deployment: Box::new(held(2, web)) },
+        Fact::DeploymentStarted { deployment: deployment(3, web) },
+        ended_deployment(3, Ending::RolledBack { by: DeploymentId(Uuid::from_u128(2)), cause: "why".into() }, &[]),
+        Fact::DeploymentStarted { deployment: deployment(4, web) },
+        ended_deployment(4, Ending::Failed { cause: "why".into() }, &[3]),
+        Fact::HistoryShortened { from: Version(Timestamp(1_700)) },
     ]
 }
 

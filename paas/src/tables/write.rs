@@ -7,6 +7,7 @@ use tokio_postgres::{Client, Error, Statement};
 
 use super::rows::{Row, Rows};
 use crate::engine::Recorded;
+use crate::model::Version;
 use crate::normalise::json;
 
 const PUT_FRAMEWORK: &str = "insert into paas_framework (framework_id) values ($1)
@@ -27,6 +28,14 @@ const PUT_VERSIONS: &str = "insert into paas_run_spec_version (run_spec, version
     on conflict (run_spec, version) do update set definition = excluded.definition";
 const DELETE_VERSIONS: &str = "delete from paas_run_spec_version where (run_spec, version) in
     (select * from unnest($1::text[], $2::bigint[]))";
+const FORGET_GROUPS: &str = "delete from paas_group_version where group_path = any($1::text[])";
+const PUT_GROUPS: &str = "insert into paas_group_version (group_path, version, definition)
+    select group_path, version, definition::json from unnest($1::text[], $2::bigint[], $3::text[]) as r (group_path, version, definition)
+    on conflict (group_path, version) do update set definition = excluded.definition";
+const DELETE_GROUPS: &str = "delete from paas_group_version where (group_path, version) in
+    (select * from unnest($1::text[], $2::bigint[]))";
+const PUT_HISTORY: &str = "insert into paas_history (known_from) values ($1)
+    on conflict (only_row) do update set known_from = excluded.known_from";
 const PUT_DELAYS: &str = "insert into paas_delay (run_spec, delay)
     select run_spec, delay::json from unnest($1::text[], $2::text[]) as r (run_spec, delay)
     on conflict (run_spec) do update set delay = excluded.delay";
@@ -43,6 +52,10 @@ const PUT_DEPLOYMENTS: &str = "insert into paas_deployment (id, plan, current_st
 const MOVE_DEPLOYMENTS: &str = "update paas_deployment set current_step = r.current_step
     from unnest($1::text[], $2::integer[]) as r (id, current_step) where paas_deployment.id = r.id";
 const DELETE_DEPLOYMENTS: &str = "delete from paas_deployment where id = any($1::text[])";
+const PUT_ENDED: &str = "insert into paas_ended_deployment (id, ended)
+    select id, ended::json from unnest($1::text[], $2::text[]) as r (id, ended)
+    on conflict (id) do update set ended = excluded.ended";
+const DELETE_ENDED: &str = "delete from paas_ended_deployment where id = any($1::text[])";
 
 const PUT_CONSUMERS: &str = "insert into paas_consumer (name) select unnest($1::text[]) on conflict (name) do nothing";
 const DELETE_CONSUMERS: &str = "delete from paas_consumer where name = any($1::text[])";
@@ -61,6 +74,10 @@ pub struct Statements {
     put_service_ports: Statement,
     put_versions: Statement,
     delete_versions: Statement,
+    forget_groups: Statement,
+    put_groups: Statement,
+    delete_groups: Statement,
+    put_history: Statement,
     put_delays: Statement,
     delete_delays: Statement,
     put_failures: Statement,
@@ -69,6 +86,8 @@ pub struct Statements {
     put_deployments: Statement,
     move_deployments: Statement,
     delete_deployments: Statement,
+    put_ended: Statement,
+    delete_ended: Statement,
     put_consumers: Statement,
     delete_consumers: Statement,
 }
@@ -91,6 +110,10 @@ impl Tables<Recorded> for PaasTables {
             put_service_ports: client.prepare(PUT_SERVICE_PORTS).await?,
             put_versions: client.prepare(PUT_VERSIONS).await?,
             delete_versions: client.prepare(DELETE_VERSIONS).await?,
+            forget_groups: client.prepare(FORGET_GROUPS).await?,
+            put_groups: client.prepare(PUT_GROUPS).await?,
+            delete_groups: client.prepare(DELETE_GROUPS).await?,
+            put_history: client.prepare(PUT_HISTORY).await?,
             put_delays: client.prepare(PUT_DELAYS).await?,
             delete_delays: client.prepare(FORGET_DELAYS).await?,
             put_failures: client.prepare(PUT_FAILURES).await?,
@@ -99,6 +122,8 @@ impl Tables<Recorded> for PaasTables {
             put_deployments: client.prepare(PUT_DEPLOYMENTS).await?,
             move_deployments: client.prepare(MOVE_DEPLOYMENTS).await?,
             delete_deployments: client.prepare(DELETE_DEPLOYMENTS).await?,
+            put_ended: client.prepare(PUT_ENDED).await?,
+            delete_ended: client.prepare(DELETE_ENDED).await?,
             put_consumers: client.prepare(PUT_CONSUMERS).await?,
             delete_consumers: client.prepare(DELETE_CONSUMERS).await?,
         })
@@ -119,7 +144,8 @@ impl Tables<Recorded> for PaasTables {
         }
         write_run_specs(transaction, statements, &rows);
         write_service_ports(transaction, statements, &rows);
-        write_versions(transaction, statements, &rows);
+        write_versions(transaction, &statements.put_versions, &statements.delete_versions, &rows.versions);
+        write_groups(transaction, statements, &rows);
         write_delays_and_failures(transaction, statements, &rows);
         write_instances(transaction, statements, &rows);
         write_consumers(transaction, statements, &rows);
@@ -156,10 +182,27 @@ fn write_service_ports<'a>(transaction: &mut Transaction<'a>, statements: &'a St
     }
 }
 
-fn write_versions<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, rows: &Rows) {
+fn write_groups<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, rows: &Rows) {
+    if !rows.forgotten_groups.is_empty() {
+        let ids: Vec<String> = rows.forgotten_groups.iter().map(ToString::to_string).collect();
+        transaction.execute(&statements.forget_groups, [Box::new(ids)]);
+    }
+    write_versions(transaction, &statements.put_groups, &statements.delete_groups, &rows.groups);
+    if let Some(from) = rows.history_from {
+        transaction.execute(&statements.put_history, [Box::new(from.0.0)]);
+    }
+}
+
+/// The versions of run specs, or of groups.
+fn write_versions<'a, K: ToString>(
+    transaction: &mut Transaction<'a>,
+    put: &'a Statement,
+    delete: &'a Statement,
+    rows: &BTreeMap<(K, Version), Row<Option<String>>>,
+) {
     let (mut ids, mut versions, mut definitions) = (Vec::new(), Vec::new(), Vec::new());
     let (mut deleted_ids, mut deleted_versions) = (Vec::new(), Vec::new());
-    for ((id, version), row) in &rows.versions {
+    for ((id, version), row) in rows {
         match row {
             Row::Put(definition) => {
                 ids.push(id.to_string());
@@ -173,10 +216,10 @@ fn write_versions<'a>(transaction: &mut Transaction<'a>, statements: &'a Stateme
         }
     }
     if !deleted_ids.is_empty() {
-        transaction.execute(&statements.delete_versions, [Box::new(deleted_ids), Box::new(deleted_versions)]);
+        transaction.execute(delete, [Box::new(deleted_ids), Box::new(deleted_versions)]);
     }
     if !ids.is_empty() {
-        transaction.execute(&statements.put_versions, [Box::new(ids), Box::new(versions), Box::new(definitions)]);
+        transaction.execute(put, [Box::new(ids), Box::new(versions), Box::new(definitions)]);
     }
 }
 
@@ -210,6 +253,14 @@ fn write_instances<'a>(transaction: &mut Transaction<'a>, statements: &'a Statem
 }
 
 fn write_deployments<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, rows: Rows) {
+    let (forgotten, ended) = divide(&rows.ended);
+    if !forgotten.is_empty() {
+        transaction.execute(&statements.delete_ended, [Box::new(forgotten)]);
+    }
+    if !ended.is_empty() {
+        let (ids, documents): (Vec<String>, Vec<String>) = ended.into_iter().unzip();
+        transaction.execute(&statements.put_ended, [Box::new(ids), Box::new(documents)]);
+    }
     let (mut ids, mut plans, mut steps, mut deleted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (id, row) in rows.deployments {
         match row {

@@ -22,7 +22,7 @@ pub(super) fn absolute(written: Option<Vec<String>>, id: &RunSpecId, faults: &mu
 }
 
 /// `path` from the root, when it was written in the group `group`.
-fn resolve(path: &str, group: &str) -> String {
+pub(super) fn resolve(path: &str, group: &str) -> String {
     let start = if path.starts_with('/') { "" } else { group };
     let mut segments: Vec<&str> = Vec::new();
     for segment in start.split('/').chain(path.split('/')) {

@@ -37,6 +37,15 @@ impl Faults {
         self
     }
 
+    /// The same faults in the part of a document that is at `place`: `/groups(0)/apps(1)`, or nowhere for all of it.
+    #[must_use]
+    pub fn below(mut self, place: &str) -> Self {
+        for fault in self.0.iter_mut().filter(|_| !place.is_empty()) {
+            fault.path = if fault.path == ROOT { place.to_owned() } else { format!("{place}{}", fault.path) };
+        }
+        self
+    }
+
     /// Adds all faults of another list.
     pub fn append(&mut self, other: Self) {
         self.0.extend(other.0);

@@ -40,6 +40,10 @@ pub const DEPENDENCIES_MAX: usize = 256;
 pub const SECONDS_MAX: u32 = 10 * 366 * 24 * 3600;
 /// Apps in the array of one request.
 pub const APPS_MAX: usize = 10_000;
+/// Groups in one request.
+pub const GROUPS_MAX: usize = 10_000;
+/// The most that a group can be multiplied by.
+pub const SCALE_MAX: f64 = 100_000.0;
 /// Ids in the array of one request.
 pub const TASKS_MAX: usize = 100_000;
 /// Bytes of the body of one request.

@@ -10,6 +10,7 @@ mod container;
 mod dependencies;
 mod faults;
 mod fetch;
+mod group;
 mod health;
 mod legacy;
 pub mod limits;
@@ -20,6 +21,7 @@ mod placement;
 mod pod;
 mod pod_checks;
 mod pod_endpoints;
+mod policy;
 mod ports;
 mod process;
 mod readiness;
@@ -35,6 +37,7 @@ use attica_paas_api::AppUpdate;
 use crate::model::{RunSpecId, RunSpecUpdate, Version};
 
 pub use faults::{Faults, ROOT};
+pub use group::{GroupIntent, group};
 pub use merged::whole;
 pub use pod::pod;
 
@@ -126,6 +129,7 @@ pub fn update(app: AppUpdate, id: &RunSpecId, rules: &Rules) -> Result<RunSpecUp
         ),
         drain_timeout_ms: numbers::drain_seconds("/drainTimeoutSeconds", app.drain_timeout_seconds, &mut faults),
         drain_delay_ms: numbers::drain_seconds("/drainDelaySeconds", app.drain_delay_seconds, &mut faults),
+        policy: policy::policy(app.deployment, "", &mut faults),
         dependencies: dependencies::absolute(app.dependencies, id, &mut faults),
         role: placement::role(app.role, rules, &mut faults),
     };

@@ -41,6 +41,7 @@ pub fn pod(written: Written, id: &RunSpecId, rules: &Rules) -> Result<RunSpec, F
     }
     let scheduling = scheduling(written.scheduling.unwrap_or_default(), rules, &mut faults);
     let role = placement::role(written.role, rules, &mut faults).unwrap_or_else(|| rules.role.clone());
+    let policy = super::policy::policy(written.deployment, "", &mut faults);
     let user = command::user(written.user, &mut faults);
     let env = environment("/environment", written.environment, &mut faults);
     let labels = text::labels("/labels", Some(written.labels), &mut faults).unwrap_or_default();
@@ -70,6 +71,7 @@ pub fn pod(written: Written, id: &RunSpecId, rules: &Rules) -> Result<RunSpec, F
         kill_grace_period_ms: None,
         drain_timeout_ms: None,
         drain_delay_ms: None,
+        policy,
         dependencies: Vec::new(),
         role,
         command: CommandLine::Pod(Box::new(pod)),

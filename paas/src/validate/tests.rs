@@ -1,4 +1,5 @@
 mod containers;
+mod groups;
 
 use std::path::{Path, PathBuf};
 

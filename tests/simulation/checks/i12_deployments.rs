@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use attica_core_api::v1::TaskId;
-use attica_paas::engine::{Effects, Input, Origin, Refusal, ReplyTo, Write};
+use attica_paas::engine::{Effects, Input, Origin, Refusal, ReplyTo, Terms, Write};
 use attica_paas::model::Instance;
 
 use crate::agent::Agent;
@@ -41,12 +41,17 @@ fn locks(now: u64, store: &Store, processes: &mut [Paas]) -> Result<(), String> 
     let leader = leader.ok_or("I12: nobody leads the service layer in the end")?;
     for (id, run_spec) in &store.snapshot.run_specs {
         if run_spec.current.is_none() {
-            return Err(format!("I12: {id} is removed, but not forgotten in the end"));
+            // Its history is kept for the groups around it.
+            continue;
         }
         let write = Write::Restart { id: id.clone(), force: false };
         let mut out = Effects::default();
         let reply = ReplyTo(u64::MAX);
-        leader.engine.apply(moment(now), Input::Write { write, origin: Origin::default(), reply }, &mut out);
+        leader.engine.apply(
+            moment(now),
+            Input::Write { write, terms: Terms::default(), origin: Origin::default(), reply },
+            &mut out,
+        );
         if let Some((_, Err(refusal @ Refusal::Locked { .. }))) = out.replies.first() {
             return Err(format!("I12: {id} is locked by nothing in the end: {refusal}"));
         }

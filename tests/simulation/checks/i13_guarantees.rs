@@ -16,6 +16,9 @@ pub(crate) fn next_offer(allocator: &Allocator) -> OfferKey {
     allocator.outstanding().map(|offer| OfferKey(offer.key.0 + 1)).max().unwrap_or(OfferKey(0))
 }
 
+/// Amounts are whole thousandths; their sums are not quite, in floating point.
+const ROUNDING: f64 = 0.000_5;
+
 /// Looks at the offers since `first`, right after they were made.
 pub(crate) fn offered(allocator: &Allocator, quotas: &Quotas, first: OfferKey) -> Result<(), String> {
     let lacks = |role: &String, quota: &QuotaConfig, name: &Name| {
@@ -25,12 +28,12 @@ pub(crate) fn offered(allocator: &Allocator, quotas: &Quotas, first: OfferKey) -
     for name in NAMES {
         let needed: f64 = quotas.iter().map(|(role, quota)| lacks(role, quota, &name).max(0.0)).sum();
         let free: f64 = allocator.active_agents().map(|agent| counted(allocator.free(agent), &name)).sum();
-        if needed <= free {
+        if needed <= free + ROUNDING {
             continue;
         }
         let beyond = |offer: &Offer| {
             let quota = quotas.get_key_value(offer.role.as_str());
-            let above = quota.is_none_or(|(role, quota)| lacks(role, quota, &name) < 0.0);
+            let above = quota.is_none_or(|(role, quota)| lacks(role, quota, &name) < -ROUNDING);
             offer.key >= first && above && counted(&offer.resources, &name) > 0.0
         };
         if let Some(offer) = allocator.outstanding().find(beyond) {

@@ -49,7 +49,7 @@ impl Written {
                 let reachable = reachable.filter(|task| task.unreachable_since.is_none());
                 !reachable.map(|task| &task.id).all(|task| self.doomed.contains(task))
             }
-            (_, Ok(Reply::Cancelled | Reply::Done) | Err(_)) => false,
+            (_, Ok(Reply::Planned(_) | Reply::Cancelled | Reply::Done) | Err(_)) => false,
         };
         if lost { Err(format!("I1: an answered write is not committed: {:?}", answer.write)) } else { Ok(()) }
     }

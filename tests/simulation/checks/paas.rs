@@ -103,6 +103,9 @@ impl PaasChecks {
             Fact::DeploymentEnded { ending: Ending::Cancelled | Ending::Superseded { .. }, .. } => {
                 counts.count("deployments interrupted")
             }
+            Fact::DeploymentEnded { ending: Ending::RolledBack { .. } | Ending::Failed { .. }, .. } => {
+                counts.count("deployments failed")
+            }
             Fact::InstanceChanged { cause: Cause::KilledAsUnhealthy { .. }, .. } => {
                 counts.count("instances killed as unhealthy")
             }

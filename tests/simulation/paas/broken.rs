@@ -29,7 +29,11 @@ fn forget_capacity(definition: &mut Definition) {
         | Definition::Replaced(update) => {
             update.upgrade = Some(Upgrade { minimum_health_capacity: 0.0, maximum_over_capacity: 0.0 });
         }
-        Definition::Stored(_) | Definition::NewPod(_) | Definition::Pod(_) => {}
+        Definition::Stored(_)
+        | Definition::Restored(_)
+        | Definition::Scaled(_)
+        | Definition::NewPod(_)
+        | Definition::Pod(_) => {}
     }
 }
 

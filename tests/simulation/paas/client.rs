@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use attica_core_api::Scalar;
 use attica_core_api::v1::TaskId;
-use attica_paas::engine::{CancelMode, Definition, KillMode, Refusal, Reply, RunSpecChange, TaskSelection, Write};
+use attica_paas::engine::{
+    CancelMode, Definition, GroupDefinition, GroupUpdate, KillMode, Refusal, Reply, RunSpecChange, TaskSelection, Write,
+};
 use attica_paas::events::{Event, EventFilter, EventId};
 use attica_paas::model::{
-    CheckKind, CheckedPort, DeploymentId, Endpoint, HealthCheck, RunSpecId, RunSpecUpdate, TaskIdentity, Unreachable,
-    Upgrade, Version,
+    CheckKind, CheckedPort, DeploymentId, DeploymentPolicy, Endpoint, GroupId, HealthCheck, OnFailure, RunSpecId,
+    RunSpecUpdate, TaskIdentity, Unreachable, Upgrade, Version,
 };
 
 use super::Body;
@@ -42,6 +44,8 @@ pub(crate) struct Client {
     pending: Option<(u64, Write, u64)>,
     next_ticket: u64,
     deployments: VecDeque<DeploymentId>,
+    /// Deployments that it had paused, as far as it knows.
+    paused: BTreeSet<DeploymentId>,
     versions: VecDeque<Version>,
     tasks: VecDeque<TaskId>,
     /// Tasks that were out of contact when they were last heard of.
@@ -81,6 +85,7 @@ impl Client {
             pending: None,
             next_ticket: 0,
             deployments: VecDeque::new(),
+            paused: BTreeSet::new(),
             versions: VecDeque::new(),
             tasks: VecDeque::new(),
             unreachable: BTreeSet::new(),
@@ -156,6 +161,9 @@ impl Client {
 
     pub(crate) fn answered(&mut self, ticket: u64, answer: Result<Reply, Refusal>) -> Option<Answer> {
         let (_, write, _) = self.pending.take_if(|(pending, _, _)| *pending == ticket)?;
+        if let Write::Hold { id, paused: false } = &write {
+            self.paused.remove(id);
+        }
         if let Ok(Reply::Deployed { version, deployment, .. }) = &answer {
             remember(&mut self.versions, *version);
             remember(&mut self.deployments, *deployment);
@@ -166,6 +174,9 @@ impl Client {
     fn ask(&mut self, now: u64, write: Write, out: &mut Out) {
         let Some(stream) = &self.stream else { return };
         let paas = stream.paas;
+        if let Write::Hold { id, paused: true } = &write {
+            self.paused.insert(*id);
+        }
         self.next_ticket += 1;
         let ticket = self.next_ticket;
         let body = network::Body::Paas(Box::new(Body::Write { ticket, write: write.clone() }));
@@ -175,6 +186,9 @@ impl Client {
 
     /// In the end somebody gives up what is waited for for ever.
     fn give_up(&self) -> Option<Write> {
+        if let Some(id) = self.paused.first() {
+            return Some(Write::Hold { id: *id, paused: false });
+        }
         let tasks = TaskSelection::These(self.unreachable.iter().cloned().collect());
         (!self.unreachable.is_empty()).then_some(Write::Kill { tasks, mode: KillMode::Wipe, force: false })
     }
@@ -187,7 +201,13 @@ impl Client {
                 let to = Definition::Merged(Box::new(any_update(random)));
                 Write::Put { changes: vec![RunSpecChange { id, to }], force }
             }
-            30..42 => {
+            30..33 => Write::PutGroup { id: shop(), to: any_group(random), force },
+            33..34 => Write::DeleteGroup { id: shop(), force },
+            34..36 => match any(&self.deployments, random) {
+                Some(id) => Write::Hold { id, paused: random.percent(30) },
+                None => Write::ResetDelay { id },
+            },
+            36..42 => {
                 let all = APPS.iter().map(|app| RunSpecChange {
                     id: RunSpecId::parse(app).expect("valid"),
                     to: Definition::Merged(Box::new(any_update(random))),
@@ -242,6 +262,29 @@ fn any<T: Clone>(memory: &VecDeque<T>, random: &mut Random) -> Option<T> {
 
 fn any_app(random: &mut Random) -> RunSpecId {
     RunSpecId::parse(APPS[random.index(APPS.len())]).expect("valid")
+}
+
+fn shop() -> GroupId {
+    GroupId::parse("/shop").expect("valid")
+}
+
+/// The whole group, whose front depends on its back; or so many times its instances.
+fn any_group(random: &mut Random) -> GroupDefinition {
+    if random.percent(30) {
+        return GroupDefinition::Scaled([0.5, 1.0, 1.5][random.index(3)]);
+    }
+    let app = |path: &str| RunSpecId::parse(path).expect("valid");
+    let back = Box::new(any_update(random));
+    let depending = RunSpecUpdate { dependencies: Some(vec!["/shop/back".to_owned()]), ..any_update(random) };
+    let apps = vec![(app("/shop/back"), back), (app("/shop/front"), Box::new(depending))];
+    let policy = random.percent(50).then(|| DeploymentPolicy {
+        progress_deadline_ms: Some(20_000),
+        on_failure: [OnFailure::RollBack, OnFailure::Continue][random.index(2)],
+        ..DeploymentPolicy::default()
+    });
+    let (dependencies, enforce_role) = (None, None);
+    let update = GroupUpdate { id: shop(), apps: Some(apps), groups: None, dependencies, enforce_role, policy };
+    GroupDefinition::Updated(Box::new(update))
 }
 
 /// A definition that the simulated agents can run.

@@ -7,7 +7,8 @@ use attica_core_api::v1::FrameworkId;
 use attica_core_api::{Entropy, Now, Tick, Timestamp};
 use attica_core_store::Position;
 use attica_paas::engine::{
-    Border, Config, Effects, Engine, Input, Origin, Recorded, Refusal, Reply, ReplyTo, RunSpecState, Snapshot, Write,
+    Border, Config, Effects, Engine, Input, Origin, Recorded, Refusal, Reply, ReplyTo, RunSpecState, Snapshot, Terms,
+    Write,
 };
 use attica_paas::events::EventId;
 use attica_paas::model::{ConsumerName, RunSpecId};
@@ -332,7 +333,7 @@ impl Leader {
                     let reply = ReplyTo(self.next_reply);
                     self.tickets.insert(reply, (message.from, ticket));
                     let write = broken::write(write, rules);
-                    Some(Input::Write { write, origin: Origin::default(), reply })
+                    Some(Input::Write { write, terms: Terms::default(), origin: Origin::default(), reply })
                 }
                 Body::Follow { after } => {
                     let position = broken::resume(after, rules);
@@ -376,7 +377,15 @@ impl Leader {
         let reply = ReplyTo(self.next_reply);
         let consumer = ConsumerName::parse("balancer").expect("a name");
         let seen = position.fact().0 - i64::try_from(self.began_at).expect("few facts");
-        (reply, Input::Write { write: Write::Acknowledge { consumer, seen }, origin: Origin::default(), reply })
+        (
+            reply,
+            Input::Write {
+                write: Write::Acknowledge { consumer, seen },
+                terms: Terms::default(),
+                origin: Origin::default(),
+                reply,
+            },
+        )
     }
 
     /// Apps as clients read them.

@@ -1,5 +1,7 @@
 //! `attica deployment …`, and waiting for the deployment that a write began.
 
+mod ended;
+mod hold;
 mod list;
 mod look;
 mod progress;
@@ -14,13 +16,19 @@ use super::failure::Failure;
 use super::session::Session;
 pub(super) use watch::Ongoing;
 
-/// What can be done with running deployments.
+/// What can be done with deployments.
 #[derive(Clone, Debug, Subcommand)]
 pub enum DeploymentCommand {
     /// List running deployments
     List(list::List),
     /// Watch a running deployment until it ends
     Watch(watch::Watch),
+    /// List the deployments that ended lately, each with how and why
+    Ended(ended::Ended),
+    /// Have a deployment start and kill nothing until it is resumed
+    Pause(hold::Hold),
+    /// Have a paused deployment go on
+    Resume(hold::Hold),
     /// Return to what was before a deployment, by another one
     Rollback(roll_back::RollBack),
 }
@@ -30,6 +38,9 @@ impl DeploymentCommand {
         match self {
             DeploymentCommand::List(list) => list.run(session).await,
             DeploymentCommand::Watch(watch) => watch.run(session).await,
+            DeploymentCommand::Ended(ended) => ended.run(session).await,
+            DeploymentCommand::Pause(hold) => hold.run(session, "pause", "is paused").await,
+            DeploymentCommand::Resume(hold) => hold.run(session, "resume", "goes on").await,
             DeploymentCommand::Rollback(roll_back) => roll_back.run(session).await,
         }
     }

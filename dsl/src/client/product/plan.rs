@@ -1,4 +1,4 @@
-//! What deploying services would change. There is no dry run of the server yet: a definition is compared with the one that runs, and
+//! What deploying services would change. Apps are written one by one here, so a definition is compared with the one that runs, and
 //! what it does not name with the defaults.
 
 use std::collections::BTreeMap;

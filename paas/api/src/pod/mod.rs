@@ -12,6 +12,7 @@ use crate::app::{Network, UnreachableStrategy};
 use crate::check::{ExecCheck, ExecCommand};
 use crate::container::{Artifact, LinuxInfo, ResourceLimits};
 use crate::number::Number;
+use crate::policy::DeploymentPolicy;
 use crate::update::EnvironmentValue;
 
 pub use status::{
@@ -61,6 +62,9 @@ pub struct Pod {
     /// The role that pays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+    /// How its deployments go about it; absent: as its groups say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<DeploymentPolicy>,
     /// Not built yet: what Linux grants and denies all containers together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]

@@ -2,7 +2,9 @@ use attica_core_api::v1::{HealthResult, TaskStatus};
 use attica_core_api::{Now, Timestamp};
 
 use super::super::{Cause, Effects, Engine, Fact, Finding};
-use crate::model::{CheckKind, Condition, HealthCheck, HealthState, InstanceId, RunSpec, Task, TaskIdentity};
+use crate::model::{
+    CheckKind, Condition, HealthCheck, HealthState, Instance, InstanceId, RunSpec, RunSpecId, Task, TaskIdentity,
+};
 
 /// One result of a probe.
 struct Probe {
@@ -72,8 +74,37 @@ impl Engine {
             cause: Cause::Health { check: index, finding, verdict },
         };
         self.record(now, changed, out);
-        if doomed {
+        let policy = self.state.policy_of(id);
+        if doomed && self.affordable(now, &id.run_spec, 1, policy) == 1 {
             self.sentence(now, instance, Cause::KilledAsUnhealthy { reason }, out);
+        }
+    }
+}
+
+impl Engine {
+    /// Kills instances that are unhealthy for long enough, as many as may be killed by now.
+    pub(in super::super) fn kill_put_off(&mut self, now: Now, id: &RunSpecId, out: &mut Effects) {
+        let Some(state) = self.state.run_specs.get(id) else { return };
+        let doomed = |instance: &&Instance| {
+            let definition = state.versions.get(&instance.version);
+            let checks = definition.into_iter().flat_map(|definition| definition.checks_of_health());
+            let states = instance.task.iter().flat_map(|task| &task.health);
+            let too_often = checks.zip(states).any(|((_, check), state)| {
+                check.kind == CheckKind::Service
+                    && check.max_consecutive_failures > 0
+                    && state.consecutive_failures >= check.max_consecutive_failures
+            });
+            too_often && instance.condition == Condition::Running && !instance.is_sentenced()
+        };
+        let doomed: Vec<Instance> = state.instances.values().filter(doomed).cloned().collect();
+        for instance in doomed {
+            let policy = self.state.policy_of(&instance.id);
+            if self.affordable(now, id, 1, policy) == 0 {
+                break;
+            }
+            let failures = instance.task.iter().flat_map(|task| &task.health);
+            let reason = failures.filter_map(|state| state.last_failure_cause.clone()).next().unwrap_or_default();
+            self.sentence(now, Box::new(instance), Cause::KilledAsUnhealthy { reason }, out);
         }
     }
 }

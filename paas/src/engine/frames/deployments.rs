@@ -2,7 +2,8 @@ use attica_core_api::Timestamp;
 
 use super::super::Frame;
 use super::fields::Fields;
-use crate::model::{ActionKind, Deployment, Shape, Step};
+use super::{DEPLOYMENT_GAVE_UP, DEPLOYMENT_PAUSED, DEPLOYMENT_RESUMED};
+use crate::model::{ActionKind, Deployment, Hold, Pause, Shape, Step};
 
 /// A deployment begins with its first step.
 pub(super) fn step_begun(deployment: &Deployment, at: Timestamp) -> Option<Frame> {
@@ -19,6 +20,25 @@ pub(super) fn step_done(deployment: &Deployment, index: usize, at: Timestamp) ->
     let success = done.map(|step| of_step(deployment, step, "deployment_step_success", at));
     let next = deployment.steps.get(index + 1).map(|step| of_step(deployment, step, "deployment_info", at));
     terminated.chain(success).chain(next).collect()
+}
+
+/// What keeps it from going its way has changed.
+pub(super) fn held(deployment: &Deployment, hold: &Hold, at: Timestamp) -> Option<Frame> {
+    let before = &deployment.hold;
+    let frame = |event_type| with_plan(deployment).frame(event_type, at);
+    let new = hold.given_up.iter().find(|(id, _)| !before.given_up.contains_key(*id));
+    if let Some((id, cause)) = new {
+        let fields = with_plan(deployment).text("appId", id.as_str()).text("reason", cause);
+        return Some(fields.frame(DEPLOYMENT_GAVE_UP, at));
+    }
+    match (&before.paused, &hold.paused) {
+        (None, Some(Pause { cause: Some(cause), .. })) => {
+            Some(with_plan(deployment).text("reason", cause).frame(DEPLOYMENT_PAUSED, at))
+        }
+        (None, Some(Pause { cause: None, .. })) => Some(frame(DEPLOYMENT_PAUSED)),
+        (Some(_), None) => Some(frame(DEPLOYMENT_RESUMED)),
+        (None, None) | (Some(_), Some(_)) => None,
+    }
 }
 
 /// All steps are done.

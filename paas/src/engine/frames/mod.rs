@@ -13,6 +13,13 @@ use fields::Fields;
 /// Tells those who route requests that an instance is about to be killed. Not one of Marathon's: only for those who ask for it.
 pub const INSTANCE_DRAINING: &str = "instance_draining";
 
+/// A deployment does nothing until it is resumed. Not one of Marathon's, either; nor are the next two.
+pub const DEPLOYMENT_PAUSED: &str = "deployment_paused";
+/// A deployment goes on.
+pub const DEPLOYMENT_RESUMED: &str = "deployment_resumed";
+/// A deployment no longer waits for one of its apps.
+pub const DEPLOYMENT_GAVE_UP: &str = "deployment_gave_up";
+
 /// The frames that a fact means to subscribers, in order. `before` is the state that the fact is about to change.
 #[must_use]
 pub fn frames(fact: &Fact, before: &Snapshot, at: Timestamp, border: &Border) -> Vec<Frame> {
@@ -48,7 +55,7 @@ pub fn frames(fact: &Fact, before: &Snapshot, at: Timestamp, border: &Border) ->
             groups.iter().map(|group| fields(group).frame("group_change_success", at)).collect()
         }
         Fact::RunSpecStored { run_spec, .. } => health_checks(run_spec, before, at, border),
-        Fact::RunSpecRemoved { id } => {
+        Fact::RunSpecRemoved { id, .. } => {
             let former = before.run_specs.get(id).and_then(super::RunSpecState::definition);
             former.into_iter().flat_map(|former| &former.health_checks).map(|_| check_removed(id, at)).collect()
         }
@@ -56,7 +63,11 @@ pub fn frames(fact: &Fact, before: &Snapshot, at: Timestamp, border: &Border) ->
         Fact::DeploymentStepDone { id, step } => {
             deployment(before, *id).map_or_else(Vec::new, |deployment| deployments::step_done(deployment, *step, at))
         }
-        Fact::DeploymentEnded { id, ending } => ended(before, *id, *ending, at),
+        Fact::DeploymentHeld { deployment: held } => {
+            let before = deployment(before, held.id);
+            before.and_then(|before| deployments::held(before, &held.hold, at)).into_iter().collect()
+        }
+        Fact::DeploymentEnded { id, ending, .. } => ended(before, *id, ending, at),
         Fact::InstanceChanged { instance, cause } => instances::changed(instance, cause, before, at, border),
         Fact::TaskEnded { id, condition, update, next, .. } => {
             instances::task_ended(id, *condition, update, next.as_deref(), before, at)
@@ -71,6 +82,9 @@ pub fn frames(fact: &Fact, before: &Snapshot, at: Timestamp, border: &Border) ->
         }
         Fact::FrameworkForgotten
         | Fact::RunSpecForgotten { .. }
+        | Fact::GroupStored { .. }
+        | Fact::GroupForgotten { .. }
+        | Fact::HistoryShortened { .. }
         | Fact::DelayChanged { .. }
         | Fact::ConsumerJoined { .. }
         | Fact::ConsumerLeft { .. } => Vec::new(),
@@ -81,16 +95,11 @@ fn deployment(before: &Snapshot, id: DeploymentId) -> Option<&Deployment> {
     before.deployments.get(&id)
 }
 
-fn ended(before: &Snapshot, id: DeploymentId, ending: Ending, at: Timestamp) -> Vec<Frame> {
+fn ended(before: &Snapshot, id: DeploymentId, ending: &Ending, at: Timestamp) -> Vec<Frame> {
     let Some(deployment) = deployment(before, id) else { return Vec::new() };
-    match ending {
-        Ending::Done => vec![deployments::succeeded(deployment, at)],
-        Ending::Cancelled => {
-            vec![deployments::failed(deployment, "The deployment was cancelled", at)]
-        }
-        Ending::Superseded { by } => {
-            vec![deployments::failed(deployment, &format!("Replaced by deployment {by}"), at)]
-        }
+    match ending.cause() {
+        None => vec![deployments::succeeded(deployment, at)],
+        Some(cause) => vec![deployments::failed(deployment, &cause, at)],
     }
 }
 

@@ -74,7 +74,7 @@ fn an_app_is_deleted_with_its_tasks() {
     world.put("/web", update(3));
     world.event_types();
     world.deployed(Write::Delete { id: id("/web"), force: true });
-    assert!(world.engine.snapshot().run_specs.is_empty());
+    assert!(world.is_gone("/web"));
     assert!(world.tasks.is_empty());
     assert!(world.event_types().ends_with(&["app_terminated_event", "deployment_step_success", "deployment_success"]));
     assert_eq!(world.write(Write::Delete { id: id("/web"), force: true }), Err(Refusal::Missing(id("/web"))));

@@ -63,7 +63,7 @@ fn rolling_a_creation_back_removes_the_app() {
     let deployment = world.put("/web", create);
     let back = world.deployed(Write::Cancel { id: deployment, mode: CancelMode::RollBack });
     assert!(!world.is_running(back) && !world.is_running(deployment));
-    assert!(world.engine.snapshot().run_specs.is_empty());
+    assert!(world.is_gone("/web"));
 }
 
 #[test]

@@ -177,7 +177,7 @@ fn kills_go_out_in_portions_and_again() {
     world.machines.iter_mut().for_each(|machine| machine.reachable = true);
     world.pass(30_000);
     assert_eq!(kills(&world), 100 + 250);
-    assert!(world.tasks.is_empty() && world.engine.snapshot().run_specs.is_empty());
+    assert!(world.tasks.is_empty() && world.is_gone("/web"));
 }
 
 #[test]

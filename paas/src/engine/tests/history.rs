@@ -85,7 +85,7 @@ proptest! {
         prop_assert!(world.engine.snapshot().deployments.is_empty());
         let mut wanted = 0;
         for (id, state) in &world.engine.snapshot().run_specs {
-            let instances = state.definition().unwrap().instances as usize;
+            let instances = state.definition().map_or(0, |definition| definition.instances as usize);
             prop_assert_eq!(world.ready(id.as_str()), instances);
             prop_assert_eq!(state.instances.len(), instances);
             wanted += instances;

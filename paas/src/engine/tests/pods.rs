@@ -138,7 +138,7 @@ fn instances_of_pods_are_killed_with_all_their_containers() {
     assert_eq!(world.write(Write::Delete { id: id("/shop/pod"), force: true }), Err(Refusal::Missing(id("/shop/pod"))));
     world.deployed(Write::DeletePod { id: id("/shop/pod"), force: false });
     assert!(world.tasks.is_empty());
-    assert!(world.engine.snapshot().run_specs.is_empty());
+    assert!(world.is_gone("/shop/pod"));
     assert!(world.event_types().contains(&"pod_deleted_event"));
 }
 

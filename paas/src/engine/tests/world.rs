@@ -169,7 +169,12 @@ impl World {
 
     /// Applies a write and lets everything happen that follows within a second.
     pub(super) fn write(&mut self, write: Write) -> Result<Reply, Refusal> {
-        let reply = self.write_only(write);
+        self.write_on(Terms::default(), write)
+    }
+
+    /// The same on terms.
+    pub(super) fn write_on(&mut self, terms: Terms, write: Write) -> Result<Reply, Refusal> {
+        let reply = self.apply_only(terms, write);
         self.run();
         self.pass(1_000);
         reply
@@ -177,11 +182,15 @@ impl World {
 
     /// Applies a write; the world outside stands still.
     pub(super) fn write_only(&mut self, write: Write) -> Result<Reply, Refusal> {
+        self.apply_only(Terms::default(), write)
+    }
+
+    fn apply_only(&mut self, terms: Terms, write: Write) -> Result<Reply, Refusal> {
         self.replies += 1;
         let reply = ReplyTo(self.replies);
         let origin = Origin { client_ip: "127.0.0.1".into(), uri: "/v2/apps".into() };
         let mut out = Effects::default();
-        self.engine.apply(self.now, Input::Write { write, origin, reply }, &mut out);
+        self.engine.apply(self.now, Input::Write { write, terms, origin, reply }, &mut out);
         let position = out.replies.iter().position(|(to, _)| *to == reply).unwrap();
         let (_, answer) = out.replies.remove(position);
         self.engine.settle(self.now, &mut out);
@@ -463,6 +472,12 @@ impl World {
 
     pub(super) fn definition(&self, path: &str) -> RunSpec {
         RunSpec::clone(self.engine.snapshot().run_specs[&id(path)].definition().unwrap())
+    }
+
+    /// Neither a definition nor an instance is left.
+    pub(super) fn is_gone(&self, path: &str) -> bool {
+        let state = self.engine.snapshot().run_specs.get(&id(path));
+        state.is_none_or(|state| state.current.is_none() && state.instances.is_empty())
     }
 
     pub(super) fn ready(&self, path: &str) -> usize {

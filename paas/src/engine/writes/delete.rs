@@ -1,53 +1,29 @@
-use std::collections::BTreeMap;
-
 use attica_core_api::Now;
 
-use super::super::deployments::{Conflict, Target};
-use super::super::{Effects, Engine, Fact, Origin, Refusal, Reply};
+use super::super::deployments::{Conflict, Draft, Target};
+use super::super::{Engine, Refusal};
 use crate::model::{RunSpecId, Shape};
 
 impl Engine {
-    /// Removes a run spec; a deployment then kills its instances.
-    pub(super) fn delete(
-        &mut self,
-        now: Now,
-        id: RunSpecId,
-        conflict: Conflict,
-        out: &mut Effects,
-    ) -> Result<Reply, Refusal> {
-        match self.current_of(&id, Shape::App) {
-            Some(_) => self.remove(now, id, conflict, out),
-            None => Err(Refusal::Missing(id)),
+    /// Removes an app; a deployment then kills its instances.
+    pub(super) fn draft_delete(&self, now: Now, id: &RunSpecId, conflict: Conflict) -> Result<Draft, Refusal> {
+        match self.current_of(id, Shape::App) {
+            Some(_) => self.draft_removal(now, id, conflict),
+            None => Err(Refusal::Missing(id.clone())),
         }
     }
 
     /// Removes a pod in the same way, which subscribers are told of.
-    pub(super) fn delete_pod(
-        &mut self,
-        now: Now,
-        id: RunSpecId,
-        conflict: Conflict,
-        origin: &Origin,
-        out: &mut Effects,
-    ) -> Result<Reply, Refusal> {
-        if self.current_of(&id, Shape::Pod).is_none() {
-            return Err(Refusal::PodMissing(id));
+    pub(super) fn draft_pod_removal(&self, now: Now, id: &RunSpecId, conflict: Conflict) -> Result<Draft, Refusal> {
+        match self.current_of(id, Shape::Pod) {
+            Some(_) => Ok(Draft { removed_pod: Some(id.clone()), ..self.draft_removal(now, id, conflict)? }),
+            None => Err(Refusal::PodMissing(id.clone())),
         }
-        self.admit(&[Target { id: id.clone(), to: None }], conflict)?;
-        let Origin { client_ip, uri } = origin.clone();
-        self.record(now, Fact::PodRemovalRequested { client_ip, uri, id: id.clone() }, out);
-        self.remove(now, id, conflict, out)
     }
 
-    fn remove(&mut self, now: Now, id: RunSpecId, conflict: Conflict, out: &mut Effects) -> Result<Reply, Refusal> {
-        let version = self.next_version(now, [&id]);
+    fn draft_removal(&self, now: Now, id: &RunSpecId, conflict: Conflict) -> Result<Draft, Refusal> {
         let targets = vec![Target { id: id.clone(), to: None }];
-        match self.admit(&targets, conflict) {
-            Err(refusal) => Err(self.refused(now, &id, version, refusal, out)),
-            Ok(superseded) => {
-                let deployment = self.deploy(now, version, targets, &BTreeMap::new(), superseded, out);
-                Ok(Reply::Deployed { version, deployment, created: Vec::new() })
-            }
-        }
+        let superseded = self.admit(&targets, conflict)?;
+        Ok(Draft { targets, superseded, ..Draft::new(self.next_version(now, [id])) })
     }
 }

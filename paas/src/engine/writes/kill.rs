@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use attica_core_api::Now;
 
-use super::super::deployments::{Conflict, Target};
-use super::super::{Cause, Effects, Engine, KillMode, Refusal, Reply, TaskSelection};
+use super::super::deployments::{Conflict, Draft, Target};
+use super::super::{Cause, Effects, Engine, KillMode, Refusal, Reply, TaskSelection, Terms};
 use crate::model::{Condition, Goal, Instance, InstanceId, RunSpec, RunSpecId, Shape, TaskIdentity};
 
 impl Engine {
@@ -14,21 +14,15 @@ impl Engine {
         now: Now,
         tasks: &TaskSelection,
         mode: KillMode,
-        conflict: Conflict,
+        terms: &Terms,
         out: &mut Effects,
     ) -> Result<Reply, Refusal> {
         let instances = self.selected(tasks)?;
-        match mode {
-            KillMode::Scale => return self.kill_and_scale(now, &instances, conflict, out),
-            KillMode::Wipe => instances.iter().for_each(|instance| self.decommission(now, &instance.id, out)),
-            KillMode::Replace => {
-                for instance in &instances {
-                    if is_out_of_contact(instance) {
-                        self.decommission(now, &instance.id, out);
-                    } else {
-                        self.sentence(now, Box::new(instance.clone()), Cause::Decided, out);
-                    }
-                }
+        for instance in instances.iter().filter(|_| !terms.dry_run) {
+            if mode == KillMode::Wipe || is_out_of_contact(instance) {
+                self.decommission(now, &instance.id, out);
+            } else {
+                self.sentence(now, Box::new(instance.clone()), Cause::Decided, out);
             }
         }
         Ok(Reply::Killed(instances))
@@ -36,15 +30,10 @@ impl Engine {
 
     /// Kills tasks and lowers the number of instances by as many, in one deployment. Tasks that are on their way out already are not
     /// part of that number.
-    fn kill_and_scale(
-        &mut self,
-        now: Now,
-        instances: &[Instance],
-        conflict: Conflict,
-        out: &mut Effects,
-    ) -> Result<Reply, Refusal> {
+    pub(super) fn draft_scale(&self, now: Now, tasks: &TaskSelection, conflict: Conflict) -> Result<Draft, Refusal> {
+        let instances = self.selected(tasks)?;
         let mut counts: BTreeMap<&RunSpecId, u32> = BTreeMap::new();
-        for instance in instances {
+        for instance in &instances {
             let count = counts.entry(instance.run_spec()).or_default();
             *count += u32::from(instance.goal == Goal::Running);
         }
@@ -57,17 +46,10 @@ impl Engine {
             Some(Target { id: (*id).clone(), to: Some(Arc::new(scaled)) })
         };
         let targets: Vec<Target> = counts.iter().filter_map(scaled).collect();
-        let superseded = match self.admit(&targets, conflict) {
-            Ok(superseded) => superseded,
-            Err(refusal) => {
-                let first = targets.first().map(|target| target.id.clone());
-                return Err(first.map_or(refusal.clone(), |id| self.refused(now, &id, version, refusal, out)));
-            }
-        };
-        let layers = self.layers_with(&targets).unwrap_or_default();
-        let deployment = self.deploy(now, version, targets, &layers, superseded, out);
-        instances.iter().for_each(|instance| self.decommission(now, &instance.id, out));
-        Ok(Reply::Deployed { version, deployment, created: Vec::new() })
+        let superseded = self.admit(&targets, conflict)?;
+        let layers = self.layers_with(&targets, &BTreeMap::new()).unwrap_or_default();
+        let killed = instances.into_iter().map(|instance| instance.id).collect();
+        Ok(Draft { targets, layers, superseded, killed, ..Draft::new(version) })
     }
 
     /// The selected instances that have a task.

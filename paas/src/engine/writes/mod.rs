@@ -1,18 +1,28 @@
 //! One file per write.
+//!
+//! A write that changes definitions is drafted first: everything about it is judged and its deployment planned, and nothing is changed. A
+//! dry run ends there; otherwise the draft is carried out as it is.
 
 mod acknowledge;
 mod cancel;
 mod delete;
+mod group;
 mod kill;
+mod names;
+mod precondition;
 mod put;
 mod reset_delay;
 mod restart;
 
+use std::sync::Arc;
+
 use attica_core_api::Now;
 
-use super::deployments::Conflict;
-use super::{Effects, Engine, Fact, Origin, Refusal, Reply, Write};
-use crate::model::{RunSpecId, Version};
+use super::deployments::{Conflict, Draft};
+use super::{
+    CancelMode, Effects, Engine, Fact, Forecast, Origin, PlannedChange, Refusal, Reply, TaskSelection, Terms, Write,
+};
+use crate::model::{GroupId, RunSpecId, TaskIdentity, Version};
 
 impl Engine {
     /// Does a write, or refuses it and leaves everything as it is.
@@ -20,31 +30,103 @@ impl Engine {
         &mut self,
         now: Now,
         write: Write,
+        terms: &Terms,
         origin: &Origin,
         out: &mut Effects,
     ) -> Result<Reply, Refusal> {
-        match write {
-            Write::Put { changes, force } => self.put(now, &changes, conflict(force), origin, out),
-            Write::Delete { id, force } => self.delete(now, id, conflict(force), out),
-            Write::DeletePod { id, force } => self.delete_pod(now, id, conflict(force), origin, out),
-            Write::Restart { id, force } => self.restart(now, &id, conflict(force), out),
-            Write::Kill { tasks, mode, force } => self.kill(now, &tasks, mode, conflict(force), out),
-            Write::Cancel { id, mode } => self.cancel(now, id, mode, out),
-            Write::ResetDelay { id } => self.reset_delay(now, id, out),
-            Write::Acknowledge { consumer, seen } => self.acknowledge(now, consumer, seen, out),
+        self.check_precondition(&write, terms)?;
+        let draft = match &write {
+            Write::Put { changes, force } => self.draft_put(now, changes, conflict(*force)),
+            Write::Delete { id, force } => self.draft_delete(now, id, conflict(*force)),
+            Write::DeletePod { id, force } => self.draft_pod_removal(now, id, conflict(*force)),
+            Write::Restart { id, force } => self.draft_restart(now, id, conflict(*force)),
+            Write::PutGroup { id, to, force } => self.draft_group(now, id, to, conflict(*force)),
+            Write::DeleteGroup { id, force } => self.draft_group_removal(now, id, conflict(*force)),
+            Write::Cancel { id, mode: CancelMode::RollBack } => self.draft_roll_back(now, *id),
+            Write::Kill { tasks, mode: super::KillMode::Scale, force } => {
+                self.draft_scale(now, tasks, conflict(*force))
+            }
+            Write::Kill { tasks, mode, .. } => return self.kill(now, tasks, *mode, terms, out),
+            Write::Cancel { id, mode: CancelMode::Leave } => return self.cancel(now, *id, terms, out),
+            Write::Hold { id, paused } => return self.hold(now, *id, *paused, terms, out),
+            Write::EnforceRole { group, enforced } => return self.enforce_role(now, group, *enforced, terms, out),
+            Write::ResetDelay { id } => return self.reset_delay(now, id, terms, out),
+            Write::Acknowledge { consumer, seen } => return self.acknowledge(now, consumer.clone(), *seen, out),
+        };
+        match draft {
+            Ok(draft) if terms.dry_run => Ok(Reply::Planned(Box::new(self.forecast(draft)))),
+            Ok(draft) => Ok(self.carry_out(now, draft, origin, out)),
+            Err(refusal) => {
+                if matches!(refusal, Refusal::Locked { .. }) && !terms.dry_run {
+                    // Subscribers get to know of a write that running deployments stood in the way of.
+                    let refused = Fact::ChangeRefused {
+                        group: group_around(&write).to_string(),
+                        version: Version(now.wall),
+                        reason: refusal.to_string(),
+                    };
+                    self.record(now, refused, out);
+                }
+                Err(refusal)
+            }
         }
     }
 
-    /// Lets subscribers know of a write that running deployments stood in the way of, and hands the refusal on.
-    fn refused(&mut self, now: Now, id: &RunSpecId, version: Version, refusal: Refusal, out: &mut Effects) -> Refusal {
-        if matches!(refusal, Refusal::Locked { .. }) {
-            let group = id.parent().to_owned();
-            self.record(now, Fact::ChangeRefused { group, version, reason: refusal.to_string() }, out);
+    fn carry_out(&mut self, now: Now, draft: Draft, origin: &Origin, out: &mut Effects) -> Reply {
+        let version = draft.version;
+        let is_new = |id: &RunSpecId| self.current(id).is_none();
+        let created = draft.requested.iter().filter(|definition| is_new(&definition.id)).cloned().collect();
+        for run_spec in &draft.requested {
+            let Origin { client_ip, uri } = origin.clone();
+            self.record(now, Fact::Requested { client_ip, uri, run_spec: Arc::clone(run_spec) }, out);
         }
-        refusal
+        if let Some(id) = draft.removed_pod.clone() {
+            let Origin { client_ip, uri } = origin.clone();
+            self.record(now, Fact::PodRemovalRequested { client_ip, uri, id }, out);
+        }
+        let killed = draft.killed.clone();
+        let deployment = self.deploy(now, draft, out);
+        killed.iter().for_each(|instance| self.decommission(now, instance, out));
+        Reply::Deployed { version, deployment, created }
+    }
+
+    /// What a draft would come to.
+    fn forecast(&self, draft: Draft) -> Forecast {
+        let (steps, _) = self.plan(&draft);
+        let changes = draft.targets.into_iter().map(|target| PlannedChange {
+            from: self.current(&target.id).cloned(),
+            to: target.to,
+            id: target.id,
+        });
+        Forecast { version: draft.version, changes: changes.collect(), groups: draft.groups, steps }
     }
 }
 
 fn conflict(force: bool) -> Conflict {
     if force { Conflict::TakeOver } else { Conflict::Refuse }
+}
+
+/// The group that events name when a write is refused.
+fn group_around(write: &Write) -> GroupId {
+    let id = match write {
+        Write::Put { changes, .. } => changes.first().map(|change| change.id.clone()),
+        Write::Delete { id, .. }
+        | Write::DeletePod { id, .. }
+        | Write::Restart { id, .. }
+        | Write::ResetDelay { id } => Some(id.clone()),
+        Write::Kill { tasks, .. } => match tasks {
+            TaskSelection::All { run_spec }
+            | TaskSelection::OnHost { run_spec, .. }
+            | TaskSelection::OfPod { run_spec, .. }
+            | TaskSelection::One { run_spec, .. } => Some(run_spec.clone()),
+            TaskSelection::These(tasks) => tasks
+                .first()
+                .and_then(|task| TaskIdentity::parse(task.as_str()).ok())
+                .map(|identity| identity.instance.run_spec),
+        },
+        Write::PutGroup { id, .. } | Write::DeleteGroup { id, .. } | Write::EnforceRole { group: id, .. } => {
+            return id.clone();
+        }
+        Write::Cancel { .. } | Write::Hold { .. } | Write::Acknowledge { .. } => None,
+    };
+    id.map_or_else(GroupId::root, |id| GroupId::of(&id))
 }

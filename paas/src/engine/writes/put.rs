@@ -1,77 +1,95 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use attica_core_api::Now;
 
-use super::super::deployments::{Conflict, Target};
-use super::super::{Definition, Effects, Engine, Fact, Origin, Refusal, Reply, RunSpecChange, Violation};
-use crate::model::{RunSpec, RunSpecId, RunSpecUpdate, Shape, Version};
+use super::super::deployments::{Conflict, Draft, Target};
+use super::super::{Definition, Engine, Refusal, RunSpecChange, Violation};
+use super::names::Names;
+use crate::deployment::Cycle;
+use crate::model::{Group, GroupId, RunSpec, RunSpecId, RunSpecUpdate, Shape, Version};
+use crate::validate::limits::INSTANCES_MAX;
+
+/// One run spec of a write, and where in the document it was written.
+pub(super) struct Change {
+    pub(super) change: RunSpecChange,
+    /// `/groups(0)/apps(1)`; empty when it is the whole document.
+    pub(super) place: String,
+}
 
 impl Engine {
     /// Creates and changes run specs in one deployment. What does not change gets no new version and no action.
-    pub(super) fn put(
-        &mut self,
-        now: Now,
-        changes: &[RunSpecChange],
-        conflict: Conflict,
-        origin: &Origin,
-        out: &mut Effects,
-    ) -> Result<Reply, Refusal> {
+    pub(super) fn draft_put(&self, now: Now, changes: &[RunSpecChange], conflict: Conflict) -> Result<Draft, Refusal> {
         let version = self.next_version(now, changes.iter().map(|change| &change.id));
-        let definitions = self.definitions(changes, version)?;
-        let is_changed = |definition: &&Arc<RunSpec>| self.needs_deployment(definition);
-        let targets: Vec<Target> = definitions
-            .iter()
-            .filter(is_changed)
-            .map(|definition| Target { id: definition.id.clone(), to: Some(Arc::clone(definition)) })
-            .collect();
-        let cyclic = |_| Refusal::Invalid(vec![Violation::new("/dependencies", crate::deployment::Cycle.to_string())]);
-        let layers = self.layers_with(&targets).map_err(cyclic)?;
-        let superseded = match self.admit(&targets, conflict) {
-            Ok(superseded) => superseded,
-            Err(refusal) => return Err(self.refused(now, &changes[0].id, version, refusal, out)),
-        };
-        let is_new = |definition: &&Arc<RunSpec>| self.current(&definition.id).is_none();
-        let created = definitions.iter().filter(is_new).cloned().collect();
-        for run_spec in definitions {
-            let Origin { client_ip, uri } = origin.clone();
-            self.record(now, Fact::Requested { client_ip, uri, run_spec }, out);
+        let place = |index| if changes.len() > 1 { format!("/apps({index})") } else { String::new() };
+        let placed = |(index, change): (usize, &RunSpecChange)| Change { change: change.clone(), place: place(index) };
+        let changes: Vec<Change> = changes.iter().enumerate().map(placed).collect();
+        self.draft(version, &changes, BTreeSet::new(), BTreeMap::new(), conflict)
+    }
+
+    /// What changes of run specs and groups come to, together.
+    pub(super) fn draft(
+        &self,
+        version: Version,
+        changes: &[Change],
+        removed: BTreeSet<RunSpecId>,
+        mut groups: BTreeMap<GroupId, Option<Group>>,
+        conflict: Conflict,
+    ) -> Result<Draft, Refusal> {
+        let invalid = |violation| Refusal::Invalid(vec![violation]);
+        let names = Names::after(self, changes.iter().map(|change| &change.change.id), &removed, &groups);
+        groups.iter().filter(|(_, to)| to.is_some()).try_for_each(|(id, _)| names.check_group(id)).map_err(invalid)?;
+        let definitions = self.definitions(changes, &names, version)?;
+        let changed = || definitions.iter().filter(|definition| self.needs_deployment(definition));
+        self.add_enclosing(changed().map(|definition| &definition.id), &mut groups);
+        groups.retain(|id, to| self.state.group(id) != to.as_ref());
+        check_roles(self, changed(), &groups)?;
+        let kept = changed().map(|definition| Target { id: definition.id.clone(), to: Some(Arc::clone(definition)) });
+        let mut targets: Vec<Target> = kept.collect();
+        targets.extend(removed.into_iter().map(|id| Target { id, to: None }));
+        let cyclic = |cycle: Cycle| invalid(Violation::new("/dependencies", cycle.to_string()));
+        let layers = self.layers_with(&targets, &groups).map_err(cyclic)?;
+        let superseded = self.admit(&targets, conflict)?;
+        Ok(Draft { targets, groups, layers, superseded, requested: definitions, ..Draft::new(version) })
+    }
+
+    /// The groups around what is new are there from then on, whatever becomes of it.
+    fn add_enclosing<'a>(
+        &self,
+        written: impl Iterator<Item = &'a RunSpecId>,
+        groups: &mut BTreeMap<GroupId, Option<Group>>,
+    ) {
+        let new = written.filter(|id| self.current(id).is_none()).map(GroupId::of);
+        let said: Vec<GroupId> = groups.iter().filter(|(_, to)| to.is_some()).map(|(id, _)| id.clone()).collect();
+        for group in new.chain(said).flat_map(|group| group.and_around().collect::<Vec<_>>()) {
+            if !group.is_root() && self.state.group(&group).is_none() {
+                groups.entry(group).or_insert(None).get_or_insert_default();
+            }
         }
-        let deployment = self.deploy(now, version, targets, &layers, superseded, out);
-        Ok(Reply::Deployed { version, deployment, created })
     }
 
     /// The whole definitions that the changes lead to, checked and with service ports.
-    fn definitions(&self, changes: &[RunSpecChange], version: Version) -> Result<Vec<Arc<RunSpec>>, Refusal> {
+    fn definitions(
+        &self,
+        changes: &[Change],
+        names: &Names<'_>,
+        version: Version,
+    ) -> Result<Vec<Arc<RunSpec>>, Refusal> {
         let mut taken = BTreeSet::new();
         let mut named = BTreeSet::new();
         let mut definitions = Vec::with_capacity(changes.len());
-        for (index, change) in changes.iter().enumerate() {
-            let checked = self.check_name(&change.id, &mut named);
-            let definition = checked.and_then(|()| self.definition(change, version, &mut taken));
+        for Change { change, place } in changes {
+            let twice = || Violation::new("/id", "is named twice in one request");
+            let name = if named.insert(&change.id) { names.check(&change.id) } else { Err(twice()) };
+            let name = name.map_err(|violation| Refusal::Invalid(vec![violation]));
+            let definition = name.and_then(|()| self.definition(change, version, &mut taken));
             let definition = definition.map_err(|refusal| match refusal {
-                Refusal::Invalid(violations) if changes.len() > 1 => Refusal::Invalid(within(index, violations)),
+                Refusal::Invalid(violations) => Refusal::Invalid(within(place, violations)),
                 refusal => refusal,
             })?;
             definitions.push(Arc::new(definition));
         }
         Ok(definitions)
-    }
-
-    /// A path names one thing: no run spec twice in a write, and none that is also a group, because another one lies within it.
-    fn check_name<'a>(&self, id: &'a RunSpecId, named: &mut BTreeSet<&'a RunSpecId>) -> Result<(), Refusal> {
-        let invalid = |message: &str| Err(Refusal::Invalid(vec![Violation::new("/id", message)]));
-        if !named.insert(id) {
-            return invalid("is named twice in one request");
-        }
-        let exists = |other: &RunSpecId| named.contains(other) || self.current(other).is_some();
-        let group_taken = id.ancestors().any(|group| exists(&group));
-        let is_group = self.within(id).any(|other| self.current(other).is_some())
-            || named.iter().any(|other| other.is_within(id.as_str()));
-        if group_taken || is_group {
-            return invalid("Groups and Applications may not have the same identifier.");
-        }
-        Ok(())
     }
 
     fn definition(
@@ -92,11 +110,16 @@ impl Engine {
             }
             Definition::New(update) | Definition::Replaced(update) => self.merged(id, None, update)?,
             Definition::Merged(update) | Definition::Patched(update) => self.merged(id, current, update)?,
-            Definition::Stored(stored) => self.stored(id, *stored)?,
+            Definition::Stored(stored) => {
+                current.ok_or_else(|| Refusal::Missing(id.clone()))?;
+                self.stored(id, *stored)?
+            }
+            Definition::Restored(stored) => self.stored(id, *stored)?,
+            Definition::Scaled(factor) => scaled(current.ok_or_else(|| Refusal::Missing(id.clone()))?, *factor)?,
         };
         (self.config.border.validate)(&merged).map_err(Refusal::Invalid)?;
         self.give_ports(&mut merged, current.map(Arc::as_ref), taken)?;
-        let keep_generation = matches!(change.to, Definition::Stored(_));
+        let keep_generation = matches!(change.to, Definition::Stored(_) | Definition::Restored(_));
         Ok(versioned(merged, current.map(Arc::as_ref), version, keep_generation))
     }
 
@@ -111,9 +134,7 @@ impl Engine {
     }
 
     fn stored(&self, id: &RunSpecId, version: Version) -> Result<RunSpec, Refusal> {
-        let state = self.state.run_specs.get(id).filter(|state| state.current.is_some());
-        let state = state.ok_or_else(|| Refusal::Missing(id.clone()))?;
-        let stored = state.versions.get(&version);
+        let stored = self.state.run_specs.get(id).and_then(|state| state.versions.get(&version));
         stored.map(|stored| RunSpec::clone(stored)).ok_or_else(|| Refusal::VersionMissing { id: id.clone(), version })
     }
 
@@ -153,6 +174,8 @@ impl Engine {
 /// What is an app stays one, and so does a pod.
 fn check_shape(change: &RunSpecChange, current: Option<&Arc<RunSpec>>) -> Result<(), Refusal> {
     let shape = match &change.to {
+        // It stays what it is, or becomes again what it was.
+        Definition::Scaled(_) | Definition::Restored(_) => return Ok(()),
         Definition::NewPod(_) | Definition::Pod(_) => Shape::Pod,
         Definition::New(_)
         | Definition::Merged(_)
@@ -199,10 +222,43 @@ pub(super) fn versioned(
     definition
 }
 
-/// Violations of one element of a list.
-fn within(index: usize, violations: Vec<Violation>) -> Vec<Violation> {
-    let path = |path: &str| {
-        if path == "/" { format!("/apps({index})") } else { format!("/apps({index}){path}") }
-    };
+/// A definition with its number of instances multiplied, and rounded up.
+fn scaled(current: &RunSpec, factor: f64) -> Result<RunSpec, Refusal> {
+    let instances = (f64::from(current.instances) * factor).ceil();
+    if instances > f64::from(INSTANCES_MAX) {
+        let text = format!("{} would have more than {INSTANCES_MAX} instances", current.id);
+        return Err(Refusal::Invalid(vec![Violation::new("/", text)]));
+    }
+    Ok(RunSpec { instances: instances as u32, ..current.clone() })
+}
+
+/// What lies in a group that enforces its role uses that role, from its next change on.
+fn check_roles<'a>(
+    engine: &Engine,
+    definitions: impl Iterator<Item = &'a Arc<RunSpec>>,
+    groups: &BTreeMap<GroupId, Option<Group>>,
+) -> Result<(), Refusal> {
+    for definition in definitions {
+        let Some(top) = GroupId::top_level_of(&definition.id) else { continue };
+        let group = groups.get(&top).map_or_else(|| engine.state.group(&top), Option::as_ref);
+        if group.is_some_and(|group| group.enforce_role) && definition.role != top.name() {
+            let text = format!(
+                "'{}' of {} is not the role '{}' that its group enforces",
+                definition.role,
+                definition.id,
+                top.name()
+            );
+            return Err(Refusal::Invalid(vec![Violation::new("/role", text)]));
+        }
+    }
+    Ok(())
+}
+
+/// Violations of one element of a document.
+fn within(place: &str, violations: Vec<Violation>) -> Vec<Violation> {
+    if place.is_empty() {
+        return violations;
+    }
+    let path = |path: &str| if path == "/" { place.to_owned() } else { format!("{place}{path}") };
     violations.into_iter().map(|violation| Violation::new(path(&violation.path), violation.message)).collect()
 }

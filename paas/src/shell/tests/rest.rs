@@ -144,6 +144,36 @@ async fn refusals_are_documented_and_change_nothing() {
         (Method::DELETE, "/v2/deployments/00000000-0000-0000-0000-000000000000", ""),
         (Method::DELETE, "/v2/queue/missing/delay", ""),
         (Method::POST, "/v2/groups", "{}"),
+        (Method::POST, "/v2/groups", "["),
+        (Method::POST, "/v2/groups", r#"{"id":"/there"}"#),
+        (Method::POST, "/v2/groups", r#"{"id":"/g","scaleBy":2}"#),
+        (Method::POST, "/v2/groups", r#"{"id":"/g","nonsense":2}"#),
+        (Method::PUT, "/v2/groups/G", "{}"),
+        (Method::PUT, "/v2/groups/there/below", "{}"),
+        (Method::PUT, "/v2/groups/g", r#"{"version":"2015-06-12T23:03:31.512Z","apps":[]}"#),
+        (Method::PUT, "/v2/groups/g", r#"{"scaleBy":2,"apps":[]}"#),
+        (Method::PUT, "/v2/groups/g", r#"{"scaleBy":-1}"#),
+        (Method::PUT, "/v2/groups/missing", r#"{"scaleBy":2}"#),
+        (Method::PUT, "/v2/groups/missing", r#"{"version":"2015-06-12T23:03:31.512Z"}"#),
+        (Method::PUT, "/v2/groups/", r#"{"version":"2015-06-12T23:03:31.512Z"}"#),
+        (
+            Method::PUT,
+            "/v2/groups/g",
+            r#"{"apps":[{"id":"/other/a","cmd":"true"},{"cmd":"true"}],"groups":[{"id":"/x"},{"id":"s","apps":[{"id":"b"},{"id":"c","cpus":-1,"cmd":"true"}],
+                "enforceRole":true,"version":"2015-06-12T23:03:31.512Z"},{"id":"s"}],"dependencies":["/g","/UPPER"],"pods":[{}]}"#,
+        ),
+        (
+            Method::PUT,
+            "/v2/groups/g",
+            r#"{"apps":[{"id":"a","cmd":"true","dependencies":["b"]},{"id":"b","cmd":"true","dependencies":["a"]}]}"#,
+        ),
+        (Method::PUT, "/v2/groups/g", r#"{"apps":[{"id":"a","cmd":"true"},{"id":"a","cmd":"true"}]}"#),
+        (Method::PATCH, "/v2/groups/a/b", r#"{"enforceRole":true}"#),
+        (Method::PATCH, "/v2/groups/missing", r#"{"enforceRole":true}"#),
+        (Method::PATCH, "/v2/groups/missing", "{}"),
+        (Method::DELETE, "/v2/groups/missing", ""),
+        (Method::GET, "/v2/groups/missing/versions", ""),
+        (Method::GET, "/v2/groups/versions/2015-06-12T23:03:31.512Z", ""),
         (Method::GET, "/v2/pods", ""),
         (Method::DELETE, "/v2/apps", ""),
         (Method::POST, "/v2/events", ""),
@@ -263,6 +293,71 @@ async fn the_server_describes_itself_and_every_described_call_is_served() {
         );
     }
     site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_is_created_read_changed_and_removed() {
+    let database = Database::start().await;
+    let site = Site::start(&database, NO_MASTER).await;
+    let shop = json!({"id": "shop", "apps": [{"id": "cron", "cmd": "true"}], "groups": [
+        {"id": "front", "dependencies": ["../back"], "apps": [{"id": "web", "cmd": "serve", "instances": 2}]},
+        {"id": "back", "apps": [{"id": "/shop/back/db", "cmd": "serve"}]},
+        {"id": "empty"}]});
+    let planned = site.ask(Method::POST, "/v2/groups?dryRun=true", &shop.to_string()).await;
+    assert_eq!(planned.status, StatusCode::OK, "{}", planned.text);
+    assert_eq!(site.get("/v2/groups").await["groups"], json!([]));
+    let created = site.ask(Method::POST, "/v2/groups/", &shop.to_string()).await;
+    assert_eq!(
+        (created.status, created.header("location")),
+        (StatusCode::CREATED, "/v2/groups/shop"),
+        "{}",
+        created.text
+    );
+    assert_eq!(site.get("/v2/deployments").await[0]["steps"], planned.json()["steps"]);
+    let first = created.json()["version"].as_str().unwrap().to_owned();
+
+    let read = site.ask(Method::GET, "/v2/groups//shop/", "").await;
+    assert_eq!(read.header("etag"), format!("\"{first}\""));
+    let group = read.json();
+    assert_eq!((&group["version"], &group["enforceRole"]), (&json!(first), &json!(false)));
+    let names: Vec<&str> =
+        group["groups"].as_array().unwrap().iter().map(|group| group["id"].as_str().unwrap()).collect();
+    assert_eq!(names, ["/shop/back", "/shop/empty", "/shop/front"]);
+    assert_eq!(group["groups"][2]["dependencies"], json!(["/shop/back"]));
+    assert_eq!(group["groups"][2]["apps"][0]["id"], "/shop/front/web");
+
+    let locked = site.ask(Method::PUT, "/v2/groups/shop", r#"{"scaleBy":2}"#).await;
+    assert_eq!(locked.status, StatusCode::CONFLICT, "{}", locked.text);
+    let scaled = site.ask(Method::PUT, "/v2/groups/shop?force=true", r#"{"scaleBy":1.5}"#).await;
+    assert_eq!(scaled.status, StatusCode::OK, "{}", scaled.text);
+    assert_eq!(site.get("/v2/apps/shop/front/web").await["app"]["instances"], 3);
+    let versions = site.get("/v2/groups/shop/versions").await;
+    assert_eq!(versions, json!([scaled.json()["version"], first]));
+    let before = site.get(&format!("/v2/groups/shop/versions/{first}")).await;
+    assert_eq!((&before["id"], &before["groups"][2]["apps"][0]["instances"]), (&json!("/shop"), &json!(2)));
+
+    let written_back = site.ask(Method::PUT, "/v2/groups/shop?force=true", &read.text).await;
+    assert_eq!(written_back.status, StatusCode::OK, "{}", written_back.text);
+    assert_eq!(site.get("/v2/apps/shop/front/web").await["app"]["instances"], 2);
+    let back = site.ask(Method::PUT, "/v2/groups/shop?force=true", &json!({"version": first}).to_string()).await;
+    assert_eq!(back.status, StatusCode::OK, "{}", back.text);
+
+    let enforced = site.ask(Method::PATCH, "/v2/groups/shop", r#"{"enforceRole":true}"#).await;
+    assert_eq!((enforced.status, enforced.text.as_str()), (StatusCode::OK, ""));
+    assert_eq!(site.get("/v2/groups/shop").await["enforceRole"], true);
+    let removed = site.ask(Method::DELETE, "/v2/groups/shop?force=true", "").await;
+    assert_eq!(removed.status, StatusCode::OK, "{}", removed.text);
+    let gone = site.ask(Method::GET, "/v2/groups/shop", "").await;
+    let missing = json!({"message": "Group '/shop' does not exist"});
+    assert_eq!((gone.status, gone.json()), (StatusCode::NOT_FOUND, missing));
+    site.stop().await.unwrap();
+
+    let site = Site::start(&database, NO_MASTER).await;
+    let again = site.ask(Method::POST, "/v2/groups", r#"{"id":"/shop/inner","dependencies":["../other"]}"#).await;
+    assert_eq!(again.status, StatusCode::CREATED, "{}", again.text);
+    site.stop().await.unwrap();
+    let site = Site::start(&database, NO_MASTER).await;
+    assert_eq!(site.get("/v2/groups/shop/inner").await["dependencies"], json!(["/shop/other"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
