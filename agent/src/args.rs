@@ -20,6 +20,7 @@ use crate::image::ImageArgs;
 use crate::network::detect::Wishes;
 use crate::network::subnet::Subnet;
 use crate::quota::ProjectRange;
+use crate::rotation::args::RotationArgs;
 
 /// Runs tasks on this machine for a master.
 #[derive(Clone, Debug, clap::Args)]
@@ -180,6 +181,9 @@ pub struct Args {
     /// Images
     #[command(flatten)]
     pub image: ImageArgs,
+    /// Output
+    #[command(flatten)]
+    pub rotation: RotationArgs,
     /// Files for tasks
     #[command(flatten)]
     pub fetch: FetchArgs,

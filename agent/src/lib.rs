@@ -4,7 +4,7 @@
 //! system calls); `supervisor` decides, without IO; `checkpoint` is what is written down, in a `journal`; `shell` feeds the
 //! supervisor and does what it wants done (the links to master and launcher, the prober); `http` shows state and sandbox files;
 //! `fetch` brings files into sandboxes, `image` makes roots of images, `unpack` is how archives are unpacked safely; `network` gives
-//! containers networks of their own; `machine` and `sandbox` are what their names say.
+//! containers networks of their own; `rotation` keeps what tasks write within limits; `machine` and `sandbox` are what their names say.
 //!
 //! Architecture invariants: the supervisor knows neither clock, nor files, nor sockets. What is sent was written down before.
 //! A task's process never depends on the agent's, nor on the launcher's. Nothing is obeyed in part: what this agent does not
@@ -27,6 +27,7 @@ pub mod launcher;
 mod machine;
 mod network;
 pub mod quota;
+pub mod rotation;
 mod sandbox;
 mod seal;
 mod shell;

@@ -43,6 +43,10 @@ impl AgentPlan {
             }
         }
         arguments.extend(place(given)?);
+        if given.get("container_logger").is_none() {
+            // Unlike our own agent, Mesos's keeps all that tasks write unless it is told otherwise.
+            arguments.push("--container-logger=org_apache_mesos_SandboxContainerLogger".to_owned());
+        }
         for (name, own) in DURATIONS {
             let Some(text) = given.get(name) else { continue };
             let reason = "expected a duration like 500ms, 15secs, 10mins, 2hrs or 1days";

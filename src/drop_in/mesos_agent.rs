@@ -77,7 +77,7 @@ pub static FLAGS: [Flag; 149] = [
     switch("http_command_executor", Replaced("commands need no executor of their own")),
     switch("http_executor_domain_sockets", Only(&["false"], "executors connect over TCP")),
     value("domain_socket_location", Replaced("executors connect over TCP")),
-    value("container_logger", Only(&["", "org_apache_mesos_SandboxContainerLogger"], NO_MODULES)),
+    value("container_logger", Same),
     value("sandbox_directory", Only(&["/mnt/mesos/sandbox"], "a sandbox is seen there in every container with a root")),
     value("default_container_info", Only(&[""], "containers are as tasks describe them")),
     value("default_container_dns", Only(&[""], "containers resolve names as the machine does")),

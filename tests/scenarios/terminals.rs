@@ -170,6 +170,13 @@ fn programs_within_a_task_are_talked_to_through_pipes_and_a_terminal() {
     cluster.until("it to be gone", || (running("7654398") == 0).then_some(()));
     drop(terminal);
 
+    // A task of several processes is one to be in as well.
+    let graph = json!({"id": "/graph", "processGraph": {"processes": [{"name": "one", "cmd": "exec sleep 1000"}]}, "cpus": 0.1, "mem": 64});
+    assert_eq!(cluster.request("POST", "/v2/apps", Some(&graph)).0, 201);
+    let of_graph = cluster.until_settled("/graph", 1)[0]["id"].as_str().expect("an id").to_owned();
+    let (status, out, _) = told(&exec(&cluster, &[&of_graph, "ls", ".logs/one/0"], b""));
+    assert_eq!((status, out.as_str()), (Some(0), "stderr\nstdout\n"));
+
     // What the task itself writes, until it ends.
     let mut attached = attica();
     attached.args(["task", "attach", task]).env("ATTICA_ADDR", cluster.url());
@@ -180,7 +187,9 @@ fn programs_within_a_task_are_talked_to_through_pipes_and_a_terminal() {
     assert_eq!(shown.last().as_deref(), Some("over"));
     assert_eq!(attached.wait().expect("ours").code(), Some(4));
 
-    assert_eq!(cluster.request("DELETE", "/v2/apps//host", None).0, 200);
+    for app in ["/host", "/graph"] {
+        assert_eq!(cluster.request("DELETE", &format!("/v2/apps/{app}"), None).0, 200);
+    }
     let gone = || (cluster.get("/v2/tasks").1["tasks"] == Value::Array(Vec::new())).then_some(());
     cluster.until("its task to be gone", gone);
     cluster.stop_up();

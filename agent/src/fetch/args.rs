@@ -58,7 +58,7 @@ fn split(text: &str) -> Option<(f64, &str)> {
     Some((number, &text[unit..]))
 }
 
-fn parse_size(text: &str) -> Result<Size, String> {
+pub(crate) fn parse_size(text: &str) -> Result<Size, String> {
     let units = [("B", 0), ("KB", 10), ("MB", 20), ("GB", 30), ("TB", 40)];
     let known = split(text).and_then(|(number, unit)| {
         let (_, shift) = units.into_iter().find(|(name, _)| *name == unit)?;

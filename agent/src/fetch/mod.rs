@@ -27,8 +27,8 @@ use self::helper::HelperError;
 use self::job::{Download, Job, Piece, Source};
 use self::uri::{Item, Origin};
 
-pub(crate) use self::args::parse_duration;
 pub use self::args::{FetchArgs, Milliseconds, Size};
+pub(crate) use self::args::{parse_duration, parse_size};
 pub use self::worker::{WorkerError, run as work};
 
 /// Helpers at work at a time; whoever wants one more waits.

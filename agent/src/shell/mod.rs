@@ -38,6 +38,7 @@ use crate::contained::{ContainedFiles, ContainedRecord, Progress};
 use crate::http::view::{self, View};
 use crate::launcher::protocol::{ContainerId, IsolationKind, LaunchSpec, Reply, Request};
 use crate::quota::ProjectQuotas;
+use crate::rotation::Output;
 use crate::sandbox::{self, Collected, DirectoryLink};
 use crate::supervisor::{Effect, FetchOrder, Input, Premises, Supervisor, Suspect, disk_bytes};
 use crate::usage::Removals;
@@ -71,6 +72,8 @@ pub(crate) enum Message {
     OperatorCalled(Box<OperatorCalled>),
     /// Somebody wants to look at what runs.
     Suspects(oneshot::Sender<Vec<Suspect>>),
+    /// Somebody wants to look at what they write.
+    Outputs(oneshot::Sender<Vec<Output>>),
     /// Images that nobody uses are to go, except these.
     PruneImages { except: Vec<String>, done: oneshot::Sender<()> },
     /// Somebody wants to see the agent's state.
@@ -210,6 +213,9 @@ impl Shell {
                 Message::Suspects(answer) => {
                     // Whoever asked has gone.
                     let _gone = answer.send(self.supervisor.suspects());
+                }
+                Message::Outputs(answer) => {
+                    let _gone = answer.send(self.supervisor.outputs());
                 }
                 Message::PruneImages { except, done } => {
                     self.suppliers.collect_images(PRUNE_RETENTION, self.layers_in_use(), except, Some(done));

@@ -42,6 +42,7 @@ use crate::launcher::protocol::IsolationKind;
 use crate::machine::{self, Machine, ResourcesError};
 use crate::network::{Networks, Sockets, detect};
 use crate::quota::ProjectQuotas;
+use crate::rotation::keeper;
 use crate::supervisor::{Config, Input, Proof, Supervisor, Timing, Users};
 use crate::usage::{DiskUsage, Removals};
 
@@ -82,6 +83,9 @@ pub enum Error {
     /// What tasks may use of the machine cannot be told.
     #[error("the devices of tasks cannot be told")]
     Devices(#[from] DeviceError),
+    /// What is kept of what tasks write makes no sense.
+    #[error("--max-stdout-size and --max-stderr-size: {0}")]
+    Output(String),
     /// The name of the cgroup is not right.
     #[error("--cgroups-root has to be a relative path without `..`, not `{0}`")]
     CgroupsRoot(String),
@@ -163,6 +167,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let looks = looks(&args, &config.isolators);
     let quotas = quotas(&args, &config.isolators, &work_dir)?;
     let (disk_usage, removals) = (Arc::<DiskUsage>::default(), Arc::<Removals>::default());
+    let rotates = config.rotation.is_some();
     let recovering = Instant::now();
     let roots = Roots::new(&work_dir, &config.host_paths);
     let (checkpoints, past, tasks, recovery_errors) = recover_files(&work_dir)?;
@@ -241,6 +246,9 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let (end_server, server_end) = oneshot::channel::<()>();
     let usage: Arc<dyn Isolation> = isolation::detect(&place.cgroup_parent).into();
     let means = watcher::Means { isolation: usage.clone(), quotas, disk_usage: disk_usage.clone() };
+    if rotates {
+        tasks.spawn(keeper::run(messages.clone()));
+    }
     for look in looks {
         tasks.spawn(watcher::run(look, means.clone(), messages.clone()));
     }
@@ -388,6 +396,7 @@ fn config(
         proof: proof(args)?,
         authority: args.tls.tls_cert_file.as_ref().and(authority),
         networks,
+        rotation: args.rotation.limits().map_err(|error| Error::Output(error.to_string()))?,
     })
 }
 

@@ -15,7 +15,8 @@ use super::image::Rooted;
 use super::probe::{CheckError, ProbeSpec, milliseconds};
 use super::task::Task;
 use super::{
-    Config, Executor, Users, container, controls, device, image, network, shortcut, supply, surroundings, volume,
+    Config, Executor, Users, container, controls, device, image, network, output, shortcut, supply, surroundings,
+    volume,
 };
 use crate::fetch::uri::UriError;
 use crate::image::Provisioned;
@@ -23,6 +24,7 @@ use crate::image::runtime::NoProgram;
 use crate::launcher::controls::Controls;
 use crate::launcher::protocol::{Limits, Surroundings};
 use crate::network::request;
+use crate::rotation::InvalidLimit;
 
 /// Mesos gives each cpu so many shares, and a task at least two.
 const SHARES_PER_CPU: f64 = 1024.0;
@@ -121,6 +123,8 @@ pub(super) enum Refusal {
     Graph(#[from] InvalidGraph),
     #[error("The task has processes: its command has an environment and a user, and nothing to run")]
     TwoCommands,
+    #[error("What is to be kept of its output cannot be obeyed: {0}")]
+    Output(#[from] InvalidLimit),
     #[error("The task's check cannot be made: {0}")]
     Check(#[from] CheckError),
 }
@@ -139,6 +143,7 @@ pub(super) fn plan(
     refuse_resources(&task.resources)?;
     device::check(config, &task.resources)?;
     let command = task.command.as_ref().ok_or(Refusal::NoCommand)?;
+    output::limits(config, Some(command))?;
     if task.max_completion_time.as_ref().is_some_and(|time| time.milliseconds().is_none()) {
         return Err(Refusal::CompletionTime);
     }
@@ -187,6 +192,7 @@ pub(super) fn executor_plan(
     let command = executor.command.as_ref();
     refuse(&[(executor.r#type == Some(ExecutorType::Default), "executor.type DEFAULT")])?;
     supply::wanted(command)?;
+    output::limits(config, command)?;
     executor.container.as_deref().map_or(Ok(()), container::check_executors)?;
     refuse_resources(resources)?;
     device::check_none(config, resources)?;

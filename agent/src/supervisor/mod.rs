@@ -21,6 +21,7 @@ mod kill;
 mod limitation;
 mod link;
 mod network;
+mod output;
 pub(crate) mod plea;
 mod probe;
 mod recovery;
@@ -69,6 +70,7 @@ use crate::image::Provisioned;
 use crate::isolators::Isolators;
 use crate::launcher::protocol::{ContainerId, LaunchSpec, Reply, Request};
 use crate::network::{Attachment, Networks, Place};
+use crate::rotation::Limits;
 use crate::sandbox::DirectoryLink;
 
 /// Ended tasks that are remembered for people to look at.
@@ -107,6 +109,8 @@ pub(crate) struct Config {
     /// The authorities by which executors believe that this is their agent, when it is asked over TLS.
     pub(crate) authority: Option<PathBuf>,
     pub(crate) networks: Networks,
+    /// What is kept of what tasks write that do not say; `None`: everything.
+    pub(crate) rotation: Option<Limits>,
 }
 
 /// As whom tasks run.

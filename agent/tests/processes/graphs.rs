@@ -11,11 +11,11 @@ use crate::agent::{Agent, shell};
 use crate::master::Master;
 use crate::support::{can_isolate, eventually, is_alive, kill_hard};
 
-fn process(name: &str, line: &str) -> ProcessInfo {
+pub fn process(name: &str, line: &str) -> ProcessInfo {
     ProcessInfo { name: name.to_owned(), command_line: line.to_owned(), ..ProcessInfo::default() }
 }
 
-fn graph(task: &str, processes: Vec<ProcessInfo>, orders: &[&[&str]]) -> TaskInfo {
+pub fn graph(task: &str, processes: Vec<ProcessInfo>, orders: &[&[&str]]) -> TaskInfo {
     let order = |names: &&[&str]| ProcessOrder { order: names.iter().map(|name| (*name).to_owned()).collect() };
     let graph = ProcessGraph { processes, orders: orders.iter().map(order).collect(), ..ProcessGraph::default() };
     let command = Some(CommandInfo::default());
@@ -35,7 +35,7 @@ fn a_whole_task_from_its_first_process_to_its_final_one() {
     let master = Master::start();
     let agent = Agent::start(&master);
     master.await_registration(1);
-    let console = Some(ProcessLogger { destination: LogDestination::Both });
+    let console = Some(ProcessLogger { destination: LogDestination::Both, rotation: None });
     let processes = vec![
         process("install", "echo 'export WHAT=world' > .thermos_profile; echo installed"),
         ProcessInfo { logger: console, ..process("greet", "echo hello $WHAT in $HOME") },

@@ -19,6 +19,7 @@ mod machine;
 mod master;
 mod nested;
 mod networks;
+mod output;
 mod quotas;
 mod recordings;
 mod recovery;

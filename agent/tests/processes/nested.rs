@@ -13,7 +13,7 @@ use crate::master::Master;
 use crate::support::{PATIENCE, can_isolate, eventually, pids};
 
 /// One call, and what came of it.
-fn call(master: &Master, address: &str, call: &Value) -> (u16, String) {
+pub fn call(master: &Master, address: &str, call: &Value) -> (u16, String) {
     let uri = format!("http://{address}/api/v1").parse().unwrap();
     let headers = [(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"))];
     master.block_on(async {
@@ -23,7 +23,7 @@ fn call(master: &Master, address: &str, call: &Value) -> (u16, String) {
     })
 }
 
-fn member(kind: &str, content: Value) -> Value {
+pub fn member(kind: &str, content: Value) -> Value {
     json!({ "type": kind, kind.to_ascii_lowercase(): content })
 }
 
@@ -142,16 +142,16 @@ impl Stream {
 }
 
 /// The id of the container of a task that runs.
-fn container(master: &Master, task: &str) -> Value {
+pub fn container(master: &Master, task: &str) -> Value {
     let status = master.await_state(task, "TASK_RUNNING").status;
     json!({ "value": status.container_status.unwrap().container_id.unwrap().value })
 }
 
-fn within(parent: &Value, name: &str) -> Value {
+pub fn within(parent: &Value, name: &str) -> Value {
     json!({ "value": name, "parent": parent })
 }
 
-fn exit_status(master: &Master, address: &str, id: &Value) -> i64 {
+pub fn exit_status(master: &Master, address: &str, id: &Value) -> i64 {
     let (status, answer) = call(master, address, &member("WAIT_CONTAINER", json!({ "container_id": id })));
     assert_eq!(status, 200, "{answer}");
     serde_json::from_str::<Value>(&answer).unwrap()["wait_container"]["exit_status"].as_i64().unwrap()

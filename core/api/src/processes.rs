@@ -6,12 +6,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::v1::ProcessGraph;
+use crate::v1::{LogRotation, ProcessGraph};
 
 /// Processes of one task, at most.
 pub const MAX_PROCESSES: usize = 1_000;
 /// Length of a command line, at most.
 const MAX_COMMAND_LINE: usize = 128 << 10;
+
+/// What a file holds, at least, before it is moved aside.
+pub const MIN_ROTATION_BYTES: u64 = 4_096;
+/// Files that are kept beside it, at most.
+pub const MAX_ROTATION_BACKUPS: u32 = 1_000;
 
 /// Why a graph cannot be walked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +36,11 @@ pub enum InvalidGraph {
     /// Nothing can be run by it.
     #[error("the command line of process `{0}` is empty, has a NUL character or is too long")]
     CommandLine(String),
+    /// Its files cannot be kept so.
+    #[error(
+        "`{0}`: a file holds at least {MIN_ROTATION_BYTES} bytes before it is moved aside, and {MAX_ROTATION_BACKUPS} are kept at most"
+    )]
+    Rotation(String),
     /// A number of seconds that is none.
     #[error("`{0}` has to be a number of seconds, not negative")]
     Seconds(&'static str),
@@ -110,6 +120,11 @@ impl ProcessGraph {
                 return Err(InvalidGraph::CommandLine(name.clone()));
             }
             check_seconds("min_duration_seconds", process.min_duration_seconds)?;
+            let rotation = process.logger.as_ref().and_then(|logger| logger.rotation.as_ref());
+            let possible = |it: &LogRotation| it.size_bytes >= MIN_ROTATION_BYTES && it.backups <= MAX_ROTATION_BACKUPS;
+            if !rotation.is_none_or(possible) {
+                return Err(InvalidGraph::Rotation(name.clone()));
+            }
         }
         Ok(())
     }
@@ -177,7 +192,7 @@ fn cycle(before: &[Vec<usize>]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::v1::{HttpLifecycle, ProcessInfo, ProcessOrder};
+    use crate::v1::{HttpLifecycle, ProcessInfo, ProcessLogger, ProcessOrder};
 
     fn process(name: &str) -> ProcessInfo {
         ProcessInfo { name: name.to_owned(), command_line: "true".to_owned(), ..ProcessInfo::default() }
@@ -203,12 +218,17 @@ mod tests {
             change(&mut processes[0]);
             processes
         };
+        fn rotated(size_bytes: u64, backups: u32) -> Option<ProcessLogger> {
+            Some(ProcessLogger { rotation: Some(LogRotation { size_bytes, backups }), ..ProcessLogger::default() })
+        }
         let lifecycle = |port, path: &str| ProcessGraph {
             lifecycle: Some(HttpLifecycle { port, shutdown_path: path.to_owned(), ..HttpLifecycle::default() }),
             ..graph(ab(), &[])
         };
         let cases = [
             (graph(Vec::new(), &[]), "needs a process that is not final"),
+            (graph(with(|a| a.logger = rotated(4_095, 1)), &[]), "`a`: a file holds"),
+            (graph(with(|a| a.logger = rotated(4_096, 1_001)), &[]), "`a`: a file holds"),
             (graph(with(|a| a.name = "..".to_owned()), &[]), "cannot name a process"),
             (graph(with(|a| a.name = "x/y".to_owned()), &[]), "cannot name a process"),
             (graph(with(|a| a.name = "b".to_owned()), &[]), "two processes are named `b`"),

@@ -8,6 +8,10 @@ use crate::schema::{Object, Raw};
 use super::job::{Translation, is_default};
 use super::shell;
 
+/// What is kept of a process whose logger rotates and does not say how.
+const LOG_BYTES: i64 = 100 << 20;
+const BACKUPS: i64 = 5;
+
 /// Fields of a process that a command alone has nothing for.
 const OF_GRAPH: [&str; 5] = ["max_failures", "daemon", "ephemeral", "final", "logger"];
 
@@ -40,7 +44,7 @@ impl Translation<'_> {
     }
 
     fn graph<'a>(
-        &mut self,
+        &self,
         task: &Object,
         processes: impl Iterator<Item = (&'a Object, &'a String)>,
         lifecycle: Option<Json>,
@@ -65,8 +69,8 @@ impl Translation<'_> {
         graph
     }
 
-    fn process(&mut self, process: &Object, line: &str) -> Json {
-        json!({
+    fn process(&self, process: &Object, line: &str) -> Json {
+        let mut described = json!({
             "name": process.text("name"),
             "cmd": shell::process(line, &self.meaning.ports.requested),
             "maxFailures": process.integer("max_failures").unwrap_or(1),
@@ -74,14 +78,12 @@ impl Translation<'_> {
             "ephemeral": process.is_true("ephemeral"),
             "final": process.is_true("final"),
             "minDurationSeconds": process.integer("min_duration").unwrap_or(5),
-            "logger": self.destination(process),
-        })
-    }
-
-    fn destination(&mut self, process: &Object) -> String {
-        let Some(logger) = process.field("logger") else { return "file".to_owned() };
-        self.only_defaults(logger, &[("mode", "logs that rotate")]);
-        logger.text("destination").unwrap_or_else(|| "file".to_owned())
+            "logger": destination(process),
+        });
+        if let Some(rotation) = rotation(process) {
+            described["rotate"] = rotation;
+        }
+        described
     }
 
     fn command_line(&mut self, process: &Object) -> Option<String> {
@@ -117,4 +119,15 @@ impl Translation<'_> {
             "shutdownWaitSeconds": seconds("shutdown_wait_secs"),
         }))
     }
+}
+
+fn destination(process: &Object) -> String {
+    process.field("logger").and_then(|logger| logger.text("destination")).unwrap_or_else(|| "file".to_owned())
+}
+
+/// What is kept of its output, if that is to rotate.
+fn rotation(process: &Object) -> Option<Json> {
+    let logger = process.field("logger").filter(|logger| logger.text("mode").as_deref() == Some("rotate"))?;
+    let of = |field: &str| logger.field("rotate").and_then(|policy| policy.integer(field));
+    Some(json!({"sizeBytes": of("log_size").unwrap_or(LOG_BYTES), "backups": of("backups").unwrap_or(BACKUPS)}))
 }

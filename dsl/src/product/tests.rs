@@ -106,6 +106,18 @@ fn a_service_of_one_plain_process_is_a_command() {
         definition("Task(processes = [a(daemon = True, logger = Logger(destination = 'both'))], resources = r)", "");
     let process = &daemon["processGraph"]["processes"][0];
     assert_eq!([&process["daemon"], &process["logger"]], [&json!(true), &json!("both")]);
+    for (logger, rotate) in [
+        ("Logger(mode = 'rotate')", json!({"sizeBytes": 104_857_600, "backups": 5})),
+        (
+            "Logger(mode = 'rotate', rotate = RotatePolicy(log_size = 1 * MB))",
+            json!({"sizeBytes": 1_048_576, "backups": 5}),
+        ),
+        ("Logger(rotate = RotatePolicy(backups = 2))", Json::Null),
+    ] {
+        let rotates = definition(&format!("Task(processes = [a(logger = {logger})], resources = r)"), "");
+        let process = rotates.get("processGraph").map(|graph| graph["processes"][0]["rotate"].clone());
+        assert_eq!(process.unwrap_or_default(), rotate, "{logger}");
+    }
 }
 
 #[test]
@@ -170,8 +182,6 @@ fn what_only_a_job_engine_can_do_is_refused_by_name() {
          --> job.aurora:5:112
         error: `{{mesos.instance}}` (a number for each instance) waits for the job engine, which is not built yet
          --> job.aurora:4:140
-        error: `mode` (logs that rotate) waits for the job engine, which is not built yet
-         --> job.aurora:5:26
     "#]]
     .assert_eq(&told(&job(&task, ", service = False")));
     let numbered = "Task(processes = [b(cmdline = 'echo {{mesos.instance}}')], resources = r)";

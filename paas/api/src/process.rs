@@ -54,6 +54,19 @@ pub struct GraphProcess {
     /// Where its output goes: to files of its own, to the instance's, to both, or nowhere.
     #[serde(default)]
     pub logger: GraphLogger,
+    /// How much of the files of its own is kept; absent: as much as of the instance's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotate: Option<GraphRotation>,
+}
+
+/// How much of a process's output is kept in files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GraphRotation {
+    /// How large `stdout` and `stderr` become before they are moved aside, in bytes.
+    pub size_bytes: i64,
+    /// How many earlier ones are kept of either.
+    pub backups: i64,
 }
 
 /// Where a process's output goes.

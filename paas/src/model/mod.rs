@@ -35,7 +35,7 @@ pub use id::{DeploymentId, InstanceId, InvalidId, RunSpecId, TaskIdentity, is_co
 pub use instance::{Agent, Condition, ContainerTask, Domain, Goal, Instance, IpAddress, Task, TaskFailure};
 pub use pod::{Pod, PodCommand, PodContainer, PodEndpoint, PodImage, PodMount, PodVolume, PodVolumeSource};
 pub use policy::{DeploymentPolicy, OnFailure};
-pub use process::{Graph, GraphProcess, Lifecycle, Output, ProcessReport};
+pub use process::{Graph, GraphProcess, Lifecycle, Output, ProcessReport, Rotation};
 pub use readiness::ReadinessCheck;
 pub use run_spec::{
     Backoff, CommandLine, GivenPort, KillSelection, Placement, PortChoice, PortDefinition, PortMapping, Protocol,

@@ -37,6 +37,18 @@ pub struct GraphProcess {
     pub min_duration_ms: u64,
     /// Where its output goes.
     pub output: Output,
+    /// How much of its own files is kept; none: as much as of the instance's.
+    #[serde(default)]
+    pub rotation: Option<Rotation>,
+}
+
+/// How much of what a process writes is kept in files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rotation {
+    /// How large one becomes.
+    pub size_bytes: u64,
+    /// Earlier ones that are kept.
+    pub backups: u32,
 }
 
 /// Where the output of a process goes.

@@ -1,9 +1,11 @@
 //! Instances of more than one process, as clients read them.
 
 use attica_paas_api::Number;
-use attica_paas_api::process::{GraphLifecycle, GraphLogger, GraphProcess as ReadProcess, ProcessGraph, ProcessStatus};
+use attica_paas_api::process::{
+    GraphLifecycle, GraphLogger, GraphProcess as ReadProcess, GraphRotation, ProcessGraph, ProcessStatus,
+};
 
-use crate::model::{Graph, GraphProcess, Lifecycle, Output, ProcessReport};
+use crate::model::{Graph, GraphProcess, Lifecycle, Output, ProcessReport, Rotation};
 
 pub(super) fn graph(graph: &Graph) -> ProcessGraph {
     ProcessGraph {
@@ -31,6 +33,10 @@ fn process(process: &GraphProcess) -> ReadProcess {
             Output::Both => GraphLogger::Both,
             Output::Nowhere => GraphLogger::None,
         },
+        rotate: process.rotation.map(|Rotation { size_bytes, backups }| GraphRotation {
+            size_bytes: i64::try_from(size_bytes).unwrap_or(i64::MAX),
+            backups: backups.into(),
+        }),
     }
 }
 

@@ -2,15 +2,15 @@ use std::collections::BTreeMap;
 
 use attica_core_api::v1::{
     self, CheckCommand, CheckHttp, CheckTcp, CheckType, CommandInfo, CommandUri, DiscoveryInfo, DurationInfo,
-    HealthCheckType, HttpCheckInfo, HttpLifecycle, KillPolicy, Label, Labels, NetworkProtocol, Port, Ports,
-    ProcessInfo, ProcessLogger, ProcessOrder, Resource, TaskId, TaskInfo, TcpCheckInfo, Visibility,
+    HealthCheckType, HttpCheckInfo, HttpLifecycle, KillPolicy, Label, Labels, LogRotation, NetworkProtocol, Port,
+    Ports, ProcessInfo, ProcessLogger, ProcessOrder, Resource, TaskId, TaskInfo, TcpCheckInfo, Visibility,
 };
 
 use super::container;
 use super::environment::environment;
 use crate::model::{
     Agent, Artifact, Check, CheckKind, CheckedPort, CommandLine, Endpoint, GivenPort, Graph, GraphProcess, HealthCheck,
-    Limit, Limits, PortDefinition, Protocol, Question, RunSpec, Scheme,
+    Limit, Limits, PortDefinition, Protocol, Question, Rotation, RunSpec, Scheme,
 };
 
 /// The task that the master is asked to launch, with these ports of the host.
@@ -110,7 +110,10 @@ pub fn process_graph(graph: &Graph, port: impl Fn(u32) -> Option<u16>) -> Option
         ephemeral: process.ephemeral,
         r#final: process.last,
         min_duration_seconds: seconds(process.min_duration_ms),
-        logger: Some(ProcessLogger { destination: process.output.into() }),
+        logger: Some(ProcessLogger {
+            destination: process.output.into(),
+            rotation: process.rotation.map(|Rotation { size_bytes, backups }| LogRotation { size_bytes, backups }),
+        }),
     };
     let lifecycle = match &graph.lifecycle {
         None => None,

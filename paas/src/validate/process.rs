@@ -1,10 +1,10 @@
 //! Instances of more than one process.
 
-use attica_core_api::processes::InvalidGraph;
-use attica_paas_api::process::{GraphLifecycle, GraphLogger, GraphProcess as Written, ProcessGraph};
+use attica_core_api::processes::{InvalidGraph, MAX_ROTATION_BACKUPS, MIN_ROTATION_BYTES};
+use attica_paas_api::process::{GraphLifecycle, GraphLogger, GraphProcess as Written, GraphRotation, ProcessGraph};
 
 use super::{Faults, numbers};
-use crate::model::{Graph, GraphProcess, Lifecycle, Output};
+use crate::model::{Graph, GraphProcess, Lifecycle, Output, Rotation};
 use crate::placement::process_graph;
 
 const PATH: &str = "/processGraph";
@@ -55,6 +55,7 @@ fn place(graph: &Graph, error: &InvalidGraph) -> String {
         InvalidGraph::Empty | InvalidGraph::Long(_) => format!("{PATH}/processes"),
         InvalidGraph::Name(name) | InvalidGraph::Twice(name) => of_process(name, "name"),
         InvalidGraph::CommandLine(name) => of_process(name, "cmd"),
+        InvalidGraph::Rotation(name) => of_process(name, "rotate"),
         InvalidGraph::Unknown(_)
         | InvalidGraph::Mixed(..)
         | InvalidGraph::Daemon(..)
@@ -83,7 +84,23 @@ fn process(path: &str, written: Written, faults: &mut Faults) -> Option<GraphPro
             GraphLogger::Both => Output::Both,
             GraphLogger::None => Output::Nowhere,
         },
+        rotation: match written.rotate {
+            Some(written) => Some(rotation(&format!("{path}/rotate"), written, faults)?),
+            None => None,
+        },
     })
+}
+
+fn rotation(path: &str, written: GraphRotation, faults: &mut Faults) -> Option<Rotation> {
+    let backups = numbers::count(&format!("{path}/backups"), Some(written.backups), MAX_ROTATION_BACKUPS, faults);
+    let size_bytes = u64::try_from(written.size_bytes).ok().filter(|bytes| *bytes >= MIN_ROTATION_BYTES);
+    if size_bytes.is_none() {
+        faults.add(
+            format!("{path}/sizeBytes"),
+            format!("got {}, expected {MIN_ROTATION_BYTES} or more", written.size_bytes),
+        );
+    }
+    Some(Rotation { size_bytes: size_bytes?, backups: backups? })
 }
 
 fn lifecycle(written: GraphLifecycle, faults: &mut Faults) -> Option<Lifecycle> {

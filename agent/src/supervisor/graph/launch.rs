@@ -32,7 +32,7 @@ fn script(destination: LogDestination) -> String {
 }
 
 /// Where a run's output is, in the sandbox.
-pub(super) fn log_directory(name: &str, run: u32) -> String {
+pub(in crate::supervisor) fn log_directory(name: &str, run: u32) -> String {
     format!(".logs/{name}/{run}")
 }
 
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     fn run(sandbox: &Path, destination: LogDestination, line: &str) -> std::process::Output {
-        let logger = Some(ProcessLogger { destination });
+        let logger = Some(ProcessLogger { destination, rotation: None });
         let process =
             ProcessInfo { name: "p q".to_owned(), command_line: line.to_owned(), logger, ..ProcessInfo::default() };
         let words = arguments(&process, 3);

@@ -12,6 +12,7 @@ mod walk;
 use attica_core_api::v1::TaskState;
 use attica_core_api::{Now, Tick};
 
+pub(super) use self::launch::log_directory;
 pub(crate) use self::walk::Plea;
 use self::walk::{Act, Walk};
 use super::task::{News, Phase, Task};

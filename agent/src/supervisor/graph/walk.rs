@@ -184,7 +184,7 @@ impl Walk {
         self.verdict
     }
 
-    pub(super) fn standing(&self, place: usize) -> Option<&ProcessStanding> {
+    pub(in crate::supervisor) fn standing(&self, place: usize) -> Option<&ProcessStanding> {
         Some(&self.processes.get(place)?.standing)
     }
 

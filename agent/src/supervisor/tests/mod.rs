@@ -41,6 +41,7 @@ use crate::launcher::protocol::{
     Request, Stage,
 };
 use crate::network::{Attachment, Files, Networks};
+use crate::rotation::Limit;
 use crate::sandbox::DirectoryLink;
 
 const BOOT: &str = "boot-1";
@@ -72,6 +73,7 @@ fn config(boot_id: &str) -> Config {
         proof: Proof::NotAsked,
         authority: None,
         networks: networks(),
+        rotation: Some([Limit { bytes: 10 << 20, backups: 1 }; 2]),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tasks whose root is made from an image of a registry.
 
 mod bridged;
+mod nested;
 mod registry;
 
 use std::time::{Duration, Instant};

@@ -33,9 +33,18 @@ enumeration! {
 }
 
 message! {
+    /// How much of a process's own files is kept.
+    pub struct LogRotation {
+        /// What may be in one, about.
+        size_bytes: required u64 = 1,
+        /// Earlier ones that are kept beside it.
+        backups: required u32 = 2,
+    }
     /// What becomes of a process's output.
     pub struct ProcessLogger {
         destination: default LogDestination = 1 (LogDestination::File),
+        /// Of its own files; absent: as of the task's.
+        rotation: optional LogRotation = 2,
     }
     /// One process of a task.
     pub struct ProcessInfo {
