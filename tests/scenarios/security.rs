@@ -240,6 +240,14 @@ fn people_type(cluster: &Cluster, files: &Files) {
     assert!(!done && text.contains("no certificate"), "{text}");
 }
 
+/// What a program within a task writes, that somebody runs from the command line.
+fn run_within(cluster: &Cluster, files: &Files, task: &str) -> String {
+    let mut command = attica();
+    command.args(["task", "exec", "--addr", cluster.url(), "--ca-file"]).arg(files.path("ca.pem"));
+    let output = command.args([task, "echo", "within"]).output().expect("attica runs");
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
 async fn use_it(cluster: &Cluster, files: &Files) {
     let (master, paas) = (cluster.address("master"), cluster.address("paas"));
     let agent = format!("{}:{}", cluster.flag("agent-1", "--ip"), cluster.flag("agent-1", "--port"));
@@ -270,6 +278,8 @@ async fn use_it(cluster: &Cluster, files: &Files) {
     let task = tasks["tasks"][0]["id"].as_str().expect("a task").to_owned();
     let log = format!("/v2/tasks/{task}/log?file=stdout&offset=0&length=100");
     eventually(async || nobody.get(&paas, &log).await.1.contains("served")).await;
+
+    assert_eq!(run_within(cluster, files, &task), "within\n");
 
     let sandboxes = ann.json(&agent, "/files/debug").await;
     let sandbox = sandboxes.as_object().and_then(|paths| paths.keys().next()).expect("a sandbox");
@@ -304,6 +314,13 @@ async fn use_it(cluster: &Cluster, files: &Files) {
         matches!(next(&mut framework(files, &master, "bob", "bob-hush").1).await, Signal::Subscribed { .. })
     })
     .await;
+
+    // They are the service layer's as well.
+    let mut rules: Value = serde_json::from_str(&acls(&["cluster", "bob"])).expect("rules");
+    let nobody_else = json!([{ "principals": { "type": "ANY" }, "users": { "type": "NONE" } }]);
+    rules["launch_nested_container_sessions_under_parent_with_user"] = nobody_else;
+    files.write("acls", &rules.to_string());
+    eventually(async || run_within(cluster, files, &task).contains("(403)")).await;
 
     // Who proves nothing, or is nobody's agent, does not get in as one.
     for (person, expected) in [(&nobody, StatusCode::UNAUTHORIZED), (&ann, StatusCode::FORBIDDEN)] {
