@@ -17,6 +17,9 @@ TEST_PACKAGES := busybox-static:/bin/busybox e2fsprogs:/sbin/mkfs.ext4 qemu-syst
 # Also for `attica up --zookeeper`, which says so when they are missing.
 ZOOKEEPER_PACKAGES := zookeeper:/usr/share/java/zookeeper.jar default-jre-headless:/usr/bin/java
 
+# A Docker daemon for tests: Debian's own, unpacked and not installed, since an installed one would be started.
+DOCKER := target/docker
+
 # The kernel of a small virtual machine, which tests of cgroups v2 run on: Debian's own, unpacked and not installed.
 KERNEL := target/kernel
 
@@ -49,7 +52,14 @@ web/node_modules/.package-lock.json: web/package-lock.json | node
 test: check
 	@$(MAKE) --no-print-directory packages PACKAGES="$(RUN_PACKAGES) $(TEST_PACKAGES) $(ZOOKEEPER_PACKAGES)"
 	@$(MAKE) --no-print-directory $(KERNEL) || echo "no kernel for a virtual machine: the tests that need one say so"
+	@$(MAKE) --no-print-directory $(DOCKER) || echo "no Docker daemon: the tests that need one say so"
 	cargo test --workspace --locked
+
+$(DOCKER):
+	@rm -rf $@.part && mkdir -p $@.part && cd $@.part && \
+	apt-get download -qq docker.io containerd runc libdevmapper1.02.1 && \
+	for package in *.deb; do dpkg -x $$package . && rm $$package; done
+	@mv $@.part $@
 
 $(KERNEL):
 	@rm -rf $@.part && mkdir -p $@.part && cd $@.part && \

@@ -74,6 +74,22 @@ pub struct Args {
     /// Whether tasks run as the user of their command or framework; needs root [default: true for root]
     #[arg(long, env = "ATTICA_SWITCH_USER", value_name = "BOOL")]
     pub switch_user: Option<bool>,
+    /// Who runs containers: `mesos`, this agent itself; `docker`, a Docker daemon, those of the type DOCKER
+    #[arg(
+        long,
+        env = "MESOS_CONTAINERIZERS",
+        value_name = "NAME,…",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "mesos"
+    )]
+    pub containerizers: Vec<ContainerizerKind>,
+    /// The Docker daemon's socket
+    #[arg(long, env = "MESOS_DOCKER_SOCKET", value_name = "PATH", default_value = "/var/run/docker.sock")]
+    pub docker_socket: PathBuf,
+    /// Whether containers of the Docker daemon may have more of the machine than others: `privileged`, devices, more capabilities
+    #[arg(long, env = "ATTICA_DOCKER_ALLOW_PRIVILEGED", value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub docker_allow_privileged: bool,
     /// What tasks get that do not ask for it, by the names of Mesos's isolators, as `namespaces/pid,linux/seccomp`; limits of cpu, memory and
     /// processes are always set
     #[arg(long, env = "MESOS_ISOLATION", value_name = "NAMES", default_value = "")]
@@ -195,6 +211,24 @@ pub struct Args {
     pub log_control: LogControl,
 }
 
+/// Who runs containers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ContainerizerKind {
+    /// This agent.
+    Mesos,
+    /// A Docker daemon.
+    Docker,
+}
+
+impl ContainerizerKind {
+    fn name(self) -> &'static str {
+        match self {
+            ContainerizerKind::Mesos => "mesos",
+            ContainerizerKind::Docker => "docker",
+        }
+    }
+}
+
 impl Args {
     /// What is said of networks.
     pub(crate) fn network(&self) -> Wishes {
@@ -234,6 +268,8 @@ impl Args {
             ("executor_shutdown_grace_period", duration(self.executor_shutdown_grace_ms)),
             ("container_disk_watch_interval", duration(self.container_disk_watch_interval_ms)),
             ("container_ports_watch_interval", duration(self.container_ports_watch_interval_ms)),
+            ("containerizers", self.containerizers.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(",")),
+            ("docker_socket", path(&self.docker_socket)),
             ("enforce_container_disk_quota", self.enforce_container_disk_quota.to_string()),
             ("enforce_container_ports", self.enforce_container_ports.to_string()),
             ("isolation", self.isolation.clone()),

@@ -24,6 +24,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::graph::{GraphStage, GraphVerdict, ProcessStanding, RunPhase, StageStanding};
+use crate::daemon::Containerizer;
 use crate::image::Provisioned;
 use crate::journal::{self, Journal};
 use crate::launcher::protocol::ContainerId;
@@ -82,6 +83,9 @@ pub(crate) struct TaskRecord {
     pub(crate) executor: Option<ContainerId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) group: Option<GroupRecord>,
+    /// Who runs its container.
+    #[serde(default, skip_serializing_if = "Containerizer::is_launcher")]
+    pub(crate) containerizer: Containerizer,
 }
 
 /// What tasks of one group have in common.
@@ -141,7 +145,13 @@ impl TaskRecord {
         executor: Option<ContainerId>,
         group: Option<GroupRecord>,
     ) -> TaskRecord {
-        TaskRecord { format: FORMAT, container, framework_id, framework, task, executor, group }
+        let containerizer = Containerizer::default();
+        TaskRecord { format: FORMAT, container, framework_id, framework, task, executor, group, containerizer }
+    }
+
+    /// Of a task that this one runs.
+    pub(crate) fn run_by(self, containerizer: Containerizer) -> TaskRecord {
+        TaskRecord { containerizer, ..self }
     }
 }
 

@@ -3,8 +3,9 @@
 //! Code map: [`launcher`] is the small second process that owns the tasks' processes (`isolation` in it the cgroups, `sys` the
 //! system calls); `supervisor` decides, without IO; `checkpoint` is what is written down, in a `journal`; `shell` feeds the
 //! supervisor and does what it wants done (the links to master and launcher, the prober); `http` shows state and sandbox files;
-//! `fetch` brings files into sandboxes, `image` makes roots of images, `unpack` is how archives are unpacked safely; `network` gives
-//! containers networks of their own; `rotation` keeps what tasks write within limits; `machine` and `sandbox` are what their names say.
+//! `daemon` is the other containerizer, which works through a Docker daemon; `fetch` brings files into sandboxes, `image` makes roots of
+//! images, `unpack` is how archives are unpacked safely; `network` gives containers networks of their own; `rotation` keeps what tasks
+//! write within limits; `machine` and `sandbox` are what their names say.
 //!
 //! Architecture invariants: the supervisor knows neither clock, nor files, nor sockets. What is sent was written down before.
 //! A task's process never depends on the agent's, nor on the launcher's. Nothing is obeyed in part: what this agent does not
@@ -17,6 +18,7 @@ mod args;
 mod checkpoint;
 mod children;
 mod contained;
+mod daemon;
 mod devices;
 pub mod fetch;
 mod http;
@@ -36,7 +38,7 @@ mod unpack;
 mod usage;
 mod volumes;
 
-pub use args::Args;
+pub use args::{Args, ContainerizerKind};
 pub use devices::DeviceError;
 pub use machine::ResourcesError;
 pub use shell::{Error, run};

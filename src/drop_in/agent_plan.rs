@@ -180,7 +180,7 @@ mod tests {
         for (argument, says) in [
             ("--modules=x", "--modules=x is refused"),
             ("--recover=cleanup", "--recover=cleanup is refused"),
-            ("--containerizers=docker", "--containerizers=docker is refused"),
+            ("--containerizers=podman", "docker"),
             ("--executor_registration_timeout=5", "expected a duration"),
             ("--ip=here", "--ip=here is refused"),
             ("--reconfiguration_policy=any", "additive"),

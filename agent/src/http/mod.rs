@@ -29,6 +29,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use self::operator::Sessions;
 use self::view::View;
+use crate::daemon::client::Client;
 use crate::launcher::isolation::Isolation;
 use crate::machine;
 use crate::shell::{Message, OperatorCalled};
@@ -43,6 +44,8 @@ pub(crate) struct Agent {
     /// To look at what tasks use.
     pub(crate) usage: Arc<dyn Isolation>,
     pub(crate) disk_usage: Arc<DiskUsage>,
+    /// What uses it with a Docker daemon, that tells.
+    pub(crate) daemon: Option<Client>,
     pub(crate) logging: Arc<Logging>,
     /// For the ends of streams, while they have names.
     pub(crate) io_dir: PathBuf,

@@ -132,6 +132,7 @@ mod tests {
             whose: Whose::Frameworks,
             path: ContainerPath::root("c"),
             place: Place::of(&ContainerId::from_uuid(uuid::Uuid::nil())),
+            containerizer: crate::daemon::Containerizer::Launcher,
             owner: owner.to_owned(),
             pid: 1,
             allowance: None,

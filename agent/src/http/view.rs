@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 use super::lists::Lists;
 use super::metrics;
 use crate::contained::{ContainedRecord, ContainerPath, Progress};
+use crate::daemon::Containerizer;
 use crate::launcher::isolation::Place;
 use crate::launcher::protocol::{ContainerId, IsolationKind};
 use crate::quota::ProjectQuotas;
@@ -94,6 +95,7 @@ pub(crate) struct Running {
     pub(crate) path: ContainerPath,
     /// Its name for the launcher, within those of what it is within.
     pub(crate) place: Place,
+    pub(crate) containerizer: Containerizer,
     /// As which user what it is within runs, for the rules.
     pub(crate) owner: String,
     pub(crate) whose: Whose,
@@ -208,6 +210,7 @@ fn running(task: &Task) -> Option<Running> {
         whose: Whose::Frameworks,
         path: task.path(),
         place: Place::of(&task.container),
+        containerizer: task.containerizer,
         owner: own.unwrap_or_else(|| task.framework.user.clone()),
         pid: process.pid,
         allowance: Some(allowance),
@@ -229,6 +232,7 @@ fn running_executor(supervisor: &Supervisor, executor: &Executor) -> Option<Runn
         whose: Whose::Frameworks,
         path: ContainerPath::root(executor.container.as_str()),
         place: Place::of(&executor.container),
+        containerizer: Containerizer::Launcher,
         owner: own.unwrap_or_else(|| executor.framework.user.clone()),
         pid: process.pid,
         allowance: Some(allowance(&resources)),
@@ -248,6 +252,7 @@ fn running_contained(supervisor: &Supervisor, record: &ContainedRecord) -> Optio
         whose: if record.path.parent().is_some() { Whose::Nested } else { Whose::Standalone },
         path: record.path.clone(),
         place: parts.iter().fold(Place::of(outermost), |place, name| place.part(name)),
+        containerizer: Containerizer::Launcher,
         owner: record.owner.clone(),
         pid: process.pid,
         allowance: None,

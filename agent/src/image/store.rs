@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use oci_client::Reference;
 use oci_client::manifest::OciDescriptor;
+use oci_client::secrets::RegistryAuth;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, RwLock};
@@ -54,6 +55,20 @@ pub(crate) struct Images {
 }
 
 impl Images {
+    /// Who asks a registry for this image, as a Docker daemon wants it told.
+    pub(crate) fn daemons_auth(&self, name: &str) -> Option<String> {
+        use base64::Engine;
+        let reference = super::reference::parse(name, &self.settings.registry).ok()?;
+        let said = match self.settings.credentials.of(reference.resolve_registry()) {
+            RegistryAuth::Anonymous => return None,
+            RegistryAuth::Basic(username, password) => {
+                serde_json::json!({ "username": username, "password": password })
+            }
+            RegistryAuth::Bearer(token) => serde_json::json!({ "registrytoken": token }),
+        };
+        Some(base64::engine::general_purpose::URL_SAFE.encode(said.to_string()))
+    }
+
     pub(crate) fn open(settings: Settings) -> Result<Images, ImageError> {
         let incoming = settings.store.join("incoming");
         match std::fs::remove_dir_all(&incoming) {

@@ -62,6 +62,11 @@ pub(crate) fn clock_ticks() -> u64 {
     now.as_secs() * TICKS_PER_SECOND + u64::from(now.subsec_nanos()) / (1_000_000_000 / TICKS_PER_SECOND)
 }
 
+/// The process with this number, so named that no other one is mistaken for it.
+pub(crate) fn identify(pid: i32) -> Option<Process> {
+    stat(pid).map(|stat| Process { pid, start_ticks: stat.start_ticks })
+}
+
 /// Whether `process` exists still (a zombie counts: its status can be had), and the number was not given to another one.
 pub(crate) fn exists(process: Process) -> bool {
     stat(process.pid).is_some_and(|stat| stat.start_ticks == process.start_ticks)

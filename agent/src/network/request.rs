@@ -137,7 +137,7 @@ fn bridge(networks: &Networks, info: NetworkInfo, mut mappings: Vec<Mapping>) ->
     Ok(Request::Bridge { address, mappings, info })
 }
 
-fn mapping(host: u32, container: u32, protocol: Option<&str>) -> Result<Mapping, Refusal> {
+pub(crate) fn mapping(host: u32, container: u32, protocol: Option<&str>) -> Result<Mapping, Refusal> {
     let port = |name, port: u32| u16::try_from(port).ok().filter(|port| *port > 0).ok_or(Refusal::Port(name, port));
     let protocol = match protocol.unwrap_or("tcp").to_ascii_lowercase().as_str() {
         "tcp" => Protocol::Tcp,
@@ -153,6 +153,20 @@ fn check<'a>(
     mappings: &[Mapping],
     resources: impl Iterator<Item = &'a Resource> + Clone,
 ) -> Result<(), Refusal> {
+    for mapping in mappings {
+        match (mapping.protocol, &networks.datagrams) {
+            (Protocol::Udp, Err(why)) => return Err(Refusal::Datagrams(why.clone())),
+            (Protocol::Udp | Protocol::Tcp, _) => {}
+        }
+    }
+    check_owned(mappings, resources)
+}
+
+/// Each port of the machine has to be the task's, and to lead to one place.
+pub(crate) fn check_owned<'a>(
+    mappings: &[Mapping],
+    resources: impl Iterator<Item = &'a Resource> + Clone,
+) -> Result<(), Refusal> {
     let owned = |port: u16| {
         let ranges = resources.clone().filter(|resource| resource.name == "ports");
         let mut ranges = ranges.filter_map(|resource| resource.ranges.as_ref()).flat_map(|ranges| &ranges.range);
@@ -165,10 +179,6 @@ fn check<'a>(
         }
         if !seen.insert((mapping.protocol, mapping.host_port)) {
             return Err(Refusal::Twice(mapping.host_port));
-        }
-        match (mapping.protocol, &networks.datagrams) {
-            (Protocol::Udp, Err(why)) => return Err(Refusal::Datagrams(why.clone())),
-            (Protocol::Udp | Protocol::Tcp, _) => {}
         }
     }
     Ok(())

@@ -35,8 +35,10 @@ pub use self::startup::{Error, run};
 use self::suppliers::Suppliers;
 use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::contained::{ContainedFiles, ContainedRecord, Progress};
+use crate::daemon::Order;
+use crate::daemon::spec::DaemonSpec;
 use crate::http::view::{self, View};
-use crate::launcher::protocol::{ContainerId, IsolationKind, LaunchSpec, Reply, Request};
+use crate::launcher::protocol::{ContainerId, ContainerReport, IsolationKind, LaunchSpec, Reply, Request};
 use crate::quota::ProjectQuotas;
 use crate::rotation::Output;
 use crate::sandbox::{self, Collected, DirectoryLink};
@@ -62,6 +64,10 @@ pub(crate) enum Message {
     LauncherOpened { requests: mpsc::UnboundedSender<Request>, hello: Reply },
     /// The launcher is gone.
     LauncherClosed,
+    /// The Docker daemon is there, and has these containers.
+    DaemonOpened { orders: mpsc::UnboundedSender<Order>, reports: Vec<ContainerReport> },
+    /// It is gone.
+    DaemonClosed,
     /// A network is there, or `Err` is why it is not.
     Connected { container: ContainerId, outcome: Result<(), String> },
     /// The link wants to register, with a new channel for calls.
@@ -112,6 +118,9 @@ struct Shell {
     work_dir: PathBuf,
     retention: Duration,
     launcher: Option<mpsc::UnboundedSender<Request>>,
+    daemon: Option<mpsc::UnboundedSender<Order>>,
+    /// What the Docker daemon runs: of that it is asked, and not the launcher.
+    with_daemon: HashSet<ContainerId>,
     master: Option<mpsc::UnboundedSender<Outgoing>>,
     /// The host of the master that it last registered with, or tried to.
     master_host: Option<String>,
@@ -194,6 +203,15 @@ impl Shell {
                 Message::LauncherClosed => {
                     self.launcher = None;
                     self.supervisor.apply(self.now(), Input::LauncherClosed, &mut effects);
+                }
+                Message::DaemonOpened { orders, reports } => {
+                    self.daemon = Some(orders);
+                    self.with_daemon.extend(reports.iter().map(|report| report.container.clone()));
+                    self.supervisor.apply(self.now(), Input::Daemon(reports), &mut effects);
+                }
+                Message::DaemonClosed => {
+                    self.daemon = None;
+                    self.supervisor.apply(self.now(), Input::DaemonClosed, &mut effects);
                 }
                 Message::Register { master, calls, answer } => {
                     self.master = Some(calls);
@@ -286,6 +304,8 @@ impl Shell {
                 | Effect::Connect(..)
                 | Effect::Disconnect(_)
                 | Effect::Launch(..)
+                | Effect::LaunchInDaemon(_)
+                | Effect::Execute(_)
                 | Effect::Ask(_)
                 | Effect::Send(_)
                 | Effect::Operate(_)
@@ -348,6 +368,11 @@ impl Shell {
                 }
             }
             Effect::Launch(spec, links) => self.launch(Launch { spec: *spec, links }),
+            Effect::LaunchInDaemon(spec) => self.launch_in_daemon(spec),
+            Effect::Execute(exec) => {
+                self.with_daemon.insert(exec.run.clone());
+                self.ask_daemon(Order::Exec(exec));
+            }
             Effect::Ask(Request::Forget(ended))
                 if ended.iter().any(|container| self.incomplete.contains(container)) => {}
             Effect::Ask(request) => {
@@ -414,6 +439,19 @@ impl Shell {
         };
         if let Some(launch) = ready {
             self.start(launch);
+        }
+    }
+
+    fn launch_in_daemon(&mut self, spec: Box<DaemonSpec>) {
+        if self.unprepared.remove(&spec.container) {
+            return;
+        }
+        match self.roots.look_at_all(spec.create.host_config.mounts.iter().map(|mount| mount.source.as_path())) {
+            Ok(()) => {
+                self.with_daemon.insert(spec.container.clone());
+                self.ask_daemon(Order::Launch(spec));
+            }
+            Err(error) => self.aftermath.push(Input::NotPrepared { container: spec.container.clone(), error }),
         }
     }
 
@@ -527,7 +565,34 @@ impl Shell {
     // A channel whose receiver is gone belongs to a connection that has just ended: that is on its way as a message, and
     // the next connection begins with everything that is not settled.
 
-    fn ask(&self, request: Request) {
+    fn ask(&mut self, request: Request) {
+        let of_daemon = match &request {
+            Request::Terminate(container) | Request::Destroy(container) | Request::Resize(container, ..) => {
+                self.with_daemon.contains(container)
+            }
+            Request::Forget(containers) => {
+                let (ours, others): (Vec<_>, Vec<_>) =
+                    containers.iter().cloned().partition(|container| self.with_daemon.remove(container));
+                if !ours.is_empty() {
+                    self.ask_daemon(Order::Ask(Request::Forget(ours)));
+                }
+                if others.is_empty() {
+                    return;
+                }
+                return self.ask_launcher(Request::Forget(others));
+            }
+            Request::Hello { .. } | Request::Launch(_) | Request::Stop => false,
+        };
+        if of_daemon { self.ask_daemon(Order::Ask(request)) } else { self.ask_launcher(request) }
+    }
+
+    fn ask_daemon(&self, order: Order) {
+        if let Some(daemon) = &self.daemon {
+            let _ended = daemon.send(order);
+        }
+    }
+
+    fn ask_launcher(&self, request: Request) {
         if let Some(launcher) = &self.launcher {
             let _ended = launcher.send(request);
         }

@@ -38,6 +38,11 @@ impl Roots {
         })
     }
 
+    /// The same for what a Docker daemon is to mount.
+    pub(super) fn look_at_all<'a>(&self, mut sources: impl Iterator<Item = &'a Path>) -> Result<(), String> {
+        sources.try_for_each(|source| self.look_at(source))
+    }
+
     /// Whether a link leads from a place that a task may see to one that it may not: links are planted by tasks. What is elsewhere, the
     /// agent itself has chosen.
     fn look_at(&self, source: &Path) -> Result<(), String> {

@@ -27,9 +27,11 @@ use super::{
     Connections, End, Ended, Executors, MAX_MESSAGES, MasterLink, Message, Operators, Place, Roots, Shell, Suppliers,
     launcher_link, prober, reaper, watcher,
 };
-use crate::args::Args;
+use crate::args::{Args, ContainerizerKind};
 use crate::checkpoint::{Checkpoints, History, Past};
 use crate::contained::ContainedFiles;
+use crate::daemon::client::Client;
+use crate::daemon::link::Link;
 use crate::devices::{AllowedDevices, DeviceError, Devices};
 use crate::fetch::{Fetcher, FetcherError};
 use crate::http;
@@ -43,7 +45,7 @@ use crate::machine::{self, Machine, ResourcesError};
 use crate::network::{Networks, Sockets, detect};
 use crate::quota::ProjectQuotas;
 use crate::rotation::keeper;
-use crate::supervisor::{Config, Input, Proof, Supervisor, Timing, Users};
+use crate::supervisor::{Config, Containerizers, DaemonConfig, Input, Proof, Supervisor, Timing, Users};
 use crate::usage::{DiskUsage, Removals};
 
 /// How long the launcher may take to end after its last container.
@@ -162,8 +164,9 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let server = Server::bind(address, limits).await.map_err(listen)?.with_tls(tls.server.clone());
     let bound = server.local_address().map_err(listen)?;
     let (networks, host) = detect::detect(args.network(), &place.directory);
+    let owner = place.cgroup_parent.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let abilities = isolation::abilities();
-    let config = config(&args, &work_dir, bound, networks, &abilities)?;
+    let config = config(&args, &work_dir, bound, (networks, owner), &abilities)?;
     let looks = looks(&args, &config.isolators);
     let quotas = quotas(&args, &config.isolators, &work_dir)?;
     let (disk_usage, removals) = (Arc::<DiskUsage>::default(), Arc::<Removals>::default());
@@ -174,6 +177,12 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let settings = args.fetch.settings(&work_dir);
     let settings = settings.map_err(|source| Error::System { action: "find the fetcher's files", source })?;
     let fetcher = Fetcher::start(&work_dir, settings)?;
+    let daemon = config
+        .containerizers
+        .daemon
+        .as_ref()
+        .map(|daemon| (Client::new(args.docker_socket.clone()), daemon.owner.clone()));
+    let client = daemon.as_ref().map(|(client, _)| client.clone());
     let images = args.image.settings(&work_dir).and_then(Images::open).map_err(ImagesError)?;
     let (contained, operators_containers) =
         ContainedFiles::open(&work_dir).map_err(|source| Error::Directory { path: work_dir.clone(), source })?;
@@ -222,13 +231,15 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         work_dir: work_dir.clone(),
         retention: Duration::from_millis(args.gc_delay.0),
         launcher: None,
+        daemon: None,
+        with_daemon: HashSet::new(),
         master: None,
         master_host: None,
         prober: probes,
         executors: Executors::default(),
         operators: Operators::default(),
         contained,
-        suppliers: Suppliers::new(fetcher, images, messages.clone()),
+        suppliers: Suppliers::new(fetcher, images, client.clone(), messages.clone()),
         roots,
         quotas: quotas.clone(),
         removals,
@@ -241,6 +252,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
 
     let mut tasks = JoinSet::new();
     tasks.spawn(launcher_link::run(place.clone(), messages.clone()));
+    let daemons_end = daemon.map(|(client, owner)| tokio::spawn(Link::new(client, owner, messages.clone()).run()));
     tasks.spawn(prober::run(args.ip, sockets, orders, messages.clone()));
     tasks.spawn(MasterLink::new(args.master.clone(), security, messages.clone()).run());
     let (end_server, server_end) = oneshot::channel::<()>();
@@ -258,6 +270,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         work_dir: work_dir.clone(),
         usage,
         disk_usage,
+        daemon: client,
         logging,
         io_dir: place.directory.join("io"),
         sessions: Arc::default(),
@@ -278,6 +291,12 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         networks.end();
     }
     tasks.shutdown().await;
+    // What was asked of it last is done first: containers are removed.
+    if let Some(ended) = daemons_end
+        && tokio::time::timeout(LAUNCHER_END_PATIENCE, ended).await.is_err()
+    {
+        tracing::warn!("the Docker daemon does not do what is left to do");
+    }
     drop(end_server);
     // The server ends by itself once its requests are done.
     let _ended = serving.await;
@@ -342,7 +361,7 @@ fn config(
     args: &Args,
     work_dir: &Path,
     bound: SocketAddr,
-    networks: Networks,
+    (networks, owner): (Networks, String),
     abilities: &Abilities,
 ) -> Result<Config, Error> {
     let root = nix::unistd::geteuid().is_root();
@@ -380,6 +399,7 @@ fn config(
         info,
         ip: args.ip,
         work_dir: work_dir.to_owned(),
+        containerizers: containerizers(args, owner),
         users,
         host_paths: host_paths(args)?,
         mounts: if root { Ok(()) } else { Err("it does not run as root") },
@@ -415,6 +435,12 @@ fn shown(config: &Config, abilities: &Abilities) -> serde_json::Value {
         "namespaces_and_mounts": unless(config.mounts.map_err(str::to_owned)),
         "networks_of_containers": unless(network),
     })
+}
+
+fn containerizers(args: &Args, owner: String) -> Containerizers {
+    let has = |kind| args.containerizers.contains(&kind);
+    let daemon = DaemonConfig { owner, privileged: args.docker_allow_privileged };
+    Containerizers { launcher: has(ContainerizerKind::Mesos), daemon: has(ContainerizerKind::Docker).then_some(daemon) }
 }
 
 /// What tasks get that do not ask for it.

@@ -8,6 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use super::Message;
+use crate::daemon::Containerizer;
+use crate::daemon::client::Client;
 use crate::fetch::Fetcher;
 use crate::image::Images;
 use crate::launcher::protocol::ContainerId;
@@ -16,22 +18,29 @@ use crate::supervisor::{FetchOrder, Input};
 pub(super) struct Suppliers {
     fetcher: Fetcher,
     images: Images,
+    daemon: Option<Client>,
     messages: mpsc::Sender<Message>,
     under_way: HashMap<ContainerId, AbortHandle>,
 }
 
 impl Suppliers {
     /// Tells `messages` how it went.
-    pub(super) fn new(fetcher: Fetcher, images: Images, messages: mpsc::Sender<Message>) -> Suppliers {
-        Suppliers { fetcher, images, messages, under_way: HashMap::new() }
+    pub(super) fn new(
+        fetcher: Fetcher,
+        images: Images,
+        daemon: Option<Client>,
+        messages: mpsc::Sender<Message>,
+    ) -> Suppliers {
+        Suppliers { fetcher, images, daemon, messages, under_way: HashMap::new() }
     }
 
     pub(super) fn start(&mut self, order: FetchOrder) {
         self.under_way.retain(|_, work| !work.is_finished());
         let (fetcher, images, messages) = (self.fetcher.clone(), self.images.clone(), self.messages.clone());
+        let daemon = self.daemon.clone();
         let container = order.container.clone();
         let work = tokio::spawn(async move {
-            let FetchOrder { container, items, image, sandbox, links: _, show: _, user } = order;
+            let FetchOrder { container, items, image, containerizer, sandbox, links: _, show: _, user } = order;
             let files = async {
                 if items.is_empty() {
                     return Ok(());
@@ -41,6 +50,15 @@ impl Suppliers {
             };
             let image = async {
                 let Some(wish) = image else { return Ok(None) };
+                match (containerizer, daemon) {
+                    (Containerizer::Launcher, _) => {}
+                    (Containerizer::Daemon, Some(daemon)) => {
+                        let pulled =
+                            daemon.pull(&wish.name, wish.fresh, images.daemons_auth(&wish.name).as_deref()).await;
+                        return pulled.map(|()| None).map_err(|error| crate::error_chain(&error));
+                    }
+                    (Containerizer::Daemon, None) => return Err("this agent uses no Docker daemon".to_owned()),
+                }
                 let provisioned = images.provision(&wish).await;
                 provisioned.map(|image| Some(Box::new(image))).map_err(|error| crate::error_chain(&error))
             };

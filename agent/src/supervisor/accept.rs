@@ -107,6 +107,12 @@ pub(super) enum Refusal {
     NoMounts(&'static str),
     #[error("`container.volumes`: {0} is not beneath a directory of --host-path-volume-allow-list")]
     HostPath(PathBuf),
+    #[error("This agent runs tasks of `container.type` DOCKER only: --containerizers is `docker`")]
+    DaemonOnly,
+    #[error(
+        "The task asks for more of the machine than containers have, by `{0}`, which this agent does not allow (--docker-allow-privileged)"
+    )]
+    Privileged(String),
     #[error("The container names no image")]
     NoImage,
     #[error("`container.docker.parameters`: `{0}` cannot be `{1}`")]
@@ -137,8 +143,26 @@ pub(super) fn plan(
     grouped: bool,
     image: Option<&Provisioned>,
 ) -> Result<Plan, Refusal> {
-    supply::wanted(task.command.as_ref())?;
+    config.containerizers.check_launcher()?;
     container::check(config, task, grouped)?;
+    let (command, limits) = checked(config, task, grouped)?;
+    let cpus_limit = task.limits.get("cpus").map(|limit| limit.value);
+    let plan = match (&task.processes, image::of(task)?) {
+        (Some(_), Some(_)) => Err(Refusal::Unsupported("processes with surroundings of `container`")),
+        (Some(graph), None) => of_graph(config, framework, task, command, graph, limits),
+        (None, None) => of_command(config, framework, command, limits, task.container.as_deref()),
+        (None, Some(rooted)) => of_image(config, framework, (task, command), limits, rooted, image),
+    }?;
+    Ok(Plan { controls: controls::of(config, &task.resources, cpus_limit)?, ..plan })
+}
+
+/// What has nothing to do with who runs the task's container.
+pub(super) fn checked<'t>(
+    config: &Config,
+    task: &'t TaskInfo,
+    grouped: bool,
+) -> Result<(&'t CommandInfo, Limits), Refusal> {
+    supply::wanted(task.command.as_ref())?;
     volume::check(config, task, grouped)?;
     refuse_resources(&task.resources)?;
     device::check(config, &task.resources)?;
@@ -153,15 +177,7 @@ pub(super) fn plan(
     }
     task.check.as_ref().map(ProbeSpec::of_check).transpose()?;
     check_commands(task)?;
-    let limits = task_limits(config, task)?;
-    let cpus_limit = task.limits.get("cpus").map(|limit| limit.value);
-    let plan = match (&task.processes, image::of(task)?) {
-        (Some(_), Some(_)) => Err(Refusal::Unsupported("processes with surroundings of `container`")),
-        (Some(graph), None) => of_graph(config, framework, task, command, graph, limits),
-        (None, None) => of_command(config, framework, command, limits, task.container.as_deref()),
-        (None, Some(rooted)) => of_image(config, framework, (task, command), limits, rooted, image),
-    }?;
-    Ok(Plan { controls: controls::of(config, &task.resources, cpus_limit)?, ..plan })
+    Ok((command, task_limits(config, task)?))
 }
 
 fn of_image(
@@ -190,6 +206,7 @@ pub(super) fn executor_plan(
     resources: &[Resource],
 ) -> Result<Plan, Refusal> {
     let command = executor.command.as_ref();
+    config.containerizers.check_launcher()?;
     refuse(&[(executor.r#type == Some(ExecutorType::Default), "executor.type DEFAULT")])?;
     supply::wanted(command)?;
     output::limits(config, command)?;
@@ -305,7 +322,7 @@ fn variables(command: &CommandInfo) -> impl Iterator<Item = &attica_core_api::v1
     command.environment.iter().flat_map(|environment| &environment.variables)
 }
 
-fn refuse_bad_variables(command: &CommandInfo) -> Result<(), Refusal> {
+pub(super) fn refuse_bad_variables(command: &CommandInfo) -> Result<(), Refusal> {
     for variable in variables(command) {
         match variable.r#type {
             VariableType::Value if variable.secret.is_none() => {}
@@ -321,7 +338,7 @@ fn refuse_bad_variables(command: &CommandInfo) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn program(command: &CommandInfo) -> Result<(String, Vec<String>), Refusal> {
+pub(super) fn program(command: &CommandInfo) -> Result<(String, Vec<String>), Refusal> {
     let value = command.value.clone().ok_or(Refusal::NoValue)?;
     if value.contains('\0') || command.arguments.iter().any(|argument| argument.contains('\0')) {
         return Err(Refusal::Nul);
@@ -333,7 +350,11 @@ fn program(command: &CommandInfo) -> Result<(String, Vec<String>), Refusal> {
     Ok((value, argv))
 }
 
-fn user(config: &Config, framework: &FrameworkInfo, command: &CommandInfo) -> Result<Option<String>, Refusal> {
+pub(super) fn user(
+    config: &Config,
+    framework: &FrameworkInfo,
+    command: &CommandInfo,
+) -> Result<Option<String>, Refusal> {
     let asked = command.user.clone();
     match &config.users {
         Users::Any => Ok(asked.or_else(|| Some(framework.user.clone())).filter(|user| !user.is_empty())),

@@ -6,7 +6,8 @@ use attica_core_api::Now;
 use super::image;
 use super::probe::{Finding, Target};
 use super::task::Phase;
-use super::{Effect, LauncherState, Owner, Supervisor, TaskKey, accept, container, surroundings};
+use super::{Effect, LauncherState, Owner, Supervisor, TaskKey, accept, container, daemon, surroundings};
+use crate::daemon::Containerizer;
 use crate::launcher::protocol::{ContainerId, Ending, LaunchSpec, Request, Streams};
 
 /// A command on its way.
@@ -25,14 +26,23 @@ impl Supervisor {
     pub(super) fn check_due(&mut self, now: Now, container: &ContainerId, check: usize, out: &mut Vec<Effect>) {
         let Some(key) = self.key_of(container) else { return };
         let running = self.check_runs.values().any(|run| run.task == key && run.check == check);
-        if running || self.launcher == LauncherState::Unknown {
-            return;
-        }
         let Some(task) = self.tasks.get(&key).filter(|task| task.phase == Phase::Running && task.kill.is_none()) else {
             return;
         };
+        if running || self.readiness(task.containerizer) == LauncherState::Unknown {
+            return;
+        }
         let Some(probe) = task.health.probes().into_iter().nth(check) else { return };
         let Target::Command(command) = probe.target else { return };
+        if task.containerizer == Containerizer::Daemon {
+            let exec = daemon::exec(ContainerId::from_uuid(self.entropy.uuid()), task.container.clone(), &command);
+            self.check_begins(
+                now,
+                exec.run.clone(),
+                CheckRun { task: key, check, timeout_ms: probe.timeout_ms, late: false },
+            );
+            return out.push(Effect::Execute(Box::new(exec)));
+        }
         let directory = task.sandbox(&self.config.work_dir);
         let mut of_task = task.info.as_ref().clone();
         let environment = accept::environment(&self.config, task, &directory);
@@ -76,10 +86,14 @@ impl Supervisor {
         if let (Some((image, rooted)), Some(command)) = (rooted, &task.info.command) {
             rooted.join(&mut spec, image, command);
         }
-        self.by_container.insert(run.clone(), Owner::Check);
-        self.check_wakes.insert((now.tick.after(probe.timeout_ms), run.clone()));
-        self.check_runs.insert(run, CheckRun { task: key, check, timeout_ms: probe.timeout_ms, late: false });
+        self.check_begins(now, run, CheckRun { task: key, check, timeout_ms: probe.timeout_ms, late: false });
         out.push(Effect::Launch(Box::new(spec), Vec::new()));
+    }
+
+    fn check_begins(&mut self, now: Now, run: ContainerId, check: CheckRun) {
+        self.by_container.insert(run.clone(), Owner::Check);
+        self.check_wakes.insert((now.tick.after(check.timeout_ms), run.clone()));
+        self.check_runs.insert(run, check);
     }
 
     /// Ends what takes too long.
@@ -135,9 +149,11 @@ impl Supervisor {
         out.extend(runs.map(|(container, _)| Effect::Ask(Request::Destroy(container.clone()))));
     }
 
-    /// What the launcher does not know is over, with no result.
-    pub(super) fn forget_checks(&mut self, known: impl Fn(&ContainerId) -> bool) {
-        let lost: Vec<ContainerId> = self.check_runs.keys().filter(|container| !known(container)).cloned().collect();
+    /// What the launcher, or the daemon, does not know is over, with no result.
+    pub(super) fn forget_checks(&mut self, containerizer: Containerizer, known: impl Fn(&ContainerId) -> bool) {
+        let is_its = |run: &CheckRun| self.tasks.get(&run.task).is_none_or(|task| task.containerizer == containerizer);
+        let lost = self.check_runs.iter().filter(|(container, run)| is_its(run) && !known(container));
+        let lost: Vec<ContainerId> = lost.map(|(container, _)| container.clone()).collect();
         for container in lost {
             self.check_runs.remove(&container);
             self.by_container.remove(&container);

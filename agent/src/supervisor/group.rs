@@ -75,6 +75,7 @@ impl Supervisor {
         keys: &[TaskKey],
     ) -> Result<(), accept::Refusal> {
         if own {
+            self.config.containerizers.check_launcher()?;
             accept::check_own_executor(&self.config, executor)?;
         }
         let owner = |task: &super::Task| task.executor_key().and_then(|owner| self.executors.get(&owner));

@@ -49,6 +49,14 @@ pub(super) fn of(task: &TaskInfo) -> Result<Option<Rooted>, Refusal> {
     }
 }
 
+/// Whether the root of `task` is made of an image, whoever makes it.
+pub(super) fn is_root(task: &TaskInfo) -> bool {
+    task.container.as_ref().is_some_and(|container| match container.r#type {
+        ContainerType::Mesos => container.mesos.as_ref().is_some_and(|mesos| mesos.image.is_some()),
+        ContainerType::Docker => true,
+    })
+}
+
 fn of_mesos(image: &Image) -> Result<Rooted, Refusal> {
     let Image { r#type, appc, docker, cached } = image;
     refuse(&[(*r#type == ImageType::Appc || appc.is_some(), "container.mesos.image.type APPC")])?;
@@ -101,7 +109,7 @@ impl Options {
 }
 
 /// `nofile=1024:2048`, or one number for both.
-fn rlimit(text: &str) -> Option<RLimit> {
+pub(super) fn rlimit(text: &str) -> Option<RLimit> {
     let (name, numbers) = text.split_once('=')?;
     let r#type = RLimitType::from_name(&format!("RLMT_{}", name.to_ascii_uppercase()))?;
     let (soft, hard) = numbers.split_once(':').unwrap_or((numbers, numbers));

@@ -160,7 +160,8 @@ impl Supervisor {
         if task.has_capability(FrameworkCapabilityType::TaskKillingState) && matches!(task.phase, Phase::Running) {
             self.update(now, key, News::of(TaskState::Killing), out);
         }
-        if let (Some(task), LauncherState::Ready) = (self.tasks.get_mut(key), self.launcher) {
+        let ready = self.tasks.get(key).map(|task| self.readiness(task.containerizer));
+        if let (Some(task), Some(LauncherState::Ready)) = (self.tasks.get_mut(key), ready) {
             task.begin_kill(now, out);
         }
         self.kill_while_supplied(now, key, out);

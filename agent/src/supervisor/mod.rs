@@ -9,6 +9,7 @@ mod contained;
 mod container;
 mod controls;
 mod counters;
+mod daemon;
 mod device;
 mod ending;
 mod executor;
@@ -36,7 +37,7 @@ mod updates;
 mod volume;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use attica_core_api::auth::Viewer;
@@ -54,6 +55,7 @@ pub(crate) use self::contained::{
     ContainerLaunch, Direction, OperatorCall, OperatorRefusal, OperatorReply, Outlet, Premises,
 };
 pub(crate) use self::counters::Counters;
+pub(crate) use self::daemon::{Containerizers, DaemonConfig};
 pub(crate) use self::executor::{
     Executor, ExecutorCall, ExecutorKey, ExecutorRefusal, Proof, ReplyTo, Standing, StreamId, Timing,
 };
@@ -65,10 +67,12 @@ pub(crate) use self::supply::FetchOrder;
 pub(crate) use self::task::{Phase, Task};
 use crate::checkpoint::{AgentRecord, ExecutorEntry, ExecutorRecord, History, KillCause, TaskEntry, TaskRecord};
 use crate::contained::{ContainedRecord, ContainerPath};
+use crate::daemon::Containerizer;
+use crate::daemon::spec::{DaemonSpec, Exec};
 use crate::devices::Devices;
 use crate::image::Provisioned;
 use crate::isolators::Isolators;
-use crate::launcher::protocol::{ContainerId, LaunchSpec, Reply, Request};
+use crate::launcher::protocol::{ContainerId, ContainerReport, LaunchSpec, Reply, Request};
 use crate::network::{Attachment, Networks, Place};
 use crate::rotation::Limits;
 use crate::sandbox::DirectoryLink;
@@ -87,6 +91,7 @@ pub(crate) struct Config {
     pub(crate) ip: IpAddr,
     /// Where sandboxes are.
     pub(crate) work_dir: PathBuf,
+    pub(crate) containerizers: Containerizers,
     /// Whether tasks run as the user they ask for.
     pub(crate) users: Users,
     /// Whether something can be mounted for a task: why not, for people.
@@ -153,6 +158,12 @@ pub(crate) enum Input {
     Launcher(Reply),
     /// The launcher is gone.
     LauncherClosed,
+    /// The Docker daemon tells what it has.
+    Daemon(Vec<ContainerReport>),
+    /// It is gone.
+    DaemonClosed,
+    /// A container of the daemon's is about to run, in a network of its own if it has an address there.
+    Located { container: ContainerId, address: Option<Ipv4Addr> },
     /// An executor says something.
     ExecutorCall { executor: ExecutorKey, call: ExecutorCall, token: Option<String>, reply: ReplyTo },
     /// An executor's stream of events has ended.
@@ -228,7 +239,11 @@ pub(crate) enum Effect {
     Disconnect(ContainerId),
     /// Make the sandbox, with these links in it, and ask the launcher to start this.
     Launch(Box<LaunchSpec>, Vec<DirectoryLink>),
-    /// Ask the launcher.
+    /// Ask the Docker daemon to make and start this.
+    LaunchInDaemon(Box<DaemonSpec>),
+    /// Ask it to run this in a container of its.
+    Execute(Box<Exec>),
+    /// Ask whoever has the container: the launcher, or the Docker daemon.
     Ask(Request),
     /// Tell the master.
     Send(Box<StatusUpdate>),
@@ -290,6 +305,8 @@ pub(crate) struct Supervisor {
     recorded: Option<AgentRecord>,
     link: Link,
     launcher: LauncherState,
+    /// The Docker daemon, if there is one.
+    daemon: LauncherState,
     duty: Duty,
     /// When an agent that is to end waits no longer.
     last_words: Option<Tick>,
@@ -328,6 +345,9 @@ impl Supervisor {
             Input::LinkClosed => self.link = Link::Down,
             Input::Launcher(reply) => self.launcher_reply(now, reply, out),
             Input::LauncherClosed => self.launcher = LauncherState::Unknown,
+            Input::Daemon(containers) => self.reconcile_daemon(now, containers, out),
+            Input::DaemonClosed => self.daemon = LauncherState::Unknown,
+            Input::Located { container, address } => self.located(&container, address, out),
             Input::Probed { container, check, finding } => self.probed(now, &container, check, finding, out),
             Input::Pleaded { container, plea, is_heard } => self.pleaded(now, &container, plea, is_heard, out),
             Input::CheckDue { container, check } => self.check_due(now, &container, check, out),
@@ -429,6 +449,14 @@ impl Supervisor {
         }
         if let Some(wake) = wake {
             self.wakes.insert((wake, key.clone()));
+        }
+    }
+
+    /// Whether who runs this task's container is there.
+    fn readiness(&self, containerizer: Containerizer) -> LauncherState {
+        match containerizer {
+            Containerizer::Launcher => self.launcher,
+            Containerizer::Daemon => self.daemon,
         }
     }
 

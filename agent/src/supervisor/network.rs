@@ -11,7 +11,8 @@ use attica_core_api::v1::{IpAddress, NetworkInfo};
 use super::task::{Phase, Task};
 use super::{Config, Effect, ExecutorKey, Supervisor, TaskKey};
 use crate::checkpoint::{ExecutorEntry, TaskEntry};
-use crate::launcher::protocol::{ContainerId, Surroundings};
+use crate::daemon::Containerizer;
+use crate::launcher::protocol::{ContainerId, Process, Surroundings};
 use crate::network::addresses::Addresses;
 use crate::network::request::{Refusal, Request, requested};
 use crate::network::{Attachment, Place};
@@ -172,9 +173,13 @@ impl Supervisor {
 impl Task {
     /// Where it can be reached from the agent.
     pub(super) fn place(&self, config: &Config) -> Place {
-        match &self.network {
-            None => Place::Host,
-            Some(_) => Place::Namespace(config.networks.namespace(self.run())),
+        let process = self.process.filter(|process| *process != Process::NONE);
+        match (&self.network, self.containerizer, process) {
+            (None, _, _) | (Some(_), Containerizer::Daemon, None) => Place::Host,
+            (Some(_), Containerizer::Launcher, _) => Place::Namespace(config.networks.namespace(self.run())),
+            (Some(_), Containerizer::Daemon, Some(process)) => {
+                Place::Namespace(format!("/proc/{}/ns/net", process.pid).into())
+            }
         }
     }
 

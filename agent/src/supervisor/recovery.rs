@@ -15,6 +15,7 @@ use super::task::{Phase, Task};
 use super::updates::is_final;
 use super::{Config, Counters, Duty, Effect, ExecutorKey, LauncherState, Link, Owner, Supervisor, TaskKey};
 use crate::checkpoint::{AgentRecord, ExecutorHistory, History, Past, TaskEntry, TaskHistory, TaskRecord};
+use crate::daemon::Containerizer;
 use crate::launcher::protocol::{ContainerId, ContainerReport, Ending, Exit, MemoryVerdict, Request, Stage};
 
 impl Supervisor {
@@ -51,6 +52,7 @@ impl Supervisor {
             replaces,
             link: Link::Down,
             launcher: LauncherState::Unknown,
+            daemon: LauncherState::Unknown,
             duty: Duty::Serve,
             last_words: None,
             tasks: BTreeMap::new(),
@@ -96,8 +98,9 @@ impl Supervisor {
     fn restore(&mut self, now: Now, history: TaskHistory, out: &mut Vec<Effect>) {
         let TaskHistory { record, entries } = history;
         let health = Health::new(now, &record.task);
-        let TaskRecord { format: _, container, framework_id, framework, task, executor, group } = record;
+        let TaskRecord { format: _, container, framework_id, framework, task, executor, group, containerizer } = record;
         let mut task = Task::new(framework_id, Arc::new(framework), task, container, executor, group, health);
+        task.containerizer = containerizer;
         for entry in entries {
             match entry {
                 TaskEntry::Update(update) => {
@@ -143,7 +146,10 @@ impl Supervisor {
             executor.tasks.insert(task.key.clone());
             task.network = executor.network.clone();
         }
-        if let (Some(network), None, Phase::Launching | Phase::Running) = (&task.network, &task.executor, task.phase) {
+        // An executor's network is its own, and a daemon's the daemon's.
+        if let (Some(network), None, Phase::Launching | Phase::Running) = (&task.network, &task.executor, task.phase)
+            && task.containerizer == Containerizer::Launcher
+        {
             self.attachments.restore(task.run(), network);
         }
         let elapsed = task.running_since.map_or(0.0, |since| now.wall.seconds() - since);
@@ -169,7 +175,7 @@ impl Supervisor {
     pub(super) fn reconcile(&mut self, now: Now, containers: Vec<ContainerReport>, out: &mut Vec<Effect>) {
         self.launcher = LauncherState::Ready;
         let known: BTreeSet<ContainerId> = containers.iter().map(|report| report.container.clone()).collect();
-        self.forget_checks(|container| known.contains(container));
+        self.forget_checks(Containerizer::Launcher, |container| known.contains(container));
         self.forget_asked_of_processes();
         // Before anything new is begun, of which the launcher cannot know.
         self.processes_missed(now, |container| known.contains(container), out);
@@ -193,6 +199,7 @@ impl Supervisor {
             .tasks
             .values()
             .filter(|task| task.phase != Phase::Ended && task.executor.is_none() && !known.contains(&task.container))
+            .filter(|task| task.containerizer == Containerizer::Launcher)
             .map(|task| task.key.clone())
             .collect();
         for key in missing {
@@ -202,6 +209,27 @@ impl Supervisor {
         let missing: Vec<ExecutorKey> = missing.map(|executor| executor.key.clone()).collect();
         for key in missing {
             self.executor_missed(now, &key, out);
+        }
+    }
+
+    /// As above, for the Docker daemon.
+    pub(super) fn reconcile_daemon(&mut self, now: Now, containers: Vec<ContainerReport>, out: &mut Vec<Effect>) {
+        self.daemon = LauncherState::Ready;
+        let known: BTreeSet<ContainerId> = containers.iter().map(|report| report.container.clone()).collect();
+        self.forget_checks(Containerizer::Daemon, |container| known.contains(container));
+        for report in containers {
+            match self.key_of(&report.container) {
+                Some(key) => self.reunite(now, &key, report, out),
+                None => disown(report, out),
+            }
+        }
+        let is_missing = |task: &&Task| {
+            let own = task.containerizer == Containerizer::Daemon;
+            own && task.phase != Phase::Ended && !known.contains(&task.container)
+        };
+        let missing: Vec<TaskKey> = self.tasks.values().filter(is_missing).map(|task| task.key.clone()).collect();
+        for key in missing {
+            self.missed(now, &key, out);
         }
     }
 

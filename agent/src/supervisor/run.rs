@@ -14,6 +14,7 @@ use super::supply::{FetchOrder, Supply, wanted};
 use super::task::{News, Phase, Task};
 use super::{Duty, Effect, LauncherState, Owner, Supervisor, TaskKey, container, device, executor, network, volume};
 use crate::checkpoint::{GroupRecord, TaskRecord};
+use crate::daemon::Containerizer;
 use crate::launcher::protocol::{ContainerId, LaunchSpec, Process, Request, Streams};
 use crate::volumes::Show;
 
@@ -59,6 +60,7 @@ impl Supervisor {
     ) {
         let container = ContainerId::from_uuid(self.entropy.uuid());
         let executor = self.executor_for(&framework, key, &info, out);
+        let containerizer = self.config.containerizers.of(&info, executor.is_some() || group.is_some());
         let record = TaskRecord::new(
             container.clone(),
             key.framework_id.clone(),
@@ -66,10 +68,12 @@ impl Supervisor {
             info.clone(),
             executor.clone(),
             group.clone(),
-        );
+        )
+        .run_by(containerizer);
         out.push(Effect::CreateTask(Box::new(record)));
         let framework_id = key.framework_id.clone();
-        let task = Task::new(framework_id, framework, info, container, executor, group, Health::default());
+        let mut task = Task::new(framework_id, framework, info, container, executor, group, Health::default());
+        task.containerizer = containerizer;
         self.insert(task);
     }
 
@@ -103,6 +107,9 @@ impl Supervisor {
     /// Asks the launcher to start the task, if the launcher is there; otherwise that comes when it is.
     pub(super) fn launch(&mut self, now: Now, key: &TaskKey, out: &mut Vec<Effect>) {
         let Some(task) = self.tasks.get(key) else { return };
+        if task.containerizer == Containerizer::Daemon {
+            return self.launch_in_daemon(now, key, out);
+        }
         let plan = match accept::plan(
             &self.config,
             &task.framework,
@@ -126,7 +133,8 @@ impl Supervisor {
                     let (container, user) = (task.container.clone(), plan.user);
                     let image = plan.rooted.map(|rooted| rooted.wish);
                     let show = if volume::is_mounted(&task.info) { Show::Mount } else { Show::Link };
-                    let order = FetchOrder { container, items, image, sandbox, links, show, user };
+                    let containerizer = Containerizer::Launcher;
+                    let order = FetchOrder { container, items, image, containerizer, sandbox, links, show, user };
                     out.push(Effect::Fetch(Box::new(order)));
                     return self.supply_is_under_way(key);
                 }
@@ -145,7 +153,7 @@ impl Supervisor {
         }
     }
 
-    fn supply_is_under_way(&mut self, key: &TaskKey) {
+    pub(super) fn supply_is_under_way(&mut self, key: &TaskKey) {
         if let Some(task) = self.tasks.get_mut(key) {
             task.supply = Supply::UnderWay;
         }

@@ -10,6 +10,7 @@ use super::executor::ExecutorKey;
 use super::task::Phase;
 use super::{Effect, Owner, Supervisor, TaskKey};
 use crate::checkpoint::TaskEntry;
+use crate::daemon::Containerizer;
 use crate::fetch::uri::{Item, UriError, items};
 use crate::image::{Provisioned, Wish};
 use crate::launcher::protocol::ContainerId;
@@ -32,6 +33,8 @@ pub(crate) struct FetchOrder {
     pub(crate) container: ContainerId,
     pub(crate) items: Vec<Item>,
     pub(crate) image: Option<Wish>,
+    /// Who is to have the image.
+    pub(crate) containerizer: Containerizer,
     /// The sandbox, which is made for this.
     pub(crate) sandbox: std::path::PathBuf,
     pub(crate) links: Vec<DirectoryLink>,

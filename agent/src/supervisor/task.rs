@@ -22,6 +22,7 @@ use super::updates::Updates;
 use super::{Config, ExecutorKey, LauncherState, Link, TaskKey};
 use crate::checkpoint::{GroupRecord, TaskEntry, TaskHistory, TaskRecord, TaskStanding};
 use crate::contained::ContainerPath;
+use crate::daemon::Containerizer;
 use crate::image::Provisioned;
 use crate::launcher::protocol::{ContainerId, Process};
 use crate::network::Attachment;
@@ -50,6 +51,8 @@ pub(crate) struct Task {
     pub(crate) container: ContainerId,
     /// The container of the executor that runs it.
     pub(crate) executor: Option<ContainerId>,
+    /// Durable. Who runs its container.
+    pub(crate) containerizer: Containerizer,
     /// What it was launched together with.
     pub(crate) group: Option<GroupRecord>,
     pub(crate) phase: Phase,
@@ -119,6 +122,7 @@ impl Task {
             info: Arc::new(info),
             container,
             executor,
+            containerizer: Containerizer::default(),
             group,
             phase: Phase::Launching,
             supply: Supply::Missing,
@@ -227,7 +231,8 @@ impl Task {
             self.info.as_ref().clone(),
             self.executor.clone(),
             self.group.clone(),
-        );
+        )
+        .run_by(self.containerizer);
         let standing = TaskStanding {
             state: self.state,
             updates: self.updates.made(),

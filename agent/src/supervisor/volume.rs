@@ -24,7 +24,7 @@ enum Source<'v> {
 
 /// Whether the volumes of `task` are ones that this agent makes. `grouped`: whether it has a parent's sandbox to share.
 pub(super) fn check(config: &Config, task: &TaskInfo, grouped: bool) -> Result<(), Refusal> {
-    let rooted = image::of(task)?.is_some();
+    let rooted = image::is_root(task);
     for volume in of(task) {
         let path = Path::new(&volume.container_path);
         if !(is_beneath(path) || rooted && path.is_absolute() && is_beneath(path.strip_prefix("/").unwrap_or(path))) {
@@ -86,7 +86,7 @@ fn check_sandbox_path(sandbox: &SandboxPathVolume, grouped: bool) -> Result<(), 
 }
 
 /// As far as names tell; where links lead is looked at when the volume is mounted.
-fn check_host_path(config: &Config, path: &str) -> Result<(), Refusal> {
+pub(super) fn check_host_path(config: &Config, path: &str) -> Result<(), Refusal> {
     let path = Path::new(path);
     if !path.is_absolute() || !is_beneath(path.strip_prefix("/").unwrap_or(path)) {
         return Err(Refusal::Volume("`host_path` has to be absolute, without `..`"));
@@ -114,14 +114,14 @@ fn is_read_only(resource: &Resource) -> bool {
 pub(super) fn is_mounted(task: &TaskInfo) -> bool {
     let more_than_links =
         |volume: &Volume| volume.mode == VolumeMode::ReadOnly || matches!(source(volume), Ok(Source::Host(_)));
-    matches!(image::of(task), Ok(Some(_))) || of(task).any(more_than_links) || task.resources.iter().any(is_read_only)
+    image::is_root(task) || of(task).any(more_than_links) || task.resources.iter().any(is_read_only)
 }
 
 /// Directories to be made, and links to them, before anything runs in the task's sandbox.
 pub(super) fn links(task: &Task, work_dir: &Path) -> Vec<DirectoryLink> {
     let own = task.sandbox(work_dir);
     let mounted = is_mounted(&task.info);
-    let rooted = matches!(image::of(&task.info), Ok(Some(_)));
+    let rooted = image::is_root(&task.info);
     let link = |volume: &Volume| {
         let at = own.join(&volume.container_path);
         match source(volume).ok()? {
@@ -161,10 +161,7 @@ pub(super) fn mounts(task: &Task, work_dir: &Path) -> Vec<Mount> {
     if !is_mounted(&task.info) {
         return Vec::new();
     }
-    let sandbox = match image::of(&task.info) {
-        Ok(Some(_)) => PathBuf::from(SANDBOX),
-        Ok(None) | Err(_) => task.sandbox(work_dir),
-    };
+    let sandbox = if image::is_root(&task.info) { PathBuf::from(SANDBOX) } else { task.sandbox(work_dir) };
     let mount = |source: PathBuf, path: &str, mode: VolumeMode| {
         let access = if mode == VolumeMode::ReadOnly { Access::ReadOnly } else { Access::ReadWrite };
         Mount { kind: MountKind::Bind(source), target: sandbox.join(path), access }

@@ -9,6 +9,7 @@
 mod agent;
 mod checks;
 mod controls;
+mod daemon;
 mod executors;
 mod fetch;
 mod graphs;

@@ -55,7 +55,7 @@ pub(super) async fn containers(
     viewer: &Viewer,
     which: &GetContainersCall,
 ) -> Result<Answer, Unavailable> {
-    let containers = monitor::messages(agent, viewer, agent.view().await?.as_ref(), which);
+    let containers = monitor::messages(agent, viewer, agent.view().await?.as_ref(), which).await;
     Ok(Answer { get_containers: Some(GetContainers { containers }), ..of(ResponseType::GetContainers) })
 }
 

@@ -8,10 +8,11 @@ use super::{
     Contained, ContainedRecord, ContainerLaunch, MAX_CONTAINED, OperatorRefusal, OperatorReply, Premises, Progress,
     Tenure,
 };
+use crate::daemon::Containerizer;
 use crate::launcher::protocol::{ContainerId, LaunchSpec};
 use crate::supervisor::accept::{self, Plan, Refusal};
 use crate::supervisor::{
-    Config, Duty, Effect, LauncherState, Owner, ReplyTo, Supervisor, container, device, image, surroundings,
+    Config, Duty, Effect, LauncherState, Owner, ReplyTo, Supervisor, Task, container, device, image, surroundings,
 };
 
 impl Supervisor {
@@ -82,6 +83,11 @@ impl Supervisor {
 
     fn contained_spec(&mut self, launch: &ContainerLaunch, whole: Option<&Whole>) -> Result<LaunchSpec, Refusal> {
         let rlimits = check_container(&self.config, launch.container.as_deref(), launch.tenure)?;
+        let of_daemon = |task: &Task| task.containerizer == Containerizer::Daemon;
+        accept::refuse(&[(
+            self.outermost_task(&launch.path).is_some_and(of_daemon),
+            "containers within one that the Docker daemon runs",
+        )])?;
         let command = launch.command.as_ref().ok_or(Refusal::NoCommand)?;
         accept::refuse(&[(!command.uris.is_empty(), "command.uris")])?;
         let Plan { program, argv, shortcut, user, limits, controls, rooted: _, surroundings } =

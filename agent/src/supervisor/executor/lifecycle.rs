@@ -9,6 +9,7 @@ use attica_core_api::v1::{Resource, TaskInfo, TaskState, TaskStatusReason, TaskS
 use super::{Contact, Executor, ExecutorKey, Proof, Step};
 use crate::checkpoint::{EndCause, ExecutorEntry, ExecutorHistory, ExecutorRecord};
 use crate::contained::ContainerPath;
+use crate::daemon::Containerizer;
 use crate::launcher::protocol::{
     ContainerId, ContainerReport, Ending, Exit, LaunchSpec, MemoryVerdict, Process, Request, Stage, Streams,
 };
@@ -123,6 +124,7 @@ impl Supervisor {
                         container,
                         items,
                         image: None,
+                        containerizer: Containerizer::Launcher,
                         sandbox: directory,
                         links: Vec::new(),
                         show: Show::Link,

@@ -4,6 +4,7 @@ mod accept;
 mod command_checks;
 mod contained;
 mod containers;
+mod daemon;
 mod durability;
 mod excesses;
 mod executors;
@@ -29,11 +30,12 @@ use attica_core_api::{Entropy, Now, Tick, Timestamp};
 
 use super::identity::Incompatible;
 use super::{
-    Config, Effect, ExecutorRefusal, FetchOrder, Finding, Input, OperatorReply, Plea, Premises, Proof,
+    Config, Containerizers, Effect, ExecutorRefusal, FetchOrder, Finding, Input, OperatorReply, Plea, Premises, Proof,
     ReconfigurationPolicy, Supervisor, Timing, Users,
 };
 use crate::checkpoint::{AgentRecord, ExecutorHistory, History, Past, TaskEntry, TaskHistory};
 use crate::contained::ContainedRecord;
+use crate::daemon::spec::{DaemonSpec, Exec};
 use crate::devices::Devices;
 use crate::isolators::Isolators;
 use crate::launcher::protocol::{
@@ -61,6 +63,7 @@ fn config(boot_id: &str) -> Config {
         info: AgentInfo { hostname: "host".to_owned(), ..AgentInfo::default() },
         ip: IpAddr::from([127, 0, 0, 1]),
         work_dir: "/work".into(),
+        containerizers: Containerizers { launcher: true, daemon: None },
         users: Users::Own("me".to_owned()),
         mounts: Ok(()),
         host_paths: vec!["/srv/shared".into()],
@@ -149,6 +152,9 @@ struct World {
     premises: Vec<Premises>,
     discarded: Vec<PathBuf>,
     pleas: Vec<(Plea, String)>,
+    /// What the Docker daemon was asked to launch, and to run in that.
+    in_daemon: Vec<DaemonSpec>,
+    executed: Vec<Exec>,
     over: bool,
 }
 
@@ -193,6 +199,8 @@ impl World {
             premises: Vec::new(),
             discarded: Vec::new(),
             pleas: Vec::new(),
+            in_daemon: Vec::new(),
+            executed: Vec::new(),
             over: false,
         };
         world.connected = world.supervisor.attachments().clone();
@@ -243,6 +251,11 @@ impl World {
                     assert!(written, "sent before it was written down");
                     self.sent.push(*update);
                 }
+                Effect::LaunchInDaemon(spec) => {
+                    assert!(self.disk.tasks.contains_key(&spec.container), "launched before it was written down");
+                    self.in_daemon.push(*spec);
+                }
+                Effect::Execute(exec) => self.executed.push(*exec),
                 Effect::Fetch(order) => self.ordered.push(*order),
                 Effect::StopFetch(container) => self.stopped.push(container),
                 Effect::Ask(request) => self.asked.push(request),
