@@ -161,6 +161,10 @@ struct MesosAgent {
 
 impl Drop for MesosAgent {
     fn drop(&mut self) {
+        // A drained one has ended, and its launcher is about to: it removes its cgroups first.
+        if !std::thread::panicking() {
+            return;
+        }
         let _ = self.process.kill();
         let _ = self.process.wait();
         for launcher in processes_of(&self.work_dir) {
