@@ -59,8 +59,9 @@ impl<'a, T> Tree<'a, T> {
         self.newest.unwrap_or_else(Version::never)
     }
 
+    /// Shown where it is so: clients from before there were roles do not know the word.
     fn enforces_role(&self, id: &GroupId) -> Option<bool> {
-        id.is_top_level().then(|| self.said.is_some_and(|said| said.enforce_role))
+        (id.is_top_level() && self.said.is_some_and(|said| said.enforce_role)).then_some(true)
     }
 
     fn dependencies(&self) -> Vec<String> {
