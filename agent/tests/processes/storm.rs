@@ -53,7 +53,7 @@ fn five_hundred_tasks_outlive_two_hundred_kills_of_agent_and_launcher() {
     let master = Master::start();
     let mut agent = Agent::start(&master);
     master.await_registration(1);
-    let (mut launched, mut registrations) = (0, 1);
+    let mut launched = 0;
     let mut took: Vec<Duration> = Vec::new();
     for round in 0..KILLS {
         if round < LOTS {
@@ -68,9 +68,10 @@ fn five_hundred_tasks_outlive_two_hundred_kills_of_agent_and_launcher() {
             kill_hard(launcher);
         }
         if victim != Victim::Launcher {
+            // An agent whose link broke on a busy machine has registered more often than it was started.
+            let registrations = master.heard(|heard| heard.registrations.len());
             agent = agent.crash_and_restart(&master);
-            registrations += 1;
-            master.await_registration(registrations);
+            master.await_registration(registrations + 1);
             launch_again(&master, launched);
         }
         if round < LOTS {
@@ -81,8 +82,9 @@ fn five_hundred_tasks_outlive_two_hundred_kills_of_agent_and_launcher() {
             (0..TASKS).for_each(|number| drop(master.await_state(&name(number), "TASK_RUNNING")));
         }
         if victim != Victim::Launcher && round > LOTS {
-            let known = master.heard(|heard| heard.registrations.last().map(|register| register.task_count));
-            assert!(known.is_some_and(|known| known as usize >= TASKS), "round {round}: {known:?} of {TASKS}");
+            let known = || master.heard(|heard| heard.registrations.last().map(|register| register.task_count));
+            let all_known = || known().is_some_and(|known| known as usize >= TASKS).then_some(());
+            eventually(&format!("round {round}: all {TASKS} are known"), all_known);
         }
         await_work(&master, round);
         if round > LOTS {
