@@ -16,6 +16,7 @@ mod masters;
 mod newcomer;
 mod preflight;
 mod restart;
+mod rollback;
 mod security;
 mod services;
 mod terminals;
