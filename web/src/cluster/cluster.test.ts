@@ -216,6 +216,17 @@ describe('words', () => {
         '/web',
       ],
       [
+        {
+          ...at,
+          eventType: 'deployment_success',
+          id: 'd',
+          plan: { ...plan, steps: [{ actions: [{ action: 'StartPod' as const, pod: '/p' }] }] },
+        },
+        'Deployment of /p is done',
+        'good',
+        null,
+      ],
+      [
         { ...at, eventType: 'deployment_failed', id: 'd', plan, reason: 'cancelled' },
         'Deployment of /web has ended: cancelled',
         'bad',

@@ -1,5 +1,5 @@
 /** How the console speaks about what happens. */
-import { appsOfPlan, type ClusterEvent, type Plan } from './events';
+import { type ClusterEvent, type Plan } from './events';
 import type { Action, AppInfo, QueueItem } from '../api/schema';
 import type { Counts } from './instance';
 
@@ -185,7 +185,8 @@ export function sentence(event: ClusterEvent): string {
 }
 
 function affected(plan: Plan): string {
-  return listed(appsOfPlan(plan));
+  const actions = plan.steps.flatMap((step) => step.actions);
+  return listed([...new Set(actions.flatMap((action) => action.app ?? action.pod ?? []))]);
 }
 
 function healthWord(healthy: boolean | null): string {

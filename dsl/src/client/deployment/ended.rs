@@ -19,8 +19,13 @@ impl Ended {
             return session.show_document(&answer);
         }
         let ended: Vec<EndedDeployment> = answer.read()?;
-        let columns =
-            [Column::text("DEPLOYMENT"), Column::text("OUTCOME"), Column::number("ENDED"), Column::text("CAUSE")];
+        let columns = [
+            Column::text("DEPLOYMENT"),
+            Column::text("OUTCOME"),
+            Column::number("ENDED"),
+            Column::text("OF"),
+            Column::text("CAUSE"),
+        ];
         let mut table = Table::new(&columns);
         let now = session.now();
         for deployment in &ended {
@@ -30,12 +35,14 @@ impl Ended {
                 Outcome::RolledBack => (Tone::Warning, "rolled back"),
                 Outcome::Cancelled => (Tone::Faint, "cancelled"),
             };
-            let what = deployment.cause.clone().unwrap_or_else(|| deployment.affected_apps.join(", "));
+            let affected: Vec<&str> =
+                deployment.affected_apps.iter().chain(&deployment.affected_pods).map(String::as_str).collect();
             table.row([
                 Line::plain(&deployment.id),
                 Line::toned(tone, word),
                 Line::plain(age(&deployment.ended_at, now)),
-                Line::plain(what),
+                Line::plain(affected.join(", ")),
+                Line::plain(deployment.cause.as_deref().unwrap_or("–")),
             ]);
         }
         session.show_table(&table)
