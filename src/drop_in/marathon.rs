@@ -179,6 +179,10 @@ pub static FLAGS: [Flag; 145] = [
     switch("help", Plan),
 ];
 
+/// What `--help` says before the flags.
+const HELP: &str = "Usage: marathon --master zk://… [options]\n\nEach flag also as MARATHON_FLAG in the environment; --disable_flag turns a switch off.\n\
+    ATTICA_POSTGRES_URL names the Postgres where everything durable is kept.\n";
+
 /// Runs the service layer.
 pub fn main() -> ExitCode {
     let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
@@ -189,7 +193,7 @@ pub fn main() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     if given.is_true("help") {
-        return help();
+        return translate::help(HELP, MARATHON, &FLAGS, &own_flags());
     }
     let plan = match MarathonPlan::of(&given) {
         Ok(plan) => plan,
@@ -212,14 +216,4 @@ pub fn main() -> ExitCode {
 fn refuse(error: &(dyn std::error::Error + Send + Sync + 'static)) -> ExitCode {
     logging::fatal(error);
     ExitCode::from(BAD_FLAG)
-}
-
-#[allow(clippy::print_stdout, reason = "what was asked for goes to standard output")]
-fn help() -> ExitCode {
-    println!(
-        "Usage: marathon --master zk://… [options]\n\nEach flag also as MARATHON_FLAG in the environment; --disable_flag turns a switch off.\n\
-         ATTICA_POSTGRES_URL names the Postgres where everything durable is kept.\n"
-    );
-    translate::described(MARATHON, &FLAGS, &own_flags()).for_each(|line| println!("{line}"));
-    ExitCode::SUCCESS
 }

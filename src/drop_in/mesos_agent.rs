@@ -190,6 +190,10 @@ pub static FLAGS: [Flag; 149] = [
     switch("version", Plan),
 ];
 
+/// What `--help` says before the flags.
+const HELP: &str = "Usage: mesos-agent [options]\n\nEach flag also as MESOS_FLAG=value in the environment; file:///path stands for what a file holds.\n\
+    LIBPROCESS_SSL_ENABLED and its kin mean what they mean to Mesos.\n";
+
 /// Runs the daemon.
 pub fn main() -> ExitCode {
     let arguments: Vec<String> =
@@ -202,7 +206,7 @@ pub fn main() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     if given.is_true("help") {
-        return help();
+        return translate::help(HELP, MESOS, &FLAGS, &own_flags());
     }
     if given.is_true("version") {
         return version();
@@ -229,14 +233,4 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-#[allow(clippy::print_stdout, reason = "what was asked for goes to standard output")]
-fn help() -> ExitCode {
-    println!(
-        "Usage: mesos-agent [options]\n\nEach flag also as MESOS_FLAG=value in the environment; file:///path stands for what a file holds.\n\
-         LIBPROCESS_SSL_ENABLED and its kin mean what they mean to Mesos.\n"
-    );
-    translate::described(MESOS, &FLAGS, &own_flags()).for_each(|line| println!("{line}"));
-    ExitCode::SUCCESS
 }

@@ -109,6 +109,11 @@ pub static FLAGS: [Flag; 77] = [
     switch("version", Plan),
 ];
 
+/// What `--help` says before the flags.
+const HELP: &str = "Usage: mesos-master [options]\n\nEach flag also as MESOS_FLAG=value in the environment; file:///path stands for what a file holds.\n\
+    ATTICA_POSTGRES_URL names the Postgres where everything durable is kept [default: a private one in --work_dir].\n\
+    LIBPROCESS_SSL_ENABLED and its kin mean what they mean to Mesos.\n";
+
 /// Runs the daemon.
 pub fn main() -> ExitCode {
     let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
@@ -120,7 +125,7 @@ pub fn main() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     if given.is_true("help") {
-        return help();
+        return translate::help(HELP, MESOS, &FLAGS, &own_flags());
     }
     if given.is_true("version") {
         return version();
@@ -156,18 +161,5 @@ pub fn refuse(error: &(dyn std::error::Error + Send + Sync + 'static)) -> ExitCo
 #[allow(clippy::print_stdout, reason = "what was asked for goes to standard output")]
 pub fn version() -> ExitCode {
     println!("mesos {} (attica {})", attica_core::master::MESOS_VERSION, env!("CARGO_PKG_VERSION"));
-    ExitCode::SUCCESS
-}
-
-#[allow(clippy::print_stdout, reason = "what was asked for goes to standard output")]
-fn help() -> ExitCode {
-    println!(
-        "Usage: mesos-master [options]\n\nEach flag also as MESOS_FLAG=value in the environment; file:///path stands for what a file holds."
-    );
-    println!(
-        "ATTICA_POSTGRES_URL names the Postgres where everything durable is kept [default: a private one in --work_dir].\n\
-         LIBPROCESS_SSL_ENABLED and its kin mean what they mean to Mesos.\n"
-    );
-    translate::described(MESOS, &FLAGS, &own_flags()).for_each(|line| println!("{line}"));
     ExitCode::SUCCESS
 }

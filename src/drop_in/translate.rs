@@ -1,5 +1,9 @@
 //! From the flags that a Mesos daemon was given to the arguments of the role that stands in for it.
 
+use std::io::Write;
+use std::iter;
+use std::process::ExitCode;
+
 use clap::{Arg, Command};
 
 use super::flags::{Effect, Flag, FlagError, Given, Kind, Style, find};
@@ -46,8 +50,16 @@ fn passed_on(argument: &Arg, value: &str) -> Option<String> {
     (value == "true").then(|| format!("--{long}"))
 }
 
+/// Answers `--help`: an introduction, and the flags. Whoever reads it may go when it has seen enough.
+pub fn help(introduction: &str, style: Style, flags: &'static [Flag], role: &Command) -> ExitCode {
+    let mut output = std::io::stdout().lock();
+    let mut lines = iter::once(introduction.to_owned()).chain(described(style, flags, role));
+    let _nobody_reads_on = lines.try_for_each(|line| writeln!(output, "{line}"));
+    ExitCode::SUCCESS
+}
+
 /// One line of `--help` for each flag, and what becomes of it.
-pub fn described(style: Style, flags: &'static [Flag], role: &Command) -> impl Iterator<Item = String> {
+fn described(style: Style, flags: &'static [Flag], role: &Command) -> impl Iterator<Item = String> {
     flags.iter().map(move |flag| {
         let form = match flag.kind {
             Kind::Switch => format!("--[{}]{}", style.off, flag.name),
