@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use thiserror::Error;
+use tokio::net::TcpSocket;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::AnyError;
@@ -165,13 +166,15 @@ fn announce(plan: &Plan, secured: &Secured<'_>) {
     println!("attica is ready: {}", secured.url(plan.paas));
 }
 
-/// Where every role listens, settled and found free before anything is started.
+/// Where every role listens, settled and taken before anything is started.
 struct Plan {
     masters: Vec<SocketAddr>,
     paas: SocketAddr,
     lb: SocketAddr,
     lb_statistics: SocketAddr,
     agents: Vec<AgentPlan>,
+    /// Nobody else gets these addresses while a role has not begun to listen, or begins again.
+    _taken: Addresses,
 }
 
 struct AgentPlan {
@@ -182,22 +185,23 @@ struct AgentPlan {
 
 impl Plan {
     fn new(args: &Args, data_dir: &DataDir) -> Result<Plan, AnyError> {
+        let mut taken = Addresses::default();
         let mut masters = Vec::new();
         for index in 0..args.masters {
             let address = own_address(args.listen, index);
             let port = if index > 0 && address == args.listen { 0 } else { args.master_port };
-            masters.push(free_address(address, port, "--master-port")?);
+            masters.push(taken.take(address, port, "--master-port")?);
         }
-        let paas = free_address(args.listen, args.paas_port, "--paas-port")?;
-        let lb = free_address(args.listen, args.lb_port, "--lb-port")?;
-        let lb_statistics = free_address(args.listen, args.lb_stats_port, "--lb-stats-port")?;
+        let paas = taken.take(args.listen, args.paas_port, "--paas-port")?;
+        let lb = taken.take(args.listen, args.lb_port, "--lb-port")?;
+        let lb_statistics = taken.take(args.listen, args.lb_stats_port, "--lb-stats-port")?;
         let mut addresses = Vec::new();
         for index in 0..args.agents {
             let port = match args.agent_port {
                 0 => 0,
                 first => first.checked_add(u16::from(index)).ok_or(UpError::AgentPorts(first, args.agents))?,
             };
-            addresses.push(free_address(own_address(args.listen, index), port, "--agent-port")?);
+            addresses.push(taken.take(own_address(args.listen, index), port, "--agent-port")?);
         }
         let request = format!("{} agents, {}", args.agents, args.agent_resources.as_deref().unwrap_or("by default"));
         let shares = match data_dir.remembered_shares(&request) {
@@ -210,7 +214,7 @@ impl Plan {
             resources,
             attributes: format!("rack:rack-{};zone:zone-{}", index + 1, index % 2 + 1),
         });
-        Ok(Plan { masters, paas, lb, lb_statistics, agents: agents.collect() })
+        Ok(Plan { masters, paas, lb, lb_statistics, agents: agents.collect(), _taken: taken })
     }
 }
 
@@ -222,13 +226,27 @@ fn own_address(listen: IpAddr, index: u8) -> IpAddr {
     }
 }
 
-/// Finds out that the address is free by taking it for a moment; port 0 becomes one that was free just now.
-fn free_address(ip: IpAddr, port: u16, flag: &'static str) -> Result<SocketAddr, UpError> {
-    let address = SocketAddr::new(ip, port);
-    match std::net::TcpListener::bind(address).and_then(|listener| listener.local_addr()) {
-        Ok(bound) => Ok(bound),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(UpError::PortInUse(address, flag)),
-        Err(error) => Err(UpError::Listen(address, error)),
+/// Addresses that are kept for the roles. A socket that is bound and does not listen leaves room for one that does, and for no other.
+#[derive(Default)]
+struct Addresses(Vec<TcpSocket>);
+
+impl Addresses {
+    /// Takes an address; port 0 becomes one that is free.
+    fn take(&mut self, ip: IpAddr, port: u16, flag: &'static str) -> Result<SocketAddr, UpError> {
+        let address = SocketAddr::new(ip, port);
+        let taken = if ip.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.and_then(|socket| {
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            Ok((socket.local_addr()?, socket))
+        });
+        match taken {
+            Ok((bound, socket)) => {
+                self.0.push(socket);
+                Ok(bound)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(UpError::PortInUse(address, flag)),
+            Err(error) => Err(UpError::Listen(address, error)),
+        }
     }
 }
 
