@@ -114,6 +114,10 @@ fn more_resources_are_no_reason_to_end_tasks_where_that_is_allowed() {
     master.await_registration(2);
     let register = master.heard(|heard| heard.registrations[1].clone());
     assert_eq!((register.agent_info.id, register.task_count), (Some(AGENT.into()), 1));
+    eventually("it has written down what it is now", || {
+        let identity = std::fs::read_to_string(agent.work_dir().join("meta/agent.json")).ok()?;
+        identity.contains("33000").then_some(())
+    });
     let mut agent = become_one(agent, "cpus:2;mem:4096;disk:1024;ports:[31000-33000]");
     assert!(!agent.ended().success());
     let told = "--resources was `cpus:8;";

@@ -15,7 +15,7 @@ use attica_agent::launcher::protocol::{
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
 /// How long a condition may take to come true before the test fails.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Looks every few milliseconds until `look` finds something.
 pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
