@@ -181,7 +181,7 @@ fn a_container_by_itself_has_limits_of_its_own() {
     let spec = world.specs[0].clone();
     let limits = spec.limits.unwrap();
     assert_eq!((spec.parent, limits.cpu_shares, limits.memory_bytes), (None, 512, 128 << 20));
-    assert_eq!(spec.directory, PathBuf::from("/work/containers/alone"));
+    assert_eq!(spec.directory, PathBuf::from("/agent/containers/alone"));
     let failed = Reply::LaunchFailed { container: spec.container, error: "no such program".to_owned() };
     world.apply(Input::Launcher(failed));
     assert_eq!(world.answer(1), refused(OperatorRefusal::Failed("no such program".to_owned())));

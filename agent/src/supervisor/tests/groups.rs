@@ -51,12 +51,12 @@ fn tasks_of_a_group_share_what_is_named_after_their_executor() {
     assert!(parents.iter().all(|parent| *parent == parents[0]), "and all the same parent");
     let reported = world.supervisor.registration("1").executors;
     assert_eq!(reported.iter().map(|report| report.executor_id.as_str()).collect::<Vec<_>>(), ["pod"]);
-    let runs: Vec<_> = world.supervisor.tasks().map(|task| task.run_directory("/work".as_ref())).collect();
+    let runs: Vec<_> = world.supervisor.tasks().map(|task| task.run_directory("/agent".as_ref())).collect();
     assert!(runs[0] == runs[1] && runs[0].ends_with(&parents[0]));
     world.run_group(ExecutorType::Default, vec![task("a"), task("b")]);
     assert_eq!(world.launched.len(), 2, "a repetition is left alone");
     world.run_group(ExecutorType::Default, vec![task("c")]);
-    let third = world.supervisor.tasks().last().unwrap().run_directory("/work".as_ref());
+    let third = world.supervisor.tasks().last().unwrap().run_directory("/agent".as_ref());
     assert_eq!(third, runs[0], "another group of the same executor joins");
 }
 

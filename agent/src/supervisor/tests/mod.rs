@@ -62,7 +62,7 @@ fn config(boot_id: &str) -> Config {
     Config {
         info: AgentInfo { hostname: "host".to_owned(), ..AgentInfo::default() },
         ip: IpAddr::from([127, 0, 0, 1]),
-        work_dir: "/work".into(),
+        work_dir: "/agent".into(),
         containerizers: Containerizers { launcher: true, daemon: None },
         users: Users::Own("me".to_owned()),
         mounts: Ok(()),
