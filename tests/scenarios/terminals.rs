@@ -183,7 +183,8 @@ fn programs_within_a_task_are_talked_to_through_pipes_and_a_terminal() {
     let mut attached = attached.stdout(Stdio::piped()).spawn().expect("attica runs");
     let mut shown = BufReader::new(attached.stdout.take().expect("piped")).lines().map(|line| line.expect("text"));
     assert_eq!(shown.next().as_deref(), Some("beat"));
-    assert_eq!(told(&exec(&cluster, &[task, "touch", "stop"], b"")).0, Some(0));
+    // Its end takes every program within it along: this one may be done by then, or not yet.
+    let _stopped = exec(&cluster, &[task, "touch", "stop"], b"");
     assert_eq!(shown.last().as_deref(), Some("over"));
     assert_eq!(attached.wait().expect("ours").code(), Some(4));
 
