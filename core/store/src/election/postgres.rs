@@ -33,6 +33,11 @@ impl LeaseTime {
     fn ttl_seconds(self) -> f64 {
         self.ttl.as_secs_f64()
     }
+
+    /// How long the address that resigned lets others go first: all of them have looked by then.
+    fn deference_seconds(self) -> f64 {
+        (2 * self.poll).as_secs_f64()
+    }
 }
 
 /// A candidate: asks the `lead` row of its role over a connection of its own.
@@ -54,7 +59,7 @@ pub(super) struct Candidate {
 /// When a candidate takes the role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Claim {
-    /// When the lease of whoever leads has run out.
+    /// When the lease of whoever leads has run out, or at once when somebody else has resigned.
     WhenFree,
     /// At once: something else has decided that this candidate leads. The fence deposes whoever has led until now.
     AtOnce,
@@ -131,7 +136,7 @@ impl Candidate {
         let won = sqlx::query!(
             "update lead
              set epoch = epoch + 1, holder = $2, address = $3, expires_at = clock_timestamp() + make_interval(secs => $4)
-             where role = $1 and (expires_at <= clock_timestamp() or $5)
+             where role = $1 and (expires_at <= clock_timestamp() or (holder is null and address <> $3) or $5)
              returning epoch, seq",
             self.role.as_str(),
             self.holder,
@@ -146,7 +151,7 @@ impl Candidate {
             return Ok(Answer::Won { lead, until });
         }
         let row = sqlx::query!(
-            r#"select address,
+            r#"select case when holder is not null then address end as address,
                    greatest(0, extract(epoch from expires_at - clock_timestamp()))::float8 as "free_in_seconds!"
                from lead where role = $1"#,
             self.role.as_str(),
@@ -234,15 +239,16 @@ impl Candidate {
         Ok(if renewed.rows_affected() == 1 { Renewal::Renewed { until } } else { Renewal::Deposed })
     }
 
-    /// Makes the role free at once.
+    /// Makes the role free: for others at once, for this address a little later, since a supervisor may start it again within no time.
     async fn release(&self, lead: Lead, connection: &mut Option<PgConnection>) -> Result<(), sqlx::Error> {
         let connection = self.connect(connection).await?;
         sqlx::query!(
-            "update lead set expires_at = '-infinity', holder = null, address = null
+            "update lead set expires_at = clock_timestamp() + make_interval(secs => $4), holder = null
              where role = $1 and epoch = $2 and holder = $3",
             lead.role.as_str(),
             lead.epoch.0,
             self.holder,
+            self.time.deference_seconds(),
         )
         .execute(connection)
         .await?;

@@ -32,6 +32,25 @@ async fn one_leads_and_the_other_knows_where() {
 }
 
 #[tokio::test]
+async fn who_has_resigned_lets_others_go_first() {
+    let server = TestServer::start().await;
+    server.candidate("first", SHORT).campaign().await.expect("wins").resign().await;
+    let leadership = server.candidate("first", SHORT).campaign().await.expect("nobody else wants to");
+    assert_eq!(leadership.lead().epoch, Epoch(2));
+    leadership.resign().await;
+
+    let slow = LeaseTime { poll: Duration::from_secs(60), ..SHORT };
+    let leadership = server.candidate("second", slow).campaign().await.expect("it is free for others at once");
+    leadership.resign().await;
+    let mut again = server.candidate("second", slow);
+    let again = tokio::spawn(async move { again.campaign().await });
+    let leadership = server.candidate("third", slow).campaign().await.expect("it is free for others at once");
+    assert_eq!(leadership.lead().epoch, Epoch(4));
+    assert!(!again.is_finished(), "the one before waits");
+    again.abort();
+}
+
+#[tokio::test]
 async fn many_candidates_have_one_winner() {
     let server = TestServer::start().await;
     let mut campaigns = tokio::task::JoinSet::new();
