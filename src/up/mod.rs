@@ -1,6 +1,6 @@
 //! `attica up`: a whole cluster on this machine.
 //!
-//! Postgres, masters, agents, paas and load balancer are children of this process, each in its own process group, so that a Ctrl-C in
+//! Postgres, masters, agents, service layer and load balancer are children of this process, each in its own process group, so that a Ctrl-C in
 //! the terminal reaches `up` alone and everything ends in order: load balancer, paas, agents with their tasks, masters, ZooKeeper (with
 //! `--zookeeper`), Postgres. A role that dies is started again. Everything that must survive lives below the data directory:
 //!
@@ -44,6 +44,8 @@ use zookeeper::ZooKeeper;
 const MOST_AGENTS: u8 = 64;
 /// How many masters one machine takes; more than one is for show, and for trying what happens when one is killed.
 const MOST_MASTERS: u8 = 9;
+/// The same of the service layer.
+const MOST_PAAS: u8 = 9;
 /// How long the roles may take until all of them answer.
 const READY_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long a role may take to end before it is killed. Agents wait for their tasks' grace periods.
@@ -62,6 +64,9 @@ pub struct Args {
     /// How many masters to run: one leads, the others wait
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_MASTERS)))]
     masters: u8,
+    /// How many processes of the service layer to run: one leads, the others pass on to it what they are asked
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_PAAS)))]
+    paas: u8,
     /// Elect the leader among the masters through ZooKeeper, three private servers of it, as Mesos does [default: through Postgres]
     #[arg(long)]
     zookeeper: bool,
@@ -76,7 +81,8 @@ pub struct Args {
     /// Port of the first agent; the others follow (0: any free ones)
     #[arg(long, value_name = "PORT", default_value_t = 5051)]
     agent_port: u16,
-    /// Port of the service layer (0: any free one)
+    /// Port of the service layer (0: any free one). On a loopback address further processes of it have the same at addresses of their
+    /// own, else any free one
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     paas_port: u16,
     /// Port at which the load balancer takes HTTP by host name (0: any free one)
@@ -163,13 +169,13 @@ fn stop_requested() -> Result<impl Future<Output = ()>, UpError> {
 /// The one line on standard output, and the last.
 #[allow(clippy::print_stdout, reason = "standard output is where a script waits for this line")]
 fn announce(plan: &Plan, secured: &Secured<'_>) {
-    println!("attica is ready: {}", secured.url(plan.paas));
+    println!("attica is ready: {}", secured.url(plan.paas[0]));
 }
 
 /// Where every role listens, settled and taken before anything is started.
 struct Plan {
     masters: Vec<SocketAddr>,
-    paas: SocketAddr,
+    paas: Vec<SocketAddr>,
     lb: SocketAddr,
     lb_statistics: SocketAddr,
     agents: Vec<AgentPlan>,
@@ -186,13 +192,8 @@ struct AgentPlan {
 impl Plan {
     fn new(args: &Args, data_dir: &DataDir) -> Result<Plan, AnyError> {
         let mut taken = Addresses::default();
-        let mut masters = Vec::new();
-        for index in 0..args.masters {
-            let address = own_address(args.listen, index);
-            let port = if index > 0 && address == args.listen { 0 } else { args.master_port };
-            masters.push(taken.take(address, port, "--master-port")?);
-        }
-        let paas = taken.take(args.listen, args.paas_port, "--paas-port")?;
+        let masters = taken.take_several(args.masters, args.listen, args.master_port, "--master-port")?;
+        let paas = taken.take_several(args.paas, args.listen, args.paas_port, "--paas-port")?;
         let lb = taken.take(args.listen, args.lb_port, "--lb-port")?;
         let lb_statistics = taken.take(args.listen, args.lb_stats_port, "--lb-stats-port")?;
         let mut addresses = Vec::new();
@@ -231,6 +232,22 @@ fn own_address(listen: IpAddr, index: u8) -> IpAddr {
 struct Addresses(Vec<TcpSocket>);
 
 impl Addresses {
+    /// Takes an address for each of several alike: the same port at addresses of their own, or any where they have one address.
+    fn take_several(
+        &mut self,
+        count: u8,
+        ip: IpAddr,
+        port: u16,
+        flag: &'static str,
+    ) -> Result<Vec<SocketAddr>, UpError> {
+        let take = |index| {
+            let address = own_address(ip, index);
+            let port = if index > 0 && address == ip { 0 } else { port };
+            self.take(address, port, flag)
+        };
+        (0..count).map(take).collect()
+    }
+
     /// Takes an address; port 0 becomes one that is free.
     fn take(&mut self, ip: IpAddr, port: u16, flag: &'static str) -> Result<SocketAddr, UpError> {
         let address = SocketAddr::new(ip, port);
@@ -250,6 +267,11 @@ impl Addresses {
     }
 }
 
+/// What a child is called: by its role, and by its number among several.
+fn name_of(role: &str, index: usize, count: usize) -> String {
+    if count == 1 { role.to_owned() } else { format!("{role}-{}", index + 1) }
+}
+
 /// What the roles rely on.
 struct Services<'a> {
     postgres_url: &'a str,
@@ -261,7 +283,7 @@ struct Services<'a> {
 struct Cluster {
     masters: Vec<Child>,
     agents: Vec<Child>,
-    paas: Child,
+    paas: Vec<Child>,
     lb: Child,
 }
 
@@ -275,16 +297,12 @@ impl Cluster {
         let Services { postgres_url, zookeeper_url } = *services;
         let addresses = || plan.masters.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(",");
         let detection = zookeeper_url.map_or_else(addresses, str::to_owned);
-        let paas_program = Program::role("paas")
-            .arg("--listen", plan.paas)
-            .arg("--master", &detection)
-            .secret("ATTICA_POSTGRES_URL", postgres_url);
-        let paas_program = secured.paas(paas_program);
         let lb_program = Program::role("lb")
-            .arg("--paas-url", secured.url(plan.paas))
             .arg("--listen", plan.lb.ip())
             .arg("--http-port", plan.lb.port())
             .arg("--stats-port", plan.lb_statistics.port());
+        let lb_program =
+            plan.paas.iter().fold(lb_program, |program, paas| program.arg("--paas-url", secured.url(*paas)));
         let lb_program = secured.lb(lb_program);
         let mut agents = Vec::new();
         for (index, agent) in plan.agents.iter().enumerate() {
@@ -307,15 +325,18 @@ impl Cluster {
                 Some(url) => program.arg("--zk", url),
                 None => program,
             };
-            let name = if plan.masters.len() == 1 { "master".to_owned() } else { format!("master-{}", index + 1) };
+            let name = name_of("master", index, plan.masters.len());
             masters.push(Child::spawn(name, secured.master(program), data_dir)?);
         }
-        Ok(Cluster {
-            masters,
-            agents,
-            paas: Child::spawn("paas".into(), paas_program, data_dir)?,
-            lb: Child::spawn("lb".into(), lb_program, data_dir)?,
-        })
+        let mut paas = Vec::new();
+        for (index, address) in plan.paas.iter().enumerate() {
+            let program = Program::role("paas")
+                .arg("--listen", address)
+                .arg("--master", &detection)
+                .secret("ATTICA_POSTGRES_URL", postgres_url);
+            paas.push(Child::spawn(name_of("paas", index, plan.paas.len()), secured.paas(program), data_dir)?);
+        }
+        Ok(Cluster { masters, agents, paas, lb: Child::spawn("lb".into(), lb_program, data_dir)? })
     }
 
     /// Resolves once every role answers and the master knows all agents.
@@ -329,7 +350,9 @@ impl Cluster {
                 probe.until_ok(agent.address, "/health").await;
             }
             probe.until_agents_active(&plan.masters, plan.agents.len()).await;
-            probe.until_ok(plan.paas, "/ping").await;
+            for paas in &plan.paas {
+                probe.until_ok(*paas, "/ping").await;
+            }
             probe.until_ok(plan.lb_statistics, "/_haproxy_health_check").await;
         };
         let timely = tokio::time::timeout(READY_TIMEOUT, all).await;
@@ -340,7 +363,8 @@ impl Cluster {
     /// how they ended.
     async fn stop(self) {
         self.lb.stop(Signal::SIGTERM, ROLE_STOP_TIMEOUT).await;
-        self.paas.stop(Signal::SIGTERM, ROLE_STOP_TIMEOUT).await;
+        let paas = self.paas.into_iter().map(|paas| paas.stop(Signal::SIGTERM, ROLE_STOP_TIMEOUT));
+        futures_util::future::join_all(paas).await;
         let agents = self.agents.into_iter().map(|agent| agent.stop(Signal::SIGUSR1, AGENT_STOP_TIMEOUT));
         futures_util::future::join_all(agents).await;
         let masters = self.masters.into_iter().map(|master| master.stop(Signal::SIGTERM, ROLE_STOP_TIMEOUT));

@@ -19,5 +19,6 @@ mod restart;
 mod rollback;
 mod security;
 mod services;
+mod standbys;
 mod terminals;
 mod together;
