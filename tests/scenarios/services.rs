@@ -49,8 +49,8 @@ fn the_containers_of_a_pod_share_a_volume_and_an_end() {
     assert_eq!((&web["status"], &web["endpoints"][0]["healthy"]), (&json!("TASK_RUNNING"), &json!(true)), "{stable}");
     let host = instance["agentHostname"].as_str().expect("a host");
     let url = format!("http://{host}:{}/", web["endpoints"][0]["allocatedHostPort"]);
-    let found = cluster.until("the page that the other container wrote", || page(&url));
-    assert_eq!(found, "shared");
+    // The container that writes it may be the slower one.
+    cluster.until("the page that the other container writes", || page(&url).filter(|found| found == "shared"));
     let task = instance["containers"][0]["containerId"].as_str().expect("a task");
     assert_eq!(cluster.get(&format!("/v2/tasks/{task}/log")).0, 200, "its output can be read");
 
