@@ -22,15 +22,19 @@ fn apps_that_work() {
     kill_all(&operator);
     kill_as_events_show(&operator);
     service_ports(&operator);
+    containers_without_docker(&operator);
+    mappings_of_ports(&operator);
     delete(&operator);
     operator.cluster.stop_up();
 }
 
+/// A1.
 fn create(operator: &Operator) {
     operator.create_and_wait(&sleeper("/create", 1));
     assert_eq!(operator.running("/create", 1).len(), 1);
 }
 
+/// A2.
 fn write_again_without_a_change(operator: &Operator) {
     let app = sleeper("/again", 2);
     operator.create_and_wait(&app);
@@ -39,6 +43,7 @@ fn write_again_without_a_change(operator: &Operator) {
     assert_eq!(operator.task_ids("/again"), before, "nothing was restarted");
 }
 
+/// A7.
 fn count_in_the_metrics(operator: &Operator) {
     let active =
         || operator.ask(200, "GET", "/metrics", None)["gauges"]["marathon.apps.active.gauge"]["value"].as_f64();
@@ -47,6 +52,7 @@ fn count_in_the_metrics(operator: &Operator) {
     assert!(active() > before, "{before:?}");
 }
 
+/// A15, A25.
 fn two_tasks(operator: &Operator) {
     let app =
         json!({"id": "/two", "cmd": "exec python3 -m http.server $PORT0", "cpus": 0.01, "mem": 32, "instances": 2});
@@ -78,6 +84,7 @@ fn two_tasks(operator: &Operator) {
     }
 }
 
+/// A18.
 fn update_and_patch(operator: &Operator) {
     let app = operator.mock("/update", "HTTP");
     operator.create_and_wait(&app);
@@ -93,6 +100,7 @@ fn update_and_patch(operator: &Operator) {
     operator.ask(404, "PATCH", "/v2/apps/never-made", Some(&json!({"mem": 33})));
 }
 
+/// A19.
 fn scale(operator: &Operator) {
     operator.create_and_wait(&sleeper("/scale", 1));
     for instances in [3, 1] {
@@ -101,6 +109,7 @@ fn scale(operator: &Operator) {
     }
 }
 
+/// A20.
 fn restart(operator: &Operator) {
     operator.create_and_wait(&sleeper("/restart-it", 2));
     let before = operator.running("/restart-it", 2);
@@ -109,6 +118,7 @@ fn restart(operator: &Operator) {
     assert!(after.is_disjoint(&before), "{before:?} {after:?}");
 }
 
+/// A21.
 fn versions(operator: &Operator) {
     operator.create_and_wait(&sleeper("/versioned", 1));
     let list = || operator.ask(200, "GET", "/v2/apps/versioned/versions", None)["versions"].as_array().cloned();
@@ -128,6 +138,7 @@ fn versions(operator: &Operator) {
     assert_eq!(info["lastScalingAt"], scaled["version"]);
 }
 
+/// A22.
 fn kill_one(operator: &Operator) {
     operator.create_and_wait(&sleeper("/kill", 2));
     let before = operator.running("/kill", 2);
@@ -148,6 +159,7 @@ fn kill_one(operator: &Operator) {
     operator.ask(404, "DELETE", &format!("/v2/apps/kill/tasks/{victim}"), None);
 }
 
+/// A23.
 fn kill_all(operator: &Operator) {
     operator.create_and_wait(&sleeper("/kill-all", 2));
     let before = operator.running("/kill-all", 2);
@@ -160,6 +172,7 @@ fn kill_all(operator: &Operator) {
     operator.ask(400, "DELETE", "/v2/apps/kill-all/tasks?scale=true&wipe=true", None);
 }
 
+/// K1.
 fn kill_as_events_show(operator: &Operator) {
     operator.create_and_wait(&sleeper("/killing", 1));
     let replaced = |query: &str| {
@@ -183,6 +196,7 @@ fn kill_as_events_show(operator: &Operator) {
     assert_ne!(instance(&victim).0, instance(&next).0, "wiped: another instance");
 }
 
+/// A31.
 fn service_ports(operator: &Operator) {
     let answer = operator.ask(201, "PUT", "/v2/apps/ports", Some(&sleeper("/ports", 1)));
     operator.deployed(&text(&answer["deploymentId"]));
@@ -190,6 +204,33 @@ fn service_ports(operator: &Operator) {
     assert!(port.is_some_and(|port| (10_000..=20_000).contains(&port)), "{port:?}");
 }
 
+/// A29: a container that names no image is none of Docker's, also after an update.
+fn containers_without_docker(operator: &Operator) {
+    let mut app = sleeper("/contained", 1);
+    app["container"] =
+        json!({"type": "MESOS", "volumes": [{"containerPath": "data", "hostPath": "data", "mode": "RW"}]});
+    operator.create_and_wait(&app);
+    for instances in [1, 2] {
+        operator.deploy("PUT", "/v2/apps/contained", Some(&json!({"instances": instances})));
+        let container = &operator.cluster.app("/contained")["container"];
+        assert_eq!((&container["type"], container.get("docker")), (&json!("MESOS"), None), "{container}");
+    }
+}
+
+/// A30: the mappings of ports are changed, and what is started then has them.
+fn mappings_of_ports(operator: &Operator) {
+    let mapped =
+        |port: u32| json!({"type": "MESOS", "portMappings": [{"containerPort": port, "hostPort": 0, "name": "http"}]});
+    let mut app = sleeper("/mapped", 0);
+    app["networks"] = json!([{"mode": "container/bridge"}]);
+    app["container"] = mapped(8000);
+    operator.create_and_wait(&app);
+    operator.deploy("PUT", "/v2/apps/mapped", Some(&json!({"container": mapped(8001)})));
+    let mappings = &operator.cluster.app("/mapped")["container"]["portMappings"];
+    assert_eq!((&mappings[0]["containerPort"], &mappings[0]["name"]), (&json!(8001), &json!("http")), "{mappings}");
+}
+
+/// A24.
 fn delete(operator: &Operator) {
     let apps = operator.ask(200, "GET", "/v2/apps", None)["apps"].as_array().cloned().expect("apps");
     for app in apps {

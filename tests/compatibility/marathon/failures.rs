@@ -42,6 +42,7 @@ fn is_delayed(item: &Value) -> bool {
     item["delay"]["overdue"] == false
 }
 
+/// Q1.
 fn no_place(operator: &Operator) {
     let mut app = sleeper("/no-place", 5);
     app["constraints"] = json!([["hostname", "LIKE", "nowhere"]]);
@@ -50,12 +51,14 @@ fn no_place(operator: &Operator) {
     assert_eq!((&item["count"], &item["delay"]["overdue"]), (&json!(5), &json!(true)), "{item}");
 }
 
+/// A3.
 fn a_working_command_runs_at_once(operator: &Operator) {
     create_delayed(operator, &failing("/mended"));
     operator.deploy("PUT", "/v2/apps/mended?force=true", Some(&json!({"cmd": "exec sleep 1000"})));
     assert_eq!(operator.queue_item("/mended"), None);
 }
 
+/// A4.
 fn scaling_keeps_the_delay(operator: &Operator) {
     create_delayed(operator, &failing("/scaled"));
     operator.ask(200, "PUT", "/v2/apps/scaled?force=true", Some(&json!({"instances": 2})));
@@ -63,6 +66,7 @@ fn scaling_keeps_the_delay(operator: &Operator) {
     assert!(is_delayed(&item), "{item}");
 }
 
+/// A5.
 fn deleting_the_delay(operator: &Operator) {
     let directory = tempfile::tempdir().expect("a directory");
     let sign = directory.path().join("go");
@@ -76,6 +80,7 @@ fn deleting_the_delay(operator: &Operator) {
     operator.ask(404, "DELETE", "/v2/queue//crash-loop/delay", None);
 }
 
+/// A6.
 fn restarting_in_the_delay(operator: &Operator) {
     create_delayed(operator, &failing("/again-and-again"));
     let failures = |events: &[Value]| {

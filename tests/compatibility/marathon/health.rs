@@ -16,6 +16,7 @@ fn health_checks() {
     operator.cluster.stop_up();
 }
 
+/// A9 to A14.
 fn healthy(operator: &Operator) {
     let kinds = ["HTTP", "TCP", "MESOS_HTTP", "MESOS_TCP", "COMMAND"];
     for (name, protocol) in ["http", "tcp", "mesos-http", "mesos-tcp", "command"].into_iter().zip(kinds) {
@@ -43,6 +44,7 @@ fn healthy(operator: &Operator) {
     assert!(operator.driver.was_asked("/fixed-port/health"), "the given port was pinged");
 }
 
+/// A16, A17.
 fn unhealthy(operator: &Operator, id: &str, behaviour: Behaviour) {
     operator.driver.set(id, behaviour);
     let mut app = operator.mock(id, "HTTP");
@@ -57,6 +59,7 @@ fn unhealthy(operator: &Operator, id: &str, behaviour: Behaviour) {
     assert!(!seen.iter().any(succeeded), "{behaviour:?}");
 }
 
+/// H1.
 fn killed_and_replaced(operator: &Operator, protocol: &str) {
     let id = format!("/replaced/{}", protocol.to_lowercase().replace('_', "-"));
     operator.create_and_wait(&operator.mock(&id, protocol));

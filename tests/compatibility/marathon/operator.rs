@@ -232,8 +232,19 @@ impl Driver {
 
     /// Whether anybody has asked for something that starts so.
     pub fn was_asked(&self, start: &str) -> bool {
+        self.first_asked(start).is_some()
+    }
+
+    /// When something that starts so was asked for first, in the order of all that was.
+    pub fn first_asked(&self, start: &str) -> Option<usize> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.asked.iter().any(|path| path.starts_with(start))
+        state.asked.iter().position(|path| path.starts_with(start))
+    }
+
+    /// How often something that starts so was asked for.
+    pub fn times_asked(&self, start: &str) -> usize {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.asked.iter().filter(|path| path.starts_with(start)).count()
     }
 }
 

@@ -29,6 +29,7 @@ fn create_stuck(operator: &Operator, id: &str) -> String {
     plan
 }
 
+/// A26.
 fn stop(operator: &Operator) {
     let plan = create_stuck(operator, "/stopped");
     operator.ask(202, "DELETE", &format!("/v2/deployments/{plan}?force=true"), None);
@@ -38,6 +39,7 @@ fn stop(operator: &Operator) {
     operator.ask(404, "DELETE", &format!("/v2/deployments/{plan}"), None);
 }
 
+/// A27.
 fn roll_back_a_creation(operator: &Operator) {
     let plan = create_stuck(operator, "/unmade");
     operator.deploy("DELETE", &format!("/v2/deployments/{plan}"), None);
@@ -45,6 +47,7 @@ fn roll_back_a_creation(operator: &Operator) {
     operator.ask(404, "GET", "/v2/apps/unmade", None);
 }
 
+/// A28.
 fn roll_back_an_update(operator: &Operator, id: &str, strategy: Option<Value>) {
     let mut app = sleeper(id, 2);
     if let Some(strategy) = strategy {
