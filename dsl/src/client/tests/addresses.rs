@@ -62,12 +62,11 @@ fn redirects_lead_to_the_leader() {
     });
 }
 
-/// What the environment says in these tests; a process has only one.
-static CONFIGURATION: OnceLock<tempfile::TempDir> = OnceLock::new();
+/// Where the one test that has a configuration keeps it: the environment is asked by a plain function.
+static CONFIGURATION: OnceLock<String> = OnceLock::new();
 
 fn configured(name: &str) -> Option<String> {
-    let directory = CONFIGURATION.get_or_init(|| tempfile::tempdir().unwrap()).path();
-    (name == "XDG_CONFIG_HOME").then(|| directory.to_str().unwrap().to_owned())
+    CONFIGURATION.get().filter(|_| name == "XDG_CONFIG_HOME").cloned()
 }
 
 fn elsewhere(name: &str) -> Option<String> {
@@ -86,8 +85,9 @@ fn test_cluster(name: &str) -> Option<String> {
 fn the_address_comes_from_the_nearest_place_that_names_one() {
     type Environment = fn(&str) -> Option<String>;
     let unset: Environment = |name| (name == "HOME").then(|| "/nonexistent".to_owned());
-    let directory = configured("XDG_CONFIG_HOME").unwrap();
-    let file = std::path::Path::new(&directory).join("attica/config.toml");
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = CONFIGURATION.get_or_init(|| temporary.path().to_str().unwrap().to_owned());
+    let file = temporary.path().join("attica/config.toml");
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     let good = "addr = \"127.0.0.1:2\"\n[cluster.prod]\naddr = [\"127.0.0.1:3\", \"127.0.0.1:4\"]\n[cluster.test]\naddr = \"127.0.0.1:5\"\n";
     let cases: [(&str, Environment, &str, &[&str]); 14] = [
@@ -116,7 +116,7 @@ fn the_address_comes_from_the_nearest_place_that_names_one() {
         for (name, environment, content, words) in cases {
             std::fs::write(&file, content).unwrap();
             let outcome = Run::default().command(words, environment).await;
-            let shown = outcome.err.replace(&directory, "CONFIG");
+            let shown = outcome.err.replace(directory, "CONFIG");
             text.push_str(&format!("# {name}\n{}{shown}exit status {}\n\n", outcome.out, outcome.status));
         }
         expect_file!["snapshots/addresses.txt"].assert_eq(&text);
