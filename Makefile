@@ -53,7 +53,7 @@ test: check
 	@$(MAKE) --no-print-directory packages PACKAGES="$(RUN_PACKAGES) $(TEST_PACKAGES) $(ZOOKEEPER_PACKAGES)"
 	@$(MAKE) --no-print-directory $(KERNEL) || echo "no kernel for a virtual machine: the tests that need one say so"
 	@$(MAKE) --no-print-directory $(DOCKER) || echo "no Docker daemon: the tests that need one say so"
-	cargo test --workspace --locked
+	tests/leave-nothing cargo test --workspace --locked
 
 $(DOCKER):
 	@rm -rf $@.part && mkdir -p $@.part && cd $@.part && \
