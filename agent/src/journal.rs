@@ -32,6 +32,25 @@ pub(crate) struct Journal {
     base: u64,
 }
 
+/// A journal that is open, for whoever cannot open it when it comes to writing.
+#[derive(Debug)]
+pub(crate) struct Pen {
+    file: File,
+    end: u64,
+}
+
+impl Pen {
+    /// Adds lines, and asks for no memory to do so. After an error the file is as it was.
+    pub(crate) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.file.write_all(lines).inspect_err(|_| {
+            // A part of a line would spoil the next one.
+            let _still_torn = self.file.set_len(self.end);
+        })?;
+        self.end += lines.len() as u64;
+        Ok(())
+    }
+}
+
 /// One line of a journal, without its line feed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line<'a> {
@@ -150,13 +169,20 @@ impl Journal {
 
     /// Adds lines. After an error the file is as it was.
     pub(crate) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        let mut file = OpenOptions::new().append(true).open(&self.path)?;
-        file.write_all(lines).inspect_err(|_| {
-            // A part of a line would spoil the next one.
-            let _still_torn = file.set_len(self.length);
-        })?;
-        self.length += lines.len() as u64;
+        let mut pen = self.pen()?;
+        pen.write(lines)?;
+        self.put_back(pen);
         Ok(())
+    }
+
+    /// Opens it for lines to be added later; nobody else writes to it before the pen is put back.
+    pub(crate) fn pen(&self) -> io::Result<Pen> {
+        Ok(Pen { file: OpenOptions::new().append(true).open(&self.path)?, end: self.length })
+    }
+
+    /// What was written with it counts.
+    pub(crate) fn put_back(&mut self, pen: Pen) {
+        self.length = pen.end;
     }
 
     /// Whether it is time to write it anew.

@@ -27,7 +27,7 @@ use axum::{Extension, Router};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use self::operator::Sessions;
+pub(crate) use self::operator::{Keyboards, Sessions};
 use self::view::View;
 use crate::daemon::client::Client;
 use crate::launcher::isolation::Isolation;
@@ -47,9 +47,10 @@ pub(crate) struct Agent {
     /// What uses it with a Docker daemon, that tells.
     pub(crate) daemon: Option<Client>,
     pub(crate) logging: Arc<Logging>,
-    /// For the ends of streams, while they have names.
-    pub(crate) io_dir: PathBuf,
+    /// Where the launcher works, and where the ends of streams are while they have names.
+    pub(crate) runtime_dir: PathBuf,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) keyboards: Arc<Keyboards>,
 }
 
 impl Agent {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -49,8 +50,12 @@ pub(crate) enum LaunchError {
     Isolation(#[from] IsolationError),
     #[error("cannot open {path}")]
     Stream { path: PathBuf, source: io::Error },
+    #[error("it cannot have a terminal")]
+    Terminal(#[source] io::Error),
     #[error("the command cannot be told to the system")]
     Words(#[source] io::Error),
+    #[error("cannot set {0}")]
+    Limit(String, #[source] io::Error),
     #[error("cannot execute the program")]
     Execute(#[source] io::Error),
     #[error("the new process did not get as far as its record")]
@@ -157,10 +162,11 @@ pub(crate) fn start(
     holder: Option<Holder>,
 ) -> Result<Started, LaunchError> {
     let surroundings = spec.surroundings.as_deref();
+    let console = room.streams.keep(&spec.container)?;
     let joint = match (holder, surroundings) {
         (Some(holder), _) => Some(Joint::with(holder)?),
         (None, Some(surroundings)) if surroundings::need_holder(surroundings) => {
-            Some(Joint::make(surroundings, &spec.directory, &room.entry.doors)?)
+            Some(Joint::make(surroundings, &spec.directory, console, &room.entry.doors)?)
         }
         (None, Some(_) | None) => None,
     };
@@ -168,41 +174,63 @@ pub(crate) fn start(
     let begins_in = begins_in.unwrap_or_else(|| surroundings::sandbox_of(joint.as_ref(), &spec.directory));
     let holder = joint.as_ref().map(|joint| joint.holder);
     if spec.argv.is_empty() {
+        joint
+            .as_ref()
+            .map_or(Ok(()), Joint::stay)
+            .map_err(SurroundingsError::system("let a process hold namespaces"))?;
         let process = Process::NONE;
         let record = Record { place: place.clone(), process, holder, ending: None };
         records.begin(&spec.container, record).map_err(LaunchError::Record)?;
         return Ok(Started { process, holder });
     }
     let mut programs = programs(spec, &begins_in)?;
+    let begins_in = CString::new(begins_in.into_os_string().into_vec());
+    let begins_in = begins_in.map_err(|error| LaunchError::Words(error.into()))?;
+    let mut entry = records.entry(&spec.container).map_err(LaunchError::Record)?;
+    let mut refused = None;
     let earliest = process::clock_ticks();
-    let mut begun = None;
     let mut child = |pid| {
+        let mut own = None;
         let mut prepare = || {
             let process = Process { pid, start_ticks: start_ticks(pid, earliest)? };
-            records.begin(&spec.container, Record { place: place.clone(), process, holder, ending: None })?;
-            begun = Some(Started { process, holder });
+            entry.draft(Record { place: place.clone(), process, holder, ending: None })?;
             confine(&room.entry, &room.streams)?;
             joint.as_ref().map_or(Ok(()), Joint::enter)?;
             let own_user = surroundings.and_then(|surroundings| surroundings.user.as_deref());
-            let own = own_user.map(|user| own_identity(user, room)).transpose()?;
-            sys::detach()?;
-            spec.rlimits.iter().try_for_each(limit)?;
+            own = own_user.map(|user| own_identity(user, room)).transpose()?;
+            sys::detach()
+        };
+        if let Err(error) = prepare() {
+            return error;
+        }
+        // Whether or not the launcher lives. If not, a thread of it may have died within the allocator: nothing here asks for memory. And
+        // the record is written before the limits, which may be on what this process can write.
+        let mut change = || {
+            entry.write()?;
+            spec.rlimits.iter().try_for_each(|limit| set_limit(limit).inspect_err(|_| refused = Some(limit)))?;
             let identity = own.as_ref().or(room.identity.as_ref());
             match surroundings {
                 None => identity.map_or(Ok(()), become_user)?,
                 Some(surroundings) => become_less(&surroundings.privileges, &room.filters, identity)?,
             }
-            std::env::set_current_dir(&begins_in)
+            Ok(nix::unistd::chdir(begins_in.as_c_str())?)
         };
         let execute = |()| programs.iter_mut().map(sys::Program::execute).last();
-        prepare().map_or_else(Some, execute).unwrap_or_else(|| io::ErrorKind::InvalidInput.into())
+        let error = change().map_or_else(Some, execute).unwrap_or_else(|| io::ErrorKind::InvalidInput.into());
+        entry.take_back();
+        error
     };
     let spawned = match &joint {
-        None => spawner.spawn(&mut child),
-        Some(joint) => joint.spawning(|| spawner.spawn(&mut child))?,
+        None => Ok(spawner.spawn(&mut child)),
+        Some(joint) => joint.spawning(|| spawner.spawn(&mut child)),
     };
-    spawned.map_err(LaunchError::Execute)?;
-    begun.ok_or(LaunchError::Vanished)
+    let record = records.take(entry);
+    spawned?.map_err(|error| match refused {
+        None => LaunchError::Execute(error),
+        Some(limit) => LaunchError::Limit(describe(limit), error),
+    })?;
+    let Record { process, holder, .. } = record.ok_or(LaunchError::Vanished)?;
+    Ok(Started { process, holder })
 }
 
 /// What is to be executed: the first that can be.
@@ -260,7 +288,7 @@ fn confine(entry: &Entry, streams: &Open) -> io::Result<()> {
 }
 
 /// In the child.
-fn limit(limit: &RLimit) -> io::Result<()> {
+fn set_limit(limit: &RLimit) -> io::Result<()> {
     let resource = match limit.r#type.unwrap_or_default() {
         RLimitType::Unknown => return Err(io::ErrorKind::InvalidInput.into()),
         RLimitType::As => Resource::RLIMIT_AS,
@@ -280,10 +308,17 @@ fn limit(limit: &RLimit) -> io::Result<()> {
         RLimitType::Sigpending => Resource::RLIMIT_SIGPENDING,
         RLimitType::Stack => Resource::RLIMIT_STACK,
     };
-    let (soft, hard) = (limit.soft.unwrap_or(RLIM_INFINITY), limit.hard.unwrap_or(RLIM_INFINITY));
-    let failed =
-        |error: nix::Error| io::Error::other(format!("cannot set {resource:?} to {soft}, at most {hard}: {error}"));
-    setrlimit(resource, soft, hard).map_err(failed)
+    let (soft, hard) = bounds(limit);
+    Ok(setrlimit(resource, soft, hard)?)
+}
+
+fn bounds(limit: &RLimit) -> (u64, u64) {
+    (limit.soft.unwrap_or(RLIM_INFINITY), limit.hard.unwrap_or(RLIM_INFINITY))
+}
+
+fn describe(limit: &RLimit) -> String {
+    let (soft, hard) = bounds(limit);
+    format!("{} to {soft}, at most {hard}", limit.r#type.unwrap_or_default().name())
 }
 
 /// In the child, last: no way back to the launcher's privileges.

@@ -12,19 +12,19 @@
 //! | | three limits: openat, write, close each | 9 |
 //! | | stdout and stderr: openat, statx each | 4 |
 //! | | the doors of the cgroups: openat | 4 |
-//! | the launcher | getpid, clone, and close of all that was opened | 8 |
+//! | the launcher | the journal: openat | 1 |
+//! | | getpid, clone, and close of all that was opened | 9 |
 //! | the child | dies with the launcher, session, signals: prctl, getppid, rt_sigprocmask, rt_sigaction, setsid | 5 |
-//! | | its record: openat, write, close | 3 |
 //! | | umask, its output, the doors: umask, 2 × dup2, 4 × write | 7 |
-//! | | lets go of the launcher: prctl, close_range | 2 |
+//! | | lets go of the launcher, and is on record: prctl, write | 2 |
 //! | | chdir, execve | 2 |
 //!
-//! That is 48; the program's own start comes to about 30 more. Of a launcher's time nine tenths are within `clone`, which returns when the
+//! That is 47; the program's own start comes to about 30 more. Of a launcher's time nine tenths are within `clone`, which returns when the
 //! child has executed its program: there execve takes about as long as the four doors together, and all else less than either. The thread
 //! works meanwhile. Other users, roots, namespaces and controllers cost more, and only those who ask for them.
 //!
-//! Architecture invariants: a task's record exists before its program runs; a record says how the task ended before the
-//! agent hears of it; a container has ended only when no process is left in it; orphans of tasks become children of the
+//! Architecture invariants: a task's record exists before its program runs, and says that it does, wherever its launcher is killed: what has
+//! none never ran and may be started; a record says how the task ended before the agent hears of it; a container has ended only when no process is left in it; orphans of tasks become children of the
 //! launcher (it is a subreaper) and are reaped at once.
 
 mod child;
@@ -40,6 +40,7 @@ mod server;
 mod streams;
 mod surroundings;
 pub(crate) mod sys;
+pub(crate) mod terminal;
 
 use std::fs::Permissions;
 use std::io;
@@ -50,7 +51,7 @@ use std::time::Duration;
 use nix::fcntl::{Flock, FlockArg};
 
 /// How often the lock of the directory is tried for, and the pause in between.
-const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_ATTEMPTS: u32 = 500;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// How the launcher is called. Agents call it; people have no need to.
@@ -100,6 +101,7 @@ pub enum Error {
 /// the one other there is at times only makes room for tasks.
 pub fn run(args: &Args) -> Result<(), Error> {
     let directory = |source| Error::Directory { directory: args.dir.clone(), source };
+    sys::close_inherited().map_err(|source| Error::System { action: "close what it was left", source })?;
     std::fs::create_dir_all(&args.dir).map_err(directory)?;
     // Whoever can connect can start processes.
     std::fs::set_permissions(&args.dir, Permissions::from_mode(0o700)).map_err(directory)?;
@@ -126,7 +128,8 @@ pub fn run(args: &Args) -> Result<(), Error> {
     outcome
 }
 
-/// What a killed launcher was about to start has its lock for a moment.
+/// What a killed launcher was about to start has its lock until it executes its program, or ends: whoever has the lock knows that what is not
+/// on record by then never will be.
 fn locked(mut file: std::fs::File) -> Option<Flock<std::fs::File>> {
     for _ in 0..LOCK_ATTEMPTS {
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {

@@ -6,13 +6,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use attica_core_api::v1::RLimit;
+use attica_core_api::v1::{RLimit, WindowSize};
 use serde::{Deserialize, Serialize};
 
 use super::controls::Controls;
 
 /// The protocol this build speaks.
-pub const PROTOCOL: u32 = 6;
+pub const PROTOCOL: u32 = 7;
 
 /// The longest record either side accepts, in bytes.
 pub const MAX_RECORD_BYTES: usize = 64 << 20;
@@ -265,6 +265,9 @@ pub enum Streams {
     Sandbox,
     /// The slave of a pseudo terminal, which becomes its controlling terminal.
     Terminal(PathBuf),
+    /// A terminal of its own, its controlling one, which outlives agent and launcher: what is shown there is appended to `stdout` in its
+    /// sandbox. `None` is the size that terminals have when nobody looks.
+    Kept(Option<TerminalSize>),
     /// Files or FIFOs. Of a FIFO the other end has to be open already.
     Files {
         /// What it reads.
@@ -274,6 +277,22 @@ pub enum Streams {
         /// As `output`, for errors.
         error: PathBuf,
     },
+}
+
+/// The size of a terminal, in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminalSize {
+    /// From top to bottom.
+    pub rows: u16,
+    /// From left to right.
+    pub columns: u16,
+}
+
+impl From<&WindowSize> for TerminalSize {
+    fn from(size: &WindowSize) -> TerminalSize {
+        let cells = |count: u32| u16::try_from(count).unwrap_or(u16::MAX);
+        TerminalSize { rows: cells(size.rows), columns: cells(size.columns) }
+    }
 }
 
 /// What a task may use.

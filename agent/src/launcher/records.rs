@@ -1,8 +1,9 @@
 //! What the launcher writes down about each container: who its first process is and how it ended.
 //!
-//! The line that begins a container is written before its child is allowed to execute the task's program: no program runs that a later
-//! launcher would not find. The line of its end is written before anybody is told of it. A record of an earlier boot of the machine is
-//! none: the reboot has ended the task, and its process id and start time may be a stranger's by now.
+//! The line that begins a container is the last thing that its first process writes before it executes the task's program: no program runs
+//! that a later launcher would not find, and what has no record never ran. Where the program cannot be executed that process takes its line
+//! back, whether or not its launcher still lives. The line of its end is written before anybody is told of it. A record of an earlier boot
+//! of the machine is none: the reboot has ended the task, and its process id and start time may be a stranger's by now.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::isolation::Place;
 use super::protocol::{ContainerId, Ending, Process};
 use super::surroundings::Holder;
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, Pen};
 
 /// One container's record.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +33,41 @@ impl Record {
     fn beginning(&self, boot_id: &str) -> Told {
         let place = self.place.parent().map(|_whole| self.place.clone());
         Told::Begun { boot_id: boot_id.to_owned(), process: self.process, place, holder: self.holder }
+    }
+}
+
+/// A record in the hands of the process that it is about, which shares the launcher's memory but may outlive it.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    container: ContainerId,
+    boot_id: String,
+    pen: Pen,
+    drafted: Option<Record>,
+    begun: Vec<u8>,
+    forgotten: Vec<u8>,
+    written: bool,
+}
+
+impl Entry {
+    /// Puts into words what [`Entry::write`] will write.
+    pub(crate) fn draft(&mut self, record: Record) -> io::Result<()> {
+        journal::push_line(&self.container, &record.beginning(&self.boot_id), &mut self.begun)?;
+        self.drafted = Some(record);
+        Ok(())
+    }
+
+    /// From now on the container is on record. Asks for no memory, which a thread of a launcher that was killed may have held the lock of.
+    pub(crate) fn write(&mut self) -> io::Result<()> {
+        self.pen.write(&self.begun)?;
+        self.written = true;
+        Ok(())
+    }
+
+    /// Its program does not run after all. As far as that can still be said: the process may have given up its right to write.
+    pub(crate) fn take_back(&mut self) {
+        if self.written {
+            let _said_by_the_launcher = self.pen.write(&self.forgotten);
+        }
     }
 }
 
@@ -135,7 +171,35 @@ impl Records {
         loaded
     }
 
-    /// Begins the record of a container that has none.
+    /// What the first process of a container that has no record is to write.
+    pub(crate) fn entry(&self, container: &ContainerId) -> io::Result<Entry> {
+        if self.records.contains_key(container) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let mut forgotten = Vec::new();
+        journal::push_line(container, &Told::Forgotten, &mut forgotten)?;
+        Ok(Entry {
+            container: container.clone(),
+            boot_id: self.boot_id.clone(),
+            pen: self.journal.pen()?,
+            drafted: None,
+            begun: Vec::new(),
+            forgotten,
+            written: false,
+        })
+    }
+
+    /// Takes the entry from a process that has executed its program, or ended; returns what is on record of it now.
+    pub(crate) fn take(&mut self, entry: Entry) -> Option<Record> {
+        let Entry { container, pen, drafted, written, .. } = entry;
+        self.journal.put_back(pen);
+        let record = drafted.filter(|_| written)?;
+        self.records.insert(container, record.clone());
+        self.keep_short();
+        Some(record)
+    }
+
+    /// Begins the record of a container that has none, and in which no program runs.
     pub(crate) fn begin(&mut self, container: &ContainerId, record: Record) -> io::Result<()> {
         if self.records.contains_key(container) {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -166,10 +230,14 @@ impl Records {
         let mut line = Vec::new();
         journal::push_line(container, told, &mut line)?;
         self.journal.append(&line)?;
+        self.keep_short();
+        Ok(())
+    }
+
+    fn keep_short(&mut self) {
         if self.journal.is_long() {
             self.write_anew();
         }
-        Ok(())
     }
 
     /// Only makes it shorter: it goes on as it is where that fails.
@@ -237,6 +305,32 @@ mod tests {
         assert_eq!(loaded.len(), 2);
         assert!(loaded.values().all(|record| matches!(record, Err(RecordError::EarlierBoot { .. }))));
         assert!(open("boot").1.is_empty(), "they are not carried on");
+    }
+
+    #[test]
+    fn a_process_puts_itself_on_record_and_takes_that_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("containers");
+        let open = || Records::open(path.clone(), "boot".to_owned()).unwrap();
+        let (mut records, _) = open();
+        let mut entry = |name: &str, write: bool, take_back: bool| {
+            let mut entry = records.entry(&container(name)).unwrap();
+            entry.draft(record(place(name), None)).unwrap();
+            if write {
+                entry.write().unwrap();
+            }
+            if take_back {
+                entry.take_back();
+            }
+            records.take(entry)
+        };
+        assert_eq!(entry("runs", true, false), Some(record(place("runs"), None)));
+        assert_eq!(entry("failed", true, true), Some(record(place("failed"), None)), "the launcher takes it back, too");
+        assert_eq!(entry("vanished", false, true), None);
+        assert!(records.entry(&container("runs")).is_err(), "a container has one record");
+        records.complete(&container("runs"), ENDING).unwrap();
+        let found: Vec<_> = open().1.into_iter().map(|(id, record)| (id, record.unwrap())).collect();
+        assert_eq!(found, [(container("runs"), record(place("runs"), Some(ENDING)))]);
     }
 
     fn two_records(path: &Path) -> Vec<u8> {

@@ -1,5 +1,6 @@
 //! The launcher's loop: one poll over the agent's socket, SIGCHLD and the pidfds of adopted tasks.
 
+mod adoption;
 mod container;
 mod peer;
 
@@ -22,11 +23,10 @@ use super::controls::Controls;
 use super::isolation::{self, Isolation, Place, Removal, Subject};
 use super::log::Log;
 use super::protocol::{
-    ContainerId, Ending, Exit, IsolationKind, LaunchSpec, Limits, MemoryVerdict, PROTOCOL, Process, Reply, Request,
-    SOCKET,
+    ContainerId, Ending, Exit, IsolationKind, LaunchSpec, Limits, PROTOCOL, Process, Reply, Request, SOCKET,
 };
-use super::records::{Loaded, Record, Records};
-use super::{Error, child, process, sys};
+use super::records::{Loaded, Records};
+use super::{Error, child, process, sys, terminal};
 
 /// Tasks that are started before something else is looked at: kills do not wait for a thousand launches.
 const MAX_STARTED_AT_ONCE: usize = 32;
@@ -105,53 +105,6 @@ impl Server {
         };
         server.adopt(found);
         Ok(server)
-    }
-
-    /// Adopts what the records tell of and ends what has no (readable) record.
-    fn adopt(&mut self, found: Loaded) {
-        for (container, record) in found {
-            match record {
-                Ok(record) => self.adopt_one(container, record),
-                Err(error) => {
-                    tracing::error!(%container, error = &error as &dyn std::error::Error, "what this container runs is ended: nothing tells what it is");
-                }
-            }
-        }
-        // Parts after what they are parts of: that goes only when they have gone, and this only when they are known.
-        for place in self.isolation.containers().into_iter().rev() {
-            if let Some(container) = place.container().filter(|container| !self.containers.contains_key(container)) {
-                tracing::warn!(%container, "a cgroup without a record is emptied");
-                let ending = Ending { exit: Exit::Unknown, memory: MemoryVerdict::WithinLimit };
-                self.clear(container, place, Outcome::Ended(ending));
-            }
-        }
-        for (container, entry) in &self.containers {
-            if entry.is_alive() && entry.parent().is_some_and(|parent| !self.is_alive(&parent)) {
-                tracing::warn!(%container, "a part of a container that has ended is ended");
-                self.isolation.kill(entry.subject());
-            }
-        }
-        self.empty_all();
-    }
-
-    fn is_alive(&self, container: &ContainerId) -> bool {
-        self.containers.get(container).is_some_and(Container::is_alive)
-    }
-
-    fn adopt_one(&mut self, container: ContainerId, record: Record) {
-        let Record { place, process, holder, ending } = record;
-        let pidfd = sys::pidfd_open(process.pid).ok().filter(|_| process::exists(process));
-        let state = match (ending, pidfd) {
-            (Some(ending), _) => emptying(Outcome::Ended(ending)),
-            (None, _) if process == Process::NONE => State::Holding,
-            (None, Some(pidfd)) => State::Adopted { pidfd, zombie: None },
-            // The agent may hold a pidfd that tells more.
-            (None, None) => {
-                let memory = self.isolation.memory_verdict(&place);
-                emptying(Outcome::Ended(Ending { exit: Exit::Unknown, memory }))
-            }
-        };
-        self.add(container, Container { place, process, holder, state });
     }
 
     fn add(&mut self, id: ContainerId, container: Container) {
@@ -354,6 +307,7 @@ impl Server {
         };
         match removal {
             Ok(Removal::Removed) => {
+                terminal::forget(container);
                 match outcome.clone() {
                     Outcome::Ended(ending) => {
                         entry.state = State::Ended { ending };
@@ -511,13 +465,13 @@ impl Server {
         let Server { records, spawner, .. } = self;
         match room.and_then(|room| child::start(records, spawner, spec, place, &room, holder)) {
             Ok(Started { process, holder }) => {
-                let state = match process {
-                    Process::NONE => State::Holding,
-                    Process { pid, .. } => {
-                        self.by_pid.insert(pid, container.clone());
-                        State::Running
-                    }
+                // Where there is no program, what holds the namespaces must not end.
+                let of_holder = holder.filter(|_| spec.parent.is_none()).map(|holder| holder.process.pid);
+                let (state, watched) = match process {
+                    Process::NONE => (State::Holding, of_holder),
+                    Process { pid, .. } => (State::Running, Some(pid)),
                 };
+                self.by_pid.extend(watched.map(|pid| (pid, container.clone())));
                 self.add(container.clone(), Container { place: place.clone(), process, holder, state });
                 self.tell(Reply::Started { container, process });
             }
@@ -540,7 +494,8 @@ impl Server {
     fn destroy(&mut self, container: &ContainerId) {
         self.with_running(container, |isolation, subject| isolation.kill(subject));
         // No process tells the end of one that has none.
-        if self.containers.get(container).is_some_and(|entry| matches!(entry.state, State::Holding)) {
+        if let Some(Container { state: State::Holding, holder, .. }) = self.containers.get(container) {
+            holder.and_then(|holder| self.by_pid.remove(&holder.process.pid));
             self.ended(container, Exit::Code(0));
         }
     }

@@ -9,8 +9,9 @@ use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, OpenHow, ResolveFlag, fcntl, openat2
 use nix::sys::stat::Mode;
 
 use super::child::{Identity, LaunchError};
-use super::protocol::{LaunchSpec, Streams};
+use super::protocol::{ContainerId, LaunchSpec, Streams};
 use super::sys;
+use super::terminal::Pair;
 
 /// Streams that are open.
 #[derive(Debug)]
@@ -21,6 +22,11 @@ pub(super) enum Open {
         error: File,
     },
     Terminal(File),
+    /// One of its own, which is kept.
+    Kept {
+        terminal: Pair,
+        output: File,
+    },
     Files {
         input: File,
         output: File,
@@ -47,6 +53,14 @@ impl Open {
                     .map(Open::Terminal)
                     .map_err(|source| LaunchError::Stream { path: path.clone(), source })
             }
+            Streams::Kept(size) => {
+                let mut terminal = Pair::open(*size).map_err(LaunchError::Terminal)?;
+                terminal.slave = give(terminal.slave, identity).map_err(LaunchError::Terminal)?;
+                let output = open_output(&spec.directory, "stdout", identity)?;
+                // Nothing is written there, and people look for it all the same.
+                let _empty = open_output(&spec.directory, "stderr", identity)?;
+                Ok(Open::Kept { terminal, output })
+            }
             Streams::Files { input, output, error } => Ok(Open::Files {
                 input: open(input, &mut reading())?,
                 output: open(output, &mut writing())?,
@@ -59,7 +73,7 @@ impl Open {
     pub(super) fn take(&self) -> io::Result<()> {
         let (output, error) = match self {
             Open::Sandbox { output, error } => (output, error),
-            Open::Terminal(terminal) => {
+            Open::Terminal(terminal) | Open::Kept { terminal: Pair { slave: terminal, .. }, .. } => {
                 nix::unistd::dup2_stdin(terminal)?;
                 sys::take_terminal(std::os::fd::AsFd::as_fd(terminal))?;
                 (terminal, terminal)
@@ -74,11 +88,23 @@ impl Open {
         Ok(())
     }
 
+    /// Begins to keep what has to be, and returns the name of the terminal that is.
+    pub(super) fn keep(&self, container: &ContainerId) -> Result<Option<&Path>, LaunchError> {
+        match self {
+            Open::Sandbox { .. } | Open::Terminal(_) | Open::Files { .. } => Ok(None),
+            Open::Kept { terminal, output } => {
+                terminal.keep(container, output).map_err(LaunchError::Terminal)?;
+                Ok(Some(&terminal.path))
+            }
+        }
+    }
+
     /// Those that are the program's user's.
     pub(super) fn own(&self) -> Vec<&File> {
         match self {
             Open::Sandbox { output, error } => vec![output, error],
             Open::Terminal(terminal) => vec![terminal],
+            Open::Kept { terminal, output } => vec![&terminal.slave, output],
             Open::Files { .. } => Vec::new(),
         }
     }

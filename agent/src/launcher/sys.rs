@@ -45,9 +45,10 @@ fn reset_signal(signal: i32) {
     };
 }
 
-/// Closes every descriptor above the standard three.
-fn close_descriptors() -> io::Result<()> {
-    // SAFETY: to be called in a child alone, which owns none of the descriptors it was born with and uses none of them any more.
+/// Closes every descriptor above the standard three, with which this process was born. Those that it opens itself its children have until
+/// they execute a program, and no longer.
+pub(crate) fn close_inherited() -> io::Result<()> {
+    // SAFETY: to be called before anything is opened: nobody here owns what is closed.
     let result = unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 0u32) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
@@ -108,6 +109,12 @@ pub(crate) fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     }
     // SAFETY: the kernel has just made this descriptor for us, and nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// A file that another process has sent under this number, and that nobody has taken yet.
+pub(crate) fn received(descriptor: std::os::fd::RawFd) -> std::fs::File {
+    // SAFETY: the kernel has just made this descriptor for us, in a message that is read once, and nobody else owns it.
+    unsafe { OwnedFd::from_raw_fd(descriptor) }.into()
 }
 
 /// `struct pidfd_info` of `<linux/pidfd.h>` in its first published size.

@@ -272,8 +272,9 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         disk_usage,
         daemon: client,
         logging,
-        io_dir: place.directory.join("io"),
+        runtime_dir: place.directory.clone(),
         sessions: Arc::default(),
+        keyboards: Arc::default(),
     };
     let router = http::router(showing, guard);
     let serving = tokio::spawn(server.serve(router, async {

@@ -1,10 +1,11 @@
-//! What of a `ContainerInfo` this agent does besides its image and its volumes: limits of `setrlimit`; for its host name and
+//! What of a `ContainerInfo` this agent does besides its image and its volumes: limits of `setrlimit`, a terminal; for its host name and
 //! `linux_info` see `surroundings`. Everything else is refused by name.
 
-use attica_core_api::v1::{ContainerInfo, ContainerType, RLimit, RLimitType, TaskInfo};
+use attica_core_api::v1::{ContainerInfo, ContainerType, RLimit, RLimitType, TaskInfo, TtyInfo};
 
 use super::Config;
 use super::accept::{Refusal, refuse};
+use crate::launcher::protocol::{Streams, TerminalSize};
 use crate::network::request::requested;
 
 /// Whether the container of `task` is one that this agent makes; its image and its volumes apart. `grouped`: whether it has a parent.
@@ -19,15 +20,12 @@ pub(super) fn check(config: &Config, task: &TaskInfo, grouped: bool) -> Result<(
         network_infos,
         linux_info: _,
         rlimit_info,
-        tty_info,
+        tty_info: _,
     } = container.as_ref();
-    refuse(&[
-        (
-            grouped && !network_infos.is_empty(),
-            "container.network_infos of a task in a group: its executor's are those of all",
-        ),
-        (tty_info.is_some(), "container.tty_info"),
-    ])?;
+    refuse(&[(
+        grouped && !network_infos.is_empty(),
+        "container.network_infos of a task in a group: its executor's are those of all",
+    )])?;
     if !grouped {
         requested(&config.networks, Some(container), task.resources.iter())?;
     }
@@ -45,14 +43,13 @@ pub(super) fn check_executors(container: &ContainerInfo) -> Result<(), Refusal> 
         network_infos: _,
         linux_info: _,
         rlimit_info,
-        tty_info,
+        tty_info: _,
     } = container;
     refuse(&[
         (*r#type == ContainerType::Docker || docker.is_some(), "executor.container.type DOCKER"),
         (!volumes.is_empty(), "executor.container.volumes"),
         (mesos.as_ref().is_some_and(|mesos| mesos.image.is_some()), "executor.container.mesos.image"),
         (rlimit_info.is_some(), "executor.container.rlimit_info"),
-        (tty_info.is_some(), "executor.container.tty_info"),
     ])
 }
 
@@ -73,4 +70,17 @@ fn check_rlimit(limit: &RLimit) -> Result<(), Refusal> {
 pub(super) fn rlimits(task: &TaskInfo) -> Vec<RLimit> {
     let info = task.container.as_ref().and_then(|container| container.rlimit_info.as_ref());
     info.map(|info| info.rlimits.clone()).unwrap_or_default()
+}
+
+/// Whether there is a terminal of its own in such a container.
+pub(super) fn has_terminal(container: Option<&ContainerInfo>) -> bool {
+    container.is_some_and(|container| container.tty_info.is_some())
+}
+
+/// Where a program in such a container reads from and writes to.
+pub(super) fn streams(container: Option<&ContainerInfo>) -> Streams {
+    match container.and_then(|container| container.tty_info.as_ref()) {
+        None => Streams::Sandbox,
+        Some(TtyInfo { window_size }) => Streams::Kept(window_size.as_ref().map(TerminalSize::from)),
+    }
 }

@@ -15,7 +15,7 @@ use super::task::{News, Phase, Task};
 use super::{Duty, Effect, LauncherState, Owner, Supervisor, TaskKey, container, device, executor, network, volume};
 use crate::checkpoint::{GroupRecord, TaskRecord};
 use crate::daemon::Containerizer;
-use crate::launcher::protocol::{ContainerId, LaunchSpec, Process, Request, Streams};
+use crate::launcher::protocol::{ContainerId, LaunchSpec, Process, Request};
 use crate::volumes::Show;
 
 impl Supervisor {
@@ -175,7 +175,7 @@ impl Supervisor {
             controls: plan.controls,
             rlimits: container::rlimits(&task.info),
             surroundings: plan.surroundings,
-            streams: Streams::Sandbox,
+            streams: container::streams(task.info.container.as_deref()),
         };
         let mounts = volume::mounts(task, &self.config.work_dir);
         if !mounts.is_empty() {

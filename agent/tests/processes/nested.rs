@@ -28,7 +28,7 @@ pub fn member(kind: &str, content: Value) -> Value {
 }
 
 /// A connection on which something is streamed in either direction, in RecordIO of JSON.
-struct Stream {
+pub struct Stream {
     connection: TcpStream,
     decoder: Decoder,
     unread: Vec<u8>,
@@ -36,7 +36,7 @@ struct Stream {
 
 impl Stream {
     /// Begins a request whose body goes on.
-    fn begin(address: &str, headers: &str) -> Stream {
+    pub fn begin(address: &str, headers: &str) -> Stream {
         let mut connection = TcpStream::connect(address).unwrap();
         connection.set_read_timeout(Some(PATIENCE)).unwrap();
         write!(connection, "POST /api/v1 HTTP/1.1\r\nhost: {address}\r\ntransfer-encoding: chunked\r\n{headers}\r\n")
@@ -45,7 +45,7 @@ impl Stream {
     }
 
     /// A call that is answered with a stream.
-    fn open(address: &str, call: &Value) -> Stream {
+    pub fn open(address: &str, call: &Value) -> Stream {
         let accept =
             "content-type: application/json\r\naccept: application/recordio\r\nmessage-accept: application/json\r\n";
         let mut stream = Stream::begin(address, accept);
@@ -55,19 +55,19 @@ impl Stream {
         stream
     }
 
-    fn input(address: &str, id: &Value) -> Stream {
+    pub fn input(address: &str, id: &Value) -> Stream {
         let headers = "content-type: application/recordio\r\nmessage-content-type: application/json\r\n";
         let mut stream = Stream::begin(address, headers);
         stream.record(&json!({ "type": "CONTAINER_ID", "container_id": id }));
         stream
     }
 
-    fn record(&mut self, input: &Value) {
+    pub fn record(&mut self, input: &Value) {
         let call = member("ATTACH_CONTAINER_INPUT", input.clone());
         self.write(&recordio::encode(call.to_string().as_bytes()));
     }
 
-    fn stdin(&mut self, text: &str) {
+    pub fn stdin(&mut self, text: &str) {
         use base64::Engine as _;
         let data = base64::engine::general_purpose::STANDARD.encode(text);
         self.record(&json!({ "type": "PROCESS_IO", "process_io": { "type": "DATA", "data": { "type": "STDIN", "data": data } } }));
@@ -101,7 +101,7 @@ impl Stream {
     }
 
     /// Status and headers of the answer.
-    fn head(&mut self) -> (u16, Vec<String>) {
+    pub fn head(&mut self) -> (u16, Vec<String>) {
         let status = self.line().split(' ').nth(1).unwrap().parse().unwrap();
         let headers = std::iter::from_fn(|| Some(self.line()).filter(|line| !line.is_empty())).collect();
         (status, headers)
@@ -126,7 +126,7 @@ impl Stream {
     }
 
     /// What was written to one of the program's streams until `enough`, or to the end.
-    fn text(&mut self, kind: &str, enough: impl Fn(&str) -> bool) -> String {
+    pub fn text(&mut self, kind: &str, enough: impl Fn(&str) -> bool) -> String {
         use base64::Engine as _;
         let mut text = String::new();
         while !enough(&text) {

@@ -1,7 +1,7 @@
 //! ATTACH_CONTAINER_INPUT and ATTACH_CONTAINER_OUTPUT.
 //!
-//! The input of a session can be written by one at a time. The output of a session is what comes from now on; that of any other container,
-//! which goes to files in its sandbox, is what is appended to these from now on.
+//! The input of a session, or of a container with a terminal, can be written by one at a time. The output of a session is what comes from now
+//! on; that of any other container, which goes to files in its sandbox, is what is appended to these from now on.
 
 use attica_core_api::agent::{
     AttachContainerInput, AttachContainerInputType, Call, Command, ProcessIo, ProcessIoControlType, ProcessIoDataType,
@@ -20,7 +20,7 @@ use http_body_util::BodyExt;
 
 use super::session::Input;
 use super::streaming::Outgoing;
-use super::{Rejection, follow};
+use super::{Rejection, follow, keyboard};
 use crate::contained::ContainerPath;
 use crate::http::Agent;
 use crate::supervisor::{Direction, OperatorCall, OperatorRefusal, OperatorReply, Outlet};
@@ -42,7 +42,12 @@ pub(super) async fn output(
             Some(session) => Ok(session.join(outgoing, connection)),
             None => Err(OperatorRefusal::NoContainer(path).into()),
         },
-        Outlet::Files(directory) => follow::start(agent, path, directory, outgoing, connection).await,
+        Outlet::Files(directory) => follow::start(agent, path, directory, None, outgoing, connection).await,
+        Outlet::Terminal { container, directory } => {
+            // There is none any more where the container is about to end.
+            let visit = keyboard::visit(agent.runtime_dir.clone(), container).await.ok();
+            follow::start(agent, path, directory, visit, outgoing, connection).await
+        }
     }
 }
 
@@ -108,23 +113,42 @@ pub(super) async fn input(agent: &Agent, request: Request, media: MediaType) -> 
         return Err(Rejection::Bad("Expecting 'attach_container_input.type' of the first record to be CONTAINER_ID"));
     };
     let path = ContainerPath::from(id);
-    attach(agent, viewer, &path, Direction::Input).await?;
-    let missing = || Rejection::from(OperatorRefusal::NoContainer(path.clone()));
-    let session = agent.sessions.get(&path).ok_or_else(missing)?;
-    let mut slot = session.input.try_lock().map_err(|_| Rejection::Attached)?;
-    let mut over = session.over.subscribe();
+    match attach(agent, viewer, &path, Direction::Input).await? {
+        Outlet::Session => {
+            let missing = || Rejection::from(OperatorRefusal::NoContainer(path.clone()));
+            let session = agent.sessions.get(&path).ok_or_else(missing)?;
+            let mut slot = session.input.try_lock().map_err(|_| Rejection::Attached)?;
+            let mut over = session.over.subscribe();
+            pass_on(records, &mut slot, async { drop(over.wait_for(|over| *over).await) }).await
+        }
+        Outlet::Terminal { container, directory: _ } => {
+            let (_turn, input) = keyboard::take(agent, container).await?;
+            let end = agent.ask(OperatorCall::Wait(path), Viewer::default());
+            pass_on(records, &mut Some(input), async { drop(end.await) }).await
+        }
+        Outlet::Files(_) => Err(OperatorRefusal::NoInput(path).into()),
+    }
+}
+
+/// Until there are no more records, or what they are for is over.
+async fn pass_on(
+    mut records: Records,
+    slot: &mut Option<Input>,
+    over: impl Future<Output = ()>,
+) -> Result<Response, Rejection> {
+    let mut over = std::pin::pin!(over);
     loop {
         let record = tokio::select! {
             record = records.next() => record?,
-            _ = over.wait_for(|over| *over) => None,
+            () = &mut over => None,
         };
         let Some(record) = record else { return Ok(StatusCode::OK.into_response()) };
         let (Some(AttachContainerInputType::ProcessIo), Some(io)) = (record.r#type, record.process_io) else {
             return Err(Rejection::Bad("Expecting 'attach_container_input.type' to be PROCESS_IO"));
         };
         let written = tokio::select! {
-            written = take(&mut slot, io) => written,
-            _ = over.wait_for(|over| *over) => return Ok(StatusCode::OK.into_response()),
+            written = take(slot, io) => written,
+            () = &mut over => return Ok(StatusCode::OK.into_response()),
         };
         written?;
     }

@@ -19,11 +19,14 @@ use super::session::{HEARTBEAT_MS, STREAM_LIMITS, respond};
 use super::streaming::Outgoing;
 use crate::contained::ContainerPath;
 use crate::http::{Agent, files};
+use crate::launcher::terminal::Visit;
 use crate::rotation::cut;
 use crate::supervisor::OperatorCall;
 
 /// How often it is looked whether there is more.
 const INTERVAL: Duration = Duration::from_millis(100);
+/// As above, where somebody may be typing.
+const TERMINALS_INTERVAL: Duration = Duration::from_millis(15);
 /// Read at a time.
 const CHUNK_BYTES: u64 = 64 << 10;
 /// What the reader may have before it before more is read.
@@ -84,11 +87,12 @@ fn read_at(file: &File, offset: &mut u64, wanted: u64) -> io::Result<Bytes> {
     Ok(data.into())
 }
 
-/// Begins to follow the files of a container.
+/// Begins to follow the files of a container, which may have a terminal.
 pub(super) async fn start(
     agent: &Agent,
     path: ContainerPath,
     directory: PathBuf,
+    terminal: Option<Visit>,
     outgoing: Outgoing,
     connection: Option<Connection>,
 ) -> Result<Response, Rejection> {
@@ -100,8 +104,15 @@ pub(super) async fn start(
     let (sender, body) = stream::channel(STREAM_LIMITS, connection, |_| {});
     let agent = agent.clone();
     tokio::spawn(async move {
-        let end = agent.ask(OperatorCall::Wait(path), Viewer::default());
-        if let Err(error) = follow(files, &sender, outgoing, end).await {
+        let interval = if terminal.is_some() { TERMINALS_INTERVAL } else { INTERVAL };
+        let end = async {
+            let _over = agent.ask(OperatorCall::Wait(path), Viewer::default()).await;
+            if let Some(terminal) = terminal {
+                // What its keeper has not written yet belongs to it.
+                let _written = tokio::task::spawn_blocking(move || terminal.await_end()).await;
+            }
+        };
+        if let Err(error) = follow(files, &sender, outgoing, interval, end).await {
             tracing::warn!(%error, "the output of a container cannot be followed");
         }
         sender.finish();
@@ -114,11 +125,12 @@ async fn follow<T>(
     mut files: [Followed; 2],
     sender: &StreamSender,
     outgoing: Outgoing,
+    interval: Duration,
     end: impl Future<Output = T>,
 ) -> io::Result<()> {
     let mut end = std::pin::pin!(end);
     let mut over = false;
-    let mut look = tokio::time::interval(INTERVAL);
+    let mut look = tokio::time::interval(interval);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut beat = Instant::now();
     loop {

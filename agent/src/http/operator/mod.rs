@@ -3,6 +3,7 @@
 mod attach;
 mod containers;
 mod follow;
+mod keyboard;
 mod permit;
 mod reads;
 mod session;
@@ -21,6 +22,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, StatusCode, header};
 use tokio::sync::oneshot;
 
+pub(crate) use self::keyboard::Keyboards;
 pub(crate) use self::session::Sessions;
 use self::streaming::Incoming;
 use super::files::{self, FileError};

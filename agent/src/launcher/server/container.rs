@@ -71,6 +71,11 @@ impl Container {
         }
     }
 
+    /// Whether what is being removed is all that there ever was of it.
+    pub(super) fn never_ran(&self) -> bool {
+        matches!(self.state, State::Emptying { outcome: Outcome::Failed(_), .. })
+    }
+
     pub(super) fn subject(&self) -> Subject<'_> {
         Subject { place: &self.place, leader: session_of(self.process) }
     }

@@ -82,7 +82,12 @@ impl Cgroups {
 }
 
 /// Puts everything together and makes it this process's root.
-pub(super) fn arrange(surroundings: &Surroundings, sandbox: &Path, cgroups: &Cgroups) -> Result<(), FilesError> {
+pub(super) fn arrange(
+    surroundings: &Surroundings,
+    sandbox: &Path,
+    console: Option<&Path>,
+    cgroups: &Cgroups,
+) -> Result<(), FilesError> {
     let Surroundings { root, mounts, namespaces, .. } = surroundings;
     nix::sys::stat::umask(Mode::empty());
     // What the machine mounts later is still seen; nothing is the other way round.
@@ -90,6 +95,7 @@ pub(super) fn arrange(surroundings: &Surroundings, sandbox: &Path, cgroups: &Cgr
         .map_err(failed("cut off from the machine's", "/"))?;
     // Before the container's files hide them.
     let sandbox_itself = open_path(sandbox).map_err(failed("open", sandbox))?;
+    let console = console.map(|path| open_path(path).map_err(failed("open", path))).transpose()?;
     let sources = mounts.iter().map(source).collect::<Result<Vec<_>, _>>()?;
     let tree = match root {
         None => Tree::of(Path::new("/"), Missing::Refused)?,
@@ -100,6 +106,10 @@ pub(super) fn arrange(surroundings: &Surroundings, sandbox: &Path, cgroups: &Cgr
             let tree = Tree::of(place, Missing::Made)?;
             tree.make_usual(namespaces, cgroups)?;
             tree.bind(sandbox_itself.as_fd(), Path::new(SANDBOX), Access::ReadWrite)?;
+            if let Some(console) = &console {
+                // By its other name: the machine's terminals are not in the container's /dev/pts.
+                tree.bind(console.as_fd(), Path::new("/dev/console"), Access::ReadWrite)?;
+            }
             tree
         }
     };

@@ -5,8 +5,8 @@
 //! copy of the launcher without its descriptors. Programs are the launcher's own children all the same, and no namespace's first process:
 //! signals mean to them what they mean everywhere, and how they end is told by the kernel itself.
 //!
-//! Nothing is mounted where the machine sees it: all of it goes when the last process of the container does. Until the container's program
-//! is on record the holder ends with the launcher.
+//! Nothing is mounted where the machine sees it: all of it goes when the last process of the container does. Until the container is about
+//! to be put on record the holder ends with the launcher.
 
 mod files;
 mod user;
@@ -63,7 +63,7 @@ pub(crate) enum SurroundingsError {
 }
 
 impl SurroundingsError {
-    fn system(action: &'static str) -> impl FnOnce(io::Error) -> SurroundingsError {
+    pub(super) fn system(action: &'static str) -> impl FnOnce(io::Error) -> SurroundingsError {
         move |source| SurroundingsError::System { action, source }
     }
 }
@@ -102,10 +102,11 @@ impl Joint {
         Ok(Joint { holder, pidfd, control: None })
     }
 
-    /// Makes what a new container is to see; `doors` lead to its cgroups.
+    /// Makes what a new container is to see, which has a terminal if there is a `console`; `doors` lead to its cgroups.
     pub(super) fn make(
         surroundings: &Surroundings,
         sandbox: &Path,
+        console: Option<&Path>,
         doors: &[Door],
     ) -> Result<Joint, SurroundingsError> {
         let network = match &surroundings.network {
@@ -117,7 +118,7 @@ impl Joint {
         };
         let (mut control, theirs) = UnixStream::pair().map_err(SurroundingsError::system("make a pair of sockets"))?;
         let pid = within_pid_namespace(surroundings.namespaces.pid.then_some(Pids::New), || {
-            sys::fork(|| hold(&theirs, || enter(doors, network.as_ref()), || arrange(surroundings, sandbox)))
+            sys::fork(|| hold(&theirs, || enter(doors, network.as_ref()), || arrange(surroundings, sandbox, console)))
         })?
         .map_err(SurroundingsError::system("make a process that holds namespaces"))?;
         drop(theirs);
@@ -142,7 +143,7 @@ impl Joint {
         within_pid_namespace(Some(Pids::Of(&self.pidfd)), spawn)
     }
 
-    /// In the child, whose record is written: enters what the holder has made.
+    /// In the child, which is not on record yet: enters what the holder has made.
     pub(super) fn enter(&self) -> io::Result<()> {
         let all = CloneFlags::CLONE_NEWNS
             | CloneFlags::CLONE_NEWIPC
@@ -150,7 +151,14 @@ impl Joint {
             | CloneFlags::CLONE_NEWNET
             | CloneFlags::CLONE_NEWCGROUP;
         setns(self.pidfd.as_fd(), all)?;
-        self.control.as_ref().map_or(Ok(()), |mut control| control.write_all(&[READY]))
+        self.stay()
+    }
+
+    /// From now on the holder stays, whatever becomes of the launcher.
+    pub(super) fn stay(&self) -> io::Result<()> {
+        let Some(mut control) = self.control.as_ref() else { return Ok(()) };
+        control.write_all(&[READY])?;
+        control.read_exact(&mut [READY])
     }
 }
 
@@ -218,7 +226,8 @@ fn hold(
     nix::unistd::setsid()?;
     let entered = enter();
     // Nothing of the launcher's stays open: neither its lock nor its socket.
-    let mut control = sys::keep_only(control.as_fd()).map(UnixStream::from)?;
+    let [control] = sys::keep_only([control.as_fd()])?;
+    let mut control = UnixStream::from(control);
     match entered.and_then(|()| arrange()) {
         Ok(()) => control.write_all(&[READY])?,
         Err(reason) => return control.write_all(reason.as_bytes()),
@@ -227,8 +236,9 @@ fn hold(
     nix::sys::prctl::set_dumpable(false)?;
     nix::sys::prctl::set_name(c"attica-holder")?;
     control.read_exact(&mut [READY])?;
-    drop(control);
     nix::sys::prctl::set_pdeathsig(None)?;
+    control.write_all(&[READY])?;
+    drop(control);
     let mut children = SigSet::empty();
     children.add(Signal::SIGCHLD);
     loop {
@@ -245,7 +255,7 @@ fn enter(doors: &[Door], network: Option<&File>) -> Result<(), String> {
 }
 
 /// In the holder: what it makes.
-fn arrange(surroundings: &Surroundings, sandbox: &Path) -> Result<(), String> {
+fn arrange(surroundings: &Surroundings, sandbox: &Path, console: Option<&Path>) -> Result<(), String> {
     let failed = |what: &'static str| move |error: nix::Error| format!("cannot {what}: {error}");
     let mut own = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWCGROUP;
     if surroundings.namespaces.ipc.is_some() {
@@ -259,5 +269,5 @@ fn arrange(surroundings: &Surroundings, sandbox: &Path) -> Result<(), String> {
     if let Some(hostname) = &surroundings.namespaces.hostname {
         nix::unistd::sethostname(hostname).map_err(failed("set the host name"))?;
     }
-    files::arrange(surroundings, sandbox, &cgroups).map_err(|error| crate::error_chain(&error))
+    files::arrange(surroundings, sandbox, console, &cgroups).map_err(|error| crate::error_chain(&error))
 }

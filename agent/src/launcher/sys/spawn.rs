@@ -54,7 +54,7 @@ impl Spawner {
     /// Makes a child that calls `child` with its process id, which is to execute a program and returns only if that fails; waits until either has happened.
     ///
     /// The child is in a session of its own with an empty signal mask. It dies with this process unless [`detach`] was called, which must be
-    /// before it executes: with that it keeps no descriptor beyond the three standard ones. What it allocates and does not free stays allocated here.
+    /// before it executes. What it allocates and does not free stays allocated here.
     pub(crate) fn spawn(&mut self, child: &mut dyn FnMut(i32) -> io::Error) -> io::Result<i32> {
         let mut errand = Errand { parent: getpid(), pid: 0, child, error: None };
         // SAFETY: the addition stays within the mapping, at its end, from where stacks grow down. With CLONE_VFORK this thread stands
@@ -115,10 +115,9 @@ fn prepare(parent: Pid) -> io::Result<()> {
     Ok(())
 }
 
-/// In the child: from now on it outlives its parent, whose descriptors it has closed by then. A lock, or a socket that is listened on,
-/// must not stay with a child that is still on its way to its program.
+/// In the child: from now on it outlives its parent. It must not ask for memory any more, nor free any: a thread of its parent's may have
+/// died within the allocator.
 pub(crate) fn detach() -> io::Result<()> {
-    super::close_descriptors()?;
     Ok(nix::sys::prctl::set_pdeathsig(None)?)
 }
 
@@ -146,17 +145,30 @@ pub(crate) fn fork(child: impl FnOnce() -> io::Result<()>) -> io::Result<i32> {
 }
 
 /// In a child that stays: closes everything but the standard three, which it neither reads nor writes, and `kept`.
-pub(crate) fn keep_only(kept: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    const KEPT: c_int = 3;
+pub(crate) fn keep_only<const COUNT: usize>(kept: [BorrowedFd<'_>; COUNT]) -> io::Result<[OwnedFd; COUNT]> {
+    const FIRST: usize = 3;
     nix::unistd::dup2_stdout(io::stdin())?;
     nix::unistd::dup2_stderr(io::stdin())?;
-    // SAFETY: to be called in a child alone, which owns none of the descriptors it was born with and uses none of them any more; the
-    // one with this number is the copy made here.
-    unsafe {
-        if libc::dup2(kept.as_raw_fd(), KEPT) < 0 || libc::syscall(libc::SYS_close_range, KEPT + 1, c_int::MAX, 0) < 0 {
+    // Above where they are to be: none takes the place of another.
+    let end = (FIRST + COUNT) as c_int;
+    let aside = kept.map(|descriptor| {
+        // SAFETY: takes integers, and makes a new descriptor, which the next block closes.
+        unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_DUPFD_CLOEXEC, end) }
+    });
+    let mut places = [0; COUNT];
+    for (index, (place, aside)) in places.iter_mut().zip(aside).enumerate() {
+        *place = (FIRST + index) as c_int;
+        // SAFETY: to be called in a child alone, which owns none of the descriptors it was born with and uses none of them any more.
+        if unsafe { libc::dup2(aside, *place) } < 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(OwnedFd::from_raw_fd(KEPT))
+    }
+    // SAFETY: as above; those with the numbers in `places` are the copies that were made here, and nobody else owns them.
+    unsafe {
+        if libc::syscall(libc::SYS_close_range, end, c_int::MAX, 0) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(places.map(|place| OwnedFd::from_raw_fd(place)))
     }
 }
 

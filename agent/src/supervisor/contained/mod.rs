@@ -61,6 +61,8 @@ pub(crate) enum Direction {
 pub(crate) enum Outlet {
     /// To `stdout` and `stderr` in this directory.
     Files(PathBuf),
+    /// To `stdout` in this directory, by way of the terminal that this container has.
+    Terminal { container: ContainerId, directory: PathBuf },
     /// To whoever holds the session.
     Session,
 }
@@ -234,6 +236,9 @@ impl Supervisor {
         }
         match (whole.tenure, direction) {
             (Some(Tenure::Session), _) => Ok(OperatorReply::Attached(Outlet::Session)),
+            _ if whole.has_terminal => {
+                Ok(OperatorReply::Attached(Outlet::Terminal { container: whole.container, directory: whole.directory }))
+            }
             (_, Direction::Output) => Ok(OperatorReply::Attached(Outlet::Files(whole.directory))),
             (_, Direction::Input) => Err(OperatorRefusal::NoInput(path.clone())),
         }

@@ -7,7 +7,7 @@ use attica_core_api::v1::{ExecutorId, FrameworkId};
 use super::{Contained, ContainedRecord, ContainerPath, Progress, Tenure};
 use crate::launcher::protocol::ContainerId;
 use crate::supervisor::task::{Phase, Task};
-use crate::supervisor::{Executor, Owner, Supervisor, accept};
+use crate::supervisor::{Executor, Owner, Supervisor, accept, container};
 
 /// A container that another one can be put into.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub(super) struct Whole {
     pub(super) tenure: Option<Tenure>,
     /// Whether a program of it runs.
     pub(super) alive: bool,
+    /// Whether it has a terminal of its own.
+    pub(super) has_terminal: bool,
 }
 
 impl Supervisor {
@@ -72,6 +74,7 @@ impl Supervisor {
             of: Some((task.key.framework_id.clone(), executor)),
             tenure: None,
             alive: task.phase == Phase::Running,
+            has_terminal: container::has_terminal(task.info.container.as_deref()),
         }
     }
 
@@ -90,6 +93,7 @@ impl Supervisor {
             of: Some((executor.key.framework_id.clone(), executor.key.executor_id.clone())),
             tenure: None,
             alive: executor.process.is_some(),
+            has_terminal: container::has_terminal(executor.info.container.as_deref()),
         }
     }
 }
@@ -109,5 +113,6 @@ fn of_contained(contained: &Contained) -> Whole {
             Progress::Launching | Progress::Running(_) => true,
             Progress::Ended(_) => false,
         },
+        has_terminal: false,
     }
 }

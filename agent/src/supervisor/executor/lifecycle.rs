@@ -11,12 +11,12 @@ use crate::checkpoint::{EndCause, ExecutorEntry, ExecutorHistory, ExecutorRecord
 use crate::contained::ContainerPath;
 use crate::daemon::Containerizer;
 use crate::launcher::protocol::{
-    ContainerId, ContainerReport, Ending, Exit, LaunchSpec, MemoryVerdict, Process, Request, Stage, Streams,
+    ContainerId, ContainerReport, Ending, Exit, LaunchSpec, MemoryVerdict, Process, Request, Stage,
 };
 use crate::supervisor::supply::{FetchOrder, Supply, wanted};
 use crate::supervisor::task::{News, Phase};
 use crate::supervisor::{
-    Effect, LauncherState, Owner, Supervisor, TaskKey, accept, controls, ending, network, recovery,
+    Effect, LauncherState, Owner, Supervisor, TaskKey, accept, container, controls, ending, network, recovery,
 };
 use crate::volumes::Show;
 
@@ -164,7 +164,7 @@ impl Supervisor {
                 executor.network.as_ref(),
                 plan.surroundings,
             ),
-            streams: Streams::Sandbox,
+            streams: container::streams(executor.info.container.as_deref()),
         };
         out.push(Effect::Launch(Box::new(spec), Vec::new()));
         if let Some(executor) = self.executors.get_mut(key) {

@@ -23,7 +23,7 @@ fn launch(path: &ContainerPath, tenure: Tenure) -> ContainerLaunch {
 
 impl World {
     /// Its answer, if it has come.
-    fn operate(&mut self, call: OperatorCall, reply: u64) -> Option<OperatorReply> {
+    pub(super) fn operate(&mut self, call: OperatorCall, reply: u64) -> Option<OperatorReply> {
         self.operate_as(call, Viewer::default(), reply)
     }
 

@@ -3,8 +3,10 @@
 use attica_core_api::link::TaskGroup;
 
 use super::*;
+use crate::contained::ContainerPath;
 use crate::image::{Provisioned, Runtime};
-use crate::launcher::protocol::{Access, Mount, MountKind};
+use crate::launcher::protocol::{Access, Mount, MountKind, Streams, TerminalSize};
+use crate::supervisor::{Direction, OperatorCall, OperatorReply, Outlet};
 
 fn volume(container_path: &str, r#type: SandboxPathType, path: &str) -> Volume {
     let sandbox_path = Some(SandboxPathVolume { r#type: Some(r#type), path: path.to_owned() });
@@ -46,6 +48,22 @@ fn limits_of_processes_reach_the_launcher() {
     let mut world = World::ready();
     world.run(contained("t", |container| container.rlimit_info = Some(RLimitInfo { rlimits: vec![limit.clone()] })));
     assert_eq!(world.specs[0].rlimits, [limit]);
+}
+
+#[test]
+fn a_task_with_a_terminal_can_be_written_to() {
+    let mut world = World::ready();
+    let size = WindowSize { rows: 24, columns: 80 };
+    world.run(contained("t", |container| container.tty_info = Some(TtyInfo { window_size: Some(size) })));
+    let spec = world.specs[0].clone();
+    assert_eq!(spec.streams, Streams::Kept(Some(TerminalSize { rows: 24, columns: 80 })));
+    world.started(&spec.container);
+    let path = ContainerPath::root(spec.container.as_str());
+    let outlet = Outlet::Terminal { container: spec.container, directory: spec.directory };
+    for (number, direction) in [(1, Direction::Input), (2, Direction::Output)] {
+        let attached = world.operate(OperatorCall::Attach(path.clone(), direction), number);
+        assert_eq!(attached, Some(OperatorReply::Attached(outlet.clone())));
+    }
 }
 
 #[test]

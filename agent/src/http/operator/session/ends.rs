@@ -5,20 +5,18 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use attica_core_api::v1::{TtyInfo, WindowSize};
 use bytes::Bytes;
-use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
-use rustix::termios::{Winsize, tcsetwinsize};
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 
-use crate::launcher::protocol::Streams;
+use crate::launcher::protocol::{Streams, TerminalSize};
+use crate::launcher::terminal::{Pair, resize};
 
 /// Read from a terminal at a time, and how many of these may wait.
 const CHUNK_BYTES: usize = 4 << 10;
@@ -76,16 +74,8 @@ impl Ends {
     }
 
     fn terminal(info: &TtyInfo) -> io::Result<Ends> {
-        let master = nix::pty::posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC)?;
-        nix::pty::grantpt(&master)?;
-        nix::pty::unlockpt(&master)?;
-        let path = PathBuf::from(nix::pty::ptsname_r(&master)?);
-        let master = Arc::new(File::from(OwnedFd::from(master)));
-        if let Some(size) = &info.window_size {
-            resize(&master, size)?;
-        }
-        let slave = open(&path, libc::O_NOCTTY)?;
-        Ok(Ends::Terminal { master, slave, path })
+        let Pair { slave, path, master } = Pair::open(info.window_size.as_ref().map(TerminalSize::from))?;
+        Ok(Ends::Terminal { master: Arc::new(master), slave, path })
     }
 
     fn pipes(io_dir: &Path) -> io::Result<Ends> {
@@ -161,16 +151,10 @@ impl Input {
     /// Of a terminal; nothing else has a size.
     pub(in crate::http::operator) fn resize(&self, size: &WindowSize) -> io::Result<()> {
         match self {
-            Input::Terminal(master) => resize(master, size),
+            Input::Terminal(master) => resize(master, size.into()),
             Input::Pipe(_) => Ok(()),
         }
     }
-}
-
-fn resize(master: &File, size: &WindowSize) -> io::Result<()> {
-    let cells = |count: u32| u16::try_from(count).unwrap_or(u16::MAX);
-    let size = Winsize { ws_row: cells(size.rows), ws_col: cells(size.columns), ws_xpixel: 0, ws_ypixel: 0 };
-    Ok(tcsetwinsize(master, size)?)
 }
 
 /// Until everybody has left the terminal, or nobody wants to hear of it any more. A thread of its own: a terminal is read by waiting.
@@ -187,9 +171,4 @@ fn read(mut master: &File, sender: &mpsc::Sender<Bytes>) {
             }
         }
     }
-}
-
-fn open(path: &Path, flags: i32) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    File::options().read(true).write(true).custom_flags(flags).open(path)
 }

@@ -122,7 +122,7 @@ async fn start(
     let LaunchNestedContainerSession { container_id, command, container } = call;
     let path = ContainerPath::from(&container_id);
     let terminal = container.as_ref().and_then(|container| container.tty_info.as_ref());
-    let ends = Ends::make(&agent.io_dir, terminal).map_err(Rejection::Streams)?;
+    let ends = Ends::make(&agent.runtime_dir.join("io"), terminal).map_err(Rejection::Streams)?;
     let launch = ContainerLaunch {
         path: path.clone(),
         tenure: Tenure::Session,
