@@ -55,3 +55,35 @@ export async function settled(id: string, running: number): Promise<void> {
   };
   await expect.poll(state, { message: `${id} should settle`, timeout: 90_000 }).toEqual({ running, deployments: 0 });
 }
+
+/** Makes a pod anew, whatever was there. */
+export async function makePod(definition: { id: string } & Record<string, unknown>): Promise<void> {
+  await removePod(definition.id);
+  const { status, body } = await call('POST', '/v2/pods?force=true', definition);
+  expect(status, `POST ${definition.id}: ${JSON.stringify(body)}`).toBe(201);
+}
+
+export async function removePod(id: string): Promise<void> {
+  await call('DELETE', `/v2/pods${id}?force=true`);
+  const status = async () => (await call('GET', `/v2/pods${id}`)).status;
+  await expect.poll(status, { message: `${id} should be gone`, timeout: 60_000 }).toBe(404);
+}
+
+/** A pod has so many instances, all as they should be, and nothing is being done to it. */
+export async function podSettled(id: string, instances: number): Promise<void> {
+  const state = async () => {
+    const { body } = await call('GET', `/v2/pods${id}::status`);
+    const deployments = (await call('GET', '/v2/deployments')).body as unknown as { affectedPods: string[] }[];
+    const stable = ((body.instances ?? []) as { status: string }[]).filter(({ status }) => status === 'STABLE');
+    const busy = deployments.some(({ affectedPods }) => affectedPods.includes(id));
+    return { status: body.status, instances: stable.length, busy };
+  };
+  const settled = { status: 'STABLE', instances, busy: false };
+  await expect.poll(state, { message: `${id} should settle`, timeout: 90_000 }).toEqual(settled);
+}
+
+export async function removeGroup(id: string): Promise<void> {
+  await call('DELETE', `/v2/groups${id}?force=true`);
+  const status = async () => (await call('GET', `/v2/groups${id}`)).status;
+  await expect.poll(status, { message: `${id} should be gone`, timeout: 60_000 }).toBe(404);
+}

@@ -162,7 +162,9 @@ export async function serve({ port = 0, apps = 1_000, instances = 10_000, machin
   const answers = {
     '/v2/apps': () => ({ apps: counted }),
     '/v2/tasks': () => ({ tasks: world.tasks }),
+    '/v2/pods::status': () => [],
     '/v2/deployments': () => [],
+    '/v2/deployments/ended': () => [],
     '/v2/queue': () => ({ queue: [] }),
     '/v2/info': () => ({ name: 'marathon', version: '1.11.24' }),
     '/v2/agents': () => ({ agents: world.agents }),

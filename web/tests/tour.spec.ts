@@ -1,9 +1,9 @@
 /** A tour through the console on a real cluster, whose address is ATTICA_URL. */
 import { AxeBuilder } from '@axe-core/playwright';
-import { expect, type Page } from '@playwright/test';
+import { expect, type Locator, type Page } from '@playwright/test';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { app, call, make, remove, settled } from './cluster';
+import { app, call, make, makePod, podSettled, remove, removeGroup, removePod, settled } from './cluster';
 import { HOSTILE } from './hostile';
 import { expectClean, HIT, test, watch } from './watch';
 
@@ -36,6 +36,37 @@ const CRASH = {
   mem: 16,
   maxLaunchDelaySeconds: 5,
 };
+const POD = {
+  id: '/tour/pair',
+  containers: [
+    {
+      name: 'server',
+      exec: { command: { shell: 'python3 -m http.server $ENDPOINT_HTTP' } },
+      resources: { cpus: 0.05, mem: 32 },
+      endpoints: [{ name: 'http', hostPort: 0 }],
+      healthCheck: { http: { endpoint: 'http', path: '/' }, delaySeconds: 0, intervalSeconds: 1 },
+    },
+    {
+      name: 'talker',
+      exec: { command: { shell: 'echo spoken; sleep 600' } },
+      resources: { cpus: 0.02, mem: 16 },
+    },
+  ],
+  executorResources: { cpus: 0.02, mem: 16, disk: 0 },
+  networks: [{ mode: 'host' }],
+  scaling: { kind: 'fixed', instances: 1 },
+};
+const GROUP = {
+  id: '/tour-group',
+  groups: [
+    { id: 'back', apps: [{ id: 'store', cmd: 'sleep 600', instances: 1, cpus: 0.02, mem: 16, portDefinitions: [] }] },
+    {
+      id: 'front',
+      dependencies: ['../back'],
+      apps: [{ id: 'web', cmd: 'sleep 600', instances: 1, cpus: 0.02, mem: 16, portDefinitions: [] }],
+    },
+  ],
+};
 const TOURED = [WEB, WORKER, HUGE, CRASH];
 /** Each carries its share of the hostile strings. */
 const HOSTILE_APPS = Array.from({ length: 10 }, (_, index) => `/tour/hostile-${index}`);
@@ -44,7 +75,14 @@ async function write(page: Page, text: string): Promise<void> {
   await page.getByLabel('Definition, as JSON').fill(text);
 }
 
+/** What the server said would follow. */
+function follows(page: Page): Locator {
+  return page.getByRole('region', { name: 'What follows' });
+}
+
 test.afterAll(async () => {
+  await removePod(POD.id);
+  await removeGroup(GROUP.id);
   for (const id of [...TOURED.map((definition) => definition.id), ...HOSTILE_APPS]) await remove(id);
 });
 
@@ -64,7 +102,7 @@ test('an app from its creation to its end', async ({ watched }) => {
       2,
     ),
   );
-  await page.getByRole('button', { name: 'Create', exact: true }).click();
+  await page.getByRole('button', { name: 'Review', exact: true }).click();
   await expect(page.locator('.faults')).toContainText('/cpus');
   await expect(page.locator('.faults')).toContainText('/constraints(0)');
   await expect(page.locator('.line.wrong').filter({ hasText: '"cpus"' })).toHaveCount(1);
@@ -72,8 +110,12 @@ test('an app from its creation to its end', async ({ watched }) => {
   // What is no JSON is said while it is typed.
   await write(page, '{"id": "/x",}');
   await expect(page.locator('.line.wrong')).toHaveCount(1);
-  await expect(page.getByRole('button', { name: 'Create', exact: true })).toBeDisabled();
+  await expect(page.getByRole('button', { name: 'Review', exact: true })).toBeDisabled();
   await write(page, JSON.stringify({ id, cmd: 'echo begun; sleep 600', instances: 1, cpus: 0.05, mem: 16 }, null, 2));
+  // Reviewed, then made.
+  await page.getByLabel('Definition, as JSON').press('Control+Enter');
+  await expect(follows(page)).toContainText(`${id} is created`);
+  expect(await app(id)).toBeNull();
   await page.getByLabel('Definition, as JSON').press('Control+Enter');
   await expect(page).toHaveURL(`/ui/apps${id}`);
   await expect(page.getByRole('table', { name: 'Instances' }).getByRole('row')).toHaveCount(2);
@@ -110,6 +152,9 @@ test('an app from its creation to its end', async ({ watched }) => {
   await page.keyboard.press('e');
   const editor = page.getByLabel('Definition, as JSON');
   await editor.fill((await editor.inputValue()).replace('echo begun', 'echo changed'));
+  await page.getByRole('button', { name: 'Review', exact: true }).click();
+  await expect(follows(page)).toContainText('/cmd');
+  await expect(follows(page)).toContainText(`Replace ${id}`);
   await page.getByRole('button', { name: 'Save and deploy' }).click();
   await expect(page).toHaveURL(`/ui/apps${id}`);
   await settled(id, 3);
@@ -163,16 +208,143 @@ test('an app from its creation to its end', async ({ watched }) => {
   await expect(page.locator(`a[href="/ui/apps${id}"]`)).toHaveCount(0);
 });
 
+test('a pod from its creation to its end', async ({ watched }) => {
+  const { page } = watched;
+  await removePod(POD.id);
+
+  // Created, when it is reviewed; its containers are told one by one.
+  await page.goto('/ui/apps');
+  await page.getByRole('link', { name: 'Create', exact: true }).click();
+  await page.getByRole('link', { name: 'pod', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Create a pod' })).toBeVisible();
+  await write(page, JSON.stringify(POD, null, 2));
+  await page.getByRole('button', { name: 'Review', exact: true }).click();
+  await expect(follows(page)).toContainText(`${POD.id} is created`);
+  await page.getByRole('button', { name: 'Create', exact: true }).click();
+  await expect(page).toHaveURL(`/ui/pods${POD.id}`);
+  await podSettled(POD.id, 1);
+  await expect(page.getByText('1 of 1 running')).toBeVisible();
+  await expect(page.getByText(/^Stable since/)).toBeVisible();
+  const containers = page.getByRole('table', { name: /^Containers of/ });
+  await expect(containers.getByRole('row').filter({ hasText: 'server' })).toContainText('healthy');
+  await expect(containers.getByRole('link', { name: /^http / })).toHaveAttribute('href', /^http:\/\/[^/]+:\d+\/$/);
+
+  // The output of one container, and a program in it.
+  await page.getByRole('link', { name: 'Log of talker' }).click();
+  await expect(page.getByRole('region', { name: 'Log' })).toContainText('spoken');
+  await page.keyboard.press('1');
+  await page.getByRole('link', { name: 'Shell in talker' }).click();
+  await page.getByRole('button', { name: 'Open', exact: true }).click();
+  await expect(page.locator('.xterm-helper-textarea')).toBeFocused();
+  await page.keyboard.type('exit 5\n');
+  await expect(page.getByText('It has ended with exit status 5.')).toBeVisible();
+
+  // Scaled with the keyboard.
+  await page.keyboard.press('1');
+  await page.keyboard.press('s');
+  await page.getByRole('spinbutton', { name: 'Instances' }).fill('2');
+  await page.keyboard.press('Enter');
+  await expect(page.getByText('2 of 2 running')).toBeVisible();
+  await podSettled(POD.id, 2);
+
+  // Edited while another one writes: that is not lost unseen.
+  await page.keyboard.press('e');
+  const editor = page.getByLabel('Definition, as JSON');
+  await editor.fill((await editor.inputValue()).replace('echo spoken', 'echo said'));
+  await call('PUT', `/v2/pods${POD.id}`, { ...POD, scaling: { kind: 'fixed', instances: 1 } });
+  await podSettled(POD.id, 1);
+  await page.getByRole('button', { name: 'Review', exact: true }).click();
+  await expect(page.getByText(`${POD.id} was changed while you wrote.`)).toBeVisible();
+  await expect(page.getByRole('region', { name: 'What changed meanwhile' }).locator('.new')).toContainText('1');
+  await page.getByRole('button', { name: 'Keep my text over it' }).click();
+  await expect(follows(page)).toContainText('/scaling/instances');
+  await expect(follows(page).locator('.new')).toContainText('echo said');
+  await page.getByRole('button', { name: 'Save and deploy' }).click();
+  await expect(page).toHaveURL(`/ui/pods${POD.id}`);
+  await podSettled(POD.id, 2);
+  await page.getByRole('link', { name: 'Versions' }).click();
+  await expect(page.getByRole('region', { name: 'What changed' }).locator('.new')).toContainText(['echo said', '2']);
+
+  // Found by its name, and destroyed.
+  await page.goto('/ui/apps');
+  await page.locator(`a[href="/ui/pods${POD.id}"]`).click();
+  await page.getByRole('button', { name: 'Destroy' }).click();
+  await page.getByRole('dialog').getByRole('textbox').fill(POD.id);
+  await page.getByRole('dialog').getByRole('button', { name: 'Destroy' }).click();
+  await expect(page).toHaveURL('/ui/apps');
+  await expect(page.locator(`a[href="/ui/pods${POD.id}"]`)).toHaveCount(0, { timeout: 60_000 });
+});
+
+test('a group from its creation to its end', async ({ watched }) => {
+  const { page } = watched;
+  const [back, front] = [`${GROUP.id}/back/store`, `${GROUP.id}/front/web`];
+  await removeGroup(GROUP.id);
+  await page.goto('/ui/new?kind=group');
+  await write(page, JSON.stringify(GROUP, null, 2));
+  await page.getByRole('button', { name: 'Review', exact: true }).click();
+  await expect(follows(page).getByRole('list', { name: 'Changes' }).getByRole('listitem')).toHaveCount(2);
+  await page.getByRole('button', { name: 'Create', exact: true }).click();
+  await expect(page).toHaveURL(`/ui/apps?in=${GROUP.id}`);
+  const head = page.getByRole('region', { name: `Group ${GROUP.id}` });
+  await expect(head).toBeVisible();
+  await expect(page.locator(`a[href="/ui/apps${front}"]`)).toBeVisible();
+  await settled(back, 1);
+  await settled(front, 1);
+
+  // Scaled as a whole: who is scaled to what is said before.
+  await head.getByRole('button', { name: 'Scale group' }).click();
+  const dialog = page.getByRole('dialog');
+  await expect(dialog).toContainText(front);
+  await dialog.getByRole('button', { name: 'Scale', exact: true }).click();
+  await settled(front, 2);
+  await settled(back, 2);
+
+  // Brought back to what it was.
+  await head.getByRole('link', { name: 'Group versions' }).click();
+  await page
+    .getByRole('button', { name: /^Roll back to/ })
+    .first()
+    .click();
+  await dialog.getByRole('button', { name: 'Roll back', exact: true }).click();
+  await expect.poll(async () => (await app(front))?.instances).toBe(1);
+  await settled(back, 1);
+  await settled(front, 1);
+
+  // What must be deployed before, and whose role it uses.
+  await page.goto(`/ui/apps?in=${GROUP.id}/front`);
+  await expect(page.getByRole('region', { name: `Group ${GROUP.id}/front` })).toContainText(`${GROUP.id}/back`);
+  await page.goto(`/ui/apps?in=${GROUP.id}`);
+  await head.getByRole('checkbox').check();
+  await expect.poll(async () => (await call('GET', `/v2/groups${GROUP.id}`)).body.enforceRole).toBe(true);
+
+  // Destroyed, with all that are hit named.
+  await head.getByRole('button', { name: 'Destroy group' }).click();
+  await expect(dialog).toContainText(`${back} is destroyed`);
+  await expect(dialog).toContainText(`${front} is destroyed`);
+  await dialog.getByRole('textbox').fill(GROUP.id);
+  await dialog.getByRole('button', { name: 'Destroy', exact: true }).click();
+  await expect(page).toHaveURL('/ui/apps');
+  await expect.poll(async () => (await call('GET', `/v2/groups${GROUP.id}`)).status, { timeout: 60_000 }).toBe(404);
+});
+
 test('a deployment is followed and ended', async ({ watched }) => {
   const { page } = watched;
   await make(HUGE);
   await page.goto('/ui/deployments');
   const card = page.locator('li.card').filter({ hasText: HUGE.id });
   await expect(card).toContainText(`Scale ${HUGE.id}`);
+  // Held, and let go on.
+  await card.getByRole('button', { name: 'Pause', exact: true }).click();
+  await expect(card).toContainText('Paused');
+  await card.getByRole('button', { name: 'Resume', exact: true }).click();
+  await expect(card).not.toContainText('Paused');
   await card.getByRole('button', { name: 'Roll back or stop' }).click();
   await page.getByText('Stop where it stands').click();
   await page.getByRole('button', { name: 'Stop', exact: true }).click();
   await expect(card).toHaveCount(0);
+  // What became of it.
+  const ended = page.getByRole('list', { name: 'Ended deployments' }).getByRole('listitem');
+  await expect(ended.filter({ hasText: HUGE.id }).first()).toContainText('Cancelled');
 });
 
 test('places, filters and keys', async ({ watched }) => {
@@ -256,9 +428,11 @@ test('every screen, in both themes and three widths, without serious faults of a
 }) => {
   test.setTimeout(900_000);
   for (const definition of TOURED) await make(definition);
+  await makePod(POD);
   await settled(WEB.id, 3);
   await settled(WORKER.id, 6);
   await expect.poll(async () => (await app(WEB.id))?.tasksHealthy).toBe(3);
+  await podSettled(POD.id, 1);
   await call('PUT', `/v2/apps/${WEB.id}`, { env: { COLOUR: 'blue' }, instances: 4 });
   await settled(WEB.id, 4);
   mkdirSync(PICTURES, { recursive: true });
@@ -283,7 +457,15 @@ test('every screen, in both themes and three widths, without serious faults of a
         await page.locator('.xterm-rows').getByText(/[#$]/).first().waitFor();
       },
     },
-    { name: 'create', path: '/ui/new', ready: 'textarea' },
+    {
+      name: 'create',
+      path: '/ui/new?kind=pod',
+      ready: 'textarea',
+      act: async () => {
+        await page.getByRole('button', { name: 'Review', exact: true }).click();
+        await follows(page).waitFor();
+      },
+    },
     {
       name: 'edit',
       path: `/ui/edit${WEB.id}`,
@@ -292,10 +474,12 @@ test('every screen, in both themes and three widths, without serious faults of a
         await page
           .getByLabel('Definition, as JSON')
           .fill('{\n  "id": "/tour/web",\n  "cmd": "x",\n  "instances": -1,\n  "mem": "much"\n}');
-        await page.getByRole('button', { name: 'Save and deploy' }).click();
+        await page.getByRole('button', { name: 'Review', exact: true }).click();
         await page.locator('.line.wrong').first().waitFor();
       },
     },
+    { name: 'pod', path: `/ui/pods${POD.id}`, ready: 'role=table' },
+    { name: 'group', path: '/ui/apps?in=/tour', ready: 'role=region[name="Group /tour"]' },
     { name: 'deployments', path: '/ui/deployments', ready: `text=Scale ${HUGE.id}` },
     { name: 'machines', path: '/ui/agents', ready: 'canvas' },
     { name: 'events', path: '/ui/events', ready: 'role=listitem' },
@@ -355,7 +539,7 @@ test('three hundred hostile strings stay text', async ({ watched }) => {
   await page.goto('/ui/new');
   for (const text of HOSTILE.filter((_, index) => index % 10 === 0)) {
     await write(page, JSON.stringify({ id: text, cmd: 'true' }));
-    await page.getByRole('button', { name: 'Create', exact: true }).click();
+    await page.getByRole('button', { name: 'Review', exact: true }).click();
     await expect(page.locator('.faults')).not.toBeEmpty();
   }
   await expectClean(watched);
@@ -373,6 +557,9 @@ test('three hundred hostile strings stay text', async ({ watched }) => {
     for (const path of [
       `/ui/apps/${part}`,
       `/ui/edit/${part}`,
+      `/ui/pods/${part}`,
+      `/ui/edit-group/${part}`,
+      `/ui/apps?in=/${part}&show=versions`,
       `/ui/apps?q=${part}&in=${part}&status=${part}`,
       `/ui/agents?q=${part}&by=${part}`,
       `/ui/events?q=${part}`,

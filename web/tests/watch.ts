@@ -13,7 +13,7 @@ export const HIT = 'atticaHit';
 export const ELEMENT = 'x-attica-hit';
 
 /** An address that fails on purpose is no finding: a refused write, a log that is gone. */
-const EXPECTED_STATUS = /Failed to load resource: the server responded with a status of (400|404|409|422)/;
+const EXPECTED_STATUS = /Failed to load resource: the server responded with a status of (400|404|409|412|422)/;
 
 export async function watch(page: Page): Promise<Watched> {
   const findings: string[] = [];

@@ -1,4 +1,5 @@
 /** The calls of `/v2`. Each returns what the server sent, with the position in the event stream that the answer contains. */
+import type { Forecast } from './forecast';
 import type {
   Agent,
   App,
@@ -6,11 +7,15 @@ import type {
   AppUpdate,
   Deployment,
   DeploymentResult,
+  EndedDeployment,
   ErrorBody,
   Exec,
   Fault,
+  Group,
   Info,
   LogPiece,
+  Pod,
+  PodStatus,
   QueueItem,
   SessionEvent,
   SessionInput,
@@ -62,11 +67,35 @@ export function withQuery(path: string, query: Query = {}): string {
   return text === '' ? path : `${path}?${text}`;
 }
 
-async function ask(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
-  const init: RequestInit = { method, headers: { accept: 'application/json' } };
+/** How a write is meant. */
+export interface Terms {
+  /** Deployments that are in the way give way. */
+  force?: boolean;
+  /** The version that its author has seen: it is refused when there is another by now. */
+  seen?: string | null;
+}
+
+/** Where a definition is written to. */
+export interface Target {
+  method: 'POST' | 'PUT' | 'DELETE';
+  path: string;
+  query?: Query;
+}
+
+async function ask(
+  method: string,
+  path: string,
+  body?: unknown,
+  signal?: AbortSignal,
+  seen?: string | null,
+): Promise<Response> {
+  const headers: Record<string, string> = { accept: 'application/json' };
+  const init: RequestInit = { method, headers };
   if (signal) init.signal = signal;
+  // The tag of a single app, pod or group is its version in quotes.
+  if (seen) headers['if-match'] = `"${seen}"`;
   if (body !== undefined) {
-    init.headers = { accept: 'application/json', 'content-type': 'application/json' };
+    headers['content-type'] = 'application/json';
     init.body = typeof body === 'string' ? body : JSON.stringify(body);
   }
   const response = await fetch(path, init).catch((cause: unknown) => {
@@ -82,6 +111,22 @@ async function call<T>(method: string, path: string, body?: unknown, signal?: Ab
   const text = await response.text();
   const position = Number(response.headers.get('Attica-Event-Id') ?? NaN);
   return { value: parse<T>(response.status, text), position: Number.isFinite(position) ? position : null };
+}
+
+/** What was read; null when there is no such thing. */
+async function there<T>(read: Promise<Read<T>>): Promise<T | null> {
+  try {
+    return (await read).value;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return null;
+    throw error;
+  }
+}
+
+async function write<T>({ method, path, query }: Target, body: unknown, terms: Terms, dryRun: boolean): Promise<T> {
+  const address = withQuery(path, { ...query, force: terms.force || undefined, dryRun: dryRun || undefined });
+  const response = await ask(method, address, body, undefined, terms.seen);
+  return parse<T>(response.status, await response.text());
 }
 
 /** The lines of an answer as they come, each a document. */
@@ -129,6 +174,16 @@ export function refusal(status: number, text: string): ApiError {
   );
 }
 
+export const targets = {
+  newApp: { method: 'POST', path: '/v2/apps' } satisfies Target,
+  newPod: { method: 'POST', path: '/v2/pods' } satisfies Target,
+  newGroup: { method: 'POST', path: '/v2/groups' } satisfies Target,
+  app: (id: string): Target => ({ method: 'PUT', path: `/v2/apps${idPath(id)}`, query: { partialUpdate: false } }),
+  pod: (id: string): Target => ({ method: 'PUT', path: `/v2/pods${idPath(id)}` }),
+  group: (id: string): Target => ({ method: 'PUT', path: `/v2/groups${idPath(id)}` }),
+  destroyedGroup: (id: string): Target => ({ method: 'DELETE', path: `/v2/groups${idPath(id)}` }),
+};
+
 const SHOWN = ['apps.counts', 'apps.deployments', 'apps.lastTaskFailure'];
 
 export const api = {
@@ -138,14 +193,27 @@ export const api = {
     const { value } = await call<{ apps: AppInfo[] }>('GET', withQuery('/v2/apps', { id, embed: SHOWN }));
     return value.apps.find((app) => app.id === id) ?? null;
   },
+  pods: () => call<PodStatus[]>('GET', '/v2/pods::status'),
+  podStatus: (id: string) => there(call<PodStatus>('GET', `/v2/pods${idPath(id)}::status`)),
+  pod: (id: string) => there(call<Pod>('GET', `/v2/pods${idPath(id)}`)),
+  podVersions: async (id: string) => (await call<string[]>('GET', `/v2/pods${idPath(id)}::versions`)).value,
+  podVersion: async (id: string, version: string) =>
+    (await call<Pod>('GET', `/v2/pods${idPath(id)}::versions/${encodeURIComponent(version)}`)).value,
+  group: (id: string) => there(call<Group>('GET', `/v2/groups${idPath(id)}`)),
+  /** A group without what lies in it. */
+  groupHead: (id: string) => there(call<Group>('GET', withQuery(`/v2/groups${idPath(id)}`, { embed: 'group.groups' }))),
+  groupVersions: async (id: string) => (await call<string[]>('GET', `/v2/groups${idPath(id)}/versions`)).value,
+  groupVersion: async (id: string, version: string) =>
+    (await call<Group>('GET', `/v2/groups${idPath(id)}/versions/${encodeURIComponent(version)}`)).value,
   tasks: () => call<{ tasks: Task[] }>('GET', '/v2/tasks'),
   tasksOf: async (id: string) => (await call<{ tasks: Task[] }>('GET', `/v2/apps${idPath(id)}/tasks`)).value.tasks,
+  ended: async () => (await call<EndedDeployment[]>('GET', '/v2/deployments/ended')).value,
   deployments: () => call<Deployment[]>('GET', '/v2/deployments'),
   queue: async () => (await call<{ queue: QueueItem[] }>('GET', '/v2/queue')).value.queue,
   waiting: async (id: string) => {
     const path = withQuery('/v2/queue', { embed: 'lastUnusedOffers' });
     const { value } = await call<{ queue: QueueItem[] }>('GET', path);
-    return value.queue.find((item) => item.app?.id === id) ?? null;
+    return value.queue.find((item) => (item.app ?? item.pod)?.id === id) ?? null;
   },
   info: async () => (await call<Info>('GET', '/v2/info')).value,
   agents: async () => (await call<{ agents: Agent[] }>('GET', '/v2/agents')).value.agents,
@@ -166,12 +234,9 @@ export const api = {
   },
   traffic: async (app: string) => (await call<Traffic>('GET', withQuery('/v2/traffic', { app }))).value,
 
-  create: async (definition: string, force: boolean) =>
-    (await call<AppInfo>('POST', withQuery('/v2/apps', { force: force || undefined }), definition)).value,
-  replace: async (id: string, definition: string, force: boolean) => {
-    const path = withQuery(`/v2/apps${idPath(id)}`, { partialUpdate: false, force: force || undefined });
-    return (await call<DeploymentResult>('PUT', path, definition)).value;
-  },
+  apply: (target: Target, body: unknown, terms: Terms = {}) => write<unknown>(target, body, terms, false),
+  /** What would follow from it. */
+  foresee: (target: Target, body: unknown, terms: Terms = {}) => write<Forecast>(target, body, terms, true),
   update: async (id: string, change: AppUpdate & { version?: string }, force = false) => {
     const path = withQuery(`/v2/apps${idPath(id)}`, { force: force || undefined });
     return (await call<DeploymentResult>('PUT', path, change)).value;
@@ -180,7 +245,21 @@ export const api = {
     const path = withQuery(`/v2/apps${idPath(id)}/restart`, { force: force || undefined });
     return (await call<DeploymentResult>('POST', path)).value;
   },
-  destroy: async (id: string) => (await call<DeploymentResult>('DELETE', `/v2/apps${idPath(id)}`)).value,
+  destroy: async (id: string, force: boolean) => {
+    await call('DELETE', withQuery(`/v2/apps${idPath(id)}`, { force: force || undefined }));
+  },
+  destroyPod: async (id: string, force: boolean) => {
+    await call('DELETE', withQuery(`/v2/pods${idPath(id)}`, { force: force || undefined }));
+  },
+  killPodInstance: async (id: string, instance: string) => {
+    await call('DELETE', `/v2/pods${idPath(id)}::instances/${encodeURIComponent(instance)}`);
+  },
+  enforceRole: async (id: string, enforceRole: boolean) => {
+    await call('PATCH', `/v2/groups${idPath(id)}`, { enforceRole });
+  },
+  hold: async (deployment: string, how: 'pause' | 'resume') => {
+    await call('POST', `/v2/deployments/${encodeURIComponent(deployment)}/${how}`);
+  },
   killTask: async (id: string, task: string, scale: boolean) => {
     await call('DELETE', withQuery(`/v2/apps${idPath(id)}/tasks/${encodeURIComponent(task)}`, { scale }));
   },

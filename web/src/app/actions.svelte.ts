@@ -1,18 +1,24 @@
 /** What can be done to the cluster: each action asks what it must, says what it did, and keeps what was asked when it fails. */
-import { api, ApiError } from '../api/client';
+import { api, ApiError, targets } from '../api/client';
 import type { AppRecord } from '../cluster/app-record.svelte';
+import type { PodRecord } from '../cluster/pod-record.svelte';
 import { plural } from '../cluster/words';
 import { links, router } from './router.svelte';
+
+/** An app or a pod. */
+export type RunSpec = AppRecord | PodRecord;
 
 export type Dialog =
   | { kind: 'palette' }
   | { kind: 'help' }
-  | { kind: 'scale'; app: AppRecord }
+  | { kind: 'scale'; of: RunSpec }
   | { kind: 'restart'; app: AppRecord }
-  | { kind: 'destroy'; app: AppRecord }
-  | { kind: 'rollback'; app: AppRecord; version: string }
-  | { kind: 'kill'; app: AppRecord; task: string }
-  | { kind: 'cancel'; deployment: string; apps: readonly string[] };
+  | { kind: 'destroy'; of: RunSpec }
+  | { kind: 'rollback'; id: string; version: string; act: (force: boolean) => Promise<unknown> }
+  | { kind: 'kill'; of: RunSpec; task: string }
+  | { kind: 'cancel'; deployment: string; touched: readonly string[] }
+  | { kind: 'scaleGroup'; group: string }
+  | { kind: 'destroyGroup'; group: string };
 
 export interface Notice {
   id: number;
@@ -45,9 +51,15 @@ class Desk {
     this.notices = this.notices.filter((notice) => notice.id !== id);
   }
 
-  async scale(app: AppRecord, instances: number, force: boolean): Promise<void> {
-    await api.update(app.id, { instances }, force);
-    this.say(`${app.id} scales to ${plural(instances, 'instance')}.`);
+  async scale(of: RunSpec, instances: number, force: boolean): Promise<void> {
+    if (of.kind === 'app') await api.update(of.id, { instances }, force);
+    else {
+      // A pod is written as a whole: what another one wrote since is not to be lost.
+      const { spec } = of.told;
+      const scaling = { kind: 'fixed', ...spec.scaling, instances };
+      await api.apply(targets.pod(of.id), { ...spec, scaling }, { force, seen: of.version });
+    }
+    this.say(`${of.id} scales to ${plural(instances, 'instance')}.`);
   }
 
   async restart(app: AppRecord, force: boolean): Promise<void> {
@@ -55,25 +67,33 @@ class Desk {
     this.say(`${app.id} restarts.`);
   }
 
-  async destroy(app: AppRecord): Promise<void> {
-    await api.destroy(app.id);
-    this.say(`${app.id} is being destroyed.`);
+  async destroy(of: RunSpec, force: boolean): Promise<void> {
+    if (of.kind === 'app') await api.destroy(of.id, force);
+    else await api.destroyPod(of.id, force);
+    this.say(`${of.id} is being destroyed.`);
     router.go(links.apps);
   }
 
-  async rollBack(app: AppRecord, version: string, force: boolean): Promise<void> {
-    await api.update(app.id, { version }, force);
-    this.say(`${app.id} goes back to its version of ${version}.`);
-  }
-
-  async kill(app: AppRecord, task: string, scale: boolean): Promise<void> {
-    await api.killTask(app.id, task, scale);
+  async kill(of: RunSpec, task: string, scale: boolean): Promise<void> {
+    if (of.kind === 'app') await api.killTask(of.id, task, scale);
+    else await api.killPodInstance(of.id, task);
     this.say(scale ? 'The instance ends, and is not replaced.' : 'The instance ends, and is replaced.');
   }
 
   async cancel(deployment: string, force: boolean): Promise<void> {
     await api.cancel(deployment, force);
     this.say(force ? 'The deployment stops where it stands.' : 'The deployment is rolled back.');
+  }
+
+  async scaleGroup(group: string, scaleBy: number, force: boolean): Promise<void> {
+    await api.apply(targets.group(group), { scaleBy }, { force });
+    this.say(`What lies in ${group} scales by ${scaleBy}.`);
+  }
+
+  async destroyGroup(group: string, force: boolean): Promise<void> {
+    await api.apply(targets.destroyedGroup(group), undefined, { force });
+    this.say(`${group} and what lies in it is being destroyed.`);
+    router.go(links.apps);
   }
 }
 

@@ -8,6 +8,7 @@ vi.stubGlobal('location', { pathname: '/ui/', search: '' });
 vi.stubGlobal('history', { scrollRestoration: '' });
 vi.stubGlobal('window', { addEventListener: () => undefined });
 const { links, read } = await import('./router.svelte');
+const { pageOf } = await import('../screens/editor/subject');
 
 describe('addresses', () => {
   it('name screens and apps', () => {
@@ -19,6 +20,11 @@ describe('addresses', () => {
       ['/ui/apps/shop/web', 'app', '/shop/web'],
       ['/ui/apps/new', 'app', '/new'],
       ['/ui/edit/shop/web', 'edit', '/shop/web'],
+      ['/ui/pods', 'apps', ''],
+      ['/ui/pods/shop/pair', 'pod', '/shop/pair'],
+      ['/ui/edit-pod/shop/pair', 'editPod', '/shop/pair'],
+      ['/ui/edit-group/shop', 'editGroup', '/shop'],
+      ['/ui/__proto__/x', 'unknown', ''],
       ['/ui/apps/%3Cb%3E', 'app', '/<b>'],
       ['/ui/apps/%', 'app', '/%'],
       ['/ui/nothing', 'unknown', ''],
@@ -31,6 +37,8 @@ describe('addresses', () => {
   it('of any id lead back to it', () => {
     for (const id of ['/a', '/a/b-c', '/"><svg onload=x>', '/a b', '/ü?x#y&z', '/%2F']) {
       expect(read(new URL(links.app(id), 'http://h').pathname)).toEqual({ screen: 'app', id });
+      expect(read(new URL(links.pod(id), 'http://h').pathname)).toEqual({ screen: 'pod', id });
+      expect(new URL(links.group(id), 'http://h').searchParams.get('in')).toBe(id);
     }
   });
 
@@ -39,6 +47,14 @@ describe('addresses', () => {
     expect(withQuery('/v2/apps', { embed: ['a', 'b'], id: undefined, force: true })).toBe(
       '/v2/apps?embed=a&embed=b&force=true',
     );
+  });
+});
+
+describe('what was written', () => {
+  it('has a page, wherever its id was written from', () => {
+    expect(pageOf('app', '{"id":"web"}')).toBe('/ui/apps/web');
+    expect(pageOf('pod', '{"id":"/shop/pair/"}')).toBe('/ui/pods/shop/pair');
+    expect(pageOf('group', '{"id":"/shop"}')).toBe('/ui/apps?in=/shop');
   });
 });
 

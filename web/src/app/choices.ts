@@ -1,23 +1,22 @@
 /** Everything the palette offers. */
-import type { AppRecord } from '../cluster/app-record.svelte';
-import { desk } from './actions.svelte';
+import { desk, type RunSpec } from './actions.svelte';
 import { links, router } from './router.svelte';
 import { theme } from './theme.svelte';
 
 export interface Choice {
-  kind: 'App' | 'Screen' | 'Do';
+  kind: 'App' | 'Pod' | 'Group' | 'Screen' | 'Do';
   text: string;
   run: () => void;
-  app?: AppRecord;
+  of?: RunSpec;
   keys?: string;
-  /** It is about the app on the page: what is meant most often. */
+  /** It is about what is on the page: what is meant most often. */
   here?: boolean;
 }
 
-export function choices(apps: readonly AppRecord[]): Choice[] {
+export function choices(all: readonly RunSpec[]): Choice[] {
   const { screen, id } = router.route;
-  const here = screen === 'app' ? apps.filter((app) => app.id === id) : [];
-  const rest = here.length > 0 ? apps.filter((app) => app.id !== id) : apps;
+  const here = screen === 'app' || screen === 'pod' ? all.filter((one) => one.id === id) : [];
+  const rest = here.length > 0 ? all.filter((one) => one.id !== id) : all;
   return [
     ...here.flatMap(verbs).map((choice) => ({ ...choice, here: true })),
     { kind: 'Screen', text: 'Overview', run: () => router.go(links.overview), keys: 'g o' },
@@ -26,22 +25,46 @@ export function choices(apps: readonly AppRecord[]): Choice[] {
     { kind: 'Screen', text: 'Machines', run: () => router.go(links.agents), keys: 'g m' },
     { kind: 'Screen', text: 'Events', run: () => router.go(links.events), keys: 'g e' },
     { kind: 'Do', text: 'Create an app', run: () => router.go(links.create), keys: 'c' },
+    { kind: 'Do', text: 'Create a pod', run: () => router.go(links.createPod) },
+    { kind: 'Do', text: 'Create a group', run: () => router.go(links.createGroup) },
     { kind: 'Do', text: 'Show the keys', run: () => desk.open({ kind: 'help' }), keys: '?' },
     { kind: 'Do', text: 'Colours: light', run: () => theme.set('light') },
     { kind: 'Do', text: 'Colours: dark', run: () => theme.set('dark') },
     { kind: 'Do', text: 'Colours: as the system', run: () => theme.set('system') },
-    ...apps.map((app): Choice => ({ kind: 'App', text: app.id, run: () => router.go(links.app(app.id)), app })),
+    ...all.map((of): Choice => {
+      const kind = of.kind === 'pod' ? 'Pod' : 'App';
+      return { kind, text: of.id, run: () => router.go(pageOf(of)), of };
+    }),
+    ...groupsOf(all).map((id): Choice => ({ kind: 'Group', text: `${id}/`, run: () => router.go(links.group(id)) })),
     ...rest.flatMap(verbs),
   ];
 }
 
-function verbs(app: AppRecord): Choice[] {
-  const { id } = app;
+/** Groups that hold something, at every depth. */
+function groupsOf(all: readonly RunSpec[]): string[] {
+  const groups = new Set<string>();
+  for (const { id } of all) {
+    for (let end = id.lastIndexOf('/'); end > 0; end = id.lastIndexOf('/', end - 1)) groups.add(id.slice(0, end));
+  }
+  return [...groups].sort();
+}
+
+function pageOf(of: RunSpec, query = ''): string {
+  return of.kind === 'pod' ? links.pod(of.id, query) : links.app(of.id, query);
+}
+
+function verbs(of: RunSpec): Choice[] {
+  const { id } = of;
+  const edit = of.kind === 'pod' ? links.editPod(id) : links.edit(id);
+  const restart: Choice[] =
+    of.kind === 'app'
+      ? [{ kind: 'Do', text: `Restart ${id}`, run: () => desk.open({ kind: 'restart', app: of }) }]
+      : [];
   return [
-    { kind: 'Do', text: `Scale ${id}`, run: () => desk.open({ kind: 'scale', app }) },
-    { kind: 'Do', text: `Restart ${id}`, run: () => desk.open({ kind: 'restart', app }) },
-    { kind: 'Do', text: `Edit ${id}`, run: () => router.go(links.edit(id)) },
-    { kind: 'Do', text: `Log of ${id}`, run: () => router.go(links.app(id, '?tab=log')) },
-    { kind: 'Do', text: `Destroy ${id}`, run: () => desk.open({ kind: 'destroy', app }) },
+    { kind: 'Do', text: `Scale ${id}`, run: () => desk.open({ kind: 'scale', of }) },
+    ...restart,
+    { kind: 'Do', text: `Edit ${id}`, run: () => router.go(edit) },
+    { kind: 'Do', text: `Log of ${id}`, run: () => router.go(pageOf(of, '?tab=log')) },
+    { kind: 'Do', text: `Destroy ${id}`, run: () => desk.open({ kind: 'destroy', of }) },
   ];
 }

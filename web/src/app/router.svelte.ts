@@ -2,7 +2,28 @@
 import { tick } from 'svelte';
 import { idPath } from '../api/client';
 
-export type Screen = 'overview' | 'apps' | 'app' | 'new' | 'edit' | 'deployments' | 'agents' | 'events' | 'unknown';
+export type Screen =
+  | 'overview'
+  | 'apps'
+  | 'app'
+  | 'pod'
+  | 'new'
+  | 'edit'
+  | 'editPod'
+  | 'editGroup'
+  | 'deployments'
+  | 'agents'
+  | 'events'
+  | 'unknown';
+
+/** Screens about one thing, by the word before its id. */
+const ABOUT: ReadonlyMap<string, Screen> = new Map([
+  ['apps', 'app'],
+  ['pods', 'pod'],
+  ['edit', 'edit'],
+  ['edit-pod', 'editPod'],
+  ['edit-group', 'editGroup'],
+]);
 
 const ROOT = '/ui';
 
@@ -87,10 +108,15 @@ export function read(path: string): { screen: Screen; id: string } {
   const slash = rest.indexOf('/');
   const word = slash < 0 ? rest : rest.slice(0, slash);
   const id = slash < 0 ? '' : decode(rest.slice(slash));
-  if (id !== '') return word === 'apps' ? { screen: 'app', id } : word === 'edit' ? { screen: 'edit', id } : unknown;
+  if (id !== '') {
+    const screen = ABOUT.get(word);
+    return screen ? { screen, id } : unknown;
+  }
   switch (word) {
     case '':
       return { screen: 'overview', id };
+    case 'pods':
+      return { screen: 'apps', id };
     case 'apps':
     case 'new':
     case 'deployments':
@@ -119,8 +145,15 @@ export const links = {
   agents: `${ROOT}/agents`,
   events: `${ROOT}/events`,
   create: `${ROOT}/new`,
+  createPod: `${ROOT}/new?kind=pod`,
+  createGroup: `${ROOT}/new?kind=group`,
   app: (id: string, query = '') => `${ROOT}/apps${idPath(id)}${query}`,
+  pod: (id: string, query = '') => `${ROOT}/pods${idPath(id)}${query}`,
+  /** A group is the list of what lies in it. */
+  group: (id: string, query = '') => `${ROOT}/apps?in=${idPath(id)}${query}`,
   edit: (id: string) => `${ROOT}/edit${idPath(id)}`,
+  editPod: (id: string) => `${ROOT}/edit-pod${idPath(id)}`,
+  editGroup: (id: string) => `${ROOT}/edit-group${idPath(id)}`,
 };
 
 export const router = new Router();

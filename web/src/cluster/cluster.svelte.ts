@@ -1,27 +1,39 @@
 /**
  * The cluster as this page knows it: read once, then kept by the event stream. What no event tells (the launch queue, agents) is
- * read again while something shows it or depends on it.
+ * read again while something shows it or depends on it. Events about a pod say that it changed, not to what: it is read again.
  */
 import { api, ApiError } from '../api/client';
-import type { Agent, AppInfo, Deployment } from '../api/schema';
+import type { Agent, AppInfo, Deployment, PodStatus } from '../api/schema';
 import { AppRecord } from './app-record.svelte';
-import { appsOfPlan, type ClusterEvent, type Recorded, type StatusUpdate } from './events';
+import {
+  appsOfPlan,
+  podsOfPlan,
+  podOfUri,
+  type ClusterEvent,
+  type Plan,
+  type Recorded,
+  type StatusUpdate,
+} from './events';
 import { Feed } from './feed.svelte';
 import { OnMachine } from './on-machine.svelte';
 import { addCounts, fromTask, fromUpdate, hasEnded, noCounts, type Health, type Instance } from './instance';
 import { EventStream } from './stream';
 import { Later } from './later';
+import { instancesOf, isOfPod } from './pod';
+import { PodRecord } from './pod-record.svelte';
 
 /** `loading`: nothing to show yet. `reading`: there is something, the rest comes. `live`: the stream is open. `stale`: what is shown may be old. `failed`: nothing could be read. */
 export type Phase = 'loading' | 'reading' | 'live' | 'stale' | 'failed';
 
 const QUEUE_EVERY_MS = 3_000;
 const AGENTS_EVERY_MS = 3_000;
+const POD_EVERY_MS = 3_000;
+const DEPLOYMENTS_EVERY_MS = 3_000;
 const ENDED_KEPT = 20;
 /** Long enough to gather what belongs together, short enough to look immediate; longer where there is more to draw. */
 const BATCH_MS = 80;
 const BATCH_MAX_MS = 400;
-/** Above so many changed apps the whole list is cheaper than one call each. */
+/** Above so many changed apps or pods the whole list is cheaper than one call each. */
 const SINGLE_READS_MAX = 8;
 
 export class Cluster {
@@ -31,7 +43,8 @@ export class Cluster {
   /** Since when what is shown may be old. */
   staleSince: number | null = $state(null);
   readonly apps = new Map<string, AppRecord>();
-  /** Moves when apps come or go. */
+  readonly pods = new Map<string, PodRecord>();
+  /** Moves when apps or pods come or go. */
   appsRevision = $state(0);
   instancesKnown = $state(false);
   /** Moves when any instance changes: for what shows all of them. */
@@ -48,8 +61,10 @@ export class Cluster {
   #machines = new Map<string, OnMachine>();
   #changedMachines = new Set<OnMachine>();
   #dirtyApps = new Set<string>();
+  #dirtyPods = new Set<string>();
   #deploymentsRead = new Later(100, () => this.#readDeployments());
   #appsRead = new Later(100, () => this.#readDirtyApps());
+  #podsRead = new Later(100, () => this.#readDirtyPods());
   #queueRead = new Later(300, () => this.#readQueue());
   #watchers = 0;
   #loading = false;
@@ -58,11 +73,11 @@ export class Cluster {
     void this.appsRevision;
     const counts = noCounts();
     let wanted = 0;
-    for (const app of this.apps.values()) {
-      addCounts(counts, app.counts);
-      wanted += app.definition.instances;
+    for (const record of this.records()) {
+      addCounts(counts, record.counts);
+      wanted += record.wanted;
     }
-    return { counts, wanted, apps: this.apps.size };
+    return { counts, wanted, apps: this.apps.size, pods: this.pods.size };
   });
 
   /** Begins to live; the returned function ends it. */
@@ -88,9 +103,42 @@ export class Cluster {
     };
   }
 
+  /** Keeps what is told of a pod fresh until the returned function is called. */
+  watchPod(id: string): () => void {
+    const read = () => this.#readPodSoon(id);
+    read();
+    const timer = setInterval(() => document.hidden || read(), POD_EVERY_MS);
+    return () => clearInterval(timer);
+  }
+
+  /** Keeps the deployments fresh until the returned function is called: no event tells that one was paused. */
+  watchDeployments(): () => void {
+    const read = () => this.#deploymentsRead.now();
+    read();
+    const timer = setInterval(() => document.hidden || read(), DEPLOYMENTS_EVERY_MS);
+    return () => clearInterval(timer);
+  }
+
+  /** After something was done to a deployment that no event tells of. */
+  readDeployments(): void {
+    this.#deploymentsRead.now();
+  }
+
   app(id: string): AppRecord | undefined {
     void this.appsRevision;
     return this.apps.get(id);
+  }
+
+  pod(id: string): PodRecord | undefined {
+    void this.appsRevision;
+    return this.pods.get(id);
+  }
+
+  /** All apps and all pods. */
+  *records(): Iterable<AppRecord | PodRecord> {
+    void this.appsRevision;
+    yield* this.apps.values();
+    yield* this.pods.values();
   }
 
   /** Reads everything, then follows from the earliest of the positions read: events that an answer holds already change nothing. */
@@ -98,19 +146,22 @@ export class Cluster {
     if (this.#loading) return;
     this.#loading = true;
     try {
-      const [apps, deployments] = await Promise.all([api.apps(), api.deployments()]);
+      const [apps, pods, deployments] = await Promise.all([api.apps(), api.pods(), api.deployments()]);
       this.#takeApps(apps.value.apps);
+      this.#takePods(pods.value);
       this.#takeDeployments(deployments.value);
       if (this.phase !== 'stale') this.phase = 'reading';
       // The long answer comes last: with the short ones the page says something already.
       const tasks = await api.tasks();
       this.#takeTasks(tasks.value.tasks.map((task) => fromTask(task, this.#checksOf(task.appId))));
-      const positions = [apps.position, deployments.position, tasks.position].filter((position) => position !== null);
+      const positions = [apps.position, pods.position, deployments.position, tasks.position].filter(
+        (position) => position !== null,
+      );
       this.#follow(positions.length > 0 ? Math.min(...positions) : null);
       this.#queueRead.now();
     } catch (error) {
       this.problem = error instanceof ApiError ? error.message : String(error);
-      this.phase = this.apps.size > 0 ? 'stale' : 'failed';
+      this.phase = this.apps.size + this.pods.size > 0 ? 'stale' : 'failed';
       this.staleSince ??= Date.now();
       setTimeout(() => void this.#load(), 2_000);
     } finally {
@@ -125,7 +176,10 @@ export class Cluster {
       events: (batch) => this.#apply(batch),
       live: () => {
         // The stream brings what was missed; reads that failed meanwhile are made good here.
-        if (this.phase === 'stale') this.#appsRead.now();
+        if (this.phase === 'stale') {
+          this.#appsRead.now();
+          this.#podsRead.now();
+        }
         this.phase = 'live';
         this.staleSince = null;
       },
@@ -161,13 +215,39 @@ export class Cluster {
     for (const instance of [...this.#instancesOf(id).values()]) this.#remove(instance);
     this.#instances.delete(id);
     this.#wakeMachines();
-    if (!this.apps.delete(id)) return;
+    if (!this.apps.delete(id) && !this.pods.delete(id)) return;
     this.appsRevision += 1;
     this.instancesRevision += 1;
   }
 
+  #takePods(told: readonly PodStatus[]): void {
+    const present = new Set(told.map(({ id }) => id));
+    for (const id of [...this.pods.keys()]) if (!present.has(id)) this.#forget(id);
+    for (const pod of told) this.#takePod(pod);
+  }
+
+  #takePod(told: PodStatus): void {
+    let record = this.pods.get(told.id);
+    if (record) record.told = told;
+    else {
+      record = new PodRecord(told, this.#instancesOf(told.id));
+      record.deployments = this.#deploymentsOf(told.id);
+      this.pods.set(told.id, record);
+      this.appsRevision += 1;
+    }
+    for (const known of [...record.instances.values()]) this.#remove(known);
+    for (const instance of instancesOf(told)) this.#put(instance);
+    record.revision += 1;
+    record.recount();
+    this.instancesRevision += 1;
+    this.#wakeMachines();
+  }
+
+  /** The instances of apps; those of pods come with the pods. */
   #takeTasks(instances: readonly Instance[]): void {
-    for (const known of this.#instances.values()) for (const instance of [...known.values()]) this.#remove(instance);
+    for (const [id, known] of this.#instances) {
+      if (!this.pods.has(id)) for (const instance of [...known.values()]) this.#remove(instance);
+    }
     for (const instance of instances) this.#put(instance);
     this.instancesKnown = true;
     this.#wakeMachines();
@@ -224,14 +304,14 @@ export class Cluster {
 
   #takeDeployments(deployments: readonly Deployment[]): void {
     this.deployments = deployments;
-    for (const record of this.apps.values()) {
+    for (const record of this.records()) {
       const now = this.#deploymentsOf(record.id);
       if (now.join() !== record.deployments.join()) record.deployments = now;
     }
   }
 
-  #deploymentsOf(app: string): string[] {
-    return this.deployments.filter((deployment) => deployment.affectedApps.includes(app)).map(({ id }) => id);
+  #deploymentsOf(id: string): string[] {
+    return this.deployments.filter((deployment) => touches(deployment, id)).map((deployment) => deployment.id);
   }
 
   #checksOf(app: string): number {
@@ -247,18 +327,20 @@ export class Cluster {
     }
     if (changed.size > 0) this.instancesRevision += 1;
     this.#wakeMachines();
-    if (changed.size > 0 || this.#somethingWaits()) this.#queueRead.soon();
+    if (changed.size > 0 || this.#dirtyPods.size > 0 || this.#somethingWaits()) this.#queueRead.soon();
     this.feed.add(batch);
   }
 
   #applyOne(event: ClusterEvent, changed: Set<AppRecord>): void {
     switch (event.eventType) {
       case 'status_update_event': {
+        if (isOfPod(event.taskId)) return this.#readPodSoon(event.appId);
         const record = this.#update(event);
         if (record) changed.add(record);
         return;
       }
       case 'instance_health_changed_event': {
+        if (this.pods.has(event.runSpecId)) return this.#readPodSoon(event.runSpecId);
         const health: Health = event.healthy === null ? 'none' : event.healthy ? 'good' : 'bad';
         const known = this.#byInstance.get(event.instanceId);
         const record = known && this.#put({ ...known, health });
@@ -274,21 +356,26 @@ export class Cluster {
         return this.#readAppSoon(event.appId);
       case 'deployment_success':
       case 'deployment_failed':
-        appsOfPlan(event.plan).forEach((app) => this.#readAppSoon(app));
-        return this.#deploymentsRead.soon();
       case 'deployment_info':
-        appsOfPlan(event.plan).forEach((app) => this.#readAppSoon(app));
-        return this.#deploymentsRead.soon();
+        return this.#readPlanSoon(event.plan);
       case 'deployment_step_success':
       case 'deployment_step_failure':
         return this.#deploymentsRead.soon();
       case 'event_stream_reset':
         // What lay between is no longer kept: read everything anew.
         return void this.#load();
+      case 'pod_created_event':
+      case 'pod_updated_event':
+      case 'pod_deleted_event': {
+        const pod = podOfUri(event.uri);
+        return pod === null ? undefined : this.#readPodSoon(pod);
+      }
       case 'instance_changed_event':
       case 'unknown_instance_terminated_event':
-      case 'failed_health_check_event':
+        return this.pods.has(event.runSpecId) ? this.#readPodSoon(event.runSpecId) : undefined;
       case 'health_status_changed_event':
+        return this.pods.has(event.appId) ? this.#readPodSoon(event.appId) : undefined;
+      case 'failed_health_check_event':
       case 'unhealthy_instance_kill_event':
       case 'group_change_success':
       case 'group_change_failed':
@@ -312,6 +399,29 @@ export class Cluster {
     record.ended = [next, ...record.ended.filter((one) => one.taskId !== next.taskId)].slice(0, ENDED_KEPT);
     if (update.taskStatus === 'TASK_FAILED') this.#readAppSoon(update.appId);
     return record;
+  }
+
+  #readPlanSoon(plan: Plan): void {
+    appsOfPlan(plan).forEach((app) => this.#readAppSoon(app));
+    podsOfPlan(plan).forEach((pod) => this.#readPodSoon(pod));
+    this.#deploymentsRead.soon();
+  }
+
+  #readPodSoon(id: string): void {
+    this.#dirtyPods.add(id);
+    this.#podsRead.soon();
+  }
+
+  async #readDirtyPods(): Promise<void> {
+    const ids = [...this.#dirtyPods];
+    this.#dirtyPods.clear();
+    // None named: all may have changed.
+    if (ids.length === 0 || ids.length > SINGLE_READS_MAX) return this.#takePods((await api.pods()).value);
+    for (const id of ids) {
+      const told = await api.podStatus(id);
+      if (told) this.#takePod(told);
+      else if (this.pods.has(id)) this.#forget(id);
+    }
   }
 
   #readAppSoon(id: string): void {
@@ -339,15 +449,16 @@ export class Cluster {
   }
 
   async #readQueue(): Promise<void> {
-    const items = new Map((await api.queue()).flatMap((item) => (item.app ? [[item.app.id, item] as const] : [])));
-    for (const record of this.apps.values()) {
+    const queue = await api.queue();
+    const items = new Map(queue.map((item) => [item.app?.id ?? item.pod?.id ?? '', item] as const));
+    for (const record of this.records()) {
       const item = items.get(record.id) ?? null;
       if (item || record.queued) record.queued = item;
     }
   }
 
   #somethingWaits(): boolean {
-    for (const record of this.apps.values()) if (record.counts.missing > 0 || record.queued) return true;
+    for (const record of this.records()) if (record.counts.missing > 0 || record.queued) return true;
     return false;
   }
 
@@ -359,6 +470,10 @@ export class Cluster {
       this.agentsProblem = error instanceof ApiError ? error.message : String(error);
     }
   }
+}
+
+export function touches(deployment: Deployment, id: string): boolean {
+  return deployment.affectedApps.includes(id) || deployment.affectedPods.includes(id);
 }
 
 export const cluster = new Cluster();

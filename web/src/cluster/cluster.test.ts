@@ -14,7 +14,7 @@ import {
 } from './instance';
 import { needsAttention, statusOf } from './status';
 import { matches, rows, type Filter, type Leaf } from './tree';
-import { ago, appReason, duration, listed, sentence, shortInstance, toneOf, whyWaiting } from './words';
+import { ago, duration, listed, reasonOf, sentence, shortInstance, toneOf, whyWaiting } from './words';
 
 const ID = 'shop_web.instance-e7072162-2f78-5915-a15c-eac6b6afd033';
 
@@ -126,6 +126,7 @@ describe('status', () => {
 
 describe('the tree', () => {
   const leaf = (id: string, labels = {}): Leaf => ({
+    kind: 'app',
     id,
     labels,
     counts: { ...noCounts(), good: 1 },
@@ -146,7 +147,9 @@ describe('the tree', () => {
 
   it('hides what is below a closed group, and counts it', () => {
     expect(shown({}, ['/shop'])).toEqual(['shop/', 'a', 'b']);
-    expect(rows(leaves, all, new Set(['/shop']))[0]).toMatchObject({ apps: 2, wanted: 2 });
+    expect(rows(leaves, all, new Set(['/shop']))[0]).toMatchObject({ apps: 2, pods: 0, wanted: 2 });
+    const pod: Leaf = { ...leaf('/shop/pair'), kind: 'pod' };
+    expect(rows([...leaves, pod], all, new Set(['/shop']))[0]).toMatchObject({ apps: 2, pods: 1, wanted: 3 });
   });
 
   it('is narrowed by text, label and group', () => {
@@ -195,9 +198,7 @@ describe('words', () => {
       whyWaiting([row('UnfulfilledRole', 0, 3), row('InsufficientCpus', 2, 3), row('InsufficientMemory', 1, 1)]),
     ).toBe('Of 3 offers, 2 have too little cpu and 1 has too little memory.');
     expect(whyWaiting([row('UnfulfilledRole', 0, 0)])).toBe('No agent has offered anything yet.');
-    expect(appReason({ instances: 1 } as AppInfo, { ...noCounts(), bad: 2 }, null)).toBe(
-      '2 instances fail their health checks.',
-    );
+    expect(reasonOf(null, { ...noCounts(), bad: 2 }, null)).toBe('2 instances fail their health checks.');
   });
 
   it('make a sentence of every event', () => {
@@ -224,7 +225,7 @@ describe('words', () => {
         },
         'Deployment of /p is done',
         'good',
-        null,
+        '/p',
       ],
       [
         { ...at, eventType: 'deployment_failed', id: 'd', plan, reason: 'cancelled' },

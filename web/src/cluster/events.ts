@@ -25,6 +25,7 @@ type Frame<Type extends string, Fields> = { eventType: Type; timestamp: string }
 export type ClusterEvent =
   | StatusUpdate
   | Frame<'api_post_event', { clientIp: string; uri: string; appDefinition: AppInfo }>
+  | Frame<'pod_created_event' | 'pod_updated_event' | 'pod_deleted_event', { clientIp: string; uri: string }>
   | Frame<'app_terminated_event', { appId: string }>
   | Frame<
       'instance_changed_event',
@@ -54,6 +55,9 @@ export type EventType = ClusterEvent['eventType'];
 /** A browser delivers only the types that are asked for by name. */
 const NAMES: Record<EventType, true> = {
   api_post_event: true,
+  pod_created_event: true,
+  pod_updated_event: true,
+  pod_deleted_event: true,
   app_terminated_event: true,
   instance_changed_event: true,
   instance_health_changed_event: true,
@@ -87,7 +91,7 @@ export interface Recorded {
   event: ClusterEvent;
 }
 
-/** The app that an event is about, if it is about one. */
+/** The app or pod that an event is about, if it is about one. */
 export function appOf(event: ClusterEvent): string | null {
   switch (event.eventType) {
     case 'status_update_event':
@@ -104,13 +108,17 @@ export function appOf(event: ClusterEvent): string | null {
       return event.runSpecId;
     case 'api_post_event':
       return event.appDefinition.id;
+    case 'pod_created_event':
+    case 'pod_updated_event':
+    case 'pod_deleted_event':
+      return podOfUri(event.uri);
     case 'deployment_info':
     case 'deployment_step_success':
     case 'deployment_step_failure':
     case 'deployment_success':
     case 'deployment_failed': {
-      const apps = appsOfPlan(event.plan);
-      return apps.length === 1 ? (apps[0] ?? null) : null;
+      const all = [...appsOfPlan(event.plan), ...podsOfPlan(event.plan)];
+      return all.length === 1 ? (all[0] ?? null) : null;
     }
     case 'group_change_success':
     case 'group_change_failed':
@@ -126,4 +134,14 @@ export function appOf(event: ClusterEvent): string | null {
 
 export function appsOfPlan(plan: Plan): string[] {
   return [...new Set(plan.steps.flatMap((step) => step.actions.flatMap((action) => action.app ?? [])))];
+}
+
+export function podsOfPlan(plan: Plan): string[] {
+  return [...new Set(plan.steps.flatMap((step) => step.actions.flatMap((action) => action.pod ?? [])))];
+}
+
+/** The pod that a request was about, by the address it was sent to; null for one that makes a pod, whose address names none. */
+export function podOfUri(uri: string): string | null {
+  const path = /^\/v2\/pods(\/[^?]*)/.exec(uri)?.[1]?.replace(/::.*$/, '').replace(/\/+$/, '');
+  return path ? path : null;
 }

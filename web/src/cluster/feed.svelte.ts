@@ -33,6 +33,12 @@ export class Feed {
     this.revision += 1;
   }
 
+  /** From where a version was written, if that was heard of. */
+  writerOf(version: string): string | null {
+    const found = this.events.findLast(({ event }) => event.timestamp === version && 'clientIp' in event)?.event;
+    return found && 'clientIp' in found ? found.clientIp : null;
+  }
+
   /** Reads what happened shortly before the page was opened, once. */
   readEarlier(): void {
     const end = this.#begin;

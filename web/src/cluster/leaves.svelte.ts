@@ -1,27 +1,28 @@
-/** Apps as the tree sees them. */
+/** Apps and pods as the tree sees them. */
 import type { AppRecord } from './app-record.svelte';
+import type { PodRecord } from './pod-record.svelte';
 import { cluster } from './cluster.svelte';
 import { healthOfCounts } from './status';
 import type { Leaf } from './tree';
 
-export interface AppLeaf extends Leaf {
-  record: AppRecord;
+export interface RecordLeaf extends Leaf {
+  record: AppRecord | PodRecord;
 }
 
-export function leafOf(record: AppRecord): AppLeaf {
-  const { definition, counts, status } = record;
+export function leafOf(record: AppRecord | PodRecord): RecordLeaf {
+  const { kind, labels, counts, status } = record;
   return {
+    kind,
     id: record.id,
-    labels: definition.labels,
+    labels,
     counts,
-    wanted: definition.instances,
+    wanted: record.wanted,
     status,
     health: healthOfCounts(counts),
     record,
   };
 }
 
-export function allLeaves(): AppLeaf[] {
-  void cluster.appsRevision;
-  return [...cluster.apps.values()].map(leafOf);
+export function allLeaves(): RecordLeaf[] {
+  return [...cluster.records()].map(leafOf);
 }

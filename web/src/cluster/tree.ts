@@ -1,9 +1,10 @@
-/** Apps in a list, as a tree of their groups, narrowed by filters. */
+/** Apps and pods in a list, as a tree of their groups, narrowed by filters. */
 import { addCounts, noCounts, type Counts } from './instance';
 import { needsAttention, type AppHealth, type Status } from './status';
 
-/** What the tree needs to know of an app. */
+/** What the tree needs to know of an app or a pod. */
 export interface Leaf {
+  kind: 'app' | 'pod';
   id: string;
   labels: Record<string, string>;
   counts: Counts;
@@ -30,6 +31,7 @@ export type Row<L extends Leaf> =
       depth: number;
       open: boolean;
       apps: number;
+      pods: number;
       wanted: number;
       counts: Counts;
     }
@@ -59,6 +61,7 @@ interface Group<L> {
   groups: Map<string, Group<L>>;
   leaves: L[];
   apps: number;
+  pods: number;
   wanted: number;
   counts: Counts;
 }
@@ -73,7 +76,7 @@ export function rows<L extends Leaf>(leaves: Iterable<L>, filter: Filter, closed
 }
 
 function newGroup<L>(path: string, name: string): Group<L> {
-  return { path, name, groups: new Map(), leaves: [], apps: 0, wanted: 0, counts: noCounts() };
+  return { path, name, groups: new Map(), leaves: [], apps: 0, pods: 0, wanted: 0, counts: noCounts() };
 }
 
 function place<L extends Leaf>(root: Group<L>, leaf: L): void {
@@ -90,7 +93,8 @@ function place<L extends Leaf>(root: Group<L>, leaf: L): void {
 }
 
 function count<L extends Leaf>(group: Group<L>, leaf: L): void {
-  group.apps += 1;
+  if (leaf.kind === 'pod') group.pods += 1;
+  else group.apps += 1;
   group.wanted += leaf.wanted;
   addCounts(group.counts, leaf.counts);
 }
@@ -98,8 +102,8 @@ function count<L extends Leaf>(group: Group<L>, leaf: L): void {
 function write<L extends Leaf>(group: Group<L>, depth: number, closed: ReadonlySet<string>, out: Row<L>[]): void {
   if (depth >= 0) {
     const open = !closed.has(group.path);
-    const { path, name, apps, wanted, counts } = group;
-    out.push({ kind: 'group', path, name, depth, open, apps, wanted, counts });
+    const { path, name, apps, pods, wanted, counts } = group;
+    out.push({ kind: 'group', path, name, depth, open, apps, pods, wanted, counts });
     if (!open) return;
   }
   for (const name of [...group.groups.keys()].sort()) {

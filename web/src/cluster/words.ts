@@ -1,7 +1,8 @@
 /** How the console speaks about what happens. */
 import { type ClusterEvent, type Plan } from './events';
-import type { Action, AppInfo, QueueItem } from '../api/schema';
+import type { Action, DeploymentPolicy, EndedDeployment, QueueItem } from '../api/schema';
 import type { Counts } from './instance';
+import type { Failure } from './run-spec-record.svelte';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -34,6 +35,12 @@ export function clock(timestamp: string | number): string {
 
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count.toLocaleString('en')} ${count === 1 ? one : many}`;
+}
+
+/** `3 apps`, `1 pod`, `4 apps and pods` */
+export function kindsWords(apps: number, pods: number): string {
+  if (pods === 0) return plural(apps, 'app');
+  return apps === 0 ? plural(pods, 'pod') : `${count(apps + pods)} apps and pods`;
 }
 
 /** `a`, `a and b`, `a, b and c`, `a, b and 3 more` */
@@ -134,7 +141,12 @@ export function sentence(event: ClusterEvent): string {
       return `${shortInstance(event.taskId)} ${state}${where}${why}`;
     }
     case 'api_post_event':
+    case 'pod_updated_event':
       return `Written by ${event.clientIp}`;
+    case 'pod_created_event':
+      return `A pod was created by ${event.clientIp}`;
+    case 'pod_deleted_event':
+      return `Destroyed by ${event.clientIp}`;
     case 'app_terminated_event':
       return 'Removed';
     case 'instance_changed_event':
@@ -219,6 +231,9 @@ export function toneOf(event: ClusterEvent): Tone {
     case 'scheduler_disconnected_event':
       return 'away';
     case 'api_post_event':
+    case 'pod_created_event':
+    case 'pod_updated_event':
+    case 'pod_deleted_event':
     case 'app_terminated_event':
     case 'instance_changed_event':
     case 'unknown_instance_terminated_event':
@@ -272,9 +287,8 @@ export function whyWaiting(rows: readonly RejectRow[]): string {
     : `Of ${plural(offers, 'offer')}, ${listed(parts, 4)}.`;
 }
 
-/** Why an app is not as it should be, in one sentence. */
-export function appReason(definition: AppInfo, counts: Counts, queued: QueueItem | null): string {
-  const failure = definition.lastTaskFailure;
+/** Why an app or a pod is not as it should be, in one sentence. */
+export function reasonOf(failure: Failure | null, counts: Counts, queued: QueueItem | null): string {
   if (queued && !queued.delay.overdue) {
     const last = failure ? ` Last failure: ${failure.message || stateWord(failure.state)}.` : '';
     return `Waits ${duration(queued.delay.timeLeftSeconds * SECOND)} after failing before it starts again.${last}`;
@@ -286,3 +300,28 @@ export function appReason(definition: AppInfo, counts: Counts, queued: QueueItem
     return `${plural(queued.count, 'instance')} to place. ${whyWaiting(queued.processedOffersSummary.rejectSummaryLastOffers)}`;
   return counts.missing > 0 ? `${plural(counts.missing, 'instance')} not there yet.` : '';
 }
+
+/** How deployments go about an app, a pod or a group; a sentence per rule. */
+export function policyWords(policy: DeploymentPolicy | null | undefined): string[] {
+  if (!policy) return ['As its groups say, else as Marathon does: without a deadline.'];
+  const { progressDeadlineSeconds: deadline, minimumHealthyTimeSeconds: healthy, maxKillsPerMinute: kills } = policy;
+  const failing = { rollback: 'is rolled back', pause: 'is paused', continue: 'gives it up and goes on' };
+  return [
+    typeof deadline === 'number'
+      ? `What makes no progress for ${duration(deadline * SECOND)} has failed, and ${failing[policy.onFailure]}.`
+      : 'It may take for ever.',
+    ...(healthy > 0 ? [`A new instance counts after ${duration(healthy * SECOND)} of service.`] : []),
+    ...(typeof kills === 'number'
+      ? [`At most ${plural(kills, 'instance')} ${kills === 1 ? 'is' : 'are'} ended in a minute.`]
+      : []),
+    ...(policy.replaceBeforeKill ? ['An old instance ends when a new one serves in its place.'] : []),
+  ];
+}
+
+/** How a deployment ended. */
+export const OUTCOME_WORDS: Record<EndedDeployment['outcome'], string> = {
+  done: 'Done',
+  failed: 'Failed',
+  rolledBack: 'Rolled back',
+  cancelled: 'Cancelled',
+};

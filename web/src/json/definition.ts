@@ -1,4 +1,5 @@
-/** An app's definition as people read and write it. */
+/** Definitions of apps, pods and groups as people read and write them. */
+import type { Group } from '../api/schema';
 
 /** What the server adds, and what cannot be written. */
 const ADDED = new Set([
@@ -17,8 +18,33 @@ const ADDED = new Set([
 
 /** Without what the server adds and without what is not set, ready to be edited and sent back. */
 export function written(definition: object): string {
-  const entries = Object.entries(definition).filter(([name, value]) => !ADDED.has(name) && isSet(name, value));
-  return pretty(Object.fromEntries(entries));
+  return pretty(asWritten(definition));
+}
+
+function asWritten(definition: object): object {
+  return Object.fromEntries(
+    Object.entries(definition).filter(([name, value]) => !ADDED.has(name) && isSet(name, value)),
+  );
+}
+
+/** A group with the definitions of its apps at every depth. Its pods are not written with it, and stay when it is. */
+export function writtenGroup(group: Group): string {
+  return pretty(groupAsWritten(group));
+}
+
+/** A group with all that lies in it, for comparing. */
+export function plainGroup({ pods, apps, groups, ...own }: Group): object {
+  return {
+    ...asWritten(own),
+    apps: apps.map(asWritten),
+    pods: pods.map(({ spec }) => asWritten(spec)),
+    groups: groups.map(plainGroup),
+  };
+}
+
+function groupAsWritten({ id, dependencies, enforceRole, deployment, apps, groups }: Group): object {
+  const own = asWritten({ id, dependencies, enforceRole, deployment });
+  return { ...own, apps: apps.map(asWritten), groups: groups.map(groupAsWritten) };
 }
 
 /** The same, with every default, for reading and comparing. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ApiError } from '../api/client';
-import { complete, pretty, written } from './definition';
+import type { Group } from '../api/schema';
+import { complete, plainGroup, pretty, written, writtenGroup } from './definition';
 import { condense, diff } from './diff';
 import { marksOf, ownMarks } from './faults';
 import { lineOf, locate, placeOf } from './locate';
@@ -150,6 +151,35 @@ describe('differences', () => {
     const before = Array.from({ length: 40 }, (_, index) => String(index)).join('\n');
     const pieces = condense(diff(before, before.replace('20', 'x')));
     expect(pieces.map((piece) => (piece.kind === 'skipped' ? piece.count : piece.lines.length))).toEqual([17, 8, 16]);
+  });
+});
+
+describe('groups', () => {
+  const group = {
+    id: '/shop',
+    version: 'v',
+    dependencies: [],
+    enforceRole: true,
+    apps: [{ id: '/shop/web', cmd: 'x', version: 'v', tasksRunning: 1, labels: {} }],
+    pods: [{ id: '/shop/pair', status: 'STABLE', spec: { id: '/shop/pair', version: 'v', containers: [1] } }],
+    groups: [{ id: '/shop/in', version: 'v', dependencies: ['/db'], apps: [], pods: [], groups: [] }],
+  } as unknown as Group;
+
+  it('are written with their apps at every depth, without their pods', () => {
+    expect(JSON.parse(writtenGroup(group))).toEqual({
+      id: '/shop',
+      enforceRole: true,
+      apps: [{ id: '/shop/web', cmd: 'x' }],
+      groups: [{ id: '/shop/in', dependencies: ['/db'], apps: [], groups: [] }],
+    });
+  });
+
+  it('are compared with their pods', () => {
+    expect(plainGroup(group)).toMatchObject({
+      apps: [{ id: '/shop/web', cmd: 'x' }],
+      pods: [{ id: '/shop/pair', containers: [1] }],
+      groups: [{ id: '/shop/in' }],
+    });
   });
 });
 
