@@ -109,7 +109,7 @@ async fn measure(agent: &Agent, running: &Running) -> ResourceStatistics {
     let (Usage { cpu_user_us, cpu_system_us, memory_bytes, pids }, processes) = match running.containerizer {
         Containerizer::Launcher => {
             let subject = Subject { place, leader: Some(running.pid) };
-            let processes = agent.usage.processes(subject).len();
+            let processes = agent.usage.process_count(subject);
             (agent.usage.usage(subject), u32::try_from(processes).ok())
         }
         Containerizer::Daemon => (told_by_daemon(agent, running).await, None),

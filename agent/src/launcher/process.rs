@@ -1,5 +1,7 @@
 //! What `/proc` tells about processes.
 
+use std::collections::HashMap;
+
 use super::protocol::Process;
 
 /// The kernel's USER_HZ is the same everywhere and for ever.
@@ -72,15 +74,19 @@ pub(crate) fn exists(process: Process) -> bool {
     stat(process.pid).is_some_and(|stat| stat.start_ticks == process.start_ticks)
 }
 
-/// The living members of a session.
-pub(crate) fn session_members(session: i32) -> Vec<i32> {
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|pid| stat(*pid).is_some_and(|stat| stat.session == session && !stat.zombie))
-        .collect()
+/// Processes by the session that they are in.
+pub(crate) type Sessions = HashMap<i32, Vec<i32>>;
+
+/// All that live.
+pub(crate) fn sessions() -> Sessions {
+    let mut sessions = Sessions::new();
+    let entries = std::fs::read_dir("/proc").into_iter().flatten();
+    for pid in entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()) {
+        if let Some(stat) = stat(pid).filter(|stat| !stat.zombie) {
+            sessions.entry(stat.session).or_default().push(pid);
+        }
+    }
+    sessions
 }
 
 #[cfg(test)]

@@ -139,6 +139,10 @@ pub(crate) trait Isolation: Send + Sync {
 
     /// What the container uses.
     fn usage(&self, subject: Subject<'_>) -> Usage;
+    /// How many processes are in it, for whoever looks at all containers.
+    fn process_count(&self, subject: Subject<'_>) -> usize {
+        self.processes(subject).len()
+    }
 
     /// Every container that has something here, whoever made it; those that others are parts of come before these.
     fn containers(&self) -> Vec<Place>;
@@ -152,7 +156,7 @@ pub(crate) trait Isolation: Send + Sync {
 /// `parent` is the relative path of the cgroup that holds those of the containers, `root/instance`.
 pub(crate) fn detect(parent: &Path) -> Box<dyn Isolation> {
     if !nix::unistd::geteuid().is_root() {
-        return Box::new(posix::Posix);
+        return Box::<posix::Posix>::default();
     }
     let found: Result<Option<Box<dyn Isolation>>, IsolationError> =
         if cgroups_rs::hierarchies::is_cgroup2_unified_mode() {
@@ -165,14 +169,14 @@ pub(crate) fn detect(parent: &Path) -> Box<dyn Isolation> {
         Ok(Some(isolation)) => isolation,
         Ok(None) => {
             tracing::warn!("cpu, memory and pids cgroups are not all there: tasks get resource limits only");
-            Box::new(posix::Posix)
+            Box::<posix::Posix>::default()
         }
         Err(error) => {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "cgroups cannot be made: tasks get resource limits only"
             );
-            Box::new(posix::Posix)
+            Box::<posix::Posix>::default()
         }
     }
 }

@@ -3,16 +3,35 @@
 //! Weaker in two ways, which is why the agent says so in its attributes: the memory limit holds for each process by
 //! itself, and a process that begins a session of its own is out of reach.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use nix::sys::resource::Resource;
 use nix::sys::signal::Signal;
 
 use super::{Controls, Entry, Isolation, IsolationError, Place, Removal, Subject, Usage, send_signal};
-use crate::launcher::process;
+use crate::launcher::process::{self, Sessions};
 use crate::launcher::protocol::{IsolationKind, Limits, MemoryVerdict};
 
+/// How old what is said about consumption may be: whoever asks for that of all tasks makes one look at all processes do for them.
+const SEEN_FOR: Duration = Duration::from_millis(500);
+
 /// Resource limits and sessions.
-#[derive(Debug)]
-pub(crate) struct Posix;
+#[derive(Debug, Default)]
+pub(crate) struct Posix {
+    seen: Mutex<Option<(Instant, Sessions)>>,
+}
+
+impl Posix {
+    /// Who was in the session of its leader lately.
+    fn seen(&self, subject: Subject<'_>) -> Vec<i32> {
+        // Nothing panics while it holds the lock.
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = seen.take().filter(|(at, _)| at.elapsed() < SEEN_FOR);
+        let (_, sessions) = seen.insert(fresh.unwrap_or_else(|| (Instant::now(), process::sessions())));
+        subject.leader.and_then(|leader| sessions.get(&leader).cloned()).unwrap_or_default()
+    }
+}
 
 impl Isolation for Posix {
     fn kind(&self) -> IsolationKind {
@@ -41,7 +60,7 @@ impl Isolation for Posix {
     }
 
     fn processes(&self, subject: Subject<'_>) -> Vec<i32> {
-        subject.leader.map(process::session_members).unwrap_or_default()
+        subject.leader.and_then(|leader| process::sessions().remove(&leader)).unwrap_or_default()
     }
 
     fn kill(&self, subject: Subject<'_>) {
@@ -58,7 +77,7 @@ impl Isolation for Posix {
 
     /// That of the living, and of those that they have waited for: who has ended otherwise took it along.
     fn usage(&self, subject: Subject<'_>) -> Usage {
-        let used: Vec<_> = self.processes(subject).into_iter().filter_map(process::consumption).collect();
+        let used: Vec<_> = self.seen(subject).into_iter().filter_map(process::consumption).collect();
         let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
         let page = page.and_then(|bytes| u64::try_from(bytes).ok());
         let sum = |of: fn(&process::Consumption) -> u64| used.iter().map(of).sum::<u64>();
@@ -68,6 +87,10 @@ impl Isolation for Posix {
             memory_bytes: page.map(|bytes| bytes * sum(|used| used.resident)),
             pids: Some(sum(|used| used.threads)),
         }
+    }
+
+    fn process_count(&self, subject: Subject<'_>) -> usize {
+        self.seen(subject).len()
     }
 
     fn containers(&self) -> Vec<Place> {
