@@ -50,7 +50,7 @@ pub static FLAGS: [Flag; 145] = [
     value("http_credentials", Only(&[""], "the service layer asks nobody for a password")),
     value("http_realm", Replaced("the service layer asks nobody for a password")),
     value("http_max_concurrent_requests", Replaced("writes that wait are limited, and beyond that answered with 503")),
-    switch("http_compression", Replaced("answers are sent as they are")),
+    switch("http_compression", Same),
     value("access_control_allow_origin", Only(&[""], "pages of other origins may not call")),
     value("webui_url", Only(&[""], "the master is told where this process is reached: --hostname and --http_port")),
     value("assets_path", Only(&[""], "the console is part of the program")),

@@ -12,6 +12,7 @@ mod console;
 mod containers;
 mod drop_in;
 mod framework;
+mod import;
 mod masters;
 mod newcomer;
 mod preflight;

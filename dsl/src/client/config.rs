@@ -31,6 +31,8 @@ pub(super) enum Origin {
     Cluster(String),
     File,
     Default,
+    /// The cluster that is imported from.
+    Source,
 }
 
 /// The configuration file.
@@ -118,7 +120,7 @@ impl Origin {
             Origin::Variable => "ATTICA_ADDR: ".to_owned(),
             Origin::Cluster(name) => format!("{file}: [cluster.{name}] addr: "),
             Origin::File => format!("{file}: addr: "),
-            Origin::Default => String::new(),
+            Origin::Default | Origin::Source => String::new(),
         }
     }
 }

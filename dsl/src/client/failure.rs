@@ -122,6 +122,7 @@ impl Failure {
             Failure::Unreachable { origin, file, .. } => {
                 let file = file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
                 Some(match origin {
+                    Origin::Source => "that is the cluster to import from".to_owned(),
                     Origin::Option => "that address comes from --addr".to_owned(),
                     Origin::Variable => "that address comes from ATTICA_ADDR".to_owned(),
                     Origin::Cluster(name) => format!("that address comes from [cluster.{name}] in {file}"),

@@ -1,6 +1,6 @@
 //! `attica group …`
 
-use attica_paas_api::deployment::{ActionKind, ChangeKind, Forecast};
+use attica_paas_api::deployment::{ActionKind, Forecast};
 use attica_paas_api::group::Group;
 use clap::{Args, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
@@ -12,6 +12,7 @@ use super::completion::group_ids;
 use super::definition::Definition;
 use super::deployment::{Deploying, Ongoing};
 use super::failure::Failure;
+use super::forecast::change_lines;
 use super::ids::GroupId;
 use super::server::Request;
 use super::session::{Form, Session};
@@ -229,21 +230,7 @@ fn show_forecast(session: &mut Session<'_>, forecast: &Forecast) -> Result<(), F
     if forecast.changes.is_empty() {
         return session.say("nothing would change");
     }
-    for change in &forecast.changes {
-        let (sign, tone, word) = match change.change {
-            ChangeKind::Create => ("+ ", Tone::Good, " is new"),
-            ChangeKind::Update => ("~ ", Tone::Warning, ""),
-            ChangeKind::Remove => ("- ", Tone::Bad, " is removed"),
-        };
-        let name = change.app.as_deref().or(change.pod.as_deref()).unwrap_or_default();
-        let line = Line::toned(tone, sign).then(Tone::Strong, name).then(Tone::Plain, word);
-        session.screen.out.line(&line)?;
-        for difference in &change.differences {
-            let line = Line::toned(Tone::Faint, format!("    {}: ", difference.path.trim_start_matches('/')));
-            let line = line.then(Tone::Plain, format!("{} → {}", difference.from, difference.to));
-            session.screen.out.line(&line)?;
-        }
-    }
+    session.screen.out.lines(&change_lines(forecast))?;
     for (number, step) in forecast.steps.iter().enumerate() {
         let action =
             |action: &attica_paas_api::deployment::Action| format!("{} {}", verb(action.action), action.subject());

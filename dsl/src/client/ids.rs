@@ -45,6 +45,10 @@ impl fmt::Display for AppId {
 pub(super) struct GroupId(String);
 
 impl GroupId {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// `/v2/groups/shop`, with `rest` behind it.
     pub(super) fn path(&self, rest: &str) -> String {
         let segments = self.0.split('/').filter(|segment| !segment.is_empty());

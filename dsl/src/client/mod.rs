@@ -1,10 +1,11 @@
-//! The client commands: `attica app …`, `pod …`, `group …`, `deployment …`, `task …`, `queue`, `events`, `agent list`, `completion`, and
-//! those of `attica config …` that deploy.
+//! The client commands: `attica app …`, `pod …`, `group …`, `deployment …`, `task …`, `queue`, `events`, `callback …`, `import …`, `agent list`,
+//! `completion`, and those of `attica config …` that deploy.
 
 mod address;
 mod age;
 mod agent;
 mod app;
+mod callback;
 mod completion;
 mod config;
 mod definition;
@@ -13,8 +14,10 @@ mod diff;
 mod events;
 mod failure;
 mod feed;
+mod forecast;
 mod group;
 mod ids;
+mod import;
 mod options;
 mod pod;
 mod product;
@@ -35,11 +38,13 @@ use clap::Subcommand;
 use crate::terminal::Screen;
 pub use agent::AgentCommand;
 pub use app::AppCommand;
+pub use callback::CallbackCommand;
 pub use completion::{CompletionCommand, Shell, answer_shell};
 pub use deployment::DeploymentCommand;
 use failure::Failure;
 pub use feed::EventsCommand;
 pub use group::GroupCommand;
+pub use import::ImportCommand;
 pub use options::{Addressed, GlobalOptions};
 pub use pod::PodCommand;
 pub use product::{Apply, Diff, Export};
@@ -65,6 +70,10 @@ pub enum Command {
     Queue(QueueCommand),
     /// Show what happens as it happens
     Events(EventsCommand),
+    /// URLs that events are posted to: list, add, remove
+    Callback(Addressed<CallbackCommand>),
+    /// Take over what another cluster runs
+    Import(Addressed<ImportCommand>),
     /// Print a script that completes commands, options and ids in a shell
     Completion(CompletionCommand),
     /// Agents. Not a subcommand by itself: `attica agent` is the role, and this is what it is with one of these commands.
@@ -126,6 +135,8 @@ async fn execute(
         Command::Pod(pod) => pod.command.run(&mut open(pod.options.0, screen)?).await,
         Command::Deployment(deployment) => deployment.command.run(&mut open(deployment.options.0, screen)?).await,
         Command::Task(task) => task.command.run(&mut open(task.options.0, screen)?).await,
+        Command::Callback(callback) => callback.command.run(&mut open(callback.options.0, screen)?).await,
+        Command::Import(import) => import.command.run(&mut open(import.options.0, screen)?).await,
         Command::Queue(queue) => queue::show(&mut open(queue.options, screen)?).await,
         Command::Events(events) => events.feed.run(&mut open(events.options, screen)?).await,
         Command::Agent(agent) => agent.command.run(&mut open(agent.options.0, screen)?).await,

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use http::{Method, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -58,6 +58,8 @@ pub(super) struct Answer {
     pub(super) position: Option<EventId>,
     /// The deployment that a write began.
     pub(super) deployment: Option<String>,
+    /// The version of what was read, for a write that is only meant for that one.
+    pub(super) tag: Option<HeaderValue>,
 }
 
 impl Request {
@@ -142,8 +144,9 @@ impl Server {
         let response = self.open(request).await?;
         let position = EventId::of_header(response.headers().get(EVENT_ID));
         let deployment = response.headers().get(DEPLOYMENT_ID).and_then(|id| Some(id.to_str().ok()?.to_owned()));
+        let tag = response.headers().get(ETAG).cloned();
         let body = self.whole(request, response).await?;
-        Ok(Answer { request: request.shown(), body, position, deployment })
+        Ok(Answer { request: request.shown(), body, position, deployment, tag })
     }
 
     /// Reads a document.
@@ -241,9 +244,10 @@ fn redirect(request: &Request, from: &Uri, response: &Response<Incoming>) -> Opt
         true => format!("{}://{}{location}", from.scheme_str()?, from.authority()?).parse().ok()?,
         false => location.parse().ok()?,
     };
-    // Not from TLS to where there is none.
+    // Not from TLS to where there is none, and nobody else is told what proves who asks.
     let allowed = matches!((from.scheme_str(), uri.scheme_str()), (_, Some("https")) | (Some("http"), Some("http")));
-    allowed.then_some(uri)
+    let keeps_secret = from.authority() == uri.authority() || !request.headers.contains_key(AUTHORIZATION);
+    (allowed && keeps_secret).then_some(uri)
 }
 
 /// The innermost cause, without the operating system's number for it.

@@ -1,4 +1,4 @@
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::SystemTime;
@@ -64,6 +64,18 @@ impl Session<'_> {
     pub(super) fn show_json_line(&mut self, object: &str) -> Result<(), Failure> {
         self.screen.out.raw(format!("{}\n", escaped(object)).as_bytes())?;
         Ok(self.screen.out.flush()?)
+    }
+
+    /// Asks the user whether to go on.
+    pub(super) fn is_wanted(&mut self, question: &str) -> Result<bool, Failure> {
+        const ANSWER_BYTES_MAX: u64 = 100;
+        self.screen.remark(&Line::plain(format!("{question} [y/N]")));
+        let mut answer = Vec::new();
+        let mut input = BufReader::new(self.input.by_ref().take(ANSWER_BYTES_MAX));
+        input
+            .read_until(b'\n', &mut answer)
+            .map_err(|source| Failure::File { path: "standard input".into(), source })?;
+        Ok(matches!(answer.to_ascii_lowercase().trim_ascii(), b"y" | b"yes"))
     }
 
     /// Says something beside the answer; in JSON form nothing is said.

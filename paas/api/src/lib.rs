@@ -14,6 +14,7 @@
 
 pub mod agent;
 pub mod app;
+pub mod callback;
 pub mod check;
 pub mod consumer;
 pub mod container;

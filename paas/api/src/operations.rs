@@ -4,6 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::agent::AgentList;
 use crate::app::{AppInfo, AppList, AppWrapper, VersionList};
+use crate::callback::{CallbackChange, CallbackList, CallbackSettings};
 use crate::consumer::Acknowledgement;
 use crate::deployment::{Deployment, DeploymentResult, EndedDeployment};
 use crate::error::Message;
@@ -112,6 +113,8 @@ const SCALE: Parameter = Parameter {
     summary: "Lower the number of instances by the killed ones. Default false.",
     kind: ParameterKind::Flag,
 };
+const CALLBACK_URL: &[Parameter] =
+    &[Parameter { name: "callbackUrl", summary: "The URL. It must be given.", kind: ParameterKind::Text }];
 const LIST: &[Parameter] = &[
     Parameter { name: "cmd", summary: "Only apps whose cmd contains this, in any case.", kind: ParameterKind::Text },
     Parameter { name: "id", summary: "Only apps whose id contains this, in any case.", kind: ParameterKind::Text },
@@ -511,6 +514,25 @@ pub const OPERATIONS: &[Operation] = &[
         body: Some(schema::<Acknowledgement>),
         success: (204, Answer::Empty),
         failures: &[400, 413, 422, 503],
+    },
+    get("/v2/eventSubscriptions", "Lists the URLs that events are posted to.", Answer::Json(schema::<CallbackList>)),
+    Operation {
+        method: "POST",
+        path: "/v2/eventSubscriptions",
+        summary: "Has every event posted to a URL from now on, in order and at least once; signed, if the body holds a secret.",
+        query: CALLBACK_URL,
+        body: Some(schema::<CallbackSettings>),
+        success: (200, Answer::Json(schema::<CallbackChange>)),
+        failures: &[400, 413, 422, 503],
+    },
+    Operation {
+        method: "DELETE",
+        path: "/v2/eventSubscriptions",
+        summary: "Has nothing posted to a URL any more.",
+        query: CALLBACK_URL,
+        body: None,
+        success: (200, Answer::Json(schema::<CallbackChange>)),
+        failures: &[422, 503],
     },
     Operation {
         query: &[Parameter { name: "app", summary: "Only this app.", kind: ParameterKind::Text }],

@@ -10,8 +10,8 @@ use attica_core_api::v1::{FrameworkId, TaskId, TaskState};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Condition, ConsumerName, Deployment, DeploymentId, EndedDeployment, Ending, Group, GroupId, Instance, InstanceId,
-    RunSpec, RunSpecId, Task, TaskFailure, Version, serial,
+    CallbackSecret, CallbackUrl, Condition, ConsumerName, Deployment, DeploymentId, EndedDeployment, Ending, Group,
+    GroupId, Instance, InstanceId, RunSpec, RunSpecId, Task, TaskFailure, Version, serial,
 };
 
 /// One durable change.
@@ -186,6 +186,31 @@ pub enum Fact {
         /// Which.
         name: ConsumerName,
     },
+    /// Events are posted to a URL, or are signed anew.
+    CallbackAdded {
+        /// The client's address.
+        client_ip: String,
+        /// Where to.
+        url: CallbackUrl,
+        /// What signs them.
+        secret: Option<CallbackSecret>,
+        /// The id of an event: that one and all before it are not posted.
+        position: i64,
+    },
+    /// Nothing is posted to a URL any more.
+    CallbackRemoved {
+        /// The client's address.
+        client_ip: String,
+        /// Where to.
+        url: CallbackUrl,
+    },
+    /// What was posted to a URL was taken, or is given up.
+    CallbackReached {
+        /// Where to.
+        url: CallbackUrl,
+        /// The id of an event: that one and all before it.
+        position: i64,
+    },
 }
 
 /// What happened to an instance.
@@ -317,6 +342,9 @@ impl Fact {
             Self::DelayChanged { .. } => "delay_changed",
             Self::ConsumerJoined { .. } => "consumer_joined",
             Self::ConsumerLeft { .. } => "consumer_left",
+            Self::CallbackAdded { .. } => "callback_added",
+            Self::CallbackRemoved { .. } => "callback_removed",
+            Self::CallbackReached { .. } => "callback_reached",
         }
     }
 }

@@ -2,7 +2,8 @@ use attica_core_api::scheduler::Event;
 use attica_core_api::v1::TaskId;
 
 use crate::model::{
-    ConsumerName, DeploymentId, DeploymentPolicy, GroupId, InstanceId, RunSpec, RunSpecId, RunSpecUpdate, Version,
+    CallbackSecret, CallbackUrl, ConsumerName, DeploymentId, DeploymentPolicy, GroupId, InstanceId, RunSpec, RunSpecId,
+    RunSpecUpdate, Version,
 };
 
 /// One thing that happened outside. Every input is applied completely, or refused without a trace.
@@ -147,6 +148,27 @@ pub enum Write {
         /// How far it has come: the number of facts of this engine that it has taken in and acted upon. What is missing to the first
         /// of them counts as negative.
         seen: i64,
+    },
+    /// Have events posted to a URL.
+    AddCallback {
+        /// Where to.
+        url: CallbackUrl,
+        /// What signs them; none: what signed them before, if anything did.
+        secret: Option<CallbackSecret>,
+        /// A new one gets the events after this id.
+        position: i64,
+    },
+    /// Have nothing posted to a URL any more.
+    RemoveCallback {
+        /// Where to.
+        url: CallbackUrl,
+    },
+    /// Remember how far the posts to a URL have come.
+    CallbackReached {
+        /// Where to.
+        url: CallbackUrl,
+        /// The id of an event: that one and all before it need not be posted any more.
+        position: i64,
     },
 }
 

@@ -48,7 +48,10 @@ impl Engine {
             | Fact::UnknownTaskEnded { .. }
             | Fact::DelayChanged { .. }
             | Fact::ConsumerJoined { .. }
-            | Fact::ConsumerLeft { .. } => {}
+            | Fact::ConsumerLeft { .. }
+            | Fact::CallbackAdded { .. }
+            | Fact::CallbackRemoved { .. }
+            | Fact::CallbackReached { .. } => {}
         }
     }
 
@@ -104,7 +107,10 @@ impl Engine {
             | Fact::DeploymentEnded { .. }
             | Fact::UnknownTaskEnded { .. }
             | Fact::ConsumerJoined { .. }
-            | Fact::ConsumerLeft { .. } => {}
+            | Fact::ConsumerLeft { .. }
+            | Fact::CallbackAdded { .. }
+            | Fact::CallbackRemoved { .. }
+            | Fact::CallbackReached { .. } => {}
         }
     }
 

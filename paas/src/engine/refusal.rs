@@ -79,6 +79,12 @@ pub enum Refusal {
         /// So many may be.
         limit: usize,
     },
+    /// Events are posted to too many URLs (503).
+    #[error("events are posted to {limit} URLs already")]
+    TooManyCallbacks {
+        /// So many may be.
+        limit: usize,
+    },
     /// Too many deployments run (403).
     #[error(
         "Max number ({limit}) of running deployments is achieved. Wait for existing deployments to complete or cancel one."

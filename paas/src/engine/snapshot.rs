@@ -6,8 +6,8 @@ use attica_core_api::v1::FrameworkId;
 
 use super::{Delay, Fact};
 use crate::model::{
-    ConsumerName, Deployment, DeploymentId, DeploymentPolicy, EndedDeployment, Group, GroupId, GroupState, Instance,
-    InstanceId, Past, RunSpec, RunSpecId, TaskFailure, Version,
+    Callback, CallbackUrl, ConsumerName, Deployment, DeploymentId, DeploymentPolicy, EndedDeployment, Group, GroupId,
+    GroupState, Instance, InstanceId, Past, RunSpec, RunSpecId, TaskFailure, Version,
 };
 
 /// Everything durable: the fold of all facts. The engine holds one and changes it by facts alone; the tables hold the same.
@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub ended: BTreeMap<DeploymentId, EndedDeployment>,
     /// The consumers of the event stream that are waited for before tasks are killed.
     pub consumers: BTreeSet<ConsumerName>,
+    /// Where events are posted to.
+    pub callbacks: BTreeMap<CallbackUrl, Callback>,
 }
 
 /// Everything durable about one run spec.
@@ -127,6 +129,16 @@ impl Snapshot {
             Fact::ConsumerLeft { name } => {
                 self.consumers.remove(name);
             }
+            Fact::CallbackAdded { url, secret, position, client_ip: _ } => {
+                self.callbacks.insert(url.clone(), Callback { secret: secret.clone(), position: *position });
+            }
+            Fact::CallbackRemoved { url, client_ip: _ } => {
+                self.callbacks.remove(url);
+            }
+            Fact::CallbackReached { url, position } => match self.callbacks.get_mut(url) {
+                Some(callback) => callback.position = *position,
+                None => unreachable!("events were posted to {url}, which was never added"),
+            },
             Fact::Disconnected
             | Fact::Requested { .. }
             | Fact::PodRemovalRequested { .. }

@@ -1,4 +1,4 @@
-use super::Event;
+use super::{Event, EventId};
 use crate::engine::{DEPLOYMENT_GAVE_UP, DEPLOYMENT_PAUSED, DEPLOYMENT_RESUMED, INSTANCE_DRAINING};
 
 /// What a subscriber wants to see.
@@ -55,4 +55,23 @@ pub(super) fn write_frame(event_type: &str, data: &str, id: Option<&str>, out: &
     out.extend_from_slice(b"\ndata: ");
     out.extend_from_slice(data.as_bytes());
     out.extend_from_slice(FRAME_END);
+}
+
+/// A frame in bytes of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WireFrame<'a> {
+    pub(crate) id: EventId,
+    pub(crate) event_type: &'a str,
+    /// One line of JSON.
+    pub(crate) data: &'a [u8],
+}
+
+/// The frames with an id in what a subscription gave out.
+pub(crate) fn wire_frames(bytes: &[u8]) -> impl Iterator<Item = WireFrame<'_>> {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    text.split("\n\n").filter_map(|frame| {
+        let field = |name: &str| frame.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        let (id, event_type, data) = (EventId::parse(field("id")?)?, field("event")?, field("data")?.as_bytes());
+        Some(WireFrame { id, event_type, data })
+    })
 }

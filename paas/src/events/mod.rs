@@ -24,4 +24,6 @@ pub use body::body;
 pub use bus::{Bus, Memory};
 pub use event::{Event, EventId};
 pub use filter::{EventFilter, Reader};
-pub use subscription::{History, Start, Subscription};
+pub(crate) use filter::{WireFrame, wire_frames};
+pub(crate) use subscription::EVENT_STREAM_RESET;
+pub use subscription::{History, Start, Subscription, SubscriptionError};

@@ -16,6 +16,9 @@ const CHUNK_BYTES: usize = 32 << 10;
 /// Journal entries that are read together: about a chunk.
 const PAGE_ENTRIES: u32 = 100;
 
+/// Tells that events are missing before the ones that follow.
+pub(crate) const EVENT_STREAM_RESET: &str = "event_stream_reset";
+
 /// Where a subscription begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
@@ -179,9 +182,8 @@ impl Subscription {
     /// Tells the subscriber that events are missing before the ones that follow. Its id is where the stream goes on, so that whoever
     /// resumes from here is not told twice.
     fn write_reset(&self, out: &mut Vec<u8>) {
-        const RESET: &str = "event_stream_reset";
         let at = rfc3339(Timestamp::from(SystemTime::now()));
-        let data = format!(r#"{{"eventType":"{RESET}","timestamp":"{at}"}}"#);
-        write_frame(RESET, &data, Some(&self.position.to_string()), out);
+        let data = format!(r#"{{"eventType":"{EVENT_STREAM_RESET}","timestamp":"{at}"}}"#);
+        write_frame(EVENT_STREAM_RESET, &data, Some(&self.position.to_string()), out);
     }
 }

@@ -17,6 +17,9 @@ const DEPLOYMENT_ID: HeaderName = HeaderName::from_static("marathon-deployment-i
 /// Names the leader, as a URL.
 pub(super) const LEADER: HeaderName = HeaderName::from_static("x-marathon-leader");
 
+/// Names the event that an answer contains, and all before it.
+pub(super) const EVENT_ID: HeaderName = HeaderName::from_static("attica-event-id");
+
 /// Rendered JSON.
 pub(super) fn rendered(status: StatusCode, body: impl Into<Bytes>) -> Response {
     (status, [(header::CONTENT_TYPE, JSON)], Body::from(body.into())).into_response()
@@ -51,6 +54,34 @@ pub(super) fn with_deployment(mut response: Response, deployment: DeploymentId) 
         response.headers_mut().insert(DEPLOYMENT_ID, id);
     }
     response
+}
+
+/// The tag without the promise that the bytes are the same.
+pub(super) fn weak(tag: &HeaderValue) -> Option<HeaderValue> {
+    let tag = tag.to_str().ok().filter(|tag| !tag.starts_with("W/"))?;
+    HeaderValue::from_str(&format!("W/{tag}")).ok()
+}
+
+/// Whether the client knows what has this tag: its `If-None-Match` names it, or anything.
+pub(super) fn is_known(request: &HeaderMap, tag: &str) -> bool {
+    let lists = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|list| list.to_str().ok());
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    lists.flat_map(|list| list.split(',')).any(|known| known.trim() == "*" || opaque(known) == opaque(tag))
+}
+
+/// The answer to a read, or 304 where the client has it already.
+pub(super) fn unless_known(known: &HeaderMap, response: Response) -> Response {
+    let tag = response.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok());
+    if response.status() != StatusCode::OK || !tag.is_some_and(|tag| is_known(known, tag)) {
+        return response;
+    }
+    let mut unchanged = StatusCode::NOT_MODIFIED.into_response();
+    for name in [header::ETAG, EVENT_ID] {
+        if let Some(value) = response.headers().get(&name) {
+            unchanged.headers_mut().insert(name, value.clone());
+        }
+    }
+    unchanged
 }
 
 /// The headers that every answer carries, unless it says otherwise itself.

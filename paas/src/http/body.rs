@@ -1,6 +1,7 @@
 //! Documents that come with a request.
 
 use attica_core_api::http::read_body;
+use attica_paas_api::callback::CallbackSettings;
 use attica_paas_api::consumer::Acknowledgement;
 use attica_paas_api::error::{Details, Fault};
 use attica_paas_api::group::{GroupPatch, GroupUpdate};
@@ -102,6 +103,11 @@ impl Shape for DeleteTasks {
 }
 
 impl Shape for Acknowledgement {
+    const BEGINS_WITH: u8 = b'{';
+    const NAME: &str = "an object";
+}
+
+impl Shape for CallbackSettings {
     const BEGINS_WITH: u8 = b'{';
     const NAME: &str = "an object";
 }

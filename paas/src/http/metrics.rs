@@ -19,6 +19,7 @@ pub struct Metrics {
     calls: [AtomicU64; CALLS.len()],
     offers_incoming: AtomicU64,
     task_updates: AtomicU64,
+    callbacks: [AtomicU64; CALLBACKS.len()],
 }
 
 const REQUESTS: [(&str, Option<Method>); 6] = [
@@ -48,6 +49,20 @@ const CALLS: [(&str, CallType); 7] = [
     ("mesos.calls.reconcile.counter", CallType::Reconcile),
 ];
 
+/// What became of events that were posted to URLs: taken, refused (and posted again), given up (each time a subscriber misses some).
+const CALLBACKS: [&str; 3] = ["callbacks.taken.counter", "callbacks.refused.counter", "callbacks.given-up.counter"];
+
+/// What became of a post.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Posted {
+    /// The subscriber has taken the event.
+    Taken,
+    /// It has not, and gets it again.
+    Refused,
+    /// It misses events.
+    GivenUp,
+}
+
 /// A value under its name, without the common prefix.
 pub(super) struct Sample {
     name: &'static str,
@@ -70,6 +85,7 @@ impl Default for Metrics {
             calls: Default::default(),
             offers_incoming: AtomicU64::new(0),
             task_updates: AtomicU64::new(0),
+            callbacks: Default::default(),
         }
     }
 }
@@ -102,11 +118,23 @@ impl Metrics {
         self.task_updates.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts what became of an event that was posted to a URL.
+    pub(crate) fn count_callback(&self, posted: Posted) {
+        let index = match posted {
+            Posted::Taken => 0,
+            Posted::Refused => 1,
+            Posted::GivenUp => 2,
+        };
+        self.callbacks[index].fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn sample(&self, leading: &Leading) -> Vec<Sample> {
         let totals = leading.model.totals();
         let gauge = |name, value: f64| Sample { name, kind: Kind::Gauge, value };
         let counter =
             |name, value: &AtomicU64| Sample { name, kind: Kind::Counter, value: value.load(Ordering::Relaxed) as f64 };
+        // Each is a subscriber of the bus as well.
+        let callbacks = leading.callbacks.urls().len();
         let mut samples = vec![
             gauge("apps.active.gauge", totals.apps as f64),
             gauge("pods.active.gauge", totals.pods as f64),
@@ -118,12 +146,14 @@ impl Metrics {
             gauge("mesos.connected.gauge", f64::from(u8::from(totals.connected))),
             gauge("uptime.gauge.seconds", self.begun.elapsed().as_secs_f64()),
             gauge("leadership.duration.gauge.seconds", leading.since.elapsed().as_secs_f64()),
-            gauge("http.event-streams.active.gauge", leading.bus.subscribers() as f64),
+            gauge("http.event-streams.active.gauge", leading.bus.subscribers().saturating_sub(callbacks) as f64),
+            gauge("callbacks.active.gauge", callbacks as f64),
             counter("mesos.offers.incoming.counter", &self.offers_incoming),
             counter("mesos.task-updates.counter", &self.task_updates),
         ];
         samples.extend(REQUESTS.iter().zip(&self.requests).map(|((name, _), value)| counter(name, value)));
         samples.extend(RESPONSES.iter().zip(&self.responses).map(|(name, value)| counter(name, value)));
+        samples.extend(CALLBACKS.iter().zip(&self.callbacks).map(|(name, value)| counter(name, value)));
         samples.extend(CALLS.iter().zip(&self.calls).map(|((name, _), value)| counter(name, value)));
         samples
     }

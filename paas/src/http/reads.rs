@@ -6,9 +6,9 @@ use attica_core_api::Timestamp;
 use attica_core_store::Position;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, Request, StatusCode, header};
+use http::{HeaderValue, Request, StatusCode, header};
 
-use super::answer::rendered;
+use super::answer::{EVENT_ID, is_known, rendered};
 use super::query::Query;
 use super::{answer, refusal};
 use crate::events::EventId;
@@ -16,12 +16,16 @@ use crate::model::{GroupId, RunSpecId, Version};
 use crate::normalise::UnusedOffers;
 use crate::read_model::{Answer, AppFilter, AppParts, GroupParts, LabelSelector, ReadModel, TaskFilter};
 
-/// How far the stream of events had come when an answer was taken from the read model: whoever follows the stream from here misses
-/// nothing and sees nothing twice.
-const EVENT_ID: HeaderName = HeaderName::from_static("attica-event-id");
-
-/// An answer from the read model.
+/// An answer from the read model, with its tag.
 pub(super) fn read(answer: Answer) -> Response {
+    let tag = answer.tag.clone();
+    let is_there = answer.body.is_ok();
+    let response = read_untagged(answer);
+    if is_there { with_tag(response, &tag) } else { response }
+}
+
+/// The same for an answer that tells more than what the read model knows.
+fn read_untagged(answer: Answer) -> Response {
     let response = match answer.body {
         Ok(body) => rendered(StatusCode::OK, body),
         Err(missing) => refusal::missing(&missing),
@@ -29,6 +33,8 @@ pub(super) fn read(answer: Answer) -> Response {
     with_event_id(response, answer.position)
 }
 
+/// Says how far the stream of events had come when an answer was taken from the read model: whoever follows the stream from there
+/// misses nothing and sees nothing twice.
 fn with_event_id(mut response: Response, position: Position) -> Response {
     if let Ok(id) = HeaderValue::from_str(&EventId::end_of(position).to_string()) {
         response.headers_mut().insert(EVENT_ID, id);
@@ -36,18 +42,7 @@ fn with_event_id(mut response: Response, position: Position) -> Response {
     response
 }
 
-/// The same, with the version of what was read as its tag.
-pub(super) fn read_tagged(answer: Answer) -> Response {
-    match answer.body {
-        Ok(_) => {
-            let tag = answer.tag.clone();
-            with_tag(read(answer), &tag)
-        }
-        Err(_) => read(answer),
-    }
-}
-
-/// The list of apps; unchanged since the client last asked (`If-None-Match`), 304.
+/// The list of apps. It is large: what the client has already is not even put together.
 pub(super) fn apps(model: &ReadModel, request: &Request<Body>) -> Response {
     let query = Query::of(request.uri());
     let label = match query.first("label").map(LabelSelector::parse).transpose() {
@@ -56,16 +51,13 @@ pub(super) fn apps(model: &ReadModel, request: &Request<Body>) -> Response {
     };
     let part = |name| query.first(name).map(str::to_owned);
     let filter = AppFilter { cmd: part("cmd"), id: part("id"), label };
-    let known = request.headers().get(header::IF_NONE_MATCH).and_then(|tag| tag.to_str().ok());
-    if let Some(known) = known {
+    if request.headers().contains_key(header::IF_NONE_MATCH) {
         let state = model.state();
-        if known == state.tag {
-            return with_tag(with_event_id(StatusCode::NOT_MODIFIED.into_response(), state.position), known);
+        if is_known(request.headers(), &state.tag) {
+            return with_tag(with_event_id(StatusCode::NOT_MODIFIED.into_response(), state.position), &state.tag);
         }
     }
-    let answer = model.apps(&filter, AppParts::list(query.all("embed")));
-    let tag = answer.tag.clone();
-    with_tag(read(answer), &tag)
+    read(model.apps(&filter, AppParts::list(query.all("embed"))))
 }
 
 fn with_tag(mut response: Response, tag: &str) -> Response {
@@ -87,7 +79,7 @@ pub(super) fn app_list_of_group(model: &ReadModel, group: &GroupId, request: &Re
 
 pub(super) fn group(model: &ReadModel, group: &GroupId, request: &Request<Body>) -> Response {
     let query = Query::of(request.uri());
-    read_tagged(model.group(group, GroupParts::new(query.all("embed"))))
+    read(model.group(group, GroupParts::new(query.all("embed"))))
 }
 
 pub(super) fn group_version(model: &ReadModel, group: &GroupId, written: &str) -> Response {
@@ -113,5 +105,6 @@ pub(super) fn queue(model: &ReadModel, request: &Request<Body>) -> Response {
     let query = Query::of(request.uri());
     let shown = query.all("embed").any(|value| value == "lastUnusedOffers");
     let unused = if shown { UnusedOffers::Shown } else { UnusedOffers::Hidden };
-    read(model.queue(unused, Timestamp::from(SystemTime::now())))
+    // How long a delay still lasts changes with time alone.
+    read_untagged(model.queue(unused, Timestamp::from(SystemTime::now())))
 }

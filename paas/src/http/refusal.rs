@@ -37,7 +37,7 @@ pub(super) fn refused(refusal: Refusal) -> Response {
             violations.into_iter().for_each(|violation| faults.add(violation.path, violation.message));
             invalid(faults)
         }
-        Refusal::TooManyConsumers { .. } => answer::unavailable(text),
+        Refusal::TooManyConsumers { .. } | Refusal::TooManyCallbacks { .. } => answer::unavailable(text),
         Refusal::TooManyDeployments { .. } => answer::message(StatusCode::FORBIDDEN, text),
     }
 }

@@ -46,6 +46,9 @@ pub(super) enum Route {
     Attach(String),
     Agents,
     AcknowledgeEvents,
+    Callbacks,
+    AddCallback,
+    RemoveCallback,
     Traffic,
     ReportTraffic,
     KillTasks,
@@ -99,6 +102,12 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, NoRoute> {
         },
         ["v2", "events"] => only_get(method, Route::Events),
         ["v2", "events", "ack"] => only(method, &Method::POST, "POST", Route::AcknowledgeEvents),
+        ["v2", "eventSubscriptions"] => match *method {
+            Method::GET => Ok(Route::Callbacks),
+            Method::POST => Ok(Route::AddCallback),
+            Method::DELETE => Ok(Route::RemoveCallback),
+            _ => Err(NoRoute::Method("GET, HEAD, POST, DELETE")),
+        },
         ["v2", "agents"] => only_get(method, Route::Agents),
         ["v2", "traffic"] => match *method {
             Method::GET => Ok(Route::Traffic),
@@ -324,6 +333,7 @@ mod tests {
             (Method::POST, "/v2/tasks/t.1/exec/s/input", Route::SessionInput("s".into())),
             (Method::POST, "/v2/events/ack", Route::AcknowledgeEvents),
             (Method::POST, "/v2/traffic/", Route::ReportTraffic),
+            (Method::DELETE, "/v2/eventSubscriptions", Route::RemoveCallback),
             (Method::HEAD, "/v2/agents", Route::Agents),
         ] {
             assert_eq!(route(&method, path), Ok(expected), "{method} {path}");

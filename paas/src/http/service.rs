@@ -11,18 +11,20 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use http::header::ALLOW;
+use http::header::{ALLOW, IF_NONE_MATCH};
 use http::{HeaderValue, Method, Request, StatusCode};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+use super::compression::{Accepted, compressed};
 use super::query::Query;
 use super::route::{NoRoute, Route, route};
 use super::writes::Asked;
 use super::{
-    Agents, Metrics, Sessions, Traffic, agents, answer, events, groups, info, logs, pods, proxy, reads, sessions,
-    traffic, writes,
+    Agents, Metrics, Sessions, Traffic, agents, answer, callbacks, events, groups, info, logs, pods, proxy, reads,
+    sessions, traffic, writes,
 };
+use crate::callbacks::Callbacks;
 use crate::engine::{Origin, Refusal, Reply, Terms, Write};
 use crate::events::{Bus, History};
 use crate::model::Version;
@@ -63,6 +65,8 @@ pub struct Leading {
     pub writes: mpsc::Sender<Pending>,
     /// Whether writes get through.
     pub writer: watch::Receiver<WriterState>,
+    /// Where events are posted to.
+    pub callbacks: Callbacks,
     /// What load balancers report.
     pub traffic: Traffic,
     /// The position that the history had come to when this leader began.
@@ -85,10 +89,14 @@ pub struct Service {
     pub leader: watch::Receiver<Option<Leader>>,
     /// `http` or `https`: how this process is reached.
     pub scheme: &'static str,
+    /// Whether answers are compressed for those who ask for it.
+    pub compresses: bool,
     /// Calls the leader.
     pub client: Client,
     /// What proves to masters and agents who this is.
     pub security: Security,
+    /// Lets what is posted to subscribers be encrypted. It does not prove who this is: they are strangers.
+    pub callback_security: Security,
     /// Calls agents.
     pub agent_client: Client,
     /// Knows the machines.
@@ -125,10 +133,20 @@ impl Service {
     /// Answers as the leader.
     pub(super) async fn serve(&self, leading: &Arc<Leading>, request: Request<Body>) -> Response {
         self.metrics.count_request(request.method());
+        let accepted = Accepted::by(request.headers());
+        let conditional =
+            request.headers().contains_key(IF_NONE_MATCH) && matches!(*request.method(), Method::GET | Method::HEAD);
+        let known = conditional.then(|| request.headers().clone());
         let mut response = match route(request.method(), request.uri().path()) {
             Ok(route) => self.answer(leading, route, request).await,
             Err(none) => no_route(&none, request.method()),
         };
+        if let Some(known) = known {
+            response = answer::unless_known(&known, response);
+        }
+        if self.compresses {
+            response = compressed(response, accepted).await;
+        }
         if let Ok(url) = HeaderValue::from_str(&format!("{}://{}", self.scheme, self.address)) {
             response.headers_mut().insert(answer::LEADER, url);
         }
@@ -147,8 +165,11 @@ impl Service {
             Route::Abdicate => info::abdicate(self),
             Route::Events => events::stream(self, leading, request).await,
             Route::AcknowledgeEvents => events::acknowledge(self, leading, request).await,
+            Route::Callbacks => callbacks::list(leading),
+            Route::AddCallback => callbacks::add(self, leading, request).await,
+            Route::RemoveCallback => callbacks::remove(self, leading, Asked::of(&request)).await,
             Route::Apps => reads::apps(model, &request),
-            Route::App(id) => reads::read_tagged(model.app(&id)),
+            Route::App(id) => reads::read(model.app(&id)),
             Route::GroupApps(group) => reads::apps_of_group(model, &group, &request),
             Route::AppTasks(id) => reads::read(model.tasks_of_app(&id)),
             Route::GroupTasks(group) => reads::read(model.tasks_of_group(&group)),

@@ -58,13 +58,17 @@ impl Asked {
     }
 }
 
-/// The versions that an `If-Match` names. Those that are none match nothing.
+/// The versions that an `If-Match` names, in the tags that reads carry or alone. Those that are none match nothing. However the bytes
+/// of a read were packed, the version is what its author has seen.
 fn wanted(written: &HeaderValue) -> Wanted {
     let written = written.to_str().unwrap_or_default();
     if written.trim() == "*" {
         return Wanted::Any;
     }
-    let version = |tag: &str| Version::parse(tag.trim().strip_prefix('"')?.strip_suffix('"')?);
+    let version = |tag: &str| {
+        let tag = tag.trim().trim_start_matches("W/").strip_prefix('"')?.strip_suffix('"')?;
+        Version::parse(tag.split('+').next().unwrap_or(tag))
+    };
     Wanted::These(written.split(',').filter_map(version).collect())
 }
 

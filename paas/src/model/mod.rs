@@ -3,6 +3,7 @@
 //! Everything here is plain data, durable as a whole (it travels inside [`Fact`](crate::engine::Fact)s), and knows nothing of how
 //! Marathon's JSON or any other language writes it down.
 
+mod callback;
 mod check;
 mod constraint;
 mod consumer;
@@ -21,6 +22,7 @@ pub(crate) mod serial;
 mod time;
 mod update;
 
+pub use callback::{Callback, CallbackSecret, CallbackUrl, InvalidSecret, InvalidUrl};
 pub use check::{Answer, Check, Question};
 pub use constraint::{Constraint, FieldName, Operator};
 pub use consumer::{ConsumerName, InvalidName};

@@ -1,5 +1,6 @@
 //! Whole answers, put together from rendered parts: references are taken under the lock, bytes are copied after it.
 
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
 use attica_core_api::Timestamp;
@@ -59,8 +60,9 @@ pub enum Missing {
 pub struct Answer {
     /// Exactly the facts up to here are in it.
     pub position: Position,
-    /// For `ETag`. Of a list it names the state: equal tags, equal answers to equal questions. Of one app or group it names the version of
-    /// what was said of it, which a write can ask for; what became of its instances is not in that.
+    /// For `ETag`: equal tags, equal answers to equal questions. Usually it names the state. Of one app, pod or group it is
+    /// `"<version>+<digest>"`: the version of what was said of it, which a write can ask for, and a digest of the whole answer, since
+    /// what became of its instances is not in the version.
     pub tag: String,
     /// The document, or what there is not.
     pub body: Result<Bytes, Missing>,
@@ -85,7 +87,7 @@ impl ReadModel {
         })
     }
 
-    /// `{"app":{…}}`; the answer's tag is the version of the definition.
+    /// `{"app":{…}}`; the version of the answer's tag is that of the definition.
     #[must_use]
     pub fn app(&self, id: &RunSpecId) -> Answer {
         let mut version = None;
@@ -192,7 +194,7 @@ impl ReadModel {
         self.read().app(id).is_ok()
     }
 
-    /// A group; the answer's tag is its version.
+    /// A group; the version of the answer's tag is its own.
     #[must_use]
     pub fn group(&self, group: &GroupId, shown: GroupParts) -> Answer {
         let mut version = None;
@@ -296,10 +298,12 @@ impl Views {
     }
 }
 
-/// The tag that a write of what was read can name in `If-Match`.
-fn with_version(answer: Answer, version: Option<String>) -> Answer {
-    let tag = version.map_or(answer.tag, |version| format!("\"{version}\""));
-    Answer { tag, ..answer }
+/// The answer with a tag that a write of what was read can name in `If-Match`.
+pub(super) fn with_version(answer: Answer, version: Option<String>) -> Answer {
+    let (Some(version), Ok(body)) = (version, &answer.body) else { return answer };
+    let mut digest = DefaultHasher::new();
+    digest.write(body);
+    Answer { tag: format!("\"{version}+{:016x}\"", digest.finish()), ..answer }
 }
 
 fn list_tasks<'a>(tasks: impl Iterator<Item = &'a Bytes>, out: &mut Parts) {

@@ -13,7 +13,8 @@ use super::model::{ReadModel, Views};
 use super::view::{DefinitionView, FailureView, TaskView};
 use crate::engine::{Cause, Fact, QueueItem, Recorded, Snapshot, View};
 use crate::model::{
-    Deployment, DeploymentId, GroupId, GroupState, Instance, InstanceId, RunSpec, RunSpecId, Shape, Version,
+    Callback, CallbackUrl, Deployment, DeploymentId, GroupId, GroupState, Instance, InstanceId, RunSpec, RunSpecId,
+    Shape, Version,
 };
 use crate::normalise;
 
@@ -99,6 +100,12 @@ impl Fold {
         fold
     }
 
+    /// Where events are posted to, as it is committed.
+    #[must_use]
+    pub fn callbacks(&self) -> &BTreeMap<CallbackUrl, Callback> {
+        &self.snapshot.callbacks
+    }
+
     /// Folds a committed batch in, whose first fact has the position `first`, and publishes what it changed.
     pub fn publish(&mut self, first: Position, facts: &[Recorded], views: Vec<View>, model: &ReadModel) {
         let mut touched = Touched::default();
@@ -174,7 +181,10 @@ impl Fold {
             | Fact::UnknownTaskEnded { .. }
             | Fact::DelayChanged { .. }
             | Fact::ConsumerJoined { .. }
-            | Fact::ConsumerLeft { .. } => {}
+            | Fact::ConsumerLeft { .. }
+            | Fact::CallbackAdded { .. }
+            | Fact::CallbackRemoved { .. }
+            | Fact::CallbackReached { .. } => {}
         }
     }
 

@@ -1,6 +1,6 @@
 //! Answers about pods.
 
-use super::answer::{Answer, Missing};
+use super::answer::{Answer, Missing, with_version};
 use super::model::ReadModel;
 use crate::model::{RunSpecId, Shape, Version};
 use crate::normalise;
@@ -28,13 +28,17 @@ impl ReadModel {
         })
     }
 
-    /// The definition of a pod.
+    /// The definition of a pod, whose version is that of the answer's tag.
     #[must_use]
     pub fn pod(&self, id: &RunSpecId) -> Answer {
-        self.find(|views, out| {
-            views.pod(id)?.render_definition(out);
+        let mut version = None;
+        let answer = self.find(|views, out| {
+            let pod = views.pod(id)?;
+            version = pod.definition.as_ref().map(|definition| definition.spec.version.to_string());
+            pod.render_definition(out);
             Ok(())
-        })
+        });
+        with_version(answer, version)
     }
 
     /// A pod with its instances.

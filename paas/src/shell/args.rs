@@ -91,6 +91,10 @@ pub struct Args {
     #[arg(long, env = "MARATHON_ZK_MAX_VERSIONS", value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_versions: u32,
 
+    /// Compress answers for clients that ask for it
+    #[arg(long, env = "MARATHON_HTTP_COMPRESSION", value_name = "true|false", default_value_t = true, action = clap::ArgAction::Set)]
+    pub http_compression: bool,
+
     /// What proves to masters and agents who this is: `{"principal": "…", "secret": "…"}`, or a bearer token; read again when it changes
     #[arg(long, env = "ATTICA_MASTER_CREDENTIAL_FILE", value_name = "PATH")]
     pub master_credential_file: Option<PathBuf>,

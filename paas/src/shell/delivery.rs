@@ -8,14 +8,13 @@ use attica_core_store::writer::{CommittedBatches, WriterError};
 use super::driver::After;
 use super::link::MasterLink;
 use crate::engine::Recorded;
-use crate::events::Bus;
-use crate::read_model::{Fold, ReadModel};
+use crate::http::Leading;
+use crate::read_model::Fold;
 
 /// Whom the committed batches go to.
 pub(super) struct Delivery {
     pub(super) fold: Fold,
-    pub(super) model: Arc<ReadModel>,
-    pub(super) bus: Arc<Bus>,
+    pub(super) leading: Arc<Leading>,
     pub(super) link: MasterLink,
 }
 
@@ -25,8 +24,9 @@ impl Delivery {
         while let Some(committed) = batches.recv().await {
             let committed = committed?;
             let After { views, calls, replies } = committed.after;
-            self.fold.publish(committed.first, &committed.facts, views, &self.model);
-            self.bus.publish(committed.first, &committed.facts);
+            self.fold.publish(committed.first, &committed.facts, views, &self.leading.model);
+            self.leading.callbacks.publish(self.fold.callbacks());
+            self.leading.bus.publish(committed.first, &committed.facts);
             for (client, outcome) in replies {
                 // A client that went away needs no answer.
                 let _ = client.send(outcome);

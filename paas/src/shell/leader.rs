@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use attica_core_api::Entropy;
+use attica_core_api::http::{Client, Protocol};
 use attica_core_store::election::Leadership;
 use attica_core_store::journal::{Journal, Retention};
 use attica_core_store::writer::{WriterError, WriterLimits};
@@ -25,6 +26,7 @@ use super::args::Args;
 use super::delivery::Delivery;
 use super::driver::{self, Clock};
 use super::link::{MasterLink, Masters};
+use crate::callbacks::{self, Callbacks};
 use crate::engine::{Border, Config, Engine};
 use crate::events::{Bus, History, Memory};
 use crate::http::{Leading, Service, Traffic};
@@ -78,6 +80,7 @@ pub(super) struct Reign {
     delivery: JoinHandle<Result<(), WriterError>>,
     refused: oneshot::Receiver<String>,
     forgetting: JoinHandle<std::convert::Infallible>,
+    callbacks: JoinHandle<std::convert::Infallible>,
     stop: CancellationToken,
     _stop_on_drop: DropGuard,
 }
@@ -90,6 +93,7 @@ impl Reign {
         let snapshot = tables::load(&pool).await.map_err(LeaderError::Load)?;
         let framework = args.framework(snapshot.framework_id.clone(), service.scheme, &service.address);
         let model = Arc::new(ReadModel::new(Uuid::new_v4(), lead.seq));
+        let callbacks = Callbacks::of(&snapshot);
         let fold = Fold::new(snapshot.clone(), &model);
         let bus = Arc::new(Bus::new(lead.seq, Memory::default()));
         let clock = Clock::start();
@@ -103,8 +107,6 @@ impl Reign {
         let (inputs, scheduler_inputs) = mpsc::channel(WAITING_EVENTS_MAX);
         let masters = Masters { detection: args.master.clone(), security: service.security.clone() };
         let (link, refused) = MasterLink::start(masters, framework, inputs, Arc::clone(&service.metrics));
-        let delivery = Delivery { fold, model: Arc::clone(&model), bus: Arc::clone(&bus), link };
-        let delivery = tokio::spawn(delivery.run(committed));
         let stop = CancellationToken::new();
         let sources = driver::Sources { writes: pending, scheduler: scheduler_inputs };
         let engine = driver::spawn(engine, sources, writer, clock, stop.clone()).map_err(LeaderError::Thread)?;
@@ -113,18 +115,25 @@ impl Reign {
             let journal = journal.clone();
             async move { journal.keep_short(lead.epoch, RETENTION).await }
         });
-        let leading = Leading {
+        let leading = Arc::new(Leading {
             model,
             bus,
+            callbacks,
             history: History { journal },
             writes,
             writer: writer_state,
             traffic: Traffic::default(),
             began_at: lead.seq,
             since: Instant::now(),
-        };
+        });
+        let delivery = tokio::spawn(Delivery { fold, leading: Arc::clone(&leading), link }.run(committed));
+        let callback_client =
+            Client::secured(Protocol::Http1, callbacks::ANSWER_TIMEOUT, service.callback_security.clone());
+        let callbacks =
+            tokio::spawn(callbacks::deliver(Arc::clone(&leading), callback_client, Arc::clone(&service.metrics)));
         Ok(Self {
-            leading: Arc::new(leading),
+            leading,
+            callbacks,
             leadership,
             engine,
             delivery,
@@ -162,6 +171,7 @@ impl Reign {
             Err(error) => tracing::error!(%error, "delivery failed"),
         }
         self.forgetting.abort();
+        self.callbacks.abort();
         self.leading.bus.close();
         self.leadership.resign().await;
     }
@@ -169,6 +179,7 @@ impl Reign {
     /// Ends at once: what is not written is worth nothing.
     pub(super) fn abandon(self) {
         self.forgetting.abort();
+        self.callbacks.abort();
         self.delivery.abort();
         self.leading.bus.close();
     }

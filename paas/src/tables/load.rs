@@ -7,7 +7,8 @@ use sqlx::PgPool;
 
 use crate::engine::Snapshot;
 use crate::model::{
-    ConsumerName, Deployment, EndedDeployment, GroupId, Instance, InvalidId, InvalidName, RunSpecId, Version,
+    Callback, CallbackSecret, CallbackUrl, ConsumerName, Deployment, EndedDeployment, GroupId, Instance, InvalidId,
+    InvalidName, RunSpecId, Version,
 };
 
 /// Why the tables could not be read.
@@ -43,6 +44,15 @@ pub enum LoadError {
         #[source]
         source: InvalidName,
     },
+    /// A callback that could not have been added.
+    #[error("the table paas_callback holds '{url}', which cannot be posted to")]
+    Callback {
+        /// What it holds.
+        url: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 /// Reads everything durable. Only a leader that nobody else can overtake reads a state that stays true.
@@ -75,6 +85,14 @@ pub async fn load(pool: &PgPool) -> Result<Snapshot, LoadError> {
     }
     for name in sqlx::query_scalar!("select name from paas_consumer").fetch_all(pool).await? {
         snapshot.consumers.insert(ConsumerName::parse(&name).map_err(|source| LoadError::Consumer { name, source })?);
+    }
+    for row in sqlx::query!("select url, secret, position from paas_callback").fetch_all(pool).await? {
+        let unusable =
+            |source: Box<dyn std::error::Error + Send + Sync>| LoadError::Callback { url: row.url.clone(), source };
+        let url = CallbackUrl::parse(&row.url).map_err(|error| unusable(error.into()))?;
+        let secret = row.secret.as_deref().map(CallbackSecret::parse).transpose();
+        let secret = secret.map_err(|error| unusable(error.into()))?;
+        snapshot.callbacks.insert(url, Callback { secret, position: row.position });
     }
     Ok(snapshot)
 }

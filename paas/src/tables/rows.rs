@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use attica_core_api::v1::FrameworkId;
 
 use crate::engine::{Fact, of_pool};
-use crate::model::{ConsumerName, Deployment, DeploymentId, GroupId, Instance, InstanceId, RunSpecId, Version};
+use crate::model::{
+    Callback, CallbackUrl, ConsumerName, Deployment, DeploymentId, GroupId, Instance, InstanceId, RunSpecId, Version,
+};
 use crate::normalise::json;
 
 /// What becomes of a row.
@@ -41,6 +43,10 @@ pub(super) struct Rows {
     /// Those that ended lately.
     pub(super) ended: BTreeMap<DeploymentId, Row<String>>,
     pub(super) consumers: BTreeMap<ConsumerName, Row<()>>,
+    /// New ones.
+    pub(super) callbacks: BTreeMap<CallbackUrl, Row<Callback>>,
+    /// New positions of earlier ones.
+    pub(super) callback_positions: BTreeMap<CallbackUrl, i64>,
     /// New current steps of earlier ones.
     pub(super) steps: BTreeMap<DeploymentId, usize>,
 }
@@ -119,6 +125,22 @@ impl Rows {
             Fact::ConsumerLeft { name } => {
                 self.consumers.insert(name.clone(), Row::Deleted);
             }
+            Fact::CallbackAdded { url, secret, position, client_ip: _ } => {
+                let callback = Callback { secret: secret.clone(), position: *position };
+                self.callbacks.insert(url.clone(), Row::Put(callback));
+                self.callback_positions.remove(url);
+            }
+            Fact::CallbackRemoved { url, client_ip: _ } => {
+                self.callbacks.insert(url.clone(), Row::Deleted);
+                self.callback_positions.remove(url);
+            }
+            Fact::CallbackReached { url, position } => match self.callbacks.get_mut(url) {
+                Some(Row::Put(callback)) => callback.position = *position,
+                Some(Row::Deleted) => unreachable!("events were posted to {url} after its end"),
+                None => {
+                    self.callback_positions.insert(url.clone(), *position);
+                }
+            },
             Fact::Disconnected
             | Fact::Requested { .. }
             | Fact::PodRemovalRequested { .. }

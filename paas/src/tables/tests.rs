@@ -12,9 +12,9 @@ use uuid::Uuid;
 use super::{PaasTables, load};
 use crate::engine::{Cause, Delay, Fact, Recorded, Snapshot, TaskUpdate};
 use crate::model::{
-    Action, ActionKind, Agent, Change, Condition, ConsumerName, Deployment, DeploymentId, DeploymentPolicy,
-    EndedDeployment, Ending, Goal, Group, GroupId, HealthState, Hold, Instance, InstanceId, IpAddress, Pause,
-    PortChoice, RunSpec, RunSpecId, RunSpecUpdate, Step, Task, TaskFailure, Version,
+    Action, ActionKind, Agent, CallbackSecret, CallbackUrl, Change, Condition, ConsumerName, Deployment, DeploymentId,
+    DeploymentPolicy, EndedDeployment, Ending, Goal, Group, GroupId, HealthState, Hold, Instance, InstanceId,
+    IpAddress, Pause, PortChoice, RunSpec, RunSpecId, RunSpecUpdate, Step, Task, TaskFailure, Version,
 };
 
 const MESSAGE: &str = "Command exited with status 1\u{0}";
@@ -41,6 +41,10 @@ fn stored(id: &str, version: i64, forgotten: &[i64]) -> Fact {
 fn group(path: &str, version: i64, group: Option<Group>, forgotten: &[i64]) -> Fact {
     let forgotten = forgotten.iter().map(|version| Version(Timestamp(*version))).collect();
     Fact::GroupStored { id: GroupId::parse(path).unwrap(), version: Version(Timestamp(version)), group, forgotten }
+}
+
+fn callback(url: &str, secret: Option<CallbackSecret>, position: i64) -> Fact {
+    Fact::CallbackAdded { client_ip: "c".into(), url: CallbackUrl::parse(url).unwrap(), secret, position }
 }
 
 fn deployment(number: u128, run_spec: &str) -> Deployment {
@@ -198,6 +202,12 @@ pub(crate) fn history() -> Vec<Fact> {
         Fact::ConsumerJoined { name: ConsumerName::parse("lb-1").unwrap() },
         Fact::ConsumerJoined { name: ConsumerName::parse("lb-2").unwrap() },
         Fact::ConsumerLeft { name: ConsumerName::parse("lb-1").unwrap() },
+        callback("http://one/", None, 10),
+        callback("http://two/", CallbackSecret::parse("0123456789abcdef").ok(), 20),
+        Fact::CallbackReached { url: CallbackUrl::parse("http://one/").unwrap(), position: 30 },
+        callback("http://three/", None, 40),
+        Fact::CallbackReached { url: CallbackUrl::parse("http://two/").unwrap(), position: 50 },
+        Fact::CallbackRemoved { client_ip: "c".into(), url: CallbackUrl::parse("http://three/").unwrap() },
         Fact::FrameworkForgotten,
         Fact::Disconnected,
         Fact::Subscribed { framework_id: FrameworkId::from("F"), master: "m:5050".into(), again: false },

@@ -58,6 +58,12 @@ const PUT_ENDED: &str = "insert into paas_ended_deployment (id, ended)
 const DELETE_ENDED: &str = "delete from paas_ended_deployment where id = any($1::text[])";
 
 const PUT_CONSUMERS: &str = "insert into paas_consumer (name) select unnest($1::text[]) on conflict (name) do nothing";
+const PUT_CALLBACKS: &str = "insert into paas_callback (url, secret, position)
+    select * from unnest($1::text[], $2::text[], $3::bigint[])
+    on conflict (url) do update set secret = excluded.secret, position = excluded.position";
+const MOVE_CALLBACKS: &str = "update paas_callback set position = r.position
+    from unnest($1::text[], $2::bigint[]) as r (url, position) where paas_callback.url = r.url";
+const DELETE_CALLBACKS: &str = "delete from paas_callback where url = any($1::text[])";
 const DELETE_CONSUMERS: &str = "delete from paas_consumer where name = any($1::text[])";
 
 /// Writes facts as rows.
@@ -90,6 +96,9 @@ pub struct Statements {
     delete_ended: Statement,
     put_consumers: Statement,
     delete_consumers: Statement,
+    put_callbacks: Statement,
+    move_callbacks: Statement,
+    delete_callbacks: Statement,
 }
 
 impl Tables<Recorded> for PaasTables {
@@ -126,6 +135,9 @@ impl Tables<Recorded> for PaasTables {
             delete_ended: client.prepare(DELETE_ENDED).await?,
             put_consumers: client.prepare(PUT_CONSUMERS).await?,
             delete_consumers: client.prepare(DELETE_CONSUMERS).await?,
+            put_callbacks: client.prepare(PUT_CALLBACKS).await?,
+            move_callbacks: client.prepare(MOVE_CALLBACKS).await?,
+            delete_callbacks: client.prepare(DELETE_CALLBACKS).await?,
         })
     }
 
@@ -149,6 +161,7 @@ impl Tables<Recorded> for PaasTables {
         write_delays_and_failures(transaction, statements, &rows);
         write_instances(transaction, statements, &rows);
         write_consumers(transaction, statements, &rows);
+        write_callbacks(transaction, statements, &rows);
         write_deployments(transaction, statements, rows);
     }
 }
@@ -296,6 +309,31 @@ fn write_consumers<'a>(transaction: &mut Transaction<'a>, statements: &'a Statem
         if !names.is_empty() {
             transaction.execute(statement, [Box::new(names)]);
         }
+    }
+}
+
+fn write_callbacks<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, rows: &Rows) {
+    let (mut urls, mut secrets, mut positions, mut deleted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (url, row) in &rows.callbacks {
+        match row {
+            Row::Put(callback) => {
+                urls.push(url.to_string());
+                secrets.push(callback.secret.as_ref().map(|secret| secret.reveal().to_owned()));
+                positions.push(callback.position);
+            }
+            Row::Deleted => deleted.push(url.to_string()),
+        }
+    }
+    if !deleted.is_empty() {
+        transaction.execute(&statements.delete_callbacks, [Box::new(deleted)]);
+    }
+    if !urls.is_empty() {
+        transaction.execute(&statements.put_callbacks, [Box::new(urls), Box::new(secrets), Box::new(positions)]);
+    }
+    if !rows.callback_positions.is_empty() {
+        let urls: Vec<String> = rows.callback_positions.keys().map(ToString::to_string).collect();
+        let positions: Vec<i64> = rows.callback_positions.values().copied().collect();
+        transaction.execute(&statements.move_callbacks, [Box::new(urls), Box::new(positions)]);
     }
 }
 

@@ -52,6 +52,8 @@ pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const DRAIN_SECONDS_MAX: u32 = 24 * 3600;
 /// Consumers of the event stream that are waited for, and load balancers that report.
 pub const CONSUMERS_MAX: usize = 64;
+/// URLs that events are posted to.
+pub const CALLBACKS_MAX: usize = 64;
 /// Apps in the reports of one load balancer.
 pub const TRAFFIC_APPS_MAX: usize = 100_000;
 /// Bytes of a task's output that are asked for at once.

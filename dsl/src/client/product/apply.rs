@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
 
 use attica_paas_api::error::{Details, Fault};
 use clap::Args;
@@ -67,7 +66,7 @@ impl Apply {
             Form::Json => {}
             Form::Text => show(session, &plan)?,
         }
-        if plan.changes.is_empty() || !(self.yes || is_wanted(session)?) {
+        if plan.changes.is_empty() || !(self.yes || session.is_wanted("deploy this?")?) {
             session.remark("nothing was changed");
             return Ok(());
         }
@@ -111,16 +110,6 @@ async fn plan(session: &mut Session<'_>, configuration: &Configuration) -> Resul
 fn show(session: &mut Session<'_>, plan: &Plan) -> Result<(), Failure> {
     session.screen.out.lines(&plan.lines())?;
     Ok(session.screen.out.flush()?)
-}
-
-/// Asks the user.
-fn is_wanted(session: &mut Session<'_>) -> Result<bool, Failure> {
-    const ANSWER_BYTES_MAX: u64 = 100;
-    session.screen.remark(&Line::plain("deploy this? [y/N]"));
-    let mut answer = Vec::new();
-    let mut input = BufReader::new(session.input.by_ref().take(ANSWER_BYTES_MAX));
-    input.read_until(b'\n', &mut answer).map_err(|source| Failure::File { path: "standard input".into(), source })?;
-    Ok(matches!(answer.to_ascii_lowercase().trim_ascii(), b"y" | b"yes"))
 }
 
 /// The server names places in the document: the same failure with the places in the file.

@@ -3,6 +3,7 @@
 mod addresses;
 pub(super) mod answers;
 mod hostile;
+mod import;
 mod logs;
 mod reads;
 mod recorded;

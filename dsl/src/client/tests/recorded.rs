@@ -53,6 +53,8 @@ impl Recording {
 struct Shelf {
     recordings: Mutex<BTreeMap<String, Recording>>,
     requests: Mutex<Vec<String>>,
+    /// What proved who asked, request by request.
+    authorizations: Mutex<Vec<Option<String>>>,
     /// Request lines that have come.
     seen: watch::Sender<BTreeSet<String>>,
 }
@@ -83,10 +85,17 @@ impl Recorded {
     pub(super) fn take_requests(&self) -> Vec<String> {
         std::mem::take(&mut *self.shelf.requests.lock().unwrap())
     }
+
+    /// What proved who asked, for each request since the last time.
+    pub(super) fn take_authorizations(&self) -> Vec<Option<String>> {
+        std::mem::take(&mut *self.shelf.authorizations.lock().unwrap())
+    }
 }
 
 async fn answer(State(shelf): State<Arc<Shelf>>, request: Request<Body>) -> Result<Response, Infallible> {
     let line = format!("{} {}", request.method(), request.uri());
+    let authorization = request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
+    shelf.authorizations.lock().unwrap().push(authorization);
     let resumed = request.headers().get("last-event-id").map(|id| format!(" after {}", id.to_str().unwrap()));
     let body = request.into_body().collect().await.unwrap().to_bytes();
     let document = if body.is_empty() { String::new() } else { format!(" {}", String::from_utf8_lossy(&body)) };

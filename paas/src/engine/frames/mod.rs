@@ -7,7 +7,7 @@ mod instances;
 use attica_core_api::Timestamp;
 
 use super::{Border, Fact, Frame, Snapshot};
-use crate::model::{Deployment, DeploymentId, Ending, RunSpec, RunSpecId, Shape};
+use crate::model::{CallbackUrl, Deployment, DeploymentId, Ending, RunSpec, RunSpecId, Shape};
 use fields::Fields;
 
 /// Tells those who route requests that an instance is about to be killed. Not one of Marathon's: only for those who ask for it.
@@ -80,6 +80,8 @@ pub fn frames(fact: &Fact, before: &Snapshot, at: Timestamp, border: &Border) ->
                 .text("condition", condition.as_str());
             vec![fields.frame("unknown_instance_terminated_event", at)]
         }
+        Fact::CallbackAdded { client_ip, url, .. } => vec![callback_changed("subscribe_event", client_ip, url, at)],
+        Fact::CallbackRemoved { client_ip, url } => vec![callback_changed("unsubscribe_event", client_ip, url, at)],
         Fact::FrameworkForgotten
         | Fact::RunSpecForgotten { .. }
         | Fact::GroupStored { .. }
@@ -87,7 +89,8 @@ pub fn frames(fact: &Fact, before: &Snapshot, at: Timestamp, border: &Border) ->
         | Fact::HistoryShortened { .. }
         | Fact::DelayChanged { .. }
         | Fact::ConsumerJoined { .. }
-        | Fact::ConsumerLeft { .. } => Vec::new(),
+        | Fact::ConsumerLeft { .. }
+        | Fact::CallbackReached { .. } => Vec::new(),
     }
 }
 
@@ -114,6 +117,10 @@ fn health_checks(run_spec: &RunSpec, before: &Snapshot, at: Timestamp, border: &
         fields.json("healthCheck", &(border.render_health_check)(check)).frame("add_health_check_event", at)
     });
     removed.chain(added).collect()
+}
+
+fn callback_changed(event_type: &'static str, client_ip: &str, url: &CallbackUrl, at: Timestamp) -> Frame {
+    Fields::new().text("clientIp", client_ip).text("callbackUrl", url.as_str()).frame(event_type, at)
 }
 
 fn check_removed(id: &RunSpecId, at: Timestamp) -> Frame {

@@ -4,6 +4,7 @@
 //! dry run ends there; otherwise the draft is carried out as it is.
 
 mod acknowledge;
+mod callback;
 mod cancel;
 mod delete;
 mod group;
@@ -52,6 +53,13 @@ impl Engine {
             Write::EnforceRole { group, enforced } => return self.enforce_role(now, group, *enforced, terms, out),
             Write::ResetDelay { id } => return self.reset_delay(now, id, terms, out),
             Write::Acknowledge { consumer, seen } => return self.acknowledge(now, consumer.clone(), *seen, out),
+            Write::AddCallback { url, secret, position } => {
+                return self.add_callback(now, url.clone(), secret.clone(), *position, origin, out);
+            }
+            Write::RemoveCallback { url } => return self.remove_callback(now, url.clone(), origin, out),
+            Write::CallbackReached { url, position } => {
+                return self.callback_reached(now, url.clone(), *position, out);
+            }
         };
         match draft {
             Ok(draft) if terms.dry_run => Ok(Reply::Planned(Box::new(self.forecast(draft)))),
@@ -126,7 +134,12 @@ fn group_around(write: &Write) -> GroupId {
         Write::PutGroup { id, .. } | Write::DeleteGroup { id, .. } | Write::EnforceRole { group: id, .. } => {
             return id.clone();
         }
-        Write::Cancel { .. } | Write::Hold { .. } | Write::Acknowledge { .. } => None,
+        Write::Cancel { .. }
+        | Write::Hold { .. }
+        | Write::Acknowledge { .. }
+        | Write::AddCallback { .. }
+        | Write::RemoveCallback { .. }
+        | Write::CallbackReached { .. } => None,
     };
     id.map_or_else(GroupId::root, |id| GroupId::of(&id))
 }

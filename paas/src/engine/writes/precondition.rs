@@ -26,7 +26,12 @@ impl Engine {
             Write::PutGroup { id, .. } | Write::DeleteGroup { id, .. } | Write::EnforceRole { group: id, .. } => {
                 self.state_of_group(id)
             }
-            Write::Cancel { .. } | Write::Hold { .. } | Write::Acknowledge { .. } => {
+            Write::Cancel { .. }
+            | Write::Hold { .. }
+            | Write::Acknowledge { .. }
+            | Write::AddCallback { .. }
+            | Write::RemoveCallback { .. }
+            | Write::CallbackReached { .. } => {
                 return Err(Refusal::NoPrecondition);
             }
         };

@@ -1,3 +1,4 @@
+mod callbacks;
 mod cluster;
 mod events;
 mod failures;
