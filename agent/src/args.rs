@@ -121,6 +121,9 @@ pub struct Args {
     /// in the log
     #[arg(long, env = "MESOS_ENFORCE_CONTAINER_DISK_QUOTA", value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub enforce_container_disk_quota: bool,
+    /// With the isolator disk/xfs, whether tasks end whose sandboxes hold more than their `disk`, instead of being kept from it
+    #[arg(long, env = "MESOS_XFS_KILL_CONTAINERS", value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub xfs_kill_containers: bool,
     /// With the isolator disk/xfs, the numbers that it gives to the projects of the file system that sandboxes are
     #[arg(long, env = "MESOS_XFS_PROJECT_RANGE", value_name = "[FIRST-LAST]", default_value = "[5000-10000]")]
     pub xfs_project_range: ProjectRange,
@@ -194,6 +197,9 @@ pub struct Args {
     /// Directories of this machine that tasks may mount as volumes, with all that is beneath them; none unless they are named
     #[arg(long, env = "ATTICA_HOST_PATH_VOLUME_ALLOW_LIST", value_name = "DIRECTORY,…", value_delimiter = ',')]
     pub host_path_volume_allow_list: Vec<PathBuf>,
+    /// Directories of this machine beneath which a volume's directory is made if it is missing
+    #[arg(long, env = "MESOS_HOST_PATH_VOLUME_FORCE_CREATION", value_name = "DIRECTORY:…", value_delimiter = ':')]
+    pub host_path_volume_force_creation: Vec<PathBuf>,
     /// Images
     #[command(flatten)]
     pub image: ImageArgs,
@@ -280,6 +286,7 @@ impl Args {
             ("reconfiguration_policy", policy(self.reconfiguration_policy).to_owned()),
             ("resources", self.resources.clone()),
             ("work_dir", path(&self.work_dir)),
+            ("xfs_kill_containers", self.xfs_kill_containers.to_string()),
         ]);
         shown.extend(self.hostname.clone().map(|hostname| ("hostname", hostname)));
         shown.extend(self.runtime_dir.as_deref().map(|directory| ("runtime_dir", path(directory))));

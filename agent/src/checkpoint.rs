@@ -134,6 +134,10 @@ pub(crate) enum ExecutorEntry {
     Ending(EndCause),
     /// It has this network.
     Attached(Box<Attachment>),
+    /// Its root is made of this image.
+    Provisioned(Box<Provisioned>),
+    /// It has these devices for itself and its tasks.
+    Devices(Vec<PathBuf>),
 }
 
 impl TaskRecord {

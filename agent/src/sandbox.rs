@@ -64,8 +64,8 @@ pub(crate) fn make_beneath(sandbox: &Path, name: &str, user: Option<&str>) -> Re
     let path = sandbox.join("containers").join(name);
     let made = || {
         let sandbox = open_directory(sandbox)?;
-        let containers = make_directory(&sandbox, "containers")?;
-        make_directory(&containers, name)
+        let containers = make_directory(&sandbox, Path::new("containers"))?;
+        make_directory(&containers, Path::new(name))
     };
     let directory = made().map_err(|source| SandboxError::Make { path: path.clone(), source })?;
     give(&fd_path(&directory), user)
@@ -93,9 +93,9 @@ fn open_in(directory: impl AsFd, path: &Path) -> io::Result<OwnedFd> {
 }
 
 /// A directory in one that is open; it may be there already.
-fn make_directory(directory: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
+pub(crate) fn make_directory(directory: &OwnedFd, name: &Path) -> io::Result<OwnedFd> {
     match mkdirat(directory, name, Mode::from_bits_truncate(0o755)) {
-        Ok(()) | Err(nix::Error::EEXIST) => open_in(directory, Path::new(name)),
+        Ok(()) | Err(nix::Error::EEXIST) => open_in(directory, name),
         Err(error) => Err(error.into()),
     }
 }

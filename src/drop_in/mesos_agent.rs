@@ -98,7 +98,7 @@ pub static FLAGS: [Flag; 149] = [
     value("allowed_devices", Same),
     value("secret_resolver", Only(&[""], NO_MODULES)),
     value("volume_gid_range", Only(&[""], "volumes belong to the user of the task that uses them")),
-    value("host_path_volume_force_creation", Only(&[""], "paths of the machine have to be there")),
+    value("host_path_volume_force_creation", Same),
     value("nvidia_gpu_devices", Same),
     // Cgroups.
     value("cgroups_root", Same),
@@ -120,7 +120,7 @@ pub static FLAGS: [Flag; 149] = [
     value("perf_interval", Replaced(NO_PERF)),
     switch("enforce_container_disk_quota", Same),
     value("xfs_project_range", Same),
-    switch("xfs_kill_containers", Only(&["false"], "with disk/xfs, more than a task may hold cannot be written")),
+    switch("xfs_kill_containers", Same),
     // Networks.
     switch("enforce_container_ports", Same),
     value("container_ports_watch_interval", Plan),

@@ -501,8 +501,9 @@ impl Shell {
     }
 
     fn layers_in_use(&self) -> HashSet<PathBuf> {
-        let images = self.supervisor.tasks().filter_map(|task| task.image.as_deref());
-        images.flat_map(|image| image.layers.iter().cloned()).collect()
+        let of_tasks = self.supervisor.tasks().filter_map(|task| task.image.as_deref());
+        let of_executors = self.supervisor.executors().filter_map(|executor| executor.image.as_deref());
+        of_tasks.chain(of_executors).flat_map(|image| image.layers.iter().cloned()).collect()
     }
 
     fn collect_sandboxes(&self) {

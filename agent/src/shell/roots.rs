@@ -2,22 +2,26 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::fetch::make_private;
 use crate::image::writable;
 use crate::launcher::protocol::{ContainerId, LaunchSpec, MountKind};
+use crate::sandbox::make_directory;
 
 pub(super) struct Roots {
     work_dir: PathBuf,
     /// Directories of the machine that tasks may see.
     host_paths: Vec<PathBuf>,
+    /// Those beneath which what is missing is made.
+    made: Vec<PathBuf>,
 }
 
 impl Roots {
-    pub(super) fn new(work_dir: &Path, host_paths: &[PathBuf]) -> Roots {
-        Roots { work_dir: work_dir.to_owned(), host_paths: host_paths.to_vec() }
+    pub(super) fn new(work_dir: &Path, host_paths: &[PathBuf], made: Vec<PathBuf>) -> Roots {
+        Roots { work_dir: work_dir.to_owned(), host_paths: host_paths.to_vec(), made }
     }
 
     /// Makes the directories that take what the container writes, and looks at what is mounted for it.
@@ -47,6 +51,9 @@ impl Roots {
     /// agent itself has chosen.
     fn look_at(&self, source: &Path) -> Result<(), String> {
         let explain = |error: io::Error| format!("the volume {} cannot be mounted: {error}", source.display());
+        if let Some(place) = self.made.iter().find(|place| source.starts_with(place)) {
+            make_beneath(place, source).map_err(explain)?;
+        }
         let real = source.canonicalize().map_err(explain)?;
         let allowed: Vec<&PathBuf> = self.host_paths.iter().filter(|allowed| source.starts_with(allowed)).collect();
         let elsewhere = allowed.is_empty() && !source.starts_with(&self.work_dir);
@@ -73,8 +80,41 @@ impl Roots {
     }
 }
 
+/// Makes what is missing of the directories from `place` to `directory`. No link is followed on the way: tasks plant them.
+fn make_beneath(place: &Path, directory: &Path) -> io::Result<()> {
+    if directory.exists() {
+        return Ok(());
+    }
+    let beneath = directory.strip_prefix(place).map_err(io::Error::other)?;
+    let place = OwnedFd::from(std::fs::File::open(place)?);
+    beneath.iter().try_fold(place, |parent, name| make_directory(&parent, Path::new(name))).map(drop)
+}
+
 fn remove(directory: &Path) {
     if let Err(error) = std::fs::remove_dir_all(directory) {
         tracing::warn!(path = %directory.display(), %error, "what a container has written cannot be removed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_are_made_beneath_their_place_and_no_link_leads_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        let (place, elsewhere) = (root.join("place"), root.join("elsewhere"));
+        std::fs::create_dir_all(&place).unwrap();
+        std::fs::create_dir_all(&elsewhere).unwrap();
+        for _ in 0..2 {
+            make_beneath(&place, &place.join("a/b")).unwrap();
+            assert!(place.join("a/b").is_dir());
+        }
+        std::os::unix::fs::symlink(&elsewhere, place.join("link")).unwrap();
+        assert!(make_beneath(&place, &place.join("link/made")).is_err());
+        assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 0);
+        std::fs::write(place.join("file"), "").unwrap();
+        assert!(make_beneath(&place, &place.join("file/made")).is_err());
     }
 }

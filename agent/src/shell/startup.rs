@@ -107,7 +107,7 @@ pub enum Error {
     #[error("images cannot be used")]
     Images(#[from] ImagesError),
     /// What tasks may mount is not named as they would.
-    #[error("--host-path-volume-allow-list has to name absolute paths, not {0}")]
+    #[error("--host-path-volume-allow-list and --host-path-volume-force-creation have to name absolute paths, not {0}")]
     HostPath(PathBuf),
     /// Nobody can connect to the agent.
     #[error("cannot listen at {address}")]
@@ -172,7 +172,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let (disk_usage, removals) = (Arc::<DiskUsage>::default(), Arc::<Removals>::default());
     let rotates = config.rotation.is_some();
     let recovering = Instant::now();
-    let roots = Roots::new(&work_dir, &config.host_paths);
+    let roots = Roots::new(&work_dir, &config.host_paths, made_paths(&args)?);
     let (checkpoints, past, tasks, recovery_errors) = recover_files(&work_dir)?;
     let settings = args.fetch.settings(&work_dir);
     let settings = settings.map_err(|source| Error::System { action: "find the fetcher's files", source })?;
@@ -219,7 +219,8 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let networks =
         host.map(|host| Connections::start(host, known, messages.clone())).transpose().map_err(begin_thread)?;
     let sockets = Sockets::start().map_err(begin_thread)?;
-    roots.sweep(&supervisor.tasks().map(|task| task.container.as_str()).collect());
+    let of_tasks = supervisor.tasks().map(|task| task.container.as_str());
+    roots.sweep(&of_tasks.chain(supervisor.executors().map(|executor| executor.container.as_str())).collect());
     supervisor.restore_contained(!lives_on, operators_containers, &mut effects);
     let mut shell = Shell {
         networks,
@@ -469,7 +470,12 @@ fn looks(args: &Args, isolators: &Isolators) -> Vec<Look> {
     let looks = [
         look(Isolator::Disk, Matter::Disk, args.container_disk_watch_interval_ms, disk),
         // Enforced by the file system, which lets root have more: on ext4, though not on XFS.
-        look(Isolator::DiskProjects, Matter::Disk, args.container_disk_watch_interval_ms, disk),
+        look(
+            Isolator::DiskProjects,
+            Matter::Disk,
+            args.container_disk_watch_interval_ms,
+            disk || args.xfs_kill_containers,
+        ),
         look(Isolator::Ports, Matter::Ports, args.container_ports_watch_interval_ms, ports),
     ];
     looks.into_iter().flatten().collect()
@@ -480,7 +486,9 @@ fn quotas(args: &Args, isolators: &Isolators, work_dir: &Path) -> Result<Option<
     if !isolators.has(Isolator::DiskProjects) {
         return Ok(None);
     }
-    let opened = ProjectQuotas::open(work_dir, &args.xfs_project_range, args.enforce_container_disk_quota);
+    // Who is to be found with more than it may have must not be kept from it.
+    let enforced = args.enforce_container_disk_quota && !args.xfs_kill_containers;
+    let opened = ProjectQuotas::open(work_dir, &args.xfs_project_range, enforced);
     let refused = |error| Error::Isolation { isolation: args.isolation.clone(), reason: crate::error_chain(&error) };
     opened.map(|quotas| Some(Arc::new(quotas))).map_err(refused)
 }
@@ -502,11 +510,22 @@ fn own_user() -> String {
 
 /// Names of directories are compared with what tasks ask for.
 fn host_paths(args: &Args) -> Result<Vec<PathBuf>, Error> {
-    let allowed = args.host_path_volume_allow_list.iter().map(|path| match path.is_absolute() {
+    absolute(&args.host_path_volume_allow_list)
+}
+
+/// As above, those beneath which directories are made.
+fn made_paths(args: &Args) -> Result<Vec<PathBuf>, Error> {
+    absolute(&args.host_path_volume_force_creation)
+}
+
+fn absolute(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+    // An empty list can be written as one of nothing.
+    let named = paths.iter().filter(|path| !path.as_os_str().is_empty());
+    let checked = named.map(|path| match path.is_absolute() {
         true => Ok(path.components().collect()),
         false => Err(Error::HostPath(path.clone())),
     });
-    allowed.collect()
+    checked.collect()
 }
 
 /// Says that tasks are not isolated as they would be on other agents.

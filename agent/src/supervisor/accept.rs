@@ -93,8 +93,10 @@ pub(super) enum Refusal {
     NoDevices(String),
     #[error("The task has a part of one of the `{0}`: they are given whole")]
     PartOfDevice(String),
-    #[error("`{0}` cannot be given to executors, nor to their tasks: a task of its own can have them")]
-    DevicesOfExecutor(String),
+    #[error(
+        "`{0}` can be given to a task of its own, and to a framework's executor that does not run yet, with its first tasks"
+    )]
+    DevicesElsewhere(String),
     #[error("The task's `max_completion_time` is negative")]
     CompletionTime,
     #[error("The task has a volume that cannot be made: {0}")]
@@ -147,11 +149,11 @@ pub(super) fn plan(
     container::check(config, task, grouped)?;
     let (command, limits) = checked(config, task, grouped)?;
     let cpus_limit = task.limits.get("cpus").map(|limit| limit.value);
-    let plan = match (&task.processes, image::of(task)?) {
-        (Some(_), Some(_)) => Err(Refusal::Unsupported("processes with surroundings of `container`")),
-        (Some(graph), None) => of_graph(config, framework, task, command, graph, limits),
-        (None, None) => of_command(config, framework, command, limits, task.container.as_deref()),
-        (None, Some(rooted)) => of_image(config, framework, (task, command), limits, rooted, image),
+    let own = task.container.as_deref();
+    let plan = match (&task.processes, image::of(own)?) {
+        (Some(graph), rooted) => of_graph(config, framework, (own, command), graph, limits, rooted),
+        (None, None) => of_command(config, framework, command, limits, own),
+        (None, Some(rooted)) => of_image(config, framework, (own, command), limits, rooted, image),
     }?;
     Ok(Plan { controls: controls::of(config, &task.resources, cpus_limit)?, ..plan })
 }
@@ -163,7 +165,7 @@ pub(super) fn checked<'t>(
     grouped: bool,
 ) -> Result<(&'t CommandInfo, Limits), Refusal> {
     supply::wanted(task.command.as_ref())?;
-    volume::check(config, task, grouped)?;
+    volume::check(config, task.container.as_deref(), &task.resources, grouped)?;
     refuse_resources(&task.resources)?;
     device::check(config, &task.resources)?;
     let command = task.command.as_ref().ok_or(Refusal::NoCommand)?;
@@ -183,7 +185,7 @@ pub(super) fn checked<'t>(
 fn of_image(
     config: &Config,
     framework: &FrameworkInfo,
-    (task, command): (&TaskInfo, &CommandInfo),
+    (container, command): (Option<&ContainerInfo>, &CommandInfo),
     limits: Limits,
     rooted: Rooted,
     image: Option<&Provisioned>,
@@ -193,7 +195,7 @@ fn of_image(
     let known = image.map(|image| rooted.argv(image, command)).transpose()?;
     let (program, argv) = known.unwrap_or_default();
     let user = user(config, framework, command)?;
-    let surroundings = surroundings::surroundings(&config.isolators, task.container.as_deref())?;
+    let surroundings = surroundings::surroundings(&config.isolators, container)?;
     // What stands for a shell on the machine need not do so in an image.
     Ok(Plan { program, argv, shortcut: None, user, limits, controls: None, surroundings, rooted: Some(rooted) })
 }
@@ -204,29 +206,34 @@ pub(super) fn executor_plan(
     framework: &FrameworkInfo,
     executor: &ExecutorInfo,
     resources: &[Resource],
+    image: Option<&Provisioned>,
 ) -> Result<Plan, Refusal> {
     let command = executor.command.as_ref();
+    let container = executor.container.as_deref();
     config.containerizers.check_launcher()?;
     refuse(&[(executor.r#type == Some(ExecutorType::Default), "executor.type DEFAULT")])?;
     supply::wanted(command)?;
     output::limits(config, command)?;
-    executor.container.as_deref().map_or(Ok(()), container::check_executors)?;
+    container.map_or(Ok(()), |container| container::check_executors(config, container))?;
+    volume::check(config, container, resources, false)?;
     refuse_resources(resources)?;
-    device::check_none(config, resources)?;
-    let plan = of_command(
-        config,
-        framework,
-        command.ok_or(Refusal::NoExecutorCommand)?,
-        limits(config, resources)?,
-        executor.container.as_deref(),
-    )?;
+    device::check(config, resources)?;
+    let command = command.ok_or(Refusal::NoExecutorCommand)?;
+    let limits = limits(config, resources)?;
+    let plan = match image::of(container)? {
+        None => of_command(config, framework, command, limits, container),
+        Some(rooted) => of_image(config, framework, (container, command), limits, rooted, image),
+    }?;
     Ok(Plan { controls: controls::of(config, resources, None)?, ..plan })
 }
 
-/// Whether the agent does its part for a task that an executor runs: the rest is the executor's. Volumes are shown in a sandbox before
-/// anything runs in it, which is too late once the executor `has_begun`.
+/// Whether the agent does its part for a task that an executor runs: the rest is the executor's. Volumes are shown in a sandbox, and
+/// devices given, before anything runs in it: that is too late once the executor `has_begun`.
 pub(super) fn check_executors_task(config: &Config, task: &TaskInfo, has_begun: bool) -> Result<(), Refusal> {
-    device::check_none(config, &task.resources)?;
+    match has_begun {
+        true => device::check_none(config, &task.resources),
+        false => device::check(config, &task.resources),
+    }?;
     let shows_volume = |resource: &Resource| resource.disk.as_ref().is_some_and(|disk| disk.volume.is_some());
     refuse(&[
         (!task.limits.is_empty(), "limits"),
@@ -249,7 +256,7 @@ pub(super) fn check_own_executor(config: &Config, executor: &ExecutorInfo) -> Re
             "executor.resources.disk with executor.type DEFAULT",
         ),
     ])?;
-    executor.container.as_deref().map_or(Ok(()), container::check_executors)?;
+    executor.container.as_deref().map_or(Ok(()), container::check_own_executors)?;
     refuse_resources(&executor.resources)
 }
 
@@ -272,34 +279,24 @@ fn of_command(
 fn of_graph(
     config: &Config,
     framework: &FrameworkInfo,
-    task: &TaskInfo,
-    command: &CommandInfo,
+    (container, command): (Option<&ContainerInfo>, &CommandInfo),
     graph: &ProcessGraph,
     limits: Limits,
+    rooted: Option<Rooted>,
 ) -> Result<Plan, Refusal> {
-    let surrounds = |container: &ContainerInfo| {
-        container.mesos.is_some()
-            || container.docker.is_some()
-            || container.hostname.is_some()
-            || container.linux_info.is_some()
-            || container.tty_info.is_some()
-            || !container.network_infos.is_empty()
-    };
-    refuse(&[(
-        task.container.as_ref().is_some_and(|container| surrounds(container)),
-        "processes with surroundings of `container`",
-    )])?;
+    refuse(&[(container::has_terminal(container), "container.tty_info with processes")])?;
     if command.value.is_some() || !command.arguments.is_empty() {
         return Err(Refusal::TwoCommands);
+    }
+    if rooted.is_some() {
+        config.mounts.map_err(Refusal::NoMounts)?;
     }
     graph.predecessors()?;
     refuse_bad_variables(command)?;
     let user = user(config, framework, command)?;
-    if surroundings::surroundings(&config.isolators, None)?.is_some() {
-        return Err(Refusal::Unsupported("processes with what `--isolation` gives every task"));
-    }
+    let surroundings = surroundings::surroundings(&config.isolators, container)?;
     let (program, argv, shortcut) = (String::new(), Vec::new(), None);
-    Ok(Plan { program, argv, shortcut, user, limits, controls: None, surroundings: None, rooted: None })
+    Ok(Plan { program, argv, shortcut, user, limits, controls: None, surroundings, rooted })
 }
 
 pub(super) fn refuse(unsupported: &[(bool, &'static str)]) -> Result<(), Refusal> {

@@ -51,7 +51,7 @@ impl Supervisor {
         of_task.health_checks.clear();
         of_task.check = None;
         of_task.processes = None;
-        let rooted = task.image.as_deref().zip(image::of(&of_task).ok().flatten());
+        let rooted = task.image.as_deref().zip(image::of(of_task.container.as_deref()).ok().flatten());
         of_task.container.take_if(|_| rooted.is_some());
         let plan = match accept::plan(&self.config, &task.framework, &of_task, task.own_executor().is_some(), None) {
             Ok(plan) => plan,
@@ -79,7 +79,7 @@ impl Supervisor {
             directory,
             limits: None,
             controls: None,
-            rlimits: container::rlimits(&of_task),
+            rlimits: container::rlimits(of_task.container.as_deref()),
             surroundings: own_surroundings.map(surroundings::of_part),
             streams: Streams::Sandbox,
         };

@@ -32,8 +32,15 @@ pub(super) fn check(config: &Config, task: &TaskInfo, grouped: bool) -> Result<(
     rlimit_info.iter().flat_map(|info| &info.rlimits).try_for_each(check_rlimit)
 }
 
-/// Whether the container of an executor is one that this agent makes: one of Mesos's kind, in a network of its own.
-pub(super) fn check_executors(container: &ContainerInfo) -> Result<(), Refusal> {
+/// Whether the container of a framework's executor is one that this agent makes; its image and its volumes apart.
+pub(super) fn check_executors(config: &Config, container: &ContainerInfo) -> Result<(), Refusal> {
+    let by_daemon = container.r#type == ContainerType::Docker && config.containerizers.daemon.is_some();
+    refuse(&[(by_daemon, "executor.container.type DOCKER with --containerizers=docker")])?;
+    container.rlimit_info.iter().flat_map(|info| &info.rlimits).try_for_each(check_rlimit)
+}
+
+/// Whether the container of one of the agent's own executors is one that it makes: nothing runs in that but its tasks.
+pub(super) fn check_own_executors(container: &ContainerInfo) -> Result<(), Refusal> {
     let ContainerInfo {
         r#type,
         volumes,
@@ -43,13 +50,20 @@ pub(super) fn check_executors(container: &ContainerInfo) -> Result<(), Refusal> 
         network_infos: _,
         linux_info: _,
         rlimit_info,
-        tty_info: _,
+        tty_info,
     } = container;
     refuse(&[
-        (*r#type == ContainerType::Docker || docker.is_some(), "executor.container.type DOCKER"),
-        (!volumes.is_empty(), "executor.container.volumes"),
-        (mesos.as_ref().is_some_and(|mesos| mesos.image.is_some()), "executor.container.mesos.image"),
-        (rlimit_info.is_some(), "executor.container.rlimit_info"),
+        (
+            *r#type == ContainerType::Docker || docker.is_some(),
+            "executor.container.type DOCKER with executor.type DEFAULT",
+        ),
+        (!volumes.is_empty(), "executor.container.volumes with executor.type DEFAULT"),
+        (
+            mesos.as_ref().is_some_and(|mesos| mesos.image.is_some()),
+            "executor.container.mesos.image with executor.type DEFAULT",
+        ),
+        (rlimit_info.is_some(), "executor.container.rlimit_info with executor.type DEFAULT"),
+        (tty_info.is_some(), "executor.container.tty_info with executor.type DEFAULT"),
     ])
 }
 
@@ -67,8 +81,8 @@ fn check_rlimit(limit: &RLimit) -> Result<(), Refusal> {
 }
 
 /// To be set for the task's processes.
-pub(super) fn rlimits(task: &TaskInfo) -> Vec<RLimit> {
-    let info = task.container.as_ref().and_then(|container| container.rlimit_info.as_ref());
+pub(super) fn rlimits(container: Option<&ContainerInfo>) -> Vec<RLimit> {
+    let info = container.and_then(|container| container.rlimit_info.as_ref());
     info.map(|info| info.rlimits.clone()).unwrap_or_default()
 }
 

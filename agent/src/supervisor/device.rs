@@ -1,4 +1,4 @@
-//! Devices that one task has at a time.
+//! Devices that one task, or one executor with its tasks, has at a time.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -7,8 +7,8 @@ use attica_core_api::v1::Resource;
 
 use super::accept::Refusal;
 use super::task::Phase;
-use super::{Config, Effect, Supervisor, TaskKey};
-use crate::checkpoint::TaskEntry;
+use super::{Config, Effect, ExecutorKey, Supervisor, TaskKey};
+use crate::checkpoint::{ExecutorEntry, TaskEntry};
 use crate::devices::{Device, Devices, GPUS};
 use crate::launcher::protocol::{Access, LaunchSpec, Mount, MountKind};
 
@@ -34,7 +34,7 @@ pub(super) fn check(config: &Config, resources: &[Resource]) -> Result<(), Refus
 pub(super) fn check_none(config: &Config, resources: &[Resource]) -> Result<(), Refusal> {
     let names = config.devices.countable.keys().map(String::as_str).chain([GPUS]);
     match names.into_iter().find(|name| amount(resources, name) > 0.0) {
-        Some(name) => Err(Refusal::DevicesOfExecutor(name.to_owned())),
+        Some(name) => Err(Refusal::DevicesElsewhere(name.to_owned())),
         None => Ok(()),
     }
 }
@@ -43,11 +43,35 @@ impl Supervisor {
     /// Sees to it that a task that is about to be launched has its devices; which ones is written down.
     pub(super) fn assign_devices(&mut self, key: &TaskKey, out: &mut Vec<Effect>) -> Result<(), Refusal> {
         let Some(task) = self.tasks.get(key).filter(|task| task.devices.is_empty()) else { return Ok(()) };
-        let living = self.tasks.values().filter(|other| other.phase != Phase::Ended);
-        let taken: BTreeSet<&PathBuf> = living.flat_map(|other| &other.devices).collect();
+        let assigned = self.free_devices(&task.info.resources)?;
+        if let Some(task) = self.tasks.get_mut(key).filter(|_| !assigned.is_empty()) {
+            task.devices.clone_from(&assigned);
+            out.push(Effect::AppendTask(task.container.clone(), TaskEntry::Devices(assigned)));
+        }
+        Ok(())
+    }
+
+    /// As above, an executor: those of its first tasks and its own.
+    pub(super) fn assign_executors_devices(&mut self, key: &ExecutorKey, out: &mut Vec<Effect>) -> Result<(), Refusal> {
+        let Some(executor) = self.executors.get(key).filter(|executor| executor.devices.is_empty()) else {
+            return Ok(());
+        };
+        let assigned = self.free_devices(&self.resources_of(executor))?;
+        if let Some(executor) = self.executors.get_mut(key).filter(|_| !assigned.is_empty()) {
+            executor.devices.clone_from(&assigned);
+            out.push(Effect::AppendExecutor(executor.container.clone(), ExecutorEntry::Devices(assigned)));
+        }
+        Ok(())
+    }
+
+    /// As many as there are among `resources`, of those that nobody has.
+    fn free_devices(&self, resources: &[Resource]) -> Result<Vec<PathBuf>, Refusal> {
+        let of_tasks = self.tasks.values().filter(|task| task.phase != Phase::Ended).flat_map(|task| &task.devices);
+        let of_executors = self.executors.values().flat_map(|executor| &executor.devices);
+        let taken: BTreeSet<&PathBuf> = of_tasks.chain(of_executors).collect();
         let mut assigned = Vec::new();
         for (name, countable) in &self.config.devices.countable {
-            let wanted = amount(&task.info.resources, name) as usize;
+            let wanted = amount(resources, name) as usize;
             let free = countable.instances.iter().map(|device| &device.path).filter(|path| !taken.contains(path));
             let given: Vec<PathBuf> = free.take(wanted).cloned().collect();
             if given.len() < wanted {
@@ -55,11 +79,7 @@ impl Supervisor {
             }
             assigned.extend(given);
         }
-        if let Some(task) = self.tasks.get_mut(key).filter(|_| !assigned.is_empty()) {
-            task.devices.clone_from(&assigned);
-            out.push(Effect::AppendTask(task.container.clone(), TaskEntry::Devices(assigned)));
-        }
-        Ok(())
+        Ok(assigned)
     }
 }
 

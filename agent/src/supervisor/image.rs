@@ -1,4 +1,4 @@
-//! Tasks whose root is made from an image: `container.mesos.image`, and `container.docker`, which needs no Docker daemon here.
+//! Tasks and executors whose root is made from an image: `container.mesos.image`, and `container.docker`, which needs no Docker daemon here.
 //!
 //! As whom a task runs: the user that it, or a parameter of its, names; else the image's; else the framework's.
 
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use attica_core_api::v1::{
-    CommandInfo, ContainerInfo, ContainerType, DockerInfo, Image, ImageType, Parameter, RLimit, RLimitType, TaskInfo,
+    CommandInfo, ContainerInfo, ContainerType, DockerInfo, Image, ImageType, Parameter, RLimit, RLimitType,
 };
 
 use super::accept::{Refusal, asked_environment, refuse};
@@ -33,10 +33,10 @@ struct Options {
     rlimits: Vec<RLimit>,
 }
 
-/// What `task` says about its root; `None` when that is the machine's.
-pub(super) fn of(task: &TaskInfo) -> Result<Option<Rooted>, Refusal> {
-    let Some(container) = &task.container else { return Ok(None) };
-    let ContainerInfo { r#type, docker, mesos, .. } = container.as_ref();
+/// What a container's description says about its root; `None` when that is the machine's.
+pub(super) fn of(container: Option<&ContainerInfo>) -> Result<Option<Rooted>, Refusal> {
+    let Some(container) = container else { return Ok(None) };
+    let ContainerInfo { r#type, docker, mesos, .. } = container;
     match r#type {
         ContainerType::Mesos => {
             refuse(&[(docker.is_some(), "container.docker with container.type MESOS")])?;
@@ -49,9 +49,9 @@ pub(super) fn of(task: &TaskInfo) -> Result<Option<Rooted>, Refusal> {
     }
 }
 
-/// Whether the root of `task` is made of an image, whoever makes it.
-pub(super) fn is_root(task: &TaskInfo) -> bool {
-    task.container.as_ref().is_some_and(|container| match container.r#type {
+/// Whether the root of a container is made of an image, whoever makes it.
+pub(super) fn is_root(container: Option<&ContainerInfo>) -> bool {
+    container.is_some_and(|container| match container.r#type {
         ContainerType::Mesos => container.mesos.as_ref().is_some_and(|mesos| mesos.image.is_some()),
         ContainerType::Docker => true,
     })

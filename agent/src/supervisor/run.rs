@@ -5,18 +5,20 @@ use std::sync::Arc;
 use attica_core_api::Now;
 use attica_core_api::link::Run;
 use attica_core_api::v1::{
-    FrameworkCapabilityType, FrameworkInfo, TaskInfo, TaskState, TaskStatusReason, TaskStatusSource,
+    CommandInfo, FrameworkCapabilityType, FrameworkInfo, TaskInfo, TaskState, TaskStatusReason, TaskStatusSource,
 };
 
 use super::accept::{self, Plan};
 use super::health::Health;
+use super::image::Rooted;
 use super::supply::{FetchOrder, Supply, wanted};
 use super::task::{News, Phase, Task};
-use super::{Duty, Effect, LauncherState, Owner, Supervisor, TaskKey, container, device, executor, network, volume};
+use super::volume::Beholder;
+use super::{Duty, Effect, LauncherState, Owner, Supervisor, TaskKey, container, device, executor, network};
 use crate::checkpoint::{GroupRecord, TaskRecord};
 use crate::daemon::Containerizer;
+use crate::image::Provisioned;
 use crate::launcher::protocol::{ContainerId, LaunchSpec, Process, Request};
-use crate::volumes::Show;
 
 impl Supervisor {
     /// RUN. A task that is known already is left alone.
@@ -120,7 +122,8 @@ impl Supervisor {
             Ok(plan) => plan,
             Err(refusal) => return self.refuse(now, key, refusal.to_string(), out),
         };
-        let links = volume::links(task, &self.config.work_dir);
+        let beholder = task.beholder(&self.config.work_dir);
+        let links = beholder.links(&self.config.work_dir);
         let links = match task.supply {
             Supply::UnderWay => return,
             // They were made with the sandbox.
@@ -132,7 +135,7 @@ impl Supervisor {
                     let sandbox = task.sandbox(&self.config.work_dir);
                     let (container, user) = (task.container.clone(), plan.user);
                     let image = plan.rooted.map(|rooted| rooted.wish);
-                    let show = if volume::is_mounted(&task.info) { Show::Mount } else { Show::Link };
+                    let show = beholder.show();
                     let containerizer = Containerizer::Launcher;
                     let order = FetchOrder { container, items, image, containerizer, sandbox, links, show, user };
                     out.push(Effect::Fetch(Box::new(order)));
@@ -173,23 +176,35 @@ impl Supervisor {
             directory,
             limits: Some(plan.limits),
             controls: plan.controls,
-            rlimits: container::rlimits(&task.info),
+            rlimits: container::rlimits(task.info.container.as_deref()),
             surroundings: plan.surroundings,
             streams: container::streams(task.info.container.as_deref()),
         };
-        let mounts = volume::mounts(task, &self.config.work_dir);
-        if !mounts.is_empty() {
-            spec.surroundings.get_or_insert_default().mounts.extend(mounts);
-        }
-        if let (Some(rooted), Some(image), Some(command)) = (plan.rooted, &task.image, &task.info.command) {
-            let directory = crate::image::writable(&self.config.work_dir, &task.container);
-            rooted.surround(&mut spec, image, command, &directory);
-        }
+        let root = plan.rooted.as_ref().zip(task.image.as_deref());
+        self.furnish(&mut spec, &task.beholder(&self.config.work_dir), root, task.info.command.as_ref());
         device::equip(&mut spec, &self.config.devices, &task.devices);
         // Last: in a root of its own the network's files are mounted.
         spec.surroundings =
             network::surround(&self.config, task.run(), task.network.as_ref(), spec.surroundings.take());
         spec
+    }
+
+    /// What is mounted for a container, and the image that is its root.
+    pub(super) fn furnish(
+        &self,
+        spec: &mut LaunchSpec,
+        beholder: &Beholder<'_>,
+        root: Option<(&Rooted, &Provisioned)>,
+        command: Option<&CommandInfo>,
+    ) {
+        let mounts = beholder.mounts(&self.config.work_dir);
+        if !mounts.is_empty() {
+            spec.surroundings.get_or_insert_default().mounts.extend(mounts);
+        }
+        if let (Some((rooted, image)), Some(command)) = (root, command) {
+            let directory = crate::image::writable(&self.config.work_dir, &spec.container);
+            rooted.surround(spec, image, command, &directory);
+        }
     }
 
     pub(super) fn refuse(&mut self, now: Now, key: &TaskKey, message: String, out: &mut Vec<Effect>) {

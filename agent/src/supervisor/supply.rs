@@ -9,7 +9,7 @@ use attica_core_api::v1::CommandInfo;
 use super::executor::ExecutorKey;
 use super::task::Phase;
 use super::{Effect, Owner, Supervisor, TaskKey};
-use crate::checkpoint::TaskEntry;
+use crate::checkpoint::{ExecutorEntry, TaskEntry};
 use crate::daemon::Containerizer;
 use crate::fetch::uri::{Item, UriError, items};
 use crate::image::{Provisioned, Wish};
@@ -86,7 +86,14 @@ impl Supervisor {
         };
         executor.supply = Supply::Here;
         match outcome {
-            Ok(_) => self.launch_executor(now, key, out),
+            Ok(image) => {
+                if let Some(image) = image {
+                    let entry = ExecutorEntry::Provisioned(image.clone());
+                    out.push(Effect::AppendExecutor(executor.container.clone(), entry));
+                    executor.image = Some(image);
+                }
+                self.launch_executor(now, key, out);
+            }
             Err(cause) => self.executor_not_launched(now, key, &format!("Failed to launch container: {cause}"), out),
         }
     }

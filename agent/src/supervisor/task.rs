@@ -19,6 +19,7 @@ use super::health::Health;
 use super::kill::Kill;
 use super::supply::Supply;
 use super::updates::Updates;
+use super::volume::Beholder;
 use super::{Config, ExecutorKey, LauncherState, Link, TaskKey};
 use crate::checkpoint::{GroupRecord, TaskEntry, TaskHistory, TaskRecord, TaskStanding};
 use crate::contained::ContainerPath;
@@ -103,6 +104,16 @@ impl News {
 impl Task {
     pub(super) fn has_capability(&self, capability: FrameworkCapabilityType) -> bool {
         self.framework.has_capability(capability)
+    }
+
+    /// Who sees its volumes.
+    pub(super) fn beholder(&self, work_dir: &Path) -> Beholder<'_> {
+        Beholder {
+            container: self.info.container.as_deref(),
+            resources: &self.info.resources,
+            sandbox: self.sandbox(work_dir),
+            shared: self.run_directory(work_dir),
+        }
     }
 
     /// A task that nothing has happened to yet.

@@ -1,4 +1,4 @@
-//! Volumes of tasks: directories of the machine, of a sandbox, and persistent ones.
+//! Volumes of tasks and executors: directories of the machine, of a sandbox, and persistent ones.
 //!
 //! A task without a root of its own finds a directory of its sandbox, or a persistent volume, by a link in its sandbox, which costs nothing.
 //! All else is mounted for it: whatever a task with a root sees, what can only be read, and directories of the machine.
@@ -6,15 +6,25 @@
 use std::path::{Component, Path, PathBuf};
 
 use attica_core_api::v1::{
-    Resource, SandboxPathType, SandboxPathVolume, TaskInfo, Volume, VolumeMode, VolumeSource, VolumeSourceType,
+    ContainerInfo, Resource, SandboxPathType, SandboxPathVolume, Volume, VolumeMode, VolumeSource, VolumeSourceType,
 };
 
 use super::accept::{Refusal, refuse};
-use super::task::Task;
 use super::{Config, image};
 use crate::launcher::protocol::{Access, Mount, MountKind, SANDBOX};
 use crate::sandbox::DirectoryLink;
-use crate::volumes;
+use crate::volumes::{self, Show};
+
+/// Who sees volumes: a task, or an executor with its tasks.
+#[derive(Debug)]
+pub(super) struct Beholder<'a> {
+    pub(super) container: Option<&'a ContainerInfo>,
+    /// Those with persistent volumes among them.
+    pub(super) resources: &'a [Resource],
+    pub(super) sandbox: PathBuf,
+    /// What it shares with others of its group.
+    pub(super) shared: PathBuf,
+}
 
 /// Where a volume comes from.
 enum Source<'v> {
@@ -22,10 +32,15 @@ enum Source<'v> {
     Host(&'v str),
 }
 
-/// Whether the volumes of `task` are ones that this agent makes. `grouped`: whether it has a parent's sandbox to share.
-pub(super) fn check(config: &Config, task: &TaskInfo, grouped: bool) -> Result<(), Refusal> {
-    let rooted = image::is_root(task);
-    for volume in of(task) {
+/// Whether volumes are ones that this agent makes. `grouped`: whether there is a parent's sandbox to share.
+pub(super) fn check(
+    config: &Config,
+    container: Option<&ContainerInfo>,
+    resources: &[Resource],
+    grouped: bool,
+) -> Result<(), Refusal> {
+    let rooted = image::is_root(container);
+    for volume in of(container) {
         let path = Path::new(&volume.container_path);
         if !(is_beneath(path) || rooted && path.is_absolute() && is_beneath(path.strip_prefix("/").unwrap_or(path))) {
             return Err(Refusal::Volume(
@@ -37,7 +52,7 @@ pub(super) fn check(config: &Config, task: &TaskInfo, grouped: bool) -> Result<(
             Source::Host(path) => check_host_path(config, path)?,
         }
     }
-    if is_mounted(task) {
+    if is_mounted(container, resources) {
         config.mounts.map_err(Refusal::NoMounts)?;
     }
     Ok(())
@@ -101,8 +116,8 @@ fn is_beneath(path: &Path) -> bool {
         && path.components().all(|component| matches!(component, Component::Normal(_)))
 }
 
-fn of(task: &TaskInfo) -> impl Iterator<Item = &Volume> {
-    task.container.iter().flat_map(|container| &container.volumes)
+fn of(container: Option<&ContainerInfo>) -> impl Iterator<Item = &Volume> {
+    container.into_iter().flat_map(|container| &container.volumes)
 }
 
 fn is_read_only(resource: &Resource) -> bool {
@@ -110,69 +125,77 @@ fn is_read_only(resource: &Resource) -> bool {
     volume.is_some_and(|volume| volume.mode == VolumeMode::ReadOnly)
 }
 
-/// Whether the volumes of `task` are mounted, rather than shown by links.
-pub(super) fn is_mounted(task: &TaskInfo) -> bool {
+/// Whether volumes are mounted, rather than shown by links.
+pub(super) fn is_mounted(container: Option<&ContainerInfo>, resources: &[Resource]) -> bool {
     let more_than_links =
         |volume: &Volume| volume.mode == VolumeMode::ReadOnly || matches!(source(volume), Ok(Source::Host(_)));
-    image::is_root(task) || of(task).any(more_than_links) || task.resources.iter().any(is_read_only)
+    image::is_root(container) || of(container).any(more_than_links) || resources.iter().any(is_read_only)
 }
 
-/// Directories to be made, and links to them, before anything runs in the task's sandbox.
-pub(super) fn links(task: &Task, work_dir: &Path) -> Vec<DirectoryLink> {
-    let own = task.sandbox(work_dir);
-    let mounted = is_mounted(&task.info);
-    let rooted = image::is_root(&task.info);
-    let link = |volume: &Volume| {
-        let at = own.join(&volume.container_path);
-        match source(volume).ok()? {
-            Source::Sandbox(sandbox) => {
-                let to = directory(task, work_dir, sandbox);
-                if !mounted {
-                    return Some(vec![DirectoryLink { at, to }]);
+impl Beholder<'_> {
+    /// How its persistent volumes are shown in its sandbox.
+    pub(super) fn show(&self) -> Show {
+        if is_mounted(self.container, self.resources) { Show::Mount } else { Show::Link }
+    }
+
+    /// Directories to be made, and links to them, before anything runs in its sandbox.
+    pub(super) fn links(&self, work_dir: &Path) -> Vec<DirectoryLink> {
+        let mounted = is_mounted(self.container, self.resources);
+        let rooted = image::is_root(self.container);
+        let link = |volume: &Volume| {
+            let at = self.sandbox.join(&volume.container_path);
+            match source(volume).ok()? {
+                Source::Sandbox(sandbox) => {
+                    let to = self.directory(sandbox);
+                    if !mounted {
+                        return Some(vec![DirectoryLink { at, to }]);
+                    }
+                    // What it is mounted on; in a root of its own the launcher makes that.
+                    let on = (!rooted && at != to).then(|| DirectoryLink { at: at.clone(), to: at });
+                    Some(std::iter::once(DirectoryLink { at: to.clone(), to }).chain(on).collect())
                 }
-                // What it is mounted on; in a root of its own the launcher makes that.
-                let on = (!rooted && at != to).then(|| DirectoryLink { at: at.clone(), to: at });
-                Some(std::iter::once(DirectoryLink { at: to.clone(), to }).chain(on).collect())
+                Source::Host(_) => {
+                    Some(if rooted { Vec::new() } else { vec![DirectoryLink { at: at.clone(), to: at }] })
+                }
             }
-            Source::Host(_) => Some(if rooted { Vec::new() } else { vec![DirectoryLink { at: at.clone(), to: at }] }),
-        }
-    };
-    let of_resources = persistent(task, work_dir).into_iter().filter(|_| mounted && !rooted).map(|(_, path, _)| {
-        let at = own.join(path);
-        DirectoryLink { at: at.clone(), to: at }
-    });
-    of(&task.info).filter_map(link).flatten().chain(of_resources).collect()
-}
-
-fn directory(task: &Task, work_dir: &Path, sandbox: &SandboxPathVolume) -> PathBuf {
-    match sandbox.r#type {
-        Some(SandboxPathType::Parent) => task.run_directory(work_dir).join(&sandbox.path),
-        Some(SandboxPathType::Itself | SandboxPathType::Unknown) | None => task.sandbox(work_dir).join(&sandbox.path),
-    }
-}
-
-/// Persistent volumes: where they are, where the task wants them, and how. A name that is wrong is refused when they are made.
-fn persistent(task: &Task, work_dir: &Path) -> Vec<(PathBuf, String, VolumeMode)> {
-    volumes::places(work_dir, &task.info.resources).unwrap_or_default()
-}
-
-/// What is mounted for the task.
-pub(super) fn mounts(task: &Task, work_dir: &Path) -> Vec<Mount> {
-    if !is_mounted(&task.info) {
-        return Vec::new();
-    }
-    let sandbox = if image::is_root(&task.info) { PathBuf::from(SANDBOX) } else { task.sandbox(work_dir) };
-    let mount = |source: PathBuf, path: &str, mode: VolumeMode| {
-        let access = if mode == VolumeMode::ReadOnly { Access::ReadOnly } else { Access::ReadWrite };
-        Mount { kind: MountKind::Bind(source), target: sandbox.join(path), access }
-    };
-    let own = of(&task.info).filter_map(|volume| {
-        let from = match source(volume).ok()? {
-            Source::Sandbox(sandbox) => directory(task, work_dir, sandbox),
-            Source::Host(path) => PathBuf::from(path),
         };
-        Some(mount(from, &volume.container_path, volume.mode))
-    });
-    let persistent = persistent(task, work_dir).into_iter().map(|(home, path, mode)| mount(home, &path, mode));
-    own.chain(persistent).collect()
+        let of_resources = self.persistent(work_dir).into_iter().filter(|_| mounted && !rooted).map(|(_, path, _)| {
+            let at = self.sandbox.join(path);
+            DirectoryLink { at: at.clone(), to: at }
+        });
+        of(self.container).filter_map(link).flatten().chain(of_resources).collect()
+    }
+
+    fn directory(&self, sandbox: &SandboxPathVolume) -> PathBuf {
+        match sandbox.r#type {
+            Some(SandboxPathType::Parent) => self.shared.join(&sandbox.path),
+            Some(SandboxPathType::Itself | SandboxPathType::Unknown) | None => self.sandbox.join(&sandbox.path),
+        }
+    }
+
+    /// Persistent volumes: where they are, where they are wanted, and how. A name that is wrong is refused when they are made.
+    fn persistent(&self, work_dir: &Path) -> Vec<(PathBuf, String, VolumeMode)> {
+        volumes::places(work_dir, self.resources).unwrap_or_default()
+    }
+
+    /// What is mounted for it.
+    pub(super) fn mounts(&self, work_dir: &Path) -> Vec<Mount> {
+        if !is_mounted(self.container, self.resources) {
+            return Vec::new();
+        }
+        let sandbox = if image::is_root(self.container) { Path::new(SANDBOX) } else { &self.sandbox };
+        let mount = |source: PathBuf, path: &str, mode: VolumeMode| {
+            let access = if mode == VolumeMode::ReadOnly { Access::ReadOnly } else { Access::ReadWrite };
+            Mount { kind: MountKind::Bind(source), target: sandbox.join(path), access }
+        };
+        let own = of(self.container).filter_map(|volume| {
+            let from = match source(volume).ok()? {
+                Source::Sandbox(sandbox) => self.directory(sandbox),
+                Source::Host(path) => PathBuf::from(path),
+            };
+            Some(mount(from, &volume.container_path, volume.mode))
+        });
+        let persistent = self.persistent(work_dir).into_iter().map(|(home, path, mode)| mount(home, &path, mode));
+        own.chain(persistent).collect()
+    }
 }

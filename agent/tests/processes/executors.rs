@@ -17,14 +17,14 @@ use crate::master::{AGENT, FRAMEWORK, Master};
 use crate::support::{PATIENCE, eventually, is_alive, pids};
 
 /// The example of an executor, which is built together with the tests.
-fn example() -> String {
+pub fn example() -> String {
     let tests = std::env::current_exe().unwrap();
     let example = tests.parent().unwrap().parent().unwrap().join("examples/agents_executor");
     assert!(example.exists(), "{} is built with the tests", example.display());
     example.to_str().unwrap().to_owned()
 }
 
-fn task(id: &str, executor: &str, command: &str, script: &str) -> TaskInfo {
+pub fn task(id: &str, executor: &str, command: &str, script: &str) -> TaskInfo {
     let executor = ExecutorInfo {
         executor_id: executor.into(),
         command: Some(CommandInfo { value: Some(command.to_owned()), ..CommandInfo::default() }),
@@ -42,7 +42,7 @@ fn task(id: &str, executor: &str, command: &str, script: &str) -> TaskInfo {
     }
 }
 
-fn framework(checkpoint: bool) -> FrameworkInfo {
+pub fn framework(checkpoint: bool) -> FrameworkInfo {
     FrameworkInfo { name: "test".to_owned(), user: "root".to_owned(), checkpoint, ..FrameworkInfo::default() }
 }
 

@@ -136,6 +136,34 @@ fn a_task_cannot_write_more_than_its_disk() {
 }
 
 #[test]
+fn a_task_that_is_not_kept_from_more_than_its_disk_ends() {
+    if !can_isolate() {
+        return;
+    }
+    let Some(mounted) = Mounted::new() else { return };
+    let work = mounted.place().join("work");
+    let settings = [
+        "--isolation",
+        "disk/xfs",
+        "--enforce-container-disk-quota",
+        "--xfs-kill-containers",
+        "--container-disk-watch-interval-ms",
+        "50",
+        "--work-dir",
+        work.to_str().unwrap(),
+    ];
+    let master = Master::start();
+    let root = format!("attica-test-{}", uuid::Uuid::new_v4());
+    let agent = Agent::start_with(&master, tempfile::tempdir().unwrap(), root, &settings);
+    master.await_registration(1);
+    let fill = "head -c 8388608 /dev/zero > data && echo all > written; exec sleep 1000";
+    master.run(vec![of_nobody(with(shell("greedy", fill), scalar("disk", 4.0)))]);
+    let ended = master.await_state("greedy", "TASK_FAILED").status;
+    assert_eq!(ended.reason, Some(TaskStatusReason::ContainerLimitationDisk));
+    agent.finish();
+}
+
+#[test]
 fn a_file_system_that_counts_nothing_is_refused() {
     if !can_isolate() {
         return;

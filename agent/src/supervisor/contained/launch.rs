@@ -120,16 +120,14 @@ impl Supervisor {
             surroundings: surroundings.filter(|_| whole.is_none()),
             streams: launch.streams.clone(),
         };
-        // What a task may not do, what joins it may not do either.
-        if let (Some(_), Some(task)) = (whole, self.outermost_task(&launch.path)) {
-            let of_task = surroundings::surroundings(&self.config.isolators, task.info.container.as_deref())?;
-            spec.surroundings = of_task.map(surroundings::of_part);
-        }
-        // In a root of its own the image says where it begins, and as whom.
-        if let (Some(_), Some(task)) = (whole, self.outermost_task(&launch.path))
-            && let Some((image, rooted)) = task.image.as_deref().zip(image::of(&task.info).ok().flatten())
-        {
-            rooted.join(&mut spec, image, command);
+        if let (Some(_), Some(outermost)) = (whole, self.outermost(&launch.path)) {
+            // What a task or an executor may not do, what joins it may not do either.
+            let of_whole = surroundings::surroundings(&self.config.isolators, outermost.container)?;
+            spec.surroundings = of_whole.map(surroundings::of_part);
+            // In a root of its own the image says where it begins, and as whom.
+            if let Some((image, rooted)) = outermost.image.zip(image::of(outermost.container).ok().flatten()) {
+                rooted.join(&mut spec, image, command);
+            }
         }
         Ok(spec)
     }
@@ -195,7 +193,7 @@ fn check_container(config: &Config, container: Option<&ContainerInfo>, tenure: T
         ..TaskInfo::default()
     };
     container::check(config, &as_task, false)?;
-    Ok(container::rlimits(&as_task))
+    Ok(container::rlimits(as_task.container.as_deref()))
 }
 
 fn unsupported(refusal: Refusal) -> OperatorRefusal {

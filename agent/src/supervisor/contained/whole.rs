@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use attica_core_api::v1::{ExecutorId, FrameworkId};
+use attica_core_api::v1::{ContainerInfo, ExecutorId, FrameworkId};
 
 use super::{Contained, ContainedRecord, ContainerPath, Progress, Tenure};
+use crate::image::Provisioned;
 use crate::launcher::protocol::ContainerId;
 use crate::supervisor::task::{Phase, Task};
 use crate::supervisor::{Executor, Owner, Supervisor, accept, container};
@@ -28,6 +29,12 @@ pub(super) struct Whole {
     pub(super) alive: bool,
     /// Whether it has a terminal of its own.
     pub(super) has_terminal: bool,
+}
+
+/// What a container within another one finds around it.
+pub(super) struct Outermost<'a> {
+    pub(super) container: Option<&'a ContainerInfo>,
+    pub(super) image: Option<&'a Provisioned>,
 }
 
 impl Supervisor {
@@ -59,6 +66,20 @@ impl Supervisor {
             Owner::Task(key) => self.tasks.get(key),
             Owner::Executor(_) | Owner::Process(..) | Owner::Check | Owner::Contained(_) => None,
         })
+    }
+
+    /// What surrounds the container of a task or an executor that a container is, at whatever depth, within.
+    pub(super) fn outermost(&self, path: &ContainerPath) -> Option<Outermost<'_>> {
+        if let Some(task) = self.outermost_task(path) {
+            return Some(Outermost { container: task.info.container.as_deref(), image: task.image.as_deref() });
+        }
+        match self.by_container.get(&ContainerId::new(path.names().first()?).ok()?)? {
+            Owner::Executor(key) => {
+                let executor = self.executors.get(key)?;
+                Some(Outermost { container: executor.info.container.as_deref(), image: executor.image.as_deref() })
+            }
+            Owner::Task(_) | Owner::Process(..) | Owner::Check | Owner::Contained(_) => None,
+        }
     }
 
     fn of_task(&self, task: &Task) -> Whole {

@@ -13,7 +13,7 @@ use attica_core_api::v1::{
 use super::accept::{self, Refusal, refuse};
 use super::supply::{FetchOrder, Supply, wanted};
 use super::task::{Phase, Task};
-use super::{Config, Effect, LauncherState, Supervisor, TaskKey, container, device, volume};
+use super::{Config, Effect, LauncherState, Supervisor, TaskKey, container, device};
 use crate::checkpoint::TaskEntry;
 use crate::daemon::spec::{Create, DaemonSpec, Exec, HostConfig, Mount, PortBinding, Ulimit};
 use crate::daemon::{Containerizer, LABEL};
@@ -84,7 +84,7 @@ impl Supervisor {
                     image: Some(Wish { name: spec.create.image, fresh, credentials: None }),
                     containerizer: Containerizer::Daemon,
                     sandbox: task.sandbox(&self.config.work_dir),
-                    links: volume::links(task, &self.config.work_dir),
+                    links: task.beholder(&self.config.work_dir).links(&self.config.work_dir),
                     show: Show::Mount,
                     user: accept::user_of(&self.config, &task.framework, command),
                 };
@@ -173,7 +173,7 @@ fn plan(config: &Config, task: &Task) -> Result<DaemonSpec, Refusal> {
         host_config: HostConfig {
             privileged: docker.privileged,
             mounts: mounts(config, task),
-            ulimits: container::rlimits(info).iter().filter_map(ulimit).collect(),
+            ulimits: container::rlimits(info.container.as_deref()).iter().filter_map(ulimit).collect(),
             network_mode: wiring.as_ref().map_or("host", |wiring| wiring.mode.as_str()).to_owned(),
             ..HostConfig::limited(&limits)
         },
@@ -247,11 +247,12 @@ fn environment(config: &Config, task: &Task) -> Vec<String> {
 fn mounts(config: &Config, task: &Task) -> Vec<Mount> {
     let bind = |source, target, read_only| Mount { r#type: "bind", source, target, read_only };
     let sandbox = bind(task.sandbox(&config.work_dir), SANDBOX.into(), false);
-    let volumes = volume::mounts(task, &config.work_dir).into_iter().filter_map(|mount| match mount.kind {
-        MountKind::Bind(source) => Some(bind(source, mount.target, mount.access == Access::ReadOnly)),
-        // No volume of a task is one.
-        MountKind::Tmpfs { .. } => None,
-    });
+    let volumes =
+        task.beholder(&config.work_dir).mounts(&config.work_dir).into_iter().filter_map(|mount| match mount.kind {
+            MountKind::Bind(source) => Some(bind(source, mount.target, mount.access == Access::ReadOnly)),
+            // No volume of a task is one.
+            MountKind::Tmpfs { .. } => None,
+        });
     std::iter::once(sandbox).chain(volumes).collect()
 }
 

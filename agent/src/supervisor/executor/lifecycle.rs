@@ -16,9 +16,8 @@ use crate::launcher::protocol::{
 use crate::supervisor::supply::{FetchOrder, Supply, wanted};
 use crate::supervisor::task::{News, Phase};
 use crate::supervisor::{
-    Effect, LauncherState, Owner, Supervisor, TaskKey, accept, container, controls, ending, network, recovery,
+    Effect, LauncherState, Owner, Supervisor, TaskKey, accept, container, controls, device, ending, network, recovery,
 };
-use crate::volumes::Show;
 
 /// Who an executor is, under the names that Mesos gives these claims.
 fn claims(executor: &ExecutorKey, container: &ContainerId) -> Claims {
@@ -107,29 +106,28 @@ impl Supervisor {
             return self.executor_over(now, key, None, out);
         }
         let resources = self.resources_of(executor);
-        let plan = match accept::executor_plan(&self.config, &executor.framework, &executor.info, &resources) {
+        let image = executor.image.as_deref();
+        let plan = match accept::executor_plan(&self.config, &executor.framework, &executor.info, &resources, image) {
             Ok(plan) => plan,
             Err(refusal) => return self.executor_not_launched(now, key, &refusal.to_string(), out),
         };
         let directory = executor.sandbox(&self.config.work_dir);
-        match executor.supply {
+        let beholder = executor.beholder(&resources, &self.config.work_dir);
+        let links = beholder.links(&self.config.work_dir);
+        let show = beholder.show();
+        let links = match executor.supply {
             Supply::UnderWay => return,
-            Supply::Here => {}
+            // They were made with the sandbox.
+            Supply::Here => Vec::new(),
             Supply::Missing => match wanted(executor.info.command.as_ref()) {
                 Err(error) => return self.executor_not_launched(now, key, &error.to_string(), out),
-                Ok(items) if items.is_empty() => {}
+                Ok(items) if items.is_empty() && plan.rooted.is_none() => links,
                 Ok(items) => {
                     let (container, user) = (executor.container.clone(), plan.user);
-                    let order = FetchOrder {
-                        container,
-                        items,
-                        image: None,
-                        containerizer: Containerizer::Launcher,
-                        sandbox: directory,
-                        links: Vec::new(),
-                        show: Show::Link,
-                        user,
-                    };
+                    let image = plan.rooted.map(|rooted| rooted.wish);
+                    let containerizer = Containerizer::Launcher;
+                    let order =
+                        FetchOrder { container, items, image, containerizer, sandbox: directory, links, show, user };
                     out.push(Effect::Fetch(Box::new(order)));
                     if let Some(executor) = self.executors.get_mut(key) {
                         executor.supply = Supply::UnderWay;
@@ -137,16 +135,17 @@ impl Supervisor {
                     return;
                 }
             },
-        }
+        };
         if self.launcher == LauncherState::Unknown {
             return;
         }
-        if let Err(refusal) = self.attach_executor(key, out) {
+        let ready = self.assign_executors_devices(key, out).and_then(|()| Ok(self.attach_executor(key, out)?));
+        if let Err(refusal) = ready {
             return self.executor_not_launched(now, key, &refusal.to_string(), out);
         }
         let Some(executor) = self.executors.get(key) else { return };
         let environment = accept::executor_environment(&self.config, executor, &directory);
-        let spec = LaunchSpec {
+        let mut spec = LaunchSpec {
             container: executor.container.clone(),
             parent: None,
             argv: plan.argv,
@@ -157,16 +156,19 @@ impl Supervisor {
             directory,
             limits: Some(plan.limits),
             controls: plan.controls,
-            rlimits: Vec::new(),
-            surroundings: network::surround(
-                &self.config,
-                &executor.container,
-                executor.network.as_ref(),
-                plan.surroundings,
-            ),
+            rlimits: container::rlimits(executor.info.container.as_deref()),
+            surroundings: plan.surroundings,
             streams: container::streams(executor.info.container.as_deref()),
         };
-        out.push(Effect::Launch(Box::new(spec), Vec::new()));
+        let root = plan.rooted.as_ref().zip(executor.image.as_deref());
+        let beholder = executor.beholder(&resources, &self.config.work_dir);
+        self.furnish(&mut spec, &beholder, root, executor.info.command.as_ref());
+        device::equip(&mut spec, &self.config.devices, &executor.devices);
+        // Last: in a root of its own the network's files are mounted.
+        let surroundings = spec.surroundings.take();
+        spec.surroundings =
+            network::surround(&self.config, &executor.container, executor.network.as_ref(), surroundings);
+        out.push(Effect::Launch(Box::new(spec), links));
         if let Some(executor) = self.executors.get_mut(key) {
             executor.asked = true;
         }
@@ -349,6 +351,8 @@ impl Supervisor {
                     self.attachments.restore(&executor.container, &attachment);
                     executor.network = Some(*attachment);
                 }
+                ExecutorEntry::Provisioned(image) => executor.image = Some(image),
+                ExecutorEntry::Devices(devices) => executor.devices = devices,
                 ExecutorEntry::Ending(cause) => {
                     executor.end = Some(super::End { cause, step: Step::Waiting });
                 }

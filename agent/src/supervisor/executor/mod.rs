@@ -23,15 +23,18 @@ use attica_core_api::auth::TokenKey;
 use attica_core_api::executor::Subscribe;
 use attica_core_api::link::ExecutorReport;
 use attica_core_api::v1::{
-    AgentId, DurationInfo, ExecutorId, ExecutorInfo, ExecutorType, FrameworkId, FrameworkInfo, TaskInfo, TaskStatus,
+    AgentId, DurationInfo, ExecutorId, ExecutorInfo, ExecutorType, FrameworkId, FrameworkInfo, Resource, TaskInfo,
+    TaskStatus,
 };
 use bytes::Bytes;
 
 pub(super) use self::lifecycle::wait_status;
 use super::supply::Supply;
 use super::task::sandbox;
+use super::volume::Beholder;
 use super::{Config, TaskKey};
 use crate::checkpoint::{EndCause, ExecutorEntry, ExecutorHistory, ExecutorRecord};
+use crate::image::Provisioned;
 use crate::launcher::protocol::{ContainerId, Process};
 use crate::network::Attachment;
 
@@ -138,6 +141,10 @@ pub(crate) struct Executor {
     pub(crate) container: ContainerId,
     /// Durable. What its calls have to carry.
     pub(super) token: Option<String>,
+    /// Durable. What its root is made of, once that is known.
+    pub(crate) image: Option<Box<Provisioned>>,
+    /// Durable: those that it and its tasks have for themselves.
+    pub(super) devices: Vec<PathBuf>,
     /// Its first process, once it is known.
     pub(crate) process: Option<Process>,
     /// Whether it has what it needs to be started.
@@ -185,6 +192,8 @@ impl Executor {
             agent_id,
             container,
             token,
+            image: None,
+            devices: Vec::new(),
             process: None,
             supply: Supply::Missing,
             asked: false,
@@ -203,6 +212,12 @@ impl Executor {
         sandbox(work_dir, &self.agent_id, &self.key.framework_id, self.key.executor_id.as_str(), &self.container)
     }
 
+    /// Who sees the volumes that it and its tasks have, `resources` being those of all of them.
+    fn beholder<'a>(&'a self, resources: &'a [Resource], work_dir: &Path) -> Beholder<'a> {
+        let sandbox = self.sandbox(work_dir);
+        Beholder { container: self.info.container.as_deref(), resources, shared: sandbox.clone(), sandbox }
+    }
+
     /// All that is to be known of it after a restart.
     pub(super) fn history(&self) -> ExecutorHistory {
         let record = ExecutorRecord::new(
@@ -216,7 +231,10 @@ impl Executor {
         let started = self.started.then_some(ExecutorEntry::Started);
         let ending = self.end.map(|end| ExecutorEntry::Ending(end.cause));
         let attached = self.network.clone().map(|network| ExecutorEntry::Attached(Box::new(network)));
-        ExecutorHistory { record, entries: attached.into_iter().chain(started).chain(ending).collect() }
+        let provisioned = self.image.clone().map(ExecutorEntry::Provisioned);
+        let devices = (!self.devices.is_empty()).then(|| ExecutorEntry::Devices(self.devices.clone()));
+        let entries = provisioned.into_iter().chain(devices).chain(attached).chain(started).chain(ending).collect();
+        ExecutorHistory { record, entries }
     }
 
     /// When something is due.

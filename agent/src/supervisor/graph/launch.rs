@@ -6,9 +6,9 @@ use attica_core_api::v1::{LogDestination, ProcessInfo};
 
 use super::super::accept::{self, Refusal};
 use super::super::task::Task;
-use super::super::{Supervisor, container};
+use super::super::{Supervisor, container, surroundings};
 use super::walk::Plea;
-use crate::launcher::protocol::{ContainerId, LaunchSpec, Streams};
+use crate::launcher::protocol::{ContainerId, LaunchSpec, SANDBOX, Streams};
 use crate::supervisor::{Users, plea};
 
 /// What one process leaves in the environment of those after it, in the sandbox; bash reads it at its start.
@@ -66,12 +66,14 @@ impl Supervisor {
             (Some(user), _) | (None, Users::Own(user)) => user.as_str(),
             (None, Users::Any) => "root",
         };
-        for (name, value) in of_person(user, &directory) {
+        let root = plan.rooted.as_ref().zip(task.image.as_deref());
+        let sandbox = if root.is_some() { Path::new(SANDBOX) } else { &directory };
+        for (name, value) in of_person(user, sandbox) {
             if environment.iter().all(|(given, _)| given != name) {
                 environment.push((name.to_owned(), value));
             }
         }
-        Ok(LaunchSpec {
+        let mut spec = LaunchSpec {
             container,
             parent: Some(task.container.clone()),
             argv: arguments(process, runs.saturating_sub(1)),
@@ -82,10 +84,16 @@ impl Supervisor {
             directory,
             limits: None,
             controls: None,
-            rlimits: container::rlimits(&task.info),
-            surroundings: None,
+            rlimits: container::rlimits(task.info.container.as_deref()),
+            surroundings: plan.surroundings.map(surroundings::of_part),
             streams: Streams::Sandbox,
-        })
+        };
+        if let (Some((rooted, image)), Some(command)) = (root, &task.info.command) {
+            rooted.join(&mut spec, image, command);
+            // Wherever the image would begin: a process is in its sandbox, where its logs are.
+            spec.surroundings.get_or_insert_default().working_directory = None;
+        }
+        Ok(spec)
     }
 }
 

@@ -6,6 +6,7 @@ use attica_core_api::link::{ShutdownExecutor, StatusUpdate};
 use bytes::Bytes;
 
 use super::*;
+use crate::image::{Provisioned, Runtime};
 use crate::supervisor::{ExecutorCall, ExecutorKey, ReplyTo, StreamId};
 
 fn with_executor(id: &str, executor: &str) -> TaskInfo {
@@ -324,7 +325,7 @@ fn what_the_agent_does_not_do_for_executors_is_refused_by_name() {
         world.sent.last().unwrap().status.message.clone().unwrap()
     };
     let container = refuse(|info| info.executor.as_mut().unwrap().container = Some(Box::default()));
-    assert_eq!(container, "This agent does not support `executor.container.type DOCKER`");
+    assert_eq!(container, "The container names no image");
     let own = refuse(|info| info.executor.as_mut().unwrap().r#type = Some(ExecutorType::Default));
     assert_eq!(own, "This agent does not support `executor.type DEFAULT`");
     assert_eq!(refuse(|info| info.executor.as_mut().unwrap().command = None), "The executor has no command");
@@ -332,6 +333,38 @@ fn what_the_agent_does_not_do_for_executors_is_refused_by_name() {
         refuse(|info| info.health_checks.push(http_check())),
         "This agent does not support `health_checks with an executor`"
     );
+}
+
+#[test]
+fn an_executor_of_an_image_begins_once_that_is_here_and_keeps_it() {
+    let docker = DockerInfo { image: "app".to_owned(), ..DockerInfo::default() };
+    let volume = Volume {
+        mode: VolumeMode::ReadOnly,
+        container_path: "/machine".to_owned(),
+        host_path: Some("/srv/shared/a".to_owned()),
+        ..Volume::default()
+    };
+    let container = ContainerInfo {
+        r#type: ContainerType::Docker,
+        docker: Some(docker),
+        volumes: vec![volume],
+        ..ContainerInfo::default()
+    };
+    let mut info = with_executor("a", "e");
+    info.executor.as_mut().unwrap().container = Some(Box::new(container));
+    let mut world = World::ready();
+    world.run(info);
+    let order = world.ordered[0].clone();
+    assert!(world.launched.is_empty() && order.image.as_ref().unwrap().name == "app");
+    let image = Provisioned { digest: "d".to_owned(), layers: vec!["/layer".into()], runtime: Runtime::default() };
+    let outcome = Ok(Some(Box::new(image.clone())));
+    world.apply(Input::Fetched { container: order.container.clone(), outcome });
+    let surroundings = world.specs[0].surroundings.clone().unwrap();
+    assert_eq!(surroundings.root.unwrap().layers, image.layers);
+    assert_eq!(surroundings.mounts[0].target, PathBuf::from("/machine"));
+    world.started(&order.container);
+    let world = World::recovered(world.disk, BOOT, 1_000);
+    assert_eq!(world.supervisor.executors().next().unwrap().image.as_deref(), Some(&image));
 }
 
 #[test]

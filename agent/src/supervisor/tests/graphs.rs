@@ -166,10 +166,11 @@ fn what_cannot_be_walked_is_refused_with_the_reason() {
         ),
         (
             with(|task| {
-                let docker = DockerInfo { image: "busybox".to_owned(), ..DockerInfo::default() };
-                task.container = Some(Box::new(ContainerInfo { docker: Some(docker), ..ContainerInfo::default() }));
+                let tty_info = Some(TtyInfo::default());
+                let r#type = ContainerType::Mesos;
+                task.container = Some(Box::new(ContainerInfo { r#type, tty_info, ..ContainerInfo::default() }));
             }),
-            "container",
+            "container.tty_info",
         ),
     ];
     for (task, says) in cases {

@@ -93,24 +93,29 @@ fn isolators_share_out_what_a_task_has_no_limit_for() {
     assert!(launched("cgroups/cpuset", &rich).unwrap_err().contains("`hugepages_2MB`"));
 }
 
-#[test]
-fn a_device_is_one_tasks_at_a_time_also_after_a_restart() {
+/// Two lamps, and a switch that whoever has one needs.
+fn with_lamps() -> Config {
     use crate::devices::{Countable, Device};
     use crate::launcher::controls::DeviceRule;
     let device = |name: &str| Device { path: PathBuf::from(format!("/dev/{name}")), rule: DeviceRule::usual()[2] };
     let lamps = Countable { instances: vec![device("a"), device("b")], shared: vec![device("switch")] };
-    let config = || Config {
+    Config {
         isolators: "cgroups/devices".parse().unwrap(),
-        devices: Devices { rules: Vec::new(), countable: BTreeMap::from([("lamps".to_owned(), lamps.clone())]) },
+        devices: Devices { rules: Vec::new(), countable: BTreeMap::from([("lamps".to_owned(), lamps)]) },
         ..config(BOOT)
-    };
-    let lit = |name: &str, amount: f64| {
-        let mut info = task(name);
-        let scalar = Some(Scalar { value: amount });
-        info.resources.push(Resource { name: "lamps".to_owned(), scalar, ..Resource::default() });
-        info
-    };
-    let mut world = World::recovered_as(Disk::default(), config(), 0).unwrap();
+    }
+}
+
+fn lit(name: &str, amount: f64) -> TaskInfo {
+    let mut info = task(name);
+    let scalar = Some(Scalar { value: amount });
+    info.resources.push(Resource { name: "lamps".to_owned(), scalar, ..Resource::default() });
+    info
+}
+
+#[test]
+fn a_device_is_one_tasks_at_a_time_also_after_a_restart() {
+    let mut world = World::recovered_as(Disk::default(), with_lamps(), 0).unwrap();
     world.register();
     world.greet(Vec::new());
     let first = world.start(lit("one", 1.0));
@@ -120,7 +125,7 @@ fn a_device_is_one_tasks_at_a_time_also_after_a_restart() {
         task.unwrap().devices.clone()
     };
     assert_eq!(devices(&world, "one"), [PathBuf::from("/dev/a")]);
-    let mut world = World::recovered_as(world.disk, config(), 1_000).unwrap();
+    let mut world = World::recovered_as(world.disk, with_lamps(), 1_000).unwrap();
     world.register();
     world.greet(vec![report(&first, Stage::Running)]);
     assert_eq!(devices(&world, "one"), [PathBuf::from("/dev/a")]);
@@ -137,4 +142,30 @@ fn a_device_is_one_tasks_at_a_time_also_after_a_restart() {
     gpu.resources.last_mut().unwrap().name = "gpus".to_owned();
     world.run(gpu);
     assert!(world.sent.pop().unwrap().status.message.unwrap().contains("`gpus`"));
+}
+
+#[test]
+fn an_executor_has_devices_with_its_first_tasks() {
+    let of_executor = |task: TaskInfo| {
+        let command = Some(CommandInfo { value: Some("./executor".to_owned()), ..CommandInfo::default() });
+        let executor = ExecutorInfo { executor_id: "e".into(), command, ..ExecutorInfo::default() };
+        TaskInfo { command: None, executor: Some(Box::new(executor)), ..task }
+    };
+    let mut world = World::recovered_as(Disk::default(), with_lamps(), 0).unwrap();
+    world.register();
+    world.greet(Vec::new());
+    world.run(of_executor(lit("first", 1.0)));
+    let container = world.launched[0].clone();
+    assert_eq!(world.specs[0].controls.as_ref().unwrap().devices.as_ref().unwrap().len(), 2, "and what all share");
+    world.started(&container);
+    world.run(of_executor(lit("later", 1.0)));
+    assert!(world.sent.pop().unwrap().status.message.unwrap().contains("that does not run yet"));
+    let mut world = World::recovered_as(world.disk, with_lamps(), 1_000).unwrap();
+    world.register();
+    world.greet(vec![report(&container, Stage::Running)]);
+    world.start(lit("other", 1.0));
+    let task = world.supervisor.tasks().find(|task| task.key.task_id.as_str() == "other").unwrap();
+    assert_eq!(task.devices, [PathBuf::from("/dev/b")], "the executor keeps its own");
+    world.run(lit("third", 1.0));
+    assert!(world.sent.pop().unwrap().status.message.unwrap().contains("`lamps`"));
 }

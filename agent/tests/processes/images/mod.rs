@@ -1,6 +1,8 @@
 //! Tasks whose root is made from an image of a registry.
 
 mod bridged;
+mod executors;
+mod graphs;
 mod nested;
 mod registry;
 
@@ -13,7 +15,7 @@ use attica_core_api::v1::{
 };
 use serde_json::{Value, json};
 
-use self::registry::{Access, File, PASSWORD, Registry, USER, busybox, can_pull, layer};
+use self::registry::{Access, File, PASSWORD, Registry, USER, busybox, can_pull, in_xz, layer};
 use crate::agent::{Agent, scalar, shell};
 use crate::master::Master;
 use crate::support::eventually;
@@ -127,7 +129,7 @@ fn layers_hide_what_they_remove_and_are_pulled_once() {
         File::Link("absolute", "/etc/passwd"),
         File::HardLink("same", "srv/new"),
     ]);
-    let own = registry.push("app", "own", &[busybox(), second], json!({}));
+    let own = registry.push("app", "own", &[busybox(), in_xz(&second)], json!({}));
     let other = registry.push("app", "other", &[busybox()], json!({"Cmd": ["/bin/false"]}));
     registry.push_index("app", "latest", &own, &other);
     let (master, agent) = start(&["--docker-registry", &registry.address]);
@@ -176,7 +178,8 @@ fn checks_and_volumes_are_inside_and_survive_the_agent() {
     std::fs::write(host.path().join("file"), "of the machine\n").unwrap();
     std::os::unix::fs::symlink("/etc", host.path().join("out")).unwrap();
     let allowed = host.path().to_str().unwrap();
-    let (master, agent) = start(&["--host-path-volume-allow-list", allowed]);
+    let (master, agent) =
+        start(&["--host-path-volume-allow-list", allowed, "--host-path-volume-force-creation", allowed]);
     let image = registry.image("web");
     let volume = |mode, path: &str, host_path: String| Volume {
         mode,
@@ -239,14 +242,18 @@ fn checks_and_volumes_are_inside_and_survive_the_agent() {
     read_only.disk.as_mut().unwrap().volume.as_mut().unwrap().mode = VolumeMode::ReadOnly;
     reads.resources.push(read_only);
     let plain = volume(VolumeMode::ReadWrite, "deep/machine", allowed.to_owned());
+    let made = volume(VolumeMode::ReadWrite, "/made", format!("{allowed}/new/deep"));
     master.run(vec![
         reads,
         volumes_of("plain", "grep machine deep/machine/file && touch deep/machine/written", vec![plain], false),
+        volumes_of("makes", "touch /made/file", vec![made], true),
         volumes_of("outside", "true", vec![volume(VolumeMode::ReadOnly, "/x", "/etc".to_owned())], true),
         volumes_of("by_link", "true", vec![volume(VolumeMode::ReadOnly, "/x", format!("{allowed}/out"))], true),
     ]);
     finished(&master, &agent, "reads");
     finished(&master, &agent, "plain");
+    finished(&master, &agent, "makes");
+    assert!(host.path().join("new/deep/file").exists());
     assert!(host.path().join("written").exists() && home.exists());
     for (task, cause) in [("outside", "--host-path-volume-allow-list"), ("by_link", "a link leads from there")] {
         let message = master.await_state(task, "TASK_FAILED").status.message.unwrap();

@@ -202,6 +202,22 @@ pub fn layer(files: &[File<'_>]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// The same layer in the form of xz, which is told by how it begins.
+pub fn in_xz(layer: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(layer), &mut plain).unwrap();
+    let Ok(mut xz) = Command::new("xz").arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() else {
+        println!("skipped: needs xz");
+        return layer.to_vec();
+    };
+    let mut input = xz.stdin.take().unwrap();
+    let writer = std::thread::spawn(move || input.write_all(&plain).unwrap());
+    let output = xz.wait_with_output().unwrap();
+    writer.join().unwrap();
+    assert!(output.status.success());
+    output.stdout
+}
+
 /// A shell and what goes with it.
 pub fn busybox() -> Vec<u8> {
     let tools = ["sh", "env", "id", "cat", "pwd", "ls", "sleep", "test", "true", "echo", "grep", "hostname", "touch"];
