@@ -3,7 +3,7 @@
 //!
 //! **Code map.** [`model`] is what there is: run specs, instances, deployments, in a form of our own that no wire format dictates.
 //! [`engine`] decides: writes and scheduler events come in, facts, calls and replies go out. [`placement`] matches instances with
-//! offers. [`deployment`] plans the way from one set of definitions to another, and says what may be started and killed now.
+//! offers, and reserves for those with persistent volumes what stays theirs. [`deployment`] plans the way from one set of definitions to another, and says what may be started and killed now.
 //! Around them lies the border: [`http`] takes requests, [`validate`] reads definitions and [`normalise`] writes them, [`read_model`]
 //! and [`events`] show what is committed, [`callbacks`] posts events to who asked for that, [`tables`] keeps it. [`run`] is the role that holds all of it together.
 //! [`lb`] is a role of its own, the load balancer: a client of the event stream that uses nothing of the above but the names of things.

@@ -70,6 +70,9 @@ pub struct Args {
     /// Elect the leader among the masters through ZooKeeper, three private servers of it, as Mesos does [default: through Postgres]
     #[arg(long)]
     zookeeper: bool,
+    /// The role in which apps and pods use resources. Persistent volumes need another one than `*`
+    #[arg(long, value_name = "ROLE")]
+    role: Option<String>,
     /// The address to listen on. On a loopback address every agent gets one of its own (127.0.0.1, .2, .3, …), which is its hostname;
     /// on any other the agents share it
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
@@ -174,6 +177,8 @@ fn announce(plan: &Plan, secured: &Secured<'_>) {
 
 /// Where every role listens, settled and taken before anything is started.
 struct Plan {
+    /// In which services use resources, unless it is the usual one.
+    role: Option<String>,
     masters: Vec<SocketAddr>,
     paas: Vec<SocketAddr>,
     lb: SocketAddr,
@@ -215,7 +220,7 @@ impl Plan {
             resources,
             attributes: format!("rack:rack-{};zone:zone-{}", index + 1, index % 2 + 1),
         });
-        Ok(Plan { masters, paas, lb, lb_statistics, agents: agents.collect(), _taken: taken })
+        Ok(Plan { role: args.role.clone(), masters, paas, lb, lb_statistics, agents: agents.collect(), _taken: taken })
     }
 }
 
@@ -334,6 +339,10 @@ impl Cluster {
                 .arg("--listen", address)
                 .arg("--master", &detection)
                 .secret("ATTICA_POSTGRES_URL", postgres_url);
+            let program = match &plan.role {
+                Some(role) => program.arg("--mesos-role", role),
+                None => program,
+            };
             paas.push(Child::spawn(name_of("paas", index, plan.paas.len()), secured.paas(program), data_dir)?);
         }
         Ok(Cluster { masters, agents, paas, lb: Child::spawn("lb".into(), lb_program, data_dir)? })

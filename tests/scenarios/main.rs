@@ -23,3 +23,4 @@ mod services;
 mod standbys;
 mod terminals;
 mod together;
+mod volumes;

@@ -91,6 +91,9 @@ pub struct App {
     pub kill_selection: KillSelection,
     /// What happens to instances on agents out of contact.
     pub unreachable_strategy: UnreachableStrategy,
+    /// What happens to instances that cannot run where their persistent volumes are; absent for an app without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub residency: Option<Residency>,
     /// Seconds between SIGTERM and SIGKILL; absent: the agent's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_kill_grace_period_seconds: Option<i64>,
@@ -269,6 +272,33 @@ impl<'de> Deserialize<'de> for UnreachableStrategy {
         }
         deserializer.deserialize_any(WordOrDelays)
     }
+}
+
+/// What happens to instances that cannot run where their persistent volumes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Residency {
+    /// So long they wait for their volumes, with `RELAUNCH_AFTER_TIMEOUT`.
+    #[serde(default = "an_hour")]
+    pub relaunch_escalation_timeout_seconds: i64,
+    /// Whether they wait for ever.
+    #[serde(default)]
+    pub task_lost_behavior: TaskLostBehavior,
+}
+
+fn an_hour() -> i64 {
+    3_600
+}
+
+/// Whether instances wait for their volumes for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum TaskLostBehavior {
+    /// They do.
+    #[default]
+    WaitForever,
+    /// In the end their volumes are given up, and others begin anew.
+    RelaunchAfterTimeout,
 }
 
 /// When an app was last scaled and last changed otherwise.

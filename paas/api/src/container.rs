@@ -143,10 +143,10 @@ pub struct Volume {
     /// Whether it can be written to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<VolumeMode>,
-    /// Not built yet: a volume that outlives the instance.
+    /// In the place of `hostPath`: disk space that is kept for the instance when its task ends. `containerPath` is then a single name
+    /// within the sandbox, and `mode` is `RW`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub persistent: Option<Value>,
+    pub persistent: Option<PersistentVolume>,
     /// Not built yet: a volume of somebody else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
@@ -155,6 +155,39 @@ pub struct Volume {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
     pub secret: Option<Value>,
+}
+
+/// Disk space that is kept for an instance.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PersistentVolume {
+    /// On which disk; absent: `root`, or `mount` where there is a `profileName`.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<DiskType>,
+    /// MiB.
+    #[serde(default)]
+    pub size: i64,
+    /// MiB that the disk has at most; for type `mount`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_size: Option<i64>,
+    /// The storage profile of the disk; absent: any disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile_name: Option<String>,
+    /// What the path of the disk is like: `["path", "LIKE", "/mnt/.*"]` or `["path", "UNLIKE", …]` each; not for type `root`.
+    #[serde(default)]
+    pub constraints: Vec<Vec<String>>,
+}
+
+/// A kind of disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DiskType {
+    /// The agent's own.
+    Root,
+    /// A part of another one.
+    Path,
+    /// All of another one.
+    Mount,
 }
 
 /// Whether a volume can be written to.

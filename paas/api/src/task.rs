@@ -40,8 +40,8 @@ pub struct Task {
     /// What the app's `check` found last; absent before it has found anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check_result: Option<CheckResult>,
-    /// Always empty: volumes are not built yet.
-    pub local_volumes: [(); 0],
+    /// Its persistent volumes.
+    pub local_volumes: Vec<LocalVolume>,
     /// Region of the agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
@@ -53,6 +53,20 @@ pub struct Task {
     /// How the processes of an app with a `processGraph` fare; absent for others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub processes: Vec<ProcessStatus>,
+}
+
+/// A persistent volume of an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LocalVolume {
+    /// The app or pod.
+    pub run_spec_id: String,
+    /// Its name within the sandbox; of a pod: what the pod calls it.
+    pub container_path: String,
+    /// Its own part of its id.
+    pub uuid: String,
+    /// Its id on the agent.
+    pub persistence_id: String,
 }
 
 /// One address.

@@ -7,7 +7,7 @@ use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::app::{KillSelection, Network, PortDefinition, UnreachableStrategy, UpgradeStrategy};
+use crate::app::{KillSelection, Network, PortDefinition, Residency, UnreachableStrategy, UpgradeStrategy};
 use crate::check::Check;
 use crate::container::{Artifact, Container, IpAddressRequest, ResourceLimits};
 use crate::health::HealthCheck;
@@ -199,10 +199,9 @@ pub struct AppUpdate {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
     pub secrets: Option<BTreeMap<String, Value>>,
-    /// Not built yet: persistent volumes.
+    /// What happens to instances that cannot run where their persistent volumes are; only for apps with such volumes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub residency: Option<Value>,
+    pub residency: Option<Residency>,
     /// Not built yet: resources of the executor itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]

@@ -7,5 +7,5 @@ mod tests;
 mod victims;
 
 pub use plan::{Cycle, Place, Planned, layers, steps};
-pub use rolling::{RollingStep, Standing, maximum_instances, minimum_ready, rolling_step};
+pub use rolling::{Leeway, RollingStep, Standing, maximum_instances, minimum_ready, rolling_step};
 pub use victims::victims;

@@ -60,20 +60,34 @@ pub struct RollingStep {
     pub kill_new: u32,
 }
 
+/// Where a replacement finds room when as many instances have to stay ready as there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leeway {
+    /// There may be one more.
+    OneMore,
+    /// One less has to stay ready: one more would need what only those have that are there.
+    OneLess,
+}
+
 /// One look at a rolling restart: from where it stands to what may be done, so that it can go on from anywhere (a failover, an
 /// instance lost on the way).
 ///
 /// Never fewer ready instances than `ceil(instances × minimum_health_capacity)` by our doing, and never more instances than
 /// `floor(instances × (1 + maximum_over_capacity))`, those still being killed included. When both are the same number and all of
-/// it is ready, one more is allowed, or nothing could ever move. Each ready new instance takes the place of an old one.
+/// it is ready, nothing could ever move without the `leeway`. Each ready new instance takes the place of an old one.
 #[must_use]
-pub fn rolling_step(instances: u32, upgrade: Upgrade, old: Standing, new: Standing) -> RollingStep {
-    let minimum = minimum_ready(instances, upgrade);
+pub fn rolling_step(instances: u32, upgrade: Upgrade, leeway: Leeway, old: Standing, new: Standing) -> RollingStep {
     let ready = old.ready + new.ready;
+    let (minimum, maximum) = match (leeway, minimum_ready(instances, upgrade)) {
+        (Leeway::OneMore, minimum) => (minimum, maximum_instances(instances, upgrade, ready)),
+        (Leeway::OneLess, minimum) => {
+            let most = most_instances(instances, upgrade);
+            (minimum - u32::from(minimum == most && minimum > 0), most)
+        }
+    };
     let spare = ready.saturating_sub(minimum);
     let replaced = (old.unready + old.ready + new.ready).saturating_sub(instances);
     // An old instance that is not ready serves nobody: when nothing else can move, it makes room.
-    let maximum = maximum_instances(instances, upgrade, ready);
     let there = old.unready + old.ready + old.leaving + new.total() - new.inactive;
     let full = there >= maximum && new.active() < instances;
     let stuck = full && old.leaving + new.leaving + new.waiting + new.unready == 0;
@@ -92,6 +106,10 @@ pub fn minimum_ready(instances: u32, upgrade: Upgrade) -> u32 {
 /// So many instances may be there at once while `ready` of them are ready.
 #[must_use]
 pub fn maximum_instances(instances: u32, upgrade: Upgrade, ready: u32) -> u32 {
-    let maximum = (f64::from(instances) * (1.0 + upgrade.maximum_over_capacity)).floor() as u32;
+    let maximum = most_instances(instances, upgrade);
     maximum + u32::from(minimum_ready(instances, upgrade) == maximum && maximum <= ready)
+}
+
+fn most_instances(instances: u32, upgrade: Upgrade) -> u32 {
+    (f64::from(instances) * (1.0 + upgrade.maximum_over_capacity)).floor() as u32
 }

@@ -28,6 +28,7 @@ fn running(number: u128, agent: Agent) -> Instance {
         incarnation: 1,
         scheduled_at: Timestamp(0),
         task: None,
+        reservation: None,
     };
     instance.task = Some(Task {
         id: instance.task_identity().task_id(),
@@ -166,7 +167,7 @@ proptest! {
             minimum_health_capacity: f64::from(least) / 10.0,
             maximum_over_capacity: f64::from(over) / 10.0,
         };
-        let step = rolling_step(instances, upgrade, old, new);
+        let step = rolling_step(instances, upgrade, Leeway::OneMore, old, new);
         let ready = old.ready + new.ready;
         prop_assert!(step.kill_old <= old.unready + old.ready);
         // Those that are not ready go first.
@@ -196,6 +197,6 @@ proptest! {
         let old = Standing { ready: old_ready, unready: old_unready, ..Standing::default() };
         let new = Standing { ready: new_ready, ..Standing::default() };
         let done = old.total() == 0 && new_ready == instances;
-        prop_assert_eq!(rolling_step(instances, upgrade, old, new) == RollingStep::default(), done);
+        prop_assert_eq!(rolling_step(instances, upgrade, Leeway::OneMore, old, new) == RollingStep::default(), done);
     }
 }

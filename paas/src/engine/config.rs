@@ -6,6 +6,8 @@ use crate::model::{HealthCheck, RunSpec};
 pub struct Config {
     /// The role in which the framework subscribes and in which run specs run that name none.
     pub role: String,
+    /// Who the framework is to the master, which is written on what it reserves; none: the master does not ask.
+    pub principal: Option<String>,
     /// Service ports are allocated from here …
     pub service_port_first: u16,
     /// … to here, both included.
@@ -22,6 +24,8 @@ pub struct Config {
     pub revive_interval_ms: u64,
     /// A task that is not running so long after its launch is killed.
     pub launch_timeout_ms: u64,
+    /// What was reserved together with a launch that failed should be offered after so long, or it is given up.
+    pub reservation_timeout_ms: u64,
     /// So many kills are in flight at once.
     pub kills_in_flight_max: usize,
     /// An unconfirmed kill is repeated after so long.
@@ -47,6 +51,8 @@ pub struct Config {
 pub struct Border {
     /// The rules for a whole definition, applied after an update is merged.
     pub validate: fn(&RunSpec) -> Result<(), Vec<Violation>>,
+    /// The rules for a change from one definition to another.
+    pub validate_change: fn(&RunSpec, &RunSpec) -> Result<(), Vec<Violation>>,
     /// A definition as one line of JSON, for events.
     pub render_run_spec: fn(&RunSpec) -> String,
     /// A health check as one line of JSON, for events.
@@ -59,6 +65,7 @@ impl Config {
     pub fn new(border: Border) -> Self {
         Self {
             role: "*".to_owned(),
+            principal: None,
             service_port_first: 10_000,
             service_port_last: 20_000,
             running_deployments_max: 100,
@@ -67,6 +74,7 @@ impl Config {
             decline_ms: 120_000,
             revive_interval_ms: 50,
             launch_timeout_ms: 300_000,
+            reservation_timeout_ms: 20_000,
             kills_in_flight_max: 100,
             kill_retry_ms: 30_000,
             draining_ms: 0,

@@ -3,27 +3,31 @@
 use std::sync::Arc;
 
 use attica_core_api::v1::{OfferId, TaskState};
-use attica_core_api::{Now, Tick};
+use attica_core_api::{Now, Tick, Timestamp};
 
+use super::resident::Found;
 use super::timers::Timer;
 use super::{Cause, Effects, Engine, Fact, QueueItem, UNUSED_OFFERS_MAX, UnusedOffer, View, calls};
 use crate::model::{
-    Agent, Condition, ContainerTask, HealthState, Instance, InstanceId, PodContainer, RunSpec, RunSpecId, Task,
-    TaskIdentity,
+    Agent, Condition, ContainerTask, HealthState, Instance, PodContainer, RunSpec, RunSpecId, Task, TaskIdentity,
 };
-use crate::placement::{Order, Outcome, Placed, Rejections, Stock, launch, place};
+use crate::placement::{Order, Outcome, Rejections, Stock, launch, place};
 
 impl Engine {
     /// Matches waiting instances with the offers that came, the longest waiting run spec first. Every offer is used or declined.
     pub(super) fn match_offers(&mut self, now: Now, out: &mut Effects) {
         let mut stock = Stock::new(std::mem::take(&mut self.offers));
+        self.release_unneeded(now, &mut stock, out);
         let queue = self.next_of_queue(stock.candidates.len());
         let mut left_over = self.next_in_queue.is_some();
         for id in queue {
             let Some(definition) = self.launchable(now, &id) else { continue };
-            let outcome = place(&self.order(now, &definition), &mut stock);
+            let (outcome, found) = match definition.is_resident() {
+                true => self.place_residents(now, &definition, &mut stock),
+                false => self.place_anywhere(now, &definition, &mut stock),
+            };
             self.count_offers(now, &id, &outcome, &stock);
-            self.provision(now, &definition, outcome.placed, &mut stock, out);
+            self.provision(now, &definition, found, &mut stock, out);
             left_over |= self.trackers.get(&id).is_some_and(|tracker| !tracker.waiting.is_empty());
         }
         // While somebody waits, what is left of a used offer comes back at once.
@@ -63,16 +67,33 @@ impl Engine {
         (!delayed).then_some(definition)
     }
 
-    fn order<'a>(&'a mut self, now: Now, definition: &'a RunSpec) -> Order<'a> {
+    fn place_anywhere(&mut self, now: Now, definition: &RunSpec, stock: &mut Stock) -> (Outcome, Vec<Found>) {
         let wanted = self.trackers.get(&definition.id).map_or(0, |tracker| tracker.waiting.len());
+        let order = self.order(now, definition, wanted, |_| true);
+        let mut outcome = place(&order, stock);
+        let waiting = self.trackers.get(&definition.id).map(|tracker| tracker.waiting.iter());
+        let waiting = waiting.into_iter().flatten().cloned();
+        let found = waiting.zip(std::mem::take(&mut outcome.placed)).map(|(instance, place)| Found { instance, place });
+        let found = found.collect();
+        (outcome, found)
+    }
+
+    /// An order for so many instances, beside those that are there already and `count`.
+    pub(super) fn order<'a>(
+        &'a mut self,
+        now: Now,
+        definition: &'a RunSpec,
+        wanted: usize,
+        count: impl Fn(&Instance) -> bool,
+    ) -> Order<'a> {
         let instances = self.state.run_specs.get(&definition.id).into_iter().flat_map(|state| state.instances.values());
-        let mut placed: Vec<_> = instances.filter_map(|instance| instance.task.as_ref()).collect();
-        placed.sort_by_key(|task| task.staged_at);
+        let mut placed: Vec<_> = instances.filter(|instance| count(instance)).filter_map(since_and_agent).collect();
+        placed.sort_by_key(|(since, _)| *since);
         Order {
             run_spec: definition,
             wanted,
             per_offer_max: self.config.instances_per_offer_max,
-            placed: placed.into_iter().map(|task| Arc::clone(&task.agent)).collect(),
+            placed: placed.into_iter().map(|(_, agent)| Arc::clone(agent)).collect(),
             random: self.entropy.uuid().as_u64_pair().0,
             home_region: self.home_region.as_deref(),
             now: now.wall,
@@ -81,15 +102,15 @@ impl Engine {
     }
 
     /// Assigns places to waiting instances. The decision is a fact before the launch goes out.
-    fn provision(&mut self, now: Now, definition: &RunSpec, places: Vec<Placed>, stock: &mut Stock, out: &mut Effects) {
-        let waiting = self.trackers.get(&definition.id).map(|tracker| tracker.waiting.iter());
-        let waiting: Vec<InstanceId> = waiting.into_iter().flatten().take(places.len()).cloned().collect();
-        for (id, place) in waiting.into_iter().zip(places) {
-            let Some(waiting) = self.state.instance(&id) else { continue };
+    fn provision(&mut self, now: Now, definition: &RunSpec, found: Vec<Found>, stock: &mut Stock, out: &mut Effects) {
+        for Found { instance: id, place } in found {
+            let Some(waiting) = self.state.instance(&id).cloned() else { continue };
             let candidate = &mut stock.candidates[place.candidate];
-            let instance = provisioned(waiting, definition, &candidate.agent, place.ports, now);
+            let (reservation, place) = self.reservation_of(&waiting, definition, candidate, place);
+            let mut instance = provisioned(&waiting, definition, &candidate.agent, place.ports, now);
+            instance.reservation = reservation;
             if let Some(task) = &instance.task {
-                candidate.operations.launch(launch(definition, task, place.shares));
+                candidate.operations.launch(launch(definition, task, place.shares, place.disks));
             }
             self.timers.set(now.tick.after(self.config.launch_timeout_ms), Timer::Launch(instance.task_identity()));
             self.record(now, Fact::InstanceChanged { instance: Box::new(instance), cause: Cause::Provisioned }, out);
@@ -140,8 +161,7 @@ impl Engine {
         if !self.connected {
             return;
         }
-        let wanting = self.queue.iter().any(|(_, id)| self.launchable(now, id).is_some());
-        if !wanting {
+        if !self.is_wanting(now) {
             if !self.suppressed {
                 out.calls.push(calls::suppress());
                 self.suppressed = true;
@@ -154,6 +174,12 @@ impl Engine {
         }
     }
 
+    /// Whether offers are of use.
+    fn is_wanting(&self, now: Now) -> bool {
+        let sweeps = self.sweeping_until.is_some_and(|until| now.tick < until);
+        sweeps || !self.releasing.is_empty() || self.queue.iter().any(|(_, id)| self.launchable(now, id).is_some())
+    }
+
     fn may_revive(&self, now: Now) -> bool {
         self.revived_at.is_none_or(|at| now.tick.since(at) >= self.config.revive_interval_ms)
     }
@@ -161,7 +187,7 @@ impl Engine {
     /// When offers may be asked for again, if they are wanted.
     pub(super) fn revive_due(&self, now: Now) -> Option<Tick> {
         let held_back = self.connected && !self.may_revive(now) && (self.revive_wanted || self.suppressed);
-        let wanted = held_back && self.queue.iter().any(|(_, id)| self.launchable(now, id).is_some());
+        let wanted = held_back && self.is_wanting(now);
         self.revived_at.filter(|_| wanted).map(|at| at.after(self.config.revive_interval_ms))
     }
 
@@ -191,6 +217,12 @@ impl Engine {
             offers: tracker.offers.clone(),
         })
     }
+}
+
+/// Where an instance is, or will be again, and since when that is so.
+fn since_and_agent(instance: &Instance) -> Option<(Timestamp, &Arc<Agent>)> {
+    let since = instance.task.as_ref().map_or(instance.scheduled_at, |task| task.staged_at);
+    Some((since, instance.agent()?))
 }
 
 /// The tasks of the containers of a pod, before anything is heard of them.

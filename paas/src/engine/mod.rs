@@ -22,6 +22,7 @@ mod progress;
 mod pursuit;
 mod record;
 mod refusal;
+mod resident;
 mod service_ports;
 mod snapshot;
 #[cfg(test)]
@@ -77,6 +78,10 @@ pub struct Engine {
     queue_changed: BTreeSet<RunSpecId>,
     /// Run specs with waiting instances, the longest waiting first.
     queue: BTreeSet<QueueKey>,
+    /// The instances of which nothing is left but what is kept for them, and that is to go.
+    releasing: BTreeSet<InstanceId>,
+    /// Offers are looked through until then for what is kept for nobody.
+    sweeping_until: Option<Tick>,
     /// The first run spec in the queue that the last offers were not shown to.
     next_in_queue: Option<QueueKey>,
     timers: Timers,
@@ -116,6 +121,8 @@ impl Engine {
             advancing: snapshot.deployments.keys().copied().collect(),
             queue_changed: BTreeSet::new(),
             queue: BTreeSet::new(),
+            releasing: BTreeSet::new(),
+            sweeping_until: None,
             next_in_queue: None,
             timers: Timers::default(),
             step_began: BTreeMap::new(),
@@ -205,6 +212,9 @@ impl Engine {
             Timer::Unreachable(id) => self.check_unreachable(now, &id, out),
             Timer::Kill(id) => self.repeat_kill(now, &id, out),
             Timer::Drain(id) => self.check_drain(now, id),
+            Timer::Reservation(id) => self.check_reservation(now, &id, out),
+            // The time for which offers were wanted is over, which is looked at in any case.
+            Timer::Sweep => {}
             Timer::Deadline(id) => self.check_deadline(now, id, out),
             Timer::Look(id) => self.look_again(now, &id, out),
             Timer::Lease(name) => self.check_lease(now, name, out),
@@ -223,6 +233,12 @@ impl Engine {
             self.timers.set_at(now, delay.until, Timer::Delay(id.clone()));
         }
         for instance in state.instances.values() {
+            if instance.reservation.is_some() {
+                self.timers.set(now.tick, Timer::Reservation(instance.id.clone()));
+            }
+            if instance.is_to_be_released() {
+                self.releasing.insert(instance.id.clone());
+            }
             let Some(task) = &instance.task else { continue };
             if task.unreachable_since.is_some() {
                 self.timers.set(now.tick, Timer::Unreachable(instance.id.clone()));

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use attica_core_api::Now;
 
+use super::timers::Timer;
 use super::{Cause, Effects, Engine, Fact};
-use crate::deployment::{Standing, rolling_step, victims};
+use crate::deployment::{Leeway, Standing, rolling_step, victims};
 use crate::model::{ActionKind, Condition, Deployment, Goal, Instance, InstanceId, RunSpec, RunSpecId, Version};
 
 /// What a run spec's instances should come to now.
@@ -65,7 +66,7 @@ impl Engine {
         let paused = self.lock_of(id).is_some_and(|deployment| deployment.hold.paused.is_some());
         match self.pursuit(id) {
             _ if paused => {}
-            Pursuit::Nothing => self.decommission_where(now, id, |_| true, out),
+            Pursuit::Nothing => self.decommission_where(now, id, |instance| instance.goal != Goal::Decommissioned, out),
             Pursuit::Keep { count, definition } => self.keep(now, count, &definition, out),
             Pursuit::Replace(definition) => self.replace(now, &definition, out),
         }
@@ -87,10 +88,16 @@ impl Engine {
     fn replace(&mut self, now: Now, definition: &Arc<RunSpec>, out: &mut Effects) {
         let generation = definition.generation;
         let nobody_misses = |instance: &Instance| {
-            instance.generation != generation
+            instance.goal == Goal::Running
+                && instance.generation != generation
                 && matches!(instance.condition, Condition::Scheduled | Condition::UnreachableInactive)
         };
         let policy = self.state.policy(definition);
+        let mut leeway = Leeway::OneMore;
+        if definition.is_resident() {
+            self.adopt(now, definition, out);
+            leeway = Leeway::OneLess;
+        }
         let (old, new) = self.standings(&definition.id, generation);
         let new = new.unsettled(self.unsettled(now, &definition.id, generation, policy));
         if old.waiting + old.inactive > 0 {
@@ -100,7 +107,7 @@ impl Engine {
         if policy.replace_before_kill {
             upgrade.minimum_health_capacity = 1.0;
         }
-        let step = rolling_step(definition.instances, upgrade, old, new);
+        let step = rolling_step(definition.instances, upgrade, leeway, old, new);
         self.start(now, definition, step.start, out);
         let kill_old = self.affordable(now, &definition.id, step.kill_old, policy);
         if kill_old > 0 {
@@ -111,9 +118,10 @@ impl Engine {
         }
     }
 
-    /// Makes instances, which then wait for offers.
+    /// Makes instances, which then wait for offers; those that were only stopped come first.
     fn start(&mut self, now: Now, definition: &RunSpec, count: u32, out: &mut Effects) {
-        for _ in 0..count {
+        let resumed = if definition.is_resident() { self.resume(now, definition, count, out) } else { 0 };
+        for _ in resumed..count {
             let id = InstanceId { run_spec: definition.id.clone(), uuid: self.entropy.uuid() };
             let instance = Box::new(Instance {
                 id,
@@ -124,6 +132,7 @@ impl Engine {
                 incarnation: 0,
                 scheduled_at: now.wall,
                 task: None,
+                reservation: None,
             });
             self.record(now, Fact::InstanceChanged { instance, cause: Cause::Created }, out);
         }
@@ -145,31 +154,40 @@ impl Engine {
         let candidates = state.instances.values().filter(active);
         let constraints = &definition.placement.constraints;
         for victim in victims(candidates, count, constraints, definition.kill_selection) {
-            self.decommission(now, &victim, out);
+            self.decommission(now, &victim, Goal::Stopped, out);
         }
     }
 
-    /// Sends all matching instances on their way out.
+    /// Sends all matching instances on their way out for good.
     fn decommission_where(&mut self, now: Now, id: &RunSpecId, which: impl Fn(&Instance) -> bool, out: &mut Effects) {
         let Some(state) = self.state.run_specs.get(id) else { return };
-        let staying = |instance: &&Instance| instance.goal == Goal::Running && which(instance);
-        let victims: Vec<InstanceId> =
-            state.instances.values().filter(staying).map(|instance| instance.id.clone()).collect();
+        let matching = state.instances.values().filter(|instance| which(instance));
+        let victims: Vec<InstanceId> = matching.map(|instance| instance.id.clone()).collect();
         for victim in victims {
-            self.decommission(now, &victim, out);
+            self.decommission(now, &victim, Goal::Decommissioned, out);
         }
     }
 
-    /// Sends an instance on its way out: its task is killed; without a task, or out of contact, it is forgotten at once. A task that
-    /// comes back from out of contact belongs to nobody then, and is killed for that.
-    pub(super) fn decommission(&mut self, now: Now, id: &InstanceId, out: &mut Effects) {
+    /// Sends an instance on its way out, which one for which nothing is kept does for good. Its task is killed; without a task, or out
+    /// of contact, such a one is forgotten at once: a task that comes back from out of contact belongs to nobody then, and is killed for
+    /// that.
+    pub(super) fn decommission(&mut self, now: Now, id: &InstanceId, goal: Goal, out: &mut Effects) {
         let Some(instance) = self.state.instance(id) else { return };
+        let is_kept = instance.reservation.is_some();
+        let mut changed = Box::new(instance.clone());
+        changed.goal = if is_kept { goal } else { Goal::Decommissioned };
         match instance.condition {
+            Condition::Scheduled if is_kept => {
+                self.timers.set(now.tick, Timer::Reservation(id.clone()));
+                self.record(now, Fact::InstanceChanged { instance: changed, cause: Cause::Decided }, out);
+            }
             Condition::Scheduled => self.forget(now, id.clone(), Condition::Killed, out),
-            Condition::Unreachable | Condition::UnreachableInactive => {
+            Condition::Unreachable | Condition::UnreachableInactive if !is_kept => {
                 self.forget(now, id.clone(), Condition::Gone, out)
             }
-            Condition::Provisioned
+            Condition::Unreachable
+            | Condition::UnreachableInactive
+            | Condition::Provisioned
             | Condition::Staging
             | Condition::Starting
             | Condition::Running
@@ -180,11 +198,7 @@ impl Engine {
             | Condition::Error
             | Condition::Gone
             | Condition::Dropped
-            | Condition::Unknown => {
-                let mut instance = Box::new(instance.clone());
-                instance.goal = Goal::Decommissioned;
-                self.sentence(now, instance, Cause::Decided, out);
-            }
+            | Condition::Unknown => self.sentence(now, changed, Cause::Decided, out),
         }
     }
 

@@ -119,6 +119,7 @@ impl Engine {
         if let (Some(instance), Some(tracker)) = (instance, self.trackers.get_mut(&id.run_spec)) {
             let since = tracker.waiting_since;
             tracker.remove(instance);
+            self.releasing.remove(id);
             let now_since = tracker.waiting_since;
             self.requeue(&id.run_spec, since, now_since);
         }
@@ -130,6 +131,9 @@ impl Engine {
             let (since, waiting) = (tracker.waiting_since, tracker.waiting.len());
             tracker.add(instance);
             self.revive_wanted |= tracker.waiting.len() > waiting;
+            if instance.is_to_be_released() && self.releasing.insert(id.clone()) {
+                self.revive_wanted = true;
+            }
             let now_since = tracker.waiting_since;
             self.requeue(&id.run_spec, since, now_since);
         } else {

@@ -13,6 +13,10 @@ pub(super) enum Timer {
     Launch(TaskIdentity),
     /// An instance may have been unreachable for too long.
     Unreachable(InstanceId),
+    /// An instance may have waited for too long for what is kept for it.
+    Reservation(InstanceId),
+    /// Offers have been looked through for what is kept for nobody.
+    Sweep,
     /// A kill should be confirmed.
     Kill(InstanceId),
     /// An instance may have been draining for long enough.

@@ -54,7 +54,12 @@ impl Tracker {
 
     /// An instance is there, or is there in a new form ([`Tracker::remove`] its old one first).
     pub(super) fn add(&mut self, instance: &Instance) {
-        *count(self.census.entry(instance.generation).or_default(), instance) += 1;
+        let mut one = Standing::default();
+        if let Some(count) = count(&mut one, instance) {
+            *count = 1;
+            let standing = self.census.entry(instance.generation).or_default();
+            *standing = standing.plus(one);
+        }
         if waits(instance) {
             self.waiting.insert(instance.id.clone());
             let since = self.waiting_since.get_or_insert(instance.scheduled_at);
@@ -64,8 +69,10 @@ impl Tracker {
 
     /// An instance is gone, or its old form is.
     pub(super) fn remove(&mut self, instance: &Instance) {
-        if let Some(standing) = self.census.get_mut(&instance.generation) {
-            *count(standing, instance) -= 1;
+        if let Some(standing) = self.census.get_mut(&instance.generation)
+            && let Some(count) = count(standing, instance)
+        {
+            *count -= 1;
             if standing.total() == 0 {
                 self.census.remove(&instance.generation);
             }
@@ -80,14 +87,18 @@ impl Tracker {
     }
 }
 
-/// The count in which an instance is.
-fn count<'a>(standing: &'a mut Standing, instance: &Instance) -> &'a mut u32 {
+/// The count in which an instance is; none for one that is not waited for, though something is kept for it.
+fn count<'a>(standing: &'a mut Standing, instance: &Instance) -> Option<&'a mut u32> {
     match (instance.goal, instance.condition) {
-        (Goal::Decommissioned, _) => &mut standing.leaving,
-        (Goal::Running, Condition::Scheduled) => &mut standing.waiting,
-        (Goal::Running, Condition::UnreachableInactive) => &mut standing.inactive,
-        (Goal::Running, _) if instance.is_ready() => &mut standing.ready,
-        (Goal::Running, _) => &mut standing.unready,
+        (
+            Goal::Stopped | Goal::Decommissioned,
+            Condition::Scheduled | Condition::Unreachable | Condition::UnreachableInactive,
+        ) => None,
+        (Goal::Stopped | Goal::Decommissioned, _) => Some(&mut standing.leaving),
+        (Goal::Running, Condition::Scheduled) => Some(&mut standing.waiting),
+        (Goal::Running, Condition::UnreachableInactive) => Some(&mut standing.inactive),
+        (Goal::Running, _) if instance.is_ready() => Some(&mut standing.ready),
+        (Goal::Running, _) => Some(&mut standing.unready),
     }
 }
 

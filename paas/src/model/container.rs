@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use attica_core_api::Scalar;
 use serde::{Deserialize, Serialize};
 
-use super::serial;
+use super::{PersistentVolume, serial};
 
 /// What an instance runs in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,15 +60,27 @@ pub struct RegistryAccount {
     pub secret: Option<String>,
 }
 
-/// A path of the machine, or of the sandbox, in a container.
+/// Something that is mounted into a container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
     /// Where it is seen.
     pub container_path: String,
-    /// What is seen there; a relative path begins in the sandbox.
-    pub host_path: String,
+    /// What is seen there.
+    #[serde(flatten)]
+    pub source: VolumeSource,
     /// Whether it can be written to.
     pub access: Access,
+}
+
+/// What is mounted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VolumeSource {
+    /// A path of the machine; a relative one begins in the sandbox.
+    #[serde(rename = "host_path")]
+    Host(String),
+    /// Disk space that is kept for the instance, seen in its sandbox under the container path.
+    #[serde(rename = "persistent")]
+    Persistent(PersistentVolume),
 }
 
 /// Whether something can be written to.

@@ -5,7 +5,9 @@ use attica_core_api::Timestamp;
 use attica_core_api::v1::{AgentId, TaskId, TaskState};
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, FieldName, HealthState, InstanceId, ProcessReport, RunSpecId, TaskIdentity, Version, serial};
+use super::{
+    Answer, FieldName, HealthState, InstanceId, ProcessReport, Reservation, RunSpecId, TaskIdentity, Version, serial,
+};
 
 /// One place of a run spec, and the task that fills it now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +29,9 @@ pub struct Instance {
     pub scheduled_at: Timestamp,
     /// Its task; none exactly while it is [`Condition::Scheduled`].
     pub task: Option<Task>,
+    /// What is kept for it, whether its task runs or not; none when its run spec has no persistent volumes, or before the first task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reservation: Option<Box<Reservation>>,
 }
 
 /// What an instance is to become.
@@ -34,7 +39,9 @@ pub struct Instance {
 pub enum Goal {
     /// It should run: when its task ends, another one is launched.
     Running,
-    /// It is on its way out: when its task ends, it is forgotten.
+    /// It should rest: when its task ends, what is kept for it stays, until it is wanted again. Only with a reservation.
+    Stopped,
+    /// It is on its way out: when its task ends and nothing is kept for it any more, it is forgotten.
     Decommissioned,
 }
 
@@ -266,6 +273,19 @@ impl Instance {
     #[must_use]
     pub fn run_spec(&self) -> &RunSpecId {
         &self.id.run_spec
+    }
+
+    /// Where it is, or will be again.
+    #[must_use]
+    pub fn agent(&self) -> Option<&Arc<Agent>> {
+        let kept = self.reservation.as_ref().map(|reservation| &reservation.agent);
+        self.task.as_ref().map(|task| &task.agent).or(kept)
+    }
+
+    /// Whether nothing of it is left but what is kept for it, and nobody needs that any more.
+    #[must_use]
+    pub fn is_to_be_released(&self) -> bool {
+        self.goal == Goal::Decommissioned && self.task.is_none() && self.reservation.is_some()
     }
 
     /// The identity of its latest task.

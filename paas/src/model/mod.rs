@@ -17,6 +17,7 @@ mod pod;
 mod policy;
 mod process;
 mod readiness;
+mod residency;
 mod run_spec;
 pub(crate) mod serial;
 mod time;
@@ -28,7 +29,7 @@ pub use constraint::{Constraint, FieldName, Operator};
 pub use consumer::{ConsumerName, InvalidName};
 pub use container::{
     Access, Artifact, Container, ContainerKind, ContainerNetwork, Image, Ipc, Limit, Limits, Linux, Networks, Pull,
-    RegistryAccount, Seccomp, Volume,
+    RegistryAccount, Seccomp, Volume, VolumeSource,
 };
 pub use deployment::{Action, ActionKind, Change, Deployment, EndedDeployment, Ending, Hold, Pause, Step};
 pub use group::{Group, GroupId, GroupState, Past};
@@ -39,6 +40,7 @@ pub use pod::{Pod, PodCommand, PodContainer, PodEndpoint, PodImage, PodMount, Po
 pub use policy::{DeploymentPolicy, OnFailure};
 pub use process::{Graph, GraphProcess, Lifecycle, Output, ProcessReport, Rotation};
 pub use readiness::ReadinessCheck;
+pub use residency::{DiskKind, LocalVolume, PathRule, PersistentVolume, Reservation, Residency, TaskLost};
 pub use run_spec::{
     Backoff, CommandLine, GivenPort, KillSelection, Placement, PortChoice, PortDefinition, PortMapping, Protocol,
     Resources, RunSpec, Shape, Unreachable, Upgrade,

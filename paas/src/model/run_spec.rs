@@ -4,8 +4,8 @@ use attica_core_api::Scalar;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Artifact, Check, Constraint, Container, DeploymentPolicy, Graph, HealthCheck, Limits, Networks, Pod,
-    ReadinessCheck, RunSpecId, Version, serial,
+    Artifact, Check, Constraint, Container, DeploymentPolicy, Graph, HealthCheck, Limits, Networks, PersistentVolume,
+    Pod, PodVolumeSource, ReadinessCheck, Residency, RunSpecId, Version, VolumeSource, serial,
 };
 
 /// What is to run, and how: one version of a service, in normal form.
@@ -72,6 +72,9 @@ pub struct RunSpec {
     pub upgrade: Upgrade,
     /// What happens to instances on agents that are gone.
     pub unreachable: Unreachable,
+    /// What happens to instances that cannot run where their volumes are; none exactly when it has no persistent volumes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub residency: Option<Residency>,
     /// Which instances go first when there are too many.
     pub kill_selection: KillSelection,
     /// The time between SIGTERM and SIGKILL; none: nothing is sent, the agent's own applies.
@@ -264,6 +267,18 @@ pub enum KillSelection {
     OldestFirst,
 }
 
+impl Unreachable {
+    /// Another instance starts at once, and the one out of contact is given up.
+    pub const DEFAULT: Self = Self::After { inactive_ms: 0, expunge_ms: 0 };
+}
+
+impl Upgrade {
+    /// Never an instance less, and twice as many at most.
+    pub const DEFAULT: Self = Self { minimum_health_capacity: 1.0, maximum_over_capacity: 1.0 };
+    /// Of run specs with persistent volumes: there is never an instance too many, for it would need volumes of its own.
+    pub const RESIDENT: Self = Self { minimum_health_capacity: 0.5, maximum_over_capacity: 0.0 };
+}
+
 impl RunSpec {
     const DRAIN_TIMEOUT_MS: u64 = 10_000;
     /// Where to begin among the ports of a container that need no number of the host.
@@ -311,6 +326,28 @@ impl RunSpec {
             CommandLine::Pod(pod) => Some(pod),
             CommandLine::Shell(_) | CommandLine::Exec(_) | CommandLine::Image | CommandLine::Graph(_) => None,
         }
+    }
+
+    /// Its persistent volumes by name: the path in the container; of a pod: what the pod calls them.
+    #[must_use]
+    pub fn persistent_volumes(&self) -> Vec<(&str, &PersistentVolume)> {
+        let of_app = self.container.iter().flat_map(|container| &container.volumes);
+        let of_app = of_app.filter_map(|volume| match &volume.source {
+            VolumeSource::Persistent(persistent) => Some((volume.container_path.as_str(), persistent)),
+            VolumeSource::Host(_) => None,
+        });
+        let of_pod = self.pod().into_iter().flat_map(|pod| &pod.volumes);
+        let of_pod = of_pod.filter_map(|volume| match &volume.source {
+            PodVolumeSource::Persistent(persistent) => Some((volume.name.as_str(), persistent)),
+            PodVolumeSource::Ephemeral | PodVolumeSource::Host(_) => None,
+        });
+        of_app.chain(of_pod).collect()
+    }
+
+    /// Whether something is kept for its instances when their tasks end.
+    #[must_use]
+    pub fn is_resident(&self) -> bool {
+        self.residency.is_some()
     }
 
     /// Everything that decides over health, in the order of [`Task::health`](super::Task::health); checks of pods with the name of their

@@ -5,7 +5,7 @@ use attica_core_api::{Scalar, Timestamp};
 use super::{
     Artifact, Backoff, Check, CommandLine, Constraint, Container, ContainerKind, DeploymentPolicy, Graph, HealthCheck,
     KillSelection, Limits, Networks, Placement, PortChoice, PortDefinition, PortMapping, Protocol, ReadinessCheck,
-    Resources, RunSpec, RunSpecId, Unreachable, Upgrade, Version,
+    Residency, Resources, RunSpec, RunSpecId, Unreachable, Upgrade, Version,
 };
 
 /// A definition as a request gives it: the fields that it names. Merged with the current version (a partial update) or with the
@@ -68,6 +68,8 @@ pub struct RunSpecUpdate {
     pub upgrade: Option<Upgrade>,
     /// `unreachableStrategy`
     pub unreachable: Option<Unreachable>,
+    /// `residency`
+    pub residency: Option<Residency>,
     /// `killSelection`
     pub kill_selection: Option<KillSelection>,
     /// `taskKillGracePeriodSeconds`
@@ -102,6 +104,7 @@ impl RunSpecUpdate {
         }
         self.set_command_environment(&mut merged);
         self.set_placement(&mut merged);
+        self.set_residency(&mut merged, current.is_some_and(RunSpec::is_resident));
         self.set_lifecycle(&mut merged);
         Ok(merged)
     }
@@ -167,6 +170,21 @@ impl RunSpecUpdate {
         set(&mut merged.placement.accepted_resource_roles, &self.accepted_resource_roles);
         set(&mut merged.dependencies, &self.dependencies);
         set(&mut merged.role, &self.role);
+    }
+
+    /// With the first persistent volume, what is said of replacement and of agents out of contact is said anew.
+    fn set_residency(&self, merged: &mut RunSpec, was_resident: bool) {
+        match !merged.persistent_volumes().is_empty() {
+            true => {
+                merged.residency = Some(self.residency.or(merged.residency).unwrap_or_default());
+                if !was_resident {
+                    merged.upgrade = Upgrade::RESIDENT;
+                    merged.unreachable = Unreachable::Disabled;
+                }
+            }
+            // Without a volume there is nothing to stay with, which the border says.
+            false => merged.residency = self.residency,
+        }
     }
 
     fn set_lifecycle(&self, merged: &mut RunSpec) {
@@ -251,8 +269,9 @@ fn default_run_spec(id: &RunSpecId, command: CommandLine, role: &str) -> RunSpec
         readiness_check: None,
         check: None,
         backoff: Backoff { first_ms: 1_000, factor: 1.15, max_ms: 300_000 },
-        upgrade: Upgrade { minimum_health_capacity: 1.0, maximum_over_capacity: 1.0 },
-        unreachable: Unreachable::After { inactive_ms: 0, expunge_ms: 0 },
+        upgrade: Upgrade::DEFAULT,
+        unreachable: Unreachable::DEFAULT,
+        residency: None,
         kill_selection: KillSelection::YoungestFirst,
         kill_grace_period_ms: None,
         drain_timeout_ms: None,

@@ -1,14 +1,14 @@
 use attica_paas_api::Number;
 use attica_paas_api::app::{
-    App, KillSelection as ReadKillSelection, PortDefinition as ReadPort, UnreachableDelays, UnreachableStrategy,
-    UpgradeStrategy, VersionInfo,
+    App, KillSelection as ReadKillSelection, PortDefinition as ReadPort, Residency as ReadResidency, TaskLostBehavior,
+    UnreachableDelays, UnreachableStrategy, UpgradeStrategy, VersionInfo,
 };
 use attica_paas_api::health::{CheckCommand, HealthCheck as ReadCheck, HealthCheckProtocol};
 
 use super::{check, container, process, readiness};
 use crate::model::{
-    CheckKind, CheckedPort, CommandLine, Constraint, Endpoint, HealthCheck, KillSelection, PortDefinition, RunSpec,
-    Scheme, Unreachable,
+    CheckKind, CheckedPort, CommandLine, Constraint, Endpoint, HealthCheck, KillSelection, PortDefinition, Residency,
+    RunSpec, Scheme, TaskLost, Unreachable,
 };
 
 /// A definition as clients read it.
@@ -57,6 +57,7 @@ pub fn app(spec: &RunSpec) -> App {
             KillSelection::OldestFirst => ReadKillSelection::OldestFirst,
         },
         unreachable_strategy: unreachable(spec.unreachable),
+        residency: spec.residency.map(residency),
         task_kill_grace_period_seconds: spec.kill_grace_period_ms.map(whole_seconds),
         drain_timeout_seconds: spec.drain_timeout_ms.map(whole_seconds),
         drain_delay_seconds: spec.drain_delay_ms.map(whole_seconds),
@@ -142,6 +143,16 @@ fn unreachable(strategy: Unreachable) -> UnreachableStrategy {
             inactive_after_seconds: whole_seconds(inactive_ms),
             expunge_after_seconds: whole_seconds(expunge_ms),
         }),
+    }
+}
+
+fn residency(residency: Residency) -> ReadResidency {
+    ReadResidency {
+        relaunch_escalation_timeout_seconds: whole_seconds(residency.relaunch_timeout_ms),
+        task_lost_behavior: match residency.task_lost {
+            TaskLost::WaitForever => TaskLostBehavior::WaitForever,
+            TaskLost::RelaunchAfterTimeout => TaskLostBehavior::RelaunchAfterTimeout,
+        },
     }
 }
 

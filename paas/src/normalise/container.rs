@@ -1,14 +1,14 @@
 use attica_paas_api::Number;
 use attica_paas_api::app::Network;
 use attica_paas_api::container::{
-    Artifact as ReadArtifact, Container as ReadContainer, ContainerKind as ReadKind, DockerContainer, DockerCredential,
-    IpcInfo, IpcMode, Limit as ReadLimit, LinuxInfo, Parameter, PortMapping as ReadMapping, ResourceLimits,
-    Seccomp as ReadSeccomp, Volume as ReadVolume, VolumeMode,
+    Artifact as ReadArtifact, Container as ReadContainer, ContainerKind as ReadKind, DiskType, DockerContainer,
+    DockerCredential, IpcInfo, IpcMode, Limit as ReadLimit, LinuxInfo, Parameter, PersistentVolume as ReadPersistent,
+    PortMapping as ReadMapping, ResourceLimits, Seccomp as ReadSeccomp, Volume as ReadVolume, VolumeMode,
 };
 
 use crate::model::{
-    Access, Artifact, Container, ContainerKind, Image, Ipc, Limit, Limits, Linux, Networks, PortDefinition, Pull,
-    RunSpec, Seccomp, Volume,
+    Access, Artifact, Container, ContainerKind, DiskKind, Image, Ipc, Limit, Limits, Linux, Networks, PathRule,
+    PersistentVolume, PortDefinition, Pull, RunSpec, Seccomp, Volume, VolumeSource,
 };
 
 /// What an instance runs in, as clients read it.
@@ -54,14 +54,41 @@ fn mapping(port: &PortDefinition) -> Option<ReadMapping> {
 }
 
 fn volume(volume: &Volume) -> ReadVolume {
+    let (host_path, persistent) = match &volume.source {
+        VolumeSource::Host(path) => (Some(path.clone()), None),
+        VolumeSource::Persistent(volume) => (None, Some(self::persistent(volume))),
+    };
     ReadVolume {
         container_path: volume.container_path.clone(),
-        host_path: Some(volume.host_path.clone()),
+        host_path,
+        persistent,
         mode: Some(match volume.access {
             Access::ReadOnly => VolumeMode::ReadOnly,
             Access::ReadWrite => VolumeMode::ReadWrite,
         }),
         ..ReadVolume::default()
+    }
+}
+
+/// A persistent volume, as clients read it.
+pub(super) fn persistent(volume: &PersistentVolume) -> ReadPersistent {
+    let constraint = |rule: &PathRule| {
+        let (operator, pattern) = match rule {
+            PathRule::Like(pattern) => ("LIKE", pattern),
+            PathRule::Unlike(pattern) => ("UNLIKE", pattern),
+        };
+        vec!["path".to_owned(), operator.to_owned(), pattern.clone()]
+    };
+    ReadPersistent {
+        kind: Some(match volume.disk {
+            DiskKind::Root => DiskType::Root,
+            DiskKind::Path => DiskType::Path,
+            DiskKind::Mount => DiskType::Mount,
+        }),
+        size: i64::from(volume.size_mb),
+        max_size: volume.size_max_mb.map(i64::from),
+        profile_name: volume.profile.clone(),
+        constraints: volume.paths.iter().map(constraint).collect(),
     }
 }
 

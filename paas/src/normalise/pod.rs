@@ -185,11 +185,12 @@ fn mount(mount: &PodMount) -> VolumeMount {
 }
 
 fn volume(volume: &PodVolume) -> ReadVolume {
-    let host = match &volume.source {
-        PodVolumeSource::Ephemeral => None,
-        PodVolumeSource::Host(path) => Some(path.clone()),
+    let (host, persistent) = match &volume.source {
+        PodVolumeSource::Ephemeral => (None, None),
+        PodVolumeSource::Host(path) => (Some(path.clone()), None),
+        PodVolumeSource::Persistent(volume) => (None, Some(container::persistent(volume))),
     };
-    ReadVolume { name: volume.name.clone(), host, ..ReadVolume::default() }
+    ReadVolume { name: volume.name.clone(), host, persistent, ..ReadVolume::default() }
 }
 
 fn scheduling(spec: &RunSpec) -> PodScheduling {
@@ -199,10 +200,10 @@ fn scheduling(spec: &RunSpec) -> PodScheduling {
             backoff_factor: Number(spec.backoff.factor),
             max_launch_delay: seconds(spec.backoff.max_ms),
         },
-        upgrade: UpgradeStrategy {
+        upgrade: Some(UpgradeStrategy {
             minimum_health_capacity: Number(spec.upgrade.minimum_health_capacity),
             maximum_over_capacity: Number(spec.upgrade.maximum_over_capacity),
-        },
+        }),
         placement: PodPlacement {
             constraints: spec.placement.constraints.iter().map(constraint).collect(),
             accepted_resource_roles: spec.placement.accepted_resource_roles.clone(),
@@ -211,13 +212,13 @@ fn scheduling(spec: &RunSpec) -> PodScheduling {
             KillSelection::YoungestFirst => youngest_first(),
             KillSelection::OldestFirst => "OLDEST_FIRST".to_owned(),
         },
-        unreachable_strategy: match spec.unreachable {
+        unreachable_strategy: Some(match spec.unreachable {
             Unreachable::Disabled => UnreachableStrategy::Disabled,
             Unreachable::After { inactive_ms, expunge_ms } => UnreachableStrategy::After(UnreachableDelays {
                 inactive_after_seconds: i64::try_from(inactive_ms / 1000).unwrap_or(i64::MAX),
                 expunge_after_seconds: i64::try_from(expunge_ms / 1000).unwrap_or(i64::MAX),
             }),
-        },
+        }),
     }
 }
 

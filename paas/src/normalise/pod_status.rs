@@ -6,7 +6,7 @@ use attica_paas_api::pod::{
 };
 
 use super::pod::resources;
-use super::task::{region, zone};
+use super::task::{local_volumes, region, zone};
 use crate::model::{
     CheckedPort, Condition, ContainerTask, GivenPort, HealthState, Instance, Networks, Pod, PodContainer, RunSpec,
     Task, TaskFailure, TaskIdentity, rfc3339,
@@ -18,7 +18,7 @@ pub fn pod_instance(instance: &Instance, spec: &RunSpec) -> Option<PodInstance> 
     let pod = spec.pod()?;
     let since = rfc3339(changed_at(instance));
     let task = instance.task.as_ref();
-    let agent = task.map(|task| &task.agent);
+    let agent = instance.agent();
     Some(PodInstance {
         id: instance.id.to_string(),
         status: state(instance),
@@ -33,7 +33,7 @@ pub fn pod_instance(instance: &Instance, spec: &RunSpec) -> Option<PodInstance> 
         networks: task.map(|task| networks(task, &spec.networks)).unwrap_or_default(),
         containers: task.map(|task| containers(task, spec, pod)).unwrap_or_default(),
         spec_reference: format!("/v2/pods{}::versions/{}", spec.id, spec.version),
-        local_volumes: [],
+        local_volumes: local_volumes(instance),
         role: spec.role.clone(),
         last_updated: since.clone(),
         last_changed: since,

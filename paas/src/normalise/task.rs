@@ -1,6 +1,6 @@
 use attica_core_api::v1::TaskState;
 use attica_paas_api::health::HealthCheckResult;
-use attica_paas_api::task::{IpAddress, Task as ReadTask, TaskFailure as ReadFailure};
+use attica_paas_api::task::{IpAddress, LocalVolume, Task as ReadTask, TaskFailure as ReadFailure};
 
 use super::{check, process};
 use crate::model::{Agent, HealthState, Instance, RunSpec, Task, TaskFailure, rfc3339};
@@ -33,12 +33,25 @@ pub fn task(instance: &Instance, spec: Option<&RunSpec>) -> Option<ReadTask> {
         version: instance.version.to_string(),
         health_check_results: results.map(|health| result(health, instance)).collect(),
         check_result: task.answer.map(check::result),
-        local_volumes: [],
+        local_volumes: local_volumes(instance),
         region: region(&task.agent),
         zone: zone(&task.agent),
         role: spec.map(|spec| spec.role.clone()).unwrap_or_default(),
         processes: task.processes.iter().map(process::report).collect(),
     })
+}
+
+/// The persistent volumes of an instance as clients read them.
+pub(super) fn local_volumes(instance: &Instance) -> Vec<LocalVolume> {
+    let run_spec = instance.run_spec();
+    let volumes = instance.reservation.iter().flat_map(|kept| &kept.volumes);
+    let volume = |volume: &crate::model::LocalVolume| LocalVolume {
+        run_spec_id: run_spec.to_string(),
+        container_path: volume.name.clone(),
+        uuid: volume.uuid.to_string(),
+        persistence_id: volume.persistence_id(run_spec),
+    };
+    volumes.map(volume).collect()
 }
 
 /// Where an agent is, as far as it says.

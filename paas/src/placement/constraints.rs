@@ -153,7 +153,7 @@ impl Verdict {
 }
 
 /// The expression as one that must match the whole value.
-fn whole(expression: &str) -> Option<Regex> {
+pub(super) fn whole(expression: &str) -> Option<Regex> {
     RegexBuilder::new(&format!("^(?:{expression})$")).size_limit(REGEX_BYTES_MAX).build().ok()
 }
 

@@ -5,13 +5,14 @@ use std::path::Path;
 use attica_core_api::v1::{
     ContainerInfo, ContainerType, Credential, DockerImage, DockerInfo, DockerNetwork, DockerPortMapping, Image,
     ImageType, IpcMode, LinuxInfo, MesosInfo, NetworkInfo, NetworkPortMapping, Parameter, SandboxPathType,
-    SandboxPathVolume, SeccompInfo, TtyInfo, Volume as WireVolume, VolumeMode, VolumeSource, VolumeSourceType,
+    SandboxPathVolume, SeccompInfo, TtyInfo, Volume as WireVolume, VolumeMode, VolumeSource as WireSource,
+    VolumeSourceType,
 };
 
 use super::task_info::{labels, protocols};
 use crate::model::{
     Access, Container, ContainerKind, ContainerNetwork, GivenPort, Image as ModelImage, Ipc, Linux, Networks,
-    PortDefinition, Pull, RunSpec, Seccomp, Volume,
+    PortDefinition, Pull, RunSpec, Seccomp, Volume, VolumeSource,
 };
 
 /// The name of the network behind the machine's address, for containers that the agent makes itself.
@@ -36,7 +37,7 @@ pub(super) fn container(run_spec: &RunSpec, ports: &[GivenPort]) -> Option<Conta
     let ways = ways(run_spec, ports);
     let mut info = ContainerInfo {
         r#type: ContainerType::Mesos,
-        volumes: container.volumes.iter().map(volume).collect(),
+        volumes: container.volumes.iter().filter_map(volume).collect(),
         linux_info: container.linux.as_ref().map(linux),
         tty_info: wants_terminal.then(TtyInfo::default),
         ..ContainerInfo::default()
@@ -143,17 +144,22 @@ fn network_info(network: &ContainerNetwork, ways: &[Way<'_>]) -> NetworkInfo {
     }
 }
 
-fn volume(volume: &Volume) -> WireVolume {
+/// None for what comes with the resources of the task.
+fn volume(volume: &Volume) -> Option<WireVolume> {
+    let host_path = match &volume.source {
+        VolumeSource::Host(path) => path,
+        VolumeSource::Persistent(_) => return None,
+    };
     // What does not begin at the machine's root begins in the sandbox.
-    let (host_path, source) = match Path::new(&volume.host_path).is_absolute() {
-        true => (Some(volume.host_path.clone()), None),
+    let (host_path, source) = match Path::new(host_path).is_absolute() {
+        true => (Some(host_path.clone()), None),
         false => {
-            let path = SandboxPathVolume { r#type: Some(SandboxPathType::Itself), path: volume.host_path.clone() };
+            let path = SandboxPathVolume { r#type: Some(SandboxPathType::Itself), path: host_path.clone() };
             let r#type = Some(VolumeSourceType::SandboxPath);
-            (None, Some(VolumeSource { r#type, sandbox_path: Some(path), ..VolumeSource::default() }))
+            (None, Some(WireSource { r#type, sandbox_path: Some(path), ..WireSource::default() }))
         }
     };
-    WireVolume {
+    Some(WireVolume {
         mode: match volume.access {
             Access::ReadOnly => VolumeMode::ReadOnly,
             Access::ReadWrite => VolumeMode::ReadWrite,
@@ -162,7 +168,7 @@ fn volume(volume: &Volume) -> WireVolume {
         host_path,
         source,
         ..WireVolume::default()
-    }
+    })
 }
 
 pub(super) fn linux(linux: &Linux) -> LinuxInfo {

@@ -6,9 +6,10 @@ use attica_core_api::v1::{AgentId, Resource};
 use attica_core_api::{Scalar, Timestamp};
 
 use super::constraints::{Ledger, Verdict};
-use super::stock::{Candidate, Kind, Stock};
+use super::disks::UNRESERVED;
+use super::stock::{Candidate, Kind, Pool, Stock};
 use super::{RejectReason, ports};
-use crate::model::{Access, Agent, FieldName, Resources, RunSpec};
+use crate::model::{Access, Agent, DiskKind, FieldName, PersistentVolume, Resources, RunSpec, VolumeSource};
 
 /// What is to be placed.
 #[derive(Debug)]
@@ -51,6 +52,9 @@ pub struct Placed {
     pub ports: Vec<u16>,
     /// What it uses, for each of its [shares](RunSpec::shares).
     pub shares: Vec<Vec<Resource>>,
+    /// For each persistent volume of the run spec the disk space that it is to be made of; of an instance that has its volumes
+    /// already, these.
+    pub disks: Vec<Resource>,
 }
 
 /// An offer that took no instance.
@@ -107,16 +111,10 @@ pub fn place(order: &Order<'_>, stock: &mut Stock) -> Outcome {
             parked.push(score);
             continue;
         }
-        let roles = &order.run_spec.placement.accepted_resource_roles;
-        let mut left = ports.as_slice();
-        let mut shares = Vec::new();
-        for (needs, count) in &search.shares {
-            let (own, others) = left.split_at(*count);
-            shares.push(candidate.take(needs, own, roles));
-            left = others;
-        }
+        let shares = search.take_shares(&mut candidate.pool, &ports);
+        let disks = search.take_disks(candidate);
         search.placed_on(&candidate.agent);
-        outcome.placed.push(Placed { candidate: index, ports, shares });
+        outcome.placed.push(Placed { candidate: index, ports, shares, disks });
         *launched += 1;
         if *launched < order.per_offer_max {
             queue.push(Reverse(search.score(candidate, index)));
@@ -138,9 +136,10 @@ const ISOLATION: (&str, &str) = ("isolation", "posix");
 fn can_contain(agent: &Agent, run_spec: &RunSpec) -> bool {
     let (attribute, without) = ISOLATION;
     let of_app = run_spec.container.as_ref().is_some_and(|container| {
-        container.image.is_some() || container.linux.is_some() || !container.volumes.is_empty()
+        let mounts = container.volumes.iter().any(|volume| matches!(volume.source, VolumeSource::Host(_)));
+        container.image.is_some() || container.linux.is_some() || mounts
     });
-    // Volumes that are not read only are shown without a container's help.
+    // Persistent volumes, and those of pods that are not read only, are shown without a container's help.
     let of_pod = run_spec.pod().into_iter().flat_map(|pod| &pod.containers).any(|container| {
         let mounted = container.mounts.iter().any(|mount| mount.access == Some(Access::ReadOnly));
         container.image.is_some() || container.linux.is_some() || mounted
@@ -160,36 +159,54 @@ fn is_maintained(candidate: &Candidate, order: &Order<'_>) -> bool {
 }
 
 /// The state of one search.
-struct Search<'a> {
+pub(super) struct Search<'a> {
     order: &'a Order<'a>,
     ledger: Ledger,
     instances_by_agent: BTreeMap<AgentId, u32>,
     /// What each instance consists of.
     shares: Vec<(Resources, usize)>,
+    /// Its persistent volumes.
+    volumes: Vec<&'a PersistentVolume>,
+    /// The roles of what may be used: what is to be reserved for an instance must not be reserved yet.
+    roles: Vec<String>,
 }
 
 impl<'a> Search<'a> {
-    fn new(order: &'a Order<'a>) -> Self {
+    pub(super) fn new(order: &'a Order<'a>) -> Self {
         let constraints = &order.run_spec.placement.constraints;
         let ledger = Ledger::new(constraints, order.run_spec.instances, order.placed.iter().map(Arc::as_ref));
         let mut instances_by_agent = BTreeMap::new();
         for agent in &order.placed {
             *instances_by_agent.entry(agent.id.clone()).or_default() += 1;
         }
-        Self { order, ledger, instances_by_agent, shares: order.run_spec.shares() }
+        let volumes: Vec<_> = order.run_spec.persistent_volumes().into_iter().map(|(_, volume)| volume).collect();
+        let roles = match volumes.is_empty() {
+            true => order.run_spec.placement.accepted_resource_roles.clone(),
+            false => vec![UNRESERVED.to_owned()],
+        };
+        Self { order, ledger, instances_by_agent, shares: order.run_spec.shares(), volumes, roles }
+    }
+
+    /// The same search among what is reserved for one instance, its volumes aside.
+    pub(super) fn among_held(self) -> Self {
+        Self { volumes: Vec::new(), roles: Vec::new(), ..self }
     }
 
     /// The host ports that an instance would get; everything that speaks against the offer otherwise. GROUP_BY's "not now" does
     /// not: the search comes back to it.
     fn fits(&self, candidate: &Candidate) -> Result<Vec<u16>, Vec<RejectReason>> {
-        let run_spec = self.order.run_spec;
-        let roles = &run_spec.placement.accepted_resource_roles;
-        if !candidate.has_role(roles) {
-            return Err(vec![RejectReason::UnfulfilledRole]);
+        match candidate.pool.has_role(&self.roles) {
+            true => self.fits_into(candidate, &candidate.pool),
+            false => Err(vec![RejectReason::UnfulfilledRole]),
         }
+    }
+
+    /// The same for a part of an offer.
+    pub(super) fn fits_into(&self, candidate: &Candidate, pool: &Pool) -> Result<Vec<u16>, Vec<RejectReason>> {
+        let (run_spec, roles) = (self.order.run_spec, &self.roles);
         let needs = &run_spec.resources;
-        let scarce = |kind, need: Scalar| !need.is_zero() && candidate.left(kind, roles) < need;
-        let free = candidate.free_ports(roles).collect::<Vec<_>>();
+        let scarce = |kind, need: Scalar| !need.is_zero() && pool.left(kind, roles) < need;
+        let free = pool.free_ports(roles).collect::<Vec<_>>();
         let ports = ports::choose(&run_spec.ports, run_spec.require_ports, free.into_iter(), self.order.random);
         let failed = [
             (
@@ -201,12 +218,53 @@ impl<'a> Search<'a> {
             (RejectReason::AgentMaintenance, is_maintained(candidate, self.order)),
             (RejectReason::InsufficientCpus, scarce(Kind::Cpus, needs.cpus)),
             (RejectReason::InsufficientMemory, scarce(Kind::Mem, needs.mem)),
-            (RejectReason::InsufficientDisk, scarce(Kind::Disk, needs.disk)),
+            (
+                RejectReason::InsufficientDisk,
+                scarce(Kind::Disk, needs.disk.plus(self.root_volumes())) || !self.has_disks(candidate),
+            ),
             (RejectReason::InsufficientPorts, ports.is_none()),
         ];
         let reasons: Vec<RejectReason> =
             failed.into_iter().filter(|(_, failed)| *failed).map(|(reason, _)| reason).collect();
         ports.filter(|_| reasons.is_empty()).ok_or(reasons)
+    }
+
+    /// What the volumes on the agent's own disk need.
+    fn root_volumes(&self) -> Scalar {
+        let root = self.volumes.iter().filter(|volume| volume.disk == DiskKind::Root);
+        root.fold(Scalar::ZERO, |sum, volume| sum.plus(Scalar::units(volume.size_mb)))
+    }
+
+    fn has_disks(&self, candidate: &Candidate) -> bool {
+        let mut others = self.volumes.iter().filter(|volume| volume.disk != DiskKind::Root).peekable();
+        if others.peek().is_none() {
+            return true;
+        }
+        let mut disks = candidate.disks.clone();
+        others.all(|volume| disks.take(volume).is_some())
+    }
+
+    /// Takes what each share needs.
+    pub(super) fn take_shares(&self, pool: &mut Pool, ports: &[u16]) -> Vec<Vec<Resource>> {
+        let mut left = ports;
+        let mut shares = Vec::with_capacity(self.shares.len());
+        for (needs, count) in &self.shares {
+            let (own, others) = left.split_at(*count);
+            shares.push(pool.take(needs, own, &self.roles));
+            left = others;
+        }
+        shares
+    }
+
+    /// Takes what the volumes need, after the shares.
+    fn take_disks(&self, candidate: &mut Candidate) -> Vec<Resource> {
+        let mut take = |volume: &PersistentVolume| match volume.disk {
+            DiskKind::Root => candidate.pool.take_disk(Scalar::units(volume.size_mb), &self.roles),
+            DiskKind::Path | DiskKind::Mount => candidate.disks.take(volume),
+        };
+        let taken: Vec<Resource> = self.volumes.iter().filter_map(|volume| take(volume)).collect();
+        assert_eq!(taken.len(), self.volumes.len(), "an instance was placed on an offer that lacks disk space");
+        taken
     }
 
     /// Whether an agent is in another region than the master, and the run spec says nothing of regions.
@@ -217,10 +275,9 @@ impl<'a> Search<'a> {
     }
 
     fn score(&self, candidate: &Candidate, index: usize) -> Score {
-        let roles = &self.order.run_spec.placement.accepted_resource_roles;
         Score {
             instances_here: self.instances_by_agent.get(&candidate.agent.id).copied().unwrap_or_default(),
-            cpus_left: Reverse(candidate.left(Kind::Cpus, roles)),
+            cpus_left: Reverse(candidate.pool.left(Kind::Cpus, &self.roles)),
             agent: candidate.agent.id.clone(),
             candidate: index,
         }

@@ -6,12 +6,15 @@
 mod attributes;
 mod constraints;
 mod container;
+mod disks;
 mod environment;
 mod matcher;
 mod operations;
 mod pod;
 mod ports;
 mod reason;
+mod reserved;
+mod resident;
 mod stock;
 mod task_info;
 #[cfg(test)]
@@ -20,8 +23,13 @@ mod tests;
 pub(crate) use attributes::scalar_text;
 pub use attributes::{agent_of, domain_of};
 pub use constraints::{Ledger, Verdict};
+pub(crate) use disks::UNRESERVED;
 pub use matcher::{Order, Outcome, Placed, Rejected, place};
 pub use operations::{Launch, Operations, launch};
 pub use reason::{RejectReason, RejectRow, Rejections};
+#[cfg(test)]
+pub(crate) use reserved::owner_of;
+pub use reserved::{Holding, Mark, Owner};
+pub use resident::{Awaited, place_held};
 pub use stock::{Candidate, Stock};
 pub use task_info::{process_graph, task_info};

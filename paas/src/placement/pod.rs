@@ -182,7 +182,8 @@ impl Placed<'_> {
     fn volume(&self, mount: &PodMount) -> Option<WireVolume> {
         let volume = self.pod.volumes.iter().find(|volume| volume.name == mount.volume)?;
         let source = match &volume.source {
-            PodVolumeSource::Ephemeral => VolumeSource {
+            // A persistent one is in the executor's sandbox under its name.
+            PodVolumeSource::Ephemeral | PodVolumeSource::Persistent(_) => VolumeSource {
                 r#type: Some(VolumeSourceType::SandboxPath),
                 sandbox_path: Some(SandboxPathVolume {
                     r#type: Some(SandboxPathType::Parent),

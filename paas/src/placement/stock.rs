@@ -1,11 +1,14 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use attica_core_api::Scalar;
 use attica_core_api::v1::{self, Offer, Resource, ValueType};
 
 use super::agent_of;
+use super::disks::Disks;
 use super::operations::Operations;
 use super::ports::FreePorts;
+use super::reserved::{Holding, Owner, owner_of};
 use crate::model::{Agent, Resources};
 
 /// Offers that came together, and what is left of each while instances are placed.
@@ -24,6 +27,17 @@ pub struct Candidate {
     pub agent: Arc<Agent>,
     /// What is done with it.
     pub operations: Operations,
+    /// What any instance may take.
+    pub(super) pool: Pool,
+    /// Disks beside the one on which the agent works, which persistent volumes may take.
+    pub(super) disks: Disks,
+    /// What is reserved for single instances.
+    pub held: BTreeMap<Owner, Holding>,
+}
+
+/// What instances take of an offer.
+#[derive(Debug)]
+pub(super) struct Pool {
     scalars: Vec<ScalarShare>,
     ports: Vec<PortShare>,
 }
@@ -69,16 +83,32 @@ impl Stock {
 
 impl Candidate {
     fn new(offer: Offer) -> Self {
+        let mut held: BTreeMap<Owner, Holding> = BTreeMap::new();
+        let mut free: Vec<&Resource> = Vec::with_capacity(offer.resources.len());
+        for resource in &offer.resources {
+            match owner_of(resource) {
+                Some(owner) => held.entry(owner).or_default().add(resource),
+                None => free.push(resource),
+            }
+        }
         let agent = Arc::new(agent_of(&offer));
-        let usable = || offer.resources.iter().filter(|resource| is_plain(resource));
-        let scalars = usable().filter_map(ScalarShare::new).collect();
-        let ports = usable().filter_map(PortShare::new).collect();
-        Self { agent, operations: Operations::default(), scalars, ports, offer: Arc::new(offer) }
+        let (pool, disks) = (Pool::of(free.iter().copied()), Disks::of(free.iter().copied()));
+        Self { agent, operations: Operations::default(), pool, disks, held, offer: Arc::new(offer) }
+    }
+}
+
+impl Pool {
+    /// What instances can take of these resources.
+    pub(super) fn of<'a>(resources: impl Iterator<Item = &'a Resource> + Clone) -> Self {
+        let usable = || resources.clone().filter(|resource| is_plain(resource));
+        Self {
+            scalars: usable().filter_map(ScalarShare::new).collect(),
+            ports: usable().filter_map(PortShare::new).collect(),
+        }
     }
 
     /// True when anything may be used by these roles.
-    #[must_use]
-    pub fn has_role(&self, accepted: &[String]) -> bool {
+    pub(super) fn has_role(&self, accepted: &[String]) -> bool {
         self.scalars.iter().any(|share| accepts(accepted, &share.role))
     }
 
@@ -101,6 +131,14 @@ impl Candidate {
         }
         self.take_ports(ports, accepted, &mut taken);
         taken
+    }
+
+    /// Takes disk space for a volume, as one piece. The caller has checked that it is there.
+    pub(super) fn take_disk(&mut self, size: Scalar, accepted: &[String]) -> Option<Resource> {
+        let mut taken = Vec::new();
+        self.take_scalar(Kind::Disk, size, accepted, &mut taken);
+        let whole = Some(v1::Scalar { value: size.to_f64() });
+        taken.into_iter().next().map(|first| Resource { scalar: whole, ..first })
     }
 
     fn take_scalar(&mut self, kind: Kind, amount: Scalar, accepted: &[String], taken: &mut Vec<Resource>) {
@@ -161,13 +199,13 @@ impl PortShare {
     }
 }
 
-/// Neither a volume nor a disk of its own, nor revocable, nor shared: an instance needs none of these.
+/// Neither a volume nor a disk of its own, nor revocable, nor shared: a task as such needs none of these.
 fn is_plain(resource: &Resource) -> bool {
     resource.disk.is_none() && resource.revocable.is_none() && resource.shared.is_none()
 }
 
 /// The role of the innermost reservation; `*` when there is none.
-fn reservation_role(resource: &Resource) -> String {
+pub(super) fn reservation_role(resource: &Resource) -> String {
     let newest = resource.reservations.last().and_then(|reservation| reservation.role.clone());
     newest.or_else(|| resource.role.clone()).unwrap_or_else(|| "*".to_owned())
 }

@@ -1,4 +1,5 @@
 mod containers;
+mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use super::embed::{AppParts, NoContainer};
 use super::parts::Parts;
 use crate::model::{
-    Condition, ContainerTask, Instance, InstanceId, RunSpec, RunSpecId, Shape, Task, TaskFailure, Version, rfc3339,
+    Condition, ContainerTask, Goal, Instance, InstanceId, RunSpec, RunSpecId, Shape, Task, TaskFailure, Version,
+    rfc3339,
 };
 use crate::normalise;
 
@@ -153,7 +154,9 @@ impl TaskView {
     /// Renders an instance; `spec` is the version that it runs.
     pub(super) fn new(instance: &Instance, spec: Option<&RunSpec>) -> Self {
         let json = normalise::task(instance, spec).map(|task| Bytes::from(normalise::json(&task)));
-        let pod = spec.and_then(|spec| normalise::pod_instance(instance, spec)).map(|status| PodInstanceView {
+        // What is only kept for an instance is none that would be shown.
+        let shown = spec.filter(|_| instance.goal == Goal::Running || instance.task.is_some());
+        let pod = shown.and_then(|spec| normalise::pod_instance(instance, spec)).map(|status| PodInstanceView {
             is_stable: status.status == PodInstanceState::Stable,
             since: normalise::changed_at(instance),
             json: Bytes::from(normalise::json(&status)),

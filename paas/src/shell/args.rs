@@ -99,6 +99,14 @@ pub struct Args {
     #[arg(long, env = "ATTICA_MASTER_CREDENTIAL_FILE", value_name = "PATH")]
     pub master_credential_file: Option<PathBuf>,
 
+    /// The name to write on what is reserved and created, where the master asks for one [default: that of the credential]
+    #[arg(long, env = "MARATHON_MESOS_AUTHENTICATION_PRINCIPAL", value_name = "NAME")]
+    pub mesos_authentication_principal: Option<String>,
+
+    /// Reserved resources that are not offered so many milliseconds after they were asked for are given up
+    #[arg(long, env = "MARATHON_TASK_RESERVATION_TIMEOUT", value_name = "MILLISECONDS", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub task_reservation_timeout: u64,
+
     /// Certificates
     #[command(flatten)]
     pub tls: TlsArgs,

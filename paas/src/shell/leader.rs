@@ -97,7 +97,12 @@ impl Reign {
         let fold = Fold::new(snapshot.clone(), &model);
         let bus = Arc::new(Bus::new(lead.seq, Memory::default()));
         let clock = Clock::start();
-        let engine = Engine::recover(config(args), snapshot, Entropy::new(Uuid::new_v4().as_u128()), clock.now());
+        let engine = Engine::recover(
+            config(args, service.security.principal()),
+            snapshot,
+            Entropy::new(Uuid::new_v4().as_u128()),
+            clock.now(),
+        );
 
         let limits = WriterLimits::default();
         let (writer, committed) =
@@ -185,9 +190,11 @@ impl Reign {
     }
 }
 
-fn config(args: &Args) -> Config {
+fn config(args: &Args, proved: Option<&str>) -> Config {
     Config {
         role: args.mesos_role.clone(),
+        principal: args.mesos_authentication_principal.clone().or_else(|| proved.map(str::to_owned)),
+        reservation_timeout_ms: args.task_reservation_timeout,
         service_port_first: args.local_port_min,
         service_port_last: args.local_port_max,
         running_deployments_max: args.max_running_deployments,
@@ -200,6 +207,7 @@ fn config(args: &Args) -> Config {
         versions_max: args.max_versions as usize,
         ..Config::new(Border {
             validate: validate::whole,
+            validate_change: validate::change,
             render_run_spec: normalise::definition,
             render_health_check: |check| normalise::json(&normalise::health_check(check)),
         })

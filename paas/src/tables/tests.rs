@@ -104,6 +104,7 @@ fn instance(run_spec: &str, number: u128, condition: Condition) -> Instance {
         incarnation: 1,
         scheduled_at: Timestamp(1_001),
         task: None,
+        reservation: None,
     };
     let state = match condition {
         Condition::Scheduled => return instance,

@@ -83,7 +83,7 @@ fn positive(value: &str) -> Result<u32, NotPositive> {
     value.parse().ok().filter(|number| *number > 0).ok_or(NotPositive)
 }
 
-fn pattern(value: Option<&str>) -> Result<String, String> {
+pub(super) fn pattern(value: Option<&str>) -> Result<String, String> {
     let pattern = value.ok_or("LIKE and UNLIKE require a non-empty, regular expression value")?;
     if pattern.len() > limits::PATTERN_LENGTH_MAX {
         return Err(format!("a regular expression must not be longer than {} characters", limits::PATTERN_LENGTH_MAX));

@@ -1,15 +1,17 @@
 //! What an instance runs in.
 
+use std::collections::BTreeSet;
+
 use attica_paas_api::container::{
     Container as Written, ContainerKind as WrittenKind, DockerContainer, IpAddressRequest, IpcInfo, IpcMode, LinuxInfo,
     PortMapping as WrittenMapping, Seccomp as WrittenSeccomp, Volume as WrittenVolume, VolumeMode,
 };
 
 use super::networks::Deprecated;
-use super::{Faults, ROOT, limits, ports, text};
+use super::{Faults, ROOT, limits, persistent, ports, text};
 use crate::model::{
     Access, Container, ContainerKind, Image, Ipc, Linux, PortDefinition, Pull, RegistryAccount, Seccomp, Volume,
-    default_mappings,
+    VolumeSource, default_mappings,
 };
 
 /// A container, and its ports.
@@ -154,13 +156,17 @@ fn volumes(written: Vec<WrittenVolume>, faults: &mut Faults) -> Vec<Volume> {
     if written.len() > limits::VOLUMES_MAX {
         faults.add("/container/volumes", format!("must not have more than {} items", limits::VOLUMES_MAX));
     }
+    let mut names = BTreeSet::new();
+    let persistent = written.iter().filter(|volume| volume.persistent.is_some());
+    if !persistent.map(|volume| volume.container_path.as_str()).all(|name| names.insert(name)) {
+        faults.add("/container/volumes", "persistent volumes must have different container paths");
+    }
     let volumes = written.into_iter().enumerate();
     volumes.filter_map(|(index, written)| volume(&format!("/container/volumes({index})"), written, faults)).collect()
 }
 
 fn volume(path: &str, written: WrittenVolume, faults: &mut Faults) -> Option<Volume> {
     let later = [
-        ("persistent", "persistent volumes are not supported yet", written.persistent.is_some()),
         ("external", "external volumes are not supported yet", written.external.is_some()),
         ("secret", "secrets are not supported yet", written.secret.is_some()),
     ];
@@ -171,6 +177,18 @@ fn volume(path: &str, written: WrittenVolume, faults: &mut Faults) -> Option<Vol
     }
     if refused {
         return None;
+    }
+    if let Some(persistent) = written.persistent {
+        persistent::check_name(&format!("{path}/containerPath"), &written.container_path, faults);
+        if written.mode == Some(VolumeMode::ReadOnly) {
+            faults.add(format!("{path}/mode"), "got RO, expected RW");
+        }
+        if written.host_path.is_some() {
+            faults.add(format!("{path}/hostPath"), "a persistent volume is not a path of the machine");
+        }
+        let persistent = persistent::volume(&format!("{path}/persistent"), persistent, faults)?;
+        let source = VolumeSource::Persistent(persistent);
+        return Some(Volume { container_path: written.container_path, source, access: Access::ReadWrite });
     }
     text::check(&format!("{path}/containerPath"), &written.container_path, limits::PATH_LENGTH_MAX, faults);
     if written.container_path.is_empty() {
@@ -189,7 +207,7 @@ fn volume(path: &str, written: WrittenVolume, faults: &mut Faults) -> Option<Vol
             return None;
         }
     };
-    Some(Volume { container_path: written.container_path, host_path, access })
+    Some(Volume { container_path: written.container_path, source: VolumeSource::Host(host_path), access })
 }
 
 fn linux(kind: ContainerKind, written: LinuxInfo, faults: &mut Faults) -> Option<Linux> {

@@ -1,5 +1,6 @@
 //! Rules that need the whole definition, after an update was merged into the current version.
 
+use super::resident;
 use crate::engine::Violation;
 use crate::model::{CheckedPort, CommandLine, Limit, Networks, Question, RunSpec};
 
@@ -11,20 +12,24 @@ pub(super) const SINGLE_INSTANCE: &str = "MARATHON_SINGLE_INSTANCE_APP";
 /// # Errors
 /// Every rule that it breaks.
 pub fn whole(spec: &RunSpec) -> Result<(), Vec<Violation>> {
-    // A pod is written as a whole, and was judged so.
-    if spec.pod().is_some() {
-        return Ok(());
-    }
     let mut violations = Vec::new();
-    check_port_indexes(spec, &mut violations);
-    check_port_names(spec, &mut violations);
-    check_limits(spec, &mut violations);
-    check_network_names(spec, &mut violations);
-    check_graph(spec, &mut violations);
-    if is_single_instance(spec.labels.get(SINGLE_INSTANCE)) {
-        check_single_instance(spec, &mut violations);
+    resident::check(spec, &mut violations);
+    // A pod is written as a whole, and was judged so.
+    if spec.pod().is_none() {
+        check_app(spec, &mut violations);
     }
     if violations.is_empty() { Ok(()) } else { Err(violations) }
+}
+
+fn check_app(spec: &RunSpec, violations: &mut Vec<Violation>) {
+    check_port_indexes(spec, violations);
+    check_port_names(spec, violations);
+    check_limits(spec, violations);
+    check_network_names(spec, violations);
+    check_graph(spec, violations);
+    if is_single_instance(spec.labels.get(SINGLE_INSTANCE)) {
+        check_single_instance(spec, violations);
+    }
 }
 
 pub(super) fn is_single_instance(label: Option<&String>) -> bool {

@@ -17,6 +17,7 @@ pub mod limits;
 mod merged;
 mod networks;
 mod numbers;
+mod persistent;
 mod placement;
 mod pod;
 mod pod_checks;
@@ -25,6 +26,7 @@ mod policy;
 mod ports;
 mod process;
 mod readiness;
+mod resident;
 mod strategy;
 mod text;
 mod unsupported;
@@ -40,6 +42,7 @@ pub use faults::{Faults, ROOT};
 pub use group::{GroupIntent, group};
 pub use merged::whole;
 pub use pod::pod;
+pub use resident::change;
 
 /// What a definition is judged by besides itself.
 #[derive(Clone, Debug)]
@@ -121,6 +124,7 @@ pub fn update(app: AppUpdate, id: &RunSpecId, rules: &Rules) -> Result<RunSpecUp
         backoff_max_ms: numbers::milliseconds("/maxLaunchDelaySeconds", app.max_launch_delay_seconds, &mut faults),
         upgrade: strategy::upgrade("/upgradeStrategy", upgrade_strategy, &mut faults),
         unreachable: strategy::unreachable("/unreachableStrategy", app.unreachable_strategy, &mut faults),
+        residency: persistent::residency(app.residency, &mut faults),
         kill_selection: strategy::kill_selection(app.kill_selection),
         kill_grace_period_ms: numbers::seconds(
             "/taskKillGracePeriodSeconds",

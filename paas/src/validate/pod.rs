@@ -12,10 +12,11 @@ use attica_paas_api::{Number, update::EnvironmentValue};
 
 use super::networks::Deprecated;
 use super::{Faults, Rules, command, constraint, container, fetch, limits, networks, numbers, placement, pod_checks};
-use super::{pod_endpoints, strategy, text};
+use super::{persistent, pod_endpoints, strategy, text};
 use crate::model::{
     Access, Backoff, CommandLine, KillSelection, Limit, Limits, Networks, Placement, Pod, PodCommand, PodContainer,
-    PodImage, PodMount, PodVolume, PodVolumeSource, Pull, Resources, RunSpec, RunSpecId, Version, is_container_name,
+    PodImage, PodMount, PodVolume, PodVolumeSource, Pull, Residency, Resources, RunSpec, RunSpecId, Unreachable,
+    Upgrade, Version, is_container_name,
 };
 
 /// Reads the definition of `id`. Its versions are the engine's to give.
@@ -39,7 +40,10 @@ pub fn pod(written: Written, id: &RunSpecId, rules: &Rules) -> Result<RunSpec, F
             faults.add(path, "a container that shares the pod's limits has none of its own");
         }
     }
-    let scheduling = scheduling(written.scheduling.unwrap_or_default(), rules, &mut faults);
+    let is_persistent = |volume: &PodVolume| matches!(volume.source, PodVolumeSource::Persistent(_));
+    // What pods say nothing of is as it is for apps.
+    let residency = volumes.iter().any(is_persistent).then(Residency::default);
+    let scheduling = scheduling(written.scheduling.unwrap_or_default(), residency, rules, &mut faults);
     let role = placement::role(written.role, rules, &mut faults).unwrap_or_else(|| rules.role.clone());
     let policy = super::policy::policy(written.deployment, "", &mut faults);
     let user = command::user(written.user, &mut faults);
@@ -79,6 +83,7 @@ pub fn pod(written: Written, id: &RunSpecId, rules: &Rules) -> Result<RunSpec, F
         backoff: scheduling.backoff,
         upgrade: scheduling.upgrade,
         unreachable: scheduling.unreachable,
+        residency,
         kill_selection: scheduling.kill_selection,
     };
     faults.into_result(run_spec)
@@ -100,9 +105,6 @@ fn refuse_unsupported(written: &Written, faults: &mut Faults) {
         }
     }
     for (index, volume) in written.volumes.iter().enumerate() {
-        if volume.persistent.is_some() {
-            faults.add(format!("/volumes({index})/persistent"), "persistent volumes of pods are not supported yet");
-        }
         if volume.secret.is_some() {
             faults.add(format!("/volumes({index})/secret"), "secrets are not supported yet");
         }
@@ -308,8 +310,25 @@ fn volumes(written: Vec<WrittenVolume>, containers: &[PodContainer], faults: &mu
             }
         }
     }
-    let source = |host: Option<String>| host.map_or(PodVolumeSource::Ephemeral, PodVolumeSource::Host);
-    written.into_iter().map(|volume| PodVolume { name: volume.name, source: source(volume.host) }).collect()
+    let mut volumes = Vec::with_capacity(written.len());
+    for (index, volume) in written.into_iter().enumerate() {
+        let source = match (volume.host, volume.persistent) {
+            (None, None) => PodVolumeSource::Ephemeral,
+            (Some(host), None) => PodVolumeSource::Host(host),
+            (None, Some(written)) => {
+                match persistent::volume(&format!("/volumes({index})/persistent"), written, faults) {
+                    Some(persistent) => PodVolumeSource::Persistent(persistent),
+                    None => continue,
+                }
+            }
+            (Some(_), Some(_)) => {
+                faults.add(format!("/volumes({index})"), "a persistent volume is not a path of the machine");
+                continue;
+            }
+        };
+        volumes.push(PodVolume { name: volume.name, source });
+    }
+    volumes
 }
 
 fn scaling(written: Option<PodScaling>, faults: &mut Faults) -> (u32, Option<u32>) {
@@ -324,12 +343,12 @@ fn scaling(written: Option<PodScaling>, faults: &mut Faults) -> (u32, Option<u32
 struct Scheduling {
     placement: Placement,
     backoff: Backoff,
-    upgrade: crate::model::Upgrade,
-    unreachable: crate::model::Unreachable,
+    upgrade: Upgrade,
+    unreachable: Unreachable,
     kill_selection: KillSelection,
 }
 
-fn scheduling(written: PodScheduling, rules: &Rules, faults: &mut Faults) -> Scheduling {
+fn scheduling(written: PodScheduling, residency: Option<Residency>, rules: &Rules, faults: &mut Faults) -> Scheduling {
     let path = "/scheduling";
     let mut milliseconds = |name: &str, value: Number| {
         numbers::milliseconds(&format!("{path}/backoff/{name}"), Some(value), faults).unwrap_or_default()
@@ -338,9 +357,13 @@ fn scheduling(written: PodScheduling, rules: &Rules, faults: &mut Faults) -> Sch
     let max_ms = milliseconds("maxLaunchDelay", written.backoff.max_launch_delay);
     let factor = Some(written.backoff.backoff_factor);
     let factor = numbers::at_least(&format!("{path}/backoff/backoffFactor"), factor, 1.0, faults);
-    let upgrade = strategy::upgrade(&format!("{path}/upgrade"), Some(written.upgrade), faults);
-    let unreachable = Some(written.unreachable_strategy);
-    let unreachable = strategy::unreachable(&format!("{path}/unreachableStrategy"), unreachable, faults);
+    let upgrade = strategy::upgrade(&format!("{path}/upgrade"), written.upgrade, faults);
+    let unreachable =
+        strategy::unreachable(&format!("{path}/unreachableStrategy"), written.unreachable_strategy, faults);
+    let (default_upgrade, default_unreachable) = match residency {
+        Some(_) => (Upgrade::RESIDENT, Unreachable::Disabled),
+        None => (Upgrade::DEFAULT, Unreachable::DEFAULT),
+    };
     let roles = written.placement.accepted_resource_roles;
     let accepted = format!("{path}/placement/acceptedResourceRoles");
     // Early clients write an empty list for any role.
@@ -356,8 +379,8 @@ fn scheduling(written: PodScheduling, rules: &Rules, faults: &mut Faults) -> Sch
     Scheduling {
         placement,
         backoff: Backoff { first_ms, factor: factor.unwrap_or(1.0), max_ms },
-        upgrade: upgrade.unwrap_or(crate::model::Upgrade { minimum_health_capacity: 1.0, maximum_over_capacity: 1.0 }),
-        unreachable: unreachable.unwrap_or(crate::model::Unreachable::Disabled),
+        upgrade: upgrade.unwrap_or(default_upgrade),
+        unreachable: unreachable.unwrap_or(default_unreachable),
         kill_selection: kill_selection(&format!("{path}/killSelection"), &written.kill_selection, faults),
     }
 }

@@ -1,5 +1,6 @@
 mod containers;
 mod groups;
+mod residents;
 
 use std::path::{Path, PathBuf};
 

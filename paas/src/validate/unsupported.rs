@@ -10,7 +10,6 @@ pub(super) fn refuse(app: &AppUpdate, faults: &mut Faults) {
     let later = [
         ("/storeUrls", "downloads are not supported", app.store_urls.as_ref().is_some_and(|list| !list.is_empty())),
         ("/secrets", "secrets are not supported yet", app.secrets.as_ref().is_some_and(|map| !map.is_empty())),
-        ("/residency", "persistent volumes are not supported yet", app.residency.as_ref().is_some_and(asks)),
         (
             "/executorResources",
             "resources of the executor are not supported yet",

@@ -19,6 +19,8 @@ pub struct Security {
     pub tls: Option<ClientTls>,
     /// The value of `Authorization`.
     authorization: Option<Current<HeaderValue>>,
+    /// The name that is proved, as far as it is known here.
+    principal: Option<Arc<str>>,
 }
 
 /// The client's side of TLS: whom it believes, and its own certificate. Read again when the files change.
@@ -59,6 +61,7 @@ impl Security {
     pub fn with_credential(mut self, credential: &Credential) -> Security {
         let (_, current) = tokio::sync::watch::channel(Arc::new(basic(credential)));
         self.authorization = Some(current);
+        self.principal = Some(Arc::clone(&credential.principal));
         self
     }
 
@@ -66,6 +69,7 @@ impl Security {
     /// else a bearer token.
     pub fn with_credential_file(mut self, path: &Path) -> Result<Security, CredentialFileError> {
         let file = path.to_owned();
+        self.principal = principal(path)?;
         self.authorization = Some(watch_files("credential", vec![path.to_owned()], move || authorization(&file))?);
         Ok(self)
     }
@@ -79,6 +83,11 @@ impl Security {
     /// `http` or `https`.
     pub fn scheme(&self) -> &'static str {
         if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// The name that is proved; none without a credential, or when a token stands for it.
+    pub fn principal(&self) -> Option<&str> {
+        self.principal.as_deref()
     }
 
     pub(super) fn authorization(&self) -> Option<HeaderValue> {
@@ -96,16 +105,36 @@ impl fmt::Debug for Security {
     }
 }
 
-fn authorization(path: &Path) -> Result<HeaderValue, CredentialFileError> {
+/// What a file proves an identity with.
+enum Proof {
+    Credential(Credential),
+    Token(String),
+}
+
+fn proof(path: &Path) -> Result<Proof, CredentialFileError> {
     let read = std::fs::read_to_string(path);
     let text = read.map_err(|source| CredentialFileError::Read { path: path.to_owned(), source })?;
-    if text.trim_start().starts_with('{') {
-        let credential = Credential::parse(&text);
-        let credential =
-            credential.map_err(|source| CredentialFileError::Credential { path: path.to_owned(), source })?;
-        return Ok(basic(&credential));
+    if !text.trim_start().starts_with('{') {
+        return Ok(Proof::Token(text.trim().to_owned()));
     }
-    let mut value = HeaderValue::try_from(format!("Bearer {}", text.trim()))
+    let credential = Credential::parse(&text);
+    let invalid = |source| CredentialFileError::Credential { path: path.to_owned(), source };
+    credential.map(Proof::Credential).map_err(invalid)
+}
+
+fn principal(path: &Path) -> Result<Option<Arc<str>>, CredentialFileError> {
+    Ok(match proof(path)? {
+        Proof::Credential(credential) => Some(credential.principal),
+        Proof::Token(_) => None,
+    })
+}
+
+fn authorization(path: &Path) -> Result<HeaderValue, CredentialFileError> {
+    let token = match proof(path)? {
+        Proof::Credential(credential) => return Ok(basic(&credential)),
+        Proof::Token(token) => token,
+    };
+    let mut value = HeaderValue::try_from(format!("Bearer {token}"))
         .map_err(|_| CredentialFileError::Token { path: path.to_owned() })?;
     value.set_sensitive(true);
     Ok(value)

@@ -1,4 +1,5 @@
 use attica_paas_api::app::{App, AppInfo, AppWrapper};
+use attica_paas_api::container::Volume;
 use attica_paas_api::health::{HealthCheck, HealthCheckProtocol};
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
@@ -70,6 +71,12 @@ fn facts(info: &AppInfo, now: std::time::SystemTime) -> Vec<Line> {
     if let Some(docker) = app.container.as_ref().and_then(|container| container.docker.as_ref()) {
         fact("image", Line::plain(&docker.image));
     }
+    for volume in app.container.iter().flat_map(|container| &container.volumes) {
+        fact("volume", Line::plain(volume_in_words(volume)));
+    }
+    for kept in info.tasks.iter().flatten().flat_map(|task| &task.local_volumes) {
+        fact("kept", Line::plain(&kept.persistence_id));
+    }
     fact("ports", Line::plain(ports(app)));
     for check in &app.health_checks {
         fact("health check", Line::plain(check_in_words(check)));
@@ -113,6 +120,14 @@ fn ports(app: &App) -> String {
     let defined = app.port_definitions.iter().flatten();
     let defined = defined.map(|port| format!("{}/{}{}", port.port, port.protocol, named(&port.name)));
     join(defined.chain(mapped), ", ")
+}
+
+fn volume_in_words(volume: &Volume) -> String {
+    match (&volume.persistent, &volume.host_path) {
+        (Some(persistent), _) => format!("{}, {} MiB, kept", volume.container_path, persistent.size),
+        (None, Some(path)) => format!("{} from {path}", volume.container_path),
+        (None, None) => volume.container_path.clone(),
+    }
 }
 
 fn command(app: &App) -> String {

@@ -20,6 +20,9 @@ pub struct Kill {
     /// Lower the number of instances by the killed ones, so that none takes their places
     #[arg(long)]
     scale: bool,
+    /// Destroy what is kept for their instances, too: others take their places with new volumes
+    #[arg(long, conflicts_with = "scale")]
+    wipe: bool,
     #[command(flatten)]
     deploying: Deploying,
 }
@@ -31,7 +34,8 @@ impl Kill {
         for typed in &self.tasks {
             ids.push(meant(typed, &tasks)?.ok_or_else(|| missing(typed))?);
         }
-        let path = format!("/v2/tasks/delete{}&scale={}", self.deploying.query(), self.scale);
+        let wipe = if self.wipe { "&wipe=true" } else { "" };
+        let path = format!("/v2/tasks/delete{}&scale={}{}", self.deploying.query(), self.scale, wipe);
         let request = Request::new(Method::POST, path).with_document(&json!({"ids": ids}));
         // Without --scale there is no deployment.
         let patience = if self.scale { self.deploying.waiting.patience() } else { Patience::Leave };

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::app::{Network, UnreachableStrategy};
 use crate::check::{ExecCheck, ExecCommand};
-use crate::container::{Artifact, LinuxInfo, ResourceLimits};
+use crate::container::{Artifact, LinuxInfo, PersistentVolume, ResourceLimits};
 use crate::number::Number;
 use crate::policy::DeploymentPolicy;
 use crate::update::EnvironmentValue;
@@ -357,10 +357,9 @@ pub struct PodVolume {
     /// A path of the machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// Not built yet: a volume that outlives the instance.
+    /// Disk space that is kept for the instance when its containers end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub persistent: Option<Value>,
+    pub persistent: Option<PersistentVolume>,
     /// Not built yet: a secret as a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
@@ -392,28 +391,30 @@ pub struct PodScheduling {
     /// How failing instances are slowed down.
     #[serde(default)]
     pub backoff: PodBackoff,
-    /// How a new version replaces an old one.
-    #[serde(default)]
-    pub upgrade: crate::app::UpgradeStrategy,
+    /// How a new version replaces an old one. Default: never less, and twice as many at most; of a pod with persistent volumes:
+    /// never more, and half as many at least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upgrade: Option<crate::app::UpgradeStrategy>,
     /// Where instances may run.
     #[serde(default)]
     pub placement: PodPlacement,
     /// Which instances end first when there are too many: `YOUNGEST_FIRST` or `OLDEST_FIRST`.
     #[serde(default = "youngest_first")]
     pub kill_selection: String,
-    /// What happens to instances on agents out of contact.
-    #[serde(default)]
-    pub unreachable_strategy: UnreachableStrategy,
+    /// What happens to instances on agents out of contact. Default: they are replaced at once; of a pod with persistent volumes:
+    /// `disabled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreachable_strategy: Option<UnreachableStrategy>,
 }
 
 impl Default for PodScheduling {
     fn default() -> Self {
         Self {
             backoff: PodBackoff::default(),
-            upgrade: crate::app::UpgradeStrategy::default(),
+            upgrade: None,
             placement: PodPlacement::default(),
             kill_selection: youngest_first(),
-            unreachable_strategy: UnreachableStrategy::default(),
+            unreachable_strategy: None,
         }
     }
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Pod, PodResources};
+use crate::task::LocalVolume;
 
 /// A pod and its instances.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -104,8 +105,8 @@ pub struct PodInstance {
     pub containers: Vec<ContainerStatus>,
     /// The version that it runs: `/v2/pods/web::versions/…`.
     pub spec_reference: String,
-    /// Its persistent volumes: none, they are not built yet.
-    pub local_volumes: [(); 0],
+    /// Its persistent volumes.
+    pub local_volumes: Vec<LocalVolume>,
     /// The role that pays.
     pub role: String,
     /// When something about it was last looked at, RFC 3339 with milliseconds.

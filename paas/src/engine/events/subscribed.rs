@@ -5,7 +5,7 @@ use attica_core_api::{Now, Tick};
 use super::super::timers::Timer;
 use super::super::{Effects, Engine, Fact, View, calls};
 use crate::model::{Condition, Task, TaskIdentity};
-use crate::placement::domain_of;
+use crate::placement::{UNRESERVED, domain_of};
 
 /// So many tasks are asked for in one call.
 const RECONCILE_TASKS_MAX: usize = 1_000;
@@ -40,6 +40,10 @@ impl Engine {
         self.revived_at = None;
         out.views.push(View::Connected(true));
         self.kills.forget_in_flight();
+        if self.config.role != UNRESERVED {
+            // What was reserved for nobody is found when it is offered.
+            self.sweep(now);
+        }
         self.reconcile(now, out);
         let instances = self.state.run_specs.values().flat_map(|state| state.instances.values());
         let provisioned = instances.filter(|instance| instance.condition == Condition::Provisioned);

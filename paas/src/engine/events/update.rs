@@ -104,6 +104,9 @@ impl Engine {
             if !addresses.is_empty() {
                 task.ip_addresses = addresses;
             }
+            if advances && let Some(kept) = instance.reservation.as_mut() {
+                kept.confirmed = true;
+            }
             if advances {
                 task.state = state;
                 task.unreachable_since = None;
@@ -147,19 +150,31 @@ impl Engine {
         out: &mut Effects,
     ) {
         let Some(task) = &instance.task else { return };
-        let condition = verdict.condition;
+        let (condition, state) = (verdict.condition, verdict.state);
         self.kill_over(&instance.id);
         let failure = failure(instance, task, verdict, now).filter(|_| !instance.is_sentenced());
-        let next = self.is_launched_again(instance).then(|| {
-            Box::new(Instance {
-                condition: Condition::Scheduled,
-                scheduled_at: now.wall,
-                task: None,
-                ..instance.clone()
-            })
-        });
+        let next = self.afterwards(now, instance, state);
+        if next.as_ref().is_some_and(|next| next.reservation.is_some()) {
+            self.timers.set(now.tick, Timer::Reservation(instance.id.clone()));
+        }
         let update = task_update(task, instance.version, status);
         self.record(now, Fact::TaskEnded { id: instance.id.clone(), condition, update, failure, next }, out);
+    }
+
+    /// An instance after its task: launched again, or at rest with what is kept for it; none: it is gone.
+    fn afterwards(&self, now: Now, instance: &Instance, ended_as: TaskState) -> Option<Box<Instance>> {
+        // What an operator has given up never comes back.
+        let reservation = instance.reservation.clone().filter(|_| ended_as != TaskState::GoneByOperator);
+        let goal = match instance.goal {
+            Goal::Running if self.is_launched_again(instance) => Goal::Running,
+            Goal::Running if self.pursuit(instance.run_spec()) == Pursuit::Nothing => Goal::Decommissioned,
+            Goal::Running | Goal::Stopped => Goal::Stopped,
+            Goal::Decommissioned => Goal::Decommissioned,
+        };
+        let stays = goal == Goal::Running || reservation.is_some();
+        let condition = Condition::Scheduled;
+        let next = Instance { goal, condition, scheduled_at: now.wall, task: None, reservation, ..instance.clone() };
+        stays.then(|| Box::new(next))
     }
 
     fn is_launched_again(&self, instance: &Instance) -> bool {
@@ -173,7 +188,7 @@ impl Engine {
 
     pub(super) fn out_of_contact(&mut self, now: Now, mut instance: Instance, status: &TaskStatus, out: &mut Effects) {
         let id = instance.id.clone();
-        if instance.goal == Goal::Decommissioned {
+        if instance.goal == Goal::Decommissioned && instance.reservation.is_none() {
             // Nobody is there to confirm its kill; should it come back, it is unknown, and killed for that.
             return self.forget(now, id, Condition::Gone, out);
         }
@@ -185,6 +200,7 @@ impl Engine {
             instance.condition = Condition::Unreachable;
             let cause = Cause::Updated(task_update(task, instance.version, status));
             self.record(now, Fact::InstanceChanged { instance: Box::new(instance), cause }, out);
+            self.timers.set(now.tick, Timer::Reservation(id.clone()));
             self.timers.set(now.tick, Timer::Unreachable(id));
         }
     }

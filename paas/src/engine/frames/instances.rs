@@ -4,7 +4,7 @@ use attica_core_api::v1::TaskId;
 use super::super::{Border, Cause, Finding, Frame, Snapshot, TaskUpdate};
 use super::INSTANCE_DRAINING;
 use super::fields::Fields;
-use crate::model::{Condition, HealthCheck, Instance, InstanceId};
+use crate::model::{Condition, Goal, HealthCheck, Instance, InstanceId};
 
 /// An instance is new or has changed.
 pub(super) fn changed(
@@ -53,7 +53,7 @@ pub(super) fn task_ended(
     at: Timestamp,
 ) -> Vec<Frame> {
     let ended = before.instance(id).map(|instance| condition(instance, ended_as, at));
-    let next = next.map(|next| condition(next, next.condition, at));
+    let next = next.filter(|next| next.goal == Goal::Running).map(|next| condition(next, next.condition, at));
     std::iter::once(status(id.run_spec.as_str(), update, at)).chain(ended).chain(next).collect()
 }
 

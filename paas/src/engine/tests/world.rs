@@ -11,6 +11,7 @@ use attica_core_api::{Entropy, Now, Tick, Timestamp};
 use bytes::Bytes;
 
 use super::super::*;
+use super::kept::Kept;
 use crate::model::{DeploymentId, Instance, RunSpec, RunSpecId, RunSpecUpdate, TaskIdentity};
 
 /// A machine of the tiny master.
@@ -56,6 +57,11 @@ pub(super) struct World {
     /// The executors of groups that were launched.
     pub(super) groups: Vec<ExecutorInfo>,
     pub(super) acknowledged: u64,
+    /// What is reserved on the machines.
+    pub(super) kept: Kept,
+    /// What is accepted does not arrive.
+    pub(super) deaf: bool,
+    config: Config,
     /// Called after every run of the engine.
     pub(super) watch: fn(&World),
     events: VecDeque<Event>,
@@ -73,6 +79,7 @@ pub(super) fn id(path: &str) -> RunSpecId {
 pub(super) fn config() -> Config {
     Config::new(Border {
         validate: |_| Ok(()),
+        validate_change: |_, _| Ok(()),
         render_run_spec: |run_spec| format!("{{\"id\":\"{}\"}}", run_spec.id),
         render_health_check: |_| "{}".to_owned(),
     })
@@ -107,7 +114,7 @@ impl World {
             reachable: true,
         };
         Self {
-            engine: Engine::recover(config, Snapshot::default(), Entropy::new(1), now),
+            engine: Engine::recover(config.clone(), Snapshot::default(), Entropy::new(1), now),
             now,
             machines: (1..=machines).map(machine).collect(),
             tasks: BTreeMap::new(),
@@ -119,6 +126,9 @@ impl World {
             calls: Vec::new(),
             groups: Vec::new(),
             acknowledged: 0,
+            kept: Kept::default(),
+            deaf: false,
+            config,
             watch: |_| {},
             events: VecDeque::new(),
             declined: BTreeMap::new(),
@@ -163,7 +173,8 @@ impl World {
         }
         assert_eq!(folded, *self.engine.snapshot());
         self.events.clear();
-        self.engine = Engine::recover(config(), folded, Entropy::new(self.offers_made as u128 + 77), self.now);
+        self.engine =
+            Engine::recover(self.config.clone(), folded, Entropy::new(self.offers_made as u128 + 77), self.now);
         self.connect();
     }
 
@@ -255,7 +266,9 @@ impl World {
         }
         self.views.extend(out.views);
         for call in out.calls {
-            self.answer(&call);
+            if !self.deaf || call.r#type != Some(CallType::Accept) {
+                self.answer(&call);
+            }
             self.calls.push(call);
         }
     }
@@ -263,15 +276,18 @@ impl World {
     fn answer(&mut self, call: &Call) {
         match call.r#type.unwrap() {
             CallType::Accept => {
-                let operations = &call.accept.as_ref().unwrap().operations;
-                let infos = operations.iter().flat_map(|operation| match &operation.launch_group {
-                    None => operation.launch.as_ref().unwrap().task_infos.clone(),
-                    Some(group) => {
+                let accept = call.accept.as_ref().unwrap();
+                let machine = accept.offer_ids[0].as_str().split_once('@').unwrap().1.to_owned();
+                for operation in &accept.operations {
+                    self.kept.operate(&machine, operation);
+                    let mut infos =
+                        operation.launch.iter().flat_map(|launch| launch.task_infos.clone()).collect::<Vec<_>>();
+                    if let Some(group) = &operation.launch_group {
                         self.groups.push(group.executor.clone());
-                        group.task_group.tasks.clone()
+                        infos.extend(group.task_group.tasks.clone());
                     }
-                });
-                infos.collect::<Vec<_>>().into_iter().for_each(|info| self.launch(info));
+                    infos.into_iter().for_each(|info| self.launch(info));
+                }
             }
             CallType::Decline => {
                 let decline = call.decline.as_ref().unwrap();
@@ -411,7 +427,9 @@ impl World {
         let on_it = self.tasks.values().filter(|known| known.info.agent_id == agent(machine));
         let groups = self.groups.iter().filter(|group| self.is_held(group, machine));
         let of_groups = groups.flat_map(|group| &group.resources);
-        let taken: Vec<&Resource> = on_it.flat_map(|known| &known.info.resources).chain(of_groups).collect();
+        let in_use: Vec<&Resource> = on_it.flat_map(|known| &known.info.resources).chain(of_groups).collect();
+        let kept = self.kept.unused(&machine.name, &in_use);
+        let taken: Vec<&Resource> = in_use.into_iter().chain(&kept).collect();
         let used: f64 = taken
             .iter()
             .filter(|resource| resource.name == "cpus")
@@ -428,23 +446,25 @@ impl World {
         assert_eq!(unique.len(), ports.len(), "two tasks on {} share a port", machine.name);
         assert!(used <= machine.cpus + 1e-9, "{} is overcommitted", machine.name);
         let free = (machine.ports.0..=machine.ports.1).filter(|port| !ports.contains(port));
-        let free = free.map(|port| Range { begin: port, end: port }).collect();
+        let free = free.map(|port| Range { begin: port, end: port }).collect::<Vec<_>>();
+        let mut resources = vec![
+            scalar("cpus", ((machine.cpus - used) * 1_000.0).round() / 1_000.0),
+            scalar("mem", 64_000.0),
+            scalar("disk", 10_000.0),
+            Resource {
+                name: "ports".into(),
+                r#type: ValueType::Ranges,
+                ranges: Some(Ranges { range: free }),
+                ..Resource::default()
+            },
+        ];
+        resources.extend(kept);
         Offer {
             id: OfferId::from(format!("o{number}@{}", machine.name)),
             framework_id: FrameworkId::from("f"),
             agent_id: agent(machine),
             hostname: machine.name.clone(),
-            resources: vec![
-                scalar("cpus", ((machine.cpus - used) * 1_000.0).round() / 1_000.0),
-                scalar("mem", 64_000.0),
-                scalar("disk", 10_000.0),
-                Resource {
-                    name: "ports".into(),
-                    r#type: ValueType::Ranges,
-                    ranges: Some(Ranges { range: free }),
-                    ..Resource::default()
-                },
-            ],
+            resources,
             attributes: vec![Attribute {
                 name: "rack".into(),
                 r#type: ValueType::Text,

@@ -17,10 +17,12 @@ impl Engine {
         terms: &Terms,
         out: &mut Effects,
     ) -> Result<Reply, Refusal> {
-        let instances = self.selected(tasks)?;
+        let instances = self.selected(tasks, mode)?;
         for instance in instances.iter().filter(|_| !terms.dry_run) {
-            if mode == KillMode::Wipe || is_out_of_contact(instance) {
-                self.decommission(now, &instance.id, out);
+            if mode == KillMode::Wipe {
+                self.decommission(now, &instance.id, Goal::Decommissioned, out);
+            } else if is_out_of_contact(instance) && instance.reservation.is_none() {
+                self.decommission(now, &instance.id, Goal::Stopped, out);
             } else {
                 self.sentence(now, Box::new(instance.clone()), Cause::Decided, out);
             }
@@ -31,7 +33,7 @@ impl Engine {
     /// Kills tasks and lowers the number of instances by as many, in one deployment. Tasks that are on their way out already are not
     /// part of that number.
     pub(super) fn draft_scale(&self, now: Now, tasks: &TaskSelection, conflict: Conflict) -> Result<Draft, Refusal> {
-        let instances = self.selected(tasks)?;
+        let instances = self.selected(tasks, KillMode::Scale)?;
         let mut counts: BTreeMap<&RunSpecId, u32> = BTreeMap::new();
         for instance in &instances {
             let count = counts.entry(instance.run_spec()).or_default();
@@ -52,18 +54,18 @@ impl Engine {
         Ok(Draft { targets, layers, superseded, killed, ..Draft::new(version) })
     }
 
-    /// The selected instances that have a task.
-    fn selected(&self, tasks: &TaskSelection) -> Result<Vec<Instance>, Refusal> {
+    /// The selected instances that have a task, or of which something is left to wipe.
+    fn selected(&self, tasks: &TaskSelection, mode: KillMode) -> Result<Vec<Instance>, Refusal> {
+        let is_there = |instance: &&Instance| instance.task.is_some() || mode == KillMode::Wipe && is_at_rest(instance);
         let of = |id: &RunSpecId| -> Result<Vec<Instance>, Refusal> {
             let app = self.current_of(id, Shape::App).and_then(|_| self.state.run_specs.get(id));
             let state = app.ok_or_else(|| Refusal::Missing(id.clone()))?;
-            Ok(state.instances.values().filter(|instance| instance.task.is_some()).cloned().collect())
+            Ok(state.instances.values().filter(is_there).cloned().collect())
         };
         match tasks {
             TaskSelection::All { run_spec } => of(run_spec),
             TaskSelection::OnHost { run_spec, host } => {
-                let on_host =
-                    |instance: &Instance| instance.task.as_ref().is_some_and(|task| task.agent.hostname == *host);
+                let on_host = |instance: &Instance| instance.agent().is_some_and(|agent| agent.hostname == *host);
                 Ok(of(run_spec)?.into_iter().filter(on_host).collect())
             }
             TaskSelection::OfPod { run_spec, instances } => {
@@ -71,25 +73,36 @@ impl Engine {
                 let state = pod.ok_or_else(|| Refusal::PodMissing(run_spec.clone()))?;
                 let is_named =
                     |instance: &&Instance| instances.as_ref().is_none_or(|named| named.contains(&instance.id));
-                let selected = state.instances.values().filter(|instance| instance.task.is_some()).filter(is_named);
+                let selected = state.instances.values().filter(is_there).filter(is_named);
                 Ok(selected.cloned().collect())
             }
             TaskSelection::One { run_spec, task } => {
-                let one = of(run_spec)?.into_iter().find(|instance| has_task(instance, task.as_str()));
+                let is_it = |instance: &Instance| instance.task.is_some() && has_task(instance, task.as_str());
+                let one = of(run_spec)?.into_iter().find(is_it);
                 Ok(vec![one.ok_or_else(|| Refusal::TaskMissing(task.clone()))?])
             }
             TaskSelection::These(tasks) => {
                 let identities = tasks.iter().filter_map(|task| TaskIdentity::parse(task.as_str()).ok());
                 let ids: BTreeSet<InstanceId> = identities.map(|identity| identity.instance).collect();
                 let named = |instance: &&Instance| tasks.iter().any(|task| has_task(instance, task.as_str()));
-                Ok(ids.iter().filter_map(|id| self.state.instance(id)).filter(named).cloned().collect())
+                let instances = ids.iter().filter_map(|id| self.state.instance(id));
+                Ok(instances.filter(is_there).filter(named).cloned().collect())
             }
         }
     }
 }
 
+/// Whether this is its task, or was its latest one.
 fn has_task(instance: &Instance, task: &str) -> bool {
-    instance.task.as_ref().is_some_and(|own| own.has(task))
+    match &instance.task {
+        Some(own) => own.has(task),
+        None => is_at_rest(instance) && instance.task_identity().to_string() == task,
+    }
+}
+
+/// Whether nothing of it is left but what is kept for it.
+fn is_at_rest(instance: &Instance) -> bool {
+    instance.task.is_none() && instance.reservation.is_some() && instance.goal != Goal::Decommissioned
 }
 
 fn is_out_of_contact(instance: &Instance) -> bool {

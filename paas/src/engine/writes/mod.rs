@@ -23,7 +23,7 @@ use super::deployments::{Conflict, Draft};
 use super::{
     CancelMode, Effects, Engine, Fact, Forecast, Origin, PlannedChange, Refusal, Reply, TaskSelection, Terms, Write,
 };
-use crate::model::{GroupId, RunSpecId, TaskIdentity, Version};
+use crate::model::{Goal, GroupId, RunSpecId, TaskIdentity, Version};
 
 impl Engine {
     /// Does a write, or refuses it and leaves everything as it is.
@@ -93,7 +93,7 @@ impl Engine {
         }
         let killed = draft.killed.clone();
         let deployment = self.deploy(now, draft, out);
-        killed.iter().for_each(|instance| self.decommission(now, instance, out));
+        killed.iter().for_each(|instance| self.decommission(now, instance, Goal::Stopped, out));
         Reply::Deployed { version, deployment, created }
     }
 

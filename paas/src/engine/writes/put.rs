@@ -118,6 +118,9 @@ impl Engine {
             Definition::Scaled(factor) => scaled(current.ok_or_else(|| Refusal::Missing(id.clone()))?, *factor)?,
         };
         (self.config.border.validate)(&merged).map_err(Refusal::Invalid)?;
+        if let Some(current) = current {
+            (self.config.border.validate_change)(current, &merged).map_err(Refusal::Invalid)?;
+        }
         self.give_ports(&mut merged, current.map(Arc::as_ref), taken)?;
         let keep_generation = matches!(change.to, Definition::Stored(_) | Definition::Restored(_));
         Ok(versioned(merged, current.map(Arc::as_ref), version, keep_generation))
