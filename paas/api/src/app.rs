@@ -15,7 +15,7 @@ use crate::number::Number;
 use crate::policy::DeploymentPolicy;
 use crate::process::ProcessGraph;
 use crate::readiness::{ReadinessCheck, ReadinessCheckResult};
-use crate::task::{Task, TaskFailure};
+use crate::task::{KeptInstance, Task, TaskFailure};
 
 /// A whole definition, every default filled in.
 ///
@@ -336,6 +336,9 @@ pub struct AppInfo {
     /// Its instances.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tasks: Option<Vec<Task>>,
+    /// Its instances without a task of which persistent volumes are kept; absent when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_instances: Vec<KeptInstance>,
     /// What the readiness checks of its instances have found; absent for an app without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readiness_check_results: Option<Vec<ReadinessCheckResult>>,

@@ -105,7 +105,7 @@ const EMBED: Parameter = Parameter {
 };
 const WIPE: Parameter = Parameter {
     name: "wipe",
-    summary: "Have new instances replace the killed ones. Default false.",
+    summary: "Have new instances replace the killed ones, whose persistent volumes are destroyed. Default false.",
     kind: ParameterKind::Flag,
 };
 const SCALE: Parameter = Parameter {

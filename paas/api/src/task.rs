@@ -69,6 +69,35 @@ pub struct LocalVolume {
     pub persistence_id: String,
 }
 
+/// An instance without a task of which something is kept: its persistent volumes, and the resources beside them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptInstance {
+    /// The instance.
+    pub id: String,
+    /// Name or address of the agent's machine.
+    pub host: String,
+    /// The agent.
+    pub slave_id: String,
+    /// The id of its latest task, by which it can be wiped.
+    pub task_id: String,
+    /// What becomes of it.
+    pub goal: KeptGoal,
+    /// Its persistent volumes.
+    pub local_volumes: Vec<LocalVolume>,
+}
+
+/// What becomes of an instance without a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum KeptGoal {
+    /// It waits to be launched where its volumes are.
+    Running,
+    /// It rests until it is wanted again.
+    Stopped,
+    /// Its volumes are being destroyed.
+    Decommissioned,
+}
+
 /// One address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -139,6 +139,10 @@ pub struct AppUpdate {
     /// Read-only, ignored.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
+    pub kept_instances: Option<Value>,
+    /// Read-only, ignored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
     pub tasks_staged: Option<Value>,
     /// Read-only, ignored.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -106,6 +106,7 @@ fn created_app(spec: &RunSpec, deployment: DeploymentId) -> Response {
         tasks_unhealthy: Some(0),
         deployments: Some(vec![DeploymentReference { id: deployment.to_string() }]),
         tasks: Some(Vec::new()),
+        kept_instances: Vec::new(),
         readiness_check_results: None,
         last_task_failure: None,
     };

@@ -22,7 +22,7 @@ pub use pod_status::{pod_failure, pod_instance};
 pub use policy::policy;
 pub use queue::{UnusedOffers, queue_item};
 pub use readiness::readiness_result;
-pub use task::{last_failure, task};
+pub use task::{kept_instance, last_failure, task};
 
 use serde::Serialize;
 

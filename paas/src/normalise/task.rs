@@ -1,9 +1,9 @@
 use attica_core_api::v1::TaskState;
 use attica_paas_api::health::HealthCheckResult;
-use attica_paas_api::task::{IpAddress, LocalVolume, Task as ReadTask, TaskFailure as ReadFailure};
+use attica_paas_api::task::{IpAddress, KeptGoal, KeptInstance, LocalVolume, Task as ReadTask, TaskFailure as ReadFailure};
 
 use super::{check, process};
-use crate::model::{Agent, HealthState, Instance, RunSpec, Task, TaskFailure, rfc3339};
+use crate::model::{Agent, Goal, HealthState, Instance, RunSpec, Task, TaskFailure, rfc3339};
 
 /// Attributes under which agents without a fault domain usually tell where they are.
 const REGION: &str = "region";
@@ -38,6 +38,24 @@ pub fn task(instance: &Instance, spec: Option<&RunSpec>) -> Option<ReadTask> {
         zone: zone(&task.agent),
         role: spec.map(|spec| spec.role.clone()).unwrap_or_default(),
         processes: task.processes.iter().map(process::report).collect(),
+    })
+}
+
+/// An instance without a task as clients read it; none when nothing is kept of it.
+#[must_use]
+pub fn kept_instance(instance: &Instance) -> Option<KeptInstance> {
+    let kept = instance.reservation.as_ref().filter(|_| instance.task.is_none())?;
+    Some(KeptInstance {
+        id: instance.id.to_string(),
+        host: kept.agent.hostname.clone(),
+        slave_id: kept.agent.id.to_string(),
+        task_id: instance.task_identity().to_string(),
+        goal: match instance.goal {
+            Goal::Running => KeptGoal::Running,
+            Goal::Stopped => KeptGoal::Stopped,
+            Goal::Decommissioned => KeptGoal::Decommissioned,
+        },
+        local_volumes: local_volumes(instance),
     })
 }
 

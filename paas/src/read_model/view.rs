@@ -117,6 +117,8 @@ pub(super) struct TaskView {
     pub(super) sandboxes: Vec<Sandbox>,
     /// What its readiness check has found.
     pub(super) readiness: Option<Bytes>,
+    /// What is kept of an instance without a task.
+    pub(super) kept: Option<Bytes>,
     /// Of a pod's instance.
     pub(super) pod: Option<PodInstanceView>,
 }
@@ -164,7 +166,8 @@ impl TaskView {
         let readiness = spec.and_then(|spec| normalise::readiness_result(instance, spec));
         let readiness = readiness.map(|result| Bytes::from(normalise::json(&result)));
         let sandboxes = instance.task.as_ref().map(sandboxes).unwrap_or_default();
-        Self { json, phase: phase(instance.condition), healthy: instance.healthy(), sandboxes, readiness, pod }
+        let kept = normalise::kept_instance(instance).map(|kept| Bytes::from(normalise::json(&kept)));
+        Self { json, phase: phase(instance.condition), healthy: instance.healthy(), sandboxes, readiness, kept, pod }
     }
 
     pub(super) fn passes(&self, filter: TaskFilter) -> bool {
@@ -311,6 +314,11 @@ impl AppView {
         if shown.tasks {
             out.text(r#","tasks":["#);
             out.list(self.task_parts(TaskFilter::All));
+            out.text("]");
+        }
+        if shown.tasks && self.tasks.values().any(|task| task.kept.is_some()) {
+            out.text(r#","keptInstances":["#);
+            out.list(self.tasks.values().filter_map(|task| task.kept.as_ref()));
             out.text("]");
         }
         if shown.readiness && definition.spec.readiness_check.is_some() {

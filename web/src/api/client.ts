@@ -5,6 +5,7 @@ import type {
   App,
   AppInfo,
   AppUpdate,
+  AppWrapper,
   Deployment,
   DeploymentResult,
   EndedDeployment,
@@ -208,6 +209,7 @@ export const api = {
   tasks: () => call<{ tasks: Task[] }>('GET', '/v2/tasks'),
   tasksOf: async (id: string) => (await call<{ tasks: Task[] }>('GET', `/v2/apps${idPath(id)}/tasks`)).value.tasks,
   ended: async () => (await call<EndedDeployment[]>('GET', '/v2/deployments/ended')).value,
+  kept: async (id: string) => (await call<AppWrapper>('GET', `/v2/apps${idPath(id)}`)).value.app.keptInstances ?? [],
   deployments: () => call<Deployment[]>('GET', '/v2/deployments'),
   queue: async () => (await call<{ queue: QueueItem[] }>('GET', '/v2/queue')).value.queue,
   waiting: async (id: string) => {
