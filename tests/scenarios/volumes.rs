@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::harness::Cluster;
 
 /// Every attempt of an instance writes its name into the volume, and says what it has found there.
-const DIARY: &str = "echo $MESOS_EXECUTOR_ID >> data/diary; cat data/diary; echo read; exec sleep 3600";
+const DIARY: &str = "echo $MESOS_TASK_ID >> data/diary; cat data/diary; echo read; exec sleep 3600";
 
 fn app(instances: u32) -> Value {
     json!({

@@ -1,6 +1,8 @@
 use attica_core_api::v1::TaskState;
 use attica_paas_api::health::HealthCheckResult;
-use attica_paas_api::task::{IpAddress, KeptGoal, KeptInstance, LocalVolume, Task as ReadTask, TaskFailure as ReadFailure};
+use attica_paas_api::task::{
+    IpAddress, KeptGoal, KeptInstance, LocalVolume, Task as ReadTask, TaskFailure as ReadFailure,
+};
 
 use super::{check, process};
 use crate::model::{Agent, Goal, HealthState, Instance, RunSpec, Task, TaskFailure, rfc3339};
