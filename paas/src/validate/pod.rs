@@ -105,6 +105,10 @@ fn refuse_unsupported(written: &Written, faults: &mut Faults) {
         }
     }
     for (index, volume) in written.volumes.iter().enumerate() {
+        if volume.persistent.is_some() {
+            // No agent shows a volume to the containers of an executor of its own yet.
+            faults.add(format!("/volumes({index})/persistent"), "persistent volumes of pods are not supported yet");
+        }
         if volume.secret.is_some() {
             faults.add(format!("/volumes({index})/secret"), "secrets are not supported yet");
         }
