@@ -188,6 +188,9 @@ pub struct Args {
     /// Whether who makes operators' calls has to prove a name
     #[arg(long, env = "MESOS_AUTHENTICATE_HTTP_READWRITE", value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub authenticate_http_readwrite: bool,
+    /// The file with the 32 bytes that the secrets of tasks are sealed with, which only its owner may read; the service layer needs the same
+    #[arg(long, env = "ATTICA_SECRETS_KEY_FILE", value_name = "FILE")]
+    pub secrets_key_file: Option<PathBuf>,
     /// Certificates
     #[command(flatten)]
     pub tls: TlsArgs,

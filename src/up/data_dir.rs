@@ -48,6 +48,11 @@ impl DataDir {
         self.root.join("postgres")
     }
 
+    /// What secrets are sealed with.
+    pub fn secrets_key(&self) -> PathBuf {
+        self.root.join("secrets.key")
+    }
+
     pub fn zookeeper(&self) -> PathBuf {
         self.root.join("zookeeper")
     }

@@ -8,6 +8,7 @@
 //! .attica/lock           held while `up` runs
 //! .attica/run/           one file per child: its pid and start time, for the next `up` should this one be killed
 //! .attica/postgres/      the private Postgres (unless --postgres-url names another)
+//! .attica/secrets.key   what secrets are sealed with: without it nobody can read them again
 //! .attica/zookeeper/     three private servers of ZooKeeper (with --zookeeper)
 //! .attica/agents/1/      work directory of the first agent: sandboxes, checkpoints
 //! .attica/shares         what each agent offers, until an orderly stop: agents whose tasks go on must not change
@@ -26,6 +27,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use attica_core_api::secrets::SealingKey;
 use nix::sys::signal::Signal;
 use thiserror::Error;
 use tokio::net::TcpSocket;
@@ -127,6 +129,7 @@ pub async fn run(args: Args) -> Result<(), AnyError> {
     let mut stop_requested = std::pin::pin!(stop_requested()?);
 
     data_dir.end_leftovers().await?;
+    SealingKey::make_file(&data_dir.secrets_key())?;
     let plan = Plan::new(&args, &data_dir)?;
     let database = match &args.postgres_url {
         Some(url) => Database::Given { url: url.clone() },
@@ -317,6 +320,7 @@ impl Cluster {
                 .arg("--port", agent.address.port())
                 .arg("--master", &detection)
                 .arg("--work-dir", data_dir.agent(number).display())
+                .arg("--secrets-key-file", data_dir.secrets_key().display())
                 .arg("--resources", &agent.resources)
                 // Whoever tries it out serves files from this machine.
                 .arg("--fetcher-allowed-networks", "127.0.0.0/8,::1/128")
@@ -338,6 +342,7 @@ impl Cluster {
             let program = Program::role("paas")
                 .arg("--listen", address)
                 .arg("--master", &detection)
+                .arg("--secrets-key-file", data_dir.secrets_key().display())
                 .secret("ATTICA_POSTGRES_URL", postgres_url);
             let program = match &plan.role {
                 Some(role) => program.arg("--mesos-role", role),

@@ -18,6 +18,7 @@ mod newcomer;
 mod preflight;
 mod restart;
 mod rollback;
+mod secrets;
 mod security;
 mod services;
 mod standbys;

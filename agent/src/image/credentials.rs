@@ -50,7 +50,7 @@ impl Auth {
 
 impl Credentials {
     pub(super) fn parse(json: &[u8]) -> Result<Credentials, ImageError> {
-        let config: Config = serde_json::from_slice(json).map_err(ImageError::Credentials)?;
+        let config: Config = serde_json::from_slice(json).map_err(|_quotes_from_it| ImageError::Credentials)?;
         let known = config.auths.into_iter().filter_map(|(registry, auth)| Some((host(&registry), auth.read()?)));
         Ok(Credentials(known.collect()))
     }

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::launcher::hidden::{Hidden, HiddenError};
 use crate::launcher::protocol::ContainerId;
 
 pub use self::args::ImageArgs;
@@ -32,7 +33,7 @@ pub(crate) struct Wish {
     /// Whether the registry is asked even if the image is here.
     pub(crate) fresh: bool,
     /// The task's own credentials, in the form of Docker's `config.json`.
-    pub(crate) credentials: Option<Vec<u8>>,
+    pub(crate) credentials: Option<Hidden>,
 }
 
 /// An image that is here.
@@ -74,7 +75,9 @@ pub(crate) enum ImageError {
     #[error("the image's configuration cannot be read")]
     Configuration(#[source] serde_json::Error),
     #[error("the credentials of the task are no configuration of Docker's")]
-    Credentials(#[source] serde_json::Error),
+    Credentials,
+    #[error("the credentials of the task cannot be had")]
+    Hidden(#[from] HiddenError),
     #[error("the image's layer {0} cannot be unpacked")]
     Layer(String, #[source] crate::fetch::helper::HelperError),
     #[error("`{0}` is no digest of SHA-256")]

@@ -84,7 +84,10 @@ impl Images {
     /// The image, which is pulled unless it is here.
     pub(crate) async fn provision(&self, wish: &Wish) -> Result<Provisioned, ImageError> {
         let reference = reference::parse(&wish.name, &self.settings.registry)?;
-        let own = wish.credentials.as_deref().map(Credentials::parse).transpose()?;
+        let own = match &wish.credentials {
+            Some(hidden) => Some(Credentials::parse(hidden.open()?.expose())?),
+            None => None,
+        };
         let _not_now = self.collecting.read().await;
         if !wish.fresh
             && let Some(known) = self.known(&reference)

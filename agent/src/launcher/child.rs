@@ -9,14 +9,16 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use attica_core_api::secrets::ClearText;
 use attica_core_api::v1::{RLimit, RLimitType};
 use nix::fcntl::OFlag;
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use nix::unistd::{Gid, Uid};
 use seccompiler::BpfProgram;
 
+use super::hidden::HiddenError;
 use super::isolation::{Door, Entry, Isolation, IsolationError, Place};
-use super::protocol::{ContainerId, IsolationKind, LaunchSpec, Privileges, Process};
+use super::protocol::{ContainerId, IsolationKind, LaunchSpec, Privileges, Process, SecretVariable};
 use super::records::{Record, Records};
 use super::streams::{Open, open_real};
 use super::surroundings::{self, Holder, Joint, SurroundingsError, User};
@@ -56,6 +58,8 @@ pub(crate) enum LaunchError {
     Words(#[source] io::Error),
     #[error("cannot set {0}")]
     Limit(String, #[source] io::Error),
+    #[error("the secret for the variable `{name}` cannot be had")]
+    Secret { name: String, source: HiddenError },
     #[error("cannot execute the program")]
     Execute(#[source] io::Error),
     #[error("the new process did not get as far as its record")]
@@ -166,7 +170,8 @@ pub(crate) fn start(
     let joint = match (holder, surroundings) {
         (Some(holder), _) => Some(Joint::with(holder)?),
         (None, Some(surroundings)) if surroundings::need_holder(surroundings) => {
-            Some(Joint::make(surroundings, &spec.directory, console, &room.entry.doors)?)
+            let owner = room.identity.as_ref().map(|identity| (identity.user, identity.group));
+            Some(Joint::make(surroundings, &spec.directory, console, &room.entry.doors, owner)?)
         }
         (None, Some(_) | None) => None,
     };
@@ -236,6 +241,7 @@ pub(crate) fn start(
 /// What is to be executed: the first that can be.
 fn programs(spec: &LaunchSpec, begins_in: &Path) -> Result<Vec<sys::Program>, LaunchError> {
     let mut programs = Vec::new();
+    let secrets = spec.secrets.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     if let Some(words) = &spec.shortcut {
         let program = words.first().ok_or(LaunchError::NoProgram)?;
         let mut environment = spec.environment.clone();
@@ -243,10 +249,17 @@ fn programs(spec: &LaunchSpec, begins_in: &Path) -> Result<Vec<sys::Program>, La
             // As the shell would.
             environment.push(("PWD".to_owned(), begins_in.to_string_lossy().into_owned()));
         }
-        programs.push(sys::Program::new(program, words, &environment).map_err(LaunchError::Words)?);
+        programs.push(sys::Program::new(program, words, &environment, &secrets).map_err(LaunchError::Words)?);
     }
-    programs.push(sys::Program::new(&spec.program, &spec.argv, &spec.environment).map_err(LaunchError::Words)?);
+    let program = sys::Program::new(&spec.program, &spec.argv, &spec.environment, &secrets);
+    programs.push(program.map_err(LaunchError::Words)?);
     Ok(programs)
+}
+
+fn open(variable: &SecretVariable) -> Result<(&str, ClearText), LaunchError> {
+    let SecretVariable { name, value } = variable;
+    let failed = |source| LaunchError::Secret { name: name.clone(), source };
+    Ok((name, value.open().map_err(failed)?))
 }
 
 /// In the child: when it came to life.

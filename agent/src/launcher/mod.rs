@@ -29,6 +29,7 @@
 
 mod child;
 pub mod controls;
+pub mod hidden;
 pub(crate) mod isolation;
 pub(crate) mod log;
 mod privileges;

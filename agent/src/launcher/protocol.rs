@@ -10,9 +10,10 @@ use attica_core_api::v1::{RLimit, WindowSize};
 use serde::{Deserialize, Serialize};
 
 use super::controls::Controls;
+use super::hidden::Hidden;
 
 /// The protocol this build speaks.
-pub const PROTOCOL: u32 = 7;
+pub const PROTOCOL: u32 = 8;
 
 /// The longest record either side accepts, in bytes.
 pub const MAX_RECORD_BYTES: usize = 64 << 20;
@@ -115,6 +116,9 @@ pub struct LaunchSpec {
     pub shortcut: Option<Vec<String>>,
     /// The whole environment: nothing of the launcher's own is added.
     pub environment: Vec<(String, String)>,
+    /// More of it, with values that are secrets; they take the place of variables with the same names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretVariable>,
     /// Drop privileges to this user; `None` keeps the launcher's own.
     pub user: Option<String>,
     /// Its sandbox on the machine, in which it begins, unless [`Surroundings::working_directory`] says otherwise.
@@ -134,6 +138,15 @@ pub struct LaunchSpec {
     /// Where it reads from and writes to.
     #[serde(default)]
     pub streams: Streams,
+}
+
+/// A variable whose value is a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretVariable {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: Hidden,
 }
 
 /// What a container sees of the machine and may do there. Its default is what a task sees without.
@@ -183,6 +196,16 @@ pub struct Mount {
     pub access: Access,
 }
 
+impl Mount {
+    /// The secret that is mounted, if it is one.
+    pub(super) fn secret(&self) -> Option<&Hidden> {
+        match &self.kind {
+            MountKind::Secret(hidden) => Some(hidden),
+            MountKind::Bind(_) | MountKind::Tmpfs { .. } => None,
+        }
+    }
+}
+
 /// What can be mounted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -194,6 +217,9 @@ pub enum MountKind {
         /// How much it may hold; `None` is half the machine's memory.
         size_bytes: Option<u64>,
     },
+    /// A file in memory that nobody but the container's user can read, and nobody write to. Where the root is the machine's, it has to be
+    /// beneath the sandbox, and what is missing there is made.
+    Secret(Hidden),
 }
 
 /// Whether something can be written to.

@@ -38,7 +38,7 @@ impl Roots {
         }
         surroundings.mounts.iter().try_for_each(|mount| match &mount.kind {
             MountKind::Bind(source) => self.look_at(source),
-            MountKind::Tmpfs { .. } => Ok(()),
+            MountKind::Tmpfs { .. } | MountKind::Secret(_) => Ok(()),
         })
     }
 

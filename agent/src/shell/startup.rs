@@ -13,6 +13,7 @@ use attica_core_api::http::tls::TlsError;
 use attica_core_api::http::{CredentialFileError, Limits, Server};
 use attica_core_api::logging::Logging;
 use attica_core_api::resources::{TextError, parse_attributes};
+use attica_core_api::secrets::{KeyFileError, SealingKey};
 use attica_core_api::v1::{AgentInfo, Attribute, Text, ValueType};
 use attica_core_api::{Entropy, Now, Tick, Timestamp};
 use nix::fcntl::{Flock, FlockArg};
@@ -52,6 +53,8 @@ use crate::usage::{DiskUsage, Removals};
 const LAUNCHER_END_PATIENCE: Duration = Duration::from_secs(10);
 /// The largest body of a request: an executor may repeat all its tasks when it subscribes again.
 const MAX_BODY_BYTES: usize = 16 << 20;
+/// The attribute that names the key with which secrets can be sealed for tasks of this agent.
+const SECRETS: &str = "secrets";
 
 /// Why the agent cannot work.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +103,9 @@ pub enum Error {
     /// What proves who this is cannot be used.
     #[error("--credential cannot be used")]
     Credential(#[from] CredentialFileError),
+    /// Secrets cannot be opened.
+    #[error("--secrets-key-file cannot be used")]
+    SecretsKey(#[from] KeyFileError),
     /// Nothing can be fetched.
     #[error("the fetcher cannot be used")]
     Fetcher(#[from] FetcherError),
@@ -369,7 +375,12 @@ fn config(
     let root = nix::unistd::geteuid().is_root();
     let mut attributes = parse_attributes(&args.attributes)?;
     if !root {
-        attributes.push(isolation_attribute(IsolationKind::Posix));
+        attributes.push(text_attribute("isolation", IsolationKind::Posix.as_str()));
+    }
+    let secrets_key_file = args.secrets_key_file.as_ref().map(std::path::absolute).transpose();
+    let secrets_key_file = secrets_key_file.map_err(|source| Error::System { action: "find its key file", source })?;
+    if let Some(path) = &secrets_key_file {
+        attributes.push(text_attribute(SECRETS, SealingKey::read(path)?.id().as_str()));
     }
     let isolators = isolators(args, root, abilities)?;
     let devices = Devices::find(
@@ -418,6 +429,7 @@ fn config(
         proof: proof(args)?,
         authority: args.tls.tls_cert_file.as_ref().and(authority),
         networks,
+        secrets_key_file,
         rotation: args.rotation.limits().map_err(|error| Error::Output(error.to_string()))?,
     })
 }
@@ -528,10 +540,11 @@ fn absolute(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     checked.collect()
 }
 
-/// Says that tasks are not isolated as they would be on other agents.
-fn isolation_attribute(kind: IsolationKind) -> Attribute {
-    let text = Some(Text { value: kind.as_str().to_owned() });
-    Attribute { name: "isolation".to_owned(), r#type: ValueType::Text, text, ..Attribute::default() }
+/// Says what tasks find here that they do not find on all agents: that they are not isolated as they would be elsewhere, or which key opens
+/// their secrets.
+fn text_attribute(name: &str, value: &str) -> Attribute {
+    let text = Some(Text { value: value.to_owned() });
+    Attribute { name: name.to_owned(), r#type: ValueType::Text, text, ..Attribute::default() }
 }
 
 /// The number is of what could not be read.

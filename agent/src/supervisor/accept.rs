@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use attica_core_api::processes::InvalidGraph;
 use attica_core_api::resources::{InvalidResource, from_wire};
+use attica_core_api::secrets::Unreadable;
 use attica_core_api::v1::{
     AgentId, CommandInfo, ContainerInfo, DiskSource, DiskSourceType, DurationInfo, ExecutorId, ExecutorInfo,
     ExecutorType, FrameworkInfo, ProcessGraph, Resource, TaskInfo, VariableType,
@@ -13,6 +14,7 @@ use attica_core_api::v1::{
 use super::executor::Timing;
 use super::image::Rooted;
 use super::probe::{CheckError, ProbeSpec, milliseconds};
+use super::secret::{self, Holder};
 use super::task::Task;
 use super::{
     Config, Executor, Users, container, controls, device, image, network, output, shortcut, supply, surroundings,
@@ -22,7 +24,7 @@ use crate::fetch::uri::UriError;
 use crate::image::Provisioned;
 use crate::image::runtime::NoProgram;
 use crate::launcher::controls::Controls;
-use crate::launcher::protocol::{Limits, Surroundings};
+use crate::launcher::protocol::{Limits, SecretVariable, Surroundings};
 use crate::network::request;
 use crate::rotation::InvalidLimit;
 
@@ -52,6 +54,8 @@ pub(super) struct Plan {
     pub(super) program: String,
     pub(super) argv: Vec<String>,
     pub(super) shortcut: Option<Vec<String>>,
+    /// Variables whose values are secrets.
+    pub(super) secrets: Vec<SecretVariable>,
     pub(super) user: Option<String>,
     pub(super) limits: Limits,
     pub(super) controls: Option<Box<Controls>>,
@@ -77,6 +81,14 @@ pub(super) enum Refusal {
         "The environment variable `{0}` cannot be set: its name is empty or contains `=` or NUL, or its value contains NUL"
     )]
     Variable(String),
+    #[error(
+        "The environment variable `{0}` has to have either a `value`, with the type VALUE, or a `secret`, with the type SECRET"
+    )]
+    VariableType(String),
+    #[error("The task has a secret that cannot be had: {0}")]
+    Secret(#[from] Unreadable),
+    #[error("The task has secrets that are sealed, and this agent has no key to open them (--secrets-key-file)")]
+    NoSecretsKey,
     #[error("The agent does not run as root: it cannot run the command as user `{0}`")]
     User(String),
     #[error("The task's resources are invalid: {0}")]
@@ -149,13 +161,14 @@ pub(super) fn plan(
     container::check(config, task, grouped)?;
     let (command, limits) = checked(config, task, grouped)?;
     let cpus_limit = task.limits.get("cpus").map(|limit| limit.value);
-    let own = task.container.as_deref();
-    let plan = match (&task.processes, image::of(own)?) {
+    let (own, holder) = (task.container.as_deref(), Holder::Task(&task.task_id));
+    let plan = match (&task.processes, image::of(config, holder, own)?) {
         (Some(graph), rooted) => of_graph(config, framework, (own, command), graph, limits, rooted),
         (None, None) => of_command(config, framework, command, limits, own),
         (None, Some(rooted)) => of_image(config, framework, (own, command), limits, rooted, image),
     }?;
-    Ok(Plan { controls: controls::of(config, &task.resources, cpus_limit)?, ..plan })
+    let secrets = secret::of_command(config, holder, task.command.as_ref())?;
+    Ok(Plan { controls: controls::of(config, &task.resources, cpus_limit)?, secrets, ..plan })
 }
 
 /// What has nothing to do with who runs the task's container.
@@ -165,7 +178,7 @@ pub(super) fn checked<'t>(
     grouped: bool,
 ) -> Result<(&'t CommandInfo, Limits), Refusal> {
     supply::wanted(task.command.as_ref())?;
-    volume::check(config, task.container.as_deref(), &task.resources, grouped)?;
+    volume::check(config, Holder::Task(&task.task_id), task.container.as_deref(), &task.resources, grouped)?;
     refuse_resources(&task.resources)?;
     device::check(config, &task.resources)?;
     let command = task.command.as_ref().ok_or(Refusal::NoCommand)?;
@@ -197,7 +210,8 @@ fn of_image(
     let user = user(config, framework, command)?;
     let surroundings = surroundings::surroundings(&config.isolators, container)?;
     // What stands for a shell on the machine need not do so in an image.
-    Ok(Plan { program, argv, shortcut: None, user, limits, controls: None, surroundings, rooted: Some(rooted) })
+    let (shortcut, secrets) = (None, Vec::new());
+    Ok(Plan { program, argv, shortcut, secrets, user, limits, controls: None, surroundings, rooted: Some(rooted) })
 }
 
 /// How to start an executor for its first tasks, which use `resources` together with it.
@@ -215,16 +229,17 @@ pub(super) fn executor_plan(
     supply::wanted(command)?;
     output::limits(config, command)?;
     container.map_or(Ok(()), |container| container::check_executors(config, container))?;
-    volume::check(config, container, resources, false)?;
+    volume::check(config, Holder::Other, container, resources, false)?;
     refuse_resources(resources)?;
     device::check(config, resources)?;
     let command = command.ok_or(Refusal::NoExecutorCommand)?;
     let limits = limits(config, resources)?;
-    let plan = match image::of(container)? {
+    let plan = match image::of(config, Holder::Other, container)? {
         None => of_command(config, framework, command, limits, container),
         Some(rooted) => of_image(config, framework, (container, command), limits, rooted, image),
     }?;
-    Ok(Plan { controls: controls::of(config, resources, None)?, ..plan })
+    let secrets = secret::of_command(config, Holder::Other, Some(command))?;
+    Ok(Plan { controls: controls::of(config, resources, None)?, secrets, ..plan })
 }
 
 /// Whether the agent does its part for a task that an executor runs: the rest is the executor's. Volumes are shown in a sandbox, and
@@ -272,7 +287,8 @@ fn of_command(
     let shortcut = command.value.as_deref().filter(|_| command.shell).and_then(shortcut::words);
     let surroundings = surroundings::surroundings(&config.isolators, container)?;
     let user = user(config, framework, command)?;
-    Ok(Plan { program, argv, shortcut, user, limits, controls: None, surroundings, rooted: None })
+    let secrets = Vec::new();
+    Ok(Plan { program, argv, shortcut, secrets, user, limits, controls: None, surroundings, rooted: None })
 }
 
 /// The container of a task of processes: nothing runs in it but these.
@@ -295,8 +311,8 @@ fn of_graph(
     refuse_bad_variables(command)?;
     let user = user(config, framework, command)?;
     let surroundings = surroundings::surroundings(&config.isolators, container)?;
-    let (program, argv, shortcut) = (String::new(), Vec::new(), None);
-    Ok(Plan { program, argv, shortcut, user, limits, controls: None, surroundings, rooted })
+    let (program, argv, shortcut, secrets) = (String::new(), Vec::new(), None, Vec::new());
+    Ok(Plan { program, argv, shortcut, secrets, user, limits, controls: None, surroundings, rooted })
 }
 
 pub(super) fn refuse(unsupported: &[(bool, &'static str)]) -> Result<(), Refusal> {
@@ -315,7 +331,7 @@ fn refuse_resources(resources: &[Resource]) -> Result<(), Refusal> {
     ])
 }
 
-fn variables(command: &CommandInfo) -> impl Iterator<Item = &attica_core_api::v1::Variable> {
+pub(super) fn variables(command: &CommandInfo) -> impl Iterator<Item = &attica_core_api::v1::Variable> {
     command.environment.iter().flat_map(|environment| &environment.variables)
 }
 
@@ -323,8 +339,10 @@ pub(super) fn refuse_bad_variables(command: &CommandInfo) -> Result<(), Refusal>
     for variable in variables(command) {
         match variable.r#type {
             VariableType::Value if variable.secret.is_none() => {}
+            // Whether the secret can be had is looked at where it is used.
+            VariableType::Secret if variable.value.is_none() => {}
             VariableType::Value | VariableType::Secret | VariableType::Unknown => {
-                return Err(Refusal::Unsupported("command.environment.variables.secret"));
+                return Err(Refusal::VariableType(variable.name.clone()));
             }
         }
         let value = variable.value.as_deref().unwrap_or_default();
@@ -485,7 +503,7 @@ fn completed(mut environment: BTreeMap<String, String>, command: Option<&Command
 
 /// What a command asks for itself.
 pub(super) fn asked_environment(command: Option<&CommandInfo>) -> BTreeMap<String, String> {
-    let variables = command.into_iter().flat_map(variables);
+    let variables = command.into_iter().flat_map(variables).filter(|variable| variable.secret.is_none());
     variables.map(|variable| (variable.name.clone(), variable.value.clone().unwrap_or_default())).collect()
 }
 

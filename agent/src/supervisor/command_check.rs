@@ -6,7 +6,7 @@ use attica_core_api::Now;
 use super::image;
 use super::probe::{Finding, Target};
 use super::task::Phase;
-use super::{Effect, LauncherState, Owner, Supervisor, TaskKey, accept, container, daemon, surroundings};
+use super::{Effect, LauncherState, Owner, Supervisor, TaskKey, accept, container, daemon, secret, surroundings};
 use crate::daemon::Containerizer;
 use crate::launcher::protocol::{ContainerId, Ending, LaunchSpec, Request, Streams};
 
@@ -51,7 +51,9 @@ impl Supervisor {
         of_task.health_checks.clear();
         of_task.check = None;
         of_task.processes = None;
-        let rooted = task.image.as_deref().zip(image::of(of_task.container.as_deref()).ok().flatten());
+        let holder = secret::Holder::Task(&task.info.task_id);
+        let rooted = image::of(&self.config, holder, of_task.container.as_deref()).ok().flatten();
+        let rooted = task.image.as_deref().zip(rooted);
         of_task.container.take_if(|_| rooted.is_some());
         let plan = match accept::plan(&self.config, &task.framework, &of_task, task.own_executor().is_some(), None) {
             Ok(plan) => plan,
@@ -62,6 +64,9 @@ impl Supervisor {
             Ok(surroundings) => surroundings,
             Err(refusal) => return self.probed(now, container, check, Finding::Nothing(refusal.to_string()), out),
         };
+        // What was launched could have its secrets.
+        let secrets = secret::of_command(&self.config, holder, task.info.command.as_ref()).unwrap_or_default();
+        let secrets = secret::with(secrets, of_task.command.as_ref(), plan.secrets);
         let own = accept::asked_environment(of_task.command.as_ref());
         let run = ContainerId::from_uuid(self.entropy.uuid());
         let mut spec = LaunchSpec {
@@ -75,6 +80,7 @@ impl Supervisor {
                 .filter(|(name, _)| !own.contains_key(name))
                 .chain(own.clone())
                 .collect(),
+            secrets,
             user: plan.user,
             directory,
             limits: None,

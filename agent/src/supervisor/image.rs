@@ -9,7 +9,9 @@ use attica_core_api::v1::{
     CommandInfo, ContainerInfo, ContainerType, DockerInfo, Image, ImageType, Parameter, RLimit, RLimitType,
 };
 
+use super::Config;
 use super::accept::{Refusal, asked_environment, refuse};
+use super::secret::{self, Holder};
 use crate::image::runtime::{Command, Manner};
 use crate::image::{Provisioned, Wish};
 use crate::launcher::protocol::{LaunchSpec, Root, SANDBOX};
@@ -33,14 +35,19 @@ struct Options {
     rlimits: Vec<RLimit>,
 }
 
-/// What a container's description says about its root; `None` when that is the machine's.
-pub(super) fn of(container: Option<&ContainerInfo>) -> Result<Option<Rooted>, Refusal> {
+/// What a container's description says about its root; `None` when that is the machine's. Its credentials are sealed for `holder`.
+pub(super) fn of(
+    config: &Config,
+    holder: Holder<'_>,
+    container: Option<&ContainerInfo>,
+) -> Result<Option<Rooted>, Refusal> {
     let Some(container) = container else { return Ok(None) };
     let ContainerInfo { r#type, docker, mesos, .. } = container;
     match r#type {
         ContainerType::Mesos => {
             refuse(&[(docker.is_some(), "container.docker with container.type MESOS")])?;
-            mesos.as_ref().and_then(|mesos| mesos.image.as_ref()).map(of_mesos).transpose()
+            let image = mesos.as_ref().and_then(|mesos| mesos.image.as_ref());
+            image.map(|image| of_mesos(config, holder, image)).transpose()
         }
         ContainerType::Docker => {
             refuse(&[(mesos.is_some(), "container.mesos with container.type DOCKER")])?;
@@ -57,16 +64,13 @@ pub(super) fn is_root(container: Option<&ContainerInfo>) -> bool {
     })
 }
 
-fn of_mesos(image: &Image) -> Result<Rooted, Refusal> {
+fn of_mesos(config: &Config, holder: Holder<'_>, image: &Image) -> Result<Rooted, Refusal> {
     let Image { r#type, appc, docker, cached } = image;
     refuse(&[(*r#type == ImageType::Appc || appc.is_some(), "container.mesos.image.type APPC")])?;
     let docker = docker.as_ref().ok_or(Refusal::NoImage)?;
-    let secret = docker.config.as_ref();
-    let credentials = secret.and_then(|secret| secret.value.as_ref()).map(|value| value.data.to_vec());
-    refuse(&[
-        (docker.credential.is_some(), "container.mesos.image.docker.credential"),
-        (secret.is_some() && credentials.is_none(), "container.mesos.image.docker.config by reference"),
-    ])?;
+    refuse(&[(docker.credential.is_some(), "container.mesos.image.docker.credential")])?;
+    let hidden = |secret| secret::hidden(config, holder, secret);
+    let credentials = docker.config.as_ref().map(hidden).transpose()?;
     let wish = Wish { name: docker.name.clone(), fresh: !cached, credentials };
     Ok(Rooted { wish, manner: Manner::Mesos, options: Options::default() })
 }

@@ -27,6 +27,7 @@ pub(crate) mod plea;
 mod probe;
 mod recovery;
 mod run;
+mod secret;
 mod shortcut;
 mod supply;
 mod surroundings;
@@ -116,6 +117,8 @@ pub(crate) struct Config {
     pub(crate) networks: Networks,
     /// What is kept of what tasks write that do not say; `None`: everything.
     pub(crate) rotation: Option<Limits>,
+    /// The file with the key that opens the secrets of tasks; `None`: it opens none.
+    pub(crate) secrets_key_file: Option<PathBuf>,
 }
 
 /// As whom tasks run.

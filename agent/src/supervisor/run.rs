@@ -172,6 +172,7 @@ impl Supervisor {
             program: plan.program,
             shortcut: plan.shortcut,
             environment,
+            secrets: plan.secrets,
             user: plan.user,
             directory,
             limits: Some(plan.limits),
@@ -197,7 +198,7 @@ impl Supervisor {
         root: Option<(&Rooted, &Provisioned)>,
         command: Option<&CommandInfo>,
     ) {
-        let mounts = beholder.mounts(&self.config.work_dir);
+        let mounts = beholder.mounts(&self.config);
         if !mounts.is_empty() {
             spec.surroundings.get_or_insert_default().mounts.extend(mounts);
         }

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::graph::Graph;
 use super::health::Health;
 use super::kill::Kill;
+use super::secret::Holder;
 use super::supply::Supply;
 use super::updates::Updates;
 use super::volume::Beholder;
@@ -109,6 +110,7 @@ impl Task {
     /// Who sees its volumes.
     pub(super) fn beholder(&self, work_dir: &Path) -> Beholder<'_> {
         Beholder {
+            holder: Holder::Task(&self.info.task_id),
             container: self.info.container.as_deref(),
             resources: &self.info.resources,
             sandbox: self.sandbox(work_dir),

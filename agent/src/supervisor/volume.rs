@@ -6,10 +6,12 @@
 use std::path::{Component, Path, PathBuf};
 
 use attica_core_api::v1::{
-    ContainerInfo, Resource, SandboxPathType, SandboxPathVolume, Volume, VolumeMode, VolumeSource, VolumeSourceType,
+    ContainerInfo, ContainerType, Resource, SandboxPathType, SandboxPathVolume, Secret, Volume, VolumeMode,
+    VolumeSource, VolumeSourceType,
 };
 
 use super::accept::{Refusal, refuse};
+use super::secret::{self, Holder};
 use super::{Config, image};
 use crate::launcher::protocol::{Access, Mount, MountKind, SANDBOX};
 use crate::sandbox::DirectoryLink;
@@ -18,6 +20,8 @@ use crate::volumes::{self, Show};
 /// Who sees volumes: a task, or an executor with its tasks.
 #[derive(Debug)]
 pub(super) struct Beholder<'a> {
+    /// Whom its secrets are sealed for.
+    pub(super) holder: Holder<'a>,
     pub(super) container: Option<&'a ContainerInfo>,
     /// Those with persistent volumes among them.
     pub(super) resources: &'a [Resource],
@@ -30,11 +34,13 @@ pub(super) struct Beholder<'a> {
 enum Source<'v> {
     Sandbox(&'v SandboxPathVolume),
     Host(&'v str),
+    Secret(&'v Secret),
 }
 
 /// Whether volumes are ones that this agent makes. `grouped`: whether there is a parent's sandbox to share.
 pub(super) fn check(
     config: &Config,
+    holder: Holder<'_>,
     container: Option<&ContainerInfo>,
     resources: &[Resource],
     grouped: bool,
@@ -50,6 +56,12 @@ pub(super) fn check(
         match source(volume)? {
             Source::Sandbox(sandbox) => check_sandbox_path(sandbox, grouped)?,
             Source::Host(path) => check_host_path(config, path)?,
+            Source::Secret(secret) => {
+                let is_docker = container.is_some_and(|container| container.r#type == ContainerType::Docker);
+                let with_daemon = config.containerizers.daemon.is_some() && is_docker;
+                refuse(&[(with_daemon, "container.volumes.source SECRET with --containerizers=docker")])?;
+                secret::hidden(config, holder, secret).map(drop)?;
+            }
         }
     }
     if is_mounted(container, resources) {
@@ -70,7 +82,6 @@ fn source(volume: &Volume) -> Result<Source<'_>, Refusal> {
             docker_volume.is_some() || *r#type == Some(VolumeSourceType::DockerVolume),
             "container.volumes.source DOCKER_VOLUME",
         ),
-        (secret.is_some() || *r#type == Some(VolumeSourceType::Secret), "container.volumes.source SECRET"),
         (host_path.is_some(), "container.volumes.host_path with a source"),
         (
             of_host.as_ref().is_some_and(|host| host.mount_propagation.is_some()),
@@ -82,7 +93,12 @@ fn source(volume: &Volume) -> Result<Source<'_>, Refusal> {
         (Some(VolumeSourceType::SandboxPath), None, _) => Err(Refusal::Volume("it lacks `source.sandbox_path`")),
         (Some(VolumeSourceType::HostPath), _, Some(host)) => Ok(Source::Host(&host.path)),
         (Some(VolumeSourceType::HostPath), _, None) => Err(Refusal::Volume("it lacks `source.host_path`")),
-        (_, _, _) => Err(Refusal::Unsupported("container.volumes.source other than SANDBOX_PATH and HOST_PATH")),
+        (Some(VolumeSourceType::Secret), _, _) => {
+            secret.as_ref().map(Source::Secret).ok_or(Refusal::Volume("it lacks `source.secret`"))
+        }
+        (_, _, _) => {
+            Err(Refusal::Unsupported("container.volumes.source other than SANDBOX_PATH, HOST_PATH and SECRET"))
+        }
     }
 }
 
@@ -128,7 +144,7 @@ fn is_read_only(resource: &Resource) -> bool {
 /// Whether volumes are mounted, rather than shown by links.
 pub(super) fn is_mounted(container: Option<&ContainerInfo>, resources: &[Resource]) -> bool {
     let more_than_links =
-        |volume: &Volume| volume.mode == VolumeMode::ReadOnly || matches!(source(volume), Ok(Source::Host(_)));
+        |volume: &Volume| volume.mode == VolumeMode::ReadOnly || !matches!(source(volume), Ok(Source::Sandbox(_)));
     image::is_root(container) || of(container).any(more_than_links) || resources.iter().any(is_read_only)
 }
 
@@ -157,6 +173,8 @@ impl Beholder<'_> {
                 Source::Host(_) => {
                     Some(if rooted { Vec::new() } else { vec![DirectoryLink { at: at.clone(), to: at }] })
                 }
+                // What a file is mounted on is made when it is.
+                Source::Secret(_) => None,
             }
         };
         let of_resources = self.persistent(work_dir).into_iter().filter(|_| mounted && !rooted).map(|(_, path, _)| {
@@ -179,7 +197,7 @@ impl Beholder<'_> {
     }
 
     /// What is mounted for it.
-    pub(super) fn mounts(&self, work_dir: &Path) -> Vec<Mount> {
+    pub(super) fn mounts(&self, config: &Config) -> Vec<Mount> {
         if !is_mounted(self.container, self.resources) {
             return Vec::new();
         }
@@ -192,10 +210,17 @@ impl Beholder<'_> {
             let from = match source(volume).ok()? {
                 Source::Sandbox(sandbox) => self.directory(sandbox),
                 Source::Host(path) => PathBuf::from(path),
+                Source::Secret(secret) => {
+                    // One that cannot be had was refused before.
+                    let hidden = secret::hidden(config, self.holder, secret).ok()?;
+                    let (kind, target) = (MountKind::Secret(hidden), sandbox.join(&volume.container_path));
+                    return Some(Mount { kind, target, access: Access::ReadOnly });
+                }
             };
             Some(mount(from, &volume.container_path, volume.mode))
         });
-        let persistent = self.persistent(work_dir).into_iter().map(|(home, path, mode)| mount(home, &path, mode));
+        let persistent =
+            self.persistent(&config.work_dir).into_iter().map(|(home, path, mode)| mount(home, &path, mode));
         own.chain(persistent).collect()
     }
 }

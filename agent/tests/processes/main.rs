@@ -24,6 +24,7 @@ mod output;
 mod quotas;
 mod recordings;
 mod recovery;
+mod secrets;
 mod starting;
 mod storm;
 mod support;

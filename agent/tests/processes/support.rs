@@ -262,6 +262,7 @@ impl Launcher {
             shortcut: None,
             argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
             environment: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
+            secrets: Vec::new(),
             user: None,
             directory: sandbox,
             limits: Some(Limits {

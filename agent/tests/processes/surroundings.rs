@@ -6,10 +6,12 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use attica_agent::launcher::hidden::Hidden;
 use attica_agent::launcher::protocol::{
     Access, Capabilities, Exit, Ipc, LaunchSpec, Mount, MountKind, Namespaces, Privileges, Reply, Request, Root,
     SeccompProfile, Stage, Streams, Surroundings,
 };
+use attica_core_api::secrets::ClearText;
 
 use crate::support::{Launcher, can_isolate, cgroups_beneath, eventually, is_alive, kill_hard};
 
@@ -239,6 +241,33 @@ fn mounts_stay_within_the_root_whatever_links_are_there() {
     let mut missing = rooted(&launcher, "true");
     of(&mut missing).mounts = vec![bind(Path::new("/no/such/source"), "/x", Access::ReadOnly)];
     assert!(refused(&mut launcher, &missing).contains("cannot open /no/such/source"));
+    launcher.finish();
+}
+
+#[test]
+fn a_secret_is_a_file_of_the_images_user_in_memory() {
+    if !can_surround() {
+        return;
+    }
+    let mut launcher = Launcher::start();
+    let script = "cat /etc/keys/one; stat -c ' %u %a' /etc/keys/one; (echo x > /etc/keys/one) 2>/dev/null || echo protected; \
+                  cat two; grep -c ' ramfs ' /proc/self/mounts";
+    let mut spec = rooted(&launcher, script);
+    let secret = |value: &[u8], target: &str| Mount {
+        kind: MountKind::Secret(Hidden::plain(&ClearText::new(value.to_vec()))),
+        target: target.into(),
+        access: Access::ReadOnly,
+    };
+    of(&mut spec).mounts = vec![secret(b"first", "/etc/keys/one"), secret(b"second\n", "/mnt/mesos/sandbox/two")];
+    of(&mut spec).user = Some("web".to_owned());
+    let (exit, output) = run(&mut launcher, &spec);
+    assert_eq!((exit, output.as_str()), (Exit::Code(0), "first 4321 400\nprotected\nsecond\n2\n"));
+    let upper = &of(&mut spec).root.as_ref().unwrap().upper;
+    assert_eq!(std::fs::read(upper.join("etc/keys/one")).unwrap(), b"", "nothing of it is on a disk");
+    let mut outside = surrounded(&launcher, "true", Surroundings::default());
+    of(&mut outside).mounts = vec![secret(b"x", "/etc/attica-secret")];
+    assert!(refused(&mut launcher, &outside).contains("/etc/attica-secret"));
+    assert!(!Path::new("/etc/attica-secret").exists());
     launcher.finish();
 }
 

@@ -98,6 +98,13 @@ pub(super) fn pod_ids(typed: &OsStr) -> Vec<CompletionCandidate> {
     ids("/v2/pods", "", &absolute)
 }
 
+/// Paths of secrets that begin with what was typed.
+pub(super) fn secret_paths(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let typed = typed.to_string_lossy();
+    let absolute = if typed.starts_with('/') { typed.into_owned() } else { format!("/{typed}") };
+    named("/v2/secrets", "/secrets", "path", &absolute)
+}
+
 /// Ids of running tasks.
 pub(super) fn task_ids(typed: &OsStr) -> Vec<CompletionCandidate> {
     ids("/v2/tasks", "/tasks", &typed.to_string_lossy())
@@ -109,9 +116,13 @@ pub(super) fn deployment_ids(typed: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 fn ids(path: &str, list: &str, beginning: &str) -> Vec<CompletionCandidate> {
+    named(path, list, "id", beginning)
+}
+
+fn named(path: &str, list: &str, name: &str, beginning: &str) -> Vec<CompletionCandidate> {
     let document = ask(path).unwrap_or_default();
     let items = document.pointer(list).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let ids = items.iter().filter_map(|item| item["id"].as_str());
+    let ids = items.iter().filter_map(|item| item[name].as_str());
     // A shell puts the candidate into a command line.
     let harmless = ids.filter(|id| visible(id) == *id && !id.contains(char::is_whitespace));
     harmless.filter(|id| id.starts_with(beginning)).take(CANDIDATES_MAX).map(CompletionCandidate::new).collect()

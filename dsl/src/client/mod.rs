@@ -1,5 +1,5 @@
-//! The client commands: `attica app …`, `pod …`, `group …`, `deployment …`, `task …`, `queue`, `events`, `callback …`, `import …`, `agent list`,
-//! `completion`, and those of `attica config …` that deploy.
+//! The client commands: `attica app …`, `pod …`, `group …`, `secret …`, `deployment …`, `task …`, `queue`, `events`, `callback …`, `import …`,
+//! `agent list`, `completion`, and those of `attica config …` that deploy.
 
 mod address;
 mod age;
@@ -22,6 +22,7 @@ mod options;
 mod pod;
 mod product;
 mod queue;
+mod secret;
 mod server;
 mod session;
 mod task;
@@ -49,6 +50,7 @@ pub use options::{Addressed, GlobalOptions};
 pub use pod::PodCommand;
 pub use product::{Apply, Diff, Export};
 pub use queue::QueueCommand;
+pub use secret::SecretCommand;
 use server::Server;
 use session::{Form, Session};
 pub use task::TaskCommand;
@@ -62,6 +64,8 @@ pub enum Command {
     Pod(Addressed<PodCommand>),
     /// Groups of apps: list, show, put, scale, roll back, remove
     Group(Addressed<GroupCommand>),
+    /// Secrets, which tasks find in their environment or as files: list, set, delete
+    Secret(Addressed<SecretCommand>),
     /// Running deployments: list, watch, pause, roll back
     Deployment(Addressed<DeploymentCommand>),
     /// Tasks, the running instances of apps: list, read their output, run programs within them, kill
@@ -133,6 +137,7 @@ async fn execute(
         Command::App(app) => app.command.run(&mut open(app.options.0, screen)?).await,
         Command::Group(group) => group.command.run(&mut open(group.options.0, screen)?).await,
         Command::Pod(pod) => pod.command.run(&mut open(pod.options.0, screen)?).await,
+        Command::Secret(secret) => secret.command.run(&mut open(secret.options.0, screen)?).await,
         Command::Deployment(deployment) => deployment.command.run(&mut open(deployment.options.0, screen)?).await,
         Command::Task(task) => task.command.run(&mut open(task.options.0, screen)?).await,
         Command::Callback(callback) => callback.command.run(&mut open(callback.options.0, screen)?).await,

@@ -38,8 +38,8 @@ pub(super) struct Server {
     current: AtomicUsize,
 }
 
-/// A request as a command makes it.
-#[derive(Clone, Debug)]
+/// A request as a command makes it. It is not printed: its document may hold a secret.
+#[derive(Clone)]
 pub(super) struct Request {
     method: Method,
     path: String,

@@ -15,7 +15,9 @@ use crate::number::Number;
 use crate::policy::DeploymentPolicy;
 use crate::process::ProcessGraph;
 use crate::readiness::{ReadinessCheck, ReadinessCheckResult};
+use crate::secret::SecretDef;
 use crate::task::{KeptInstance, Task, TaskFailure};
+use crate::update::EnvironmentValue;
 
 /// A whole definition, every default filled in.
 ///
@@ -39,7 +41,10 @@ pub struct App {
     #[serde(default)]
     pub container: Option<Container>,
     /// Environment of the task. Wins over generated variables.
-    pub env: BTreeMap<String, String>,
+    pub env: BTreeMap<String, EnvironmentValue>,
+    /// The secrets that it uses, by the names that it has for them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretDef>,
     /// Instances wanted.
     pub instances: u32,
     /// Shares of a processor per instance.

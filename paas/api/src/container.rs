@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::number::Number;
+use crate::secret::SecretReference;
 
 /// The container of an app's instances.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -60,10 +61,9 @@ pub struct DockerContainer {
     /// Whom to be towards the registry; for type `MESOS`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<DockerCredential>,
-    /// Not built yet: what to show the registry, from a secret.
+    /// The secret that tells whom to be towards the registry, as a `config.json` of Docker's; for type `MESOS`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub pull_config: Option<Value>,
+    pub pull_config: Option<SecretReference>,
     /// An older spelling of `networks`: `HOST`, `BRIDGE` or `USER`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
@@ -151,10 +151,9 @@ pub struct Volume {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
     pub external: Option<Value>,
-    /// Not built yet: a secret as a file.
+    /// The name of a declared secret, whose value the file at `containerPath` holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub secret: Option<Value>,
+    pub secret: Option<String>,
 }
 
 /// Disk space that is kept for an instance.

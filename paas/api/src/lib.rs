@@ -3,7 +3,7 @@
 //!
 //! Code map: [`app`] is the definition as it is read, [`update`] the same definition as it is written (every field optional, older
 //! spellings and later capabilities known by name), [`container`], [`check`] and [`health`] what is in it of containers and checks, [`readiness`] what deployments wait for, [`process`] what more than one process consists of; [`pod`] is the definition of several
-//! containers, and how its instances are shown; [`session`] is what flows to and from programs that are run within a task by hand; [`task`], [`deployment`], [`queue`], [`agent`], [`info`]
+//! containers, and how its instances are shown; [`session`] is what flows to and from programs that are run within a task by hand; [`task`], [`deployment`], [`queue`], [`agent`], [`info`], [`secret`]
 //! and [`group`] are the tree and its writes; [`policy`] is what is asked of deployments; [`consumer`] and [`traffic`] are what load balancers say; [`error`] is the body of every refusal; [`operations`] lists the calls and [`openapi`] describes them.
 //!
 //! Architecture invariants: serde and schema derives only, no logic beyond the JSON form of a value (validation and defaults that
@@ -31,6 +31,7 @@ pub mod policy;
 pub mod process;
 pub mod queue;
 pub mod readiness;
+pub mod secret;
 pub mod session;
 pub mod task;
 pub mod traffic;

@@ -153,6 +153,7 @@ fn reason(status: u16) -> &'static str {
         409 => "It exists already, or a running deployment is in the way.",
         413 => "The body is too large.",
         422 => "The document is not valid, or asks for what is not built yet.",
+        501 => "The server lacks what it takes: its flag is named.",
         502 => "The master or the agent does not answer.",
         503 => "It cannot be made durable now; try again.",
         _ => "Refused.",

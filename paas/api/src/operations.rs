@@ -12,6 +12,7 @@ use crate::group::{Group, GroupPatch, GroupUpdate};
 use crate::info::{Info, Leader};
 use crate::pod::{Pod, PodInstance, PodStatus};
 use crate::queue::Queue;
+use crate::secret::{Secret, SecretList, SecretValue};
 use crate::session::{Exec, SessionEvent, SessionInput};
 use crate::task::{LogPiece, TaskList};
 use crate::traffic::{LoadBalancer, Traffic};
@@ -155,6 +156,7 @@ const LOG: &[Parameter] = &[
 ];
 
 const READ: &[u16] = &[404];
+const SECRETS: &[u16] = &[501];
 const GROUP_WRITE: &[u16] = &[400, 404, 409, 412, 413, 422, 503];
 const WRITE: &[u16] = &[400, 404, 409, 412, 413, 422, 503];
 
@@ -489,6 +491,36 @@ pub const OPERATIONS: &[Operation] = &[
         body: None,
         success: (204, Answer::Empty),
         failures: &[404, 503],
+    },
+    Operation {
+        failures: SECRETS,
+        ..get(
+            "/v2/secrets",
+            "Lists secrets and who uses them, without their values.",
+            Answer::Json(schema::<SecretList>),
+        )
+    },
+    Operation {
+        failures: &[404, 501],
+        ..get("/v2/secrets/{secret}", "Shows who uses a secret, without its value.", Answer::Json(schema::<Secret>))
+    },
+    Operation {
+        method: "PUT",
+        path: "/v2/secrets/{secret}",
+        summary: "Keeps a secret (201), or another value of it (200): tasks that are started from then on have that.",
+        query: &[DRY_RUN],
+        body: Some(schema::<SecretValue>),
+        success: (200, Answer::Json(schema::<Secret>)),
+        failures: &[400, 409, 412, 413, 422, 501, 503],
+    },
+    Operation {
+        method: "DELETE",
+        path: "/v2/secrets/{secret}",
+        summary: "Forgets a secret that nobody uses.",
+        query: &[DRY_RUN],
+        body: None,
+        success: (204, Answer::Empty),
+        failures: &[404, 409, 412, 501, 503],
     },
     get("/v2/info", "Describes the server.", Answer::Json(schema::<Info>)),
     Operation { failures: READ, ..get("/v2/leader", "Names the leader.", Answer::Json(schema::<Leader>)) },

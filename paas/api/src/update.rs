@@ -15,6 +15,7 @@ use crate::number::Number;
 use crate::policy::DeploymentPolicy;
 use crate::process::ProcessGraph;
 use crate::readiness::ReadinessCheck;
+use crate::secret::{SecretDef, SecretReference};
 
 /// The body of a write: a whole definition or the part of one that changes. Null is the same as absent.
 ///
@@ -199,10 +200,9 @@ pub struct AppUpdate {
     /// What a new instance has to be before a deployment goes on; at most one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub readiness_checks: Option<Vec<ReadinessCheck>>,
-    /// Not built yet: secrets.
+    /// The secrets that it uses, by the names that it has for them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub secrets: Option<BTreeMap<String, Value>>,
+    pub secrets: Option<BTreeMap<String, SecretDef>>,
     /// What happens to instances that cannot run where their persistent volumes are; only for apps with such volumes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub residency: Option<Residency>,
@@ -212,23 +212,14 @@ pub struct AppUpdate {
     pub executor_resources: Option<Value>,
 }
 
-/// The value of an environment variable: a string, or the name of a secret (refused for now).
+/// The value of an environment variable: a string, or the name of a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum EnvironmentValue {
     /// The value itself.
     Text(String),
     /// A declared secret's value.
-    #[schemars(skip)]
     Secret(SecretReference),
-}
-
-/// Names a secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SecretReference {
-    /// The secret's name within the app.
-    pub secret: String,
 }
 
 impl<'de> Deserialize<'de> for EnvironmentValue {

@@ -1,3 +1,5 @@
+use attica_core_api::secrets::KeyId;
+
 use crate::engine::Violation;
 use crate::model::{HealthCheck, RunSpec};
 
@@ -42,6 +44,10 @@ pub struct Config {
     pub consumers_max: usize,
     /// A consumer that is silent for so long is waited for no longer.
     pub consumer_lease_ms: u64,
+    /// So many secrets may be kept.
+    pub secrets_max: usize,
+    /// What secrets are sealed with; none: there can be none.
+    pub secrets_key: Option<KeyId>,
     /// What the border contributes.
     pub border: Border,
 }
@@ -83,6 +89,8 @@ impl Config {
             departed_max: 1_000,
             consumers_max: 64,
             consumer_lease_ms: 15_000,
+            secrets_max: 10_000,
+            secrets_key: None,
             border,
         }
     }

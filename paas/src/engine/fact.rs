@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     CallbackSecret, CallbackUrl, Condition, ConsumerName, Deployment, DeploymentId, EndedDeployment, Ending, Group,
-    GroupId, Instance, InstanceId, RunSpec, RunSpecId, Task, TaskFailure, Version, serial,
+    GroupId, Instance, InstanceId, KeptSecret, RunSpec, RunSpecId, SecretPath, Task, TaskFailure, Version, serial,
 };
 
 /// One durable change.
@@ -211,6 +211,18 @@ pub enum Fact {
         /// The id of an event: that one and all before it.
         position: i64,
     },
+    /// A secret is kept from now on, or has another value.
+    SecretKept {
+        /// Under which path.
+        path: SecretPath,
+        /// What is kept.
+        secret: KeptSecret,
+    },
+    /// A secret is kept no longer.
+    SecretRemoved {
+        /// Which.
+        path: SecretPath,
+    },
 }
 
 /// What happened to an instance.
@@ -345,6 +357,8 @@ impl Fact {
             Self::CallbackAdded { .. } => "callback_added",
             Self::CallbackRemoved { .. } => "callback_removed",
             Self::CallbackReached { .. } => "callback_reached",
+            Self::SecretKept { .. } => "secret_kept",
+            Self::SecretRemoved { .. } => "secret_removed",
         }
     }
 }

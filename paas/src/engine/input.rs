@@ -2,8 +2,8 @@ use attica_core_api::scheduler::Event;
 use attica_core_api::v1::TaskId;
 
 use crate::model::{
-    CallbackSecret, CallbackUrl, ConsumerName, DeploymentId, DeploymentPolicy, GroupId, InstanceId, RunSpec, RunSpecId,
-    RunSpecUpdate, Version,
+    CallbackSecret, CallbackUrl, ConsumerName, DeploymentId, DeploymentPolicy, GroupId, InstanceId, KeptSecret,
+    RunSpec, RunSpecId, RunSpecUpdate, SecretPath, Version,
 };
 
 /// One thing that happened outside. Every input is applied completely, or refused without a trace.
@@ -169,6 +169,20 @@ pub enum Write {
         url: CallbackUrl,
         /// The id of an event: that one and all before it need not be posted any more.
         position: i64,
+    },
+    /// Keep a secret, or another value of it. Who is started from then on has that.
+    KeepSecret {
+        /// Under which path.
+        path: SecretPath,
+        /// What to keep.
+        secret: KeptSecret,
+        /// The version that it replaces; none: it is new.
+        former: Option<Version>,
+    },
+    /// Keep a secret no longer.
+    RemoveSecret {
+        /// Which.
+        path: SecretPath,
     },
 }
 

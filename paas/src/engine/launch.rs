@@ -96,6 +96,7 @@ impl Engine {
             placed: placed.into_iter().map(|(_, agent)| Arc::clone(agent)).collect(),
             random: self.entropy.uuid().as_u64_pair().0,
             home_region: self.home_region.as_deref(),
+            secrets_key: self.config.secrets_key.as_ref(),
             now: now.wall,
             draining_ms: self.config.draining_ms,
         }

@@ -51,7 +51,9 @@ impl Engine {
             | Fact::ConsumerLeft { .. }
             | Fact::CallbackAdded { .. }
             | Fact::CallbackRemoved { .. }
-            | Fact::CallbackReached { .. } => {}
+            | Fact::CallbackReached { .. }
+            | Fact::SecretKept { .. }
+            | Fact::SecretRemoved { .. } => {}
         }
     }
 
@@ -110,7 +112,9 @@ impl Engine {
             | Fact::ConsumerLeft { .. }
             | Fact::CallbackAdded { .. }
             | Fact::CallbackRemoved { .. }
-            | Fact::CallbackReached { .. } => {}
+            | Fact::CallbackReached { .. }
+            | Fact::SecretKept { .. }
+            | Fact::SecretRemoved { .. } => {}
         }
     }
 

@@ -1,6 +1,6 @@
 use attica_core_api::v1::TaskId;
 
-use crate::model::{DeploymentId, GroupId, RunSpecId, Version};
+use crate::model::{DeploymentId, GroupId, RunSpecId, SecretPath, Version};
 
 /// Why a write was refused. Nothing was changed. The texts are Marathon's where it has one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,6 +85,26 @@ pub enum Refusal {
         /// So many may be.
         limit: usize,
     },
+    /// No such secret (404).
+    #[error("Secret '{0}' does not exist")]
+    SecretMissing(SecretPath),
+    /// Somebody else wrote the secret at the same time (409).
+    #[error("Secret '{0}' was changed at the same time: look at it, and try again")]
+    SecretChanged(SecretPath),
+    /// The secret is needed (409).
+    #[error("Secret '{path}' is used by {}: change them first", listed(users))]
+    SecretUsed {
+        /// The secret.
+        path: SecretPath,
+        /// Who refers to it.
+        users: Vec<RunSpecId>,
+    },
+    /// More secrets than may be (422).
+    #[error("{limit} secrets are kept already, which is as many as can be")]
+    TooManySecrets {
+        /// So many may be.
+        limit: usize,
+    },
     /// Too many deployments run (403).
     #[error(
         "Max number ({limit}) of running deployments is achieved. Wait for existing deployments to complete or cancel one."
@@ -93,6 +113,16 @@ pub enum Refusal {
         /// So many may run.
         limit: usize,
     },
+}
+
+/// The first few of them.
+fn listed(users: &[RunSpecId]) -> String {
+    const SHOWN: usize = 20;
+    let shown: Vec<&str> = users.iter().take(SHOWN).map(RunSpecId::as_str).collect();
+    match users.len().checked_sub(SHOWN + 1) {
+        None => shown.join(", "),
+        Some(more) => format!("{} and {} more", shown.join(", "), more + 1),
+    }
 }
 
 fn present_as(present: Option<Version>) -> String {

@@ -7,7 +7,7 @@ use attica_core_api::v1::FrameworkId;
 use super::{Delay, Fact};
 use crate::model::{
     Callback, CallbackUrl, ConsumerName, Deployment, DeploymentId, DeploymentPolicy, EndedDeployment, Group, GroupId,
-    GroupState, Instance, InstanceId, Past, RunSpec, RunSpecId, TaskFailure, Version,
+    GroupState, Instance, InstanceId, KeptSecret, Past, RunSpec, RunSpecId, SecretPath, TaskFailure, Version,
 };
 
 /// Everything durable: the fold of all facts. The engine holds one and changes it by facts alone; the tables hold the same.
@@ -29,6 +29,8 @@ pub struct Snapshot {
     pub consumers: BTreeSet<ConsumerName>,
     /// Where events are posted to.
     pub callbacks: BTreeMap<CallbackUrl, Callback>,
+    /// The secrets that are kept.
+    pub secrets: BTreeMap<SecretPath, KeptSecret>,
 }
 
 /// Everything durable about one run spec.
@@ -139,6 +141,12 @@ impl Snapshot {
                 Some(callback) => callback.position = *position,
                 None => unreachable!("events were posted to {url}, which was never added"),
             },
+            Fact::SecretKept { path, secret } => {
+                self.secrets.insert(path.clone(), secret.clone());
+            }
+            Fact::SecretRemoved { path } => {
+                self.secrets.remove(path);
+            }
             Fact::Disconnected
             | Fact::Requested { .. }
             | Fact::PodRemovalRequested { .. }
@@ -206,6 +214,21 @@ impl Snapshot {
         let of_groups = self.groups_within(id).flat_map(|(_, state)| state.versions.keys().copied());
         let known = |version: &Version| self.history_from.is_none_or(|from| *version >= from);
         of_run_specs.chain(of_groups).filter(known).collect()
+    }
+
+    /// The run specs that may still be started with a secret: by what they are, by what their instances run, or by what a running
+    /// deployment may bring back.
+    #[must_use]
+    pub fn users_of(&self, secret: &SecretPath) -> Vec<RunSpecId> {
+        let deployments = || self.deployments.values();
+        let uses = |id: &RunSpecId, state: &RunSpecState| {
+            let of_instances = state.instances.values().map(|instance| instance.version);
+            let changes = deployments().filter_map(|deployment| deployment.changes.get(id));
+            let versions = state.current.into_iter().chain(of_instances).chain(changes.flat_map(|it| it.from));
+            let mut definitions = versions.filter_map(|version| state.versions.get(&version));
+            definitions.any(|definition| definition.refers_to(secret))
+        };
+        self.run_specs.iter().filter(|(id, state)| uses(id, state)).map(|(id, _)| id.clone()).collect()
     }
 
     /// An instance, by its id.

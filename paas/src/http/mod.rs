@@ -21,6 +21,7 @@ mod query;
 mod reads;
 mod refusal;
 mod route;
+mod secrets;
 mod service;
 mod sessions;
 mod traffic;

@@ -4,7 +4,7 @@ use axum::extract::Query as Pairs;
 use http::Uri;
 
 /// The parameters of a request, in their order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {

@@ -20,13 +20,19 @@ pub(super) fn refused(refusal: Refusal) -> Response {
         | Refusal::VersionMissing { .. }
         | Refusal::TaskMissing(_)
         | Refusal::DeploymentMissing(_)
+        | Refusal::SecretMissing(_)
         | Refusal::NotQueued(_) => answer::message(StatusCode::NOT_FOUND, text),
-        Refusal::GroupVersionMissing { .. } => answer::message(StatusCode::UNPROCESSABLE_ENTITY, text),
+        Refusal::GroupVersionMissing { .. } | Refusal::TooManySecrets { .. } => {
+            answer::message(StatusCode::UNPROCESSABLE_ENTITY, text)
+        }
         Refusal::Precondition { .. } => answer::message(StatusCode::PRECONDITION_FAILED, text),
         Refusal::NoPrecondition => answer::message(StatusCode::BAD_REQUEST, text),
-        Refusal::Exists(_) | Refusal::PodExists(_) | Refusal::GroupExists(_) | Refusal::PathTaken(_) => {
-            answer::message(StatusCode::CONFLICT, text)
-        }
+        Refusal::Exists(_)
+        | Refusal::PodExists(_)
+        | Refusal::GroupExists(_)
+        | Refusal::PathTaken(_)
+        | Refusal::SecretChanged(_)
+        | Refusal::SecretUsed { .. } => answer::message(StatusCode::CONFLICT, text),
         Refusal::Locked { deployments } => {
             let deployments = deployments.iter().map(|id| DeploymentReference { id: id.to_string() }).collect();
             let body = ErrorBody { message: text, details: None, deployments: Some(deployments) };

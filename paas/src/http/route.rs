@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use crate::model::{DeploymentId, GroupId, InvalidId, RunSpecId};
+use crate::model::{DeploymentId, GroupId, InvalidId, InvalidSecretPath, RunSpecId, SecretPath};
 
 /// What a request asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,6 +58,10 @@ pub(super) enum Route {
     CancelDeployment { written: String, id: Option<DeploymentId> },
     Queue,
     ResetDelay(RunSpecId),
+    Secrets,
+    Secret(SecretPath),
+    PutSecret(SecretPath),
+    DeleteSecret(SecretPath),
     Pods,
     PodStatuses,
     CreatePod,
@@ -82,6 +86,8 @@ pub(super) enum NoRoute {
     Id { written: String, source: InvalidId },
     /// The path names a group by what is not an id.
     Group { written: String, source: InvalidId },
+    /// The path names a secret by what is not a path.
+    Secret { written: String, source: InvalidSecretPath },
 }
 
 /// Reads a request line. `path` is still percent-encoded.
@@ -145,6 +151,8 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, NoRoute> {
         ["v2", "queue", id @ .., "delay"] if !id.is_empty() => {
             only(method, &Method::DELETE, "DELETE", Route::ResetDelay(app_id(id)?))
         }
+        ["v2", "secrets"] => only_get(method, Route::Secrets),
+        ["v2", "secrets", path @ ..] => secret_route(method, path),
         ["v2", "pods"] => match *method {
             Method::GET => Ok(Route::Pods),
             Method::POST => Ok(Route::CreatePod),
@@ -212,6 +220,18 @@ fn pod_route(method: &Method, rest: &[&str]) -> Result<Route, NoRoute> {
             only(method, &Method::DELETE, "DELETE", route)
         }
         Some(_) => Err(NoRoute::Unknown),
+    }
+}
+
+/// Below `/v2/secrets` is nothing but the secret's path.
+fn secret_route(method: &Method, path: &[&str]) -> Result<Route, NoRoute> {
+    let written = group_path(path);
+    let path = || SecretPath::parse(&written).map_err(|source| NoRoute::Secret { written: written.clone(), source });
+    match *method {
+        Method::GET => Ok(Route::Secret(path()?)),
+        Method::PUT => Ok(Route::PutSecret(path()?)),
+        Method::DELETE => Ok(Route::DeleteSecret(path()?)),
+        _ => Err(NoRoute::Method("GET, HEAD, PUT, DELETE")),
     }
 }
 
@@ -316,6 +336,9 @@ mod tests {
             (Method::GET, "/v2/groups/versions", Route::GroupVersions(GroupId::root())),
             (Method::GET, "/v2/groups/a/versions/x", Route::GroupVersion { group: group("/a"), version: "x".into() }),
             (Method::DELETE, "/v2/queue//a/b/delay", Route::ResetDelay(id("/a/b"))),
+            (Method::GET, "/v2/secrets/", Route::Secrets),
+            (Method::GET, "/v2/secrets/db/Pass_1", Route::Secret(SecretPath::parse("/db/Pass_1").unwrap())),
+            (Method::PUT, "/v2/secrets//db", Route::PutSecret(SecretPath::parse("/db").unwrap())),
             (Method::HEAD, "/v2/pods", Route::Pods),
             (Method::GET, "/v2/pods::status/", Route::PodStatuses),
             (Method::GET, "/v2/pods//a/b", Route::Pod(id("/a/b"))),

@@ -3,6 +3,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use attica_core_api::http::{Client, Security};
+use attica_core_api::secrets::SealingKey;
 use attica_core_store::Position;
 use attica_core_store::election::Leader;
 use attica_core_store::writer::WriterState;
@@ -22,7 +23,7 @@ use super::route::{NoRoute, Route, route};
 use super::writes::Asked;
 use super::{
     Agents, Metrics, Sessions, Traffic, agents, answer, callbacks, events, groups, info, logs, pods, proxy, reads,
-    sessions, traffic, writes,
+    secrets, sessions, traffic, writes,
 };
 use crate::callbacks::Callbacks;
 use crate::engine::{Origin, Refusal, Reply, Terms, Write};
@@ -83,6 +84,8 @@ pub struct Service {
     pub settings: Settings,
     /// What definitions are judged by.
     pub rules: Rules,
+    /// What secrets are sealed with; none: there can be none.
+    pub secrets_key: Option<SealingKey>,
     /// Set while this process leads.
     pub leading: watch::Receiver<Option<Arc<Leading>>>,
     /// Who leads, as far as is known here.
@@ -210,6 +213,10 @@ impl Service {
             Route::CancelDeployment { written, id } => {
                 writes::cancel(self, leading, Asked::of(&request), &written, id).await
             }
+            Route::Secrets => secrets::list(self, leading),
+            Route::Secret(path) => secrets::show(self, leading, &path),
+            Route::PutSecret(path) => secrets::put(self, leading, request, path).await,
+            Route::DeleteSecret(path) => secrets::delete(self, leading, Asked::of(&request), path).await,
             Route::Pods => reads::read(model.pods()),
             Route::PodStatuses => reads::read(model.pod_statuses()),
             Route::Pod(id) => reads::read(model.pod(&id)),
@@ -275,6 +282,10 @@ fn no_route(none: &NoRoute, method: &Method) -> Response {
         NoRoute::Id { written, source } => match *method {
             Method::PUT => super::refusal::invalid(crate::validate::Faults::one("/id", source.to_string())),
             _ => answer::message(StatusCode::NOT_FOUND, format!("App '{written}' does not exist")),
+        },
+        NoRoute::Secret { written, source } => match *method {
+            Method::PUT => super::refusal::invalid(crate::validate::Faults::one("/path", source.to_string())),
+            _ => answer::message(StatusCode::NOT_FOUND, format!("Secret '{written}' does not exist")),
         },
         NoRoute::Group { written, source } => match *method {
             Method::PUT | Method::POST => {

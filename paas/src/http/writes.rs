@@ -37,6 +37,7 @@ pub(super) fn client_ip(request: &Request<Body>) -> String {
 }
 
 /// A request without its body.
+#[derive(Clone)]
 pub(super) struct Asked {
     pub(super) origin: Origin,
     pub(super) query: Query,

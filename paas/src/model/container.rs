@@ -40,6 +40,9 @@ pub struct Image {
     pub parameters: Vec<(String, String)>,
     /// Whom to be towards the registry.
     pub credential: Option<RegistryAccount>,
+    /// The name of the secret that says so instead, in the form of Docker's `config.json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_secret: Option<String>,
 }
 
 /// When the registry is asked for an image.
@@ -81,6 +84,9 @@ pub enum VolumeSource {
     /// Disk space that is kept for the instance, seen in its sandbox under the container path.
     #[serde(rename = "persistent")]
     Persistent(PersistentVolume),
+    /// A secret, by its name in the run spec, as a file that can only be read.
+    #[serde(rename = "secret")]
+    Secret(String),
 }
 
 /// Whether something can be written to.

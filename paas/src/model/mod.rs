@@ -19,6 +19,7 @@ mod process;
 mod readiness;
 mod residency;
 mod run_spec;
+mod secret;
 pub(crate) mod serial;
 mod time;
 mod update;
@@ -45,6 +46,7 @@ pub use run_spec::{
     Backoff, CommandLine, GivenPort, KillSelection, Placement, PortChoice, PortDefinition, PortMapping, Protocol,
     Resources, RunSpec, Shape, Unreachable, Upgrade,
 };
+pub use secret::{EnvValue, InvalidSecretPath, KeptSecret, SecretPath, SecretSource};
 pub use time::{Version, rfc3339};
 pub(crate) use update::default_mappings;
 pub use update::{NoCommand, RunSpecUpdate};

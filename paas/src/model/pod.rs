@@ -4,7 +4,7 @@ use attica_core_api::Scalar;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Access, Artifact, Check, CommandLine, HealthCheck, Limits, Linux, Networks, PersistentVolume, PortChoice,
+    Access, Artifact, Check, CommandLine, EnvValue, HealthCheck, Limits, Linux, Networks, PersistentVolume, PortChoice,
     PortDefinition, PortMapping, Protocol, Pull, Resources,
 };
 
@@ -40,7 +40,7 @@ pub struct PodContainer {
     /// What it is made from; none: the machine's own files.
     pub image: Option<PodImage>,
     /// Its environment. It wins over the pod's.
-    pub env: BTreeMap<String, String>,
+    pub env: BTreeMap<String, EnvValue>,
     /// The account it runs under; none: the pod's.
     pub user: Option<String>,
     /// How its health is found out, by the agent. A port is the index of one of [`Pod::ports`].
@@ -92,6 +92,9 @@ pub struct PodImage {
     pub name: String,
     /// Whether the registry is asked even when the image is there.
     pub pull: Pull,
+    /// The name of the secret that says whom to be towards the registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_secret: Option<String>,
     /// Labels of the image, as given: nothing follows from them.
     pub labels: BTreeMap<String, String>,
 }
@@ -125,6 +128,8 @@ pub enum PodVolumeSource {
     Host(String),
     /// Disk space that is kept for an instance.
     Persistent(PersistentVolume),
+    /// A secret, by its name in the run spec, as a file.
+    Secret(String),
 }
 
 impl Pod {

@@ -4,8 +4,9 @@ use attica_core_api::Scalar;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Artifact, Check, Constraint, Container, DeploymentPolicy, Graph, HealthCheck, Limits, Networks, PersistentVolume,
-    Pod, PodVolumeSource, ReadinessCheck, Residency, RunSpecId, Version, VolumeSource, serial,
+    Artifact, Check, Constraint, Container, DeploymentPolicy, EnvValue, Graph, HealthCheck, Limits, Networks,
+    PersistentVolume, Pod, PodVolumeSource, ReadinessCheck, Residency, RunSpecId, SecretPath, SecretSource, Version,
+    VolumeSource, serial,
 };
 
 /// What is to run, and how: one version of a service, in normal form.
@@ -49,7 +50,10 @@ pub struct RunSpec {
     #[serde(default, skip_serializing_if = "Limits::is_empty")]
     pub limits: Limits,
     /// The user's environment. It wins over generated variables.
-    pub env: BTreeMap<String, String>,
+    pub env: BTreeMap<String, EnvValue>,
+    /// The secrets that it uses, by the names that it has for them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretSource>,
     /// Labels: for load balancers and people; also given to the task.
     pub labels: BTreeMap<String, String>,
     /// Where instances may run.
@@ -310,6 +314,12 @@ impl RunSpec {
         self.ports.iter().map(&mut given).collect()
     }
 
+    /// Whether it refers to a secret.
+    #[must_use]
+    pub fn refers_to(&self, secret: &SecretPath) -> bool {
+        self.secrets.values().any(|source| source.path() == *secret)
+    }
+
     /// As what it is written and read.
     #[must_use]
     pub fn shape(&self) -> Shape {
@@ -334,12 +344,12 @@ impl RunSpec {
         let of_app = self.container.iter().flat_map(|container| &container.volumes);
         let of_app = of_app.filter_map(|volume| match &volume.source {
             VolumeSource::Persistent(persistent) => Some((volume.container_path.as_str(), persistent)),
-            VolumeSource::Host(_) => None,
+            VolumeSource::Host(_) | VolumeSource::Secret(_) => None,
         });
         let of_pod = self.pod().into_iter().flat_map(|pod| &pod.volumes);
         let of_pod = of_pod.filter_map(|volume| match &volume.source {
             PodVolumeSource::Persistent(persistent) => Some((volume.name.as_str(), persistent)),
-            PodVolumeSource::Ephemeral | PodVolumeSource::Host(_) => None,
+            PodVolumeSource::Ephemeral | PodVolumeSource::Host(_) | PodVolumeSource::Secret(_) => None,
         });
         of_app.chain(of_pod).collect()
     }

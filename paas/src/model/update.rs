@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use attica_core_api::{Scalar, Timestamp};
 
 use super::{
-    Artifact, Backoff, Check, CommandLine, Constraint, Container, ContainerKind, DeploymentPolicy, Graph, HealthCheck,
-    KillSelection, Limits, Networks, Placement, PortChoice, PortDefinition, PortMapping, Protocol, ReadinessCheck,
-    Residency, Resources, RunSpec, RunSpecId, Unreachable, Upgrade, Version,
+    Artifact, Backoff, Check, CommandLine, Constraint, Container, ContainerKind, DeploymentPolicy, EnvValue, Graph,
+    HealthCheck, KillSelection, Limits, Networks, Placement, PortChoice, PortDefinition, PortMapping, Protocol,
+    ReadinessCheck, Residency, Resources, RunSpec, RunSpecId, SecretSource, Unreachable, Upgrade, Version,
 };
 
 /// A definition as a request gives it: the fields that it names. Merged with the current version (a partial update) or with the
@@ -29,7 +29,9 @@ pub struct RunSpecUpdate {
     /// `disk`
     pub disk: Option<Scalar>,
     /// `env`
-    pub env: Option<BTreeMap<String, String>>,
+    pub env: Option<BTreeMap<String, EnvValue>>,
+    /// `secrets`
+    pub secrets: Option<BTreeMap<String, SecretSource>>,
     /// `labels`
     pub labels: Option<BTreeMap<String, String>>,
     /// `constraints`
@@ -158,6 +160,7 @@ impl RunSpecUpdate {
         set(&mut merged.resources.mem, &self.mem);
         set(&mut merged.resources.disk, &self.disk);
         set(&mut merged.env, &self.env);
+        set(&mut merged.secrets, &self.secrets);
         set(&mut merged.labels, &self.labels);
         set(&mut merged.health_checks, &self.health_checks);
         set(&mut merged.readiness_check, &self.readiness_check);
@@ -261,6 +264,7 @@ fn default_run_spec(id: &RunSpecId, command: CommandLine, role: &str) -> RunSpec
         limits: Limits::default(),
         resources: Resources { cpus: Scalar::units(1), mem: Scalar::units(128), disk: Scalar::ZERO },
         env: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         labels: BTreeMap::new(),
         placement: Placement::default(),
         ports: vec![default_port(None)],

@@ -5,7 +5,7 @@ use attica_paas_api::app::{
 };
 use attica_paas_api::health::{CheckCommand, HealthCheck as ReadCheck, HealthCheckProtocol};
 
-use super::{check, container, process, readiness};
+use super::{check, container, process, readiness, secret};
 use crate::model::{
     CheckKind, CheckedPort, CommandLine, Constraint, Endpoint, HealthCheck, KillSelection, PortDefinition, Residency,
     RunSpec, Scheme, TaskLost, Unreachable,
@@ -28,7 +28,8 @@ pub fn app(spec: &RunSpec) -> App {
         process_graph,
         user: spec.user.clone(),
         container: spec.container.as_ref().map(|container| container::container(container, spec)),
-        env: spec.env.clone(),
+        env: secret::environment(&spec.env),
+        secrets: secret::declared(&spec.secrets),
         instances: spec.instances,
         cpus: Number(spec.resources.cpus.to_f64()),
         mem: Number(spec.resources.mem.to_f64()),

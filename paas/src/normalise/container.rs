@@ -6,6 +6,7 @@ use attica_paas_api::container::{
     PortMapping as ReadMapping, ResourceLimits, Seccomp as ReadSeccomp, Volume as ReadVolume, VolumeMode,
 };
 
+use super::secret;
 use crate::model::{
     Access, Artifact, Container, ContainerKind, DiskKind, Image, Ipc, Limit, Limits, Linux, Networks, PathRule,
     PersistentVolume, PortDefinition, Pull, RunSpec, Seccomp, Volume, VolumeSource,
@@ -36,6 +37,7 @@ fn image(image: &Image) -> DockerContainer {
             .credential
             .as_ref()
             .map(|account| DockerCredential { principal: account.principal.clone(), secret: account.secret.clone() }),
+        pull_config: image.pull_secret.as_deref().map(secret::reference),
         ..DockerContainer::default()
     }
 }
@@ -54,19 +56,21 @@ fn mapping(port: &PortDefinition) -> Option<ReadMapping> {
 }
 
 fn volume(volume: &Volume) -> ReadVolume {
-    let (host_path, persistent) = match &volume.source {
-        VolumeSource::Host(path) => (Some(path.clone()), None),
-        VolumeSource::Persistent(volume) => (None, Some(self::persistent(volume))),
-    };
-    ReadVolume {
-        container_path: volume.container_path.clone(),
-        host_path,
-        persistent,
-        mode: Some(match volume.access {
-            Access::ReadOnly => VolumeMode::ReadOnly,
-            Access::ReadWrite => VolumeMode::ReadWrite,
-        }),
-        ..ReadVolume::default()
+    let container_path = volume.container_path.clone();
+    let mode = Some(match volume.access {
+        Access::ReadOnly => VolumeMode::ReadOnly,
+        Access::ReadWrite => VolumeMode::ReadWrite,
+    });
+    match &volume.source {
+        VolumeSource::Host(path) => {
+            ReadVolume { container_path, host_path: Some(path.clone()), mode, ..ReadVolume::default() }
+        }
+        VolumeSource::Persistent(volume) => {
+            ReadVolume { container_path, persistent: Some(persistent(volume)), mode, ..ReadVolume::default() }
+        }
+        VolumeSource::Secret(secret) => {
+            ReadVolume { container_path, secret: Some(secret.clone()), ..ReadVolume::default() }
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod policy;
 mod process;
 mod queue;
 mod readiness;
+mod secret;
 mod task;
 
 pub use app::{app, health_check};
@@ -22,6 +23,7 @@ pub use pod_status::{pod_failure, pod_instance};
 pub use policy::policy;
 pub use queue::{UnusedOffers, queue_item};
 pub use readiness::readiness_result;
+pub use secret::secret;
 pub use task::{kept_instance, last_failure, task};
 
 use serde::Serialize;

@@ -6,9 +6,8 @@ use attica_paas_api::pod::{
     PodContainer as ReadContainer, PodExec, PodHealthCheck, PodHttpCheck, PodImage as ReadImage, PodPlacement,
     PodResources, PodScaling, PodScheduling, PodTcpCheck, PodVolume as ReadVolume, VolumeMount, youngest_first,
 };
-use attica_paas_api::update::EnvironmentValue;
 
-use super::container;
+use super::{container, secret};
 use crate::model::{
     Access, Check, CheckedPort, CommandLine, Constraint, Endpoint, HealthCheck, KillSelection, Pod, PodContainer,
     PodEndpoint, PodImage, PodMount, PodVolume, PodVolumeSource, Pull, Question, Resources, RunSpec, Scheme,
@@ -24,7 +23,8 @@ pub fn pod(spec: &RunSpec) -> Option<ReadPod> {
         version: Some(spec.version.to_string()),
         labels: spec.labels.clone(),
         user: spec.user.clone(),
-        environment: environment(&spec.env),
+        environment: secret::environment(&spec.env),
+        secrets: secret::declared(&spec.secrets),
         containers: pod.containers.iter().map(|of| container(of, pod)).collect(),
         volumes: pod.volumes.iter().map(volume).collect(),
         networks: container::networks(&spec.networks),
@@ -46,12 +46,6 @@ pub fn pod(spec: &RunSpec) -> Option<ReadPod> {
     })
 }
 
-fn environment(
-    env: &std::collections::BTreeMap<String, String>,
-) -> std::collections::BTreeMap<String, EnvironmentValue> {
-    env.iter().map(|(name, value)| (name.clone(), EnvironmentValue::Text(value.clone()))).collect()
-}
-
 fn container(container: &PodContainer, pod: &Pod) -> ReadContainer {
     let exec = |command: &crate::model::PodCommand| PodExec {
         command: line(&command.line),
@@ -65,7 +59,7 @@ fn container(container: &PodContainer, pod: &Pod) -> ReadContainer {
         resource_limits: container::limits(container.limits),
         endpoints: container.endpoints.iter().map(endpoint).collect(),
         image: container.image.as_ref().map(image),
-        environment: environment(&container.env),
+        environment: secret::environment(&container.env),
         user: container.user.clone(),
         health_check: container.health_check.as_ref().map(|check| health_check(check, pod)),
         check: container.check.as_ref().map(|asked| check(asked, pod)),
@@ -112,7 +106,7 @@ fn image(image: &PodImage) -> ReadImage {
         kind: "DOCKER".to_owned(),
         id: image.name.clone(),
         force_pull: image.pull == Pull::Always,
-        pull_config: None,
+        pull_config: image.pull_secret.as_deref().map(secret::reference),
         labels: image.labels.clone(),
     }
 }
@@ -185,12 +179,13 @@ fn mount(mount: &PodMount) -> VolumeMount {
 }
 
 fn volume(volume: &PodVolume) -> ReadVolume {
-    let (host, persistent) = match &volume.source {
-        PodVolumeSource::Ephemeral => (None, None),
-        PodVolumeSource::Host(path) => (Some(path.clone()), None),
-        PodVolumeSource::Persistent(volume) => (None, Some(container::persistent(volume))),
-    };
-    ReadVolume { name: volume.name.clone(), host, persistent, ..ReadVolume::default() }
+    let read = ReadVolume { name: volume.name.clone(), ..ReadVolume::default() };
+    match &volume.source {
+        PodVolumeSource::Ephemeral => read,
+        PodVolumeSource::Host(path) => ReadVolume { host: Some(path.clone()), ..read },
+        PodVolumeSource::Persistent(volume) => ReadVolume { persistent: Some(container::persistent(volume)), ..read },
+        PodVolumeSource::Secret(secret) => ReadVolume { secret: Some(secret.clone()), ..read },
+    }
 }
 
 fn scheduling(spec: &RunSpec) -> PodScheduling {

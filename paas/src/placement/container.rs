@@ -5,10 +5,11 @@ use std::path::Path;
 use attica_core_api::v1::{
     ContainerInfo, ContainerType, Credential, DockerImage, DockerInfo, DockerNetwork, DockerPortMapping, Image,
     ImageType, IpcMode, LinuxInfo, MesosInfo, NetworkInfo, NetworkPortMapping, Parameter, SandboxPathType,
-    SandboxPathVolume, SeccompInfo, TtyInfo, Volume as WireVolume, VolumeMode, VolumeSource as WireSource,
+    SandboxPathVolume, SeccompInfo, Secret, TtyInfo, Volume as WireVolume, VolumeMode, VolumeSource as WireSource,
     VolumeSourceType,
 };
 
+use super::secrets;
 use super::task_info::{labels, protocols};
 use crate::model::{
     Access, Container, ContainerKind, ContainerNetwork, GivenPort, Image as ModelImage, Ipc, Linux, Networks,
@@ -37,7 +38,7 @@ pub(super) fn container(run_spec: &RunSpec, ports: &[GivenPort]) -> Option<Conta
     let ways = ways(run_spec, ports);
     let mut info = ContainerInfo {
         r#type: ContainerType::Mesos,
-        volumes: container.volumes.iter().filter_map(volume).collect(),
+        volumes: container.volumes.iter().filter_map(|of| volume(run_spec, of)).collect(),
         linux_info: container.linux.as_ref().map(linux),
         tty_info: wants_terminal.then(TtyInfo::default),
         ..ContainerInfo::default()
@@ -52,7 +53,7 @@ pub(super) fn container(run_spec: &RunSpec, ports: &[GivenPort]) -> Option<Conta
             };
         }
         (ContainerKind::Docker | ContainerKind::Mesos, image) => {
-            info.mesos = Some(MesosInfo { image: image.as_ref().map(mesos_image) });
+            info.mesos = Some(MesosInfo { image: image.as_ref().map(|image| mesos_image(run_spec, image)) });
             info.network_infos = networks(run_spec, ports);
         }
     }
@@ -105,20 +106,21 @@ fn docker(image: &ModelImage, networks: &Networks, ways: &[Way<'_>]) -> DockerIn
     }
 }
 
-fn mesos_image(image: &ModelImage) -> Image {
+fn mesos_image(run_spec: &RunSpec, image: &ModelImage) -> Image {
     let credential = image
         .credential
         .as_ref()
         .map(|account| Credential { principal: account.principal.clone(), secret: account.secret.clone() });
-    pulled(&image.name, image.pull, credential)
+    let config = image.pull_secret.as_ref().and_then(|name| secrets::named(run_spec, name));
+    pulled(&image.name, image.pull, credential, config)
 }
 
 /// An image for a container that the agent makes itself.
-pub(super) fn pulled(name: &str, pull: Pull, credential: Option<Credential>) -> Image {
+pub(super) fn pulled(name: &str, pull: Pull, credential: Option<Credential>, config: Option<Secret>) -> Image {
     Image {
         r#type: ImageType::Docker,
         appc: None,
-        docker: Some(DockerImage { name: name.to_owned(), credential, config: None }),
+        docker: Some(DockerImage { name: name.to_owned(), credential, config }),
         cached: pull == Pull::Missing,
     }
 }
@@ -144,17 +146,16 @@ fn network_info(network: &ContainerNetwork, ways: &[Way<'_>]) -> NetworkInfo {
     }
 }
 
-/// None for what comes with the resources of the task.
-fn volume(volume: &Volume) -> Option<WireVolume> {
-    let host_path = match &volume.source {
-        VolumeSource::Host(path) => path,
-        VolumeSource::Persistent(_) => return None,
-    };
+/// None for what comes with the resources of the task, and when it names a secret that the run spec does not have, which the border
+/// refuses.
+fn volume(run_spec: &RunSpec, volume: &Volume) -> Option<WireVolume> {
     // What does not begin at the machine's root begins in the sandbox.
-    let (host_path, source) = match Path::new(host_path).is_absolute() {
-        true => (Some(host_path.clone()), None),
-        false => {
-            let path = SandboxPathVolume { r#type: Some(SandboxPathType::Itself), path: host_path.clone() };
+    let (host_path, source) = match &volume.source {
+        VolumeSource::Persistent(_) => return None,
+        VolumeSource::Secret(name) => return secrets::volume(run_spec, name, &volume.container_path),
+        VolumeSource::Host(path) if Path::new(path).is_absolute() => (Some(path.clone()), None),
+        VolumeSource::Host(path) => {
+            let path = SandboxPathVolume { r#type: Some(SandboxPathType::Itself), path: path.clone() };
             let r#type = Some(VolumeSourceType::SandboxPath);
             (None, Some(WireSource { r#type, sandbox_path: Some(path), ..WireSource::default() }))
         }

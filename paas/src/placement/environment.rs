@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
 use attica_core_api::Scalar;
-use attica_core_api::v1::{Environment, TaskId, Variable, VariableType};
+use attica_core_api::v1::{Environment, TaskId};
 
-use crate::model::{Agent, GivenPort, RunSpec};
+use super::secrets;
+use crate::model::{Agent, EnvValue, GivenPort, RunSpec};
 
 /// A label whose value is longer than this is not handed to the task as a variable.
 const LABEL_VALUE_MAX: usize = 512;
@@ -12,9 +13,8 @@ const LABEL_VALUE_MAX: usize = 512;
 pub(super) fn environment(run_spec: &RunSpec, task: &TaskId, agent: &Agent, ports: &[GivenPort]) -> Environment {
     let mut variables = generated(run_spec, task, agent);
     variables.extend(port_variables(run_spec, ports));
-    variables.extend(run_spec.env.iter().map(|(name, value)| (name.clone(), value.clone())));
-    let variable = |(name, value)| Variable { name, r#type: VariableType::Value, value: Some(value), secret: None };
-    Environment { variables: variables.into_iter().map(variable).collect() }
+    let generated = variables.into_iter().map(|(name, value)| (name, EnvValue::Text(value)));
+    secrets::environment(run_spec, generated.chain(run_spec.env.clone()))
 }
 
 fn generated(run_spec: &RunSpec, task: &TaskId, agent: &Agent) -> BTreeMap<String, String> {

@@ -2,6 +2,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
+use attica_core_api::secrets::KeyId;
 use attica_core_api::v1::{AgentId, Resource};
 use attica_core_api::{Scalar, Timestamp};
 
@@ -9,7 +10,9 @@ use super::constraints::{Ledger, Verdict};
 use super::disks::UNRESERVED;
 use super::stock::{Candidate, Kind, Pool, Stock};
 use super::{RejectReason, ports};
-use crate::model::{Access, Agent, DiskKind, FieldName, PersistentVolume, Resources, RunSpec, VolumeSource};
+use crate::model::{
+    Access, Agent, DiskKind, FieldName, PersistentVolume, PodMount, PodVolumeSource, Resources, RunSpec, VolumeSource,
+};
 
 /// What is to be placed.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub struct Order<'a> {
     pub random: u64,
     /// The region of the master, if it has one: agents elsewhere are used only by who asks for regions.
     pub home_region: Option<&'a str>,
+    /// What secrets are sealed with, if they are: only agents that have the same key can use them.
+    pub secrets_key: Option<&'a KeyId>,
     /// Offers of agents that are maintained at this moment are of no use …
     pub now: Timestamp,
     /// … nor are those of agents whose maintenance begins within so long.
@@ -132,6 +137,15 @@ pub fn place(order: &Order<'_>, stock: &mut Stock) -> Outcome {
 /// What an agent says about itself that cannot make containers, because it is not root.
 const ISOLATION: (&str, &str) = ("isolation", "posix");
 
+/// Where an agent says which key it has for secrets.
+const SECRETS: &str = "secrets";
+
+/// Whether an agent can open the secrets of an instance.
+fn can_open(agent: &Agent, order: &Order<'_>) -> bool {
+    let known = || agent.attributes.get(SECRETS).map(String::as_str);
+    order.run_spec.secrets.is_empty() || order.secrets_key.is_some_and(|key| known() == Some(key.as_str()))
+}
+
 /// Whether an agent can make what an instance is to run in.
 fn can_contain(agent: &Agent, run_spec: &RunSpec) -> bool {
     let (attribute, without) = ISOLATION;
@@ -139,10 +153,16 @@ fn can_contain(agent: &Agent, run_spec: &RunSpec) -> bool {
         let mounts = container.volumes.iter().any(|volume| matches!(volume.source, VolumeSource::Host(_)));
         container.image.is_some() || container.linux.is_some() || mounts
     });
-    // Persistent volumes, and those of pods that are not read only, are shown without a container's help.
-    let of_pod = run_spec.pod().into_iter().flat_map(|pod| &pod.containers).any(|container| {
-        let mounted = container.mounts.iter().any(|mount| mount.access == Some(Access::ReadOnly));
-        container.image.is_some() || container.linux.is_some() || mounted
+    let of_pod = run_spec.pod().is_some_and(|pod| {
+        let is_secret = |mount: &PodMount| {
+            let of_it = pod.volumes.iter().find(|volume| volume.name == mount.volume);
+            of_it.is_some_and(|volume| matches!(volume.source, PodVolumeSource::Secret(_)))
+        };
+        pod.containers.iter().any(|container| {
+            // Other volumes that are not read only are shown without a container's help.
+            let mounted = |mount: &PodMount| mount.access == Some(Access::ReadOnly) || is_secret(mount);
+            container.image.is_some() || container.linux.is_some() || container.mounts.iter().any(mounted)
+        })
     });
     let needed = of_app || of_pod || !run_spec.networks.is_host();
     !needed || agent.attributes.get(attribute).is_none_or(|isolation| isolation != without)
@@ -213,6 +233,7 @@ impl<'a> Search<'a> {
                 RejectReason::UnfulfilledConstraint,
                 self.ledger.judge(&candidate.agent) == Verdict::Never
                     || !can_contain(&candidate.agent, run_spec)
+                    || !can_open(&candidate.agent, self.order)
                     || self.is_abroad(&candidate.agent),
             ),
             (RejectReason::AgentMaintenance, is_maintained(candidate, self.order)),

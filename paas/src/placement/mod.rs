@@ -15,6 +15,7 @@ mod ports;
 mod reason;
 mod reserved;
 mod resident;
+mod secrets;
 mod stock;
 mod task_info;
 #[cfg(test)]
@@ -31,5 +32,6 @@ pub use reason::{RejectReason, RejectRow, Rejections};
 pub(crate) use reserved::owner_of;
 pub use reserved::{Holding, Mark, Owner};
 pub use resident::{Awaited, place_held};
+pub use secrets::kept;
 pub use stock::{Candidate, Stock};
 pub use task_info::{process_graph, task_info};

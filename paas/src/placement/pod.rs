@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use attica_core_api::v1::{
     CommandInfo, ContainerInfo, ContainerType, DiscoveryInfo, DurationInfo, Environment, ExecutorInfo, ExecutorType,
     HostPathVolume, KillPolicy, LinuxInfo, MesosInfo, Ports, Resource, SandboxPathType, SandboxPathVolume, TaskInfo,
-    Variable, VariableType, Visibility, Volume as WireVolume, VolumeMode, VolumeSource, VolumeSourceType,
+    Visibility, Volume as WireVolume, VolumeMode, VolumeSource, VolumeSourceType,
 };
 
 use super::environment::{decimal, label_variables, variable_name};
 use super::operations::Launch;
-use super::{container, task_info};
+use super::{container, secrets, task_info};
 use crate::model::{
-    Access, CommandLine, ContainerTask, GivenPort, Pod, PodContainer, PodMount, PodVolumeSource, PortDefinition,
-    RunSpec, Task,
+    Access, CommandLine, ContainerTask, EnvValue, GivenPort, Pod, PodContainer, PodMount, PodVolumeSource,
+    PortDefinition, RunSpec, Task,
 };
 
 /// A pod whose place is known.
@@ -152,10 +152,8 @@ impl Placed<'_> {
                 variables.insert(format!("EP_HOST_{name}"), host.to_string());
             }
         }
-        variables.extend(run_spec.env.clone());
-        variables.extend(container.env.clone());
-        let variable = |(name, value)| Variable { name, r#type: VariableType::Value, value: Some(value), secret: None };
-        Environment { variables: variables.into_iter().map(variable).collect() }
+        let generated = variables.into_iter().map(|(name, value)| (name, EnvValue::Text(value)));
+        secrets::environment(run_spec, generated.chain(run_spec.env.clone()).chain(container.env.clone()))
     }
 
     fn container(&self, container: &PodContainer) -> Option<ContainerInfo> {
@@ -169,7 +167,10 @@ impl Placed<'_> {
                 Some(LinuxInfo { share_cgroups: !own_limits, ..told })
             }
         };
-        let image = container.image.as_ref().map(|image| container::pulled(&image.name, image.pull, None));
+        let image = container.image.as_ref().map(|image| {
+            let config = image.pull_secret.as_ref().and_then(|name| secrets::named(self.run_spec, name));
+            container::pulled(&image.name, image.pull, None, config)
+        });
         let volumes: Vec<WireVolume> = container.mounts.iter().filter_map(|mount| self.volume(mount)).collect();
         if linux_info.is_none() && image.is_none() && volumes.is_empty() {
             return None;
@@ -196,6 +197,7 @@ impl Placed<'_> {
                 host_path: Some(HostPathVolume { path: path.clone(), ..HostPathVolume::default() }),
                 ..VolumeSource::default()
             },
+            PodVolumeSource::Secret(name) => return secrets::volume(self.run_spec, name, &mount.path),
         };
         let mode = match mount.access {
             Some(Access::ReadOnly) => VolumeMode::ReadOnly,

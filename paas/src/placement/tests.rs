@@ -152,6 +152,7 @@ fn order(run_spec: &RunSpec, wanted: usize) -> Order<'_> {
         placed: Vec::new(),
         random: 5,
         home_region: Some("home"),
+        secrets_key: None,
         now: Timestamp(1_000),
         draining_ms: 10,
     }

@@ -45,6 +45,9 @@ pub enum Missing {
     /// No such group.
     #[error("Group '{0}' does not exist")]
     Group(String),
+    /// No such secret.
+    #[error("Secret '{0}' does not exist")]
+    Secret(String),
     /// No such version of a group.
     #[error("Group '{group}' does not exist in version {version}")]
     GroupVersion {

@@ -14,7 +14,7 @@ use super::view::{DefinitionView, FailureView, TaskView};
 use crate::engine::{Cause, Fact, QueueItem, Recorded, Snapshot, View};
 use crate::model::{
     Callback, CallbackUrl, Deployment, DeploymentId, GroupId, GroupState, Instance, InstanceId, RunSpec, RunSpecId,
-    Shape, Version,
+    SecretPath, Shape, Version,
 };
 use crate::normalise;
 
@@ -58,6 +58,11 @@ pub(super) enum Change {
         id: RunSpecId,
         item: Option<Box<QueueItem>>,
     },
+    /// When a secret was set; none: it is gone.
+    Secret {
+        path: SecretPath,
+        version: Option<Version>,
+    },
 }
 
 /// An app without its tasks.
@@ -80,9 +85,16 @@ struct Touched {
     instances: BTreeSet<InstanceId>,
     deployments: BTreeSet<DeploymentId>,
     ended: BTreeSet<DeploymentId>,
+    secrets: BTreeSet<SecretPath>,
 }
 
 impl Fold {
+    /// What is committed.
+    #[must_use]
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
     /// Starts from the durable state and publishes all of it.
     #[must_use]
     pub fn new(snapshot: Snapshot, model: &ReadModel) -> Self {
@@ -94,6 +106,7 @@ impl Fold {
             instances: snapshot.run_specs.values().flat_map(|state| state.instances.keys().cloned()).collect(),
             deployments: snapshot.deployments.keys().copied().collect(),
             ended: snapshot.ended.keys().copied().collect(),
+            secrets: snapshot.secrets.keys().cloned().collect(),
         };
         let fold = Self { snapshot };
         model.publish(None, fold.render(touched));
@@ -173,6 +186,9 @@ impl Fold {
             Fact::InstanceForgotten { id, .. } => {
                 touched.instances.insert(id.clone());
             }
+            Fact::SecretKept { path, .. } | Fact::SecretRemoved { path } => {
+                touched.secrets.insert(path.clone());
+            }
             Fact::Disconnected
             | Fact::Requested { .. }
             | Fact::PodRemovalRequested { .. }
@@ -212,6 +228,10 @@ impl Fold {
         }
         changes.extend(touched.apps.into_iter().map(|id| self.render_app(id)));
         changes.extend(touched.instances.into_iter().map(|id| self.render_task(id)));
+        for path in touched.secrets {
+            let version = self.snapshot.secrets.get(&path).map(|secret| secret.version);
+            changes.push(Change::Secret { path, version });
+        }
         for id in touched.ended {
             let ended = self.snapshot.ended.get(&id);
             let ended = ended.map(|ended| (ended.ended_at, Bytes::from(normalise::json(&normalise::ended(ended)))));
@@ -308,6 +328,12 @@ impl Change {
             }
             Self::Queue { id, item: Some(item) } => {
                 views.queue.insert(id, *item);
+            }
+            Self::Secret { path, version: Some(version) } => {
+                views.secrets.insert(path, version);
+            }
+            Self::Secret { path, version: None } => {
+                views.secrets.remove(&path);
             }
             Self::Queue { id, item: None } => {
                 views.queue.remove(&id);

@@ -11,6 +11,7 @@ mod groups;
 mod model;
 mod parts;
 mod pods;
+mod secrets;
 mod selector;
 mod view;
 

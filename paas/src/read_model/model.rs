@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::fold::Change;
 use super::view::AppView;
 use crate::engine::QueueItem;
-use crate::model::{DeploymentId, GroupId, GroupState, RunSpecId, Shape, Version};
+use crate::model::{DeploymentId, GroupId, GroupState, RunSpecId, SecretPath, Shape, Version};
 
 /// Everything that is read, rendered. Shared by all requests.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub(super) struct Views {
     /// Those that ended lately, with when they did.
     pub(super) ended: BTreeMap<DeploymentId, (Timestamp, Bytes)>,
     pub(super) queue: BTreeMap<RunSpecId, QueueItem>,
+    /// When each was set.
+    pub(super) secrets: BTreeMap<SecretPath, Version>,
 }
 
 /// How much there is of everything, for the metrics.
@@ -82,6 +84,7 @@ impl ReadModel {
             deployments: BTreeMap::new(),
             ended: BTreeMap::new(),
             queue: BTreeMap::new(),
+            secrets: BTreeMap::new(),
         };
         Self { views: RwLock::new(views) }
     }

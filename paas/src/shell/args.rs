@@ -107,6 +107,10 @@ pub struct Args {
     #[arg(long, env = "MARATHON_TASK_RESERVATION_TIMEOUT", value_name = "MILLISECONDS", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub task_reservation_timeout: u64,
 
+    /// The file with the 32 bytes that secrets are sealed with, which only its owner may read; agents need the same
+    #[arg(long, env = "ATTICA_SECRETS_KEY_FILE", value_name = "PATH")]
+    pub secrets_key_file: Option<PathBuf>,
+
     /// Certificates
     #[command(flatten)]
     pub tls: TlsArgs,
@@ -126,6 +130,11 @@ impl Args {
         }
     }
 
+    fn features(&self) -> Vec<String> {
+        let secrets = self.secrets_key_file.as_ref().map(|_| "secrets");
+        ["task_killing"].into_iter().chain(secrets).map(str::to_owned).collect()
+    }
+
     fn shown_hostname(&self, bound: SocketAddr) -> String {
         self.hostname.clone().unwrap_or_else(|| bound.ip().to_string())
     }
@@ -136,7 +145,7 @@ impl Args {
             checkpoint: true,
             executor: "//cmd".to_owned(),
             failover_timeout: u64::from(self.failover_timeout),
-            features: vec!["task_killing".to_owned()],
+            features: self.features(),
             framework_name: self.framework_name.clone(),
             ha: true,
             hostname: self.shown_hostname(bound),

@@ -7,6 +7,7 @@ use attica_core_store::writer::{CommittedBatches, WriterError};
 
 use super::driver::After;
 use super::link::MasterLink;
+use super::sealing::Sealing;
 use crate::engine::Recorded;
 use crate::http::Leading;
 use crate::read_model::Fold;
@@ -16,6 +17,7 @@ pub(super) struct Delivery {
     pub(super) fold: Fold,
     pub(super) leading: Arc<Leading>,
     pub(super) link: MasterLink,
+    pub(super) sealing: Sealing,
 }
 
 impl Delivery {
@@ -31,7 +33,10 @@ impl Delivery {
                 // A client that went away needs no answer.
                 let _ = client.send(outcome);
             }
-            calls.into_iter().for_each(|call| self.link.send(call));
+            for mut call in calls {
+                self.sealing.seal(&mut call, &self.fold.snapshot().secrets);
+                self.link.send(call);
+            }
         }
         Ok(())
     }

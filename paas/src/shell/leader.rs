@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use attica_core_api::Entropy;
 use attica_core_api::http::{Client, Protocol};
+use attica_core_api::secrets::SealError;
 use attica_core_store::election::Leadership;
 use attica_core_store::journal::{Journal, Retention};
 use attica_core_store::writer::{WriterError, WriterLimits};
@@ -26,10 +27,12 @@ use super::args::Args;
 use super::delivery::Delivery;
 use super::driver::{self, Clock};
 use super::link::{MasterLink, Masters};
+use super::sealing::Sealing;
 use crate::callbacks::{self, Callbacks};
 use crate::engine::{Border, Config, Engine};
 use crate::events::{Bus, History, Memory};
 use crate::http::{Leading, Service, Traffic};
+use crate::model::SecretPath;
 use crate::read_model::{Fold, ReadModel};
 use crate::tables::{self, PaasTables};
 use crate::{normalise, validate};
@@ -49,6 +52,17 @@ pub enum LeaderError {
     /// What the predecessors left cannot be read.
     #[error("cannot read the state of the service layer from Postgres")]
     Load(#[source] tables::LoadError),
+    /// What is kept was sealed with another key.
+    #[error(
+        "the key of --secrets-key-file does not open the secret '{path}': it was kept with another key, or was changed"
+    )]
+    SecretsKey {
+        /// The first that it does not open.
+        path: SecretPath,
+        /// Why not.
+        #[source]
+        source: SealError,
+    },
     /// The engine's thread could not be started.
     #[error("cannot start the engine's thread")]
     Thread(#[source] std::io::Error),
@@ -91,18 +105,16 @@ impl Reign {
         let lead = leadership.lead();
         let pool = args.postgres_url.pool("attica paas reads", READING_CONNECTIONS);
         let snapshot = tables::load(&pool).await.map_err(LeaderError::Load)?;
+        let sealing = Sealing::new(service.secrets_key.clone());
+        sealing.check(&snapshot.secrets).map_err(|(path, source)| LeaderError::SecretsKey { path, source })?;
         let framework = args.framework(snapshot.framework_id.clone(), service.scheme, &service.address);
         let model = Arc::new(ReadModel::new(Uuid::new_v4(), lead.seq));
         let callbacks = Callbacks::of(&snapshot);
         let fold = Fold::new(snapshot.clone(), &model);
         let bus = Arc::new(Bus::new(lead.seq, Memory::default()));
         let clock = Clock::start();
-        let engine = Engine::recover(
-            config(args, service.security.principal()),
-            snapshot,
-            Entropy::new(Uuid::new_v4().as_u128()),
-            clock.now(),
-        );
+        let engine =
+            Engine::recover(config(args, service), snapshot, Entropy::new(Uuid::new_v4().as_u128()), clock.now());
 
         let limits = WriterLimits::default();
         let (writer, committed) =
@@ -131,7 +143,7 @@ impl Reign {
             began_at: lead.seq,
             since: Instant::now(),
         });
-        let delivery = tokio::spawn(Delivery { fold, leading: Arc::clone(&leading), link }.run(committed));
+        let delivery = tokio::spawn(Delivery { fold, leading: Arc::clone(&leading), link, sealing }.run(committed));
         let callback_client =
             Client::secured(Protocol::Http1, callbacks::ANSWER_TIMEOUT, service.callback_security.clone());
         let callbacks =
@@ -190,10 +202,11 @@ impl Reign {
     }
 }
 
-fn config(args: &Args, proved: Option<&str>) -> Config {
+fn config(args: &Args, service: &Service) -> Config {
+    let principal = args.mesos_authentication_principal.clone();
     Config {
         role: args.mesos_role.clone(),
-        principal: args.mesos_authentication_principal.clone().or_else(|| proved.map(str::to_owned)),
+        principal: principal.or_else(|| service.security.principal().map(str::to_owned)),
         reservation_timeout_ms: args.task_reservation_timeout,
         service_port_first: args.local_port_min,
         service_port_last: args.local_port_max,
@@ -205,6 +218,7 @@ fn config(args: &Args, proved: Option<&str>) -> Config {
         reconcile_interval_ms: args.reconciliation_interval,
         draining_ms: u64::from(args.draining_seconds) * 1_000,
         versions_max: args.max_versions as usize,
+        secrets_key: service.secrets_key.as_ref().map(|key| key.id().clone()),
         ..Config::new(Border {
             validate: validate::whole,
             validate_change: validate::change,

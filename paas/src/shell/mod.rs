@@ -12,6 +12,7 @@ mod driver;
 mod leader;
 mod link;
 mod outgoing;
+mod sealing;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use attica_core_api::http::tls::TlsError;
 use attica_core_api::http::{Client, CredentialFileError, Limits, Protocol, ReadyFileError, Server, write_ready_file};
+use attica_core_api::secrets::{KeyFileError, SealingKey};
 use attica_core_store::election::{self, Election, ElectionError, LeaseTime, PostgresElection};
 use attica_core_store::migrations::{self, MigrationError};
 use attica_core_store::{Database, LeaderRole};
@@ -60,6 +62,9 @@ pub enum Error {
     /// What proves who this is cannot be used.
     #[error("--master-credential-file cannot be used")]
     Credential(#[from] CredentialFileError),
+    /// Secrets cannot be sealed.
+    #[error("--secrets-key-file cannot be used")]
+    SecretsKey(#[from] KeyFileError),
     /// The address is taken, or not one of this machine.
     #[error("cannot listen on {address}")]
     Listen {
@@ -104,6 +109,7 @@ pub async fn run(args: Args, console: Router, shutdown: impl Future<Output = ()>
         Some(path) => tls.security().with_credential_file(path)?,
         None => tls.security(),
     };
+    let secrets_key = args.secrets_key_file.as_deref().map(SealingKey::read).transpose()?;
     let server = Server::bind(args.listen, Limits::default()).await.map_err(listen_error)?.with_tls(tls.server.clone());
     let bound = server.local_address().map_err(listen_error)?;
     let address = args.address(bound);
@@ -113,6 +119,7 @@ pub async fn run(args: Args, console: Router, shutdown: impl Future<Output = ()>
     let service = Arc::new(Service {
         settings: args.settings(bound, security.scheme()),
         rules: Rules { role: args.mesos_role.clone() },
+        secrets_key,
         leading: leading_seen.clone(),
         leader: candidate.leader(),
         scheme: tls.scheme(),

@@ -1,6 +1,7 @@
 //! Everything durable, read back at the start of a leadership.
 
 use attica_core_api::Timestamp;
+use attica_core_api::secrets::Sealed;
 use attica_core_api::v1::FrameworkId;
 use serde::de::DeserializeOwned;
 use sqlx::PgPool;
@@ -8,7 +9,7 @@ use sqlx::PgPool;
 use crate::engine::Snapshot;
 use crate::model::{
     Callback, CallbackSecret, CallbackUrl, ConsumerName, Deployment, EndedDeployment, GroupId, Instance, InvalidId,
-    InvalidName, RunSpecId, Version,
+    InvalidName, InvalidSecretPath, KeptSecret, RunSpecId, SecretPath, Version,
 };
 
 /// Why the tables could not be read.
@@ -53,6 +54,15 @@ pub enum LoadError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A secret whose path is not one.
+    #[error("the table paas_secret holds '{path}', which is not a path")]
+    Secret {
+        /// What it holds.
+        path: String,
+        /// What is wrong with it.
+        #[source]
+        source: InvalidSecretPath,
+    },
 }
 
 /// Reads everything durable. Only a leader that nobody else can overtake reads a state that stays true.
@@ -93,6 +103,11 @@ pub async fn load(pool: &PgPool) -> Result<Snapshot, LoadError> {
         let secret = row.secret.as_deref().map(CallbackSecret::parse).transpose();
         let secret = secret.map_err(|error| unusable(error.into()))?;
         snapshot.callbacks.insert(url, Callback { secret, position: row.position });
+    }
+    for row in sqlx::query!("select path, version, sealed from paas_secret").fetch_all(pool).await? {
+        let path = SecretPath::parse(&row.path).map_err(|source| LoadError::Secret { path: row.path, source })?;
+        let secret = KeptSecret { version: version(row.version), sealed: Sealed::from_bytes(row.sealed) };
+        snapshot.secrets.insert(path, secret);
     }
     Ok(snapshot)
 }

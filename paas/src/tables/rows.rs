@@ -6,7 +6,8 @@ use attica_core_api::v1::FrameworkId;
 
 use crate::engine::{Fact, of_pool};
 use crate::model::{
-    Callback, CallbackUrl, ConsumerName, Deployment, DeploymentId, GroupId, Instance, InstanceId, RunSpecId, Version,
+    Callback, CallbackUrl, ConsumerName, Deployment, DeploymentId, GroupId, Instance, InstanceId, KeptSecret,
+    RunSpecId, SecretPath, Version,
 };
 use crate::normalise::json;
 
@@ -47,6 +48,7 @@ pub(super) struct Rows {
     pub(super) callbacks: BTreeMap<CallbackUrl, Row<Callback>>,
     /// New positions of earlier ones.
     pub(super) callback_positions: BTreeMap<CallbackUrl, i64>,
+    pub(super) secrets: BTreeMap<SecretPath, Row<KeptSecret>>,
     /// New current steps of earlier ones.
     pub(super) steps: BTreeMap<DeploymentId, usize>,
 }
@@ -141,6 +143,12 @@ impl Rows {
                     self.callback_positions.insert(url.clone(), *position);
                 }
             },
+            Fact::SecretKept { path, secret } => {
+                self.secrets.insert(path.clone(), Row::Put(secret.clone()));
+            }
+            Fact::SecretRemoved { path } => {
+                self.secrets.insert(path.clone(), Row::Deleted);
+            }
             Fact::Disconnected
             | Fact::Requested { .. }
             | Fact::PodRemovalRequested { .. }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attica_core_api::Timestamp;
+use attica_core_api::secrets::Sealed;
 use attica_core_api::v1::{AgentId, FrameworkId, TaskState};
 use attica_core_store::election::{Election, LeaseTime, PostgresElection};
 use attica_core_store::private_postgres::{PrivatePostgres, PrivatePostgresOptions};
@@ -14,7 +15,8 @@ use crate::engine::{Cause, Delay, Fact, Recorded, Snapshot, TaskUpdate};
 use crate::model::{
     Action, ActionKind, Agent, CallbackSecret, CallbackUrl, Change, Condition, ConsumerName, Deployment, DeploymentId,
     DeploymentPolicy, EndedDeployment, Ending, Goal, Group, GroupId, HealthState, Hold, Instance, InstanceId,
-    IpAddress, Pause, PortChoice, RunSpec, RunSpecId, RunSpecUpdate, Step, Task, TaskFailure, Version,
+    IpAddress, KeptSecret, Pause, PortChoice, RunSpec, RunSpecId, RunSpecUpdate, SecretPath, Step, Task, TaskFailure,
+    Version,
 };
 
 const MESSAGE: &str = "Command exited with status 1\u{0}";
@@ -168,6 +170,11 @@ fn ended(instance: &Instance, next: Option<Instance>) -> Fact {
     }
 }
 
+fn kept(path: &str, version: i64, sealed: &[u8]) -> Fact {
+    let secret = KeptSecret { version: Version(Timestamp(version)), sealed: Sealed::from_bytes(sealed.to_vec()) };
+    Fact::SecretKept { path: SecretPath::parse(path).unwrap(), secret }
+}
+
 /// A history in which everything happens: two apps, one of which goes, one instance of each kind, a deployment that ends.
 pub(crate) fn history() -> Vec<Fact> {
     let [web, job] = ["/shop/web", "/job"];
@@ -234,6 +241,10 @@ pub(crate) fn history() -> Vec<Fact> {
         Fact::DeploymentStarted { deployment: deployment(4, web) },
         ended_deployment(4, Ending::Failed { cause: "why".into() }, &[3]),
         Fact::HistoryShortened { from: Version(Timestamp(1_700)) },
+        kept("/db/password", 1, b"sealed"),
+        kept("/db/password", 2, b"sealed again\0"),
+        kept("/db/gone", 1, b""),
+        Fact::SecretRemoved { path: SecretPath::parse("/db/gone").unwrap() },
     ]
 }
 

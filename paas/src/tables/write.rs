@@ -65,6 +65,10 @@ const MOVE_CALLBACKS: &str = "update paas_callback set position = r.position
     from unnest($1::text[], $2::bigint[]) as r (url, position) where paas_callback.url = r.url";
 const DELETE_CALLBACKS: &str = "delete from paas_callback where url = any($1::text[])";
 const DELETE_CONSUMERS: &str = "delete from paas_consumer where name = any($1::text[])";
+const PUT_SECRETS: &str = "insert into paas_secret (path, version, sealed)
+    select * from unnest($1::text[], $2::bigint[], $3::bytea[])
+    on conflict (path) do update set version = excluded.version, sealed = excluded.sealed";
+const DELETE_SECRETS: &str = "delete from paas_secret where path = any($1::text[])";
 
 /// Writes facts as rows.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +103,8 @@ pub struct Statements {
     put_callbacks: Statement,
     move_callbacks: Statement,
     delete_callbacks: Statement,
+    put_secrets: Statement,
+    delete_secrets: Statement,
 }
 
 impl Tables<Recorded> for PaasTables {
@@ -138,6 +144,8 @@ impl Tables<Recorded> for PaasTables {
             put_callbacks: client.prepare(PUT_CALLBACKS).await?,
             move_callbacks: client.prepare(MOVE_CALLBACKS).await?,
             delete_callbacks: client.prepare(DELETE_CALLBACKS).await?,
+            put_secrets: client.prepare(PUT_SECRETS).await?,
+            delete_secrets: client.prepare(DELETE_SECRETS).await?,
         })
     }
 
@@ -162,6 +170,7 @@ impl Tables<Recorded> for PaasTables {
         write_instances(transaction, statements, &rows);
         write_consumers(transaction, statements, &rows);
         write_callbacks(transaction, statements, &rows);
+        write_secrets(transaction, statements, &rows);
         write_deployments(transaction, statements, rows);
     }
 }
@@ -295,6 +304,26 @@ fn write_deployments<'a>(transaction: &mut Transaction<'a>, statements: &'a Stat
         let ids: Vec<String> = rows.steps.keys().map(ToString::to_string).collect();
         let steps: Vec<i32> = rows.steps.values().map(|step| step_column(*step)).collect();
         transaction.execute(&statements.move_deployments, [Box::new(ids), Box::new(steps)]);
+    }
+}
+
+fn write_secrets<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, rows: &Rows) {
+    let (mut paths, mut versions, mut sealed, mut deleted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (path, row) in &rows.secrets {
+        match row {
+            Row::Put(secret) => {
+                paths.push(path.to_string());
+                versions.push(secret.version.0.0);
+                sealed.push(secret.sealed.as_bytes().to_vec());
+            }
+            Row::Deleted => deleted.push(path.to_string()),
+        }
+    }
+    if !deleted.is_empty() {
+        transaction.execute(&statements.delete_secrets, [Box::new(deleted)]);
+    }
+    if !paths.is_empty() {
+        transaction.execute(&statements.put_secrets, [Box::new(paths), Box::new(versions), Box::new(sealed)]);
     }
 }
 

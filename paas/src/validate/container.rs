@@ -106,9 +106,6 @@ fn mappings(
 
 fn image(kind: ContainerKind, docker: DockerContainer, faults: &mut Faults) -> Option<Image> {
     check_image_name("/container/docker/image", &docker.image, faults);
-    if docker.pull_config.is_some() {
-        faults.add("/container/docker/pullConfig", "secrets are not supported yet");
-    }
     if docker.parameters.len() > limits::ENTRIES_MAX {
         let error = format!("must not have more than {} items", limits::ENTRIES_MAX);
         faults.add("/container/docker/parameters", error);
@@ -117,6 +114,11 @@ fn image(kind: ContainerKind, docker: DockerContainer, faults: &mut Faults) -> O
         let path = format!("/container/docker/parameters({index})");
         text::check(&path, &parameter.key, limits::NAME_LENGTH_MAX, faults);
         text::check(&path, &parameter.value, limits::VALUE_LENGTH_MAX, faults);
+    }
+    if kind == ContainerKind::Docker && docker.pull_config.is_some() {
+        faults.add("/container/docker/pullConfig", "pullConfig is not supported with Docker containerizer");
+    } else if docker.pull_config.is_some() && docker.credential.is_some() {
+        faults.add("/container/docker/credential", "must not be given together with a pullConfig");
     }
     match kind {
         ContainerKind::Docker if docker.credential.is_some() => {
@@ -140,6 +142,7 @@ fn image(kind: ContainerKind, docker: DockerContainer, faults: &mut Faults) -> O
         credential: docker
             .credential
             .map(|account| RegistryAccount { principal: account.principal, secret: account.secret }),
+        pull_secret: docker.pull_config.map(|config| config.secret),
     })
 }
 
@@ -166,10 +169,7 @@ fn volumes(written: Vec<WrittenVolume>, faults: &mut Faults) -> Vec<Volume> {
 }
 
 fn volume(path: &str, written: WrittenVolume, faults: &mut Faults) -> Option<Volume> {
-    let later = [
-        ("external", "external volumes are not supported yet", written.external.is_some()),
-        ("secret", "secrets are not supported yet", written.secret.is_some()),
-    ];
+    let later = [("external", "external volumes are not supported yet", written.external.is_some())];
     let mut refused = false;
     for (field, error, _) in later.into_iter().filter(|(_, _, asked)| *asked) {
         faults.add(format!("{path}/{field}"), error);
@@ -193,6 +193,13 @@ fn volume(path: &str, written: WrittenVolume, faults: &mut Faults) -> Option<Vol
     text::check(&format!("{path}/containerPath"), &written.container_path, limits::PATH_LENGTH_MAX, faults);
     if written.container_path.is_empty() {
         faults.add(format!("{path}/containerPath"), "must not be empty");
+    }
+    if let Some(secret) = written.secret {
+        if written.host_path.is_some() || written.mode == Some(VolumeMode::ReadWrite) {
+            faults.add(path, "a volume with a secret has no hostPath, and can only be read");
+        }
+        let source = VolumeSource::Secret(secret);
+        return Some(Volume { container_path: written.container_path, source, access: Access::ReadOnly });
     }
     let Some(host_path) = written.host_path.filter(|path| !path.is_empty()) else {
         faults.add(format!("{path}/hostPath"), "must not be empty");

@@ -1,6 +1,6 @@
 //! Rules that need the whole definition, after an update was merged into the current version.
 
-use super::resident;
+use super::{resident, secrets};
 use crate::engine::Violation;
 use crate::model::{CheckedPort, CommandLine, Limit, Networks, Question, RunSpec};
 
@@ -14,7 +14,8 @@ pub(super) const SINGLE_INSTANCE: &str = "MARATHON_SINGLE_INSTANCE_APP";
 pub fn whole(spec: &RunSpec) -> Result<(), Vec<Violation>> {
     let mut violations = Vec::new();
     resident::check(spec, &mut violations);
-    // A pod is written as a whole, and was judged so.
+    secrets::check_references(spec, &mut violations);
+    // A pod is written as a whole, and all else of it was judged so.
     if spec.pod().is_none() {
         check_app(spec, &mut violations);
     }

@@ -27,6 +27,7 @@ mod ports;
 mod process;
 mod readiness;
 mod resident;
+mod secrets;
 mod strategy;
 mod text;
 mod unsupported;
@@ -106,6 +107,7 @@ pub fn update(app: AppUpdate, id: &RunSpecId, rules: &Rules) -> Result<RunSpecUp
         fetch: fetch::artifacts(fetch, &mut faults),
         tty: app.tty,
         env: text::environment("/env", app.env, &mut faults),
+        secrets: secrets::declared(app.secrets, &mut faults),
         labels: text::labels("/labels", app.labels, &mut faults),
         constraints: constraint::constraints(app.constraints, &mut faults),
         accepted_resource_roles: placement::accepted_roles(

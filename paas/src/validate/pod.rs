@@ -12,11 +12,11 @@ use attica_paas_api::{Number, update::EnvironmentValue};
 
 use super::networks::Deprecated;
 use super::{Faults, Rules, command, constraint, container, fetch, limits, networks, numbers, placement, pod_checks};
-use super::{persistent, pod_endpoints, strategy, text};
+use super::{persistent, pod_endpoints, secrets, strategy, text};
 use crate::model::{
-    Access, Backoff, CommandLine, KillSelection, Limit, Limits, Networks, Placement, Pod, PodCommand, PodContainer,
-    PodImage, PodMount, PodVolume, PodVolumeSource, Pull, Residency, Resources, RunSpec, RunSpecId, Unreachable,
-    Upgrade, Version, is_container_name,
+    Access, Backoff, CommandLine, EnvValue, KillSelection, Limit, Limits, Networks, Placement, Pod, PodCommand,
+    PodContainer, PodImage, PodMount, PodVolume, PodVolumeSource, Pull, Residency, Resources, RunSpec, RunSpecId,
+    Unreachable, Upgrade, Version, is_container_name,
 };
 
 /// Reads the definition of `id`. Its versions are the engine's to give.
@@ -48,6 +48,7 @@ pub fn pod(written: Written, id: &RunSpecId, rules: &Rules) -> Result<RunSpec, F
     let policy = super::policy::policy(written.deployment, "", &mut faults);
     let user = command::user(written.user, &mut faults);
     let env = environment("/environment", written.environment, &mut faults);
+    let secrets = secrets::declared(Some(written.secrets), &mut faults).unwrap_or_default();
     let labels = text::labels("/labels", Some(written.labels), &mut faults).unwrap_or_default();
     let pod = Pod { containers, volumes, executor, instances_max, shared_cgroups: written.legacy_shared_cgroups };
     let unborn = Version(Timestamp(0));
@@ -65,6 +66,7 @@ pub fn pod(written: Written, id: &RunSpecId, rules: &Rules) -> Result<RunSpec, F
         resources: pod.resources(),
         limits: Limits::default(),
         env,
+        secrets,
         labels,
         ports: pod.ports(&networks),
         networks,
@@ -90,9 +92,6 @@ pub fn pod(written: Written, id: &RunSpecId, rules: &Rules) -> Result<RunSpec, F
 }
 
 fn refuse_unsupported(written: &Written, faults: &mut Faults) {
-    if !written.secrets.is_empty() {
-        faults.add("/secrets", "secrets are not supported yet");
-    }
     if written.linux_info.is_some() {
         faults.add("/linuxInfo", "is not supported yet: containers can have it");
     }
@@ -100,17 +99,11 @@ fn refuse_unsupported(written: &Written, faults: &mut Faults) {
         if container.tty == Some(true) {
             faults.add(format!("/containers({index})/tty"), "terminals are not supported yet");
         }
-        if container.image.as_ref().is_some_and(|image| image.pull_config.is_some()) {
-            faults.add(format!("/containers({index})/image/pullConfig"), "secrets are not supported yet");
-        }
     }
     for (index, volume) in written.volumes.iter().enumerate() {
         if volume.persistent.is_some() {
             // No agent shows a volume to the containers of an executor of its own yet.
             faults.add(format!("/volumes({index})/persistent"), "persistent volumes of pods are not supported yet");
-        }
-        if volume.secret.is_some() {
-            faults.add(format!("/volumes({index})/secret"), "secrets are not supported yet");
         }
     }
 }
@@ -238,6 +231,7 @@ fn image(path: &str, written: WrittenImage, faults: &mut Faults) -> Option<PodIm
     Some(PodImage {
         name: written.id,
         pull: if written.force_pull { Pull::Always } else { Pull::Missing },
+        pull_secret: written.pull_config.map(|config| config.secret),
         labels: text::labels(&format!("{path}/labels"), Some(written.labels), faults)?,
     })
 }
@@ -247,7 +241,7 @@ fn environment(
     path: &str,
     written: BTreeMap<String, EnvironmentValue>,
     faults: &mut Faults,
-) -> BTreeMap<String, String> {
+) -> BTreeMap<String, EnvValue> {
     const NAME_LENGTH_MAX: usize = 254;
     let is_name = |name: &str| {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
@@ -260,9 +254,6 @@ fn environment(
             format!("{path}/{name}"),
             "must fully match regular expression '^[a-zA-Z_][a-zA-Z0-9_]*$', in 254 characters",
         );
-    }
-    for (name, _) in written.iter().filter(|(_, value)| matches!(value, EnvironmentValue::Secret(_))) {
-        faults.add(format!("{path}/{name}"), "secrets are not supported yet");
     }
     text::environment(path, Some(written), faults).unwrap_or_default()
 }
@@ -313,22 +304,33 @@ fn volumes(written: Vec<WrittenVolume>, containers: &[PodContainer], faults: &mu
                 faults.add(format!("{path}/host"), "must be an absolute path");
             }
         }
+        let sources = [volume.host.is_some(), volume.persistent.is_some(), volume.secret.is_some()];
+        if sources.into_iter().filter(|given| *given).count() > 1 {
+            faults.add(&path, "is either a path of the machine, a persistent volume or a secret");
+        }
+    }
+    for (container, mounts) in containers.iter().map(|container| &container.mounts).enumerate() {
+        let is_secret = |name: &str| written.iter().any(|volume| volume.name == name && volume.secret.is_some());
+        let writable = |mount: &PodMount| mount.access == Some(Access::ReadWrite) && is_secret(&mount.volume);
+        for (index, _) in mounts.iter().enumerate().filter(|(_, mount)| writable(mount)) {
+            let path = format!("/containers({container})/volumeMounts({index})/readOnly");
+            faults.add(path, "a volume with a secret can only be read");
+        }
     }
     let mut volumes = Vec::with_capacity(written.len());
     for (index, volume) in written.into_iter().enumerate() {
-        let source = match (volume.host, volume.persistent) {
-            (None, None) => PodVolumeSource::Ephemeral,
-            (Some(host), None) => PodVolumeSource::Host(host),
-            (None, Some(written)) => {
+        let source = match (volume.host, volume.persistent, volume.secret) {
+            (None, None, None) => PodVolumeSource::Ephemeral,
+            (Some(host), None, None) => PodVolumeSource::Host(host),
+            (None, None, Some(secret)) => PodVolumeSource::Secret(secret),
+            (None, Some(written), None) => {
                 match persistent::volume(&format!("/volumes({index})/persistent"), written, faults) {
                     Some(persistent) => PodVolumeSource::Persistent(persistent),
                     None => continue,
                 }
             }
-            (Some(_), Some(_)) => {
-                faults.add(format!("/volumes({index})"), "a persistent volume is not a path of the machine");
-                continue;
-            }
+            // Which is a fault already.
+            (Some(_), Some(_), _) | (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => continue,
         };
         volumes.push(PodVolume { name: volume.name, source });
     }

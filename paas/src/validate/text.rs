@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use attica_paas_api::secret::SecretReference;
 use attica_paas_api::update::EnvironmentValue;
 
 use super::{Faults, limits};
+use crate::model::EnvValue;
 
 /// A text that can be handed to a program: no longer than `most` characters, no null character.
 pub(super) fn check(path: &str, text: &str, most: usize, faults: &mut Faults) {
@@ -16,18 +18,22 @@ pub(super) fn check(path: &str, text: &str, most: usize, faults: &mut Faults) {
     }
 }
 
-/// The environment. References to secrets were refused before and are passed over here.
+/// The environment. Whether the secrets in it are there is judged with the whole definition.
 pub(super) fn environment(
     path: &str,
     env: Option<BTreeMap<String, EnvironmentValue>>,
     faults: &mut Faults,
-) -> Option<BTreeMap<String, String>> {
-    let texts = env?.into_iter().filter_map(|(name, value)| match value {
-        EnvironmentValue::Text(text) => Some((name, text)),
-        EnvironmentValue::Secret(_) => None,
+) -> Option<BTreeMap<String, EnvValue>> {
+    let value = |value| match value {
+        EnvironmentValue::Text(text) => EnvValue::Text(text),
+        EnvironmentValue::Secret(SecretReference { secret }) => EnvValue::Secret { secret },
+    };
+    let env: BTreeMap<String, EnvValue> = env?.into_iter().map(|(name, of)| (name, value(of))).collect();
+    let texts = env.iter().map(|(name, value)| match value {
+        EnvValue::Text(text) => (name, text),
+        EnvValue::Secret { secret } => (name, secret),
     });
-    let env: BTreeMap<String, String> = texts.collect();
-    entries(path, &env, faults);
+    entries(path, texts, faults);
     for name in env.keys().filter(|name| name.contains('=')) {
         faults.add(format!("{path}/{name}"), "the name of a variable must not contain '='");
     }
@@ -41,11 +47,11 @@ pub(super) fn labels(
     faults: &mut Faults,
 ) -> Option<BTreeMap<String, String>> {
     let labels = labels?;
-    entries(path, &labels, faults);
+    entries(path, labels.iter(), faults);
     Some(labels)
 }
 
-fn entries(path: &str, map: &BTreeMap<String, String>, faults: &mut Faults) {
+fn entries<'a>(path: &str, map: impl ExactSizeIterator<Item = (&'a String, &'a String)>, faults: &mut Faults) {
     if map.len() > limits::ENTRIES_MAX {
         faults.add(path, format!("must not have more than {} entries", limits::ENTRIES_MAX));
     }

@@ -1,7 +1,6 @@
 //! What later capabilities will obey is refused by name; a value that asks for nothing is accepted.
 
 use attica_paas_api::AppUpdate;
-use attica_paas_api::update::EnvironmentValue;
 use serde_json::Value;
 
 use super::Faults;
@@ -9,7 +8,6 @@ use super::Faults;
 pub(super) fn refuse(app: &AppUpdate, faults: &mut Faults) {
     let later = [
         ("/storeUrls", "downloads are not supported", app.store_urls.as_ref().is_some_and(|list| !list.is_empty())),
-        ("/secrets", "secrets are not supported yet", app.secrets.as_ref().is_some_and(|map| !map.is_empty())),
         (
             "/executorResources",
             "resources of the executor are not supported yet",
@@ -25,19 +23,9 @@ pub(super) fn refuse(app: &AppUpdate, faults: &mut Faults) {
     for (path, error, _) in later.into_iter().filter(|(_, _, asked)| *asked) {
         faults.add(path, error);
     }
-    refuse_secrets_in_environment(app, faults);
 }
 
 /// An empty object asks all the same: for defaults.
 fn asks(value: &Value) -> bool {
     !value.is_null()
-}
-
-fn refuse_secrets_in_environment(app: &AppUpdate, faults: &mut Faults) {
-    for (name, value) in app.env.iter().flatten() {
-        match value {
-            EnvironmentValue::Text(_) => {}
-            EnvironmentValue::Secret(_) => faults.add(format!("/env/{name}"), "secrets are not supported yet"),
-        }
-    }
 }

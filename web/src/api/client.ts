@@ -18,6 +18,7 @@ import type {
   Pod,
   PodStatus,
   QueueItem,
+  Secret,
   SessionEvent,
   SessionInput,
   Task,
@@ -268,6 +269,13 @@ export const api = {
   cancel: async (deployment: string, force: boolean) => {
     const path = withQuery(`/v2/deployments/${encodeURIComponent(deployment)}`, { force: force || undefined });
     await call('DELETE', path);
+  },
+  secrets: async () => (await call<{ secrets: Secret[] }>('GET', '/v2/secrets')).value.secrets,
+  setSecret: async (path: string, value: string) => {
+    await call('PUT', `/v2/secrets${idPath(path)}`, { value });
+  },
+  deleteSecret: async (path: string) => {
+    await call('DELETE', `/v2/secrets${idPath(path)}`);
   },
   resetDelay: async (id: string) => {
     await call('DELETE', `/v2/queue${idPath(id)}/delay`);

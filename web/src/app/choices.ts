@@ -23,6 +23,7 @@ export function choices(all: readonly RunSpec[]): Choice[] {
     { kind: 'Screen', text: 'Apps', run: () => router.go(links.apps), keys: 'g a' },
     { kind: 'Screen', text: 'Deployments', run: () => router.go(links.deployments), keys: 'g d' },
     { kind: 'Screen', text: 'Machines', run: () => router.go(links.agents), keys: 'g m' },
+    { kind: 'Screen', text: 'Secrets', run: () => router.go(links.secrets), keys: 'g s' },
     { kind: 'Screen', text: 'Events', run: () => router.go(links.events), keys: 'g e' },
     { kind: 'Do', text: 'Create an app', run: () => router.go(links.create), keys: 'c' },
     { kind: 'Do', text: 'Create a pod', run: () => router.go(links.createPod) },

@@ -13,6 +13,7 @@ export type Screen =
   | 'editGroup'
   | 'deployments'
   | 'agents'
+  | 'secrets'
   | 'events'
   | 'unknown';
 
@@ -121,6 +122,7 @@ export function read(path: string): { screen: Screen; id: string } {
     case 'new':
     case 'deployments':
     case 'agents':
+    case 'secrets':
     case 'events':
       return { screen: word, id };
     default:
@@ -143,6 +145,7 @@ export const links = {
   apps: `${ROOT}/apps`,
   deployments: `${ROOT}/deployments`,
   agents: `${ROOT}/agents`,
+  secrets: `${ROOT}/secrets`,
   events: `${ROOT}/events`,
   create: `${ROOT}/new`,
   createPod: `${ROOT}/new?kind=pod`,

@@ -12,7 +12,11 @@ use std::path::{Component, Path, PathBuf};
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, SFlag, fstat, makedev, mkdirat, mknodat};
+use nix::unistd::{Gid, Uid};
 
+use super::secrets::{self, SecretFiles};
+use super::user::User;
+use crate::launcher::hidden::Hidden;
 use crate::launcher::protocol::{Access, Mount, MountKind, Namespaces, Root, SANDBOX, Surroundings};
 use crate::launcher::sys;
 
@@ -55,7 +59,7 @@ pub(super) struct FilesError {
     source: io::Error,
 }
 
-fn failed<E: Into<io::Error>>(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(E) -> FilesError {
+pub(super) fn failed<E: Into<io::Error>>(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(E) -> FilesError {
     move |source| FilesError { action, path: path.as_ref().to_owned(), source: source.into() }
 }
 
@@ -81,14 +85,15 @@ impl Cgroups {
     }
 }
 
-/// Puts everything together and makes it this process's root.
+/// Puts everything together and makes it this process's root. What is the container's user's alone becomes `owner`'s.
 pub(super) fn arrange(
     surroundings: &Surroundings,
     sandbox: &Path,
     console: Option<&Path>,
     cgroups: &Cgroups,
+    owner: Option<(Uid, Gid)>,
 ) -> Result<(), FilesError> {
-    let Surroundings { root, mounts, namespaces, .. } = surroundings;
+    let Surroundings { root, mounts, namespaces, user, .. } = surroundings;
     nix::sys::stat::umask(Mode::empty());
     // What the machine mounts later is still seen; nothing is the other way round.
     mount_at(None, Path::new("/"), None, MsFlags::MS_SLAVE | MsFlags::MS_REC, None)
@@ -96,7 +101,10 @@ pub(super) fn arrange(
     // Before the container's files hide them.
     let sandbox_itself = open_path(sandbox).map_err(failed("open", sandbox))?;
     let console = console.map(|path| open_path(path).map_err(failed("open", path))).transpose()?;
-    let sources = mounts.iter().map(source).collect::<Result<Vec<_>, _>>()?;
+    let hidden: Vec<&Hidden> = mounts.iter().filter_map(Mount::secret).collect();
+    let mut secret_files = SecretFiles::make(&hidden)?;
+    let mut next = 0..hidden.len();
+    let sources = mounts.iter().map(|mount| source(mount, &secret_files, &mut next)).collect::<Result<Vec<_>, _>>()?;
     let tree = match root {
         None => Tree::of(Path::new("/"), Missing::Refused)?,
         Some(root) => {
@@ -123,18 +131,52 @@ pub(super) fn arrange(
                 tree.tmpfs(&mount.target, "1777", *size_bytes, MsFlags::MS_NOSUID | MsFlags::MS_NODEV)?;
                 tree.restrict(&mount.target, mount.access)?;
             }
-            (MountKind::Bind(path), None) => {
-                return Err(failed("find", path)(io::Error::from(io::ErrorKind::NotFound)));
+            (MountKind::Secret(_), Some(source)) if root.is_none() => {
+                let relative = mount.target.strip_prefix(sandbox).map_err(io::Error::other);
+                let target = relative.and_then(|relative| secrets::place(sandbox_itself.as_fd(), relative));
+                let target = target.map_err(failed("mount something at", &mount.target))?;
+                tree.bind_on(source.as_fd(), &target, &mount.target, Access::ReadOnly)?;
+            }
+            (MountKind::Secret(_), Some(source)) => tree.bind(source.as_fd(), &mount.target, Access::ReadOnly)?,
+            (MountKind::Bind(_) | MountKind::Secret(_), None) => {
+                return Err(failed("find what is mounted at", &mount.target)(io::Error::from(io::ErrorKind::NotFound)));
             }
         }
     }
-    if root.is_some() { become_root(&tree) } else { Ok(()) }
+    secret_files.let_go()?;
+    if root.is_some() {
+        become_root(&tree)?;
+    }
+    give(&secret_files, owner, user.as_deref())
 }
 
-fn source(mount: &Mount) -> Result<Option<OwnedFd>, FilesError> {
+/// Whom an image's user is, only its own files tell: they are this process's by now.
+fn give(files: &SecretFiles, owner: Option<(Uid, Gid)>, named: Option<&str>) -> Result<(), FilesError> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let owner = match named {
+        None => owner,
+        Some(name) => {
+            let found = User::find(name).map_err(|error| failed("find the user", name)(io::Error::other(error)))?;
+            Some((Uid::from_raw(found.uid), Gid::from_raw(found.gid)))
+        }
+    };
+    owner.map_or(Ok(()), |(user, group)| files.give(user, group)).map_err(failed("give away", "secrets"))
+}
+
+fn source(
+    mount: &Mount,
+    secrets: &SecretFiles,
+    next: &mut impl Iterator<Item = usize>,
+) -> Result<Option<OwnedFd>, FilesError> {
     match &mount.kind {
         MountKind::Bind(path) => open_path(path).map(Some).map_err(failed("open", path)),
         MountKind::Tmpfs { .. } => Ok(None),
+        MountKind::Secret(_) => {
+            let opened = next.next().map(|index| secrets.source(index));
+            opened.transpose().map_err(failed("open the file of", "a secret"))
+        }
     }
 }
 
@@ -160,7 +202,7 @@ fn become_root(tree: &Tree) -> Result<(), FilesError> {
     nix::unistd::chdir(root).map_err(failed("enter", root))
 }
 
-fn open_path(path: impl AsRef<Path>) -> io::Result<OwnedFd> {
+pub(super) fn open_path(path: impl AsRef<Path>) -> io::Result<OwnedFd> {
     let file = OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path)?;
     Ok(file.into())
 }
@@ -279,8 +321,13 @@ impl Tree {
         let directory =
             fstat(source).map_err(failed("look at what is mounted at", at))?.st_mode & libc::S_IFMT == libc::S_IFDIR;
         let target = self.target(at, if directory { Shape::Directory } else { Shape::File })?;
+        self.bind_on(source, &target, at, access)
+    }
+
+    /// On `target`, which is at `at`.
+    fn bind_on(&self, source: BorrowedFd<'_>, target: &OwnedFd, at: &Path, access: Access) -> Result<(), FilesError> {
         let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
-        mount_at(Some(&by_descriptor(source)), Path::new(&by_descriptor(&target)), None, flags, None)
+        mount_at(Some(&by_descriptor(source)), Path::new(&by_descriptor(target)), None, flags, None)
             .map_err(failed("mount", at))?;
         self.restrict(at, access)
     }

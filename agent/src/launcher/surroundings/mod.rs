@@ -9,6 +9,7 @@
 //! to be put on record the holder ends with the launcher.
 
 mod files;
+mod secrets;
 mod user;
 
 use std::fs::File;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::{Gid, Uid};
 use serde::{Deserialize, Serialize};
 
 use super::isolation::Door;
@@ -102,12 +104,14 @@ impl Joint {
         Ok(Joint { holder, pidfd, control: None })
     }
 
-    /// Makes what a new container is to see, which has a terminal if there is a `console`; `doors` lead to its cgroups.
+    /// Makes what a new container is to see, which has a terminal if there is a `console`; `doors` lead to its cgroups. What is its user's
+    /// alone becomes `owner`'s.
     pub(super) fn make(
         surroundings: &Surroundings,
         sandbox: &Path,
         console: Option<&Path>,
         doors: &[Door],
+        owner: Option<(Uid, Gid)>,
     ) -> Result<Joint, SurroundingsError> {
         let network = match &surroundings.network {
             None => None,
@@ -118,7 +122,8 @@ impl Joint {
         };
         let (mut control, theirs) = UnixStream::pair().map_err(SurroundingsError::system("make a pair of sockets"))?;
         let pid = within_pid_namespace(surroundings.namespaces.pid.then_some(Pids::New), || {
-            sys::fork(|| hold(&theirs, || enter(doors, network.as_ref()), || arrange(surroundings, sandbox, console)))
+            let arrange = || arrange(surroundings, sandbox, console, owner);
+            sys::fork(|| hold(&theirs, || enter(doors, network.as_ref()), arrange))
         })?
         .map_err(SurroundingsError::system("make a process that holds namespaces"))?;
         drop(theirs);
@@ -255,7 +260,12 @@ fn enter(doors: &[Door], network: Option<&File>) -> Result<(), String> {
 }
 
 /// In the holder: what it makes.
-fn arrange(surroundings: &Surroundings, sandbox: &Path, console: Option<&Path>) -> Result<(), String> {
+fn arrange(
+    surroundings: &Surroundings,
+    sandbox: &Path,
+    console: Option<&Path>,
+    owner: Option<(Uid, Gid)>,
+) -> Result<(), String> {
     let failed = |what: &'static str| move |error: nix::Error| format!("cannot {what}: {error}");
     let mut own = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWCGROUP;
     if surroundings.namespaces.ipc.is_some() {
@@ -269,5 +279,5 @@ fn arrange(surroundings: &Surroundings, sandbox: &Path, console: Option<&Path>) 
     if let Some(hostname) = &surroundings.namespaces.hostname {
         nix::unistd::sethostname(hostname).map_err(failed("set the host name"))?;
     }
-    files::arrange(surroundings, sandbox, console, &cgroups).map_err(|error| crate::error_chain(&error))
+    files::arrange(surroundings, sandbox, console, &cgroups, owner).map_err(|error| crate::error_chain(&error))
 }

@@ -7,10 +7,12 @@ use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 
+use attica_core_api::secrets::ClearText;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, getpid, getppid};
+use zeroize::{Zeroize, Zeroizing};
 
 /// Of the stack that children run on, its guard included.
 const STACK_BYTES: NonZeroUsize = NonZeroUsize::new(256 << 10).unwrap();
@@ -182,29 +184,60 @@ pub(crate) struct Program {
     /// The arguments of a shell that runs it as a script; the second is filled in with the script.
     of_shell: Vec<*const c_char>,
     environment: Vec<*const c_char>,
-    _words: Vec<CString>,
+    _words: Words,
+}
+
+/// Arguments and variables. Some of them may be secrets: nothing of them is left in memory.
+struct Words(Vec<CString>);
+
+impl std::fmt::Debug for Words {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} words", self.0.len())
+    }
+}
+
+impl Drop for Words {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
 }
 
 const SHELL: &CStr = c"/bin/sh";
 
 impl Program {
-    /// `name` is looked for in the `PATH` of `environment` if it has no `/`, as execvp(3) does.
-    pub(crate) fn new(name: &str, arguments: &[String], environment: &[(String, String)]) -> io::Result<Program> {
+    /// `name` is looked for in the `PATH` of `environment` if it has no `/`, as execvp(3) does. `secrets` take the place of variables.
+    pub(crate) fn new(
+        name: &str,
+        arguments: &[String],
+        environment: &[(String, String)],
+        secrets: &[(&str, ClearText)],
+    ) -> io::Result<Program> {
         let path = environment.iter().rfind(|(name, _)| name == "PATH").map_or(DEFAULT_PATH, |(_, path)| path);
         let candidates: Vec<String> = match name.contains('/') {
             true => vec![name.to_owned()],
             false => path.split(':').map(|directory| within(directory, name)).collect(),
         };
         let paths = candidates.into_iter().map(CString::new).collect::<Result<Vec<_>, _>>()?;
-        let mut words = Vec::with_capacity(arguments.len() + environment.len());
+        let mut words = Words(Vec::with_capacity(arguments.len() + environment.len() + secrets.len()));
         for argument in arguments {
-            words.push(CString::new(argument.as_str())?);
+            words.0.push(CString::new(argument.as_str())?);
         }
-        for (name, value) in environment {
-            words.push(CString::new(format!("{name}={value}"))?);
+        for (name, value) in environment.iter().filter(|(name, _)| secrets.iter().all(|(secret, _)| secret != name)) {
+            words.0.push(CString::new(format!("{name}={value}"))?);
+        }
+        for (name, value) in secrets {
+            // Room for the end, too: what is moved elsewhere stays where it was.
+            let mut word = Zeroizing::new(Vec::with_capacity(name.len() + value.expose().len() + 2));
+            word.extend_from_slice(name.as_bytes());
+            word.push(b'=');
+            word.extend_from_slice(value.expose());
+            if word.contains(&0) {
+                return Err(io::Error::other(format!("the secret for `{name}` contains NUL")));
+            }
+            words.0.push(CString::new(std::mem::take(&mut *word))?);
         }
         let pointers = |words: &[CString]| words.iter().map(|word| word.as_ptr()).collect::<Vec<_>>();
-        let (of_program, of_environment) = words.split_at(arguments.len());
+        let (of_program, of_environment) = words.0.split_at(arguments.len());
         let with_end = |mut pointers: Vec<*const c_char>| {
             pointers.push(std::ptr::null());
             pointers
@@ -261,12 +294,23 @@ mod tests {
     fn a_name_is_looked_for_along_the_path_of_the_program() {
         let paths = |name: &str, environment: &[(&str, &str)]| {
             let environment: Vec<_> = environment.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-            let program = Program::new(name, &[name.to_owned()], &environment).unwrap();
+            let program = Program::new(name, &[name.to_owned()], &environment, &[]).unwrap();
             program.paths.iter().map(|path| path.to_str().unwrap().to_owned()).collect::<Vec<_>>()
         };
         assert_eq!(paths("run", &[("PATH", "/a::/b")]), ["/a/run", "run", "/b/run"]);
         assert_eq!(paths("./run", &[("PATH", "/a")]), ["./run"]);
         assert_eq!(paths("run", &[]), ["/bin/run", "/usr/bin/run"]);
-        assert!(Program::new("a\0b", &[], &[]).is_err());
+        assert!(Program::new("a\0b", &[], &[], &[]).is_err());
+    }
+
+    #[test]
+    fn a_secret_takes_the_place_of_a_variable() {
+        let environment = [("A".to_owned(), "1".to_owned()), ("B".to_owned(), "2".to_owned())];
+        let secret = |value: &[u8]| [("A", ClearText::new(value.to_vec()))];
+        let program = Program::new("run", &[], &environment, &secret(b"\xff")).unwrap();
+        let words: Vec<&[u8]> = program._words.0.iter().map(|word| word.as_bytes()).collect();
+        assert_eq!(words, [&b"B=2"[..], b"A=\xff"]);
+        let refused = Program::new("run", &[], &environment, &secret(b"hush\0hush")).unwrap_err();
+        assert!(!format!("{refused} {refused:?}").contains("hush"), "{refused:?}");
     }
 }

@@ -12,7 +12,8 @@ use crate::daemon::Containerizer;
 use crate::launcher::protocol::{ContainerId, LaunchSpec};
 use crate::supervisor::accept::{self, Plan, Refusal};
 use crate::supervisor::{
-    Config, Duty, Effect, LauncherState, Owner, ReplyTo, Supervisor, Task, container, device, image, surroundings,
+    Config, Duty, Effect, LauncherState, Owner, ReplyTo, Supervisor, Task, container, device, image, secret,
+    surroundings,
 };
 
 impl Supervisor {
@@ -90,7 +91,7 @@ impl Supervisor {
         )])?;
         let command = launch.command.as_ref().ok_or(Refusal::NoCommand)?;
         accept::refuse(&[(!command.uris.is_empty(), "command.uris")])?;
-        let Plan { program, argv, shortcut, user, limits, controls, rooted: _, surroundings } =
+        let Plan { program, argv, shortcut, secrets, user, limits, controls, rooted: _, surroundings } =
             self.contained_plan(launch, command, whole)?;
         let directory = match (whole, launch.tenure) {
             (Some(whole), Tenure::Session) => whole.directory.clone(),
@@ -100,6 +101,10 @@ impl Supervisor {
             }
         };
         let sandbox = directory.to_string_lossy().into_owned();
+        // Of what runs already, they could be had.
+        let of_whole = self
+            .outermost(&launch.path)
+            .map(|outermost| secret::of_command(&self.config, outermost.holder, outermost.command).unwrap_or_default());
         let mut environment = whole.map_or_else(accept::bare_environment, |whole| whole.environment.clone());
         let own = accept::asked_environment(Some(command));
         environment.retain(|(name, _)| !own.contains_key(name) && name != "MESOS_SANDBOX");
@@ -112,6 +117,7 @@ impl Supervisor {
             program,
             shortcut,
             environment,
+            secrets: secret::with(of_whole.unwrap_or_default(), Some(command), secrets),
             user,
             directory,
             limits: whole.is_none().then_some(limits),
@@ -125,7 +131,8 @@ impl Supervisor {
             let of_whole = surroundings::surroundings(&self.config.isolators, outermost.container)?;
             spec.surroundings = of_whole.map(surroundings::of_part);
             // In a root of its own the image says where it begins, and as whom.
-            if let Some((image, rooted)) = outermost.image.zip(image::of(outermost.container).ok().flatten()) {
+            let rooted = image::of(&self.config, outermost.holder, outermost.container).ok().flatten();
+            if let Some((image, rooted)) = outermost.image.zip(rooted) {
                 rooted.join(&mut spec, image, command);
             }
         }

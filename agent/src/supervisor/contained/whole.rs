@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use attica_core_api::v1::{ContainerInfo, ExecutorId, FrameworkId};
+use attica_core_api::v1::{CommandInfo, ContainerInfo, ExecutorId, FrameworkId};
 
 use super::{Contained, ContainedRecord, ContainerPath, Progress, Tenure};
 use crate::image::Provisioned;
 use crate::launcher::protocol::ContainerId;
+use crate::supervisor::secret::Holder;
 use crate::supervisor::task::{Phase, Task};
 use crate::supervisor::{Executor, Owner, Supervisor, accept, container};
 
@@ -33,6 +34,9 @@ pub(super) struct Whole {
 
 /// What a container within another one finds around it.
 pub(super) struct Outermost<'a> {
+    /// Whom its secrets are sealed for.
+    pub(super) holder: Holder<'a>,
+    pub(super) command: Option<&'a CommandInfo>,
     pub(super) container: Option<&'a ContainerInfo>,
     pub(super) image: Option<&'a Provisioned>,
 }
@@ -71,12 +75,22 @@ impl Supervisor {
     /// What surrounds the container of a task or an executor that a container is, at whatever depth, within.
     pub(super) fn outermost(&self, path: &ContainerPath) -> Option<Outermost<'_>> {
         if let Some(task) = self.outermost_task(path) {
-            return Some(Outermost { container: task.info.container.as_deref(), image: task.image.as_deref() });
+            return Some(Outermost {
+                holder: Holder::Task(&task.info.task_id),
+                command: task.info.command.as_ref(),
+                container: task.info.container.as_deref(),
+                image: task.image.as_deref(),
+            });
         }
         match self.by_container.get(&ContainerId::new(path.names().first()?).ok()?)? {
             Owner::Executor(key) => {
                 let executor = self.executors.get(key)?;
-                Some(Outermost { container: executor.info.container.as_deref(), image: executor.image.as_deref() })
+                Some(Outermost {
+                    holder: Holder::Other,
+                    command: executor.info.command.as_ref(),
+                    container: executor.info.container.as_deref(),
+                    image: executor.image.as_deref(),
+                })
             }
             Owner::Task(_) | Owner::Process(..) | Owner::Check | Owner::Contained(_) => None,
         }

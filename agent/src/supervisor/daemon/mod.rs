@@ -132,6 +132,10 @@ fn plan(config: &Config, task: &Task) -> Result<DaemonSpec, Refusal> {
     let (container, docker) = docker_of(info)?;
     let (command, limits) = accept::checked(config, info, false)?;
     accept::refuse_bad_variables(command)?;
+    refuse(&[(
+        accept::variables(command).any(|variable| variable.secret.is_some()),
+        "command.environment.variables.secret with --containerizers=docker, whose daemon would write it down",
+    )])?;
     let daemon = config.containerizers.daemon.as_ref().ok_or(Refusal::Unsupported("container.type DOCKER"))?;
     let ContainerInfo {
         r#type: _,
@@ -247,12 +251,11 @@ fn environment(config: &Config, task: &Task) -> Vec<String> {
 fn mounts(config: &Config, task: &Task) -> Vec<Mount> {
     let bind = |source, target, read_only| Mount { r#type: "bind", source, target, read_only };
     let sandbox = bind(task.sandbox(&config.work_dir), SANDBOX.into(), false);
-    let volumes =
-        task.beholder(&config.work_dir).mounts(&config.work_dir).into_iter().filter_map(|mount| match mount.kind {
-            MountKind::Bind(source) => Some(bind(source, mount.target, mount.access == Access::ReadOnly)),
-            // No volume of a task is one.
-            MountKind::Tmpfs { .. } => None,
-        });
+    let volumes = task.beholder(&config.work_dir).mounts(config).into_iter().filter_map(|mount| match mount.kind {
+        MountKind::Bind(source) => Some(bind(source, mount.target, mount.access == Access::ReadOnly)),
+        // No volume of a task is the one, and the other is refused.
+        MountKind::Tmpfs { .. } | MountKind::Secret(_) => None,
+    });
     std::iter::once(sandbox).chain(volumes).collect()
 }
 

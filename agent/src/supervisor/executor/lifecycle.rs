@@ -152,6 +152,7 @@ impl Supervisor {
             program: plan.program,
             shortcut: plan.shortcut,
             environment,
+            secrets: plan.secrets,
             user: plan.user,
             directory,
             limits: Some(plan.limits),

@@ -29,6 +29,7 @@ use attica_core_api::v1::{
 use bytes::Bytes;
 
 pub(super) use self::lifecycle::wait_status;
+use super::secret::Holder;
 use super::supply::Supply;
 use super::task::sandbox;
 use super::volume::Beholder;
@@ -215,7 +216,8 @@ impl Executor {
     /// Who sees the volumes that it and its tasks have, `resources` being those of all of them.
     fn beholder<'a>(&'a self, resources: &'a [Resource], work_dir: &Path) -> Beholder<'a> {
         let sandbox = self.sandbox(work_dir);
-        Beholder { container: self.info.container.as_deref(), resources, shared: sandbox.clone(), sandbox }
+        let container = self.info.container.as_deref();
+        Beholder { holder: Holder::Other, container, resources, shared: sandbox.clone(), sandbox }
     }
 
     /// All that is to be known of it after a restart.

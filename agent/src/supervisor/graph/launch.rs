@@ -80,6 +80,7 @@ impl Supervisor {
             program: "bash".to_owned(),
             shortcut: None,
             environment,
+            secrets: plan.secrets,
             user: plan.user,
             directory,
             limits: None,

@@ -77,6 +77,7 @@ fn config(boot_id: &str) -> Config {
         authority: None,
         networks: networks(),
         rotation: Some([Limit { bytes: 10 << 20, backups: 1 }; 2]),
+        secrets_key_file: None,
     }
 }
 

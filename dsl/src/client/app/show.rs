@@ -1,6 +1,7 @@
 use attica_paas_api::app::{App, AppInfo, AppWrapper};
 use attica_paas_api::container::Volume;
 use attica_paas_api::health::{HealthCheck, HealthCheckProtocol};
+use attica_paas_api::update::EnvironmentValue;
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 
@@ -84,7 +85,10 @@ fn facts(info: &AppInfo, now: std::time::SystemTime) -> Vec<Line> {
     fact("constraints", Line::plain(join(app.constraints.iter().map(|constraint| constraint.join(" ")), ", ")));
     fact("dependencies", Line::plain(app.dependencies.join(", ")));
     for (name, value) in &app.env {
-        fact("env", Line::plain(format!("{name}={value}")));
+        fact("env", Line::plain(variable(name, value)));
+    }
+    for (name, secret) in &app.secrets {
+        fact("secret", Line::plain(format!("{name} ({})", secret.source)));
     }
     for (name, value) in &app.labels {
         fact("label", Line::plain(format!("{name}={value}")));
@@ -96,6 +100,13 @@ fn facts(info: &AppInfo, now: std::time::SystemTime) -> Vec<Line> {
         fact("last failure", Line::toned(Tone::Bad, what).then(Tone::Faint, when));
     }
     lines
+}
+
+fn variable(name: &str, value: &EnvironmentValue) -> String {
+    match value {
+        EnvironmentValue::Text(text) => format!("{name}={text}"),
+        EnvironmentValue::Secret(reference) => format!("{name} (the secret {})", reference.secret),
+    }
 }
 
 fn join(items: impl IntoIterator<Item = impl AsRef<str>>, separator: &str) -> String {

@@ -7,6 +7,7 @@ mod import;
 mod logs;
 mod reads;
 mod recorded;
+mod secrets;
 mod waiting;
 mod writes;
 

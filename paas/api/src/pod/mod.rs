@@ -13,6 +13,7 @@ use crate::check::{ExecCheck, ExecCommand};
 use crate::container::{Artifact, LinuxInfo, PersistentVolume, ResourceLimits};
 use crate::number::Number;
 use crate::policy::DeploymentPolicy;
+use crate::secret::{SecretDef, SecretReference};
 use crate::update::EnvironmentValue;
 
 pub use status::{
@@ -40,10 +41,9 @@ pub struct Pod {
     pub environment: BTreeMap<String, EnvironmentValue>,
     /// At least one.
     pub containers: Vec<PodContainer>,
-    /// Not built yet.
+    /// The secrets that it uses, by the names that it has for them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(skip)]
-    pub secrets: BTreeMap<String, Value>,
+    pub secrets: BTreeMap<String, SecretDef>,
     /// What containers mount.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<PodVolume>,
@@ -221,10 +221,9 @@ pub struct PodImage {
     /// Whether the registry is asked even when the image is there.
     #[serde(default)]
     pub force_pull: bool,
-    /// Not built yet: what to show the registry, from a secret.
+    /// The secret that tells whom to be towards the registry, as a `config.json` of Docker's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub pull_config: Option<Value>,
+    pub pull_config: Option<SecretReference>,
     /// Labels, free for all.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -360,10 +359,9 @@ pub struct PodVolume {
     /// Disk space that is kept for the instance when its containers end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persistent: Option<PersistentVolume>,
-    /// Not built yet: a secret as a file.
+    /// The name of a declared secret, whose value it holds as a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub secret: Option<Value>,
+    pub secret: Option<String>,
 }
 
 /// How many instances there are.

@@ -90,7 +90,9 @@ pub fn frames(fact: &Fact, before: &Snapshot, at: Timestamp, border: &Border) ->
         | Fact::DelayChanged { .. }
         | Fact::ConsumerJoined { .. }
         | Fact::ConsumerLeft { .. }
-        | Fact::CallbackReached { .. } => Vec::new(),
+        | Fact::CallbackReached { .. }
+        | Fact::SecretKept { .. }
+        | Fact::SecretRemoved { .. } => Vec::new(),
     }
 }
 

@@ -14,6 +14,7 @@ mod precondition;
 mod put;
 mod reset_delay;
 mod restart;
+mod secrets;
 
 use std::sync::Arc;
 
@@ -60,6 +61,10 @@ impl Engine {
             Write::CallbackReached { url, position } => {
                 return self.callback_reached(now, url.clone(), *position, out);
             }
+            Write::KeepSecret { path, secret, former } => {
+                return self.keep_secret(now, path, secret, *former, terms, out);
+            }
+            Write::RemoveSecret { path } => return self.remove_secret(now, path, terms, out),
         };
         match draft {
             Ok(draft) if terms.dry_run => Ok(Reply::Planned(Box::new(self.forecast(draft)))),
@@ -139,7 +144,9 @@ fn group_around(write: &Write) -> GroupId {
         | Write::Acknowledge { .. }
         | Write::AddCallback { .. }
         | Write::RemoveCallback { .. }
-        | Write::CallbackReached { .. } => None,
+        | Write::CallbackReached { .. }
+        | Write::KeepSecret { .. }
+        | Write::RemoveSecret { .. } => None,
     };
     id.map_or_else(GroupId::root, |id| GroupId::of(&id))
 }

@@ -26,6 +26,9 @@ impl Engine {
             Write::PutGroup { id, .. } | Write::DeleteGroup { id, .. } | Write::EnforceRole { group: id, .. } => {
                 self.state_of_group(id)
             }
+            Write::KeepSecret { path, .. } | Write::RemoveSecret { path } => {
+                (format!("Secret '{path}'"), self.state.secrets.get(path).map(|secret| secret.version))
+            }
             Write::Cancel { .. }
             | Write::Hold { .. }
             | Write::Acknowledge { .. }

@@ -121,6 +121,7 @@ impl Engine {
         if let Some(current) = current {
             (self.config.border.validate_change)(current, &merged).map_err(Refusal::Invalid)?;
         }
+        self.check_secrets(&merged)?;
         self.give_ports(&mut merged, current.map(Arc::as_ref), taken)?;
         let keep_generation = matches!(change.to, Definition::Stored(_) | Definition::Restored(_));
         Ok(versioned(merged, current.map(Arc::as_ref), version, keep_generation))

@@ -1,6 +1,7 @@
 //! Ports that lead into containers, and what agents are told of those.
 
 use attica_core_api::encode_json;
+use attica_core_api::secrets::{KEY_BYTES, KeyId, SealingKey};
 use expect_test::expect_file;
 use serde_json::{Value, json};
 
@@ -78,6 +79,27 @@ fn an_agent_without_containers_is_no_place_for_one() {
     assert_eq!(verdict(&mounted), Some(vec![RejectReason::UnfulfilledConstraint]));
     assert_eq!(verdict(&spec(json!({"cmd": "true", "container": {}}))), None);
     assert_eq!(verdict(&spec(json!({"cmd": "true"}))), None);
+}
+
+#[test]
+fn secrets_are_only_given_to_agents_that_can_open_them() {
+    let key = SealingKey::new(&[7; KEY_BYTES]);
+    let rejected = |run_spec: &RunSpec, known: Option<&str>, secrets_key: Option<&KeyId>| {
+        let attribute = |known: &str| {
+            let text = Some(Text { value: known.to_owned() });
+            Attribute { name: "secrets".into(), r#type: ValueType::Text, text, ..Attribute::default() }
+        };
+        let offer = Offer { attributes: known.map(attribute).into_iter().collect(), ..offer(1, 8.0, 31_099) };
+        let order = Order { secrets_key, ..order(run_spec, 1) };
+        place(&order, &mut Stock::new(vec![offer])).rejected.pop().map(|rejected| rejected.reasons)
+    };
+    let secret = spec(json!({"cmd": "true", "env": {"A": {"secret": "a"}}, "secrets": {"a": {"source": "/a"}}}));
+    let no = Some(vec![RejectReason::UnfulfilledConstraint]);
+    assert_eq!(rejected(&secret, Some(key.id().as_str()), Some(key.id())), None);
+    assert_eq!(rejected(&secret, None, Some(key.id())), no);
+    assert_eq!(rejected(&secret, Some("0123456789abcdef"), Some(key.id())), no);
+    assert_eq!(rejected(&secret, Some(key.id().as_str()), None), no);
+    assert_eq!(rejected(&spec(json!({"cmd": "true"})), None, None), None);
 }
 
 #[test]

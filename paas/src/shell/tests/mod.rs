@@ -6,4 +6,5 @@ mod hostile;
 mod link;
 mod marathon_lb;
 mod rest;
+mod secrets;
 mod site;

@@ -72,13 +72,14 @@ impl Answer {
 impl Site {
     /// Starts the role and waits until it answers.
     pub(super) async fn start(database: &Database, master: &str) -> Self {
+        Self::start_with(database, master, &[]).await
+    }
+
+    /// The same, with further options.
+    pub(super) async fn start_with(database: &Database, master: &str, options: &[&str]) -> Self {
         let ready = tempfile::NamedTempFile::new_in(database.directory.path()).unwrap().into_temp_path().to_path_buf();
-        let postgres_url = database.postgres.url();
-        let arguments =
-            ["test", "--listen", "127.0.0.1:0", "--postgres-url", postgres_url, "--master", master, "--ready-file"];
-        let args =
-            Cli::parse_from(arguments.map(ToString::to_string).into_iter().chain([ready.display().to_string()])).args;
         let (stop, stopped) = oneshot::channel::<()>();
+        let args = arguments(database, master, options, &ready);
         let role = tokio::spawn(run(args, axum::Router::new(), async move {
             let _ = stopped.await;
         }));
@@ -88,6 +89,13 @@ impl Site {
         });
         let address = address.await;
         Self { address, role, client: Client::new(Protocol::Http1, PATIENCE), stop: Some(stop) }
+    }
+
+    /// Starts the role, which is to end by itself.
+    pub(super) async fn start_to_end(database: &Database, master: &str, options: &[&str]) -> Result<(), Error> {
+        let args = arguments(database, master, options, &database.directory.path().join("never-ready"));
+        let role = run(args, axum::Router::new(), std::future::pending());
+        tokio::time::timeout(PATIENCE, role).await.expect("it does not end")
     }
 
     /// Asks the role to stop, and waits for it.
@@ -131,6 +139,12 @@ impl Site {
     pub(super) async fn post(&self, path: &str, body: Value) -> Answer {
         self.ask(Method::POST, path, &body.to_string()).await
     }
+}
+
+fn arguments(database: &Database, master: &str, options: &[&str], ready: &std::path::Path) -> Args {
+    let (postgres_url, ready) = (database.postgres.url(), ready.to_str().unwrap());
+    let usual = ["test", "--listen", "127.0.0.1:0", "--postgres-url", postgres_url, "--master", master];
+    Cli::parse_from(usual.into_iter().chain(["--ready-file", ready]).chain(options.iter().copied())).args
 }
 
 /// An open event stream.
