@@ -186,6 +186,9 @@ fn volume(path: &str, written: WrittenVolume, faults: &mut Faults) -> Option<Vol
         if written.host_path.is_some() {
             faults.add(format!("{path}/hostPath"), "a persistent volume is not a path of the machine");
         }
+        if written.secret.is_some() {
+            faults.add(format!("{path}/secret"), "a persistent volume holds no secret");
+        }
         let persistent = persistent::volume(&format!("{path}/persistent"), persistent, faults)?;
         let source = VolumeSource::Persistent(persistent);
         return Some(Volume { container_path: written.container_path, source, access: Access::ReadWrite });
