@@ -96,8 +96,8 @@ fn the_old_version_stays_until_the_new_one_is_healthy(operator: &Operator) {
     deployed(operator, &operator.ask(201, "POST", "/v2/groups", Some(&group)));
     let old = operator.running("/kept/web", 2);
     let first = text(&operator.cluster.app("/kept/web")["version"]);
-    operator.driver.set("/kept/web", Behaviour::Unhealthy);
     operator.driver.set(&format!("/kept/web/{first}"), Behaviour::Healthy);
+    operator.driver.set("/kept/web", Behaviour::Unhealthy);
     group["apps"][0]["mem"] = 33.into();
     let stuck = operator.ask(200, "PUT", "/v2/groups/kept", Some(&group));
     let broken = format!("/kept/web/{}/health", text(&operator.cluster.app("/kept/web")["version"]));

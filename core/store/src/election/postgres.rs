@@ -34,9 +34,9 @@ impl LeaseTime {
         self.ttl.as_secs_f64()
     }
 
-    /// How long the address that resigned lets others go first: all of them have looked by then.
+    /// How long the address that resigned lets others go first: all of them have looked by then, also on a busy machine.
     fn deference_seconds(self) -> f64 {
-        (2 * self.poll).as_secs_f64()
+        (5 * self.poll).as_secs_f64()
     }
 }
 

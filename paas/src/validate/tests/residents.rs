@@ -41,7 +41,11 @@ fn every_fault_of_a_volume_is_told() {
         ("data", on("path", json!([[], ["path", "LIKE", "("], ["path", "IS", "a"], ["path", "HAS", "a"]])), json!({})),
         ("data", on("path", json!([["rack", "LIKE", "a"], ["path", "LIKE"]])), json!({})),
         ("data", json!({"containerPath": "/data", "mode": "RO", "persistent": {"size": 10}}), json!({})),
-        ("data", json!({"containerPath": "..", "hostPath": "/a", "secret": "s", "persistent": {"size": 10}}), json!({})),
+        (
+            "data",
+            json!({"containerPath": "..", "hostPath": "/a", "secret": "s", "persistent": {"size": 10}}),
+            json!({}),
+        ),
         ("data", data(json!({"size": 10})), json!({"unreachableStrategy": {}})),
         ("data", data(json!({"size": 10})), json!({"upgradeStrategy": {"maximumOverCapacity": 0.5}})),
         ("data", data(json!({"size": 10})), json!({"acceptedResourceRoles": ["*", "data"]})),
