@@ -56,12 +56,16 @@ impl Member {
 }
 
 /// Resolves when what was read may not be so any more.
-pub struct Changed(OneshotWatcher);
+pub struct Changed {
+    watcher: OneshotWatcher,
+    again_after: Duration,
+}
 
 impl Changed {
-    /// Waits for the change, or for the end of the session.
+    /// Waits for the change, for the end of the session, or for as long as that lasts without contact: a watch that was lost together
+    /// with a connection must not make anybody wait for ever.
     pub async fn wait(self) {
-        self.0.changed().await;
+        let _unchanged = tokio::time::timeout(self.again_after, self.watcher.changed()).await;
     }
 }
 
@@ -128,7 +132,7 @@ impl Session {
         let Some((names, watcher)) = self.asked("list the candidates", listed).await? else { return Ok(None) };
         let mut members: Vec<Member> = names.iter().filter_map(|name| Member::of(name, label)).collect();
         members.sort_unstable();
-        Ok(Some((members, Changed(watcher))))
+        Ok(Some((members, Changed { watcher, again_after: self.timeout() })))
     }
 
     /// What a member says about itself; nothing when it is gone.
