@@ -109,9 +109,7 @@ pub(crate) enum IsolatorsError {
     Unknown(String),
     #[error("the isolator of `{0}` needs root")]
     NeedsRoot(&'static str),
-    #[error(
-        "the isolator of `{0}` needs a controller of cgroups that this machine lacks, or that nothing here can use"
-    )]
+    #[error("the isolator of `{0}` needs a controller of cgroups that this machine lacks")]
     Lacking(&'static str),
     #[error("of `disk/du` and `disk/xfs` one measures what sandboxes hold, not both")]
     TwoOfDisk,

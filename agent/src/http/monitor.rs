@@ -106,14 +106,15 @@ fn status(running: &Running) -> ContainerStatus {
 /// divide what is used by.
 async fn measure(agent: &Agent, running: &Running) -> ResourceStatistics {
     let place = &running.place;
-    let (Usage { cpu_user_us, cpu_system_us, memory_bytes, pids }, processes) = match running.containerizer {
+    let (usage, processes, blkio_statistics) = match running.containerizer {
         Containerizer::Launcher => {
             let subject = Subject { place, leader: Some(running.pid) };
             let processes = agent.usage.process_count(subject);
-            (agent.usage.usage(subject), u32::try_from(processes).ok())
+            (agent.usage.usage(subject), u32::try_from(processes).ok(), agent.usage.block_io(place))
         }
-        Containerizer::Daemon => (told_by_daemon(agent, running).await, None),
+        Containerizer::Daemon => (told_by_daemon(agent, running).await, None, None),
     };
+    let Usage { cpu_user_us, cpu_system_us, memory_bytes, pids } = usage;
     let seconds = |time: u64| time as f64 / MICROSECONDS;
     let allowance = running.allowance.as_ref();
     ResourceStatistics {
@@ -129,6 +130,7 @@ async fn measure(agent: &Agent, running: &Running) -> ResourceStatistics {
         mem_rss_bytes: memory_bytes,
         disk_limit_bytes: allowance.and_then(|allowance| allowance.disk_bytes),
         disk_used_bytes: place.container().and_then(|container| agent.disk_usage.of(&container)),
+        blkio_statistics,
     }
 }
 

@@ -122,14 +122,14 @@ impl Server {
                 self.reap();
             }
             if ready.agent {
-                self.converse();
+                self.in_a_round(Server::converse);
             }
             if ready.newcomer {
                 self.welcome();
             }
             self.look_after(ready.processes);
+            self.in_a_round(Server::empty_all);
             self.start_queued();
-            self.empty_all();
             if let Some(Err(error)) = self.peer.as_mut().map(Peer::flush) {
                 tracing::info!(%error, "the agent went away");
                 self.part();
@@ -137,6 +137,13 @@ impl Server {
             self.log.keep_short();
         }
         Ok(())
+    }
+
+    /// With one look at the machine's processes for all that is done, where it takes one.
+    fn in_a_round(&mut self, work: impl FnOnce(&mut Server)) {
+        self.isolation.begin_round();
+        work(self);
+        self.isolation.end_round();
     }
 
     /// Removes the socket and the common cgroups.
@@ -223,7 +230,7 @@ impl Server {
         }
     }
 
-    /// The container's program has ended: write it down, then empty the container.
+    /// The container's program has ended: write it down. It is emptied together with the others that end now.
     fn ended(&mut self, container: &ContainerId, exit: Exit) {
         let Some(entry) = self.containers.get_mut(container) else {
             return;
@@ -233,7 +240,6 @@ impl Server {
         if let Err(error) = self.records.complete(container, ending) {
             tracing::error!(%container, %error, "the exit status is not on record; it is lost if this launcher dies before it is told");
         }
-        self.empty(container);
     }
 
     /// Looks at adopted processes that have ended: they may not have been reaped yet.

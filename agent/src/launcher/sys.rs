@@ -1,6 +1,7 @@
 //! The system calls that Rust cannot check: the only module of this crate with `unsafe` in it, `spawn` being a part of it.
 #![allow(unsafe_code)]
 
+mod bpf;
 mod privileges;
 pub(crate) mod quota;
 mod spawn;
@@ -8,6 +9,7 @@ mod spawn;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+pub(crate) use self::bpf::{Instruction, load_device_program, set_device_program};
 pub(crate) use self::privileges::{drop_from_bounding, filter_calls, hand_down, make_root_nobody, set_capabilities};
 pub(crate) use self::spawn::{Program, Spawner, detach, fork, keep_only};
 use super::protocol::Exit;

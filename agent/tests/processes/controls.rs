@@ -8,13 +8,17 @@ use attica_agent::launcher::protocol::{Exit, LaunchSpec, Limits, MemoryVerdict, 
 
 use crate::agent::{Agent, get, shell};
 use crate::master::Master;
+use crate::quotas::Mounted;
 use crate::support::{Launcher, can_isolate, eventually};
 
 /// What this machine has.
 fn controllers() -> BTreeSet<Controller> {
     let unified = std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers");
     let has = |controller: Controller| match (&unified, controller) {
-        (Ok(_), Controller::Devices) => false,
+        // A kernel that asks programs about them.
+        (Ok(_), Controller::Devices) => {
+            std::fs::read_to_string("/proc/kallsyms").unwrap().contains("cgroup_dev_is_valid_access")
+        }
         (Ok(names), _) => names.split_ascii_whitespace().any(|name| name == controller.as_str()),
         (Err(_), Controller::Io) => Path::new("/sys/fs/cgroup/blkio/blkio.bfq.io_serviced").exists(),
         (Err(_), _) => Path::new("/sys/fs/cgroup").join(controller.as_str()).exists(),
@@ -216,6 +220,45 @@ fn an_agent_tells_what_its_machine_can_do_and_switches_on_what_there_is() {
     let told = std::fs::read_to_string(agent.sandbox("bound").join("stdout")).unwrap();
     assert_eq!(told.starts_with("1\n"), has.contains("cpuset"), "{told}");
     assert_eq!(!told.contains("opened"), has.contains("devices"), "{told}");
+    agent.finish();
+}
+
+#[test]
+fn what_a_container_does_with_disks_is_counted() {
+    if !can_isolate() {
+        return;
+    }
+    let Some(mounted) = Mounted::new() else { return };
+    let work = mounted.place().join("work");
+    let counts = controllers().contains(&Controller::Io);
+    let isolation = if counts { "cgroups/blkio" } else { "posix/cpu" };
+    let master = Master::start();
+    let root = format!("attica-test-{}", uuid::Uuid::new_v4());
+    let settings = ["--isolation", isolation, "--work-dir", work.to_str().unwrap()];
+    let agent = Agent::start_with(&master, tempfile::tempdir().unwrap(), root, &settings);
+    master.await_registration(1);
+    master.run(vec![shell("writes", "head -c 1048576 /dev/zero > data; sync; echo end; exec sleep 1000")]);
+    let stdout = agent.sandbox("writes").join("stdout");
+    eventually("it writes", || std::fs::read_to_string(&stdout).ok().filter(|text| text.ends_with("end\n")));
+    let counted = || {
+        let told: serde_json::Value =
+            serde_json::from_str(&get(&master, &agent.ready_address(), "/monitor/statistics").1).unwrap();
+        told[0]["statistics"]["blkio_statistics"]["throttling"].clone()
+    };
+    let total = |counted: &serde_json::Value, op: &str| {
+        let all = counted.as_array()?.iter().find(|entry| entry.get("device").is_none())?;
+        all["io_service_bytes"].as_array()?.iter().find(|figure| figure["op"] == op)?["value"].as_u64()
+    };
+    match counts {
+        false => assert_eq!(counted(), serde_json::Value::Null),
+        true if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() => {
+            eventually("it is counted", || total(&counted(), "WRITE").filter(|bytes| *bytes >= 1 << 20));
+        }
+        // The kernel counts there once somebody is held back.
+        true => assert!(total(&counted(), "TOTAL").is_some(), "{}", counted()),
+    }
+    master.kill("writes", Some(0));
+    master.await_state("writes", "TASK_KILLED");
     agent.finish();
 }
 

@@ -13,12 +13,13 @@ const QEMU: &str = "qemu-system-x86_64";
 /// How long the machine may take: it is emulated.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// What depends on the kind of cgroups.
-const TESTS: [&str; 20] = [
+const TESTS: [&str; 21] = [
     "controls::a_container_uses_the_devices_that_it_may",
     "controls::a_part_has_limits_of_its_own_within_those_of_the_whole",
     "controls::a_part_that_cannot_be_controlled_leaves_nothing",
     "controls::containers_are_bound_to_processors_that_the_fewest_others_have",
     "controls::disks_and_huge_pages_are_shared_out",
+    "controls::what_a_container_does_with_disks_is_counted",
     "launcher::a_fork_bomb_meets_the_pids_limit_and_dies_whole",
     "launcher::a_new_launcher_adopts_the_living_and_learns_how_they_end",
     "launcher::a_part_lives_on_the_memory_of_the_whole",

@@ -3,6 +3,8 @@
 //! `cgroups-rs` finds the hierarchies and sets the controllers. Making, killing and removing cgroups is done by hand:
 //! its `kill` knows v2 only, and a cgroup here must cost microseconds.
 
+mod block_io;
+mod device_program;
 mod optional;
 mod place;
 mod posix;
@@ -16,6 +18,8 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use attica_core_api::v1::BlkioStatistics;
 
 pub(crate) use self::place::Place;
 use super::controls::{Controller, Controls};
@@ -125,6 +129,12 @@ pub(crate) trait Isolation: Send + Sync {
     /// How a process gets in.
     fn entry(&self, place: &Place, limits: Option<&Limits>) -> Result<Entry, IsolationError>;
 
+    /// From now on, until [`Isolation::end_round`], one look at the machine's processes may do for all containers that are asked about.
+    fn begin_round(&self) {}
+
+    /// Whoever asks looks again.
+    fn end_round(&self) {}
+
     /// Every process of the container and its parts, except those that cannot be told from others (see the implementations).
     fn processes(&self, subject: Subject<'_>) -> Vec<i32>;
 
@@ -139,6 +149,12 @@ pub(crate) trait Isolation: Send + Sync {
 
     /// What the container uses.
     fn usage(&self, subject: Subject<'_>) -> Usage;
+
+    /// What it did with devices of blocks; nothing where that is not counted.
+    fn block_io(&self, _place: &Place) -> Option<BlkioStatistics> {
+        None
+    }
+
     /// How many processes are in it, for whoever looks at all containers.
     fn process_count(&self, subject: Subject<'_>) -> usize {
         self.processes(subject).len()

@@ -117,6 +117,11 @@ impl OptionalHierarchies {
         })
     }
 
+    /// The cgroup of a container here. It may not be there: other processes make containers as well.
+    pub(super) fn own(&self, controller: Controller, place: &Place) -> Option<PathBuf> {
+        self.hierarchies.get(&controller).map(|it| it.of(place))
+    }
+
     /// The cgroups that a container has here itself.
     pub(super) fn directories(&self, place: &Place) -> impl Iterator<Item = PathBuf> + use<> {
         let own = self.hierarchies.values().filter(|it| it.has(place)).map(|it| it.of(place));

@@ -3,7 +3,7 @@
 //! Weaker in two ways, which is why the agent says so in its attributes: the memory limit holds for each process by
 //! itself, and a process that begins a session of its own is out of reach.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::Resource;
@@ -20,17 +20,39 @@ const SEEN_FOR: Duration = Duration::from_millis(500);
 #[derive(Debug, Default)]
 pub(crate) struct Posix {
     seen: Mutex<Option<(Instant, Sessions)>>,
+    round: Mutex<Round>,
+}
+
+/// Of containers whose ends are looked after together. Into a session nobody comes from outside: one that is empty stays so, and one that
+/// was not is looked at again in the next round.
+#[derive(Debug, Default)]
+enum Round {
+    /// There is none.
+    #[default]
+    Over,
+    /// Nobody has asked yet.
+    Begun,
+    /// What was seen in it.
+    Looked(Sessions),
 }
 
 impl Posix {
     /// Who was in the session of its leader lately.
     fn seen(&self, subject: Subject<'_>) -> Vec<i32> {
-        // Nothing panics while it holds the lock.
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = lock(&self.seen);
         let fresh = seen.take().filter(|(at, _)| at.elapsed() < SEEN_FOR);
         let (_, sessions) = seen.insert(fresh.unwrap_or_else(|| (Instant::now(), process::sessions())));
-        subject.leader.and_then(|leader| sessions.get(&leader).cloned()).unwrap_or_default()
+        members(sessions, subject)
     }
+}
+
+fn members(sessions: &Sessions, subject: Subject<'_>) -> Vec<i32> {
+    subject.leader.and_then(|leader| sessions.get(&leader).cloned()).unwrap_or_default()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds the lock.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Isolation for Posix {
@@ -59,8 +81,26 @@ impl Isolation for Posix {
         Ok(Entry { doors: Vec::new(), limits: memory.into_iter().collect() })
     }
 
+    fn begin_round(&self) {
+        *lock(&self.round) = Round::Begun;
+    }
+
+    fn end_round(&self) {
+        *lock(&self.round) = Round::Over;
+    }
+
     fn processes(&self, subject: Subject<'_>) -> Vec<i32> {
-        subject.leader.and_then(|leader| process::sessions().remove(&leader)).unwrap_or_default()
+        let mut round = lock(&self.round);
+        match &*round {
+            Round::Over => members(&process::sessions(), subject),
+            Round::Looked(sessions) => members(sessions, subject),
+            Round::Begun => {
+                let sessions = process::sessions();
+                let members = members(&sessions, subject);
+                *round = Round::Looked(sessions);
+                members
+            }
+        }
     }
 
     fn kill(&self, subject: Subject<'_>) {
@@ -98,4 +138,45 @@ impl Isolation for Posix {
     }
 
     fn close(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+    use crate::launcher::protocol::ContainerId;
+
+    /// Ends with the test.
+    struct Sleeper(Child);
+
+    impl Drop for Sleeper {
+        fn drop(&mut self) {
+            let _ended = self.0.kill();
+            let _ended = self.0.wait();
+        }
+    }
+
+    #[test]
+    fn one_look_does_for_a_round() {
+        let child = Command::new("setsid").args(["sleep", "1000"]).stdout(Stdio::null()).spawn().unwrap();
+        let mut child = Sleeper(child);
+        let leader = i32::try_from(child.0.id()).unwrap();
+        let place = Place::of(&ContainerId::new("c").unwrap());
+        let subject = Subject { place: &place, leader: Some(leader) };
+        let posix = Posix::default();
+        while process::stat(leader).is_some_and(|stat| stat.session != leader) {
+            std::thread::yield_now();
+        }
+        posix.begin_round();
+        assert_eq!(posix.processes(subject), [leader]);
+        posix.kill(subject);
+        child.0.wait().unwrap();
+        assert_eq!(posix.remove(subject).unwrap(), Removal::Occupied, "that is seen in the next round");
+        posix.end_round();
+        posix.begin_round();
+        assert_eq!(posix.remove(subject).unwrap(), Removal::Removed);
+        posix.end_round();
+        assert!(posix.processes(subject).is_empty());
+    }
 }

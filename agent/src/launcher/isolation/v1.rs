@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use attica_core_api::v1::BlkioStatistics;
 use cgroups_rs::cpu::CpuController;
 use cgroups_rs::hierarchies::V1;
 use cgroups_rs::memory::MemController;
@@ -263,6 +264,10 @@ impl Isolation for CgroupsV1 {
             memory_bytes: read_key(&self.memory.of(place).join("memory.stat"), "total_rss"),
             pids: read_number(&self.pids.of(place).join("pids.current")),
         }
+    }
+
+    fn block_io(&self, place: &Place) -> Option<BlkioStatistics> {
+        super::block_io::of_v1(&self.optional.own(Controller::Io, place)?)
     }
 
     fn containers(&self) -> Vec<Place> {

@@ -1,15 +1,19 @@
 //! The unified cgroups v2 tree.
 
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
+use attica_core_api::v1::BlkioStatistics;
 use cgroups_rs::MaxValue;
 use cgroups_rs::cpu::CpuController;
 use cgroups_rs::memory::MemController;
 use cgroups_rs::pid::PidController;
 use nix::sys::signal::Signal;
+use nix::sys::statfs::CGROUP2_SUPER_MAGIC;
 
+use super::device_program;
 use super::processors::Processors;
 use super::settings::{set_huge_pages, set_io_weight, write};
 use super::{
@@ -17,6 +21,7 @@ use super::{
     containers_in, make_directory, pids_in, read_key, read_number, remove_cgroup, send_signal,
 };
 use crate::launcher::protocol::{IsolationKind, Limits, MemoryVerdict};
+use crate::launcher::sys;
 
 /// What a container cannot be without.
 const NEEDED: [&str; 3] = ["cpu", "memory", "pids"];
@@ -41,10 +46,16 @@ pub(super) fn controllers(mount: &Path) -> Option<BTreeSet<Controller>> {
     let has = |name: &str| offered.split_ascii_whitespace().any(|one| one == name);
     let optional = Controller::ALL.into_iter().filter(|controller| match controller {
         Controller::Io | Controller::Processors | Controller::HugePages => has(controller.as_str()),
-        // Are in the hands of a program within the kernel, which nobody here writes.
-        Controller::Devices => false,
+        // No controller, but a program within the kernel that is asked.
+        Controller::Devices => asks_programs(mount),
     });
     NEEDED.into_iter().all(has).then(|| optional.collect())
+}
+
+/// Whether this is a tree of cgroups of a kernel that asks programs about devices.
+fn asks_programs(mount: &Path) -> bool {
+    let is_tree = nix::sys::statfs::statfs(mount).is_ok_and(|found| found.filesystem_type() == CGROUP2_SUPER_MAGIC);
+    is_tree && sys::load_device_program(&device_program::allowing(&[])).is_ok()
 }
 
 impl CgroupsV2 {
@@ -103,7 +114,14 @@ impl CgroupsV2 {
             return Err(IsolationError::Lacking(lacking));
         }
         let directory = self.directory(place);
-        let Controls { io_weight, processors, devices: _, huge_pages } = controls;
+        let Controls { io_weight, processors, devices, huge_pages } = controls;
+        if let Some(rules) = devices {
+            let set = || {
+                let program = sys::load_device_program(&device_program::allowing(rules))?;
+                sys::set_device_program(&File::open(&directory)?, program.as_fd())
+            };
+            set().map_err(IsolationError::file("choose the devices of", &directory))?;
+        }
         if let Some(weight) = io_weight {
             set_io_weight(&directory, &IO_WEIGHTS, *weight)?;
         }
@@ -123,7 +141,8 @@ fn enabling<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 fn enable_controllers(directory: &Path, optional: &BTreeSet<Controller>) -> Result<(), IsolationError> {
-    let names = NEEDED.into_iter().chain(optional.iter().map(|controller| controller.as_str()));
+    let optional = optional.iter().filter(|controller| **controller != Controller::Devices);
+    let names = NEEDED.into_iter().chain(optional.map(|controller| controller.as_str()));
     write(directory, "cgroup.subtree_control", enabling(names))
 }
 
@@ -232,6 +251,10 @@ impl Isolation for CgroupsV2 {
             memory_bytes: read_key(&directory.join("memory.stat"), "anon"),
             pids: read_number(&directory.join("pids.current")),
         }
+    }
+
+    fn block_io(&self, place: &Place) -> Option<BlkioStatistics> {
+        super::block_io::of_v2(&self.directory(place))
     }
 
     fn containers(&self) -> Vec<Place> {

@@ -48,11 +48,11 @@ impl Server {
                 self.isolation.kill(entry.subject());
             }
         }
-        self.empty_all();
+        self.in_a_round(Server::empty_all);
         let deadline = Instant::now() + CLEARING_PATIENCE;
         while self.containers.values().any(Container::never_ran) && Instant::now() < deadline {
             std::thread::sleep(CLEARING_PAUSE);
-            self.empty_all();
+            self.in_a_round(Server::empty_all);
         }
     }
 

@@ -85,12 +85,13 @@ impl Cgroups {
     }
 }
 
-/// Puts everything together and makes it this process's root. What is the container's user's alone becomes `owner`'s.
+/// Puts everything together and makes it this process's root. What is the container's user's alone becomes `owner`'s. After most of the work
+/// this process is `confined` as the container is.
 pub(super) fn arrange(
     surroundings: &Surroundings,
     sandbox: &Path,
     console: Option<&Path>,
-    cgroups: &Cgroups,
+    confined: impl FnOnce() -> io::Result<Cgroups>,
     owner: Option<(Uid, Gid)>,
 ) -> Result<(), FilesError> {
     let Surroundings { root, mounts, namespaces, user, .. } = surroundings;
@@ -112,7 +113,7 @@ pub(super) fn arrange(
             let place = &root.work;
             overlay(root, place)?;
             let tree = Tree::of(place, Missing::Made)?;
-            tree.make_usual(namespaces, cgroups)?;
+            tree.make_usual(namespaces)?;
             tree.bind(sandbox_itself.as_fd(), Path::new(SANDBOX), Access::ReadWrite)?;
             if let Some(console) = &console {
                 // By its other name: the machine's terminals are not in the container's /dev/pts.
@@ -123,6 +124,10 @@ pub(super) fn arrange(
     };
     if root.is_none() {
         tree.make_private(namespaces)?;
+    }
+    let cgroups = confined().map_err(failed("become a part of", "the container"))?;
+    if root.is_some() {
+        tree.show_cgroups(&cgroups)?;
     }
     for (mount, source) in mounts.iter().zip(&sources) {
         match (&mount.kind, source) {
@@ -240,11 +245,10 @@ impl Tree {
     }
 
     /// What every container with a root of its own has.
-    fn make_usual(&self, namespaces: &Namespaces, cgroups: &Cgroups) -> Result<(), FilesError> {
+    fn make_usual(&self, namespaces: &Namespaces) -> Result<(), FilesError> {
         let quiet = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
         self.file_system("proc", "/proc", quiet, None)?;
         self.file_system("sysfs", "/sys", quiet | MsFlags::MS_RDONLY, None)?;
-        self.show_cgroups(cgroups)?;
         self.tmpfs(Path::new("/dev"), "755", Some(64 << 10), MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC)?;
         let dev = self.find(Path::new("/dev")).map_err(failed("find", "/dev"))?;
         for (name, major, minor) in DEVICES {
@@ -283,7 +287,7 @@ impl Tree {
         self.tmpfs(Path::new("/dev/shm"), "1777", Some(bytes), quiet)
     }
 
-    /// Programs look there for how much memory and cpu they have.
+    /// Beneath /sys: programs look there for how much memory and cpu they have.
     fn show_cgroups(&self, cgroups: &Cgroups) -> Result<(), FilesError> {
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY;
         let hierarchies = match cgroups {
@@ -310,10 +314,21 @@ impl Tree {
     }
 
     fn tmpfs(&self, at: &Path, mode: &str, size_bytes: Option<u64>, flags: MsFlags) -> Result<(), FilesError> {
-        let target = self.target(at, Shape::Directory)?;
+        self.tmpfs_on(&self.target(at, Shape::Directory)?, at, mode, size_bytes, flags)
+    }
+
+    /// On `target`, which is at `at`.
+    fn tmpfs_on(
+        &self,
+        target: &OwnedFd,
+        at: &Path,
+        mode: &str,
+        size_bytes: Option<u64>,
+        flags: MsFlags,
+    ) -> Result<(), FilesError> {
         let size = size_bytes.map(|bytes| format!(",size={bytes}")).unwrap_or_default();
         let options = format!("mode={mode}{size}");
-        mount_at(Some("tmpfs"), Path::new(&by_descriptor(&target)), Some("tmpfs"), flags, Some(&options))
+        mount_at(Some("tmpfs"), Path::new(&by_descriptor(target)), Some("tmpfs"), flags, Some(&options))
             .map_err(failed("mount", at))
     }
 
@@ -353,15 +368,15 @@ impl Tree {
         let Ok(found) = self.find(path) else { return Ok(()) };
         let directory = fstat(&found).map_err(failed("look at", path))?.st_mode & libc::S_IFMT == libc::S_IFDIR;
         if directory {
-            self.tmpfs(path, "755", Some(4 << 10), MsFlags::MS_RDONLY)
+            self.tmpfs_on(&found, path, "755", Some(4 << 10), MsFlags::MS_RDONLY)
         } else {
-            self.bind(null, path, Access::ReadWrite)
+            self.bind_on(null, &found, path, Access::ReadWrite)
         }
     }
 
     fn protect(&self, path: &Path) -> Result<(), FilesError> {
         match self.find(path) {
-            Ok(found) => self.bind(found.as_fd(), path, Access::ReadOnly),
+            Ok(found) => self.bind_on(found.as_fd(), &found, path, Access::ReadOnly),
             Err(_not_there) => Ok(()),
         }
     }

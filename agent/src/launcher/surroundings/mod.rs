@@ -122,8 +122,8 @@ impl Joint {
         };
         let (mut control, theirs) = UnixStream::pair().map_err(SurroundingsError::system("make a pair of sockets"))?;
         let pid = within_pid_namespace(surroundings.namespaces.pid.then_some(Pids::New), || {
-            let arrange = || arrange(surroundings, sandbox, console, owner);
-            sys::fork(|| hold(&theirs, || enter(doors, network.as_ref()), arrange))
+            let arrange = |last: Door| arrange(surroundings, sandbox, console, &last, owner);
+            sys::fork(|| hold(&theirs, doors, network.as_ref(), arrange))
         })?
         .map_err(SurroundingsError::system("make a process that holds namespaces"))?;
         drop(theirs);
@@ -219,21 +219,25 @@ fn outcome(control: &mut UnixStream) -> Result<(), SurroundingsError> {
     }
 }
 
-/// The whole life of the holder.
+/// The whole life of the holder. The last of the doors is left for when most of the work is done: behind it is the container's part of the
+/// processor, which may be a small one.
 fn hold(
     control: &UnixStream,
-    enter: impl FnOnce() -> Result<(), String>,
-    arrange: impl FnOnce() -> Result<(), String>,
+    doors: &[Door],
+    network: Option<&File>,
+    arrange: impl FnOnce(Door) -> Result<(), String>,
 ) -> io::Result<()> {
     // Whatever is sent to all of the container's processes is not for this one, except SIGKILL.
     SigSet::all().thread_set_mask()?;
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
     nix::unistd::setsid()?;
-    let entered = enter();
+    let (last, first) = doors.split_last().ok_or(io::ErrorKind::InvalidInput)?;
+    let entered = enter(first, network);
     // Nothing of the launcher's stays open: neither its lock nor its socket.
-    let [control] = sys::keep_only([control.as_fd()])?;
+    let [control, file] = sys::keep_only([control.as_fd(), last.file.as_fd()])?;
+    let last = Door { file: file.into(), path: last.path.clone() };
     let mut control = UnixStream::from(control);
-    match entered.and_then(|()| arrange()) {
+    match entered.and_then(|()| arrange(last)) {
         Ok(()) => control.write_all(&[READY])?,
         Err(reason) => return control.write_all(reason.as_bytes()),
     }
@@ -264,20 +268,26 @@ fn arrange(
     surroundings: &Surroundings,
     sandbox: &Path,
     console: Option<&Path>,
+    last: &Door,
     owner: Option<(Uid, Gid)>,
 ) -> Result<(), String> {
     let failed = |what: &'static str| move |error: nix::Error| format!("cannot {what}: {error}");
-    let mut own = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWCGROUP;
+    let mut own = CloneFlags::CLONE_NEWNS;
     if surroundings.namespaces.ipc.is_some() {
         own |= CloneFlags::CLONE_NEWIPC;
     }
     if surroundings.namespaces.hostname.is_some() {
         own |= CloneFlags::CLONE_NEWUTS;
     }
-    let cgroups = files::Cgroups::of_this_process();
     unshare(own).map_err(failed("make namespaces"))?;
     if let Some(hostname) = &surroundings.namespaces.hostname {
         nix::unistd::sethostname(hostname).map_err(failed("set the host name"))?;
     }
-    files::arrange(surroundings, sandbox, console, &cgroups, owner).map_err(|error| crate::error_chain(&error))
+    let confined = || {
+        last.enter()?;
+        let cgroups = files::Cgroups::of_this_process();
+        unshare(CloneFlags::CLONE_NEWCGROUP)?;
+        Ok(cgroups)
+    };
+    files::arrange(surroundings, sandbox, console, confined, owner).map_err(|error| crate::error_chain(&error))
 }

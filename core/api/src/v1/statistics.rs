@@ -1,8 +1,70 @@
 //! What a container uses.
 
-use crate::message::message;
+use crate::message::{enumeration, message};
+
+enumeration! {
+    /// What was done with a device.
+    pub enum BlkioOperation {
+        /// Not said.
+        Unknown "UNKNOWN" = 0,
+        /// All of it.
+        Total "TOTAL" = 1,
+        /// It was read.
+        Read "READ" = 2,
+        /// It was written to.
+        Write "WRITE" = 3,
+        /// Somebody waited for it.
+        Sync "SYNC" = 4,
+        /// Nobody waited for it.
+        Async "ASYNC" = 5,
+        /// What it held was given up.
+        Discard "DISCARD" = 6,
+    }
+}
 
 message! {
+    /// A device of blocks, by its numbers.
+    pub struct DeviceNumber {
+        major_number: required u64 = 1,
+        minor_number: required u64 = 2,
+    }
+    /// A figure about one operation.
+    pub struct BlkioValue {
+        op: optional BlkioOperation = 1,
+        value: optional u64 = 2,
+    }
+    /// What the scheduler that shares a device out by weights counts. Of a kernel that does not count everything some are absent.
+    pub struct CfqStatistics {
+        /// Absent for all devices together.
+        device: optional DeviceNumber = 1,
+        sectors: optional u64 = 2,
+        /// Milliseconds that the device was there for this container.
+        time: optional u64 = 3,
+        /// Requests.
+        io_serviced: repeated BlkioValue = 4,
+        io_service_bytes: repeated BlkioValue = 5,
+        /// Nanoseconds.
+        io_service_time: repeated BlkioValue = 6,
+        /// Nanoseconds.
+        io_wait_time: repeated BlkioValue = 7,
+        io_merged: repeated BlkioValue = 8,
+        io_queued: repeated BlkioValue = 9,
+    }
+    /// What is counted before that.
+    pub struct ThrottlingStatistics {
+        /// Absent for all devices together.
+        device: optional DeviceNumber = 1,
+        /// Requests.
+        io_serviced: repeated BlkioValue = 2,
+        io_service_bytes: repeated BlkioValue = 3,
+    }
+    /// What a container did with devices of blocks.
+    pub struct BlkioStatistics {
+        cfq: repeated CfqStatistics = 1,
+        /// With what is beneath.
+        cfq_recursive: repeated CfqStatistics = 2,
+        throttling: repeated ThrottlingStatistics = 3,
+    }
     /// What a container has used and may use, at one moment. Figures that nobody measures are absent.
     pub struct ResourceStatistics {
         /// Seconds since 1970.
@@ -22,5 +84,6 @@ message! {
         mem_rss_bytes: optional u64 = 5,
         disk_limit_bytes: optional u64 = 26,
         disk_used_bytes: optional u64 = 27,
+        blkio_statistics: optional BlkioStatistics = 44,
     }
 }
