@@ -82,12 +82,8 @@ pub(crate) fn show(
     for (volume, home) in homes(work_dir, resources)? {
         let Some(mount) = volume.disk.as_ref().and_then(|disk| disk.volume.as_ref()) else { continue };
         let path = home.path();
-        make(path)?;
+        make_for(path, user)?;
         let failed = |source| VolumeError::Directory { verb: "show", path: path.to_owned(), source };
-        let owner = user.filter(|user| *user != "root").and_then(|user| User::from_name(user).ok().flatten());
-        if let Some(owner) = owner.filter(|owner| !owner.uid.is_root()) {
-            chown(path, Some(owner.uid), Some(owner.gid)).map_err(|error| failed(error.into()))?;
-        }
         check_id(&mount.container_path).map_err(|_| VolumeError::Name(mount.container_path.clone()))?;
         if how == Show::Mount {
             continue;
@@ -98,6 +94,17 @@ pub(crate) fn show(
         }
     }
     Ok(())
+}
+
+/// Makes those volumes whose place `is_wanted`, and gives them to the user of a task that is about to see them.
+pub(crate) fn hand_over(
+    work_dir: &Path,
+    resources: &[Resource],
+    user: Option<&str>,
+    is_wanted: impl Fn(&Path) -> bool,
+) -> Result<(), VolumeError> {
+    let homes = homes(work_dir, resources)?.into_iter().map(|(_, home)| home);
+    homes.filter(|home| is_wanted(home.path())).try_for_each(|home| make_for(home.path(), user))
 }
 
 fn homes<'r>(
@@ -132,6 +139,18 @@ fn make(path: &Path) -> Result<(), VolumeError> {
         verb: "make",
         path: path.to_owned(),
         source,
+    })
+}
+
+/// What the agent makes as root is root's already.
+fn make_for(path: &Path, user: Option<&str>) -> Result<(), VolumeError> {
+    make(path)?;
+    let owner = user.filter(|user| *user != "root").and_then(|user| User::from_name(user).ok().flatten());
+    let Some(owner) = owner.filter(|owner| !owner.uid.is_root()) else { return Ok(()) };
+    chown(path, Some(owner.uid), Some(owner.gid)).map_err(|error| VolumeError::Directory {
+        verb: "give away",
+        path: path.to_owned(),
+        source: error.into(),
     })
 }
 

@@ -9,6 +9,7 @@ mod preparation;
 mod prober;
 mod reaper;
 mod roots;
+mod settings;
 mod startup;
 mod suppliers;
 mod watcher;

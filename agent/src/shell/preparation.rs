@@ -72,6 +72,10 @@ impl Shell {
         links: &[DirectoryLink],
         show: Show,
     ) -> Result<(), String> {
+        // Links lead to them: they are made and given away first.
+        let is_wanted = |home: &Path| links.iter().any(|link| link.to == home);
+        volumes::hand_over(&self.work_dir, self.supervisor.resources_around(container), user, is_wanted)
+            .map_err(|error| crate::error_chain(&error))?;
         sandbox::make(directory, user, links).map_err(|error| crate::error_chain(&error))?;
         let resources = self.supervisor.resources_in(container);
         if let Some(quotas) = &self.quotas {

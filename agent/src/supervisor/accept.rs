@@ -266,9 +266,10 @@ pub(super) fn check_own_executor(config: &Config, executor: &ExecutorInfo) -> Re
     device::check_none(config, &executor.resources)?;
     refuse(&[
         (executor.command.is_some(), "executor.command with executor.type DEFAULT"),
+        // Tasks say themselves how they mount what they share.
         (
-            executor.resources.iter().any(|resource| resource.disk.is_some()),
-            "executor.resources.disk with executor.type DEFAULT",
+            executor.resources.iter().any(volume::is_read_only),
+            "executor.resources.disk.volume.mode RO with executor.type DEFAULT",
         ),
     ])?;
     executor.container.as_deref().map_or(Ok(()), container::check_own_executors)?;

@@ -472,6 +472,12 @@ impl Supervisor {
         }
     }
 
+    /// The resources of what holds a container together with others: the volumes among them are theirs to share.
+    pub(crate) fn resources_around(&self, container: &ContainerId) -> &[Resource] {
+        let task = self.key_of(container).and_then(|key| self.tasks.get(&key));
+        task.map(Task::shared_resources).unwrap_or_default()
+    }
+
     /// The task that has this container for itself.
     fn key_of(&self, container: &ContainerId) -> Option<TaskKey> {
         match self.by_container.get(container)? {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use attica_core_api::message::Nested;
 use attica_core_api::v1::{
     AgentId, ContainerId as WireContainerId, ContainerStatus, DurationInfo, ExecutorId, ExecutorInfo,
-    FrameworkCapabilityType, FrameworkId, FrameworkInfo, TaskInfo, TaskState, TaskStatus, TaskStatusReason,
+    FrameworkCapabilityType, FrameworkId, FrameworkInfo, Resource, TaskInfo, TaskState, TaskStatus, TaskStatusReason,
     TaskStatusSource,
 };
 use attica_core_api::{Entropy, Now, Tick};
@@ -115,7 +115,14 @@ impl Task {
             resources: &self.info.resources,
             sandbox: self.sandbox(work_dir),
             shared: self.run_directory(work_dir),
+            shared_volumes: self.shared_resources(),
         }
+    }
+
+    /// What is given to the executor of the agent's own that runs it, if one does: for all tasks of that.
+    pub(super) fn shared_resources(&self) -> &[Resource] {
+        let group = self.group.as_ref().filter(|group| group.run.is_some());
+        group.map(|group| group.executor.resources.as_slice()).unwrap_or_default()
     }
 
     /// A task that nothing has happened to yet.

@@ -28,6 +28,8 @@ pub(super) struct Beholder<'a> {
     pub(super) sandbox: PathBuf,
     /// What it shares with others of its group.
     pub(super) shared: PathBuf,
+    /// The persistent volumes that are in what it shares, under their container paths, among the resources of what holds the group.
+    pub(super) shared_volumes: &'a [Resource],
 }
 
 /// Where a volume comes from.
@@ -136,7 +138,7 @@ fn of(container: Option<&ContainerInfo>) -> impl Iterator<Item = &Volume> {
     container.into_iter().flat_map(|container| &container.volumes)
 }
 
-fn is_read_only(resource: &Resource) -> bool {
+pub(super) fn is_read_only(resource: &Resource) -> bool {
     let volume = resource.disk.as_ref().and_then(|disk| disk.volume.as_ref());
     volume.is_some_and(|volume| volume.mode == VolumeMode::ReadOnly)
 }
@@ -162,7 +164,7 @@ impl Beholder<'_> {
             let at = self.sandbox.join(&volume.container_path);
             match source(volume).ok()? {
                 Source::Sandbox(sandbox) => {
-                    let to = self.directory(sandbox);
+                    let to = self.directory(sandbox, work_dir);
                     if !mounted {
                         return Some(vec![DirectoryLink { at, to }]);
                     }
@@ -184,9 +186,13 @@ impl Beholder<'_> {
         of(self.container).filter_map(link).flatten().chain(of_resources).collect()
     }
 
-    fn directory(&self, sandbox: &SandboxPathVolume) -> PathBuf {
+    fn directory(&self, sandbox: &SandboxPathVolume, work_dir: &Path) -> PathBuf {
         match sandbox.r#type {
-            Some(SandboxPathType::Parent) => self.shared.join(&sandbox.path),
+            Some(SandboxPathType::Parent) => {
+                let mut volumes = volumes::places(work_dir, self.shared_volumes).unwrap_or_default().into_iter();
+                let volume = volumes.find(|(_, name, _)| *name == sandbox.path);
+                volume.map_or_else(|| self.shared.join(&sandbox.path), |(home, _, _)| home)
+            }
             Some(SandboxPathType::Itself | SandboxPathType::Unknown) | None => self.sandbox.join(&sandbox.path),
         }
     }
@@ -208,7 +214,7 @@ impl Beholder<'_> {
         };
         let own = of(self.container).filter_map(|volume| {
             let from = match source(volume).ok()? {
-                Source::Sandbox(sandbox) => self.directory(sandbox),
+                Source::Sandbox(sandbox) => self.directory(sandbox, &config.work_dir),
                 Source::Host(path) => PathBuf::from(path),
                 Source::Secret(secret) => {
                     // One that cannot be had was refused before.

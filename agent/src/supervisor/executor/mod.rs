@@ -217,7 +217,7 @@ impl Executor {
     fn beholder<'a>(&'a self, resources: &'a [Resource], work_dir: &Path) -> Beholder<'a> {
         let sandbox = self.sandbox(work_dir);
         let container = self.info.container.as_deref();
-        Beholder { holder: Holder::Other, container, resources, shared: sandbox.clone(), sandbox }
+        Beholder { holder: Holder::Other, container, resources, shared: sandbox.clone(), shared_volumes: &[], sandbox }
     }
 
     /// All that is to be known of it after a restart.

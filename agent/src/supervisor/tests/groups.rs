@@ -1,5 +1,7 @@
 //! Task groups in a world that is made of values.
 
+use std::path::Path;
+
 use attica_core_api::executor::Subscribe;
 use attica_core_api::link::TaskGroup;
 
@@ -8,11 +10,16 @@ use crate::supervisor::{ExecutorCall, ExecutorKey, ReplyTo, StreamId};
 
 impl World {
     fn run_group(&mut self, r#type: ExecutorType, tasks: Vec<TaskInfo>) {
+        self.run_group_with(r#type, Vec::new(), tasks);
+    }
+
+    fn run_group_with(&mut self, r#type: ExecutorType, resources: Vec<Resource>, tasks: Vec<TaskInfo>) {
         let command = CommandInfo { value: Some("./executor".to_owned()), ..CommandInfo::default() };
         let executor = ExecutorInfo {
             executor_id: "pod".into(),
             r#type: Some(r#type),
             command: (r#type == ExecutorType::Custom).then_some(command),
+            resources,
             ..ExecutorInfo::default()
         };
         let task_groups = vec![TaskGroup { executor, tasks }];
@@ -131,4 +138,41 @@ fn a_custom_executor_gets_its_group_in_one_piece_again_until_it_has_it() {
     assert_eq!(subscribe(1), [2]);
     assert_eq!(subscribe(2), [2]);
     assert_eq!(world.launched, [container], "one process");
+}
+
+#[test]
+fn a_volume_of_their_executor_is_what_tasks_of_a_group_share_by_its_name() {
+    let volume = |mode| {
+        let persistence = Some(DiskPersistence { id: "v1".to_owned(), ..DiskPersistence::default() });
+        let volume = Some(Volume { mode, container_path: "data".to_owned(), ..Volume::default() });
+        let disk = Some(Box::new(DiskInfo { persistence, volume, ..DiskInfo::default() }));
+        let (name, role) = ("disk".to_owned(), Some("team".to_owned()));
+        let scalar = Some(Scalar { value: 16.0 });
+        Resource { name, role, scalar, disk, r#type: ValueType::Scalar, ..Resource::default() }
+    };
+    let mounting = |id: &str, shared: &str| {
+        let mut info = task(id);
+        let path = Some(SandboxPathVolume { r#type: Some(SandboxPathType::Parent), path: shared.to_owned() });
+        let source =
+            VolumeSource { r#type: Some(VolumeSourceType::SandboxPath), sandbox_path: path, ..VolumeSource::default() };
+        let (mode, container_path) = (VolumeMode::ReadWrite, "seen".to_owned());
+        let volume = Volume { mode, container_path, source: Some(source), ..Volume::default() };
+        let volumes = vec![volume];
+        let container = ContainerInfo { r#type: ContainerType::Mesos, volumes, ..ContainerInfo::default() };
+        info.container = Some(Box::new(container));
+        info
+    };
+    let mut world = World::ready();
+    let pair = || vec![mounting("a", "data"), mounting("b", "scratch")];
+    world.run_group_with(ExecutorType::Default, vec![volume(VolumeMode::ReadWrite)], pair());
+    let run = world.supervisor.tasks().next().unwrap().run_directory("/agent".as_ref());
+    let shown: Vec<_> = world.links.iter().map(|link| link.to.clone()).collect();
+    assert_eq!(shown, [Path::new("/agent/volumes/roles/team/v1").to_owned(), run.join("scratch")]);
+    let around = world.supervisor.resources_around(&world.launched[0]);
+    assert_eq!(around.len(), 1, "it is made, and given to the user of the task, when that is prepared");
+
+    let mut world = World::ready();
+    world.run_group_with(ExecutorType::Default, vec![volume(VolumeMode::ReadOnly)], pair());
+    let message = "This agent does not support `executor.resources.disk.volume.mode RO with executor.type DEFAULT`";
+    assert_eq!(world.sent.last().unwrap().status.message.as_deref(), Some(message));
 }
