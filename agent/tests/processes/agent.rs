@@ -110,7 +110,8 @@ impl Agent {
     }
 
     pub fn work_dir(&self) -> PathBuf {
-        self.directory.path().join("work").canonicalize().unwrap()
+        let given = self.extra.iter().skip_while(|argument| *argument != "--work-dir").nth(1);
+        given.map_or_else(|| self.directory.path().join("work"), PathBuf::from).canonicalize().unwrap()
     }
 
     pub fn sandbox(&self, task: &str) -> PathBuf {
@@ -127,8 +128,7 @@ impl Agent {
     }
 
     pub fn launcher_pid(&self) -> i32 {
-        let given = self.extra.iter().skip_while(|argument| *argument != "--work-dir").nth(1);
-        let runtime = given.map_or_else(|| self.work_dir(), PathBuf::from).join("run");
+        let runtime = self.work_dir().join("run");
         let is_ours = |pid: &i32| {
             let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             let command = String::from_utf8_lossy(&command).into_owned();

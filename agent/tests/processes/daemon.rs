@@ -9,6 +9,7 @@ use attica_core_api::v1::{
     CommandInfo, ContainerInfo, ContainerType, DockerInfo, DockerNetwork, DockerPortMapping, HealthCheck,
     HealthCheckType, HttpCheckInfo, Parameter, Range, Ranges, Resource, TaskInfo, TaskStatusReason, ValueType,
 };
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::agent::{Agent, shell};
@@ -25,7 +26,10 @@ fn search_path() -> String {
 }
 
 struct Daemon {
+    /// Has the network and the mounts: they are there as long as it is.
+    holder: Child,
     process: Child,
+    arguments: Vec<String>,
     directory: tempfile::TempDir,
     cgroup_parent: String,
 }
@@ -45,36 +49,88 @@ impl Daemon {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name).to_string_lossy().into_owned();
         let cgroup_parent = format!("attica-test-{}", uuid::Uuid::new_v4());
-        let libraries = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/docker/lib/x86_64-linux-gnu");
-        let log = std::fs::File::create(directory.path().join("log")).unwrap();
-        let process = Command::new("unshare")
-            .args(["--net", "--mount", "sh", "-c", "ip link set lo up && exec dockerd \"$@\"", "sh"])
-            .args(["--host", &format!("unix://{}", at("socket")), "--pidfile", &at("pid")])
-            .args(["--data-root", &at("data"), "--exec-root", &at("exec"), "--storage-driver", "vfs"])
-            .args(["--iptables=false", "--ip6tables=false", "--ip-masq=false"])
-            .args(["--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", &format!("/{cgroup_parent}")])
-            .args(arguments)
-            .env("PATH", &path)
-            .env("LD_LIBRARY_PATH", libraries)
+        let host = format!("unix://{}", at("socket"));
+        let (pid, data, exec, cgroups) = (at("pid"), at("data"), at("exec"), format!("/{cgroup_parent}"));
+        let usual = [
+            &["--host", &host, "--pidfile", &pid, "--data-root", &data, "--exec-root", &exec][..],
+            &["--storage-driver", "vfs", "--iptables=false", "--ip6tables=false", "--ip-masq=false"],
+            &["--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", &cgroups],
+            arguments,
+        ];
+        let arguments: Vec<String> = usual.concat().into_iter().map(str::to_owned).collect();
+        let holder = Command::new("unshare")
+            .args(["--net", "--mount", "sh", "-c", "ip link set lo up && exec sleep infinity"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log)
             .spawn()
             .unwrap();
-        let mut daemon = Daemon { process, directory, cgroup_parent };
-        let answered = eventually_within(PATIENCE, || {
-            if let Some(status) = daemon.process.try_wait().unwrap() {
-                return Some(Err(status));
-            }
-            daemon.try_call("GET", "/_ping", b"").map(|_| Ok(()))
-        });
-        if answered != Some(Ok(())) {
+        let is_ready =
+            || std::fs::read_to_string(format!("/proc/{}/comm", holder.id())).is_ok_and(|it| it == "sleep\n");
+        eventually("there is a network for it", || is_ready().then_some(()));
+        let process = Daemon::spawn(&holder, &arguments, directory.path());
+        let mut daemon = Daemon { holder, process, arguments, directory, cgroup_parent };
+        if !daemon.answers() {
             println!("skipped: the Docker daemon does not start here: {}", daemon.log());
             return None;
         }
         let (status, said) = daemon.call("POST", "/images/create?fromSrc=-&repo=busybox&tag=test", &busybox());
         assert_eq!(status, 200, "{said}");
         Some(daemon)
+    }
+
+    fn spawn(holder: &Child, arguments: &[String], directory: &Path) -> Child {
+        let libraries = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/docker/lib/x86_64-linux-gnu");
+        let log = std::fs::File::options().create(true).append(true).open(directory.join("log")).unwrap();
+        Command::new("nsenter")
+            .args(["--net", "--mount", "--target", &holder.id().to_string(), "dockerd"])
+            .args(arguments)
+            .env("PATH", search_path())
+            .env("LD_LIBRARY_PATH", libraries)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap()
+    }
+
+    /// Whether it does, in the end.
+    fn answers(&mut self) -> bool {
+        let answered = eventually_within(PATIENCE, || {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return Some(Err(status));
+            }
+            self.try_call("GET", "/_ping", b"").map(|_| Ok(()))
+        });
+        answered == Some(Ok(()))
+    }
+
+    /// Kills it, with its own helper that starts containers; what runs in these goes on.
+    fn crash(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        let is_helper = |pid: &i32| {
+            let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            comm == "containerd\n" && self.is_named_by(*pid)
+        };
+        eventually("its helper is gone", || {
+            let left: Vec<i32> = pids().filter(is_helper).filter(|pid| is_alive(*pid)).collect();
+            left.iter().for_each(|pid| signal(*pid, Signal::SIGKILL));
+            left.is_empty().then_some(())
+        });
+        // Where the machine's first process waits for nobody, the helper is still among the processes, and a new daemon would take it for
+        // one that works.
+        std::fs::remove_file(self.directory.path().join("exec/containerd/containerd.pid")).unwrap();
+    }
+
+    fn restart(&mut self) {
+        self.process = Daemon::spawn(&self.holder, &self.arguments, self.directory.path());
+        assert!(self.answers(), "{}", self.log());
+    }
+
+    /// Whether the command line of a process leads to the daemon's directory.
+    fn is_named_by(&self, pid: i32) -> bool {
+        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&command).contains(&*self.directory.path().to_string_lossy())
     }
 
     fn socket(&self) -> PathBuf {
@@ -125,28 +181,22 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let directory = self.directory.path().to_string_lossy().into_owned();
-        let names_it = |pid: &i32| {
-            let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            String::from_utf8_lossy(&command).contains(&directory)
-        };
-        let signal = |pid: i32, signal| {
-            let _gone = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal);
-        };
         for cgroup in cgroups_beneath(&self.cgroup_parent) {
             let procs = std::fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
-            procs.lines().filter_map(|pid| pid.parse().ok()).for_each(|pid| signal(pid, nix::sys::signal::SIGKILL));
+            procs.lines().filter_map(|pid| pid.parse().ok()).for_each(|pid| signal(pid, Signal::SIGKILL));
         }
-        signal(i32::try_from(self.process.id()).unwrap(), nix::sys::signal::SIGTERM);
+        signal(i32::try_from(self.process.id()).unwrap(), Signal::SIGTERM);
         if eventually_within(PATIENCE, || self.process.try_wait().unwrap()).is_none() {
             let _ended = self.process.kill();
             let _ended = self.process.wait();
         }
         eventually_within(PATIENCE, || {
-            let left: Vec<i32> = pids().filter(names_it).collect();
-            left.iter().for_each(|pid| signal(*pid, nix::sys::signal::SIGKILL));
+            let left: Vec<i32> = pids().filter(|pid| self.is_named_by(*pid)).collect();
+            left.iter().for_each(|pid| signal(*pid, Signal::SIGKILL));
             left.is_empty().then_some(())
         });
+        let _ended = self.holder.kill();
+        let _ended = self.holder.wait();
         let controllers = std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().filter_map(Result::ok);
         let parents: Vec<PathBuf> = controllers.map(|entry| entry.path().join(&self.cgroup_parent)).collect();
         eventually_within(PATIENCE, || {
@@ -155,6 +205,11 @@ impl Drop for Daemon {
             (!parents.iter().any(|parent| parent.exists())).then_some(())
         });
     }
+}
+
+/// To a process that may have gone.
+fn signal(pid: i32, signal: Signal) {
+    let _gone = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal);
 }
 
 /// The files of an image.
@@ -263,6 +318,58 @@ fn containers_of_a_docker_daemon_outlive_the_agent_and_lose_no_output() {
     daemon.finish();
 }
 
+fn pid_of(master: &Master, task: &str) -> i32 {
+    let status = master.await_state(task, "TASK_RUNNING").status.container_status.unwrap();
+    i32::try_from(status.executor_pid.unwrap()).unwrap()
+}
+
+#[test]
+fn a_daemon_that_is_killed_and_lets_containers_live_finds_them_again() {
+    let Some(mut daemon) = Daemon::start(&["--bridge=none", "--live-restore"]) else { return };
+    let master = Master::start();
+    let agent = daemon.agent(&master, &[]);
+    let waits = "echo begun; while [ ! -e $MESOS_SANDBOX/go ]; do sleep 0.05; done; echo over; exit 5";
+    let heeds = "trap 'exit 3' TERM; echo begun; while :; do sleep 0.05; done";
+    master.run(vec![docker("waits", waits, |_| ()), docker("heeds", heeds, |_| ())]);
+    let (waits, heeds) = (pid_of(&master, "waits"), pid_of(&master, "heeds"));
+    for task in ["waits", "heeds"] {
+        eventually("it has begun", || (output(&agent, task, "stdout") == "begun\n").then_some(()));
+    }
+    daemon.crash();
+    // Nobody is there to do it.
+    master.kill("heeds", Some(60_000));
+    assert!(is_alive(waits) && is_alive(heeds));
+    daemon.restart();
+    master.await_state("heeds", "TASK_KILLED");
+    assert!(is_alive(waits));
+    assert_eq!(master.states("waits"), ["TASK_STARTING", "TASK_RUNNING"]);
+    std::fs::write(agent.sandbox("waits").join("go"), "").unwrap();
+    let ended = master.await_state("waits", "TASK_FAILED").status;
+    assert_eq!(ended.message.as_deref(), Some("Command exited with status 5"));
+    assert_eq!(output(&agent, "waits", "stdout"), "begun\nover\n");
+    agent.finish();
+    daemon.finish();
+}
+
+#[test]
+fn containers_that_end_with_their_daemon_are_told_of_when_it_is_back() {
+    let Some(mut daemon) = Daemon::start(&["--bridge=none"]) else { return };
+    let master = Master::start();
+    let agent = daemon.agent(&master, &[]);
+    master.run(vec![docker("t", "exec sleep 1000", |_| ())]);
+    let pid = pid_of(&master, "t");
+    daemon.crash();
+    assert!(is_alive(pid));
+    assert_eq!(master.states("t"), ["TASK_STARTING", "TASK_RUNNING"]);
+    daemon.restart();
+    master.await_state("t", "TASK_FAILED");
+    assert!(!is_alive(pid));
+    master.run(vec![docker("next", "true", |_| ())]);
+    master.await_state("next", "TASK_FINISHED");
+    agent.finish();
+    daemon.finish();
+}
+
 #[test]
 fn a_container_in_the_daemons_bridge_is_checked_there_and_reached_through_its_port() {
     let Some(daemon) = Daemon::start(&["--bip=10.99.77.1/24"]) else { return };
@@ -302,7 +409,7 @@ fn a_container_in_the_daemons_bridge_is_checked_there_and_reached_through_its_po
         master.heard(|heard| heard.updates.iter().any(healthy).then_some(()))
     });
     let page = eventually("it is reached", || {
-        let inside = ["--net", "--target", &daemon.process.id().to_string(), "busybox", "wget", "-q", "-O", "-"];
+        let inside = ["--net", "--target", &daemon.holder.id().to_string(), "busybox", "wget", "-q", "-O", "-"];
         let page = Command::new("nsenter").args(inside).arg("http://127.0.0.1:31000/").output().unwrap();
         page.status.success().then(|| String::from_utf8_lossy(&page.stdout).into_owned())
     });

@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
 use attica_core_api::http::{Client, Protocol};
 use attica_core_api::recordio::{self, Decoder};
@@ -17,7 +16,7 @@ pub fn call(master: &Master, address: &str, call: &Value) -> (u16, String) {
     let uri = format!("http://{address}/api/v1").parse().unwrap();
     let headers = [(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"))];
     master.block_on(async {
-        let client = Client::new(Protocol::Http1, Duration::from_secs(20));
+        let client = Client::new(Protocol::Http1, PATIENCE);
         let response = client.post(&uri, headers.into_iter().collect(), call.to_string().into()).await.unwrap();
         (response.status().as_u16(), client.text(response, 1 << 20).await)
     })

@@ -22,13 +22,13 @@ pub fn make_image(path: &Path) -> bool {
 }
 
 /// A mounted image; it goes when this does.
-struct Mounted {
+pub struct Mounted {
     directory: tempfile::TempDir,
 }
 
 impl Mounted {
     /// `None`, and says so, where that cannot be done.
-    fn new() -> Option<Mounted> {
+    pub fn new() -> Option<Mounted> {
         let directory = tempfile::tempdir().unwrap();
         let place = directory.path().join("mounted");
         std::fs::create_dir(&place).unwrap();
@@ -49,7 +49,7 @@ impl Mounted {
         Some(Mounted { directory })
     }
 
-    fn place(&self) -> PathBuf {
+    pub fn place(&self) -> PathBuf {
         self.directory.path().join("mounted")
     }
 }

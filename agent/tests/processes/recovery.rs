@@ -72,6 +72,8 @@ fn after_a_restart_of_the_machine_its_tasks_are_lost_once_and_later_ones_are_not
     master.await_registration(1);
     master.run(vec![shell("before", "echo begun >> runs; exec sleep 1000")]);
     let (before, launcher) = (pid(&master, "before"), agent.launcher_pid());
+    let runs = agent.sandbox("before").join("runs");
+    eventually("it has begun", || (std::fs::read_to_string(&runs).ok()? == "begun\n").then_some(()));
     let boot_id = agent.directory().join("boot_id");
     std::fs::write(&boot_id, format!("{}\n", uuid::Uuid::new_v4())).unwrap();
     let agent = agent.crash_and_become(&master, |program, _| {
@@ -86,7 +88,7 @@ fn after_a_restart_of_the_machine_its_tasks_are_lost_once_and_later_ones_are_not
     assert_eq!(register.agent_info.id.as_ref().map(|id| id.as_str()), Some(AGENT));
     assert_eq!(register.boot_id, std::fs::read_to_string(&boot_id).unwrap().trim());
     master.await_state("before", "TASK_LOST");
-    assert_eq!(std::fs::read_to_string(agent.sandbox("before").join("runs")).unwrap(), "begun\n");
+    assert_eq!(std::fs::read_to_string(&runs).unwrap(), "begun\n");
     master.run(vec![shell("after", "exec sleep 1000")]);
     let after = pid(&master, "after");
     let agent = agent.crash_and_restart(&master);

@@ -5,9 +5,12 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::tokens::{ISSUER, SERVICE, TokenServer};
 use crate::support::{can_isolate, eventually};
 
 pub const USER: &str = "me";
@@ -24,31 +27,50 @@ pub fn can_pull() -> bool {
     there && can_isolate()
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+#[derive(Clone, Copy)]
+pub enum Access<'a> {
     Everybody,
     /// Who says the password.
     User,
+    /// Who has a token; the tests fill this repository.
+    Tokens {
+        server: &'a TokenServer,
+        repository: &'a str,
+    },
 }
 
 pub struct Registry {
     directory: tempfile::TempDir,
     pub address: String,
-    access: Access,
+    /// What the tests themselves say.
+    proof: Option<String>,
     process: Child,
 }
 
 impl Registry {
-    pub fn start(access: Access) -> Registry {
+    pub fn start(access: Access<'_>) -> Registry {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
         // It cannot choose a port by itself.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
         std::fs::write(root.join("accounts"), ACCOUNTS).unwrap();
-        let accounts = match access {
-            Access::Everybody => String::new(),
-            Access::User => format!("auth: {{htpasswd: {{realm: test, path: {}/accounts}}}}\n", root.display()),
+        let (accounts, proof) = match access {
+            Access::Everybody => (String::new(), None),
+            Access::User => {
+                let auth = format!("auth: {{htpasswd: {{realm: test, path: {}/accounts}}}}\n", root.display());
+                (auth, Some(format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")))))
+            }
+            Access::Tokens { server, repository } => {
+                let trusted = root.join("trusted.pem");
+                std::fs::write(&trusted, &server.certificate).unwrap();
+                let auth = format!(
+                    "auth: {{token: {{realm: 'http://{}/token', service: '{SERVICE}', issuer: '{ISSUER}', rootcertbundle: {}}}}}\n",
+                    server.address,
+                    trusted.display()
+                );
+                (auth, Some(format!("Bearer {}", server.to_push(repository))))
+            }
         };
         let config = format!(
             "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}/data}}}}\nhttp: {{addr: '{address}'}}\n{accounts}",
@@ -64,7 +86,7 @@ impl Registry {
             .spawn()
             .unwrap();
         eventually("the registry listens", || std::net::TcpStream::connect(&address).ok());
-        Registry { directory, address, access, process }
+        Registry { directory, address, proof, process }
     }
 
     pub fn image(&self, name: &str) -> String {
@@ -73,10 +95,8 @@ impl Registry {
 
     fn put(&self, method: &str, url: &str, kind: &str, body: &[u8]) -> Option<String> {
         let mut request = ureq::http::Request::builder().method(method).uri(url).header("content-type", kind);
-        if self.access == Access::User {
-            use base64::Engine;
-            let proof = base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{PASSWORD}"));
-            request = request.header("authorization", format!("Basic {proof}"));
+        if let Some(proof) = &self.proof {
+            request = request.header("authorization", proof);
         }
         let answer = ureq::run(request.body(body).unwrap()).unwrap();
         answer.headers().get("location").map(|location| location.to_str().unwrap().to_owned())
