@@ -16,7 +16,8 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// The servers, and who keeps them.
 pub(super) struct ZooKeeper {
-    url: String,
+    masters: String,
+    service_layers: String,
     stop: oneshot::Sender<()>,
     keeper: JoinHandle<()>,
 }
@@ -24,14 +25,20 @@ pub(super) struct ZooKeeper {
 impl ZooKeeper {
     pub(super) async fn start(data_dir: &Arc<DataDir>) -> Result<ZooKeeper, PrivateZooKeeperError> {
         let servers = PrivateZooKeeper::start(data_dir.zookeeper(), SERVERS).await?;
-        let url = format!("zk://{}/mesos", servers.addresses());
+        let [masters, service_layers] =
+            ["mesos", "marathon"].map(|path| format!("zk://{}/{path}", servers.addresses()));
         let (stop, stopped) = oneshot::channel();
-        Ok(ZooKeeper { url, stop, keeper: tokio::spawn(keep(servers, Arc::clone(data_dir), stopped)) })
+        Ok(ZooKeeper {
+            masters,
+            service_layers,
+            stop,
+            keeper: tokio::spawn(keep(servers, Arc::clone(data_dir), stopped)),
+        })
     }
 
-    /// Where masters stand for election.
-    pub(super) fn url(&self) -> &str {
-        &self.url
+    /// Where masters stand for election, and where service layers do.
+    pub(super) fn urls(&self) -> (&str, &str) {
+        (&self.masters, &self.service_layers)
     }
 
     pub(super) async fn stop(self) {

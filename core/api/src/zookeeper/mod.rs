@@ -1,4 +1,4 @@
-//! Who leads, as ZooKeeper tells it: the znodes that real Mesos masters leave there and real clients read.
+//! Who leads, as ZooKeeper tells it: the znodes that real Mesos masters and real Marathons leave there and real clients read.
 //!
 //! Below the path of `zk://user:pass@host1,host2/path` each candidate keeps an ephemeral sequential znode, `json.info_0000000042`, whose
 //! data is its `MasterInfo` in JSON. The lowest number leads. [`Ensemble`] is the address, [`Session`] a connection that lasts
@@ -8,11 +8,15 @@
 
 mod detector;
 mod ensemble;
+mod label;
 mod session;
 
 pub use detector::Detector;
 pub use ensemble::{Ensemble, InvalidEnsemble};
+pub use label::Label;
 pub use session::{Changed, Member, Session, ZooKeeperError};
 
-/// What the znode of a master begins with; the ten digits of its number follow.
-pub const MASTER_LABEL: &str = "json.info_";
+/// What the znodes of masters are called.
+pub const MASTER_LABEL: Label = Label::Plain("json.info_");
+/// What the znodes of service layers are called: those of Marathon are a latch of Curator's.
+pub const LATCH_LABEL: Label = Label::Protected("latch-");

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use zookeeper_client::{Acl, Acls, AuthId, Client, CreateMode, Error, OneshotWatcher, Permission, SessionState};
 
-use super::Ensemble;
+use super::{Ensemble, Label};
 
 /// Why ZooKeeper did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -46,13 +46,6 @@ pub struct Member {
     pub number: i64,
     /// Its name below the path.
     pub name: String,
-}
-
-impl Member {
-    fn of(name: &str, label: &str) -> Option<Member> {
-        let number = name.strip_prefix(label)?.parse().ok()?;
-        Some(Member { number, name: name.to_owned() })
-    }
 }
 
 /// Resolves when what was read may not be so any more.
@@ -99,7 +92,7 @@ impl Session {
     }
 
     /// Makes a member of the group, for as long as the session lasts.
-    pub async fn enter(&self, label: &str, data: &[u8]) -> Result<Member, ZooKeeperError> {
+    pub async fn enter(&self, label: Label, data: &[u8]) -> Result<Member, ZooKeeperError> {
         let acl = match self.ensemble.credentials() {
             None => Acls::anyone_all().to_vec(),
             Some(_) => vec![Acl::new(Permission::READ, AuthId::anyone()), Acl::new(Permission::ALL, AuthId::authed())],
@@ -107,9 +100,10 @@ impl Session {
         let directory = CreateMode::Persistent.with_acls(Acls::new(&acl));
         self.asked("make the path", self.client.mkdir(self.ensemble.path(), &directory)).await?;
         let znode = CreateMode::EphemeralSequential.with_acls(Acls::new(&acl));
-        let path = self.path(label);
+        let beginning = label.beginning();
+        let path = self.path(&beginning);
         let (_, number) = self.asked("announce a candidate", self.client.create(&path, data, &znode)).await?;
-        Ok(Member { number: number.into_i64(), name: format!("{label}{number}") })
+        Ok(Member { number: number.into_i64(), name: format!("{beginning}{number}") })
     }
 
     /// Ends a membership.
@@ -117,8 +111,8 @@ impl Session {
         self.asked("withdraw a candidate", self.client.delete(&self.path(&member.name), None)).await
     }
 
-    /// The members whose names begin with `label`, the lowest number first.
-    pub async fn members(&self, label: &str) -> Result<(Vec<Member>, Changed), ZooKeeperError> {
+    /// The members whose names are like that, the lowest number first.
+    pub async fn members(&self, label: Label) -> Result<(Vec<Member>, Changed), ZooKeeperError> {
         match self.members_if_any(label).await? {
             Some(found) => Ok(found),
             None => Err(self.failed("list the candidates", Error::NoNode)),
@@ -126,11 +120,12 @@ impl Session {
     }
 
     /// The same, for one who does not know whether there has ever been one: nothing when the path does not exist.
-    pub async fn members_if_any(&self, label: &str) -> Result<Option<(Vec<Member>, Changed)>, ZooKeeperError> {
+    pub async fn members_if_any(&self, label: Label) -> Result<Option<(Vec<Member>, Changed)>, ZooKeeperError> {
         let listed = self.client.list_and_watch_children(self.ensemble.path());
         let listed = async { listed.await.map(Some).or_else(|error| absent(error, None)) };
         let Some((names, watcher)) = self.asked("list the candidates", listed).await? else { return Ok(None) };
-        let mut members: Vec<Member> = names.iter().filter_map(|name| Member::of(name, label)).collect();
+        let member = |name: String| Some(Member { number: label.number(&name)?, name });
+        let mut members: Vec<Member> = names.into_iter().filter_map(member).collect();
         members.sort_unstable();
         Ok(Some((members, Changed { watcher, again_after: self.timeout() })))
     }
@@ -178,17 +173,4 @@ impl Session {
 
 fn absent<T>(error: Error, value: T) -> Result<T, Error> {
     if error == Error::NoNode { Ok(value) } else { Err(error) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn members_have_numbers() {
-        assert_eq!(Member::of("json.info_0000000042", "json.info_").map(|member| member.number), Some(42));
-        for other in ["log_replicas", "info_0000000001", "json.info_", "json.info_x"] {
-            assert_eq!(Member::of(other, "json.info_"), None, "{other}");
-        }
-    }
 }

@@ -12,7 +12,7 @@
 
 use std::time::{Duration, Instant};
 
-use attica_core_api::zookeeper::{Ensemble, Member, Session, ZooKeeperError};
+use attica_core_api::zookeeper::{Ensemble, Label, Member, Session, ZooKeeperError};
 use sqlx::PgConnection;
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
@@ -33,8 +33,8 @@ pub struct Nomination {
     pub ensemble: Ensemble,
     /// How long its session outlives its last sign of life.
     pub session_timeout: Duration,
-    /// What its znode's name begins with.
-    pub label: &'static str,
+    /// What its znode is called.
+    pub label: Label,
     /// What its znode holds.
     pub data: Vec<u8>,
     /// Reads from the data of another candidate where it wants to be reached.
@@ -100,7 +100,7 @@ impl ZooKeeperElection {
     async fn attempt(&self) -> Result<Leadership, Setback> {
         let Nomination { ensemble, session_timeout, label, data, .. } = &self.nomination;
         let session = Session::open(ensemble, *session_timeout).await?;
-        let member = session.enter(label, data).await?;
+        let member = session.enter(*label, data).await?;
         tracing::info!(znode = member.name, "this candidate waits in ZooKeeper for its turn");
         let ahead = self.until_first(&session, &member);
         tokio::select! {
