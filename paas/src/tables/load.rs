@@ -1,11 +1,16 @@
 //! Everything durable, read back at the start of a leadership.
 
+use std::sync::Arc;
+
 use attica_core_api::Timestamp;
 use attica_core_api::secrets::Sealed;
 use attica_core_api::v1::FrameworkId;
+use attica_core_store::journal::{self, JournalError};
+use attica_core_store::{LeaderRole, Position};
 use serde::de::DeserializeOwned;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
+use crate::access::User;
 use crate::engine::Snapshot;
 use crate::model::{
     Callback, CallbackSecret, CallbackUrl, ConsumerName, Deployment, EndedDeployment, GroupId, Instance, InvalidId,
@@ -18,6 +23,9 @@ pub enum LoadError {
     /// Postgres did not answer, or refused.
     #[error("cannot read the tables of the service layer")]
     Query(#[from] sqlx::Error),
+    /// The end of the history is not known.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// A row that this program did not write.
     #[error("the table {table} holds a document that is not one")]
     Document {
@@ -77,8 +85,7 @@ pub async fn load(pool: &PgPool) -> Result<Snapshot, LoadError> {
             .map(FrameworkId::from),
         ..Snapshot::default()
     };
-    load_run_specs(pool, &mut snapshot).await?;
-    load_groups(pool, &mut snapshot).await?;
+    load_definitions(&mut *pool.acquire().await?, &mut snapshot).await?;
     load_instances(pool, &mut snapshot).await?;
     let deployments =
         sqlx::query!(r#"select plan::text as "plan!", current_step from paas_deployment"#).fetch_all(pool).await?;
@@ -96,6 +103,7 @@ pub async fn load(pool: &PgPool) -> Result<Snapshot, LoadError> {
     for name in sqlx::query_scalar!("select name from paas_consumer").fetch_all(pool).await? {
         snapshot.consumers.insert(ConsumerName::parse(&name).map_err(|source| LoadError::Consumer { name, source })?);
     }
+    load_accounts(pool, &mut snapshot).await?;
     for row in sqlx::query!("select url, secret, position from paas_callback").fetch_all(pool).await? {
         let unusable =
             |source: Box<dyn std::error::Error + Send + Sync>| LoadError::Callback { url: row.url.clone(), source };
@@ -104,22 +112,57 @@ pub async fn load(pool: &PgPool) -> Result<Snapshot, LoadError> {
         let secret = secret.map_err(|error| unusable(error.into()))?;
         snapshot.callbacks.insert(url, Callback { secret, position: row.position });
     }
-    for row in sqlx::query!("select path, version, sealed from paas_secret").fetch_all(pool).await? {
+    Ok(snapshot)
+}
+
+/// Reads what is defined, all of it as it was at one moment, and up to which fact that was.
+///
+/// # Errors
+/// See [`LoadError`].
+pub async fn definitions_at(pool: &PgPool) -> Result<(Position, Snapshot), LoadError> {
+    let mut transaction = pool.begin_with("begin isolation level repeatable read, read only").await?;
+    let position = journal::head_within(&mut transaction, LeaderRole::Paas).await?;
+    let mut snapshot = Snapshot::default();
+    load_definitions(&mut transaction, &mut snapshot).await?;
+    Ok((position, snapshot))
+}
+
+async fn load_definitions(connection: &mut PgConnection, snapshot: &mut Snapshot) -> Result<(), LoadError> {
+    load_run_specs(connection, snapshot).await?;
+    load_groups(connection, snapshot).await?;
+    load_secrets(connection, snapshot).await
+}
+
+async fn load_secrets(connection: &mut PgConnection, snapshot: &mut Snapshot) -> Result<(), LoadError> {
+    for row in sqlx::query!("select path, version, sealed from paas_secret").fetch_all(connection).await? {
         let path = SecretPath::parse(&row.path).map_err(|source| LoadError::Secret { path: row.path, source })?;
         let secret = KeptSecret { version: version(row.version), sealed: Sealed::from_bytes(row.sealed) };
         snapshot.secrets.insert(path, secret);
     }
-    Ok(snapshot)
+    Ok(())
 }
 
-async fn load_run_specs(pool: &PgPool, snapshot: &mut Snapshot) -> Result<(), LoadError> {
+async fn load_accounts(pool: &PgPool, snapshot: &mut Snapshot) -> Result<(), LoadError> {
+    let users = sqlx::query_scalar!(r#"select account::text as "account!" from paas_user"#);
+    for text in users.fetch_all(pool).await? {
+        let user: User = document("paas_user", &text)?;
+        snapshot.accounts.put(Arc::new(user));
+    }
+    let sessions = sqlx::query_scalar!(r#"select session::text as "session!" from paas_session"#);
+    for text in sessions.fetch_all(pool).await? {
+        snapshot.accounts.begin(document("paas_session", &text)?);
+    }
+    Ok(())
+}
+
+async fn load_run_specs(connection: &mut PgConnection, snapshot: &mut Snapshot) -> Result<(), LoadError> {
     let run_specs = sqlx::query!(
         r#"select id, current_version, delay::text as "delay?", failure::text as "failure?"
            from paas_run_spec
            left join paas_delay on paas_delay.run_spec = id
            left join paas_last_failure on paas_last_failure.run_spec = id"#
     );
-    for row in run_specs.fetch_all(pool).await? {
+    for row in run_specs.fetch_all(&mut *connection).await? {
         let state = snapshot.run_specs.entry(run_spec_id(row.id)?).or_default();
         state.current = row.current_version.map(version);
         state.delay = row.delay.map(|delay| document("paas_delay", delay.as_str())).transpose()?;
@@ -127,7 +170,7 @@ async fn load_run_specs(pool: &PgPool, snapshot: &mut Snapshot) -> Result<(), Lo
     }
     let versions =
         sqlx::query!(r#"select run_spec, version, definition::text as "definition?" from paas_run_spec_version"#);
-    for row in versions.fetch_all(pool).await? {
+    for row in versions.fetch_all(&mut *connection).await? {
         let state = snapshot.run_specs.entry(run_spec_id(row.run_spec)?).or_default();
         match row.definition {
             Some(definition) => {
@@ -141,15 +184,16 @@ async fn load_run_specs(pool: &PgPool, snapshot: &mut Snapshot) -> Result<(), Lo
     Ok(())
 }
 
-async fn load_groups(pool: &PgPool, snapshot: &mut Snapshot) -> Result<(), LoadError> {
+async fn load_groups(connection: &mut PgConnection, snapshot: &mut Snapshot) -> Result<(), LoadError> {
     let versions =
         sqlx::query!(r#"select group_path, version, definition::text as "definition?" from paas_group_version"#);
-    for row in versions.fetch_all(pool).await? {
+    for row in versions.fetch_all(&mut *connection).await? {
         let id = GroupId::parse(&row.group_path).map_err(|source| LoadError::Id { id: row.group_path, source })?;
         let group = row.definition.map(|definition| document("paas_group_version", &definition)).transpose()?;
         snapshot.groups.entry(id).or_default().versions.insert(version(row.version), group);
     }
-    let known_from = sqlx::query_scalar!("select known_from from paas_history").fetch_optional(pool).await?;
+    let known_from =
+        sqlx::query_scalar!("select known_from from paas_history").fetch_optional(&mut *connection).await?;
     snapshot.history_from = known_from.map(version);
     Ok(())
 }
@@ -173,6 +217,6 @@ fn run_spec_id(id: String) -> Result<RunSpecId, LoadError> {
     RunSpecId::parse(&id).map_err(|source| LoadError::Id { id, source })
 }
 
-fn document<T: DeserializeOwned>(table: &'static str, text: &str) -> Result<T, LoadError> {
+pub(super) fn document<T: DeserializeOwned>(table: &'static str, text: &str) -> Result<T, LoadError> {
     serde_json::from_str(text).map_err(|source| LoadError::Document { table, source })
 }

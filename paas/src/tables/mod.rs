@@ -1,7 +1,8 @@
 //! The service layer's tables: every committed fact becomes rows here, in the same transaction as its journal entry, and a new leader
 //! starts from them. Rows are a function of the facts: [`rows`] folds a batch of them into what changes, [`write`] says it to
-//! Postgres, [`load`] reads everything back.
+//! Postgres, [`load`] reads everything back. Who did what is not read back, but looked up where it lies ([`audit`]).
 
+mod audit;
 mod load;
 mod recorded;
 mod rows;
@@ -10,6 +11,7 @@ mod write;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use load::{LoadError, load};
+pub use audit::{AuditFilter, AuditLog};
+pub use load::{LoadError, definitions_at, load};
 pub use recorded::{StoredFrame, decode_frames};
 pub use write::PaasTables;

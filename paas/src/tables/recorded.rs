@@ -3,6 +3,7 @@
 use attica_core_store::Fact as StoredFact;
 use serde::{Deserialize, Serialize};
 
+use crate::access::Scope;
 use crate::engine::{Fact, Recorded};
 use crate::normalise::json;
 
@@ -23,6 +24,28 @@ pub struct StoredFrame {
     pub event_type: String,
     /// The `data:` line.
     pub data: String,
+    /// The paths that it is about: who may view all of them may read it. None in frames of earlier programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<Vec<String>>,
+}
+
+impl StoredFrame {
+    /// Who may read it.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        match &self.about {
+            None => Scope::Unknown,
+            Some(paths) => Scope::of_all(paths.iter().map(String::as_str)),
+        }
+    }
+}
+
+fn about(scope: &Scope) -> Option<Vec<String>> {
+    match scope {
+        Scope::Unknown => None,
+        Scope::Everybody => Some(Vec::new()),
+        Scope::Paths(paths) => Some(paths.iter().map(ToString::to_string).collect()),
+    }
 }
 
 impl StoredFact for Recorded {
@@ -42,10 +65,11 @@ impl StoredFact for Recorded {
         if self.frames.is_empty() {
             return None;
         }
-        let frames = self
-            .frames
-            .iter()
-            .map(|frame| StoredFrame { event_type: frame.event_type.to_owned(), data: frame.data.clone() });
+        let frames = self.frames.iter().map(|frame| StoredFrame {
+            event_type: frame.event_type.to_owned(),
+            data: frame.data.clone(),
+            about: about(&frame.scope),
+        });
         Some(json(&frames.collect::<Vec<_>>()).into_bytes())
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use attica_core_api::v1::FrameworkId;
 
+use crate::access::{Digest, UserName};
 use crate::engine::{Fact, of_pool};
 use crate::model::{
     Callback, CallbackUrl, ConsumerName, Deployment, DeploymentId, GroupId, Instance, InstanceId, KeptSecret,
@@ -51,6 +52,8 @@ pub(super) struct Rows {
     pub(super) secrets: BTreeMap<SecretPath, Row<KeptSecret>>,
     /// New current steps of earlier ones.
     pub(super) steps: BTreeMap<DeploymentId, usize>,
+    pub(super) users: BTreeMap<UserName, Row<String>>,
+    pub(super) sessions: BTreeMap<Digest, Row<String>>,
 }
 
 impl Rows {
@@ -154,7 +157,21 @@ impl Rows {
             | Fact::PodRemovalRequested { .. }
             | Fact::ChangeRefused { .. }
             | Fact::GroupChanged { .. }
-            | Fact::UnknownTaskEnded { .. } => {}
+            | Fact::UnknownTaskEnded { .. }
+            // A row of its own each, which no other fact changes.
+            | Fact::Audited { .. } => {}
+            Fact::UserStored { user } => {
+                self.users.insert(user.name.clone(), Row::Put(json(user)));
+            }
+            Fact::UserRemoved { name } => {
+                self.users.insert(name.clone(), Row::Deleted);
+            }
+            Fact::SessionBegan { session } => {
+                self.sessions.insert(session.digest, Row::Put(json(session)));
+            }
+            Fact::SessionsEnded { sessions } => {
+                self.sessions.extend(sessions.iter().map(|digest| (*digest, Row::Deleted)));
+            }
         }
     }
 

@@ -11,6 +11,9 @@ use attica_core_store::{Batch, LeaderRole, Writer, migrations};
 use uuid::Uuid;
 
 use super::{PaasTables, load};
+use crate::access::{
+    AuditEntry, Digest, Permission, Permissions, Request, Session, Token, TokenId, User, UserName, Verdict,
+};
 use crate::engine::{Cause, Delay, Fact, Recorded, Snapshot, TaskUpdate};
 use crate::model::{
     Action, ActionKind, Agent, CallbackSecret, CallbackUrl, Change, Condition, ConsumerName, Deployment, DeploymentId,
@@ -245,7 +248,47 @@ pub(crate) fn history() -> Vec<Fact> {
         kept("/db/password", 2, b"sealed again\0"),
         kept("/db/gone", 1, b""),
         Fact::SecretRemoved { path: SecretPath::parse("/db/gone").unwrap() },
+        Fact::UserStored { user: Arc::new(user("ann", &[1, 2])) },
+        Fact::UserStored { user: Arc::new(user("bob", &[3])) },
+        Fact::SessionBegan { session: session("ann", 1) },
+        Fact::SessionBegan { session: session("bob", 2) },
+        Fact::UserStored { user: Arc::new(user("ann", &[2, 4])) },
+        Fact::SessionsEnded { sessions: vec![session("bob", 2).digest] },
+        Fact::UserRemoved { name: UserName::parse("bob").unwrap() },
+        Fact::Audited { entry: Box::new(audited("ann")) },
     ]
+}
+
+fn user(name: &str, tokens: &[u8]) -> User {
+    let token = |number: &u8| {
+        let digest = Digest::of(&[*number]);
+        let expires_at = (*number == 2).then_some(Timestamp(9_000));
+        let token = Token { digest, description: "for \u{0} it".into(), created_at: Timestamp(1_000), expires_at };
+        (TokenId(Uuid::from_u128(u128::from(*number))), token)
+    };
+    let everything = Permissions::from_iter(Permission::ALL);
+    User {
+        name: UserName::parse(name).unwrap(),
+        password: None,
+        grants: [(GroupId::parse("/shop").unwrap(), everything)].into_iter().collect(),
+        tokens: tokens.iter().map(token).collect(),
+    }
+}
+
+fn session(user: &str, number: u8) -> Session {
+    let user = UserName::parse(user).unwrap();
+    Session { digest: Digest::of(&[0, number]), user, expires_at: Timestamp(10_000) }
+}
+
+fn audited(user: &str) -> AuditEntry {
+    AuditEntry {
+        user: UserName::parse(user).unwrap(),
+        request: Request { method: "PUT".into(), uri: "/v2/apps//shop/web?x=\u{0}".into(), ..Request::default() },
+        verdict: Verdict::Done,
+        deployment: Some(DeploymentId(Uuid::from_u128(1))),
+        touched: vec!["/shop/web".into(), "/shop".into()],
+        changes: Some("[]".into()),
+    }
 }
 
 /// As the shell gets it from the engine.
@@ -294,6 +337,9 @@ async fn the_tables_hold_the_fold_of_the_facts_however_they_are_batched() {
             assert_eq!(load(&pool).await.unwrap(), snapshot);
             assert_service_ports(&pool, &snapshot).await;
         }
+        let audited = sqlx::query_as::<_, (i64, String, Vec<String>)>("select at, who, touched from paas_audit");
+        let expected = (5_000, "ann".to_owned(), vec!["/shop/web".to_owned(), "/shop".to_owned()]);
+        assert_eq!(audited.fetch_all(&pool).await.unwrap(), [expected]);
         // The same port from the pool for two: the transaction is refused as a whole.
         let mut thief = RunSpec::clone(&run_spec("/thief", 5_000));
         thief.ports[0].port = 10_001;

@@ -6,7 +6,7 @@ use attica_core_store::{Position, Tables, Transaction};
 use tokio_postgres::{Client, Error, Statement};
 
 use super::rows::{Row, Rows};
-use crate::engine::Recorded;
+use crate::engine::{Fact, Recorded};
 use crate::model::Version;
 use crate::normalise::json;
 
@@ -57,6 +57,18 @@ const PUT_ENDED: &str = "insert into paas_ended_deployment (id, ended)
     on conflict (id) do update set ended = excluded.ended";
 const DELETE_ENDED: &str = "delete from paas_ended_deployment where id = any($1::text[])";
 
+const PUT_USERS: &str = "insert into paas_user (name, account)
+    select name, account::json from unnest($1::text[], $2::text[]) as r (name, account)
+    on conflict (name) do update set account = excluded.account";
+const DELETE_USERS: &str = "delete from paas_user where name = any($1::text[])";
+const PUT_SESSIONS: &str = "insert into paas_session (digest, session)
+    select digest, session::json from unnest($1::text[], $2::text[]) as r (digest, session)
+    on conflict (digest) do update set session = excluded.session";
+const DELETE_SESSIONS: &str = "delete from paas_session where digest = any($1::text[])";
+const PUT_AUDIT: &str = "insert into paas_audit (at, who, touched, entry)
+    select at, who, array(select json_array_elements_text(touched::json)), entry::json
+    from unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) with ordinality as r (at, who, touched, entry, place)
+    order by place";
 const PUT_CONSUMERS: &str = "insert into paas_consumer (name) select unnest($1::text[]) on conflict (name) do nothing";
 const PUT_CALLBACKS: &str = "insert into paas_callback (url, secret, position)
     select * from unnest($1::text[], $2::text[], $3::bigint[])
@@ -100,6 +112,11 @@ pub struct Statements {
     delete_ended: Statement,
     put_consumers: Statement,
     delete_consumers: Statement,
+    put_users: Statement,
+    delete_users: Statement,
+    put_sessions: Statement,
+    delete_sessions: Statement,
+    put_audit: Statement,
     put_callbacks: Statement,
     move_callbacks: Statement,
     delete_callbacks: Statement,
@@ -141,6 +158,11 @@ impl Tables<Recorded> for PaasTables {
             delete_ended: client.prepare(DELETE_ENDED).await?,
             put_consumers: client.prepare(PUT_CONSUMERS).await?,
             delete_consumers: client.prepare(DELETE_CONSUMERS).await?,
+            put_users: client.prepare(PUT_USERS).await?,
+            delete_users: client.prepare(DELETE_USERS).await?,
+            put_sessions: client.prepare(PUT_SESSIONS).await?,
+            delete_sessions: client.prepare(DELETE_SESSIONS).await?,
+            put_audit: client.prepare(PUT_AUDIT).await?,
             put_callbacks: client.prepare(PUT_CALLBACKS).await?,
             move_callbacks: client.prepare(MOVE_CALLBACKS).await?,
             delete_callbacks: client.prepare(DELETE_CALLBACKS).await?,
@@ -169,6 +191,8 @@ impl Tables<Recorded> for PaasTables {
         write_delays_and_failures(transaction, statements, &rows);
         write_instances(transaction, statements, &rows);
         write_consumers(transaction, statements, &rows);
+        write_users(transaction, statements, &rows);
+        write_audit(transaction, statements, facts);
         write_callbacks(transaction, statements, &rows);
         write_secrets(transaction, statements, &rows);
         write_deployments(transaction, statements, rows);
@@ -338,6 +362,51 @@ fn write_consumers<'a>(transaction: &mut Transaction<'a>, statements: &'a Statem
         if !names.is_empty() {
             transaction.execute(statement, [Box::new(names)]);
         }
+    }
+}
+
+fn write_users<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, rows: &Rows) {
+    let (deleted, put) = divide(&rows.users);
+    write_documents(transaction, &statements.put_users, &statements.delete_users, deleted, put);
+    let sessions = rows.sessions.iter();
+    let (mut deleted, mut put) = (Vec::new(), Vec::new());
+    for (digest, row) in sessions {
+        match row {
+            Row::Put(session) => put.push((digest.text(), session.clone())),
+            Row::Deleted => deleted.push(digest.text()),
+        }
+    }
+    write_documents(transaction, &statements.put_sessions, &statements.delete_sessions, deleted, put);
+}
+
+fn write_documents<'a>(
+    transaction: &mut Transaction<'a>,
+    put_statement: &'a Statement,
+    delete_statement: &'a Statement,
+    deleted: Vec<String>,
+    put: Vec<(String, String)>,
+) {
+    if !deleted.is_empty() {
+        transaction.execute(delete_statement, [Box::new(deleted)]);
+    }
+    if !put.is_empty() {
+        let (keys, documents): (Vec<String>, Vec<String>) = put.into_iter().unzip();
+        transaction.execute(put_statement, [Box::new(keys), Box::new(documents)]);
+    }
+}
+
+fn write_audit<'a>(transaction: &mut Transaction<'a>, statements: &'a Statements, facts: &[Recorded]) {
+    let (mut at, mut who, mut touched, mut entries) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for recorded in facts {
+        if let Fact::Audited { entry } = &recorded.fact {
+            at.push(recorded.at.0);
+            who.push(entry.user.to_string());
+            touched.push(json(&entry.touched));
+            entries.push(json(entry));
+        }
+    }
+    if !at.is_empty() {
+        transaction.execute(&statements.put_audit, [Box::new(at), Box::new(who), Box::new(touched), Box::new(entries)]);
     }
 }
 
