@@ -359,6 +359,14 @@ pub struct AppList {
     pub apps: Vec<AppInfo>,
 }
 
+/// Answer to `GET /v2/apps/{group}/*`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AppsWithin {
+    /// The apps, ordered by id.
+    #[serde(rename = "*")]
+    pub apps: Vec<AppInfo>,
+}
+
 /// Answer to `GET /v2/apps/{id}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AppWrapper {

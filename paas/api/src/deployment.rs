@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::number::Number;
 use crate::readiness::ReadinessCheckResult;
 
 /// A running deployment.
@@ -183,26 +184,105 @@ pub struct Forecast {
     pub version: String,
     /// The steps of the deployment.
     pub steps: Vec<Step>,
-    /// The apps and pods that would change.
+    /// The groups that would change themselves, and the apps and pods that would.
     pub changes: Vec<PlannedChange>,
+    /// Where the instances would go that the deployment would start, in the order of its steps, on what the agents have free now and what
+    /// it frees on the way. Absent when no master answers, or there is too much to look at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<Vec<Prospect>>,
 }
 
-/// One app or pod before and after a write.
+/// One app, pod or group before and after a write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedChange {
+    /// The app. One of the three.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    /// The pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+    /// The group: what is said of it, not what lies in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// What becomes of it.
+    pub change: ChangeKind,
+    /// Where the definitions differ; empty for what is removed, and for an app or pod that is created.
+    pub differences: Vec<Difference>,
+}
+
+impl PlannedChange {
+    /// The id of what changes.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        self.app.as_deref().or(self.pod.as_deref()).or(self.group.as_deref()).unwrap_or_default()
+    }
+}
+
+/// What would become of the instances of one app or pod that a write would start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Prospect {
     /// The app. Either this or `pod`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
     /// The pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<String>,
-    /// What becomes of it.
-    pub change: ChangeKind,
-    /// Where the definitions differ; empty for an app that is created or removed.
-    pub differences: Vec<Difference>,
+    /// How many there are.
+    pub wanted: u32,
+    /// How many of them would wait, because no agent has room.
+    pub missing: u32,
+    /// Where the others would go.
+    pub places: Vec<Room>,
+    /// Agents without room for those that are missing, the nearest fit first, at most ten.
+    pub misfits: Vec<Misfit>,
 }
 
-/// What becomes of an app.
+impl Prospect {
+    /// The app or pod that it is about.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        self.app.as_deref().or(self.pod.as_deref()).unwrap_or_default()
+    }
+}
+
+/// An agent that has room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Room {
+    /// The agent.
+    pub agent_id: String,
+    /// Its machine.
+    pub hostname: String,
+    /// For how many instances.
+    pub instances: u32,
+}
+
+/// An agent that has no room.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Misfit {
+    /// The agent.
+    pub agent_id: String,
+    /// Its machine.
+    pub hostname: String,
+    /// Everything that speaks against it, by the names that the queue has for it.
+    pub reasons: Vec<String>,
+    /// What such an instance would find free there.
+    pub free: Free,
+}
+
+/// What is free on an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Free {
+    /// Cores.
+    pub cpus: Number,
+    /// MiB.
+    pub mem: Number,
+    /// MiB.
+    pub disk: Number,
+}
+
+/// What becomes of an app, a pod or a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ChangeKind {

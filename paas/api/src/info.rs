@@ -22,7 +22,7 @@ pub struct Info {
     /// The settings in effect.
     #[serde(rename = "marathon_config")]
     pub settings: Settings,
-    /// Clients build an object from it, whatever is in it.
+    /// How the leader is elected. Clients build an object from it, whatever is in it.
     #[serde(rename = "zookeeper_config")]
     pub zookeeper: ZookeeperSettings,
     /// Where the API answers.
@@ -59,11 +59,36 @@ pub struct Settings {
     pub mesos_role: String,
     /// Where the master's own page answers.
     pub mesos_leader_ui_url: Option<String>,
+    /// Milliseconds for which an offer that is of no use is declined.
+    pub decline_offer_duration: u64,
+    /// So many instances are launched from one offer at most.
+    pub max_instances_per_offer: u32,
+    /// Offers are asked for again at most so often, in milliseconds.
+    pub min_revive_offers_interval: u64,
+    /// All tasks are reconciled with the master this often, in milliseconds.
+    pub reconciliation_interval: u64,
+    /// A task that is not running so many milliseconds after its launch is killed.
+    pub task_launch_timeout: u64,
+    /// Reserved resources that are not offered after so many milliseconds are given up.
+    pub task_reservation_timeout: u64,
+    /// Where the master's page links to.
+    pub webui_url: String,
+    /// The container network of who asks for one and does not name it; null: there is none.
+    pub default_network_name: Option<String>,
+    /// What the names of generated variables begin with; null: nothing.
+    pub env_vars_prefix: Option<String>,
 }
 
-/// Always empty: what is durable lies in Postgres.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ZookeeperSettings {}
+/// Empty where the leader is elected through Postgres, where all that is durable lies in any case.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ZookeeperSettings {
+    /// Where candidates stand, without user and password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zk: Option<String>,
+    /// Milliseconds that a session outlives its last sign of life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zk_session_timeout: Option<u64>,
+}
 
 /// Where the API answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -4,7 +4,7 @@
 //! Code map: [`app`] is the definition as it is read, [`update`] the same definition as it is written (every field optional, older
 //! spellings and later capabilities known by name), [`container`], [`check`] and [`health`] what is in it of containers and checks, [`readiness`] what deployments wait for, [`process`] what more than one process consists of; [`pod`] is the definition of several
 //! containers, and how its instances are shown; [`session`] is what flows to and from programs that are run within a task by hand; [`task`], [`deployment`], [`queue`], [`agent`], [`info`], [`secret`]
-//! and [`group`] are the tree and its writes; [`policy`] is what is asked of deployments; [`consumer`] and [`traffic`] are what load balancers say; [`error`] is the body of every refusal; [`operations`] lists the calls and [`openapi`] describes them.
+//! and [`group`] are the tree and its writes; [`policy`] is what is asked of deployments; [`consumer`] and [`traffic`] are what load balancers say; [`access`] is who may do what, and who did; [`error`] is the body of every refusal; [`operations`] lists the calls and [`openapi`] describes them.
 //!
 //! Architecture invariants: serde and schema derives only, no logic beyond the JSON form of a value (validation and defaults that
 //! depend on another field belong to the server). No type of the kernel appears here. An unknown field of a written document is an
@@ -12,6 +12,7 @@
 //!
 //! Durable: nothing. The committed `openapi.json` beside this crate's manifest is the description as last generated; a test fails when it differs.
 
+pub mod access;
 pub mod agent;
 pub mod app;
 pub mod callback;
@@ -20,6 +21,7 @@ pub mod consumer;
 pub mod container;
 pub mod deployment;
 pub mod error;
+pub mod event;
 pub mod group;
 pub mod health;
 pub mod info;

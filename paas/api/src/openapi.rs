@@ -4,6 +4,8 @@ use schemars::generate::SchemaSettings;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+use crate::access::Rule;
+use crate::deployment::Forecast;
 use crate::error::ErrorBody;
 use crate::operations::{Answer, OPERATIONS, Operation, ParameterKind};
 
@@ -45,6 +47,7 @@ fn document() -> Value {
         let path = paths.entry(operation.path).or_insert_with(|| json!({}));
         path[operation.method.to_lowercase()] = described;
     }
+    paths["/v2/events"]["get"]["description"] = crate::event::described().into();
     json!({
         "openapi": "3.1.0",
         "info": {"title": "Attica service API", "version": env!("CARGO_PKG_VERSION")},
@@ -108,11 +111,27 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator, error: &Sche
     let (status, answer) = operation.success;
     let mut responses = Map::new();
     responses.insert(status.to_string(), described_answer(answer, generator));
-    for failure in operation.failures {
-        let content = json!({"application/json": {"schema": error}});
-        responses.insert(failure.to_string(), json!({"description": reason(*failure), "content": content}));
+    if operation.foresees() {
+        foreseen(&mut responses, generator);
     }
-    json!({"summary": operation.summary, "parameters": parameters(operation), "responses": responses})
+    for failure in operation.failures {
+        responses.insert(failure.to_string(), refused(*failure, error));
+    }
+    if operation.rule != Rule::Anyone {
+        responses.entry("401").or_insert_with(|| refused(401, error));
+    }
+    match operation.rule {
+        Rule::Changing | Rule::On(_) | Rule::OnRoot(_) | Rule::OnParameter(_) | Rule::Oneself => {
+            responses.entry("403").or_insert_with(|| refused(403, error));
+        }
+        Rule::Anyone | Rule::SignedIn | Rule::Viewing => {}
+    }
+    let rule = operation.rule.to_string();
+    json!({"summary": operation.summary, "description": rule, "parameters": parameters(operation), "responses": responses})
+}
+
+fn refused(status: u16, error: &Schema) -> Value {
+    json!({"description": reason(status), "content": {"application/json": {"schema": error}}})
 }
 
 fn described_answer(answer: Answer, generator: &mut SchemaGenerator) -> Value {
@@ -126,6 +145,17 @@ fn described_answer(answer: Answer, generator: &mut SchemaGenerator) -> Value {
             json!({"description": "Done.", "content": {"application/x-ndjson": {"schema": schema(generator)}}})
         }
     }
+}
+
+/// What a dry run is answered with, which is 200 in any case.
+fn foreseen(responses: &mut Map<String, Value>, generator: &mut SchemaGenerator) {
+    let forecast = generator.subschema_for::<Forecast>();
+    let response = responses.entry("200").or_insert_with(|| json!({"description": "With dryRun: what would follow."}));
+    let schema = &mut response["content"]["application/json"]["schema"];
+    *schema = match schema.take() {
+        Value::Null => json!(forecast),
+        done => json!({"anyOf": [done, forecast]}),
+    };
 }
 
 fn parameters(operation: &Operation) -> Vec<Value> {
@@ -147,7 +177,8 @@ fn parameters(operation: &Operation) -> Vec<Value> {
 fn reason(status: u16) -> &'static str {
     match status {
         400 => "The body is not JSON, or parameters contradict each other.",
-        403 => "The agent's rules do not allow it.",
+        401 => "The caller has not signed in, where that is asked for.",
+        403 => "A permission is missing, or the agent's rules do not allow it.",
         404 => "There is no such thing.",
         405 => "The Accept header excludes the only form there is.",
         409 => "It exists already, or a running deployment is in the way.",

@@ -29,7 +29,7 @@ pub struct TerminalSize {
     pub columns: u16,
 }
 
-/// Body of `POST /v2/tasks/{task}/exec/{session}/input`. What is in it takes effect in the order of its members.
+/// Body of `POST /v2/tasks/{task}/exec/{session}/input` and of `POST /v2/tasks/{task}/attach/input`. What is in it takes effect in the order of its members.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SessionInput {
