@@ -154,7 +154,38 @@ fn standing() -> impl Strategy<Value = Standing> {
     })
 }
 
+/// So many running instances in each of the racks, in any order of their start.
+fn in_racks() -> impl Strategy<Value = Vec<Instance>> {
+    proptest::collection::vec(0usize..4, 0..16).prop_map(|racks| {
+        let racks = racks.iter().enumerate();
+        let instance = |(number, rack): (usize, &usize)| {
+            running(number as u128, agent(&format!("h{number}"), &[("rack", &format!("r{rack}"))]))
+        };
+        racks.map(instance).collect()
+    })
+}
+
 proptest! {
+    #[test]
+    fn who_is_killed_leaves_the_groups_as_even_as_can_be(instances in in_racks(), share in 0.0f64..=1.0) {
+        let count = (instances.len() as f64 * share) as u32;
+        let rack = |instance: &Instance| instance.task.as_ref().unwrap().agent.attributes["rack"].clone();
+        let counts = |left: &dyn Fn(&Instance) -> bool| {
+            let mut counts: BTreeMap<String, usize> = instances.iter().map(|instance| (rack(instance), 0)).collect();
+            instances.iter().filter(|instance| left(instance)).for_each(|one| *counts.get_mut(&rack(one)).unwrap() += 1);
+            counts
+        };
+        let killed = victims(&instances, count, &[group_by("rack")], KillSelection::OldestFirst);
+        prop_assert_eq!(killed.len(), count as usize);
+        let (before, after) = (counts(&|_| true), counts(&|one| !killed.contains(&one.id)));
+        // None is taken from a group while another one is larger.
+        for (group, left) in after.iter().filter(|(group, left)| before[*group] > **left) {
+            for (other, others) in &after {
+                prop_assert!(*others <= left + 1, "{} has {others}, and {group} lost some and has {left}", other);
+            }
+        }
+    }
+
     #[test]
     fn one_step_keeps_the_bounds(
         instances in 1u32..20,

@@ -1,9 +1,11 @@
 //! The calls to the master, as the engine makes them: without the framework's id, which the shell adds.
 
+use std::collections::BTreeSet;
+
 use attica_core_api::scheduler::{
-    Accept, Acknowledge, Call, CallType, Decline, Kill, Reconcile, ReconcileTask, Revive, Suppress,
+    Accept, Acknowledge, Call, CallType, Decline, Kill, Reconcile, ReconcileTask, Revive, Suppress, UpdateFramework,
 };
-use attica_core_api::v1::{AgentId, Filters, OfferId, OfferOperation, TaskId};
+use attica_core_api::v1::{AgentId, Filters, FrameworkInfo, OfferId, OfferOperation, TaskId};
 use bytes::Bytes;
 
 fn of(r#type: CallType) -> Call {
@@ -37,10 +39,20 @@ pub(super) fn reconcile(tasks: Vec<ReconcileTask>) -> Call {
     Call { reconcile: Some(Reconcile { tasks }), ..of(CallType::Reconcile) }
 }
 
-pub(super) fn revive() -> Call {
-    Call { revive: Some(Revive::default()), ..of(CallType::Revive) }
+pub(super) fn revive(roles: Vec<String>) -> Call {
+    Call { revive: Some(Revive { roles }), ..of(CallType::Revive) }
 }
 
-pub(super) fn suppress() -> Call {
-    Call { suppress: Some(Suppress::default()), ..of(CallType::Suppress) }
+pub(super) fn suppress(roles: Vec<String>) -> Call {
+    Call { suppress: Some(Suppress { roles }), ..of(CallType::Suppress) }
+}
+
+/// From now on the framework is in these roles. What else is to be said of it, the shell knows.
+pub(super) fn update_roles(roles: &BTreeSet<String>, suppressed: &BTreeSet<String>) -> Call {
+    let update = UpdateFramework {
+        framework_info: FrameworkInfo { roles: roles.iter().cloned().collect(), ..FrameworkInfo::default() },
+        suppressed_roles: suppressed.iter().cloned().collect(),
+        offer_constraints: None,
+    };
+    Call { update_framework: Some(update), ..of(CallType::UpdateFramework) }
 }

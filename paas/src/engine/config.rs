@@ -1,13 +1,22 @@
 use attica_core_api::secrets::KeyId;
 
-use crate::engine::Violation;
+use crate::engine::{AcceptedByDefault, EnforcedByDefault, PlannedChange, Violation};
 use crate::model::{HealthCheck, RunSpec};
+use crate::placement::GpuScheduling;
 
 /// The fixed settings of an engine.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The role in which the framework subscribes and in which run specs run that name none.
+    /// The role in which run specs run that name none; the framework is always subscribed in it.
     pub role: String,
+    /// What of an offer a run spec takes that does not say so.
+    pub accepted_by_default: AcceptedByDefault,
+    /// Whether what needs no GPU is placed beside some, if it does not say.
+    pub gpu_scheduling: GpuScheduling,
+    /// Which groups enforce their role when nobody says whether they do.
+    pub enforced_by_default: EnforcedByDefault,
+    /// What the names of generated variables begin with, unless they begin with MESOS_ or MARATHON_ anyway.
+    pub variable_prefix: String,
     /// Who the framework is to the master, which is written on what it reserves; none: the master does not ask.
     pub principal: Option<String>,
     /// Service ports are allocated from here …
@@ -63,6 +72,8 @@ pub struct Border {
     pub render_run_spec: fn(&RunSpec) -> String,
     /// A health check as one line of JSON, for events.
     pub render_health_check: fn(&HealthCheck) -> String,
+    /// What a write changes, as one line of JSON, for what is written down of it.
+    pub render_changes: fn(&[PlannedChange]) -> String,
 }
 
 impl Config {
@@ -71,6 +82,10 @@ impl Config {
     pub fn new(border: Border) -> Self {
         Self {
             role: "*".to_owned(),
+            accepted_by_default: AcceptedByDefault::Any,
+            gpu_scheduling: GpuScheduling::Restricted,
+            enforced_by_default: EnforcedByDefault::Off,
+            variable_prefix: String::new(),
             principal: None,
             service_port_first: 10_000,
             service_port_last: 20_000,

@@ -9,8 +9,8 @@ use attica_core_api::Now;
 use super::{Effects, Engine, Fact, Refusal};
 use crate::deployment::{Cycle, Place, Planned, layers, steps};
 use crate::model::{
-    Action, Change, Deployment, DeploymentId, Ending, Group, GroupId, GroupState, Hold, InstanceId, RunSpec, RunSpecId,
-    Shape, Step, Version,
+    Action, Change, Deployment, DeploymentId, Ending, Group, GroupId, GroupState, Hold, InstanceId, KeptSecret,
+    RunSpec, RunSpecId, SecretPath, Shape, Step, Version,
 };
 
 /// One run spec of a write, after everything about it was checked.
@@ -40,6 +40,8 @@ pub(super) struct Draft {
     pub(super) targets: Vec<Target>,
     /// The groups that change themselves; none: it is removed.
     pub(super) groups: BTreeMap<GroupId, Option<Group>>,
+    /// The secrets that are kept again.
+    pub(super) secrets: BTreeMap<SecretPath, KeptSecret>,
     /// The group that the write was about, if it was about one.
     pub(super) subject: Option<GroupId>,
     /// The layers of the dependency graph, for the targets at least.
@@ -63,6 +65,7 @@ impl Draft {
             version,
             targets: Vec::new(),
             groups: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             subject: None,
             layers: BTreeMap::new(),
             superseded: BTreeSet::new(),

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use attica_core_api::scheduler::Call;
@@ -6,7 +5,9 @@ use attica_core_api::{Tick, Timestamp};
 
 use super::launch_queue::QueueItem;
 use super::{Fact, Refusal, ReplyTo};
-use crate::model::{DeploymentId, Group, GroupId, Instance, RunSpec, RunSpecId, Step, Version};
+use crate::access::Scope;
+use crate::model::{Agent, DeploymentId, Group, GroupId, Instance, Resources, RunSpec, RunSpecId, Step, Version};
+use crate::placement::RejectReason;
 
 /// Everything that follows from a run of inputs, in order. The shell owns it, hands it in empty, and lets `calls`, `replies` and
 /// `views` out only after `facts` and all earlier facts are committed.
@@ -42,6 +43,8 @@ pub struct Frame {
     pub event_type: &'static str,
     /// The `data:` line: one line of JSON, `eventType` and `timestamp` last. Plans are always in their light form.
     pub data: String,
+    /// Who may read it.
+    pub scope: Scope,
 }
 
 /// The answer to a write that was done.
@@ -73,10 +76,56 @@ pub struct Forecast {
     pub version: Version,
     /// The run specs that would change.
     pub changes: Vec<PlannedChange>,
-    /// The groups that would change themselves; none: it would be removed.
-    pub groups: BTreeMap<GroupId, Option<Group>>,
+    /// The groups that would change themselves.
+    pub groups: Vec<PlannedGroup>,
     /// The steps of the deployment.
     pub steps: Vec<Step>,
+    /// Where the instances would go that it would start, in the order of the steps; none: what agents have free is not known, or all of
+    /// it together is too much to look at.
+    pub placement: Option<Vec<Prospect>>,
+}
+
+/// One group before and after a write: what is said of it, not what lies in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedGroup {
+    /// Which.
+    pub id: GroupId,
+    /// What is said of it; none: nothing.
+    pub from: Option<Group>,
+    /// What would be said of it; none: it would be removed.
+    pub to: Option<Group>,
+}
+
+/// What would become of the instances of a run spec that a write would start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prospect {
+    /// Whose they are.
+    pub run_spec: RunSpecId,
+    /// How many there are.
+    pub wanted: u32,
+    /// Where they would go, and how many of them.
+    pub places: Vec<(Arc<Agent>, u32)>,
+    /// Agents without room for those that would find no place, the nearest fit first; none when all would find one.
+    pub misfits: Vec<Misfit>,
+}
+
+impl Prospect {
+    /// How many would have to wait for room.
+    #[must_use]
+    pub fn missing(&self) -> u32 {
+        self.places.iter().fold(self.wanted, |missing, (_, count)| missing.saturating_sub(*count))
+    }
+}
+
+/// An agent that has no room for an instance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Misfit {
+    /// The agent.
+    pub agent: Arc<Agent>,
+    /// Why, in the order of the funnel; never empty.
+    pub reasons: Vec<RejectReason>,
+    /// What would be left there for such an instance.
+    pub free: Resources,
 }
 
 /// One run spec before and after a write.

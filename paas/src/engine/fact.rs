@@ -9,6 +9,7 @@ use attica_core_api::Timestamp;
 use attica_core_api::v1::{FrameworkId, TaskId, TaskState};
 use serde::{Deserialize, Serialize};
 
+use crate::access::{AuditEntry, Digest, Session, User, UserName};
 use crate::model::{
     CallbackSecret, CallbackUrl, Condition, ConsumerName, Deployment, DeploymentId, EndedDeployment, Ending, Group,
     GroupId, Instance, InstanceId, KeptSecret, RunSpec, RunSpecId, SecretPath, Task, TaskFailure, Version, serial,
@@ -186,6 +187,31 @@ pub enum Fact {
         /// Which.
         name: ConsumerName,
     },
+    /// A user is there, or was changed.
+    UserStored {
+        /// As it is from now on.
+        user: Arc<User>,
+    },
+    /// A user is no more. Its sessions end by facts of their own.
+    UserRemoved {
+        /// Which.
+        name: UserName,
+    },
+    /// Somebody has signed in.
+    SessionBegan {
+        /// In which browser, and until when.
+        session: Session,
+    },
+    /// Sessions are over.
+    SessionsEnded {
+        /// Which.
+        sessions: Vec<Digest>,
+    },
+    /// Somebody did something, or wanted to. What followed comes in the facts before this one.
+    Audited {
+        /// What is written down of it.
+        entry: Box<AuditEntry>,
+    },
     /// Events are posted to a URL, or are signed anew.
     CallbackAdded {
         /// The client's address.
@@ -354,6 +380,11 @@ impl Fact {
             Self::DelayChanged { .. } => "delay_changed",
             Self::ConsumerJoined { .. } => "consumer_joined",
             Self::ConsumerLeft { .. } => "consumer_left",
+            Self::UserStored { .. } => "user_stored",
+            Self::UserRemoved { .. } => "user_removed",
+            Self::SessionBegan { .. } => "session_began",
+            Self::SessionsEnded { .. } => "sessions_ended",
+            Self::Audited { .. } => "audited",
             Self::CallbackAdded { .. } => "callback_added",
             Self::CallbackRemoved { .. } => "callback_removed",
             Self::CallbackReached { .. } => "callback_reached",

@@ -1,6 +1,10 @@
-use attica_core_api::scheduler::Event;
-use attica_core_api::v1::TaskId;
+use std::sync::Arc;
 
+use attica_core_api::scheduler::Event;
+use attica_core_api::v1::{Offer, TaskId};
+
+use crate::access::{Caller, Digest, Session, UserChange, UserName, Verdict};
+use crate::backup::Backup;
 use crate::model::{
     CallbackSecret, CallbackUrl, ConsumerName, DeploymentId, DeploymentPolicy, GroupId, InstanceId, KeptSecret,
     RunSpec, RunSpecId, RunSpecUpdate, SecretPath, Version,
@@ -14,7 +18,7 @@ pub enum Input {
         /// What.
         write: Write,
         /// On what terms.
-        terms: Terms,
+        terms: Box<Terms>,
         /// Who asked, for events.
         origin: Origin,
         /// Who waits for the answer.
@@ -32,20 +36,28 @@ pub enum Input {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplyTo(pub u64);
 
-/// The request behind a write, as `api_post_event` shows it.
+/// The request behind a write, and who made it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// The client's address.
+    /// The client's address, as `api_post_event` shows it.
     pub client_ip: String,
     /// The path and query of the request.
     pub uri: String,
+    /// Its method.
+    pub method: String,
+    /// Whom a trusted proxy named as its client.
+    pub forwarded_for: Option<String>,
+    /// Who asks, and what that name may do.
+    pub caller: Caller,
 }
 
 /// On what terms something is to be changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Terms {
     /// Nothing is to be changed: what would follow is the answer.
     pub dry_run: bool,
+    /// For a dry run an offer of each agent of what it has free now; none: that is not known.
+    pub room: Option<Vec<Offer>>,
     /// Only when what is to be changed is at such a version; none: at any, or not there at all.
     pub if_match: Option<Wanted>,
 }
@@ -149,6 +161,24 @@ pub enum Write {
         /// of them counts as negative.
         seen: i64,
     },
+    /// Make, change or remove a user.
+    User {
+        /// Which.
+        name: UserName,
+        /// What becomes of it.
+        change: Box<UserChange>,
+    },
+    /// Somebody signs in.
+    BeginSession(Session),
+    /// Somebody signs out.
+    EndSession(Digest),
+    /// Write down what is done by others than this engine, or was refused before it came here.
+    Note {
+        /// What became of it.
+        verdict: Verdict,
+        /// The path that it is about.
+        path: String,
+    },
     /// Have events posted to a URL.
     AddCallback {
         /// Where to.
@@ -216,6 +246,8 @@ pub enum Definition {
     NewPod(Box<RunSpec>),
     /// This pod, whatever it was before (PUT). Its versions mean nothing.
     Pod(Box<RunSpec>),
+    /// This app or pod, whatever was there before, with the secrets that a backup brings along. Its versions mean nothing.
+    Whole(Arc<RunSpec>),
 }
 
 /// What a group is to become.
@@ -229,6 +261,22 @@ pub enum GroupDefinition {
     Stored(Version),
     /// The same with so many times the instances of everything in it (PUT with `scaleBy` alone).
     Scaled(f64),
+    /// What everything was in a backup; only of the root.
+    Restored {
+        /// The backup.
+        backup: Box<Backup>,
+        /// What becomes of what is not in it.
+        others: Others,
+    },
+}
+
+/// What becomes of apps, pods and groups that a backup knows nothing of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// They stay as they are.
+    Stay,
+    /// They are removed.
+    Go,
 }
 
 /// The parts of a group that a write names. What is named replaces what was there; what is not named stays.

@@ -1,5 +1,6 @@
 //! Waiting instances and offers: matching, asking for more, and showing who waits.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use attica_core_api::v1::{OfferId, TaskState};
@@ -11,7 +12,7 @@ use super::{Cause, Effects, Engine, Fact, QueueItem, UNUSED_OFFERS_MAX, UnusedOf
 use crate::model::{
     Agent, Condition, ContainerTask, HealthState, Instance, PodContainer, RunSpec, RunSpecId, Task, TaskIdentity,
 };
-use crate::placement::{Order, Outcome, Rejections, Stock, launch, place};
+use crate::placement::{Order, Outcome, Rejections, Stock, Surroundings, launch, place};
 
 impl Engine {
     /// Matches waiting instances with the offers that came, the longest waiting run spec first. Every offer is used or declined.
@@ -60,7 +61,7 @@ impl Engine {
     }
 
     /// What a waiting run spec is launched as; none while failures hold it back, or when nothing waits.
-    fn launchable(&self, now: Now, id: &RunSpecId) -> Option<Arc<RunSpec>> {
+    pub(super) fn launchable(&self, now: Now, id: &RunSpecId) -> Option<Arc<RunSpec>> {
         self.trackers.get(id).filter(|tracker| !tracker.waiting.is_empty())?;
         let definition = self.pursuit(id).definition().cloned()?;
         let delayed = self.state.run_specs.get(id)?.delayed_until(&definition, now.wall).is_some();
@@ -89,14 +90,30 @@ impl Engine {
         let instances = self.state.run_specs.get(&definition.id).into_iter().flat_map(|state| state.instances.values());
         let mut placed: Vec<_> = instances.filter(|instance| count(instance)).filter_map(since_and_agent).collect();
         placed.sort_by_key(|(since, _)| *since);
+        let placed = placed.into_iter().map(|(_, agent)| Arc::clone(agent)).collect();
+        let random = self.entropy.uuid().as_u64_pair().0;
+        self.order_beside(now, definition, wanted, placed, random)
+    }
+
+    /// An order for so many instances, beside others that were placed before.
+    pub(super) fn order_beside<'a>(
+        &'a self,
+        now: Now,
+        run_spec: &'a RunSpec,
+        wanted: usize,
+        placed: Vec<Arc<Agent>>,
+        random: u64,
+    ) -> Order<'a> {
         Order {
-            run_spec: definition,
+            run_spec,
             wanted,
             per_offer_max: self.config.instances_per_offer_max,
-            placed: placed.into_iter().map(|(_, agent)| Arc::clone(agent)).collect(),
-            random: self.entropy.uuid().as_u64_pair().0,
+            placed,
+            random,
             home_region: self.home_region.as_deref(),
             secrets_key: self.config.secrets_key.as_ref(),
+            accepted_by_default: self.config.accepted_by_default,
+            gpu_scheduling: self.config.gpu_scheduling,
             now: now.wall,
             draining_ms: self.config.draining_ms,
         }
@@ -104,6 +121,10 @@ impl Engine {
 
     /// Assigns places to waiting instances. The decision is a fact before the launch goes out.
     fn provision(&mut self, now: Now, definition: &RunSpec, found: Vec<Found>, stock: &mut Stock, out: &mut Effects) {
+        let surroundings = Surroundings {
+            enforces_role: self.enforces_role(&definition.id),
+            variable_prefix: self.config.variable_prefix.clone(),
+        };
         for Found { instance: id, place } in found {
             let Some(waiting) = self.state.instance(&id).cloned() else { continue };
             let candidate = &mut stock.candidates[place.candidate];
@@ -111,7 +132,7 @@ impl Engine {
             let mut instance = provisioned(&waiting, definition, &candidate.agent, place.ports, now);
             instance.reservation = reservation;
             if let Some(task) = &instance.task {
-                candidate.operations.launch(launch(definition, task, place.shares, place.disks));
+                candidate.operations.launch(launch(definition, &surroundings, task, place.shares, place.disks));
             }
             self.timers.set(now.tick.after(self.config.launch_timeout_ms), Timer::Launch(instance.task_identity()));
             self.record(now, Fact::InstanceChanged { instance: Box::new(instance), cause: Cause::Provisioned }, out);
@@ -162,23 +183,17 @@ impl Engine {
         if !self.connected {
             return;
         }
-        if !self.is_wanting(now) {
-            if !self.suppressed {
-                out.calls.push(calls::suppress());
-                self.suppressed = true;
-            }
-        } else if (self.revive_wanted || self.suppressed) && self.may_revive(now) {
-            out.calls.push(calls::revive());
-            self.suppressed = false;
+        let wanted = self.roles_wanted(now);
+        let again = self.is_held_back(&wanted) && self.may_revive(now);
+        if self.tell_roles(&wanted, again, out) {
             self.revive_wanted = false;
             self.revived_at = Some(now.tick);
         }
     }
 
-    /// Whether offers are of use.
-    fn is_wanting(&self, now: Now) -> bool {
-        let sweeps = self.sweeping_until.is_some_and(|until| now.tick < until);
-        sweeps || !self.releasing.is_empty() || self.queue.iter().any(|(_, id)| self.launchable(now, id).is_some())
+    /// Whether offers are of use in these roles that the master does not make.
+    fn is_held_back(&self, wanted: &BTreeSet<String>) -> bool {
+        !wanted.is_empty() && (self.revive_wanted || self.roles.any_suppressed(wanted))
     }
 
     fn may_revive(&self, now: Now) -> bool {
@@ -187,9 +202,8 @@ impl Engine {
 
     /// When offers may be asked for again, if they are wanted.
     pub(super) fn revive_due(&self, now: Now) -> Option<Tick> {
-        let held_back = self.connected && !self.may_revive(now) && (self.revive_wanted || self.suppressed);
-        let wanted = held_back && self.is_wanting(now);
-        self.revived_at.filter(|_| wanted).map(|at| at.after(self.config.revive_interval_ms))
+        let held_back = self.connected && !self.may_revive(now) && self.is_held_back(&self.roles_wanted(now));
+        self.revived_at.filter(|_| held_back).map(|at| at.after(self.config.revive_interval_ms))
     }
 
     /// Tells the read model who waits, where that changed.

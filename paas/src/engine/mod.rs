@@ -13,6 +13,7 @@ mod draining;
 mod effects;
 mod events;
 mod fact;
+mod forecast;
 mod frames;
 mod input;
 mod kill_service;
@@ -23,6 +24,7 @@ mod pursuit;
 mod record;
 mod refusal;
 mod resident;
+mod roles;
 mod service_ports;
 mod snapshot;
 #[cfg(test)]
@@ -37,15 +39,16 @@ use attica_core_api::v1::Offer;
 use attica_core_api::{Entropy, Now, Tick, Timestamp};
 
 pub use config::{Border, Config};
-pub use effects::{Effects, Forecast, Frame, PlannedChange, Recorded, Reply, View};
+pub use effects::{Effects, Forecast, Frame, Misfit, PlannedChange, PlannedGroup, Prospect, Recorded, Reply, View};
 pub use fact::{Cause, Delay, Fact, Finding, TaskUpdate};
 pub use frames::{DEPLOYMENT_GAVE_UP, DEPLOYMENT_PAUSED, DEPLOYMENT_RESUMED, INSTANCE_DRAINING, frames};
 pub use input::{
-    CancelMode, Definition, GroupDefinition, GroupUpdate, Input, KillMode, Origin, ReplyTo, RunSpecChange,
+    CancelMode, Definition, GroupDefinition, GroupUpdate, Input, KillMode, Origin, Others, ReplyTo, RunSpecChange,
     TaskSelection, Terms, Wanted, Write,
 };
 pub use launch_queue::{OfferSummary, QueueItem, UNUSED_OFFERS_MAX, UnusedOffer};
 pub use refusal::{Refusal, Violation};
+pub use roles::{AcceptedByDefault, EnforcedByDefault};
 pub(crate) use service_ports::of_pool;
 pub use snapshot::{RunSpecState, Snapshot};
 
@@ -54,6 +57,7 @@ use departed::Departed;
 use draining::Draining;
 use events::Unconfirmed;
 use kill_service::KillService;
+use roles::Roles;
 use service_ports::ServicePorts;
 use timers::{Timer, Timers};
 use tracker::Tracker;
@@ -90,6 +94,7 @@ pub struct Engine {
     draining: Draining,
     departed: Departed,
     kills: KillService,
+    roles: Roles,
     unconfirmed: Unconfirmed,
     /// So many facts this engine has recorded: the place of the latest one.
     recorded: i64,
@@ -100,8 +105,6 @@ pub struct Engine {
     home_region: Option<String>,
     /// True while the scheduler's stream is up.
     connected: bool,
-    /// True while the master was told that no offers are wanted.
-    suppressed: bool,
     /// True when declined offers might be of use again.
     revive_wanted: bool,
     revived_at: Option<Tick>,
@@ -129,18 +132,22 @@ impl Engine {
             draining: Draining::default(),
             departed: Departed::of(&snapshot),
             kills: KillService::default(),
+            roles: Roles::default(),
             unconfirmed: Unconfirmed::default(),
             recorded: 0,
             entropy,
             offers: Vec::new(),
             home_region: None,
             connected: false,
-            suppressed: false,
             revive_wanted: false,
             revived_at: None,
         };
         for (id, state) in &snapshot.run_specs {
-            state.definition().into_iter().for_each(|definition| engine.service_ports.add(definition));
+            if let Some(definition) = state.definition() {
+                engine.service_ports.add(definition);
+                engine.roles.add(&definition.role);
+            }
+            state.instances.values().filter_map(roles::reserved_role).for_each(|role| engine.roles.add(role));
             engine.take_up(now, id, state);
         }
         for deployment in snapshot.deployments.values() {

@@ -10,7 +10,9 @@ use attica_core_api::Now;
 use super::timers::Timer;
 use super::{Cause, Effects, Engine, Fact};
 use crate::deployment::{Leeway, Standing, rolling_step, victims};
-use crate::model::{ActionKind, Condition, Deployment, Goal, Instance, InstanceId, RunSpec, RunSpecId, Version};
+use crate::model::{
+    ActionKind, Condition, Deployment, Goal, Instance, InstanceId, RunSpec, RunSpecId, Upgrade, Version,
+};
 
 /// What a run spec's instances should come to now.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,11 +105,7 @@ impl Engine {
         if old.waiting + old.inactive > 0 {
             self.decommission_where(now, &definition.id, nobody_misses, out);
         }
-        let mut upgrade = definition.upgrade;
-        if policy.replace_before_kill {
-            upgrade.minimum_health_capacity = 1.0;
-        }
-        let step = rolling_step(definition.instances, upgrade, leeway, old, new);
+        let step = rolling_step(definition.instances, self.upgrade_of(definition), leeway, old, new);
         self.start(now, definition, step.start, out);
         let kill_old = self.affordable(now, &definition.id, step.kill_old, policy);
         if kill_old > 0 {
@@ -115,6 +113,14 @@ impl Engine {
         }
         if step.kill_new > 0 {
             self.kill_some(now, definition, step.kill_new, |instance| instance.generation == generation, out);
+        }
+    }
+
+    /// By which capacities a run spec's instances are replaced.
+    pub(super) fn upgrade_of(&self, definition: &RunSpec) -> Upgrade {
+        match self.state.policy(definition).replace_before_kill {
+            true => Upgrade { minimum_health_capacity: 1.0, ..definition.upgrade },
+            false => definition.upgrade,
         }
     }
 

@@ -1,5 +1,6 @@
 use attica_core_api::{Now, Timestamp};
 
+use super::roles::reserved_role;
 use super::snapshot::RunSpecState;
 use super::{Effects, Engine, Fact, Recorded, frames};
 use crate::model::{InstanceId, RunSpecId};
@@ -21,8 +22,8 @@ impl Engine {
         match fact {
             Fact::InstanceChanged { instance, .. } => self.untrack(&instance.id),
             Fact::TaskEnded { id, .. } | Fact::InstanceForgotten { id, .. } => self.untrack(id),
-            Fact::RunSpecStored { run_spec, .. } => self.release_ports(&run_spec.id),
-            Fact::RunSpecRemoved { id, .. } => self.release_ports(id),
+            Fact::RunSpecStored { run_spec, .. } => self.release_definition(&run_spec.id),
+            Fact::RunSpecRemoved { id, .. } => self.release_definition(id),
             Fact::DeploymentEnded { id, .. } => {
                 self.step_began.remove(id);
                 let changes = self.state.deployments.get(id).map(|deployment| deployment.changes.keys().cloned());
@@ -49,6 +50,11 @@ impl Engine {
             | Fact::DelayChanged { .. }
             | Fact::ConsumerJoined { .. }
             | Fact::ConsumerLeft { .. }
+            | Fact::UserStored { .. }
+            | Fact::UserRemoved { .. }
+            | Fact::SessionBegan { .. }
+            | Fact::SessionsEnded { .. }
+            | Fact::Audited { .. }
             | Fact::CallbackAdded { .. }
             | Fact::CallbackRemoved { .. }
             | Fact::CallbackReached { .. }
@@ -65,6 +71,7 @@ impl Engine {
             Fact::RunSpecStored { run_spec, .. } => {
                 self.departed.back(&run_spec.id);
                 self.service_ports.add(run_spec);
+                self.roles.add(&run_spec.role);
                 self.tracker(&run_spec.id);
                 self.touch(&run_spec.id);
             }
@@ -110,6 +117,11 @@ impl Engine {
             | Fact::UnknownTaskEnded { .. }
             | Fact::ConsumerJoined { .. }
             | Fact::ConsumerLeft { .. }
+            | Fact::UserStored { .. }
+            | Fact::UserRemoved { .. }
+            | Fact::SessionBegan { .. }
+            | Fact::SessionsEnded { .. }
+            | Fact::Audited { .. }
             | Fact::CallbackAdded { .. }
             | Fact::CallbackRemoved { .. }
             | Fact::CallbackReached { .. }
@@ -120,6 +132,9 @@ impl Engine {
 
     fn untrack(&mut self, id: &InstanceId) {
         let instance = self.state.run_specs.get(&id.run_spec).and_then(|state| state.instances.get(id));
+        if let Some(role) = instance.and_then(reserved_role) {
+            self.roles.remove(role);
+        }
         if let (Some(instance), Some(tracker)) = (instance, self.trackers.get_mut(&id.run_spec)) {
             let since = tracker.waiting_since;
             tracker.remove(instance);
@@ -132,6 +147,9 @@ impl Engine {
     fn track(&mut self, id: &InstanceId) {
         let tracker = self.trackers.entry(id.run_spec.clone()).or_default();
         if let Some(instance) = self.state.run_specs.get(&id.run_spec).and_then(|state| state.instances.get(id)) {
+            if let Some(role) = reserved_role(instance) {
+                self.roles.add(role);
+            }
             let (since, waiting) = (tracker.waiting_since, tracker.waiting.len());
             tracker.add(instance);
             self.revive_wanted |= tracker.waiting.len() > waiting;
@@ -157,9 +175,11 @@ impl Engine {
         }
     }
 
-    fn release_ports(&mut self, id: &RunSpecId) {
+    /// Another definition takes the place of this one, or none does.
+    fn release_definition(&mut self, id: &RunSpecId) {
         if let Some(definition) = self.state.run_specs.get(id).and_then(RunSpecState::definition) {
             self.service_ports.remove(definition);
+            self.roles.remove(&definition.role);
         }
     }
 

@@ -1,5 +1,6 @@
 use attica_core_api::v1::TaskId;
 
+use crate::access::{Lacking, UserName};
 use crate::model::{DeploymentId, GroupId, RunSpecId, SecretPath, Version};
 
 /// Why a write was refused. Nothing was changed. The texts are Marathon's where it has one.
@@ -79,6 +80,26 @@ pub enum Refusal {
         /// So many may be.
         limit: usize,
     },
+    /// The caller may not do this (403).
+    #[error(transparent)]
+    Forbidden(#[from] Lacking),
+    /// No such user (404).
+    #[error("User '{0}' does not exist")]
+    UserMissing(UserName),
+    /// The user has no such token (404).
+    #[error("User '{0}' has no such token")]
+    TokenMissing(UserName),
+    /// The user does not hold that (404).
+    #[error("User '{0}' holds none of these permissions there")]
+    GrantMissing(UserName),
+    /// There are so many already (422).
+    #[error("there may be {limit} {what} at most")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many there may be.
+        limit: usize,
+    },
     /// Events are posted to too many URLs (503).
     #[error("events are posted to {limit} URLs already")]
     TooManyCallbacks {
@@ -92,12 +113,14 @@ pub enum Refusal {
     #[error("Secret '{0}' was changed at the same time: look at it, and try again")]
     SecretChanged(SecretPath),
     /// The secret is needed (409).
-    #[error("Secret '{path}' is used by {}: change them first", listed(users))]
+    #[error("Secret '{path}' is used by {}: change them first", listed(users, *others))]
     SecretUsed {
         /// The secret.
         path: SecretPath,
-        /// Who refers to it.
+        /// Who refers to it, as far as the caller may know.
         users: Vec<RunSpecId>,
+        /// So many more do.
+        others: usize,
     },
     /// More secrets than may be (422).
     #[error("{limit} secrets are kept already, which is as many as can be")]
@@ -115,13 +138,14 @@ pub enum Refusal {
     },
 }
 
-/// The first few of them.
-fn listed(users: &[RunSpecId]) -> String {
+/// The first few of them, and how many there are beside.
+fn listed(users: &[RunSpecId], others: usize) -> String {
     const SHOWN: usize = 20;
     let shown: Vec<&str> = users.iter().take(SHOWN).map(RunSpecId::as_str).collect();
-    match users.len().checked_sub(SHOWN + 1) {
-        None => shown.join(", "),
-        Some(more) => format!("{} and {} more", shown.join(", "), more + 1),
+    match (shown.is_empty(), users.len() - shown.len() + others) {
+        (_, 0) => shown.join(", "),
+        (true, more) => format!("{more} that you may not view"),
+        (false, more) => format!("{} and {more} more", shown.join(", ")),
     }
 }
 

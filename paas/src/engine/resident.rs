@@ -98,7 +98,8 @@ impl Engine {
         };
         let place = candidate.operations.keep(&mark, &volumes, place);
         let agent = std::sync::Arc::clone(&candidate.agent);
-        (Some(Box::new(Reservation { agent, framework, volumes, confirmed: false })), place)
+        let role = definition.role.clone();
+        (Some(Box::new(Reservation { agent, framework, role, volumes, confirmed: false })), place)
     }
 
     /// Gives back what the offers hold for instances that need it no longer, or that are not there.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use attica_core_api::v1::FrameworkId;
 
 use super::{Delay, Fact};
+use crate::access::Accounts;
 use crate::model::{
     Callback, CallbackUrl, ConsumerName, Deployment, DeploymentId, DeploymentPolicy, EndedDeployment, Group, GroupId,
     GroupState, Instance, InstanceId, KeptSecret, Past, RunSpec, RunSpecId, SecretPath, TaskFailure, Version,
@@ -27,6 +28,8 @@ pub struct Snapshot {
     pub ended: BTreeMap<DeploymentId, EndedDeployment>,
     /// The consumers of the event stream that are waited for before tasks are killed.
     pub consumers: BTreeSet<ConsumerName>,
+    /// Users and sessions.
+    pub accounts: Accounts,
     /// Where events are posted to.
     pub callbacks: BTreeMap<CallbackUrl, Callback>,
     /// The secrets that are kept.
@@ -152,7 +155,12 @@ impl Snapshot {
             | Fact::PodRemovalRequested { .. }
             | Fact::ChangeRefused { .. }
             | Fact::GroupChanged { .. }
-            | Fact::UnknownTaskEnded { .. } => {}
+            | Fact::UnknownTaskEnded { .. }
+            | Fact::Audited { .. } => {}
+            Fact::UserStored { user } => self.accounts.put(Arc::clone(user)),
+            Fact::UserRemoved { name } => self.accounts.remove(name),
+            Fact::SessionBegan { session } => self.accounts.begin(session.clone()),
+            Fact::SessionsEnded { sessions } => sessions.iter().for_each(|digest| self.accounts.end(digest)),
         }
     }
 

@@ -134,7 +134,7 @@ impl Bus {
         let pending = || ring.events.range(from..);
         let (mut needed, mut taken, mut last) = (0, 0, position);
         for event in pending() {
-            let length = if filter.wants(&event.event_type) { event.wire.len() } else { 0 };
+            let length = if filter.takes(event) { event.wire.len() } else { 0 };
             if needed > 0 && needed + length > bytes {
                 break;
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use attica_core_store::Position;
 
 use super::filter::{FRAME_END, write_frame};
+use crate::access::Scope;
 use crate::engine::Recorded;
 use crate::tables::decode_frames;
 
@@ -82,15 +83,17 @@ pub struct Event {
     pub event_type: Arc<str>,
     /// The whole frame as streams carry it.
     pub wire: Arc<[u8]>,
+    /// Who may read it.
+    pub scope: Scope,
     data_at: usize,
 }
 
 impl Event {
-    fn new(id: EventId, event_type: &str, data: &str) -> Self {
+    fn new(id: EventId, event_type: &str, data: &str, scope: Scope) -> Self {
         let mut wire = Vec::new();
         write_frame(event_type, data, Some(&id.to_string()), &mut wire);
         let data_at = wire.len() - FRAME_END.len() - data.len();
-        Self { id, event_type: event_type.into(), wire: wire.into(), data_at }
+        Self { id, event_type: event_type.into(), wire: wire.into(), scope, data_at }
     }
 
     /// The `data:` line.
@@ -102,7 +105,9 @@ impl Event {
     /// The events of a fact that was committed at `position`.
     pub fn of(position: Position, recorded: &Recorded) -> impl Iterator<Item = Self> {
         let frames = recorded.frames.iter().enumerate();
-        frames.map(move |(index, frame)| Self::new(EventId::new(position, index), frame.event_type, &frame.data))
+        frames.map(move |(index, frame)| {
+            Self::new(EventId::new(position, index), frame.event_type, &frame.data, frame.scope.clone())
+        })
     }
 
     /// The events of a journal entry.
@@ -112,7 +117,7 @@ impl Event {
     pub fn of_stored(position: Position, frames: &[u8]) -> Result<Vec<Self>, serde_json::Error> {
         let frames = decode_frames(frames)?.into_iter().enumerate();
         let event = |(index, frame): (usize, crate::tables::StoredFrame)| {
-            Self::new(EventId::new(position, index), &frame.event_type, &frame.data)
+            Self::new(EventId::new(position, index), &frame.event_type, &frame.data, frame.scope())
         };
         Ok(frames.map(event).collect())
     }

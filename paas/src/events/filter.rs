@@ -1,4 +1,5 @@
 use super::{Event, EventId};
+use crate::access::Sight;
 use crate::engine::{DEPLOYMENT_GAVE_UP, DEPLOYMENT_PAUSED, DEPLOYMENT_RESUMED, INSTANCE_DRAINING};
 
 /// What a subscriber wants to see.
@@ -8,6 +9,8 @@ pub struct EventFilter {
     pub event_types: Vec<String>,
     /// Whether kills wait for it.
     pub reader: Reader,
+    /// What the subscriber may view: events about anything else are not for it.
+    pub sight: Sight,
 }
 
 /// Whether kills wait for a subscriber.
@@ -32,9 +35,14 @@ impl EventFilter {
         }
     }
 
-    /// Appends the event as the stream carries it, if it is wanted.
+    /// Whether this event is wanted, and may be read.
+    pub(super) fn takes(&self, event: &Event) -> bool {
+        self.wants(&event.event_type) && self.sight.hears(&event.scope)
+    }
+
+    /// Appends the event as the stream carries it, if it is for this subscriber.
     pub(super) fn write(&self, event: &Event, out: &mut Vec<u8>) {
-        if self.wants(&event.event_type) {
+        if self.takes(event) {
             out.extend_from_slice(&event.wire);
         }
     }

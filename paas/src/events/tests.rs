@@ -9,13 +9,18 @@ use proptest::prelude::*;
 
 use super::bus::Remembered;
 use super::{Bus, Event, EventFilter, EventId, History, Memory, Start, Subscription};
+use crate::access::Scope;
 use crate::engine::{Fact, Frame, Recorded};
 
 const TYPES: [&str; 3] = ["one", "two", "three"];
 
 /// A fact with these events.
 fn fact(event_types: &[usize]) -> Recorded {
-    let frame = |index: &usize| Frame { event_type: TYPES[*index], data: format!("{{\"of\":{index}}}") };
+    let frame = |index: &usize| Frame {
+        event_type: TYPES[*index],
+        data: format!("{{\"of\":{index}}}"),
+        scope: Scope::Everybody,
+    };
     let frames = event_types.iter().map(frame).collect();
     Recorded { at: Timestamp(0), fact: Fact::Disconnected, frames }
 }

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use attica_core_api::Timestamp;
 use attica_core_api::client::{Detection, Masters, authority};
 use attica_core_api::http::{Client, Protocol, Security};
+use attica_core_api::resources::{ReservationFormat, from_wire, to_wire};
+use attica_core_api::v1::{AgentInfo, Offer, Resource};
+use attica_core_api::{Timestamp, decode_json, operator};
 use attica_paas_api::Number;
 use attica_paas_api::agent::{Agent, AgentList, AgentResources};
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -50,6 +54,9 @@ impl AgentsError {
 
 type Known = Result<Arc<[Agent]>, AgentsError>;
 
+/// How the master's operator API is asked for its agents with all that they have.
+const GET_AGENTS: &str = r#"{"type":"GET_AGENTS"}"#;
+
 /// Asks the leading master who its agents are, once a second at most, however many want to know.
 pub struct Agents {
     client: Client,
@@ -77,16 +84,35 @@ impl Agents {
         {
             return known.clone();
         }
-        let known = self.ask(&mut state.masters).await.and_then(|text| parse(&text));
+        let known = self.ask(&mut state.masters, Method::GET, "/slaves", "").await.and_then(|text| parse(&text));
         state.known = Some((Instant::now(), known.clone()));
         known
     }
 
-    async fn ask(&self, masters: &mut Masters) -> Result<String, AgentsError> {
+    /// What each agent that takes part has free at this moment, as if it were offered.
+    pub(super) async fn room(&self) -> Result<Vec<Offer>, AgentsError> {
+        let mut state = self.state.lock().await;
+        let text = self.ask(&mut state.masters, Method::POST, "/api/v1", GET_AGENTS).await?;
+        drop(state);
+        let answer: operator::Response = decode_json(text.as_bytes()).map_err(|error| unreadable(&error))?;
+        let agents = answer.get_agents.map(|answer| answer.agents).unwrap_or_default();
+        agents.into_iter().filter(takes_part).map(offer).collect()
+    }
+
+    async fn ask(
+        &self,
+        masters: &mut Masters,
+        method: Method,
+        path: &str,
+        body: &'static str,
+    ) -> Result<String, AgentsError> {
+        let json = HeaderValue::from_static("application/json");
+        let headers = HeaderMap::from_iter([(ACCEPT, json.clone()), (CONTENT_TYPE, json)]);
         for _ in 0..ATTEMPTS_MAX {
-            let slaves = masters.current().and_then(|master| self.client.uri(master, "/slaves"));
-            let Some(slaves) = slaves else { return Err(AgentsError::NoMaster) };
-            match self.client.get(&slaves, HeaderMap::new()).await {
+            let uri = masters.current().and_then(|master| self.client.uri(master, path));
+            let Some(uri) = uri else { return Err(AgentsError::NoMaster) };
+            match self.client.request(method.clone(), &uri, headers.clone(), Bytes::from_static(body.as_bytes())).await
+            {
                 Ok(response) if response.status() == StatusCode::OK => {
                     masters.leads();
                     return Ok(self.client.text(response, ANSWER_BYTES_MAX).await);
@@ -149,11 +175,32 @@ fn parse(text: &str) -> Known {
     let parsed: Result<Slaves, _> = serde_json::from_str(text);
     match parsed {
         Ok(Slaves { slaves }) => Ok(slaves.into_iter().map(agent).collect()),
-        Err(error) => {
-            tracing::warn!(%error, "cannot read the master's list of agents");
-            Err(AgentsError::Unreadable)
-        }
+        Err(error) => Err(unreadable(&error)),
     }
+}
+
+fn unreadable(error: &impl std::fmt::Display) -> AgentsError {
+    tracing::warn!(%error, "cannot read the master's list of agents");
+    AgentsError::Unreadable
+}
+
+fn takes_part(agent: &operator::Agent) -> bool {
+    agent.active && agent.deactivated != Some(true) && agent.drain_info.is_none()
+}
+
+/// What is free on an agent: also what others have been offered, and may leave.
+fn offer(agent: operator::Agent) -> Result<Offer, AgentsError> {
+    let bag = |resources: &[Resource]| from_wire(resources).map_err(|error| unreadable(&error));
+    let free = bag(&agent.total_resources)?.checked_minus(&bag(&agent.allocated_resources)?).unwrap_or_default();
+    let AgentInfo { id, hostname, attributes, domain, .. } = agent.agent_info;
+    Ok(Offer {
+        agent_id: id.unwrap_or_default(),
+        hostname,
+        attributes,
+        domain,
+        resources: to_wire(&free, None, ReservationFormat::Refined),
+        ..Offer::default()
+    })
 }
 
 fn agent(slave: Slave) -> Agent {

@@ -1,6 +1,7 @@
 //! Documents that come with a request.
 
 use attica_core_api::http::read_body;
+use attica_paas_api::access::{Grant, NewToken, SignIn, UserUpdate};
 use attica_paas_api::callback::CallbackSettings;
 use attica_paas_api::consumer::Acknowledgement;
 use attica_paas_api::error::{Details, Fault};
@@ -123,6 +124,26 @@ impl Shape for Exec {
 }
 
 impl Shape for SessionInput {
+    const BEGINS_WITH: u8 = b'{';
+    const NAME: &str = "an object";
+}
+
+impl Shape for SignIn {
+    const BEGINS_WITH: u8 = b'{';
+    const NAME: &str = "an object";
+}
+
+impl Shape for UserUpdate {
+    const BEGINS_WITH: u8 = b'{';
+    const NAME: &str = "an object";
+}
+
+impl Shape for Grant {
+    const BEGINS_WITH: u8 = b'{';
+    const NAME: &str = "an object";
+}
+
+impl Shape for NewToken {
     const BEGINS_WITH: u8 = b'{';
     const NAME: &str = "an object";
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use attica_paas_api::consumer::Acknowledgement;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, Request, StatusCode, header};
 
 use super::query::Query;
 use super::service::{Leading, Service, WriteOutcome};
 use super::writes::{Asked, client_ip};
-use super::{answer, body, refusal};
+use super::{answer, body, guard, refusal};
+use crate::access::Permission;
 use crate::engine::Write;
 use crate::events::{self, EventFilter, EventId, Reader, Start, Subscription};
 use crate::model::ConsumerName;
@@ -26,7 +28,7 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 
 /// An event stream. With `?ack=<name>` it begins only once kills wait for that consumer: whatever it reads then shows every kill that
 /// did not.
-pub(super) async fn stream(service: &Service, leading: &Arc<Leading>, request: Request<Body>) -> Response {
+pub(super) async fn stream(service: &Arc<Service>, leading: &Arc<Leading>, request: Request<Body>) -> Response {
     if !accepts_events(request.headers()) {
         return answer::message(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -42,8 +44,16 @@ pub(super) async fn stream(service: &Service, leading: &Arc<Leading>, request: R
         Ok(consumer) => consumer,
         Err(error) => return refusal::invalid(Faults::one("/ack", error.to_string())),
     };
+    let proven = guard::proven(&request);
+    // Kills wait for such a one, whosever they are.
+    if consumer.is_some()
+        && let Err(lacking) = proven.caller.need(Permission::View, "/")
+    {
+        return guard::lacking(&lacking);
+    }
+    let sight = proven.caller.sight();
     let reader = if consumer.is_some() { Reader::Acknowledging } else { Reader::Watching };
-    let filter = EventFilter { event_types: query.all("event_type").map(str::to_owned).collect(), reader };
+    let filter = EventFilter { event_types: query.all("event_type").map(str::to_owned).collect(), reader, sight };
     let start = start(request.headers(), query);
     let reached = EventId::end_of(leading.model.position());
     let subscription = Subscription::new(Arc::clone(&leading.bus), leading.history.clone(), filter, start, reached);
@@ -53,7 +63,13 @@ pub(super) async fn stream(service: &Service, leading: &Arc<Leading>, request: R
         return refused;
     }
     let headers = [(header::CONTENT_TYPE, EVENT_STREAM), (header::CACHE_CONTROL, "no-cache"), (ACCEL_BUFFERING, "no")];
-    (headers, Body::from_stream(events::body(subscription, client_ip(&request)))).into_response()
+    // Whoever may read something else from now on comes again.
+    let changed = {
+        let (service, model) = (Arc::clone(service), Arc::clone(&leading.model));
+        async move { service.sign_in.changed(model, proven).await }
+    };
+    let events = events::body(subscription, client_ip(&request)).take_until(Box::pin(changed));
+    (headers, Body::from_stream(events)).into_response()
 }
 
 /// How far a consumer has come.

@@ -1,7 +1,6 @@
 //! The server itself: ping, info, leader, metrics.
 
-use attica_paas_api::error::Message;
-use attica_paas_api::info::{HttpSettings, Info, Leader, ZookeeperSettings};
+use attica_paas_api::info::{HttpSettings, Info, Leader};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 
@@ -32,7 +31,7 @@ pub(super) fn info(service: &Service, leading: &Leading) -> Response {
         leader: Some(service.address.clone()),
         framework_id: leading.model.framework_id().map(|id| id.to_string()),
         settings: service.settings.clone(),
-        zookeeper: ZookeeperSettings {},
+        zookeeper: service.zookeeper.clone(),
         http_config: HttpSettings { http_port: port },
     };
     answer::document(StatusCode::OK, &info)
@@ -40,11 +39,6 @@ pub(super) fn info(service: &Service, leading: &Leading) -> Response {
 
 pub(super) fn leader(service: &Service) -> Response {
     answer::document(StatusCode::OK, &Leader { leader: service.address.clone() })
-}
-
-pub(super) fn abdicate(service: &Service) -> Response {
-    service.abdication.notify_one();
-    answer::document(StatusCode::OK, &Message { message: "Leadership abdicated".to_owned() })
 }
 
 pub(super) fn metrics(service: &Service, leading: &Leading) -> Response {

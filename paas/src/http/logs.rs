@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode};
 use super::answer;
 use super::query::Query;
 use super::service::{Leading, Service};
-use crate::read_model::Sandbox;
+use crate::read_model::{Reader, Sandbox};
 use crate::validate::limits;
 
 /// More than an agent sends at once, however its bytes are escaped.
@@ -21,12 +21,18 @@ struct Piece {
     length: Option<u64>,
 }
 
-pub(super) async fn read(service: &Service, leading: &Leading, task: &str, query: Query) -> Response {
+pub(super) async fn read(
+    service: &Service,
+    leading: &Leading,
+    model: &Reader<'_>,
+    task: &str,
+    query: Query,
+) -> Response {
     let piece = match Piece::of(&query) {
         Ok(piece) => piece,
         Err(text) => return answer::message(StatusCode::BAD_REQUEST, text),
     };
-    let sandbox = leading.model.sandbox(task).zip(leading.model.framework_id());
+    let sandbox = model.sandbox(task).zip(leading.model.framework_id());
     let Some((sandbox, framework)) = sandbox else {
         return answer::message(StatusCode::NOT_FOUND, format!("Task '{task}' does not exist"));
     };

@@ -2,36 +2,45 @@
 //!
 //! [`route`] reads method and path, [`query`] the parameters, [`body`] the documents; [`writes`] and [`reads`] do what is asked,
 //! [`events`] opens streams; [`answer`] and [`refusal`] say how it went, [`compression`] in fewer bytes. A process that does not lead
-//! hands everything on to the one that does ([`proxy`]).
+//! hands everything on to the one that does ([`proxy`]). Before anything else, [`same_origin`] turns pages of other sites away,
+//! [`sign_in`] finds out who asks ([`passwords`]), and [`guard`] applies the rule of the call to that.
 
 mod agents;
 mod answer;
+mod audit;
+mod backup;
 mod body;
 mod callbacks;
 mod compression;
 mod events;
 mod groups;
+mod guard;
 mod info;
 mod logs;
 mod metrics;
 mod nulls;
+mod passwords;
 mod pods;
 mod proxy;
 mod query;
 mod reads;
 mod refusal;
 mod route;
+mod same_origin;
 mod secrets;
 mod service;
 mod sessions;
+mod sign_in;
 mod traffic;
+mod users;
 mod writes;
 
 pub use agents::Agents;
-#[cfg(test)]
 pub(crate) use body::decode;
 pub use metrics::Metrics;
 pub(crate) use metrics::Posted;
+pub use same_origin::Names;
 pub use service::{Leading, Pending, Service, WriteOutcome, router};
 pub use sessions::Sessions;
+pub use sign_in::{AdminError, AdminSource, SignIn};
 pub use traffic::Traffic;

@@ -9,6 +9,7 @@ use super::answer::{self, document, rendered, with_deployment};
 use super::service::{Leading, Service};
 use super::writes::{self, Asked, unexpected};
 use super::{body, refusal};
+use crate::access::Sight;
 use crate::engine::{Definition, KillMode, Reply, RunSpecChange, TaskSelection, Write};
 use crate::model::{DeploymentId, Instance, InstanceId, RunSpecId};
 use crate::normalise;
@@ -61,7 +62,7 @@ async fn put_definition(
         Reply::Deployed { deployment, .. } => {
             let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
             // The answer to a write comes when what it did can be read.
-            let Ok(shown) = leading.model.pod(&id).body else { return unexpected() };
+            let Ok(shown) = leading.model.seen_by(Sight::Everything).pod(&id).body else { return unexpected() };
             let response = with_deployment(rendered(status, shown), deployment);
             if is_new { with_location(response, &format!("/v2/pods{id}")) } else { response }
         }

@@ -9,10 +9,10 @@ use axum::response::{IntoResponse, Response};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header};
 
-use super::answer;
 use super::route::{Route, route};
 use super::service::Service;
 use super::writes::client_ip;
+use super::{answer, same_origin};
 
 /// How long a request waits for a leader to be known.
 const LEADER_TIMEOUT: Duration = Duration::from_millis(2500);
@@ -99,6 +99,10 @@ async fn forward(service: &Service, uri: &Uri, own_via: &str, request: Request<B
         Err(error) => return answer::message(error.status(), error.to_string()),
     };
     let mut headers = end_to_end(parts.headers);
+    // They are about the address of this process, and were looked at here.
+    for name in [header::ORIGIN, same_origin::FETCH_SITE] {
+        headers.remove(name);
+    }
     for (name, value) in [(VIA, own_via), (FORWARDED_FOR, client_ip.as_str())] {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.append(name, value);
@@ -106,7 +110,7 @@ async fn forward(service: &Service, uri: &Uri, own_via: &str, request: Request<B
     }
     // A program takes what is written to it when it likes.
     let client = match route(&parts.method, parts.uri.path()) {
-        Ok(Route::SessionInput(_)) => &service.sessions.client,
+        Ok(Route::SessionInput { .. } | Route::AttachInput(_)) => &service.sessions.client,
         _ => &service.client,
     };
     match client.request(parts.method, uri, headers, body).await {

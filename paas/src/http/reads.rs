@@ -14,7 +14,7 @@ use super::{answer, refusal};
 use crate::events::EventId;
 use crate::model::{GroupId, RunSpecId, Version};
 use crate::normalise::UnusedOffers;
-use crate::read_model::{Answer, AppFilter, AppParts, GroupParts, LabelSelector, ReadModel, TaskFilter};
+use crate::read_model::{Answer, AppFilter, AppParts, GroupParts, LabelSelector, Reader, TaskFilter};
 
 /// An answer from the read model, with its tag.
 pub(super) fn read(answer: Answer) -> Response {
@@ -43,7 +43,7 @@ fn with_event_id(mut response: Response, position: Position) -> Response {
 }
 
 /// The list of apps. It is large: what the client has already is not even put together.
-pub(super) fn apps(model: &ReadModel, request: &Request<Body>) -> Response {
+pub(super) fn apps(model: &Reader<'_>, request: &Request<Body>) -> Response {
     let query = Query::of(request.uri());
     let label = match query.first("label").map(LabelSelector::parse).transpose() {
         Ok(label) => label,
@@ -67,30 +67,30 @@ fn with_tag(mut response: Response, tag: &str) -> Response {
     response
 }
 
-pub(super) fn apps_of_group(model: &ReadModel, group: &str, request: &Request<Body>) -> Response {
+pub(super) fn apps_of_group(model: &Reader<'_>, group: &str, request: &Request<Body>) -> Response {
     let query = Query::of(request.uri());
     read(model.apps_of_group(group, AppParts::list(query.all("embed"))))
 }
 
-pub(super) fn app_list_of_group(model: &ReadModel, group: &GroupId, request: &Request<Body>) -> Response {
+pub(super) fn app_list_of_group(model: &Reader<'_>, group: &GroupId, request: &Request<Body>) -> Response {
     let query = Query::of(request.uri());
     read(model.app_list_of_group(group.as_str(), AppParts::list(query.all("embed"))))
 }
 
-pub(super) fn group(model: &ReadModel, group: &GroupId, request: &Request<Body>) -> Response {
+pub(super) fn group(model: &Reader<'_>, group: &GroupId, request: &Request<Body>) -> Response {
     let query = Query::of(request.uri());
     read(model.group(group, GroupParts::new(query.all("embed"))))
 }
 
-pub(super) fn group_version(model: &ReadModel, group: &GroupId, written: &str) -> Response {
+pub(super) fn group_version(model: &Reader<'_>, group: &GroupId, written: &str) -> Response {
     read(model.group_version(group, Version::parse(written), written))
 }
 
-pub(super) fn version(model: &ReadModel, app: &RunSpecId, written: &str) -> Response {
+pub(super) fn version(model: &Reader<'_>, app: &RunSpecId, written: &str) -> Response {
     read(model.version(app, Version::parse(written), written))
 }
 
-pub(super) fn tasks(model: &ReadModel, request: &Request<Body>) -> Response {
+pub(super) fn tasks(model: &Reader<'_>, request: &Request<Body>) -> Response {
     let query = Query::of(request.uri());
     let wanted: Vec<&str> = query.all("status").chain(query.all("status[]")).collect();
     let filter = match (wanted.contains(&"running"), wanted.contains(&"staging")) {
@@ -101,7 +101,7 @@ pub(super) fn tasks(model: &ReadModel, request: &Request<Body>) -> Response {
     read(model.tasks(filter))
 }
 
-pub(super) fn queue(model: &ReadModel, request: &Request<Body>) -> Response {
+pub(super) fn queue(model: &Reader<'_>, request: &Request<Body>) -> Response {
     let query = Query::of(request.uri());
     let shown = query.all("embed").any(|value| value == "lastUnusedOffers");
     let unused = if shown { UnusedOffers::Shown } else { UnusedOffers::Hidden };

@@ -21,8 +21,11 @@ pub(super) fn refused(refusal: Refusal) -> Response {
         | Refusal::TaskMissing(_)
         | Refusal::DeploymentMissing(_)
         | Refusal::SecretMissing(_)
+        | Refusal::UserMissing(_)
+        | Refusal::TokenMissing(_)
+        | Refusal::GrantMissing(_)
         | Refusal::NotQueued(_) => answer::message(StatusCode::NOT_FOUND, text),
-        Refusal::GroupVersionMissing { .. } | Refusal::TooManySecrets { .. } => {
+        Refusal::GroupVersionMissing { .. } | Refusal::TooManySecrets { .. } | Refusal::TooMany { .. } => {
             answer::message(StatusCode::UNPROCESSABLE_ENTITY, text)
         }
         Refusal::Precondition { .. } => answer::message(StatusCode::PRECONDITION_FAILED, text),
@@ -44,7 +47,7 @@ pub(super) fn refused(refusal: Refusal) -> Response {
             invalid(faults)
         }
         Refusal::TooManyConsumers { .. } | Refusal::TooManyCallbacks { .. } => answer::unavailable(text),
-        Refusal::TooManyDeployments { .. } => answer::message(StatusCode::FORBIDDEN, text),
+        Refusal::TooManyDeployments { .. } | Refusal::Forbidden(_) => answer::message(StatusCode::FORBIDDEN, text),
     }
 }
 

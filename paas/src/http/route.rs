@@ -14,6 +14,8 @@ pub(super) enum Route {
     Info,
     Leader,
     Abdicate,
+    Backup,
+    Restore,
     Events,
     Apps,
     CreateApp,
@@ -42,8 +44,9 @@ pub(super) enum Route {
     Tasks,
     TaskLog(String),
     Exec(String),
-    SessionInput(String),
+    SessionInput { task: String, session: String },
     Attach(String),
+    AttachInput(String),
     Agents,
     AcknowledgeEvents,
     Callbacks,
@@ -73,6 +76,18 @@ pub(super) enum Route {
     PodVersion { pod: RunSpecId, version: String },
     KillPodInstances(RunSpecId),
     KillPodInstance { pod: RunSpecId, instance: String },
+    Session,
+    SignIn,
+    SignOut,
+    Users,
+    User(String),
+    PutUser(String),
+    RemoveUser(String),
+    Grant(String),
+    Revoke(String),
+    AddToken(String),
+    RemoveToken { user: String, token: String },
+    Audit,
 }
 
 /// Why there is no route.
@@ -106,6 +121,11 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, NoRoute> {
             Method::DELETE => Ok(Route::Abdicate),
             _ => Err(NoRoute::Method("GET, HEAD, DELETE")),
         },
+        ["v2", "backup"] => match *method {
+            Method::GET => Ok(Route::Backup),
+            Method::POST => Ok(Route::Restore),
+            _ => Err(NoRoute::Method("GET, HEAD, POST")),
+        },
         ["v2", "events"] => only_get(method, Route::Events),
         ["v2", "events", "ack"] => only(method, &Method::POST, "POST", Route::AcknowledgeEvents),
         ["v2", "eventSubscriptions"] => match *method {
@@ -133,9 +153,13 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, NoRoute> {
         ["v2", "tasks", "delete"] => only(method, &Method::POST, "POST", Route::KillTasks),
         ["v2", "tasks", task, "log"] => only_get(method, Route::TaskLog((*task).to_owned())),
         ["v2", "tasks", task, "attach"] => only_get(method, Route::Attach((*task).to_owned())),
+        ["v2", "tasks", task, "attach", "input"] => {
+            only(method, &Method::POST, "POST", Route::AttachInput((*task).to_owned()))
+        }
         ["v2", "tasks", task, "exec"] => only(method, &Method::POST, "POST", Route::Exec((*task).to_owned())),
-        ["v2", "tasks", _, "exec", session, "input"] => {
-            only(method, &Method::POST, "POST", Route::SessionInput((*session).to_owned()))
+        ["v2", "tasks", task, "exec", session, "input"] => {
+            let route = Route::SessionInput { task: (*task).to_owned(), session: (*session).to_owned() };
+            only(method, &Method::POST, "POST", route)
         }
         ["v2", "deployments"] => only_get(method, Route::Deployments),
         ["v2", "deployments", "ended"] => only_get(method, Route::EndedDeployments),
@@ -160,6 +184,14 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, NoRoute> {
         },
         ["v2", "pods::status"] => only_get(method, Route::PodStatuses),
         ["v2", "pods", rest @ ..] => pod_route(method, rest),
+        ["v2", "session"] => match *method {
+            Method::GET => Ok(Route::Session),
+            Method::POST => Ok(Route::SignIn),
+            Method::DELETE => Ok(Route::SignOut),
+            _ => Err(NoRoute::Method("GET, HEAD, POST, DELETE")),
+        },
+        ["v2", "users", rest @ ..] => user_route(method, rest),
+        ["v2", "audit"] => only_get(method, Route::Audit),
         _ => Err(NoRoute::Unknown),
     }
 }
@@ -232,6 +264,31 @@ fn secret_route(method: &Method, path: &[&str]) -> Result<Route, NoRoute> {
         Method::PUT => Ok(Route::PutSecret(path()?)),
         Method::DELETE => Ok(Route::DeleteSecret(path()?)),
         _ => Err(NoRoute::Method("GET, HEAD, PUT, DELETE")),
+    }
+}
+
+/// Below `/v2/users`.
+fn user_route(method: &Method, rest: &[&str]) -> Result<Route, NoRoute> {
+    let owned = |text: &&str| (*text).to_owned();
+    match rest {
+        [] => only_get(method, Route::Users),
+        [user] => match *method {
+            Method::GET => Ok(Route::User(owned(user))),
+            Method::PUT => Ok(Route::PutUser(owned(user))),
+            Method::DELETE => Ok(Route::RemoveUser(owned(user))),
+            _ => Err(NoRoute::Method("GET, HEAD, PUT, DELETE")),
+        },
+        [user, "grants"] => match *method {
+            Method::POST => Ok(Route::Grant(owned(user))),
+            Method::DELETE => Ok(Route::Revoke(owned(user))),
+            _ => Err(NoRoute::Method("POST, DELETE")),
+        },
+        [user, "tokens"] => only(method, &Method::POST, "POST", Route::AddToken(owned(user))),
+        [user, "tokens", token] => {
+            let route = Route::RemoveToken { user: owned(user), token: owned(token) };
+            only(method, &Method::DELETE, "DELETE", route)
+        }
+        _ => Err(NoRoute::Unknown),
     }
 }
 
@@ -350,10 +407,18 @@ mod tests {
                 Route::KillPodInstance { pod: id("/a"), instance: "i".into() },
             ),
             (Method::GET, "//ping", Route::Ping),
+            (Method::DELETE, "/v2/leader/", Route::Abdicate),
+            (Method::GET, "/v2/backup", Route::Backup),
+            (Method::POST, "/v2/backup/", Route::Restore),
             (Method::GET, "/v2/tasks/t.1/log", Route::TaskLog("t.1".into())),
             (Method::GET, "/v2/tasks/t.1/attach", Route::Attach("t.1".into())),
+            (Method::POST, "/v2/tasks/t.1/attach/input", Route::AttachInput("t.1".into())),
             (Method::POST, "/v2/tasks/t.1/exec", Route::Exec("t.1".into())),
-            (Method::POST, "/v2/tasks/t.1/exec/s/input", Route::SessionInput("s".into())),
+            (
+                Method::POST,
+                "/v2/tasks/t.1/exec/s/input",
+                Route::SessionInput { task: "t.1".into(), session: "s".into() },
+            ),
             (Method::POST, "/v2/events/ack", Route::AcknowledgeEvents),
             (Method::POST, "/v2/traffic/", Route::ReportTraffic),
             (Method::DELETE, "/v2/eventSubscriptions", Route::RemoveCallback),

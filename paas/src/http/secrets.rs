@@ -21,23 +21,24 @@ use super::{answer, reads, refusal};
 use crate::engine::{Refusal, Reply, Write};
 use crate::model::{KeptSecret, SecretPath, Version};
 use crate::normalise;
+use crate::read_model::Reader;
 use crate::validate::{Faults, limits};
 
 /// How often a secret is sealed anew because somebody else wrote it meanwhile.
 const ATTEMPTS: usize = 3;
 
 /// The list of secrets.
-pub(super) fn list(service: &Service, leading: &Leading) -> Response {
+pub(super) fn list(service: &Service, model: &Reader<'_>) -> Response {
     match &service.secrets_key {
-        Some(_) => reads::read(leading.model.secrets()),
+        Some(_) => reads::read(model.secrets()),
         None => no_key(),
     }
 }
 
 /// One secret.
-pub(super) fn show(service: &Service, leading: &Leading, path: &SecretPath) -> Response {
+pub(super) fn show(service: &Service, model: &Reader<'_>, path: &SecretPath) -> Response {
     match &service.secrets_key {
-        Some(_) => reads::read(leading.model.secret(path)),
+        Some(_) => reads::read(model.secret(path)),
         None => no_key(),
     }
 }
@@ -68,7 +69,7 @@ pub(super) async fn put(service: &Service, leading: &Leading, request: Request<B
                 let status = if former.is_some() { StatusCode::OK } else { StatusCode::CREATED };
                 return writes::answer(outcome, |reply| match reply {
                     Reply::Done => {
-                        let shown = leading.model.secret(&path);
+                        let shown = leading.model.seen_by(asked.origin.caller.sight()).secret(&path);
                         let shown = shown.body.is_ok().then(|| reads::read(shown));
                         // A dry run, or gone again already.
                         let shown = shown.unwrap_or_else(|| {

@@ -1,4 +1,6 @@
 use std::convert::Infallible;
+use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -7,29 +9,34 @@ use attica_core_api::secrets::SealingKey;
 use attica_core_store::Position;
 use attica_core_store::election::Leader;
 use attica_core_store::writer::WriterState;
-use attica_paas_api::info::Settings;
+use attica_paas_api::info::{Settings, ZookeeperSettings};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use http::header::{ALLOW, IF_NONE_MATCH};
 use http::{HeaderValue, Method, Request, StatusCode};
+use sqlx::PgPool;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::compression::{Accepted, compressed};
+use super::guard::Denied;
 use super::query::Query;
 use super::route::{NoRoute, Route, route};
+use super::sign_in::Proven;
 use super::writes::Asked;
 use super::{
-    Agents, Metrics, Sessions, Traffic, agents, answer, callbacks, events, groups, info, logs, pods, proxy, reads,
-    secrets, sessions, traffic, writes,
+    Agents, Metrics, Names, Sessions, SignIn, Traffic, agents, answer, audit, backup, callbacks, events, groups, guard,
+    info, logs, pods, proxy, reads, same_origin, secrets, sessions, traffic, users, writes,
 };
+use crate::access::{Caller, Rule, Verdict};
 use crate::callbacks::Callbacks;
 use crate::engine::{Origin, Refusal, Reply, Terms, Write};
 use crate::events::{Bus, History};
 use crate::model::Version;
 use crate::read_model::ReadModel;
+use crate::tables::AuditLog;
 use crate::validate::Rules;
 
 /// The longest time that a client waits for its write to become durable.
@@ -70,6 +77,10 @@ pub struct Leading {
     pub callbacks: Callbacks,
     /// What load balancers report.
     pub traffic: Traffic,
+    /// Who did what.
+    pub audit: AuditLog,
+    /// Reads the tables.
+    pub pool: PgPool,
     /// The position that the history had come to when this leader began.
     pub began_at: Position,
     /// Since when.
@@ -82,6 +93,8 @@ pub struct Service {
     pub address: String,
     /// The settings in effect, as `/v2/info` shows them.
     pub settings: Settings,
+    /// Where candidates stand, as `/v2/info` shows it.
+    pub zookeeper: ZookeeperSettings,
     /// What definitions are judged by.
     pub rules: Rules,
     /// What secrets are sealed with; none: there can be none.
@@ -106,8 +119,16 @@ pub struct Service {
     pub agents: Agents,
     /// Programs that are run within tasks.
     pub sessions: Sessions,
+    /// Who has to show what.
+    pub sign_in: SignIn,
+    /// The names under which browsers reach this process.
+    pub names: Names,
+    /// Proxies that are believed when they name their client.
+    pub trusted_proxies: Vec<IpAddr>,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Where clients may have backups written and read.
+    pub backup_directory: Option<PathBuf>,
     /// Asks the leader to step down.
     pub abdication: Arc<Notify>,
 }
@@ -118,9 +139,10 @@ pub fn router(service: Arc<Service>) -> Router {
 }
 
 async fn handle(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Infallible> {
-    let mut response = match service.leading() {
-        Some(leading) => service.serve(&leading, request).await,
-        None => proxy::hand_on(&service, request).await,
+    let mut response = match (same_origin::check(&service.names, &request), service.leading()) {
+        (Err(foreign), _) => foreign.answer(),
+        (Ok(()), Some(leading)) => service.serve(&leading, request).await,
+        (Ok(()), None) => proxy::hand_on(&service, request).await,
     };
     answer::add_standard_headers(response.headers_mut());
     service.metrics.count_response(response.status());
@@ -134,14 +156,14 @@ impl Service {
     }
 
     /// Answers as the leader.
-    pub(super) async fn serve(&self, leading: &Arc<Leading>, request: Request<Body>) -> Response {
+    pub(super) async fn serve(self: &Arc<Self>, leading: &Arc<Leading>, request: Request<Body>) -> Response {
         self.metrics.count_request(request.method());
         let accepted = Accepted::by(request.headers());
         let conditional =
             request.headers().contains_key(IF_NONE_MATCH) && matches!(*request.method(), Method::GET | Method::HEAD);
         let known = conditional.then(|| request.headers().clone());
         let mut response = match route(request.method(), request.uri().path()) {
-            Ok(route) => self.answer(leading, route, request).await,
+            Ok(route) => self.admit(leading, route, request).await,
             Err(none) => no_route(&none, request.method()),
         };
         if let Some(known) = known {
@@ -156,8 +178,59 @@ impl Service {
         response
     }
 
-    async fn answer(&self, leading: &Arc<Leading>, route: Route, request: Request<Body>) -> Response {
-        let model = &leading.model;
+    /// Finds out who asks, and answers if he may.
+    async fn admit(self: &Arc<Self>, leading: &Arc<Leading>, route: Route, mut request: Request<Body>) -> Response {
+        let address = guard::address(&request, &self.trusted_proxies);
+        let proven = match guard::rule(&route) {
+            Rule::Anyone => Proven::default(),
+            _ => match self.sign_in.caller(&leading.model, request.headers(), address).await {
+                Ok(proven) => proven,
+                Err(refused) => return refused,
+            },
+        };
+        let caller = proven.caller.clone();
+        if proven.session().is_some() && !guard::is_json(&request) {
+            let text = "A document that a browser sends must have the content type application/json";
+            return answer::message(StatusCode::UNSUPPORTED_MEDIA_TYPE, text);
+        }
+        guard::mark(&mut request, proven, &self.trusted_proxies);
+        let asked = Asked::of(&request);
+        match guard::admit(&route, &caller, &request) {
+            Ok(()) => {}
+            Err(denied) => {
+                let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+                if let (Denied::Lacking(lacking), false) = (&denied, reads) {
+                    let verdict = Verdict::Forbidden(lacking.to_string());
+                    self.note(leading, asked, verdict, lacking.path.clone()).await;
+                }
+                return denied.answer();
+            }
+        }
+        let noted = guard::noted(&route);
+        let response = self.answer(leading, route, &caller, request).await;
+        if let (Some(path), true) = (noted, response.status().is_success()) {
+            self.note(leading, asked, Verdict::Done, path).await;
+        }
+        response
+    }
+
+    /// Writes down what the engine does not do, or does not get to see.
+    async fn note(&self, leading: &Leading, asked: Asked, verdict: Verdict, path: String) {
+        if asked.origin.caller.name().is_some()
+            && let Err(response) = self.write(leading, Write::Note { verdict, path }, asked).await
+        {
+            tracing::warn!(status = %response.status(), "a write is not in the audit log");
+        }
+    }
+
+    async fn answer(
+        self: &Arc<Self>,
+        leading: &Arc<Leading>,
+        route: Route,
+        caller: &Caller,
+        request: Request<Body>,
+    ) -> Response {
+        let model = &leading.model.seen_by(caller.sight());
         match route {
             Route::Ping => info::ping(request.headers()),
             Route::Metrics => info::metrics(self, leading),
@@ -165,7 +238,9 @@ impl Service {
             Route::Description => answer::rendered(StatusCode::OK, DESCRIPTION.as_str()),
             Route::Info => info::info(self, leading),
             Route::Leader => info::leader(self),
-            Route::Abdicate => info::abdicate(self),
+            Route::Abdicate => backup::abdicate(self, leading, Asked::of(&request)).await,
+            Route::Backup => backup::make(leading).await,
+            Route::Restore => backup::restore(self, leading, request).await,
             Route::Events => events::stream(self, leading, request).await,
             Route::AcknowledgeEvents => events::acknowledge(self, leading, request).await,
             Route::Callbacks => callbacks::list(leading),
@@ -188,10 +263,11 @@ impl Service {
             Route::GroupAppList(group) => reads::app_list_of_group(model, &group, &request),
             Route::Tasks => reads::tasks(model, &request),
             Route::Deployments => reads::read(model.deployments()),
-            Route::TaskLog(task) => logs::read(self, leading, &task, Query::of(request.uri())).await,
+            Route::TaskLog(task) => logs::read(self, leading, model, &task, Query::of(request.uri())).await,
             Route::Exec(task) => sessions::exec(self, leading, &task, request).await,
-            Route::SessionInput(session) => sessions::input(self, &session, request).await,
-            Route::Attach(task) => sessions::attach(self, leading, &task).await,
+            Route::SessionInput { task, session } => sessions::input(self, task, session, request).await,
+            Route::Attach(task) => sessions::attach(self, leading, caller.sight(), &task).await,
+            Route::AttachInput(task) => sessions::attach_input(self, leading, &task, request).await,
             Route::Agents => agents::list(&self.agents).await,
             Route::Traffic => traffic::read(leading, &request),
             Route::ReportTraffic => traffic::report(leading, request).await,
@@ -213,8 +289,8 @@ impl Service {
             Route::CancelDeployment { written, id } => {
                 writes::cancel(self, leading, Asked::of(&request), &written, id).await
             }
-            Route::Secrets => secrets::list(self, leading),
-            Route::Secret(path) => secrets::show(self, leading, &path),
+            Route::Secrets => secrets::list(self, model),
+            Route::Secret(path) => secrets::show(self, model, &path),
             Route::PutSecret(path) => secrets::put(self, leading, request, path).await,
             Route::DeleteSecret(path) => secrets::delete(self, leading, Asked::of(&request), path).await,
             Route::Pods => reads::read(model.pods()),
@@ -232,6 +308,23 @@ impl Service {
             Route::KillPodInstance { pod, instance } => {
                 pods::kill_one(self, leading, Asked::of(&request), pod, &instance).await
             }
+            Route::Session => users::who(self, caller),
+            Route::SignIn => users::sign_in(self, leading, request).await,
+            Route::SignOut => {
+                let session = guard::proven(&request).session();
+                users::sign_out(self, leading, Asked::of(&request), session).await
+            }
+            Route::Users => users::list(leading),
+            Route::User(user) => users::read(leading, &user),
+            Route::PutUser(user) => users::put(self, leading, request, &user).await,
+            Route::RemoveUser(user) => users::remove(self, leading, Asked::of(&request), &user).await,
+            Route::Grant(user) => users::grant(self, leading, request, &user).await,
+            Route::Revoke(user) => users::revoke(self, leading, Asked::of(&request), &user).await,
+            Route::AddToken(user) => users::add_token(self, leading, request, &user).await,
+            Route::RemoveToken { user, token } => {
+                users::remove_token(self, leading, Asked::of(&request), &user, &token).await
+            }
+            Route::Audit => audit::read(leading, &Query::of(request.uri())).await,
             Route::ResetDelay(id) => writes::reset_delay(self, leading, Asked::of(&request), id).await,
         }
     }
@@ -244,8 +337,12 @@ impl Service {
         &self,
         leading: &Leading,
         write: Write,
-        Asked { origin, terms, query: _ }: Asked,
+        Asked { origin, mut terms, query: _ }: Asked,
     ) -> Result<WriteOutcome, Response> {
+        if terms.dry_run {
+            // Without a master the rest is still worth telling.
+            terms.room = self.agents.room().await.ok();
+        }
         match *leading.writer.borrow() {
             WriterState::Healthy => {}
             WriterState::Stalled { .. } | WriterState::Ended => {

@@ -12,7 +12,7 @@ use http::{Request, StatusCode};
 
 use super::query::Query;
 use super::service::Leading;
-use super::{answer, body, refusal};
+use super::{answer, body, guard, refusal};
 use crate::model::{ConsumerName, RunSpecId};
 use crate::validate::{Faults, limits};
 
@@ -47,14 +47,19 @@ impl Traffic {
         true
     }
 
-    /// The reports about apps that are `wanted`; those about others are forgotten where they do not exist.
-    fn shown(&self, now: Instant, exists: impl Fn(&RunSpecId) -> bool, only: Option<&RunSpecId>) -> ReadTraffic {
+    /// The reports about apps that are `wanted`; those about apps that do not exist are forgotten.
+    fn shown(
+        &self,
+        now: Instant,
+        exists: impl Fn(&RunSpecId) -> bool,
+        wanted: impl Fn(&RunSpecId) -> bool,
+    ) -> ReadTraffic {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, reported| now.duration_since(reported.last) < FORGOTTEN_AFTER);
         let load_balancers = all.iter_mut().map(|(name, reported)| {
             reported.apps.retain(|id, _| exists(id));
-            let wanted = reported.apps.iter().filter(|(id, _)| only.is_none_or(|only| only == *id));
-            let apps = wanted.map(|(id, traffic)| (id.to_string(), *traffic)).collect();
+            let apps = reported.apps.iter().filter(|(id, _)| wanted(id));
+            let apps = apps.map(|(id, traffic)| (id.to_string(), *traffic)).collect();
             LoadBalancer { name: name.to_string(), apps }
         });
         ReadTraffic { load_balancers: load_balancers.collect() }
@@ -104,5 +109,7 @@ pub(super) fn read(leading: &Leading, request: &Request<Body>) -> Response {
         Err(_) => return answer::document(StatusCode::OK, &ReadTraffic { load_balancers: Vec::new() }),
     };
     let exists = |id: &RunSpecId| leading.model.exists(id);
-    answer::document(StatusCode::OK, &leading.traffic.shown(Instant::now(), exists, only.as_ref()))
+    let sight = guard::proven(request).caller.sight();
+    let wanted = |id: &RunSpecId| only.as_ref().is_none_or(|only| only == id) && sight.sees(id.as_str());
+    answer::document(StatusCode::OK, &leading.traffic.shown(Instant::now(), exists, wanted))
 }

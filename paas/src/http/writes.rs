@@ -12,9 +12,11 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Request, StatusCode, header};
 
 use super::answer::{self, deployed, document, with_deployment};
+use super::guard::ForwardedFor;
 use super::query::Query;
 use super::service::{Leading, Service};
-use super::{body, refusal};
+use super::{body, guard, refusal};
+use crate::access::Caller;
 use crate::engine::{
     CancelMode, Definition, KillMode, Origin, Refusal, Reply, RunSpecChange, TaskSelection, Terms, Wanted, Write,
 };
@@ -46,11 +48,24 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn of(request: &Request<Body>) -> Self {
-        let origin = Origin { client_ip: client_ip(request), uri: request.uri().to_string() };
+        let forwarded_for = request.extensions().get::<ForwardedFor>().map(|address| address.0.clone());
+        let origin = Origin {
+            client_ip: client_ip(request),
+            uri: request.uri().to_string(),
+            method: request.method().to_string(),
+            forwarded_for,
+            caller: guard::proven(request).caller,
+        };
         let query = Query::of(request.uri());
         let if_match = request.headers().get(header::IF_MATCH).map(wanted);
-        let terms = Terms { dry_run: query.flag("dryRun", false), if_match };
+        let terms = Terms { dry_run: query.flag("dryRun", false), room: None, if_match };
         Self { origin, query, terms }
+    }
+
+    /// The same, asked by somebody who has just said who he is.
+    pub(super) fn by(mut self, caller: Caller) -> Self {
+        self.origin.caller = caller;
+        self
     }
 
     /// Whether running deployments that are in the way give way.

@@ -36,6 +36,11 @@ pub struct Args {
     #[arg(long, env = "ATTICA_LB_NAME", value_name = "NAME", value_parser = parse_name)]
     pub name: Option<String>,
 
+    /// What proves to the service layer who this is, where it asks for that: a token of a user who may view everything, or
+    /// `{"principal": "…", "secret": "…"}`; read again when it changes
+    #[arg(long, env = "ATTICA_LB_PAAS_TOKEN_FILE", value_name = "PATH")]
+    pub paas_token_file: Option<PathBuf>,
+
     /// Certificates: for --stats-port, and for asking the service layer at an https address
     #[command(flatten)]
     pub tls: TlsArgs,

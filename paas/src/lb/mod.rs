@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attica_core_api::http::tls::TlsError;
-use attica_core_api::http::{Limits, ReadyFileError, Server, write_ready_file};
+use attica_core_api::http::{CredentialFileError, Limits, ReadyFileError, Server, write_ready_file};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -55,6 +55,9 @@ pub enum Error {
     /// The certificates cannot be used.
     #[error("TLS cannot be used")]
     Tls(#[from] TlsError),
+    /// What proves who this is cannot be used.
+    #[error("--paas-token-file cannot be used")]
+    Credential(#[from] CredentialFileError),
     /// Whoever waits for this role would wait in vain.
     #[error(transparent)]
     ReadyFile(#[from] ReadyFileError),
@@ -69,6 +72,10 @@ pub enum Error {
 /// See [`Error`].
 pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
     let tls = args.tls.start()?;
+    let security = match &args.paas_token_file {
+        Some(path) => tls.security().with_credential_file(path)?,
+        None => tls.security(),
+    };
     let (listener, bound) = listen(SocketAddr::new(args.listen, args.http_port)).await?;
     let stats_address = SocketAddr::new(args.listen, args.stats_port);
     let listen_error = |source| Error::Listen { address: stats_address, source };
@@ -84,8 +91,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let switch = Arc::new(Switch::new(shares.idle));
     let doors = Doors::new(Arc::clone(&switch), shares.clients);
     let ports = Ports::new(doors.clone(), args.listen, vec![bound.port(), stats_bound.port()], stop.clone());
-    let follower =
-        Follower::new(&args.paas_url, tls.security(), &name, Groups::of(&args.group), Arc::clone(&switch), ports);
+    let follower = Follower::new(&args.paas_url, security, &name, Groups::of(&args.group), Arc::clone(&switch), ports);
     let loaded = follower.loaded();
 
     let mut serving = tokio::spawn(doors.clone().serve(listener, Entrance::Names, Mode::Http, stop.clone()));

@@ -4,6 +4,7 @@ use attica_core_api::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{DeploymentId, GroupId, RunSpecId, Shape, Version, serial};
+use crate::access::Scope;
 
 /// A plan that leads from one set of definitions to another, and how far it has come. While it runs, it locks its run specs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +37,12 @@ pub struct Deployment {
 }
 
 impl Deployment {
+    /// Who may read of it: those who may view everything that it changes.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        Scope::of_all(self.changes.keys().map(RunSpecId::as_str))
+    }
+
     /// As what one of its run specs is written and read.
     #[must_use]
     pub fn shape_of(&self, run_spec: &RunSpecId) -> Shape {
@@ -91,6 +98,14 @@ pub struct EndedDeployment {
     /// When it ended.
     #[serde(with = "serial::milliseconds")]
     pub ended_at: Timestamp,
+}
+
+impl EndedDeployment {
+    /// Who may read of it: those who may view everything that it changed.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        Scope::of_all(self.run_specs.iter().map(RunSpecId::as_str))
+    }
 }
 
 /// What a deployment does to one run spec, or to one group.

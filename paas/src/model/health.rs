@@ -12,6 +12,9 @@ pub struct HealthCheck {
     pub endpoint: Endpoint,
     /// The port that is probed.
     pub port: CheckedPort,
+    /// With which version of the internet protocol.
+    #[serde(default)]
+    pub family: IpFamily,
     /// Failures do not count for so long after the start of the task, unless it was healthy before.
     pub grace_period_ms: u64,
     /// The time between two probes.
@@ -22,6 +25,16 @@ pub struct HealthCheck {
     pub max_consecutive_failures: u32,
     /// The agent waits so long before its first probe. Only for [`CheckKind::Agent`].
     pub delay_ms: u64,
+}
+
+/// A version of the internet protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IpFamily {
+    /// `IPv4`
+    #[default]
+    V4,
+    /// `IPv6`
+    V6,
 }
 
 /// Who decides that an unhealthy task is killed. The agent probes in both cases.

@@ -34,7 +34,7 @@ pub use container::{
 };
 pub use deployment::{Action, ActionKind, Change, Deployment, EndedDeployment, Ending, Hold, Pause, Step};
 pub use group::{Group, GroupId, GroupState, Past};
-pub use health::{CheckKind, CheckedPort, Endpoint, HealthCheck, HealthState, Scheme};
+pub use health::{CheckKind, CheckedPort, Endpoint, HealthCheck, HealthState, IpFamily, Scheme};
 pub use id::{DeploymentId, InstanceId, InvalidId, RunSpecId, TaskIdentity, is_container_name};
 pub use instance::{Agent, Condition, ContainerTask, Domain, Goal, Instance, IpAddress, Task, TaskFailure};
 pub use pod::{Pod, PodCommand, PodContainer, PodEndpoint, PodImage, PodMount, PodVolume, PodVolumeSource};

@@ -141,6 +141,7 @@ impl Pod {
             cpus: sum.cpus.plus(more.cpus),
             mem: sum.mem.plus(more.mem),
             disk: sum.disk.plus(more.disk),
+            gpus: sum.gpus.plus(more.gpus),
         })
     }
 
@@ -194,5 +195,5 @@ impl PodEndpoint {
 
 impl Resources {
     /// Nothing.
-    pub const NONE: Self = Self { cpus: Scalar::ZERO, mem: Scalar::ZERO, disk: Scalar::ZERO };
+    pub const NONE: Self = Self { cpus: Scalar::ZERO, mem: Scalar::ZERO, disk: Scalar::ZERO, gpus: Scalar::ZERO };
 }

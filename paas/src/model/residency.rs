@@ -74,10 +74,21 @@ pub struct Reservation {
     pub agent: Arc<Agent>,
     /// By whom, as is written on it.
     pub framework: FrameworkId,
+    /// For which role; empty when it was made before there was more than one.
+    #[serde(default)]
+    pub role: String,
     /// The volumes, one for each that its run spec names.
     pub volumes: Vec<LocalVolume>,
     /// Whether it is known to be there: it was asked for together with a launch, and either may have been lost.
     pub confirmed: bool,
+}
+
+impl Reservation {
+    /// The role that it is made for, where it says so; otherwise it is that of the run spec.
+    #[must_use]
+    pub fn role(&self) -> Option<&str> {
+        Some(self.role.as_str()).filter(|role| !role.is_empty())
+    }
 }
 
 /// A persistent volume of one instance.

@@ -94,7 +94,7 @@ pub struct RunSpec {
     pub policy: Option<DeploymentPolicy>,
     /// Run specs, or groups of them, that are deployed before this one.
     pub dependencies: Vec<String>,
-    /// The role whose resources are used.
+    /// The role in which it is offered resources.
     pub role: String,
 }
 
@@ -134,6 +134,9 @@ pub struct Resources {
     /// Disk space in MiB.
     #[serde(with = "serial::thousandths")]
     pub disk: Scalar,
+    /// GPUs, always a whole number of them.
+    #[serde(with = "serial::thousandths", default)]
+    pub gpus: Scalar,
 }
 
 /// Where instances may run.

@@ -28,6 +28,8 @@ pub struct RunSpecUpdate {
     pub mem: Option<Scalar>,
     /// `disk`
     pub disk: Option<Scalar>,
+    /// `gpus`
+    pub gpus: Option<Scalar>,
     /// `env`
     pub env: Option<BTreeMap<String, EnvValue>>,
     /// `secrets`
@@ -159,6 +161,7 @@ impl RunSpecUpdate {
         set(&mut merged.resources.cpus, &self.cpus);
         set(&mut merged.resources.mem, &self.mem);
         set(&mut merged.resources.disk, &self.disk);
+        set(&mut merged.resources.gpus, &self.gpus);
         set(&mut merged.env, &self.env);
         set(&mut merged.secrets, &self.secrets);
         set(&mut merged.labels, &self.labels);
@@ -262,7 +265,7 @@ fn default_run_spec(id: &RunSpecId, command: CommandLine, role: &str) -> RunSpec
         fetch: Vec::new(),
         tty: None,
         limits: Limits::default(),
-        resources: Resources { cpus: Scalar::units(1), mem: Scalar::units(128), disk: Scalar::ZERO },
+        resources: Resources { cpus: Scalar::units(1), mem: Scalar::units(128), ..Resources::NONE },
         env: BTreeMap::new(),
         secrets: BTreeMap::new(),
         labels: BTreeMap::new(),

@@ -7,8 +7,8 @@ use attica_paas_api::health::{CheckCommand, HealthCheck as ReadCheck, HealthChec
 
 use super::{check, container, process, readiness, secret};
 use crate::model::{
-    CheckKind, CheckedPort, CommandLine, Constraint, Endpoint, HealthCheck, KillSelection, PortDefinition, Residency,
-    RunSpec, Scheme, TaskLost, Unreachable,
+    CheckKind, CheckedPort, CommandLine, Constraint, Endpoint, HealthCheck, IpFamily, KillSelection, PortDefinition,
+    Residency, RunSpec, Scheme, TaskLost, Unreachable,
 };
 
 /// A definition as clients read it.
@@ -34,7 +34,7 @@ pub fn app(spec: &RunSpec) -> App {
         cpus: Number(spec.resources.cpus.to_f64()),
         mem: Number(spec.resources.mem.to_f64()),
         disk: Number(spec.resources.disk.to_f64()),
-        gpus: Number(0.0),
+        gpus: Number(spec.resources.gpus.to_f64()),
         resource_limits: container::limits(spec.limits),
         fetch: spec.fetch.iter().map(container::artifact).collect(),
         tty: spec.tty,
@@ -119,7 +119,7 @@ pub fn health_check(check: &HealthCheck) -> ReadCheck {
         max_consecutive_failures: i64::from(check.max_consecutive_failures),
         delay_seconds: whole_seconds(check.delay_ms),
         ignore_http_1xx,
-        ip_protocol: None,
+        ip_protocol: (check.family == IpFamily::V6).then(|| "IPv6".to_owned()),
     }
 }
 

@@ -1,18 +1,74 @@
-use attica_paas_api::deployment::{ChangeKind, Difference, Forecast as ReadForecast, PlannedChange as ReadChange};
-use serde_json::Value;
+use std::sync::Arc;
 
-use super::{app, deployment, pod};
-use crate::engine::{Forecast, PlannedChange};
-use crate::model::{RunSpec, RunSpecId, Shape};
+use attica_paas_api::Number;
+use attica_paas_api::deployment::{
+    ChangeKind, Difference, Forecast as ReadForecast, Free, Misfit as ReadMisfit, PlannedChange as ReadChange,
+    Prospect as ReadProspect, Room,
+};
+use serde_json::{Value, json};
+
+use super::{app, deployment, pod, policy};
+use crate::engine::{Forecast, Misfit, PlannedChange, PlannedGroup, Prospect};
+use crate::model::{Agent, Group, GroupId, RunSpec, RunSpecId, Shape};
 
 /// What would follow from a write, as clients read it.
 #[must_use]
 pub fn forecast(forecast: &Forecast) -> ReadForecast {
+    // That what is new lies in a new group goes without saying.
+    let is_implied = |group: &&PlannedGroup| {
+        let holds = |change: &PlannedChange| group.id.contains(&GroupId::at(&change.id));
+        group.from.is_none() && forecast.changes.iter().any(holds)
+    };
+    let groups = forecast.groups.iter().map(|group| (is_implied(&group), group_change(group)));
+    let groups =
+        groups.filter(|(implied, change)| !implied || !change.differences.is_empty()).map(|(_, change)| change);
     ReadForecast {
         version: forecast.version.to_string(),
         steps: forecast.steps.iter().map(|step| deployment::step(step, |id| shape_of(forecast, id))).collect(),
-        changes: forecast.changes.iter().map(change).collect(),
+        changes: groups.chain(forecast.changes.iter().map(change)).collect(),
+        placement: forecast.placement.as_ref().map(|all| all.iter().map(|one| prospect(one, forecast)).collect()),
     }
+}
+
+fn prospect(prospect: &Prospect, forecast: &Forecast) -> ReadProspect {
+    let (app, pod) = named(&prospect.run_spec, shape_of(forecast, &prospect.run_spec));
+    let room = |(agent, instances): &(Arc<Agent>, u32)| Room {
+        agent_id: agent.id.to_string(),
+        hostname: agent.hostname.clone(),
+        instances: *instances,
+    };
+    let misfit = |misfit: &Misfit| ReadMisfit {
+        agent_id: misfit.agent.id.to_string(),
+        hostname: misfit.agent.hostname.clone(),
+        reasons: misfit.reasons.iter().map(|reason| reason.as_str().to_owned()).collect(),
+        free: Free {
+            cpus: Number(misfit.free.cpus.to_f64()),
+            mem: Number(misfit.free.mem.to_f64()),
+            disk: Number(misfit.free.disk.to_f64()),
+        },
+    };
+    ReadProspect {
+        app,
+        pod,
+        wanted: prospect.wanted,
+        missing: prospect.missing(),
+        places: prospect.places.iter().map(room).collect(),
+        misfits: prospect.misfits.iter().map(misfit).collect(),
+    }
+}
+
+/// An id as that of an app, or of a pod.
+fn named(id: &RunSpecId, shape: Shape) -> (Option<String>, Option<String>) {
+    match shape {
+        Shape::App => (Some(id.to_string()), None),
+        Shape::Pod => (None, Some(id.to_string())),
+    }
+}
+
+/// The changes alone, as JSON.
+#[must_use]
+pub fn changes(changes: &[PlannedChange]) -> String {
+    super::json(&changes.iter().map(change).collect::<Vec<_>>())
 }
 
 fn shape_of(forecast: &Forecast, id: &RunSpecId) -> Shape {
@@ -32,21 +88,39 @@ fn written(spec: &RunSpec) -> Value {
 }
 
 fn change(change: &PlannedChange) -> ReadChange {
-    let kind = match (&change.from, &change.to) {
-        (None, _) => ChangeKind::Create,
-        (Some(_), Some(_)) => ChangeKind::Update,
-        (Some(_), None) => ChangeKind::Remove,
-    };
+    let kind = kind(change.from.is_some(), change.to.is_some());
     let mut differences = Vec::new();
     if let (Some(from), Some(to)) = (&change.from, &change.to) {
         compare("", &written(from), &written(to), &mut differences);
     }
-    let name = Some(change.id.to_string());
-    let (app, pod) = match shape(change) {
-        Shape::App => (name, None),
-        Shape::Pod => (None, name),
+    let (app, pod) = named(&change.id, shape(change));
+    ReadChange { app, pod, group: None, change: kind, differences }
+}
+
+fn kind(before: bool, after: bool) -> ChangeKind {
+    match (before, after) {
+        (false, _) => ChangeKind::Create,
+        (true, true) => ChangeKind::Update,
+        (true, false) => ChangeKind::Remove,
+    }
+}
+
+/// What a group says of itself is little, and compared with nothing when it is new.
+fn group_change(change: &PlannedGroup) -> ReadChange {
+    let written = |group: &Option<Group>| {
+        let group = group.clone().unwrap_or_default();
+        json!({
+            "dependencies": group.dependencies,
+            "enforceRole": group.enforce_role,
+            "deployment": group.policy.map(policy),
+        })
     };
-    ReadChange { app, pod, change: kind, differences }
+    let kind = kind(change.from.is_some(), change.to.is_some());
+    let mut differences = Vec::new();
+    if kind != ChangeKind::Remove {
+        compare("", &written(&change.from), &written(&change.to), &mut differences);
+    }
+    ReadChange { app: None, pod: None, group: Some(change.id.to_string()), change: kind, differences }
 }
 
 /// Versions differ in any case.

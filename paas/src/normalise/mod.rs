@@ -1,5 +1,6 @@
 //! From the model back to the JSON that clients read: every default filled in, every older spelling translated, one form for all.
 
+mod access;
 mod app;
 mod check;
 mod container;
@@ -14,9 +15,10 @@ mod readiness;
 mod secret;
 mod task;
 
+pub use access::{audit_entry, grants, token, user};
 pub use app::{app, health_check};
 pub use deployment::{deployment, ended};
-pub use forecast::forecast;
+pub use forecast::{changes, forecast};
 pub use pod::pod;
 pub(crate) use pod_status::changed_at;
 pub use pod_status::{pod_failure, pod_instance};

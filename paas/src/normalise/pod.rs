@@ -78,7 +78,7 @@ pub(super) fn resources(resources: &Resources) -> PodResources {
         cpus: Number(resources.cpus.to_f64()),
         mem: Number(resources.mem.to_f64()),
         disk: Number(resources.disk.to_f64()),
-        gpus: Number(0.0),
+        gpus: Number(resources.gpus.to_f64()),
     }
 }
 

@@ -34,7 +34,7 @@ pub fn pod_instance(instance: &Instance, spec: &RunSpec) -> Option<PodInstance> 
         containers: task.map(|task| containers(task, spec, pod)).unwrap_or_default(),
         spec_reference: format!("/v2/pods{}::versions/{}", spec.id, spec.version),
         local_volumes: local_volumes(instance),
-        role: spec.role.clone(),
+        role: super::task::role(instance, Some(spec)),
         last_updated: since.clone(),
         last_changed: since,
     })

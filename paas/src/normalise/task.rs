@@ -5,7 +5,7 @@ use attica_paas_api::task::{
 };
 
 use super::{check, process};
-use crate::model::{Agent, Goal, HealthState, Instance, RunSpec, Task, TaskFailure, rfc3339};
+use crate::model::{Agent, Goal, HealthState, Instance, Reservation, RunSpec, Task, TaskFailure, rfc3339};
 
 /// Attributes under which agents without a fault domain usually tell where they are.
 const REGION: &str = "region";
@@ -38,9 +38,15 @@ pub fn task(instance: &Instance, spec: Option<&RunSpec>) -> Option<ReadTask> {
         local_volumes: local_volumes(instance),
         region: region(&task.agent),
         zone: zone(&task.agent),
-        role: spec.map(|spec| spec.role.clone()).unwrap_or_default(),
+        role: role(instance, spec),
         processes: task.processes.iter().map(process::report).collect(),
     })
+}
+
+/// The role that an instance runs in: what is reserved for it stays in the role that it was reserved for.
+pub(super) fn role(instance: &Instance, spec: Option<&RunSpec>) -> String {
+    let kept = instance.reservation.as_deref().and_then(Reservation::role);
+    kept.or(spec.map(|spec| spec.role.as_str())).unwrap_or_default().to_owned()
 }
 
 /// An instance without a task as clients read it; none when nothing is kept of it.

@@ -9,25 +9,48 @@ use crate::model::{Agent, EnvValue, GivenPort, RunSpec};
 /// A label whose value is longer than this is not handed to the task as a variable.
 const LABEL_VALUE_MAX: usize = 512;
 
+/// What tasks are told of where they are started, beside what their definition says.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// Whether the top-level group of the run spec enforces its role.
+    pub enforces_role: bool,
+    /// What the names of variables for the host and the ports begin with.
+    pub variable_prefix: String,
+}
+
+impl Surroundings {
+    /// The name of a variable for the host or a port.
+    pub(super) fn variable(&self, name: &str) -> String {
+        format!("{}{name}", self.variable_prefix)
+    }
+}
+
 /// A task's environment: the generated variables, and the user's, which win.
-pub(super) fn environment(run_spec: &RunSpec, task: &TaskId, agent: &Agent, ports: &[GivenPort]) -> Environment {
-    let mut variables = generated(run_spec, task, agent);
-    variables.extend(port_variables(run_spec, ports));
+pub(super) fn environment(
+    run_spec: &RunSpec,
+    surroundings: &Surroundings,
+    task: &TaskId,
+    agent: &Agent,
+    ports: &[GivenPort],
+) -> Environment {
+    let mut variables = generated(run_spec, surroundings, task);
+    let host = ("HOST".to_owned(), agent.hostname.clone());
+    let places = port_variables(run_spec, ports).into_iter().chain([host]);
+    variables.extend(places.map(|(name, value)| (surroundings.variable(&name), value)));
     let generated = variables.into_iter().map(|(name, value)| (name, EnvValue::Text(value)));
     secrets::environment(run_spec, generated.chain(run_spec.env.clone()))
 }
 
-fn generated(run_spec: &RunSpec, task: &TaskId, agent: &Agent) -> BTreeMap<String, String> {
+fn generated(run_spec: &RunSpec, surroundings: &Surroundings, task: &TaskId) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::from([
-        ("HOST", agent.hostname.clone()),
         ("MESOS_TASK_ID", task.to_string()),
         ("MARATHON_APP_ID", run_spec.id.to_string()),
         ("MARATHON_APP_VERSION", run_spec.version.to_string()),
         ("MARATHON_APP_RESOURCE_CPUS", decimal(run_spec.resources.cpus)),
         ("MARATHON_APP_RESOURCE_MEM", decimal(run_spec.resources.mem)),
         ("MARATHON_APP_RESOURCE_DISK", decimal(run_spec.resources.disk)),
-        ("MARATHON_APP_RESOURCE_GPUS", "0".to_owned()),
-        ("MARATHON_APP_ENFORCE_GROUP_ROLE", "false".to_owned()),
+        ("MARATHON_APP_RESOURCE_GPUS", run_spec.resources.gpus.to_string()),
+        ("MARATHON_APP_ENFORCE_GROUP_ROLE", surroundings.enforces_role.to_string()),
     ])
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))

@@ -5,14 +5,29 @@ use std::sync::Arc;
 use attica_core_api::secrets::KeyId;
 use attica_core_api::v1::{AgentId, Resource};
 use attica_core_api::{Scalar, Timestamp};
+use clap::ValueEnum as _;
 
 use super::constraints::{Ledger, Verdict};
 use super::disks::UNRESERVED;
 use super::stock::{Candidate, Kind, Pool, Stock};
 use super::{RejectReason, ports};
+use crate::engine::AcceptedByDefault;
 use crate::model::{
     Access, Agent, DiskKind, FieldName, PersistentVolume, PodMount, PodVolumeSource, Resources, RunSpec, VolumeSource,
 };
+
+/// The label by which a run spec says whether it is placed beside GPUs that it does not need.
+const GPU_SCHEDULING: &str = "GPU_SCHEDULING_BEHAVIOR";
+
+/// Who is placed on machines that offer GPUs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum GpuScheduling {
+    /// Who needs GPUs, and who has volumes there.
+    #[default]
+    Restricted,
+    /// Anybody.
+    Unrestricted,
+}
 
 /// What is to be placed.
 #[derive(Debug)]
@@ -31,6 +46,10 @@ pub struct Order<'a> {
     pub home_region: Option<&'a str>,
     /// What secrets are sealed with, if they are: only agents that have the same key can use them.
     pub secrets_key: Option<&'a KeyId>,
+    /// What it takes of an offer if it does not say.
+    pub accepted_by_default: AcceptedByDefault,
+    /// Whether it is placed beside GPUs that it does not need, if it does not say.
+    pub gpu_scheduling: GpuScheduling,
     /// Offers of agents that are maintained at this moment are of no use …
     pub now: Timestamp,
     /// … nor are those of agents whose maintenance begins within so long.
@@ -134,6 +153,17 @@ pub fn place(order: &Order<'_>, stock: &mut Stock) -> Outcome {
     outcome
 }
 
+/// The roles whose reserved resources an instance takes, and `*` for what is reserved for nobody.
+pub(crate) fn accepted(run_spec: &RunSpec, by_default: AcceptedByDefault) -> Vec<String> {
+    let named = &run_spec.placement.accepted_resource_roles;
+    match by_default {
+        _ if !named.is_empty() => named.clone(),
+        AcceptedByDefault::Any => vec![UNRESERVED.to_owned(), run_spec.role.clone()],
+        AcceptedByDefault::Unreserved => vec![UNRESERVED.to_owned()],
+        AcceptedByDefault::Reserved => vec![run_spec.role.clone()],
+    }
+}
+
 /// What an agent says about itself that cannot make containers, because it is not root.
 const ISOLATION: (&str, &str) = ("isolation", "posix");
 
@@ -201,7 +231,7 @@ impl<'a> Search<'a> {
         }
         let volumes: Vec<_> = order.run_spec.persistent_volumes().into_iter().map(|(_, volume)| volume).collect();
         let roles = match volumes.is_empty() {
-            true => order.run_spec.placement.accepted_resource_roles.clone(),
+            true => accepted(order.run_spec, order.accepted_by_default),
             false => vec![UNRESERVED.to_owned()],
         };
         Self { order, ledger, instances_by_agent, shares: order.run_spec.shares(), volumes, roles }
@@ -215,7 +245,8 @@ impl<'a> Search<'a> {
     /// The host ports that an instance would get; everything that speaks against the offer otherwise. GROUP_BY's "not now" does
     /// not: the search comes back to it.
     fn fits(&self, candidate: &Candidate) -> Result<Vec<u16>, Vec<RejectReason>> {
-        match candidate.pool.has_role(&self.roles) {
+        let is_ours = candidate.role.as_ref().is_none_or(|role| *role == self.order.run_spec.role);
+        match is_ours && candidate.pool.has_role(&self.roles) {
             true => self.fits_into(candidate, &candidate.pool),
             false => Err(vec![RejectReason::UnfulfilledRole]),
         }
@@ -243,11 +274,23 @@ impl<'a> Search<'a> {
                 RejectReason::InsufficientDisk,
                 scarce(Kind::Disk, needs.disk.plus(self.root_volumes())) || !self.has_disks(candidate),
             ),
+            (RejectReason::InsufficientGpus, scarce(Kind::Gpus, needs.gpus)),
             (RejectReason::InsufficientPorts, ports.is_none()),
+            (RejectReason::DeclinedScarceResources, self.would_waste_gpus(pool)),
         ];
         let reasons: Vec<RejectReason> =
             failed.into_iter().filter(|(_, failed)| *failed).map(|(reason, _)| reason).collect();
         ports.filter(|_| reasons.is_empty()).ok_or(reasons)
+    }
+
+    /// Whether an instance that needs no GPU would take room beside some, which who needs them then lacks.
+    fn would_waste_gpus(&self, pool: &Pool) -> bool {
+        let run_spec = self.order.run_spec;
+        let own = run_spec.labels.get(GPU_SCHEDULING).and_then(|name| GpuScheduling::from_str(name, false).ok());
+        match own.unwrap_or(self.order.gpu_scheduling) {
+            GpuScheduling::Restricted => run_spec.resources.gpus.is_zero() && pool.has(Kind::Gpus),
+            GpuScheduling::Unrestricted => false,
+        }
     }
 
     /// What the volumes on the agent's own disk need.

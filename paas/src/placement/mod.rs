@@ -25,7 +25,9 @@ pub(crate) use attributes::scalar_text;
 pub use attributes::{agent_of, domain_of};
 pub use constraints::{Ledger, Verdict};
 pub(crate) use disks::UNRESERVED;
-pub use matcher::{Order, Outcome, Placed, Rejected, place};
+pub use environment::Surroundings;
+pub(crate) use matcher::accepted;
+pub use matcher::{GpuScheduling, Order, Outcome, Placed, Rejected, place};
 pub use operations::{Launch, Operations, launch};
 pub use reason::{RejectReason, RejectRow, Rejections};
 #[cfg(test)]

@@ -5,6 +5,7 @@ use attica_core_api::v1::{
     OfferOperationType, ReserveOperation, Resource, TaskGroupInfo, TaskInfo, UnreserveOperation,
 };
 
+use super::environment::Surroundings;
 use super::reserved::without_volume;
 use super::{Holding, Mark, Placed, pod, task_info};
 use crate::model::{LocalVolume, RunSpec, Task};
@@ -20,16 +21,22 @@ pub enum Launch {
 
 /// What is launched for an instance whose task was decided, with the resources that each of its shares got, and its volumes.
 #[must_use]
-pub fn launch(run_spec: &RunSpec, task: &Task, mut shares: Vec<Vec<Resource>>, volumes: Vec<Resource>) -> Launch {
+pub fn launch(
+    run_spec: &RunSpec,
+    surroundings: &Surroundings,
+    task: &Task,
+    mut shares: Vec<Vec<Resource>>,
+    volumes: Vec<Resource>,
+) -> Launch {
     // What a pod's containers share is its executor's.
     if let Some(first) = shares.first_mut() {
         first.extend(volumes);
     }
     match run_spec.pod() {
-        Some(pod) => pod::group(run_spec, pod, task, shares),
+        Some(pod) => pod::group(run_spec, surroundings, pod, task, shares),
         None => {
             let resources = shares.into_iter().flatten().collect();
-            Launch::Task(Box::new(task_info(run_spec, &task.id, &task.agent, &task.ports, resources)))
+            Launch::Task(Box::new(task_info(run_spec, surroundings, &task.id, &task.agent, &task.ports, resources)))
         }
     }
 }

@@ -8,7 +8,7 @@ use attica_core_api::v1::{
     Visibility, Volume as WireVolume, VolumeMode, VolumeSource, VolumeSourceType,
 };
 
-use super::environment::{decimal, label_variables, variable_name};
+use super::environment::{Surroundings, decimal, label_variables, variable_name};
 use super::operations::Launch;
 use super::{container, secrets, task_info};
 use crate::model::{
@@ -19,14 +19,21 @@ use crate::model::{
 /// A pod whose place is known.
 struct Placed<'a> {
     run_spec: &'a RunSpec,
+    surroundings: &'a Surroundings,
     pod: &'a Pod,
     task: &'a Task,
     ports: Vec<GivenPort>,
 }
 
 /// The launch of a pod's instance. The first share is its executor's, the others are its containers'.
-pub(super) fn group(run_spec: &RunSpec, pod: &Pod, task: &Task, shares: Vec<Vec<Resource>>) -> Launch {
-    let placed = Placed { run_spec, pod, task, ports: run_spec.given_ports(&task.ports) };
+pub(super) fn group(
+    run_spec: &RunSpec,
+    surroundings: &Surroundings,
+    pod: &Pod,
+    task: &Task,
+    shares: Vec<Vec<Resource>>,
+) -> Launch {
+    let placed = Placed { run_spec, surroundings, pod, task, ports: run_spec.given_ports(&task.ports) };
     let mut shares = shares.into_iter();
     let executor = placed.executor(shares.next().unwrap_or_default());
     let mut first_port = 0;
@@ -128,28 +135,29 @@ impl Placed<'_> {
 
     /// The generated variables, the pod's, and the container's: later ones win.
     fn environment(&self, container: &PodContainer, labels: &BTreeMap<String, String>) -> Environment {
-        let Self { run_spec, pod, task, ports } = self;
+        let Self { run_spec, surroundings, pod, task, ports } = self;
         let needs = &container.resources;
         let generated = [
-            ("HOST", task.agent.hostname.clone()),
             ("MARATHON_APP_ID", run_spec.id.to_string()),
             ("MARATHON_APP_VERSION", run_spec.version.to_string()),
-            ("MARATHON_APP_ENFORCE_GROUP_ROLE", "false".to_owned()),
+            ("MARATHON_APP_ENFORCE_GROUP_ROLE", surroundings.enforces_role.to_string()),
             ("MARATHON_CONTAINER_ID", container.name.clone()),
             ("MARATHON_CONTAINER_RESOURCE_CPUS", decimal(needs.cpus)),
             ("MARATHON_CONTAINER_RESOURCE_MEM", decimal(needs.mem)),
             ("MARATHON_CONTAINER_RESOURCE_DISK", decimal(needs.disk)),
-            ("MARATHON_CONTAINER_RESOURCE_GPUS", "0".to_owned()),
+            ("MARATHON_CONTAINER_RESOURCE_GPUS", needs.gpus.to_string()),
         ];
         let mut variables: BTreeMap<String, String> =
             generated.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         variables.extend(label_variables(labels));
+        let mut put = |name: String, value| variables.insert(surroundings.variable(&name), value);
+        put("HOST".to_owned(), task.agent.hostname.clone());
         for ((_, endpoint), port) in pod.endpoints().zip(ports) {
             let name = variable_name(&endpoint.name);
-            variables.insert(format!("ENDPOINT_{name}"), port.container.to_string());
-            variables.insert(format!("EP_CONTAINER_{name}"), port.container.to_string());
+            put(format!("ENDPOINT_{name}"), port.container.to_string());
+            put(format!("EP_CONTAINER_{name}"), port.container.to_string());
             if let Some(host) = port.host {
-                variables.insert(format!("EP_HOST_{name}"), host.to_string());
+                put(format!("EP_HOST_{name}"), host.to_string());
             }
         }
         let generated = variables.into_iter().map(|(name, value)| (name, EnvValue::Text(value)));

@@ -35,6 +35,12 @@ impl FreePorts {
         None
     }
 
+    /// Takes ports back.
+    pub(super) fn put_back(&mut self, ports: &[u16]) {
+        let missing: Vec<u16> = ports.iter().copied().filter(|port| !self.contains(*port)).collect();
+        self.0.extend(missing.into_iter().map(|port| (port, port)));
+    }
+
     /// Takes a port; false when it is not free.
     pub(super) fn take(&mut self, port: u16) -> bool {
         let Some(index) = self.0.iter().position(|(begin, end)| (*begin..=*end).contains(&port)) else {

@@ -15,11 +15,11 @@ pub enum RejectReason {
     InsufficientMemory,
     /// Too little disk space.
     InsufficientDisk,
-    /// Too few GPUs. (Never yet: nothing asks for one.)
+    /// Too few GPUs.
     InsufficientGpus,
     /// Too few free ports, or not the required ones.
     InsufficientPorts,
-    /// Its scarce resources are kept for others. (Never yet.)
+    /// It has GPUs, which are kept for those who need them.
     DeclinedScarceResources,
 }
 

@@ -5,11 +5,11 @@ use attica_core_api::Scalar;
 use attica_core_api::v1::{self, Offer, Resource, ValueType};
 
 use super::agent_of;
-use super::disks::Disks;
+use super::disks::{Disks, UNRESERVED};
 use super::operations::Operations;
 use super::ports::FreePorts;
 use super::reserved::{Holding, Owner, owner_of};
-use crate::model::{Agent, Resources};
+use crate::model::{Agent, Resources, RunSpec};
 
 /// Offers that came together, and what is left of each while instances are placed.
 #[derive(Debug, Default)]
@@ -25,6 +25,8 @@ pub struct Candidate {
     pub offer: Arc<Offer>,
     /// Its agent.
     pub agent: Arc<Agent>,
+    /// The role that it is made to; none when it does not say.
+    pub(super) role: Option<String>,
     /// What is done with it.
     pub operations: Operations,
     /// What any instance may take.
@@ -48,6 +50,7 @@ pub(super) enum Kind {
     Cpus,
     Mem,
     Disk,
+    Gpus,
 }
 
 /// A scalar resource of an offer.
@@ -93,7 +96,26 @@ impl Candidate {
         }
         let agent = Arc::new(agent_of(&offer));
         let (pool, disks) = (Pool::of(free.iter().copied()), Disks::of(free.iter().copied()));
-        Self { agent, operations: Operations::default(), pool, disks, held, offer: Arc::new(offer) }
+        let role = offer.allocation_info.as_ref().and_then(|info| info.role.clone());
+        Self { agent, role, operations: Operations::default(), pool, disks, held, offer: Arc::new(offer) }
+    }
+}
+
+impl Candidate {
+    /// What is left for who takes what is reserved for these roles.
+    #[must_use]
+    pub fn left_for(&self, roles: &[String]) -> Resources {
+        let left = |kind| self.pool.left(kind, roles);
+        Resources { cpus: left(Kind::Cpus), mem: left(Kind::Mem), disk: left(Kind::Disk), gpus: left(Kind::Gpus) }
+    }
+
+    /// Takes back what an instance used, with these host ports.
+    pub fn put_back(&mut self, run_spec: &RunSpec, ports: &[u16]) {
+        let roles = &run_spec.placement.accepted_resource_roles;
+        // Whose it was, nobody wrote down.
+        let role =
+            if accepts(roles, UNRESERVED) { UNRESERVED } else { roles.first().map_or(UNRESERVED, String::as_str) };
+        self.pool.put_back(&run_spec.resources, ports, role);
     }
 }
 
@@ -112,6 +134,11 @@ impl Pool {
         self.scalars.iter().any(|share| accepts(accepted, &share.role))
     }
 
+    /// Whether any of one kind is left.
+    pub(super) fn has(&self, kind: Kind) -> bool {
+        self.scalars.iter().any(|share| share.kind == kind && !share.left.is_zero())
+    }
+
     /// How much is left of one kind.
     pub(super) fn left(&self, kind: Kind, accepted: &[String]) -> Scalar {
         let shares = self.scalars.iter().filter(|share| share.kind == kind && accepts(accepted, &share.role));
@@ -126,11 +153,39 @@ impl Pool {
     /// Takes what one instance needs, reserved resources first. The caller has checked that it is there.
     pub(super) fn take(&mut self, needs: &Resources, ports: &[u16], accepted: &[String]) -> Vec<Resource> {
         let mut taken = Vec::new();
-        for (kind, amount) in [(Kind::Cpus, needs.cpus), (Kind::Mem, needs.mem), (Kind::Disk, needs.disk)] {
+        let Resources { cpus, mem, disk, gpus } = *needs;
+        for (kind, amount) in [(Kind::Cpus, cpus), (Kind::Mem, mem), (Kind::Disk, disk), (Kind::Gpus, gpus)] {
             self.take_scalar(kind, amount, accepted, &mut taken);
         }
         self.take_ports(ports, accepted, &mut taken);
         taken
+    }
+
+    fn put_back(&mut self, resources: &Resources, ports: &[u16], role: &str) {
+        let Resources { cpus, mem, disk, gpus } = *resources;
+        let amounts = [
+            (Kind::Cpus, "cpus", cpus),
+            (Kind::Mem, "mem", mem),
+            (Kind::Disk, "disk", disk),
+            (Kind::Gpus, "gpus", gpus),
+        ];
+        for (kind, name, amount) in amounts.into_iter().filter(|(_, _, amount)| !amount.is_zero()) {
+            match self.scalars.iter_mut().find(|share| share.kind == kind && share.role == role) {
+                Some(share) => share.left = share.left.plus(amount),
+                None => {
+                    let prototype = Resource { r#type: ValueType::Scalar, ..named(name, role) };
+                    self.scalars.push(ScalarShare { kind, role: role.to_owned(), left: amount, prototype });
+                }
+            }
+        }
+        let freed = || ports.iter().map(|port| (u64::from(*port), u64::from(*port)));
+        match self.ports.iter_mut().find(|share| share.role == role) {
+            Some(share) => share.left.put_back(ports),
+            None => {
+                let prototype = Resource { r#type: ValueType::Ranges, ..named("ports", role) };
+                self.ports.push(PortShare { role: role.to_owned(), left: FreePorts::new(freed()), prototype });
+            }
+        }
     }
 
     /// Takes disk space for a volume, as one piece. The caller has checked that it is there.
@@ -181,6 +236,7 @@ impl ScalarShare {
             "cpus" => Kind::Cpus,
             "mem" => Kind::Mem,
             "disk" => Kind::Disk,
+            "gpus" => Kind::Gpus,
             _other => return None,
         };
         let value = resource.scalar.as_ref().filter(|_| resource.r#type == ValueType::Scalar)?.value;
@@ -197,6 +253,10 @@ impl PortShare {
         let prototype = Resource { ranges: None, ..resource.clone() };
         Some(Self { role: reservation_role(resource), left, prototype })
     }
+}
+
+fn named(name: &str, role: &str) -> Resource {
+    Resource { name: name.to_owned(), role: Some(role.to_owned()), ..Resource::default() }
 }
 
 /// Neither a volume nor a disk of its own, nor revocable, nor shared: a task as such needs none of these.

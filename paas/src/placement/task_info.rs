@@ -7,16 +7,17 @@ use attica_core_api::v1::{
 };
 
 use super::container;
-use super::environment::environment;
+use super::environment::{Surroundings, environment};
 use crate::model::{
     Agent, Artifact, Check, CheckKind, CheckedPort, CommandLine, Endpoint, GivenPort, Graph, GraphProcess, HealthCheck,
-    Limit, Limits, PortDefinition, Protocol, Question, Rotation, RunSpec, Scheme,
+    IpFamily, Limit, Limits, PortDefinition, Protocol, Question, Rotation, RunSpec, Scheme,
 };
 
 /// The task that the master is asked to launch, with these ports of the host.
 #[must_use]
 pub fn task_info(
     run_spec: &RunSpec,
+    surroundings: &Surroundings,
     task_id: &TaskId,
     agent: &Agent,
     host_ports: &[u16],
@@ -38,7 +39,7 @@ pub fn task_info(
         task_id: task_id.clone(),
         agent_id: agent.id.clone(),
         resources,
-        command: Some(command(run_spec, task_id, agent, ports)),
+        command: Some(command(run_spec, surroundings, task_id, agent, ports)),
         health_check: of_kind(CheckKind::Agent).next(),
         container: container::container(run_spec, ports).map(Box::new),
         limits: limits(&run_spec.limits),
@@ -63,7 +64,13 @@ pub(super) fn limits(limits: &Limits) -> BTreeMap<String, v1::Scalar> {
     limits.into_iter().filter_map(limit).collect()
 }
 
-fn command(run_spec: &RunSpec, task_id: &TaskId, agent: &Agent, ports: &[GivenPort]) -> CommandInfo {
+fn command(
+    run_spec: &RunSpec,
+    surroundings: &Surroundings,
+    task_id: &TaskId,
+    agent: &Agent,
+    ports: &[GivenPort],
+) -> CommandInfo {
     let has_image = run_spec.container.as_ref().is_some_and(|container| container.image.is_some());
     let (shell, value, arguments) = match &run_spec.command {
         // The program is the image's, and these are its arguments.
@@ -72,7 +79,7 @@ fn command(run_spec: &RunSpec, task_id: &TaskId, agent: &Agent, ports: &[GivenPo
     };
     CommandInfo {
         uris: run_spec.fetch.iter().map(uri).collect(),
-        environment: Some(environment(run_spec, task_id, agent, ports)),
+        environment: Some(environment(run_spec, surroundings, task_id, agent, ports)),
         shell,
         value,
         arguments,
@@ -228,6 +235,10 @@ pub(super) fn health_check(check: &HealthCheck, ports: &[GivenPort]) -> Option<v
         CheckedPort::None => None,
     };
     let port = port.map(u32::from);
+    let protocol = match check.family {
+        IpFamily::V4 => NetworkProtocol::Ipv4,
+        IpFamily::V6 => NetworkProtocol::Ipv6,
+    };
     let (mut http, mut tcp, mut command) = (None, None, None);
     let r#type = match &check.endpoint {
         Endpoint::Http { scheme, path, .. } => {
@@ -236,7 +247,7 @@ pub(super) fn health_check(check: &HealthCheck, ports: &[GivenPort]) -> Option<v
                 Scheme::Https => "https",
             };
             http = Some(HttpCheckInfo {
-                protocol: NetworkProtocol::Ipv4,
+                protocol,
                 scheme: Some(scheme.to_owned()),
                 port: port?,
                 path: Some(path.clone().unwrap_or_else(|| "/".to_owned())),
@@ -245,7 +256,7 @@ pub(super) fn health_check(check: &HealthCheck, ports: &[GivenPort]) -> Option<v
             HealthCheckType::Http
         }
         Endpoint::Tcp => {
-            tcp = Some(TcpCheckInfo { protocol: NetworkProtocol::Ipv4, port: port? });
+            tcp = Some(TcpCheckInfo { protocol, port: port? });
             HealthCheckType::Tcp
         }
         Endpoint::Command(value) => {

@@ -14,9 +14,10 @@ use proptest::prelude::*;
 
 use super::attributes::agent_of;
 use super::*;
+use crate::engine::AcceptedByDefault;
 use crate::model::{
-    Agent, CheckKind, CheckedPort, Constraint, Endpoint, FieldName, HealthCheck, Operator, PortChoice, PortDefinition,
-    Protocol, RunSpec, RunSpecId, RunSpecUpdate, Scheme,
+    Agent, CheckKind, CheckedPort, Constraint, Endpoint, FieldName, HealthCheck, IpFamily, Operator, PortChoice,
+    PortDefinition, Protocol, RunSpec, RunSpecId, RunSpecUpdate, Scheme,
 };
 
 fn run_spec(update: RunSpecUpdate) -> RunSpec {
@@ -153,6 +154,8 @@ fn order(run_spec: &RunSpec, wanted: usize) -> Order<'_> {
         random: 5,
         home_region: Some("home"),
         secrets_key: None,
+        accepted_by_default: AcceptedByDefault::Any,
+        gpu_scheduling: GpuScheduling::Restricted,
         now: Timestamp(1_000),
         draining_ms: 10,
     }
@@ -165,7 +168,8 @@ fn reserved_resources_are_used_when_accepted_and_first() {
     resources.push(Resource { disk: Some(Box::default()), ..scalar("disk", 10.0, None) });
     let offer = Offer { resources, ..offer(1, 0.0, 0) };
     let cpus = Quantity::from_thousandths(1_500).ok();
-    let needy = run_spec(RunSpecUpdate { cpus, ..RunSpecUpdate::default() });
+    let of_web = Some("web".to_owned());
+    let needy = run_spec(RunSpecUpdate { cpus, role: of_web, ..RunSpecUpdate::default() });
     let placed = place(&order(&needy, 1), &mut Stock::new(vec![offer.clone()])).placed.remove(0);
     let used: Vec<(&str, Option<f64>, usize)> = placed.shares[0]
         .iter()
@@ -180,6 +184,10 @@ fn reserved_resources_are_used_when_accepted_and_first() {
         place(&order(&run_spec, 1), &mut Stock::new(vec![offer.clone()])).rejected.remove(0).reasons
     };
     assert_eq!(reasons(&["*"]), [RejectReason::InsufficientCpus]);
+    // What is reserved for others is not even looked at by who does not say.
+    let foreign = run_spec(RunSpecUpdate { cpus, ..RunSpecUpdate::default() });
+    let rejected = place(&order(&foreign, 1), &mut Stock::new(vec![offer.clone()])).rejected.remove(0);
+    assert_eq!(rejected.reasons, [RejectReason::InsufficientCpus]);
     assert_eq!(
         reasons(&["web"]),
         [RejectReason::InsufficientCpus, RejectReason::InsufficientMemory, RejectReason::InsufficientPorts]
@@ -220,6 +228,7 @@ fn a_task_is_described() {
         timeout_ms: 1_000,
         max_consecutive_failures: 3,
         delay_ms: 500,
+        family: IpFamily::V4,
     };
     let definition = |port, name: &str, protocol, label: &str| PortDefinition {
         mapping: None,
@@ -238,16 +247,26 @@ fn a_task_is_described() {
         ]),
         health_checks: Some(vec![
             check(CheckKind::Service, Endpoint::Tcp, CheckedPort::Index(1)),
-            check(
-                CheckKind::Agent,
-                Endpoint::Http { scheme: Scheme::Https, path: Some("/ok".into()), ignore_1xx: false },
-                CheckedPort::Number(443),
-            ),
+            HealthCheck {
+                family: IpFamily::V6,
+                ..check(
+                    CheckKind::Agent,
+                    Endpoint::Http { scheme: Scheme::Https, path: Some("/ok".into()), ignore_1xx: false },
+                    CheckedPort::Number(443),
+                )
+            },
         ]),
         kill_grace_period_ms: Some(3_000),
         ..RunSpecUpdate::default()
     });
-    let task = task_info(&web, &TaskId::from("shop_web.instance-x._app.1"), &on(&[]), &[31_005, 31_006], Vec::new());
+    let task = task_info(
+        &web,
+        &Surroundings::default(),
+        &TaskId::from("shop_web.instance-x._app.1"),
+        &on(&[]),
+        &[31_005, 31_006],
+        Vec::new(),
+    );
     assert_eq!(task.name, "web.shop");
     assert_eq!(task.health_checks.len(), 1);
     let json = String::from_utf8(attica_core_api::encode_json(&task)).unwrap();
@@ -271,7 +290,7 @@ fn a_task_is_described() {
         {"name":"PORT_10001","type":"VALUE","value":"31005"},
         {"name":"PORT_10002","type":"VALUE","value":"31006"},
         {"name":"PORT_DNS","type":"VALUE","value":"31006"},
-        {"name":"PORT_HTTP_API","type":"VALUE","value":"31005"}]},"shell":true,"value":"serve"},"health_check":{"delay_seconds":0.5,"interval_seconds":2.0,"timeout_seconds":1.0,"consecutive_failures":3,"grace_period_seconds":5.0,"type":"HTTP","http":{"protocol":"IPv4","scheme":"https","port":443,"path":"/ok"}},"kill_policy":{"grace_period":{"nanoseconds":3000000000}},"labels":{"labels":[{"key":"long","value":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"},
+        {"name":"PORT_HTTP_API","type":"VALUE","value":"31005"}]},"shell":true,"value":"serve"},"health_check":{"delay_seconds":0.5,"interval_seconds":2.0,"timeout_seconds":1.0,"consecutive_failures":3,"grace_period_seconds":5.0,"type":"HTTP","http":{"protocol":"IPv6","scheme":"https","port":443,"path":"/ok"}},"kill_policy":{"grace_period":{"nanoseconds":3000000000}},"labels":{"labels":[{"key":"long","value":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"},
         {"key":"team.name","value":"shop"}]},"discovery":{"visibility":"FRAMEWORK","name":"web.shop","ports":{"ports":[{"number":31005,"name":"http-api","protocol":"tcp","labels":{"labels":[{"key":"VIP_0","value":"/web:80"},
         {"key":"network-scope","value":"host"}]}},
         {"number":31006,"name":"dns","protocol":"udp","labels":{"labels":[{"key":"VIP_0","value":"/dns:53"},

@@ -1,6 +1,7 @@
 //! Whole answers, put together from rendered parts: references are taken under the lock, bytes are copied after it.
 
 use std::hash::{DefaultHasher, Hasher};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use attica_core_api::Timestamp;
@@ -10,11 +11,13 @@ use attica_paas_api::queue::Queue;
 use bytes::Bytes;
 
 use super::embed::{AppParts, GroupParts};
-use super::model::{ReadModel, Views};
+use super::model::{EndedView, ReadModel, Views};
 use super::parts::Parts;
 use super::selector::AppFilter;
 use super::view::{AppView, Sandbox, TaskFilter};
-use crate::model::{GroupId, Instance, RunSpec, RunSpecId, Shape, TaskIdentity, Version};
+use crate::access::Sight;
+use crate::engine::QueueItem;
+use crate::model::{GroupId, GroupState, Instance, RunSpec, RunSpecId, SecretPath, Shape, TaskIdentity, Version};
 use crate::normalise::{self, UnusedOffers};
 
 /// There is no such thing (404).
@@ -72,10 +75,63 @@ pub struct Answer {
 }
 
 impl ReadModel {
+    /// What somebody with this sight reads.
+    #[must_use]
+    pub fn seen_by(&self, sight: Sight) -> Reader<'_> {
+        Reader { model: self, sight }
+    }
+
     /// An answer without a document: of which state it would be.
     #[must_use]
     pub fn state(&self) -> Answer {
-        self.collect(|_, _| {})
+        let views = self.read();
+        Answer { position: views.position, tag: views.tag(&Sight::Everything), body: Ok(Bytes::new()) }
+    }
+
+    /// The version that an instance runs.
+    #[must_use]
+    pub fn spec(&self, instance: &Instance) -> Option<Arc<RunSpec>> {
+        self.read().apps.get(&instance.id.run_spec)?.versions.get(&instance.version).cloned()
+    }
+
+    /// True when there is an app of this id.
+    #[must_use]
+    pub fn exists(&self, id: &RunSpecId) -> bool {
+        self.read().apps.get(id).is_some_and(|app| app.of_shape(Shape::App).is_some())
+    }
+}
+
+/// The read model as somebody sees it: what he may not view is not there.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    model: &'a ReadModel,
+    sight: Sight,
+}
+
+/// The views that a reader may look at. Every answer goes through here.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'a> {
+    views: &'a Views,
+    sight: &'a Sight,
+}
+
+impl Reader<'_> {
+    /// An answer without a document: of which state it would be.
+    #[must_use]
+    pub fn state(&self) -> Answer {
+        let views = self.model.read();
+        Answer { position: views.position, tag: views.tag(&self.sight), body: Ok(Bytes::new()) }
+    }
+
+    /// Where a task writes its output: one that is there, or the latest failure of its app.
+    #[must_use]
+    pub fn sandbox(&self, task: &str) -> Option<Sandbox> {
+        let instance = TaskIdentity::parse(task).ok()?.instance;
+        let views = self.model.read();
+        let app = Seen { views: &views, sight: &self.sight }.view(&instance.run_spec)?;
+        let present = app.tasks.get(&instance).into_iter().flat_map(|task| &task.sandboxes);
+        let failed = app.last_failure.as_ref().map(|failure| &failure.sandbox);
+        present.chain(failed).find(|sandbox| sandbox.task.as_str() == task).cloned()
     }
 
     /// `{"apps":[…]}`
@@ -85,7 +141,7 @@ impl ReadModel {
             let passes =
                 |app: &&AppView| app.of_shape(Shape::App).is_some_and(|definition| filter.passes(&definition.spec));
             out.text(r#"{"apps":["#);
-            out.separated(views.apps.values().filter(passes), |app, out| app.render(shown, out));
+            out.separated(views.apps().map(|(_, app)| app).filter(passes), |app, out| app.render(shown, out));
             out.text("]}");
         })
     }
@@ -149,7 +205,7 @@ impl ReadModel {
     /// `{"tasks":[…]}` of all apps, removed ones included.
     #[must_use]
     pub fn tasks(&self, filter: TaskFilter) -> Answer {
-        self.collect(|views, out| list_tasks(views.apps.values().flat_map(|app| app.task_parts(filter)), out))
+        self.collect(|views, out| list_tasks(views.apps().flat_map(|(_, app)| app.task_parts(filter)), out))
     }
 
     /// `{"versions":[…]}`, newest first.
@@ -172,29 +228,6 @@ impl ReadModel {
             out.made(normalise::json(&normalise::app(spec.ok_or_else(missing)?)));
             Ok(())
         })
-    }
-
-    /// The version that an instance runs.
-    #[must_use]
-    pub fn spec(&self, instance: &Instance) -> Option<Arc<RunSpec>> {
-        self.read().apps.get(&instance.id.run_spec)?.versions.get(&instance.version).cloned()
-    }
-
-    /// Where a task writes its output: one that is there, or the latest failure of its app.
-    #[must_use]
-    pub fn sandbox(&self, task: &str) -> Option<Sandbox> {
-        let instance = TaskIdentity::parse(task).ok()?.instance;
-        let views = self.read();
-        let app = views.apps.get(&instance.run_spec)?;
-        let present = app.tasks.get(&instance).into_iter().flat_map(|task| &task.sandboxes);
-        let failed = app.last_failure.as_ref().map(|failure| &failure.sandbox);
-        present.chain(failed).find(|sandbox| sandbox.task.as_str() == task).cloned()
-    }
-
-    /// True when there is an app of this id.
-    #[must_use]
-    pub fn exists(&self, id: &RunSpecId) -> bool {
-        self.read().app(id).is_ok()
     }
 
     /// A group; the version of the answer's tag is its own.
@@ -232,7 +265,7 @@ impl ReadModel {
     pub fn deployments(&self) -> Answer {
         self.collect(|views, out| {
             out.text("[");
-            out.list(views.deployments.values());
+            out.list(views.deployments());
             out.text("]");
         })
     }
@@ -241,10 +274,10 @@ impl ReadModel {
     #[must_use]
     pub fn ended_deployments(&self) -> Answer {
         self.collect(|views, out| {
-            let mut ended: Vec<_> = views.ended.values().collect();
-            ended.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+            let mut ended: Vec<_> = views.ended().collect();
+            ended.sort_by_key(|ended| std::cmp::Reverse(ended.at));
             out.text("[");
-            out.list(ended.into_iter().map(|(_, json)| json));
+            out.list(ended.into_iter().map(|ended| &ended.json));
             out.text("]");
         })
     }
@@ -253,49 +286,108 @@ impl ReadModel {
     #[must_use]
     pub fn queue(&self, unused: UnusedOffers, now: Timestamp) -> Answer {
         let mut items: Vec<_> = Vec::new();
-        let answer = self.collect(|views, _| items.extend(views.queue.values().cloned()));
+        let answer = self.collect(|views, _| items.extend(views.queue().cloned()));
         let queue = items.iter().map(|item| normalise::queue_item(item, unused, now)).collect();
         Answer { body: Ok(Bytes::from(normalise::json(&Queue { queue }))), ..answer }
     }
 
-    pub(super) fn collect(&self, take: impl FnOnce(&Views, &mut Parts)) -> Answer {
+    pub(super) fn collect(&self, take: impl FnOnce(Seen<'_>, &mut Parts)) -> Answer {
         self.find(|views, out| {
             take(views, out);
             Ok(())
         })
     }
 
-    pub(super) fn find(&self, take: impl FnOnce(&Views, &mut Parts) -> Result<(), Missing>) -> Answer {
+    pub(super) fn find(&self, take: impl FnOnce(Seen<'_>, &mut Parts) -> Result<(), Missing>) -> Answer {
         let mut parts = Parts::default();
-        let views = self.read();
-        let (position, tag) = (views.position, views.tag());
-        let taken = take(&views, &mut parts);
+        let views = self.model.read();
+        let (position, tag) = (views.position, views.tag(&self.sight));
+        let taken = take(Seen { views: &views, sight: &self.sight }, &mut parts);
         drop(views);
         Answer { position, tag, body: taken.map(|()| parts.concat()) }
     }
 }
 
-impl Views {
-    fn app(&self, id: &RunSpecId) -> Result<&AppView, Missing> {
-        let app = self.apps.get(id).filter(|app| app.of_shape(Shape::App).is_some());
+impl<'a> Seen<'a> {
+    /// All run specs that may be viewed, also removed ones. Whoever may view everything costs nothing here.
+    pub(super) fn apps(&self) -> impl Iterator<Item = (&'a RunSpecId, &'a AppView)> + use<'a> {
+        let sight = self.sight;
+        self.views.apps.iter().filter(move |(id, _)| sight.sees(id.as_str()))
+    }
+
+    /// The same of a group, at any depth.
+    pub(super) fn apps_in(&self, group: &GroupId) -> impl Iterator<Item = (&'a RunSpecId, &'a AppView)> + use<'a> {
+        let (sight, prefix) = (self.sight, group.prefix());
+        let behind = self.views.apps.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
+        let inside = behind.take_while(move |(id, _)| id.as_str().starts_with(&prefix));
+        inside.filter(move |(id, _)| sight.sees(id.as_str()))
+    }
+
+    /// A group and the groups in it that may be viewed, as far as something was ever said of them.
+    pub(super) fn groups_in(&self, group: &GroupId) -> impl Iterator<Item = (&'a GroupId, &'a GroupState)> + use<'a> {
+        let (sight, prefix) = (self.sight, group.prefix());
+        let groups = &self.views.groups;
+        let behind = groups.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
+        let inside = behind.take_while(move |(id, _)| id.as_str().starts_with(&prefix)).filter(|(id, _)| !id.is_root());
+        groups.get_key_value(group).into_iter().chain(inside).filter(move |(id, _)| sight.sees(id.as_str()))
+    }
+
+    /// What groups were is known from here on.
+    pub(super) fn history_from(&self) -> Option<Version> {
+        self.views.history_from
+    }
+
+    fn deployments(&self) -> impl Iterator<Item = &'a Bytes> + use<'a> {
+        let sight = self.sight;
+        self.views.deployments.values().filter(|deployment| sight.hears(&deployment.scope)).map(|view| &view.json)
+    }
+
+    fn ended(&self) -> impl Iterator<Item = &'a EndedView> + use<'a> {
+        let sight = self.sight;
+        self.views.ended.values().filter(|ended| sight.hears(&ended.scope))
+    }
+
+    fn queue(&self) -> impl Iterator<Item = &'a QueueItem> + use<'a> {
+        let sight = self.sight;
+        self.views.queue.iter().filter(|(id, _)| sight.sees(id.as_str())).map(|(_, item)| item)
+    }
+
+    /// The secrets that may be viewed, and when each was set.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = (&'a SecretPath, Version)> + use<'a> {
+        let sight = self.sight;
+        let seen = self.views.secrets.iter().filter(move |(path, _)| sight.sees(path.as_str()));
+        seen.map(|(path, version)| (path, *version))
+    }
+
+    /// The secret of this path, if it may be viewed.
+    pub(super) fn secret_version(&self, path: &SecretPath) -> Option<Version> {
+        self.views.secrets.get(path).copied().filter(|_| self.sight.sees(path.as_str()))
+    }
+
+    fn view(&self, id: &RunSpecId) -> Option<&'a AppView> {
+        self.views.apps.get(id).filter(|_| self.sight.sees(id.as_str()))
+    }
+
+    fn app(&self, id: &RunSpecId) -> Result<&'a AppView, Missing> {
+        let app = self.view(id).filter(|app| app.of_shape(Shape::App).is_some());
         app.ok_or_else(|| Missing::App(id.to_string()))
     }
 
-    pub(super) fn pod(&self, id: &RunSpecId) -> Result<&AppView, Missing> {
-        let pod = self.apps.get(id).filter(|pod| pod.of_shape(Shape::Pod).is_some());
+    pub(super) fn pod(&self, id: &RunSpecId) -> Result<&'a AppView, Missing> {
+        let pod = self.view(id).filter(|pod| pod.of_shape(Shape::Pod).is_some());
         pod.ok_or_else(|| Missing::Pod(id.to_string()))
     }
 
     /// The apps in a group, at any depth.
-    fn apps_within(&self, group: &str) -> Result<Vec<(&RunSpecId, &AppView)>, Missing> {
+    fn apps_within(&self, group: &str) -> Result<Vec<(&'a RunSpecId, &'a AppView)>, Missing> {
         let is_app = |(_, app): &(&RunSpecId, &AppView)| app.of_shape(Shape::App).is_some();
         Ok(self.within(group)?.into_iter().filter(is_app).collect())
     }
 
     /// The apps and pods in a group, at any depth. The root is always there.
-    fn within(&self, group: &str) -> Result<Vec<(&RunSpecId, &AppView)>, Missing> {
+    fn within(&self, group: &str) -> Result<Vec<(&'a RunSpecId, &'a AppView)>, Missing> {
         let is_within = |id: &RunSpecId, app: &AppView| app.definition.is_some() && id.is_within(group);
-        let within: Vec<_> = self.apps.iter().filter(|(id, app)| is_within(id, app)).collect();
+        let within: Vec<_> = self.apps().filter(|(id, app)| is_within(id, app)).collect();
         let is_there = !within.is_empty() || GroupId::parse(group).is_ok_and(|group| self.group_exists(&group));
         if is_there { Ok(within) } else { Err(Missing::Group(group.to_owned())) }
     }

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use attica_core_api::Timestamp;
 use attica_core_api::v1::FrameworkId;
 use attica_core_store::Position;
 use attica_paas_api::deployment::DeploymentReference;
 use bytes::Bytes;
 
-use super::model::{ReadModel, Views};
+use super::model::{DeploymentView, EndedView, ReadModel, Views};
 use super::view::{DefinitionView, FailureView, TaskView};
+use crate::access::{Digest, Session, User, UserName};
 use crate::engine::{Cause, Fact, QueueItem, Recorded, Snapshot, View};
 use crate::model::{
     Callback, CallbackUrl, Deployment, DeploymentId, GroupId, GroupState, Instance, InstanceId, RunSpec, RunSpecId,
@@ -45,14 +45,24 @@ pub(super) enum Change {
     },
     /// What groups were is known from here on.
     History(Version),
-    /// A deployment that is over, with when it ended; none: it is no longer remembered.
+    /// A deployment that is over; none: it is no longer remembered.
     Ended {
         id: DeploymentId,
-        ended: Option<(Timestamp, Bytes)>,
+        ended: Option<EndedView>,
     },
     Deployment {
         id: DeploymentId,
-        json: Option<Bytes>,
+        deployment: Option<DeploymentView>,
+    },
+    /// A user; none: there is no such user.
+    User {
+        name: UserName,
+        user: Option<Arc<User>>,
+    },
+    /// Somebody has signed in; none: the session is over.
+    Session {
+        digest: Digest,
+        session: Option<Session>,
     },
     Queue {
         id: RunSpecId,
@@ -86,6 +96,8 @@ struct Touched {
     deployments: BTreeSet<DeploymentId>,
     ended: BTreeSet<DeploymentId>,
     secrets: BTreeSet<SecretPath>,
+    users: BTreeSet<UserName>,
+    sessions: BTreeSet<Digest>,
 }
 
 impl Fold {
@@ -107,6 +119,8 @@ impl Fold {
             deployments: snapshot.deployments.keys().copied().collect(),
             ended: snapshot.ended.keys().copied().collect(),
             secrets: snapshot.secrets.keys().cloned().collect(),
+            users: snapshot.accounts.users().map(|user| user.name.clone()).collect(),
+            sessions: snapshot.accounts.sessions().map(|session| session.digest).collect(),
         };
         let fold = Self { snapshot };
         model.publish(None, fold.render(touched));
@@ -189,7 +203,18 @@ impl Fold {
             Fact::SecretKept { path, .. } | Fact::SecretRemoved { path } => {
                 touched.secrets.insert(path.clone());
             }
+            Fact::UserStored { user } => {
+                touched.users.insert(user.name.clone());
+            }
+            Fact::UserRemoved { name } => {
+                touched.users.insert(name.clone());
+            }
+            Fact::SessionBegan { session } => {
+                touched.sessions.insert(session.digest);
+            }
+            Fact::SessionsEnded { sessions } => touched.sessions.extend(sessions),
             Fact::Disconnected
+            | Fact::Audited { .. }
             | Fact::Requested { .. }
             | Fact::PodRemovalRequested { .. }
             | Fact::ChangeRefused { .. }
@@ -234,17 +259,26 @@ impl Fold {
         }
         for id in touched.ended {
             let ended = self.snapshot.ended.get(&id);
-            let ended = ended.map(|ended| (ended.ended_at, Bytes::from(normalise::json(&normalise::ended(ended)))));
+            let ended = ended.map(|ended| EndedView {
+                at: ended.ended_at,
+                json: Bytes::from(normalise::json(&normalise::ended(ended))),
+                scope: ended.scope(),
+            });
             changes.push(Change::Ended { id, ended });
         }
         for id in touched.deployments {
             let deployment = self.snapshot.deployments.get(&id);
-            let deployment = deployment.map(|deployment| normalise::deployment(deployment, &self.snapshot));
-            changes.push(Change::Deployment {
-                id,
-                json: deployment.map(|deployment| Bytes::from(normalise::json(&deployment))),
+            let deployment = deployment.map(|deployment| DeploymentView {
+                json: Bytes::from(normalise::json(&normalise::deployment(deployment, &self.snapshot))),
+                scope: deployment.scope(),
             });
+            changes.push(Change::Deployment { id, deployment });
         }
+        let accounts = &self.snapshot.accounts;
+        let user = |name| Change::User { user: accounts.user(&name).cloned(), name };
+        changes.extend(touched.users.into_iter().map(user));
+        let session = |digest| Change::Session { session: accounts.session_of(&digest).cloned(), digest };
+        changes.extend(touched.sessions.into_iter().map(session));
         changes
     }
 
@@ -287,6 +321,11 @@ fn change_of_view(view: View) -> Change {
 }
 
 impl Change {
+    /// Whether somebody may do something else from now on, or proves who it is by something else.
+    pub(super) fn is_of_accounts(&self) -> bool {
+        matches!(self, Self::User { .. } | Self::Session { session: None, .. })
+    }
+
     pub(super) fn apply(self, views: &mut Views) {
         match self {
             Self::Framework(id) => views.framework_id = id,
@@ -320,12 +359,16 @@ impl Change {
             Self::Ended { id, ended: None } => {
                 views.ended.remove(&id);
             }
-            Self::Deployment { id, json: Some(json) } => {
-                views.deployments.insert(id, json);
+            Self::Deployment { id, deployment: Some(deployment) } => {
+                views.deployments.insert(id, deployment);
             }
-            Self::Deployment { id, json: None } => {
+            Self::Deployment { id, deployment: None } => {
                 views.deployments.remove(&id);
             }
+            Self::User { name: _, user: Some(user) } => views.accounts.put(user),
+            Self::User { name, user: None } => views.accounts.remove(&name),
+            Self::Session { digest: _, session: Some(session) } => views.accounts.begin(session),
+            Self::Session { digest, session: None } => views.accounts.end(&digest),
             Self::Queue { id, item: Some(item) } => {
                 views.queue.insert(id, *item);
             }

@@ -2,18 +2,16 @@
 //! because something was said of it.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use attica_paas_api::App;
 use attica_paas_api::pod::Pod;
 use serde_json::{Value, json};
 
-use super::answer::Missing;
+use super::answer::{Missing, Seen};
 use super::embed::GroupParts;
-use super::model::Views;
 use super::parts::Parts;
 use super::view::AppView;
-use crate::model::{Group, GroupId, Past, RunSpec, RunSpecId, Shape, Version};
+use crate::model::{Group, GroupId, Past, RunSpec, Shape, Version};
 use crate::normalise::{self, app, pod};
 
 /// A group: the apps and pods directly in it, the groups below it.
@@ -69,7 +67,7 @@ impl<'a, T> Tree<'a, T> {
     }
 }
 
-impl Views {
+impl Seen<'_> {
     /// Appends a group as JSON.
     pub(super) fn render_group(&self, id: &GroupId, shown: GroupParts, out: &mut Parts) -> Result<String, Missing> {
         let tree = self.tree(id)?;
@@ -85,7 +83,7 @@ impl Views {
         }
         let of_apps = self.apps_in(id).flat_map(|(_, app)| app.past().moments());
         let of_groups = self.groups_in(id).flat_map(|(_, state)| state.versions.keys().copied());
-        let known = |version: &Version| self.history_from.is_none_or(|from| *version >= from);
+        let known = |version: &Version| self.history_from().is_none_or(|from| *version >= from);
         let mut versions: Vec<Version> = of_apps.chain(of_groups).filter(known).collect();
         versions.sort_unstable_by(|one, other| other.cmp(one));
         versions.dedup();
@@ -137,20 +135,6 @@ impl Views {
             tree.touch(id, group.as_str(), state.version());
         }
         Ok(tree)
-    }
-
-    fn apps_in(&self, group: &GroupId) -> impl Iterator<Item = (&RunSpecId, &AppView)> {
-        let prefix = group.prefix();
-        let behind = self.apps.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
-        behind.take_while(move |(id, _)| id.as_str().starts_with(&prefix))
-    }
-
-    /// A group and the groups in it, as far as something was ever said of them.
-    fn groups_in(&self, group: &GroupId) -> impl Iterator<Item = (&GroupId, &crate::model::GroupState)> {
-        let prefix = group.prefix();
-        let behind = self.groups.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
-        let inside = behind.take_while(move |(id, _)| id.as_str().starts_with(&prefix)).filter(|(id, _)| !id.is_root());
-        self.groups.get_key_value(group).into_iter().chain(inside)
     }
 }
 

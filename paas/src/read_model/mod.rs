@@ -18,7 +18,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Answer, Missing};
+pub use answer::{Answer, Missing, Reader};
 pub use embed::{AppParts, GroupParts};
 pub use fold::Fold;
 pub use model::{ReadModel, Totals};

@@ -1,14 +1,17 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use attica_core_api::Timestamp;
 use attica_core_api::v1::FrameworkId;
 use attica_core_store::Position;
 use bytes::Bytes;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::fold::Change;
 use super::view::AppView;
+use crate::access::{Accounts, Scope, Sight};
 use crate::engine::QueueItem;
 use crate::model::{DeploymentId, GroupId, GroupState, RunSpecId, SecretPath, Shape, Version};
 
@@ -16,6 +19,8 @@ use crate::model::{DeploymentId, GroupId, GroupState, RunSpecId, SecretPath, Sha
 #[derive(Debug)]
 pub struct ReadModel {
     views: RwLock<Views>,
+    /// Counts the changes of what users may do, and of what proves who they are.
+    accounts_changed: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -32,12 +37,28 @@ pub(super) struct Views {
     pub(super) groups: BTreeMap<GroupId, GroupState>,
     /// What groups were is known from here on.
     pub(super) history_from: Option<Version>,
-    pub(super) deployments: BTreeMap<DeploymentId, Bytes>,
-    /// Those that ended lately, with when they did.
-    pub(super) ended: BTreeMap<DeploymentId, (Timestamp, Bytes)>,
+    pub(super) deployments: BTreeMap<DeploymentId, DeploymentView>,
+    /// Those that ended lately.
+    pub(super) ended: BTreeMap<DeploymentId, EndedView>,
     pub(super) queue: BTreeMap<RunSpecId, QueueItem>,
     /// When each was set.
     pub(super) secrets: BTreeMap<SecretPath, Version>,
+    pub(super) accounts: Accounts,
+}
+
+/// A running deployment, rendered.
+#[derive(Debug)]
+pub(super) struct DeploymentView {
+    pub(super) json: Bytes,
+    pub(super) scope: Scope,
+}
+
+/// A deployment that is over, rendered.
+#[derive(Debug)]
+pub(super) struct EndedView {
+    pub(super) at: Timestamp,
+    pub(super) json: Bytes,
+    pub(super) scope: Scope,
 }
 
 /// How much there is of everything, for the metrics.
@@ -63,8 +84,17 @@ pub struct Totals {
 
 impl Views {
     /// A strong entity tag.
-    pub(super) fn tag(&self) -> String {
-        format!("\"{}.{}\"", self.history.simple(), self.revision)
+    /// Readers who see different things read different answers.
+    pub(super) fn tag(&self, sight: &Sight) -> String {
+        let seen = match sight {
+            Sight::Everything => String::new(),
+            Sight::Within(paths) => {
+                let mut digest = DefaultHasher::new();
+                paths.hash(&mut digest);
+                format!(".{:016x}", digest.finish())
+            }
+        };
+        format!("\"{}.{}{seen}\"", self.history.simple(), self.revision)
     }
 }
 
@@ -85,8 +115,9 @@ impl ReadModel {
             ended: BTreeMap::new(),
             queue: BTreeMap::new(),
             secrets: BTreeMap::new(),
+            accounts: Accounts::default(),
         };
-        Self { views: RwLock::new(views) }
+        Self { views: RwLock::new(views), accounts_changed: watch::Sender::new(0) }
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, Views> {
@@ -105,7 +136,12 @@ impl ReadModel {
             return;
         }
         views.revision += 1;
+        let of_accounts = changes.iter().any(Change::is_of_accounts);
         changes.into_iter().for_each(|change| change.apply(&mut views));
+        drop(views);
+        if of_accounts {
+            self.accounts_changed.send_modify(|changes| *changes += 1);
+        }
     }
 
     /// Every fact up to here can be read.
@@ -118,6 +154,17 @@ impl ReadModel {
     #[must_use]
     pub fn framework_id(&self) -> Option<FrameworkId> {
         self.read().framework_id.clone()
+    }
+
+    /// Looks at users and sessions.
+    pub fn accounts<T>(&self, look: impl FnOnce(&Accounts) -> T) -> T {
+        look(&self.read().accounts)
+    }
+
+    /// Changes whenever somebody may do something else, or proves who it is by something else.
+    #[must_use]
+    pub fn accounts_changes(&self) -> watch::Receiver<u64> {
+        self.accounts_changed.subscribe()
     }
 
     /// How much there is of everything.

@@ -1,17 +1,16 @@
 //! Answers about pods.
 
-use super::answer::{Answer, Missing, with_version};
-use super::model::ReadModel;
+use super::answer::{Answer, Missing, Reader, with_version};
 use crate::model::{RunSpecId, Shape, Version};
 use crate::normalise;
 
-impl ReadModel {
+impl Reader<'_> {
     /// `[…]`: the definitions of all pods.
     #[must_use]
     pub fn pods(&self) -> Answer {
         self.collect(|views, out| {
             out.text("[");
-            let pods = views.apps.values().filter(|pod| pod.of_shape(Shape::Pod).is_some());
+            let pods = views.apps().map(|(_, pod)| pod).filter(|pod| pod.of_shape(Shape::Pod).is_some());
             out.separated(pods, |pod, out| pod.render_definition(out));
             out.text("]");
         })
@@ -22,7 +21,7 @@ impl ReadModel {
     pub fn pod_statuses(&self) -> Answer {
         self.collect(|views, out| {
             out.text("[");
-            let pods = views.apps.values().filter(|pod| pod.of_shape(Shape::Pod).is_some());
+            let pods = views.apps().map(|(_, pod)| pod).filter(|pod| pod.of_shape(Shape::Pod).is_some());
             out.separated(pods, |pod, out| pod.render_pod(out));
             out.text("]");
         })

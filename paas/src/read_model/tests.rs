@@ -5,6 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{AppFilter, AppParts, Fold, GroupParts, LabelSelector, Missing, ReadModel, TaskFilter};
+use crate::access::Sight;
 use crate::engine::{Fact, Snapshot};
 use crate::model::{GroupId, RunSpecId};
 use crate::normalise::UnusedOffers;
@@ -13,17 +14,18 @@ use crate::tables::tests::{history, recorded};
 /// Everything that can be read, as one text.
 fn everything(model: &ReadModel) -> String {
     let id = RunSpecId::parse("/shop/web").unwrap();
+    let reader = model.seen_by(Sight::Everything);
     let everything = AppParts::single();
     let group = GroupParts::new(["group.apps", "group.apps.tasks", "group.groups"].into_iter());
     let answers = [
-        ("apps", model.apps(&AppFilter::default(), everything)),
-        ("app", model.app(&id)),
-        ("tasks", model.tasks(TaskFilter::All)),
-        ("staging", model.tasks(TaskFilter::Staging)),
-        ("versions", model.versions(&id)),
-        ("group", model.group(&GroupId::root(), group)),
-        ("deployments", model.deployments()),
-        ("queue", model.queue(UnusedOffers::Shown, Timestamp(0))),
+        ("apps", reader.apps(&AppFilter::default(), everything)),
+        ("app", reader.app(&id)),
+        ("tasks", reader.tasks(TaskFilter::All)),
+        ("staging", reader.tasks(TaskFilter::Staging)),
+        ("versions", reader.versions(&id)),
+        ("group", reader.group(&GroupId::root(), group)),
+        ("deployments", reader.deployments()),
+        ("queue", reader.queue(UnusedOffers::Shown, Timestamp(0))),
     ];
     let mut text = format!("{:?} {:?}\n", model.framework_id(), model.totals());
     for (name, answer) in answers {
@@ -74,7 +76,9 @@ fn what_is_asked_for_is_embedded() {
     let model = fold(&history()[..13], 100);
     let members = |embed: &[&str]| {
         let parts = AppParts::list(embed.iter().copied());
-        let list: Value = serde_json::from_slice(&model.apps(&AppFilter::default(), parts).body.unwrap()).unwrap();
+        let list: Value =
+            serde_json::from_slice(&model.seen_by(Sight::Everything).apps(&AppFilter::default(), parts).body.unwrap())
+                .unwrap();
         let app = list["apps"][0].as_object().unwrap();
         let optional = ["tasksRunning", "deployments", "tasks", "lastTaskFailure"];
         optional.into_iter().filter(|name| app.contains_key(*name)).collect::<Vec<_>>().join(" ")
@@ -86,7 +90,11 @@ fn what_is_asked_for_is_embedded() {
     expect!["tasksRunning deployments tasks lastTaskFailure"].assert_eq(&members(&["group.apps.failures"]));
     let group = |embed: &[&str]| {
         let group: Value = serde_json::from_slice(
-            &model.group(&GroupId::root(), GroupParts::new(embed.iter().copied())).body.unwrap(),
+            &model
+                .seen_by(Sight::Everything)
+                .group(&GroupId::root(), GroupParts::new(embed.iter().copied()))
+                .body
+                .unwrap(),
         )
         .unwrap();
         group.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ")
@@ -94,7 +102,10 @@ fn what_is_asked_for_is_embedded() {
     expect!["id apps pods groups dependencies version"].assert_eq(&group(&[]));
     expect!["id groups dependencies version"].assert_eq(&group(&["group.groups"]));
     assert_eq!(
-        model.group(&GroupId::parse("/shop/web").unwrap(), GroupParts::new(std::iter::empty())).body,
+        model
+            .seen_by(Sight::Everything)
+            .group(&GroupId::parse("/shop/web").unwrap(), GroupParts::new(std::iter::empty()))
+            .body,
         Err(Missing::Group("/shop/web".into()))
     );
 }

@@ -1,13 +1,19 @@
 //! What an operator sets.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use attica_core_api::auth::Credential;
 use attica_core_api::client::Detection;
 use attica_core_api::http::TlsArgs;
 use attica_core_api::v1::{FrameworkCapability, FrameworkCapabilityType, FrameworkId, FrameworkInfo};
+use attica_core_api::zookeeper::Ensemble;
 use attica_core_store::Database;
-use attica_paas_api::info::Settings;
+use attica_paas_api::info::{Settings, ZookeeperSettings};
+
+use crate::engine::{AcceptedByDefault, EnforcedByDefault};
+use crate::http::{AdminSource, Names};
+use crate::placement::{GpuScheduling, UNRESERVED};
 
 /// Keep services running: apps, deployments and events over Marathon's REST API.
 ///
@@ -27,6 +33,15 @@ pub struct Args {
     #[arg(long, env = "MARATHON_MASTER", value_name = "HOST:PORT,…|zk://…", hide_env_values = true)]
     pub master: Detection,
 
+    /// Elect the leader through this ZooKeeper, as Marathon does: zk://user:pass@host1:2181,host2:2181/path [default: through Postgres,
+    /// where everything durable is in any case]
+    #[arg(long, env = "MARATHON_ZK", value_name = "zk://…", hide_env_values = true)]
+    pub zk: Option<Ensemble>,
+
+    /// A candidate's session with ZooKeeper outlives its last sign of life by so many milliseconds
+    #[arg(long, env = "MARATHON_ZK_SESSION_TIMEOUT", value_name = "MILLISECONDS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub zk_session_timeout: u64,
+
     /// The HOST:PORT at which clients and other instances of this role reach this one [default: --hostname and the port of --listen]
     #[arg(long, env = "ATTICA_PAAS_ADVERTISE", value_name = "HOST:PORT", value_parser = parse_address)]
     pub advertise: Option<String>,
@@ -43,9 +58,44 @@ pub struct Args {
     #[arg(long, env = "MARATHON_FAILOVER_TIMEOUT", value_name = "SECONDS", default_value_t = 604_800)]
     pub failover_timeout: u32,
 
-    /// The role in which resources are asked for
+    /// Where the master's page links to [default: this process]
+    #[arg(long, env = "MARATHON_WEBUI_URL", value_name = "URL")]
+    pub webui_url: Option<String>,
+
+    /// The role of apps and pods that name none: others are in that of their top-level group
     #[arg(long, env = "MARATHON_MESOS_ROLE", value_name = "ROLE", default_value = "*")]
     pub mesos_role: String,
+
+    /// Which groups enforce their role when nobody says whether they do: `top` means new ones directly in the root
+    #[arg(long, env = "MARATHON_NEW_GROUP_ENFORCE_ROLE", value_name = "WHICH", value_enum, default_value_t)]
+    pub new_group_enforce_role: EnforcedByDefault,
+
+    /// What is used of an offer by who does not say: `unreserved` resources, those `reserved` for its role, or `any` of them
+    #[arg(long, env = "MARATHON_ACCEPTED_RESOURCE_ROLES_DEFAULT_BEHAVIOR", value_name = "WHICH", value_enum)]
+    pub accepted_resource_roles_default_behavior: Option<AcceptedByDefault>,
+
+    /// The same, said as roles: `*`, or the role of --mesos-role, or both
+    #[arg(
+        long,
+        env = "MARATHON_DEFAULT_ACCEPTED_RESOURCE_ROLES",
+        value_name = "ROLES",
+        value_delimiter = ',',
+        conflicts_with = "accepted_resource_roles_default_behavior"
+    )]
+    pub default_accepted_resource_roles: Vec<String>,
+
+    /// Who is placed on machines that offer GPUs: who needs them (`restricted`), or anybody; the label GPU_SCHEDULING_BEHAVIOR of an
+    /// app says it for the app
+    #[arg(long, env = "MARATHON_GPU_SCHEDULING_BEHAVIOR", value_name = "WHICH", value_enum, default_value_t)]
+    pub gpu_scheduling_behavior: GpuScheduling,
+
+    /// The container network of who asks for one and does not name it
+    #[arg(long, env = "MARATHON_DEFAULT_NETWORK_NAME", value_name = "NAME")]
+    pub default_network_name: Option<String>,
+
+    /// What the names of the variables that tell a task its host and its ports begin with
+    #[arg(long, env = "MARATHON_ENV_VARS_PREFIX", value_name = "PREFIX", default_value = "")]
+    pub env_vars_prefix: String,
 
     /// The account that tasks run as when an app names none [default: the agent's]
     #[arg(long, env = "MARATHON_MESOS_USER", value_name = "NAME")]
@@ -79,6 +129,14 @@ pub struct Args {
     #[arg(long, env = "MARATHON_TASK_LAUNCH_TIMEOUT", value_name = "MILLISECONDS", default_value_t = 300_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub task_launch_timeout: u64,
 
+    /// So many kills are in flight at once; the others wait for their confirmation
+    #[arg(long, env = "MARATHON_KILL_CHUNK_SIZE", value_name = "NUMBER", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub kill_chunk_size: u32,
+
+    /// A kill that nobody confirms for so many milliseconds is sent again
+    #[arg(long, env = "MARATHON_KILL_RETRY_TIMEOUT", value_name = "MILLISECONDS", default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub kill_retry_timeout: u64,
+
     /// All tasks are reconciled with the master this often, in milliseconds
     #[arg(long, env = "MARATHON_RECONCILIATION_INTERVAL", value_name = "MILLISECONDS", default_value_t = 600_000, value_parser = clap::value_parser!(u64).range(1_000..))]
     pub reconciliation_interval: u64,
@@ -111,6 +169,34 @@ pub struct Args {
     #[arg(long, env = "ATTICA_SECRETS_KEY_FILE", value_name = "PATH")]
     pub secrets_key_file: Option<PathBuf>,
 
+    /// Have every caller sign in, with the password or a token of a user, and do only what that user may
+    #[arg(long, env = "ATTICA_PAAS_REQUIRE_SIGN_IN")]
+    pub require_sign_in: bool,
+
+    /// Somebody who may do everything, also make users, without being one: `{"principal": "…", "secret": "…"}`; read again when it changes
+    #[arg(long, env = "ATTICA_PAAS_ADMIN_FILE", value_name = "PATH", requires = "require_sign_in")]
+    pub admin_file: Option<PathBuf>,
+
+    /// The same, given by another program's flags.
+    #[arg(skip)]
+    pub admin_credential: Option<Credential>,
+
+    /// What a browser says that it asks for a password for
+    #[arg(long, env = "MARATHON_HTTP_REALM", value_name = "NAME", default_value = "Attica")]
+    pub http_realm: String,
+
+    /// Who did what is kept for so many days
+    #[arg(long, env = "ATTICA_PAAS_AUDIT_DAYS", value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub audit_days: u32,
+
+    /// Addresses of proxies, standbys of this role among them, whose word is taken for whom they ask (X-Forwarded-For)
+    #[arg(long, env = "ATTICA_PAAS_TRUSTED_PROXY", value_name = "IP", value_delimiter = ',')]
+    pub trusted_proxy: Vec<IpAddr>,
+
+    /// Where clients may have backups written and read as file:///…: directly in this directory; without one, nowhere
+    #[arg(long, env = "ATTICA_BACKUP_DIRECTORY", value_name = "PATH")]
+    pub backup_directory: Option<PathBuf>,
+
     /// Certificates
     #[command(flatten)]
     pub tls: TlsArgs,
@@ -130,17 +216,53 @@ impl Args {
         }
     }
 
+    /// What is used of an offer by who does not say.
+    pub(super) fn accepted_by_default(&self) -> AcceptedByDefault {
+        let is_only = |role: &str| self.default_accepted_resource_roles.iter().all(|named| named == role);
+        match self.accepted_resource_roles_default_behavior {
+            Some(behavior) => behavior,
+            None if self.default_accepted_resource_roles.is_empty() => AcceptedByDefault::Any,
+            None if is_only(UNRESERVED) => AcceptedByDefault::Unreserved,
+            None if is_only(&self.mesos_role) => AcceptedByDefault::Reserved,
+            None => AcceptedByDefault::Any,
+        }
+    }
+
     fn features(&self) -> Vec<String> {
         let secrets = self.secrets_key_file.as_ref().map(|_| "secrets");
-        ["task_killing"].into_iter().chain(secrets).map(str::to_owned).collect()
+        ["gpu_resources", "task_killing"].into_iter().chain(secrets).map(str::to_owned).collect()
     }
 
     fn shown_hostname(&self, bound: SocketAddr) -> String {
         self.hostname.clone().unwrap_or_else(|| bound.ip().to_string())
     }
 
+    /// Where the credential of an admin comes from who is not stored.
+    pub(super) fn admin(&self) -> AdminSource {
+        match (&self.admin_credential, &self.admin_file) {
+            (Some(credential), _) => AdminSource::Given(credential.clone()),
+            (None, Some(path)) => AdminSource::File(path.clone()),
+            (None, None) => AdminSource::Nobody,
+        }
+    }
+
+    /// The names under which browsers reach this process.
+    pub(super) fn names(&self, bound: SocketAddr, address: &str) -> Names {
+        let advertised = address.rsplit_once(':').map_or(address, |(host, _)| host);
+        let names = [Some(advertised.to_owned()), self.hostname.clone()];
+        Names { loopback: bound.ip().is_loopback(), names: names.into_iter().flatten().collect() }
+    }
+
+    /// Where candidates stand, as clients read it: without what proves who we are there.
+    pub(super) fn zookeeper(&self) -> ZookeeperSettings {
+        ZookeeperSettings {
+            zk: self.zk.as_ref().map(|ensemble| format!("zk://{}{}", ensemble.servers(), ensemble.path())),
+            zk_session_timeout: self.zk.as_ref().map(|_| self.zk_session_timeout),
+        }
+    }
+
     /// The settings in effect, as clients read them.
-    pub(super) fn settings(&self, bound: SocketAddr, master_scheme: &str) -> Settings {
+    pub(super) fn settings(&self, bound: SocketAddr, scheme: &str, master_scheme: &str) -> Settings {
         Settings {
             checkpoint: true,
             executor: "//cmd".to_owned(),
@@ -160,12 +282,28 @@ impl Args {
                 }
                 Detection::ZooKeeper(_) => None,
             },
+            decline_offer_duration: self.decline_offer_duration,
+            max_instances_per_offer: self.max_instances_per_offer,
+            min_revive_offers_interval: self.min_revive_offers_interval,
+            reconciliation_interval: self.reconciliation_interval,
+            task_launch_timeout: self.task_launch_timeout,
+            task_reservation_timeout: self.task_reservation_timeout,
+            webui_url: self.webui_url.clone().unwrap_or_else(|| format!("{scheme}://{}", self.address(bound))),
+            default_network_name: self.default_network_name.clone(),
+            env_vars_prefix: Some(self.env_vars_prefix.clone()).filter(|prefix| !prefix.is_empty()),
         }
     }
 
     /// How the framework describes itself to the master.
-    pub(super) fn framework(&self, id: Option<FrameworkId>, scheme: &str, address: &str) -> FrameworkInfo {
+    pub(super) fn framework(
+        &self,
+        id: Option<FrameworkId>,
+        roles: Vec<String>,
+        scheme: &str,
+        address: &str,
+    ) -> FrameworkInfo {
         let capabilities = [
+            FrameworkCapabilityType::GpuResources,
             FrameworkCapabilityType::MultiRole,
             FrameworkCapabilityType::PartitionAware,
             FrameworkCapabilityType::RegionAware,
@@ -177,16 +315,16 @@ impl Args {
             id,
             failover_timeout: f64::from(self.failover_timeout),
             checkpoint: true,
-            roles: vec![self.mesos_role.clone()],
+            roles,
             hostname: address.rsplit_once(':').map(|(host, _)| host.to_owned()),
-            webui_url: Some(format!("{scheme}://{address}")),
+            webui_url: Some(self.webui_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"))),
             capabilities: capabilities.map(|capability| FrameworkCapability { r#type: Some(capability) }).to_vec(),
             ..FrameworkInfo::default()
         }
     }
 }
 
-fn parse_address(text: &str) -> Result<String, String> {
+pub(super) fn parse_address(text: &str) -> Result<String, String> {
     let is_address = text.rsplit_once(':').is_some_and(|(host, port)| {
         let allowed = |character: char| character.is_ascii_alphanumeric() || ".-_:[]".contains(character);
         !host.is_empty() && host.chars().all(allowed) && port.parse::<u16>().is_ok_and(|port| port > 0)

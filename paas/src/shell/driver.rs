@@ -116,6 +116,7 @@ impl Driver {
         let reply = ReplyTo(self.next_reply);
         self.next_reply += 1;
         self.waiting.insert(reply, sender);
+        let terms = Box::new(terms);
         self.engine.apply(now, Input::Write { write, terms, origin, reply }, effects);
     }
 

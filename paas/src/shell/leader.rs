@@ -34,7 +34,7 @@ use crate::events::{Bus, History, Memory};
 use crate::http::{Leading, Service, Traffic};
 use crate::model::SecretPath;
 use crate::read_model::{Fold, ReadModel};
-use crate::tables::{self, PaasTables};
+use crate::tables::{self, AuditLog, PaasTables};
 use crate::{normalise, validate};
 
 /// Writes that wait for the engine; further ones are refused.
@@ -93,7 +93,7 @@ pub(super) struct Reign {
     engine: oneshot::Receiver<()>,
     delivery: JoinHandle<Result<(), WriterError>>,
     refused: oneshot::Receiver<String>,
-    forgetting: JoinHandle<std::convert::Infallible>,
+    forgetting: [JoinHandle<std::convert::Infallible>; 2],
     callbacks: JoinHandle<std::convert::Infallible>,
     stop: CancellationToken,
     _stop_on_drop: DropGuard,
@@ -107,15 +107,20 @@ impl Reign {
         let snapshot = tables::load(&pool).await.map_err(LeaderError::Load)?;
         let sealing = Sealing::new(service.secrets_key.clone());
         sealing.check(&snapshot.secrets).map_err(|(path, source)| LeaderError::SecretsKey { path, source })?;
-        let framework = args.framework(snapshot.framework_id.clone(), service.scheme, &service.address);
+        let framework_id = snapshot.framework_id.clone();
         let model = Arc::new(ReadModel::new(Uuid::new_v4(), lead.seq));
         let callbacks = Callbacks::of(&snapshot);
         let fold = Fold::new(snapshot.clone(), &model);
+        if service.sign_in.is_required() && !service.sign_in.has_admin(&snapshot.accounts) {
+            tracing::warn!("nobody can make users: name an admin with --admin-file");
+        }
         let bus = Arc::new(Bus::new(lead.seq, Memory::default()));
         let clock = Clock::start();
         let engine =
             Engine::recover(config(args, service), snapshot, Entropy::new(Uuid::new_v4().as_u128()), clock.now());
 
+        let roles = engine.roles().into_iter().collect();
+        let framework = args.framework(framework_id, roles, service.scheme, &service.address);
         let limits = WriterLimits::default();
         let (writer, committed) =
             Writer::spawn(args.postgres_url.clone(), lead, leadership.lease(), PaasTables, limits);
@@ -127,19 +132,25 @@ impl Reign {
         let stop = CancellationToken::new();
         let sources = driver::Sources { writes: pending, scheduler: scheduler_inputs };
         let engine = driver::spawn(engine, sources, writer, clock, stop.clone()).map_err(LeaderError::Thread)?;
-        let journal = Journal::new(pool, LeaderRole::Paas);
-        let forgetting = tokio::spawn({
-            let journal = journal.clone();
-            async move { journal.keep_short(lead.epoch, RETENTION).await }
-        });
+        let audit = AuditLog::new(pool.clone());
+        let journal = Journal::new(pool.clone(), LeaderRole::Paas);
+        let forgetting = [
+            tokio::spawn({
+                let journal = journal.clone();
+                async move { journal.keep_short(lead.epoch, RETENTION).await }
+            }),
+            tokio::spawn(audit.clone().keep_short(Duration::from_secs(u64::from(args.audit_days) * 24 * 3600))),
+        ];
         let leading = Arc::new(Leading {
             model,
             bus,
             callbacks,
             history: History { journal },
+            pool,
             writes,
             writer: writer_state,
             traffic: Traffic::default(),
+            audit,
             began_at: lead.seq,
             since: Instant::now(),
         });
@@ -187,7 +198,7 @@ impl Reign {
             }
             Err(error) => tracing::error!(%error, "delivery failed"),
         }
-        self.forgetting.abort();
+        self.forgetting.iter().for_each(JoinHandle::abort);
         self.callbacks.abort();
         self.leading.bus.close();
         self.leadership.resign().await;
@@ -195,7 +206,7 @@ impl Reign {
 
     /// Ends at once: what is not written is worth nothing.
     pub(super) fn abandon(self) {
-        self.forgetting.abort();
+        self.forgetting.iter().for_each(JoinHandle::abort);
         self.callbacks.abort();
         self.delivery.abort();
         self.leading.bus.close();
@@ -206,6 +217,10 @@ fn config(args: &Args, service: &Service) -> Config {
     let principal = args.mesos_authentication_principal.clone();
     Config {
         role: args.mesos_role.clone(),
+        accepted_by_default: args.accepted_by_default(),
+        gpu_scheduling: args.gpu_scheduling_behavior,
+        enforced_by_default: args.new_group_enforce_role,
+        variable_prefix: args.env_vars_prefix.clone(),
         principal: principal.or_else(|| service.security.principal().map(str::to_owned)),
         reservation_timeout_ms: args.task_reservation_timeout,
         service_port_first: args.local_port_min,
@@ -215,6 +230,8 @@ fn config(args: &Args, service: &Service) -> Config {
         decline_ms: args.decline_offer_duration,
         revive_interval_ms: args.min_revive_offers_interval,
         launch_timeout_ms: args.task_launch_timeout,
+        kills_in_flight_max: args.kill_chunk_size as usize,
+        kill_retry_ms: args.kill_retry_timeout,
         reconcile_interval_ms: args.reconciliation_interval,
         draining_ms: u64::from(args.draining_seconds) * 1_000,
         versions_max: args.max_versions as usize,
@@ -224,6 +241,7 @@ fn config(args: &Args, service: &Service) -> Config {
             validate_change: validate::change,
             render_run_spec: normalise::definition,
             render_health_check: |check| normalise::json(&normalise::health_check(check)),
+            render_changes: normalise::changes,
         })
     }
 }

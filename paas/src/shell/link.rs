@@ -39,6 +39,8 @@ pub(super) struct MasterLink {
     /// Everything whose order matters.
     ordered: mpsc::Sender<Call>,
     acknowledging: Vec<mpsc::Sender<Call>>,
+    /// What the master is told of us; changes with our roles.
+    framework: Arc<watch::Sender<FrameworkInfo>>,
     out_of_step: Arc<Notify>,
     metrics: Arc<Metrics>,
     subscriber: JoinHandle<()>,
@@ -64,21 +66,27 @@ impl MasterLink {
         let (ordered, calls) = mpsc::channel(LANE_CALLS_MAX);
         tokio::spawn(send_in_order(calls, outlet.clone()));
         let (refused, refusal) = oneshot::channel();
+        let framework = Arc::new(watch::Sender::new(framework));
         let subscriber = Subscriber {
             masters,
-            framework,
+            framework: Arc::clone(&framework),
             inputs,
             current,
             out_of_step: Arc::clone(&out_of_step),
             metrics: Arc::clone(&metrics),
         };
         let subscriber = tokio::spawn(subscriber.run(refused));
-        (Self { ordered, acknowledging, out_of_step, metrics, subscriber }, refusal)
+        (Self { ordered, acknowledging, framework, out_of_step, metrics, subscriber }, refusal)
     }
 
     /// Queues a call behind those that it must not overtake; never waits.
-    pub(super) fn send(&self, call: Call) {
+    pub(super) fn send(&self, mut call: Call) {
         self.count(&call);
+        if let Some(update) = &mut call.update_framework {
+            let roles = std::mem::take(&mut update.framework_info.roles);
+            self.framework.send_modify(|framework| framework.roles = roles);
+            update.framework_info = self.framework.borrow().clone();
+        }
         let lane = match &call.acknowledge {
             Some(acknowledge) => {
                 let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&acknowledge.task_id);
@@ -172,7 +180,7 @@ impl Outlet {
 
 struct Subscriber {
     masters: Masters,
-    framework: FrameworkInfo,
+    framework: Arc<watch::Sender<FrameworkInfo>>,
     inputs: mpsc::Sender<Input>,
     current: watch::Sender<Option<Calls>>,
     out_of_step: Arc<Notify>,
@@ -180,11 +188,11 @@ struct Subscriber {
 }
 
 impl Subscriber {
-    async fn run(mut self, refused: oneshot::Sender<String>) {
+    async fn run(self, refused: oneshot::Sender<String>) {
         loop {
             let config = client::Config {
                 security: self.masters.security.clone(),
-                ..client::Config::new(self.masters.detection.clone(), self.framework.clone())
+                ..client::Config::new(self.masters.detection.clone(), self.framework.borrow().clone())
             };
             let (calls, mut signals) = client::connect(config);
             self.current.send_replace(Some(calls));
@@ -197,7 +205,7 @@ impl Subscriber {
                 let input = match signal {
                     Some(Signal::Subscribed { framework_id, master }) => {
                         connected = true;
-                        self.framework.id = Some(framework_id.clone());
+                        self.framework.send_modify(|framework| framework.id = Some(framework_id.clone()));
                         subscribed(framework_id, master.map(|master| *master))
                     }
                     Some(Signal::Event(event)) => {
@@ -209,8 +217,10 @@ impl Subscriber {
                         tracing::warn!(error = &why as &dyn std::error::Error, "the master's stream ended");
                         Input::Disconnected
                     }
-                    Some(Signal::Refused { text }) if text == REMOVED && self.framework.id.is_some() => {
-                        let id = self.framework.id.take().map(|id| id.to_string()).unwrap_or_default();
+                    Some(Signal::Refused { text }) if text == REMOVED && self.framework.borrow().id.is_some() => {
+                        let mut id = None;
+                        self.framework.send_modify(|framework| id = framework.id.take());
+                        let id = id.map(|id| id.to_string()).unwrap_or_default();
                         tracing::warn!(
                             framework_id = id,
                             "the master has removed this framework: it registers anew, and what should run is started again"

@@ -7,6 +7,7 @@
 //! supervises it starts it again, as a standby. A graceful stop writes what is decided, hands the lead over, and exits with success.
 
 mod args;
+mod candidacy;
 mod delivery;
 mod driver;
 mod leader;
@@ -26,9 +27,10 @@ use std::time::Duration;
 use attica_core_api::http::tls::TlsError;
 use attica_core_api::http::{Client, CredentialFileError, Limits, Protocol, ReadyFileError, Server, write_ready_file};
 use attica_core_api::secrets::{KeyFileError, SealingKey};
-use attica_core_store::election::{self, Election, ElectionError, LeaseTime, PostgresElection};
+use attica_core_api::zookeeper::InvalidEnsemble;
+use attica_core_store::Database;
+use attica_core_store::election::{self, Election, ElectionError};
 use attica_core_store::migrations::{self, MigrationError};
-use attica_core_store::{Database, LeaderRole};
 use axum::Router;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -36,7 +38,7 @@ use tokio_util::sync::CancellationToken;
 pub use args::Args;
 pub use leader::LeaderError;
 
-use crate::http::{Agents, Leading, Metrics, Service, Sessions, router};
+use crate::http::{AdminError, Agents, Leading, Metrics, Service, Sessions, SignIn, router};
 use crate::validate::Rules;
 use leader::Reign;
 
@@ -65,6 +67,9 @@ pub enum Error {
     /// Secrets cannot be sealed.
     #[error("--secrets-key-file cannot be used")]
     SecretsKey(#[from] KeyFileError),
+    /// The admin's credential cannot be used.
+    #[error("--admin-file cannot be used")]
+    Admin(#[from] AdminError),
     /// The address is taken, or not one of this machine.
     #[error("cannot listen on {address}")]
     Listen {
@@ -80,6 +85,9 @@ pub enum Error {
     /// The database is not one that this program can use.
     #[error("cannot use the database")]
     Migration(#[source] MigrationError),
+    /// Nobody can stand for election there.
+    #[error("--zk cannot be used")]
+    ZooKeeper(#[from] InvalidEnsemble),
     /// This process can never lead.
     #[error(transparent)]
     Election(#[from] ElectionError),
@@ -113,12 +121,12 @@ pub async fn run(args: Args, console: Router, shutdown: impl Future<Output = ()>
     let server = Server::bind(args.listen, Limits::default()).await.map_err(listen_error)?.with_tls(tls.server.clone());
     let bound = server.local_address().map_err(listen_error)?;
     let address = args.address(bound);
-    let mut candidate =
-        PostgresElection::new(args.postgres_url.clone(), LeaderRole::Paas, address.clone(), LeaseTime::default());
+    let mut candidate = candidacy::election(&args, address.clone())?;
     let (leading, leading_seen) = watch::channel(None);
     let service = Arc::new(Service {
-        settings: args.settings(bound, security.scheme()),
-        rules: Rules { role: args.mesos_role.clone() },
+        zookeeper: args.zookeeper(),
+        settings: args.settings(bound, tls.scheme(), security.scheme()),
+        rules: Rules { network: args.default_network_name.clone() },
         secrets_key,
         leading: leading_seen.clone(),
         leader: candidate.leader(),
@@ -130,7 +138,16 @@ pub async fn run(args: Args, console: Router, shutdown: impl Future<Output = ()>
         sessions: Sessions::new(&security),
         callback_security: tls.security(),
         security,
+        sign_in: SignIn::start(
+            args.require_sign_in,
+            args.http_realm.clone(),
+            args.admin(),
+            tls.server.is_some() && !args.tls.tls_serve_plaintext,
+        )?,
+        names: args.names(bound, &address),
+        trusted_proxies: args.trusted_proxy.clone(),
         metrics: Arc::new(Metrics::default()),
+        backup_directory: args.backup_directory.clone(),
         abdication: Arc::new(Notify::new()),
         address,
     });

@@ -124,10 +124,17 @@ mod tests {
                 "volumes": [{"containerPath": "file", "secret": "one"}]},
             "secrets": {"one": {"source": "/one"}, "two": {"source": "two"}, "gone": {"source": "/gone"}}});
         let id = RunSpecId::parse("/web").unwrap();
-        let update = update(serde_json::from_value(document).unwrap(), &id, &Rules { role: "*".into() }).unwrap();
+        let update = update(serde_json::from_value(document).unwrap(), &id, &Rules::default()).unwrap();
         let spec = update.apply(None, &id, "*").unwrap();
         let agent = Agent { id: "S0".into(), hostname: "h".into(), attributes: [].into(), domain: None };
-        let task_infos = vec![task_info(&spec, &TaskId::from("web.1"), &agent, &[31_000], Vec::new())];
+        let task_infos = vec![task_info(
+            &spec,
+            &crate::placement::Surroundings::default(),
+            &TaskId::from("web.1"),
+            &agent,
+            &[31_000],
+            Vec::new(),
+        )];
         let operation = OfferOperation { launch: Some(LaunchOperation { task_infos }), ..OfferOperation::default() };
         let accept = Accept { operations: vec![operation], ..Accept::default() };
         Call { accept: Some(accept), ..Call::default() }

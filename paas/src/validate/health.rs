@@ -3,7 +3,7 @@
 use attica_paas_api::health::{CheckCommand, HealthCheck as Written, HealthCheckProtocol};
 
 use super::{Faults, limits, numbers, text};
-use crate::model::{CheckKind, CheckedPort, Endpoint, HealthCheck, Scheme};
+use crate::model::{CheckKind, CheckedPort, Endpoint, HealthCheck, IpFamily, Scheme};
 
 pub(super) fn checks(written: Option<Vec<Written>>, faults: &mut Faults) -> Option<Vec<HealthCheck>> {
     let written = written?;
@@ -35,6 +35,7 @@ fn check(path: &str, written: Written, faults: &mut Faults) -> Option<HealthChec
         u32::MAX,
         faults,
     );
+    let family = family(path, written.ip_protocol.as_deref(), faults);
     let endpoint = match probe {
         Probe::Http(scheme) => Some(Endpoint::Http {
             scheme,
@@ -53,6 +54,7 @@ fn check(path: &str, written: Written, faults: &mut Faults) -> Option<HealthChec
         kind,
         endpoint: endpoint?,
         port: port?,
+        family: family?,
         grace_period_ms: grace_period_ms?,
         interval_ms: interval_ms?,
         timeout_ms: timeout_ms?,
@@ -68,10 +70,16 @@ fn refuse_unsupported(path: &str, written: &Written, faults: &mut Faults) {
     if written.command.is_some() && written.protocol != HealthCheckProtocol::Command {
         faults.add(format!("{path}/command"), "only a COMMAND health check has a command");
     }
-    match written.ip_protocol.as_deref() {
-        None | Some("IPv4") => {}
-        Some("IPv6") => faults.add(format!("{path}/ipProtocol"), "IPv6 is not supported yet"),
-        Some(_) => faults.add(format!("{path}/ipProtocol"), "must be one of IPv4, IPv6"),
+}
+
+fn family(path: &str, written: Option<&str>, faults: &mut Faults) -> Option<IpFamily> {
+    match written {
+        None | Some("IPv4") => Some(IpFamily::V4),
+        Some("IPv6") => Some(IpFamily::V6),
+        Some(_) => {
+            faults.add(format!("{path}/ipProtocol"), "must be one of IPv4, IPv6");
+            None
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Rules that need the whole definition, after an update was merged into the current version.
 
-use super::{resident, secrets};
+use super::{placement, resident, secrets};
 use crate::engine::Violation;
-use crate::model::{CheckedPort, CommandLine, Limit, Networks, Question, RunSpec};
+use crate::model::{CheckedPort, CommandLine, ContainerKind, Limit, Networks, Question, RunSpec};
 
 /// Marks an app of which two instances must never run side by side.
 pub(super) const SINGLE_INSTANCE: &str = "MARATHON_SINGLE_INSTANCE_APP";
@@ -13,6 +13,7 @@ pub(super) const SINGLE_INSTANCE: &str = "MARATHON_SINGLE_INSTANCE_APP";
 /// Every rule that it breaks.
 pub fn whole(spec: &RunSpec) -> Result<(), Vec<Violation>> {
     let mut violations = Vec::new();
+    placement::check_accepted(spec, &mut violations);
     resident::check(spec, &mut violations);
     secrets::check_references(spec, &mut violations);
     // A pod is written as a whole, and all else of it was judged so.
@@ -28,6 +29,7 @@ fn check_app(spec: &RunSpec, violations: &mut Vec<Violation>) {
     check_limits(spec, violations);
     check_network_names(spec, violations);
     check_graph(spec, violations);
+    check_gpus(spec, violations);
     if is_single_instance(spec.labels.get(SINGLE_INSTANCE)) {
         check_single_instance(spec, violations);
     }
@@ -85,6 +87,13 @@ fn check_limits(spec: &RunSpec, violations: &mut Vec<Violation>) {
             }
             Some(Limit::Amount(_) | Limit::Unlimited) | None => {}
         }
+    }
+}
+
+fn check_gpus(spec: &RunSpec, violations: &mut Vec<Violation>) {
+    let is_docker = spec.container.as_ref().is_some_and(|container| container.kind == ContainerKind::Docker);
+    if is_docker && !spec.resources.gpus.is_zero() {
+        violations.push(Violation::new("/", "GPU resources only work with the Mesos containerizer"));
     }
 }
 

@@ -33,7 +33,7 @@ mod text;
 mod unsupported;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use attica_paas_api::AppUpdate;
 
@@ -45,11 +45,11 @@ pub use merged::whole;
 pub use pod::pod;
 pub use resident::change;
 
-/// What a definition is judged by besides itself.
-#[derive(Clone, Debug)]
+/// What a definition is read by besides itself.
+#[derive(Clone, Debug, Default)]
 pub struct Rules {
-    /// The one role whose resources are used.
-    pub role: String,
+    /// The container network of who names none, if there is one.
+    pub network: Option<String>,
 }
 
 /// What a written definition asks for.
@@ -88,7 +88,7 @@ pub fn update(app: AppUpdate, id: &RunSpecId, rules: &Rules) -> Result<RunSpecUp
     let ports = legacy::ports(app.ports, app.port_definitions, &mut faults);
     let fetch = legacy::artifacts(app.uris, app.fetch, &mut faults);
     let deprecated = container::deprecated_networks(app.container.as_ref(), app.ip_address.as_ref());
-    let networks = networks::networks(app.networks, &deprecated, &mut faults);
+    let networks = networks::networks(app.networks, &deprecated, rules, &mut faults);
     let container = container::read(app.container, app.ip_address, app.tty, &mut faults);
     let upgrade_strategy = strategy::written(app.upgrade_strategy, app.labels.as_ref());
     let update = RunSpecUpdate {
@@ -100,6 +100,7 @@ pub fn update(app: AppUpdate, id: &RunSpecId, rules: &Rules) -> Result<RunSpecUp
         cpus: numbers::quantity("/cpus", app.cpus, 0.001, &mut faults),
         mem: numbers::quantity("/mem", app.mem, 0.0, &mut faults),
         disk: numbers::quantity("/disk", app.disk, 0.0, &mut faults),
+        gpus: numbers::whole("/gpus", app.gpus, &mut faults),
         limits: numbers::limits("/resourceLimits", app.resource_limits, &mut faults),
         networks,
         container: container.container,
@@ -113,7 +114,6 @@ pub fn update(app: AppUpdate, id: &RunSpecId, rules: &Rules) -> Result<RunSpecUp
         accepted_resource_roles: placement::accepted_roles(
             "/acceptedResourceRoles",
             app.accepted_resource_roles,
-            rules,
             &mut faults,
         ),
         ports: ports::definitions(ports, &mut faults),
@@ -137,7 +137,7 @@ pub fn update(app: AppUpdate, id: &RunSpecId, rules: &Rules) -> Result<RunSpecUp
         drain_delay_ms: numbers::drain_seconds("/drainDelaySeconds", app.drain_delay_seconds, &mut faults),
         policy: policy::policy(app.deployment, "", &mut faults),
         dependencies: dependencies::absolute(app.dependencies, id, &mut faults),
-        role: placement::role(app.role, rules, &mut faults),
+        role: app.role,
     };
     faults.into_result(update)
 }

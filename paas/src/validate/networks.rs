@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use attica_paas_api::app::Network;
 use attica_paas_api::container::IpAddressRequest;
 
-use super::{Faults, ROOT, limits, text};
+use super::{Faults, ROOT, Rules, limits, text};
 use crate::model::{ContainerNetwork, Networks};
 
 const MIXED: &str = "May specify a single host network, single bridge network, or else 1-to-n container networks";
@@ -21,19 +21,22 @@ pub(super) struct Deprecated<'a> {
 pub(super) fn networks(
     written: Option<Vec<Network>>,
     deprecated: &Deprecated<'_>,
+    rules: &Rules,
     faults: &mut Faults,
 ) -> Option<Networks> {
     // Some clients write an empty list for what nobody set.
-    let Some(written) = written.filter(|written| !written.is_empty()) else { return translated(deprecated, faults) };
+    let Some(written) = written.filter(|written| !written.is_empty()) else {
+        return translated(deprecated, rules, faults);
+    };
     if deprecated.ip_address.is_some() {
         faults.add(ROOT, "must not specify both networks and ipAddress");
     } else if deprecated.docker.is_some() {
         faults.add(ROOT, "cannot mix deprecated and canonical network APIs");
     }
-    canonical(written, faults)
+    canonical(written, rules, faults)
 }
 
-fn canonical(written: Vec<Network>, faults: &mut Faults) -> Option<Networks> {
+fn canonical(written: Vec<Network>, rules: &Rules, faults: &mut Faults) -> Option<Networks> {
     if written.len() > limits::NETWORKS_MAX {
         faults.add("/networks", format!("must not have more than {} items", limits::NETWORKS_MAX));
     }
@@ -54,8 +57,11 @@ fn canonical(written: Vec<Network>, faults: &mut Faults) -> Option<Networks> {
             ("host", _) => found = Some(Networks::Host),
             ("container/bridge", Some(_)) => faults.add(path, "Bridge networks may not have names"),
             ("container/bridge", None) => found = Some(Networks::Bridge { labels }),
-            ("container", None) => faults.add(path, NAMELESS),
-            ("container", Some(name)) => {
+            ("container", name) => {
+                let Some(name) = name.or_else(|| rules.network.clone()) else {
+                    faults.add(path, NAMELESS);
+                    continue;
+                };
                 check_name(&format!("{path}/name"), &name, faults);
                 if !names.insert(name.clone()) {
                     faults.add("/networks", "Duplicate networks are not allowed");
@@ -74,10 +80,10 @@ fn canonical(written: Vec<Network>, faults: &mut Faults) -> Option<Networks> {
     found
 }
 
-fn translated(deprecated: &Deprecated<'_>, faults: &mut Faults) -> Option<Networks> {
+fn translated(deprecated: &Deprecated<'_>, rules: &Rules, faults: &mut Faults) -> Option<Networks> {
     let Deprecated { docker, ip_address } = deprecated;
     let labels = ip_address.map(|address| address.labels.clone()).unwrap_or_default();
-    let name = ip_address.and_then(|address| address.network_name.clone());
+    let name = ip_address.and_then(|address| address.network_name.clone()).or_else(|| rules.network.clone());
     match (*docker, ip_address) {
         (None, None) => None,
         (Some("HOST"), _) => Some(Networks::Host),

@@ -26,6 +26,16 @@ pub(super) fn quantity(path: &str, value: Option<Number>, least: f64, faults: &m
     }
 }
 
+/// A quantity of what cannot be divided.
+pub(super) fn whole(path: &str, value: Option<Number>, faults: &mut Faults) -> Option<Scalar> {
+    match value {
+        Some(Number(parts)) if parts.fract() != 0.0 => {
+            fault(faults, path, format!("got {parts}, expected a whole number"))
+        }
+        value => quantity(path, value, 0.0, faults),
+    }
+}
+
 /// Bounds of resources.
 pub(super) fn limits(path: &str, written: Option<ResourceLimits>, faults: &mut Faults) -> Option<Limits> {
     let ResourceLimits { cpus, mem } = written?;

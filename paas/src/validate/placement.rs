@@ -1,32 +1,27 @@
-//! Roles.
+//! Whose resources an instance takes.
 
-use super::{Faults, Rules};
+use super::Faults;
+use crate::engine::Violation;
+use crate::model::{RunSpec, Shape};
+use crate::placement::UNRESERVED;
 
-const UNRESERVED: &str = "*";
-
-pub(super) fn role(role: Option<String>, rules: &Rules, faults: &mut Faults) -> Option<String> {
-    let role = role?;
-    if role != rules.role {
-        faults.add("/role", format!("is not one of ({}): other roles are not supported yet", rules.role));
-    }
-    Some(role)
-}
-
-pub(super) fn accepted_roles(
-    path: &str,
-    roles: Option<Vec<String>>,
-    rules: &Rules,
-    faults: &mut Faults,
-) -> Option<Vec<String>> {
+pub(super) fn accepted_roles(path: &str, roles: Option<Vec<String>>, faults: &mut Faults) -> Option<Vec<String>> {
     let roles = roles?;
     if roles.is_empty() {
         faults.add(path, "must not be empty");
     }
-    for (index, role) in roles.iter().enumerate().filter(|(_, role)| *role != UNRESERVED && **role != rules.role) {
-        faults.add(
-            format!("{path}({index})"),
-            format!("'{role}' is not supported yet: resources reserved for other roles are not used"),
-        );
-    }
     Some(roles)
+}
+
+/// Only what is reserved for its own role, or for nobody, is ever offered.
+pub(super) fn check_accepted(spec: &RunSpec, violations: &mut Vec<Violation>) {
+    let is_foreign = |role: &String| *role != UNRESERVED && *role != spec.role;
+    if spec.placement.accepted_resource_roles.iter().any(is_foreign) {
+        let path = match spec.shape() {
+            Shape::App => "/acceptedResourceRoles",
+            Shape::Pod => "/scheduling/placement/acceptedResourceRoles",
+        };
+        let own = if spec.role == UNRESERVED { String::new() } else { format!(" and {}", spec.role) };
+        violations.push(Violation::new(path, format!("acceptedResourceRoles can only contain {UNRESERVED}{own}")));
+    }
 }

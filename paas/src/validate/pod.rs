@@ -19,7 +19,7 @@ use crate::model::{
     Unreachable, Upgrade, Version, is_container_name,
 };
 
-/// Reads the definition of `id`. Its versions are the engine's to give.
+/// Reads the definition of `id`. Its versions are the engine's to give, and so is its role when none is written, which leaves it empty.
 ///
 /// # Errors
 /// Every fault that was found, by path.
@@ -29,7 +29,7 @@ pub fn pod(written: Written, id: &RunSpecId, rules: &Rules) -> Result<RunSpec, F
     let none = Deprecated { docker: None, ip_address: None };
     // With networks that are refused, endpoints are judged as those of containers.
     let refused = if written.networks.is_empty() { Networks::Host } else { Networks::Container(Vec::new()) };
-    let networks = networks::networks(Some(written.networks), &none, &mut faults).unwrap_or(refused);
+    let networks = networks::networks(Some(written.networks), &none, rules, &mut faults).unwrap_or(refused);
     let containers = containers(written.containers, id, &networks, &mut faults);
     let volumes = volumes(written.volumes, &containers, &mut faults);
     let executor = executor(written.executor_resources.unwrap_or_default(), &mut faults);
@@ -43,8 +43,7 @@ pub fn pod(written: Written, id: &RunSpecId, rules: &Rules) -> Result<RunSpec, F
     let is_persistent = |volume: &PodVolume| matches!(volume.source, PodVolumeSource::Persistent(_));
     // What pods say nothing of is as it is for apps.
     let residency = volumes.iter().any(is_persistent).then(Residency::default);
-    let scheduling = scheduling(written.scheduling.unwrap_or_default(), residency, rules, &mut faults);
-    let role = placement::role(written.role, rules, &mut faults).unwrap_or_else(|| rules.role.clone());
+    let scheduling = scheduling(written.scheduling.unwrap_or_default(), residency, &mut faults);
     let policy = super::policy::policy(written.deployment, "", &mut faults);
     let user = command::user(written.user, &mut faults);
     let env = environment("/environment", written.environment, &mut faults);
@@ -79,7 +78,7 @@ pub fn pod(written: Written, id: &RunSpecId, rules: &Rules) -> Result<RunSpec, F
         drain_delay_ms: None,
         policy,
         dependencies: Vec::new(),
-        role,
+        role: written.role.unwrap_or_default(),
         command: CommandLine::Pod(Box::new(pod)),
         placement: scheduling.placement,
         backoff: scheduling.backoff,
@@ -98,12 +97,6 @@ fn refuse_unsupported(written: &Written, faults: &mut Faults) {
     for (index, container) in written.containers.iter().enumerate() {
         if container.tty == Some(true) {
             faults.add(format!("/containers({index})/tty"), "terminals are not supported yet");
-        }
-    }
-    for (index, volume) in written.volumes.iter().enumerate() {
-        if volume.persistent.is_some() {
-            // No agent shows a volume to the containers of an executor of its own yet.
-            faults.add(format!("/volumes({index})/persistent"), "persistent volumes of pods are not supported yet");
         }
     }
 }
@@ -191,9 +184,7 @@ fn check_name(path: &str, name: &str, id: &RunSpecId, faults: &mut Faults) {
 }
 
 fn resources(path: &str, written: PodResources, faults: &mut Faults) -> Resources {
-    if written.gpus.0 != 0.0 {
-        faults.add(format!("{path}/gpus"), "gpus are not supported yet");
-    }
+    let gpus = numbers::whole(&format!("{path}/gpus"), Some(written.gpus), faults).unwrap_or(Scalar::ZERO);
     let mut quantity = |name: &str, value: Number, least: f64| {
         numbers::quantity(&format!("{path}/{name}"), Some(value), least, faults).unwrap_or(Scalar::ZERO)
     };
@@ -201,6 +192,7 @@ fn resources(path: &str, written: PodResources, faults: &mut Faults) -> Resource
         cpus: quantity("cpus", written.cpus, 0.001),
         mem: quantity("mem", written.mem, 0.0),
         disk: quantity("disk", written.disk, 0.0),
+        gpus,
     }
 }
 
@@ -354,7 +346,7 @@ struct Scheduling {
     kill_selection: KillSelection,
 }
 
-fn scheduling(written: PodScheduling, residency: Option<Residency>, rules: &Rules, faults: &mut Faults) -> Scheduling {
+fn scheduling(written: PodScheduling, residency: Option<Residency>, faults: &mut Faults) -> Scheduling {
     let path = "/scheduling";
     let mut milliseconds = |name: &str, value: Number| {
         numbers::milliseconds(&format!("{path}/backoff/{name}"), Some(value), faults).unwrap_or_default()
@@ -380,7 +372,7 @@ fn scheduling(written: PodScheduling, residency: Option<Residency>, rules: &Rule
             written.placement.constraints.into_iter().map(parts).collect(),
             faults,
         ),
-        accepted_resource_roles: placement::accepted_roles(&accepted, roles, rules, faults).unwrap_or_default(),
+        accepted_resource_roles: placement::accepted_roles(&accepted, roles, faults).unwrap_or_default(),
     };
     Scheduling {
         placement,

@@ -4,7 +4,7 @@ use attica_paas_api::check::ExecCommand;
 use attica_paas_api::pod::{PodCheck, PodHealthCheck, PodHttpCheck, PodTcpCheck};
 
 use super::{Faults, command, health, limits, numbers, text};
-use crate::model::{Check, CheckKind, CheckedPort, CommandLine, Endpoint, HealthCheck, Question, Scheme};
+use crate::model::{Check, CheckKind, CheckedPort, CommandLine, Endpoint, HealthCheck, IpFamily, Question, Scheme};
 
 const ONE_KIND: &str = "Only one of http, tcp, or command may be specified";
 
@@ -52,6 +52,7 @@ pub(super) fn health_check(
         kind: CheckKind::Agent,
         endpoint,
         port,
+        family: IpFamily::V4,
         grace_period_ms,
         interval_ms,
         timeout_ms,

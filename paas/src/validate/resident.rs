@@ -67,8 +67,13 @@ pub fn change(from: &RunSpec, to: &RunSpec) -> Result<(), Vec<Violation>> {
         );
     }
     let (old, new) = (&from.resources, &to.resources);
-    for (name, changed) in [("cpus", old.cpus != new.cpus), ("mem", old.mem != new.mem), ("disk", old.disk != new.disk)]
-    {
+    let changed = [
+        ("cpus", old.cpus != new.cpus),
+        ("mem", old.mem != new.mem),
+        ("disk", old.disk != new.disk),
+        ("gpus", old.gpus != new.gpus),
+    ];
+    for (name, changed) in changed {
         match (changed, is_pod) {
             (true, true) => refuse("/", &format!("{name} cannot be updated if a pod has persistent volumes")),
             (true, false) => refuse(&format!("/{name}"), RESOURCES_CHANGED),

@@ -15,7 +15,7 @@ use crate::model::{RunSpec, RunSpecId, Version};
 use crate::normalise;
 
 fn rules() -> Rules {
-    Rules { role: "*".to_owned() }
+    Rules::default()
 }
 
 /// The definition that a request with this body creates, or the answer.
@@ -43,7 +43,7 @@ fn outcome(document: &Value) -> String {
 }
 
 /// The shared directory of real inputs, when it is there.
-fn shared_data() -> Option<PathBuf> {
+pub(crate) fn shared_data() -> Option<PathBuf> {
     let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
     let shared = std::env::var_os("ATTICA_SHARED").map_or_else(default, PathBuf::from);
     let data = shared.join("data/marathon");
@@ -126,7 +126,7 @@ fn read_pod(bytes: &[u8]) -> Result<RunSpec, String> {
     let written: attica_paas_api::pod::Pod =
         crate::http::decode(bytes).map_err(|(status, body)| answer(status, &body))?;
     let id = RunSpecId::parse(&written.id).unwrap();
-    pod(written, &id, &Rules { role: "*".into() })
+    pod(written, &id, &Rules::default())
         .map_err(|faults| answer(http::StatusCode::UNPROCESSABLE_ENTITY, &faults.into_body()))
 }
 
@@ -268,7 +268,7 @@ fn every_fault_is_told_with_its_path() {
         json!({"healthChecks": [{"portIndex": 1}, {"port": 80, "portIndex": 0}, {"port": 0}]}),
         json!({"healthChecks": [{"intervalSeconds": 0, "timeoutSeconds": 0, "gracePeriodSeconds": -1, "path": "/a b"}]}),
         json!({"healthChecks": [{"protocol": "MESOS_HTTP"}, {"protocol": "MESOS_TCP"}]}),
-        json!({"healthChecks": [{"ipProtocol": "IPv6", "ignoreHttp1xx": true}]}),
+        json!({"healthChecks": [{"ipProtocol": "IPv5", "ignoreHttp1xx": true}]}),
         json!({"dependencies": ["/test", "../UP"]}),
         json!({"check": {}}),
         json!({"check": {"tcp": {}, "http": {}}}),

@@ -13,7 +13,6 @@ pub(super) fn refuse(app: &AppUpdate, faults: &mut Faults) {
             "resources of the executor are not supported yet",
             app.executor_resources.as_ref().is_some_and(asks),
         ),
-        ("/gpus", "gpus are not supported yet", app.gpus.is_some_and(|gpus| gpus.0 != 0.0)),
         (
             "/executor",
             "executors other than the command executor are not supported yet",

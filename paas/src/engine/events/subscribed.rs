@@ -5,7 +5,7 @@ use attica_core_api::{Now, Tick};
 use super::super::timers::Timer;
 use super::super::{Effects, Engine, Fact, View, calls};
 use crate::model::{Condition, Task, TaskIdentity};
-use crate::placement::{UNRESERVED, domain_of};
+use crate::placement::domain_of;
 
 /// So many tasks are asked for in one call.
 const RECONCILE_TASKS_MAX: usize = 1_000;
@@ -35,12 +35,12 @@ impl Engine {
             Fact::Subscribed { framework_id: subscribed.framework_id, master: address.unwrap_or_default(), again };
         self.record(now, fact, out);
         self.connected = true;
-        self.suppressed = false;
+        self.roles.begin(&self.config.role);
         self.revive_wanted = true;
         self.revived_at = None;
         out.views.push(View::Connected(true));
         self.kills.forget_in_flight();
-        if self.config.role != UNRESERVED {
+        if self.roles.any_reserves() {
             // What was reserved for nobody is found when it is offered.
             self.sweep(now);
         }

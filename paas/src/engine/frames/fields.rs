@@ -2,6 +2,7 @@ use attica_core_api::Timestamp;
 use serde::Serialize;
 
 use super::Frame;
+use crate::access::Scope;
 use crate::model::rfc3339;
 
 /// The JSON object of a frame, written field by field in the order in which Marathon has them.
@@ -46,6 +47,6 @@ impl Fields {
 
     pub(super) fn frame(self, event_type: &'static str, at: Timestamp) -> Frame {
         let data = self.text("eventType", event_type).text("timestamp", &rfc3339(at)).object();
-        Frame { event_type, data }
+        Frame { event_type, data, scope: Scope::Everybody }
     }
 }

@@ -7,6 +7,7 @@ mod instances;
 use attica_core_api::Timestamp;
 
 use super::{Border, Fact, Frame, Snapshot};
+use crate::access::Scope;
 use crate::model::{CallbackUrl, Deployment, DeploymentId, Ending, RunSpec, RunSpecId, Shape};
 use fields::Fields;
 
@@ -23,6 +24,19 @@ pub const DEPLOYMENT_GAVE_UP: &str = "deployment_gave_up";
 /// The frames that a fact means to subscribers, in order. `before` is the state that the fact is about to change.
 #[must_use]
 pub fn frames(fact: &Fact, before: &Snapshot, at: Timestamp, border: &Border) -> Vec<Frame> {
+    let mut frames = rendered(fact, before, at, border);
+    if let Fact::GroupChanged { groups, .. } = fact {
+        for (frame, group) in frames.iter_mut().zip(groups) {
+            frame.scope = Scope::of_all([group.as_str()]);
+        }
+    } else if let Some((last, others)) = frames.split_last_mut() {
+        last.scope = scope(fact, before);
+        others.iter_mut().for_each(|frame| frame.scope = last.scope.clone());
+    }
+    frames
+}
+
+fn rendered(fact: &Fact, before: &Snapshot, at: Timestamp, border: &Border) -> Vec<Frame> {
     match fact {
         Fact::Subscribed { framework_id, master, again: false } => {
             let fields = Fields::new().text("frameworkId", framework_id.as_str()).text("master", master);
@@ -90,9 +104,52 @@ pub fn frames(fact: &Fact, before: &Snapshot, at: Timestamp, border: &Border) ->
         | Fact::DelayChanged { .. }
         | Fact::ConsumerJoined { .. }
         | Fact::ConsumerLeft { .. }
+        | Fact::UserStored { .. }
+        | Fact::UserRemoved { .. }
+        | Fact::SessionBegan { .. }
+        | Fact::SessionsEnded { .. }
+        | Fact::Audited { .. }
         | Fact::CallbackReached { .. }
         | Fact::SecretKept { .. }
         | Fact::SecretRemoved { .. } => Vec::new(),
+    }
+}
+
+/// Who may read the frames of a fact.
+fn scope(fact: &Fact, before: &Snapshot) -> Scope {
+    match fact {
+        Fact::Requested { run_spec, .. } | Fact::RunSpecStored { run_spec, .. } => Scope::of(&run_spec.id),
+        Fact::PodRemovalRequested { id, .. }
+        | Fact::RunSpecRemoved { id, .. }
+        | Fact::RunSpecForgotten { id }
+        | Fact::DelayChanged { id, .. } => Scope::of(id),
+        Fact::InstanceChanged { instance, .. } => Scope::of(instance.run_spec()),
+        Fact::TaskEnded { id, .. } | Fact::InstanceForgotten { id, .. } | Fact::UnknownTaskEnded { id, .. } => {
+            Scope::of(&id.run_spec)
+        }
+        Fact::DeploymentStarted { deployment } => deployment.scope(),
+        Fact::DeploymentHeld { deployment } => deployment.scope(),
+        Fact::DeploymentStepDone { id, .. } | Fact::DeploymentEnded { id, .. } => {
+            deployment(before, *id).map_or(Scope::Unknown, Deployment::scope)
+        }
+        Fact::ChangeRefused { group, .. } => Scope::of_all([group.as_str()]),
+        Fact::GroupChanged { groups, .. } => Scope::of_all(groups.iter().map(String::as_str)),
+        Fact::GroupStored { id, .. } | Fact::GroupForgotten { id } => Scope::of_all([id.as_str()]),
+        Fact::SecretKept { path, .. } | Fact::SecretRemoved { path } => Scope::of_all([path.as_str()]),
+        Fact::Subscribed { .. }
+        | Fact::FrameworkForgotten
+        | Fact::Disconnected
+        | Fact::HistoryShortened { .. }
+        | Fact::ConsumerJoined { .. }
+        | Fact::ConsumerLeft { .. } => Scope::Everybody,
+        Fact::UserStored { .. }
+        | Fact::UserRemoved { .. }
+        | Fact::SessionBegan { .. }
+        | Fact::SessionsEnded { .. }
+        | Fact::Audited { .. }
+        | Fact::CallbackAdded { .. }
+        | Fact::CallbackRemoved { .. }
+        | Fact::CallbackReached { .. } => Scope::Unknown,
     }
 }
 

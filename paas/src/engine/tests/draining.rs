@@ -111,6 +111,7 @@ fn nobody_waits_for_a_task_that_serves_nobody() {
         timeout_ms: 1_000,
         max_consecutive_failures: 1,
         delay_ms: 0,
+        family: crate::model::IpFamily::V4,
     };
     world.put("/web", RunSpecUpdate { health_checks: Some(vec![check]), ..update(1) });
     world.acknowledge_all("lb");

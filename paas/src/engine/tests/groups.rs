@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::super::*;
 use super::world::{Behaviour, World, id, update};
-use crate::model::{ActionKind, DeploymentId, Group, GroupId, RunSpecUpdate, Version};
+use crate::model::{ActionKind, DeploymentId, GroupId, RunSpecUpdate, Version};
 
 fn group_id(path: &str) -> GroupId {
     GroupId::parse(path).unwrap()
@@ -237,31 +237,12 @@ fn a_path_names_one_thing() {
 }
 
 #[test]
-fn roles_are_enforced_from_the_next_change_on() {
-    let mut world = World::new(1);
-    world.deployed(put_group(holding("/shop", &[("/shop/a", 1)])));
-    let enforce = |enforced| Write::EnforceRole { group: group_id("/shop"), enforced };
-    assert_eq!(world.write(enforce(true)), Ok(Reply::Done));
-    assert_eq!(
-        world.engine.snapshot().group(&group_id("/shop")),
-        Some(&Group { enforce_role: true, ..Group::default() })
-    );
-    let both = GroupUpdate { enforce_role: Some(false), ..holding("/shop", &[("/shop/a", 2)]) };
-    assert!(matches!(world.write(put_group(both)), Err(Refusal::Invalid(_))));
-    let refused = world.write(put_group(holding("/shop", &[("/shop/a", 2)])));
-    assert!(matches!(refused, Err(Refusal::Invalid(violations)) if violations[0].path == "/role"));
-    assert_eq!(world.write(enforce(false)), Ok(Reply::Done));
-    world.deployed(put_group(holding("/shop", &[("/shop/a", 2)])));
-    assert_eq!(world.ready("/shop/a"), 2);
-}
-
-#[test]
 fn a_dry_run_tells_what_the_write_then_does() {
     let mut world = World::new(3);
     world.put("/shop/cron", update(2));
     let before = world.engine.snapshot().clone();
     let write = put_group(shop());
-    let planned = world.write_on(Terms { dry_run: true, if_match: None }, write.clone()).unwrap();
+    let planned = world.write_on(Terms { dry_run: true, ..Terms::default() }, write.clone()).unwrap();
     let Reply::Planned(forecast) = planned else { panic!("{planned:?}") };
     assert_eq!(*world.engine.snapshot(), before);
     let deployment = world.deployed(write);
@@ -283,7 +264,7 @@ fn a_write_can_be_meant_for_one_version() {
     let mut world = World::new(3);
     world.deployed(put_group(shop()));
     let seen = world.definition("/shop/cron").version;
-    let terms = |wanted| Terms { dry_run: false, if_match: Some(wanted) };
+    let terms = |wanted| Terms { if_match: Some(wanted), ..Terms::default() };
     let more = || {
         let to = Definition::Merged(Box::new(RunSpecUpdate { instances: Some(2), ..RunSpecUpdate::default() }));
         Write::Put { changes: vec![RunSpecChange { id: id("/shop/cron"), to }], force: false }

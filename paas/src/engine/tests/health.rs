@@ -3,8 +3,8 @@ use attica_core_api::v1::{CheckStatusCommand, CheckStatusInfo, CheckType, Health
 use super::super::Write;
 use super::world::{World, id, update};
 use crate::model::{
-    Answer, Check, CheckKind, CheckedPort, CommandLine, Endpoint, HealthCheck, Question, ReadinessCheck, RunSpecUpdate,
-    Scheme,
+    Answer, Check, CheckKind, CheckedPort, CommandLine, Endpoint, HealthCheck, IpFamily, Question, ReadinessCheck,
+    RunSpecUpdate, Scheme,
 };
 
 fn checked(instances: u32, max_consecutive_failures: u32) -> RunSpecUpdate {
@@ -17,6 +17,7 @@ fn checked(instances: u32, max_consecutive_failures: u32) -> RunSpecUpdate {
         timeout_ms: 1_000,
         max_consecutive_failures,
         delay_ms: 0,
+        family: IpFamily::V4,
     };
     RunSpecUpdate { health_checks: Some(vec![check]), ..update(instances) }
 }

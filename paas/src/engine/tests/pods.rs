@@ -23,7 +23,7 @@ fn definition(instances: u32, line: &str) -> RunSpec {
              "environment": {"SIZE": "l"}, "lifecycle": {"killGracePeriodSeconds": 7}}
         ],
     });
-    pod(serde_json::from_value(document).unwrap(), &id("/shop/pod"), &Rules { role: "*".into() }).unwrap()
+    pod(serde_json::from_value(document).unwrap(), &id("/shop/pod"), &Rules::default()).unwrap()
 }
 
 fn put(world: &mut World, run_spec: RunSpec) -> DeploymentId {

@@ -178,6 +178,7 @@ fn an_unhealthy_dependency_takes_down_no_more_than_the_budget() {
         timeout_ms: 500,
         max_consecutive_failures: 3,
         delay_ms: 0,
+        family: crate::model::IpFamily::V4,
     };
     let policy = DeploymentPolicy { kills_per_minute: Some(1), ..DeploymentPolicy::default() };
     world.put("/web", RunSpecUpdate { health_checks: Some(vec![check]), policy: Some(policy), ..update(4) });

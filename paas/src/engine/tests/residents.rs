@@ -27,7 +27,7 @@ fn volume(name: &str) -> Volume {
     Volume { container_path: name.into(), source: VolumeSource::Persistent(persistent), access: Access::ReadWrite }
 }
 
-fn resident(instances: u32) -> RunSpecUpdate {
+pub(super) fn resident(instances: u32) -> RunSpecUpdate {
     let volumes = vec![volume("data")];
     let container = Container { kind: ContainerKind::Mesos, image: None, volumes, linux: None };
     RunSpecUpdate { container: Some(container), ..update(instances) }

@@ -1,11 +1,11 @@
 //! An engine with a tiny master: it offers its agents' free resources, answers launches and kills, and reconciles.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use attica_core_api::scheduler::{Call, CallType, Event};
 use attica_core_api::v1::{
-    AgentId, Attribute, ExecutorInfo, FrameworkId, HealthResult, MasterInfo, Offer, OfferId, Range, Ranges, Resource,
-    Scalar, TaskId, TaskInfo, TaskState, TaskStatus, Text, ValueType,
+    AgentId, AllocationInfo, Attribute, ExecutorInfo, FrameworkId, HealthResult, MasterInfo, Offer, OfferId, Range,
+    Ranges, Resource, Scalar, TaskId, TaskInfo, TaskState, TaskStatus, Text, ValueType,
 };
 use attica_core_api::{Entropy, Now, Tick, Timestamp};
 use bytes::Bytes;
@@ -29,6 +29,8 @@ pub(super) struct Machine {
 pub(super) struct Known {
     pub(super) info: TaskInfo,
     pub(super) state: TaskState,
+    /// The role that its resources were offered to.
+    pub(super) role: String,
 }
 
 /// What the tiny master does with a launch.
@@ -65,8 +67,11 @@ pub(super) struct World {
     /// Called after every run of the engine.
     pub(super) watch: fn(&World),
     events: VecDeque<Event>,
-    declined: BTreeMap<String, Tick>,
-    wanted: bool,
+    /// Until when the framework wants no offer of a machine in a role.
+    declined: BTreeMap<(String, String), Tick>,
+    /// The roles that the framework is subscribed in, and those of them in which it wants no offers.
+    pub(super) roles: BTreeSet<String>,
+    pub(super) suppressed: BTreeSet<String>,
     offers_made: u64,
     replies: u64,
     wake: Option<Tick>,
@@ -82,6 +87,7 @@ pub(super) fn config() -> Config {
         validate_change: |_, _| Ok(()),
         render_run_spec: |run_spec| format!("{{\"id\":\"{}\"}}", run_spec.id),
         render_health_check: |_| "{}".to_owned(),
+        render_changes: |changes| format!("{} changes", changes.len()),
     })
 }
 
@@ -132,7 +138,8 @@ impl World {
             watch: |_| {},
             events: VecDeque::new(),
             declined: BTreeMap::new(),
-            wanted: true,
+            roles: BTreeSet::new(),
+            suppressed: BTreeSet::new(),
             offers_made: 0,
             replies: 0,
             wake: None,
@@ -141,7 +148,8 @@ impl World {
 
     pub(super) fn connect(&mut self) {
         self.declined.clear();
-        self.wanted = true;
+        self.roles = BTreeSet::from([self.config.role.clone()]);
+        self.suppressed.clear();
         let master = MasterInfo { id: "m".into(), ..MasterInfo::default() };
         self.events.push_back(Event::subscribed(FrameworkId::from("f"), 15.0, master));
         self.run();
@@ -199,8 +207,8 @@ impl World {
     fn apply_only(&mut self, terms: Terms, write: Write) -> Result<Reply, Refusal> {
         self.replies += 1;
         let reply = ReplyTo(self.replies);
-        let origin = Origin { client_ip: "127.0.0.1".into(), uri: "/v2/apps".into() };
-        let mut out = Effects::default();
+        let origin = Origin { client_ip: "127.0.0.1".into(), uri: "/v2/apps".into(), ..Origin::default() };
+        let (terms, mut out) = (Box::new(terms), Effects::default());
         self.engine.apply(self.now, Input::Write { write, terms, origin, reply }, &mut out);
         let position = out.replies.iter().position(|(to, _)| *to == reply).unwrap();
         let (_, answer) = out.replies.remove(position);
@@ -277,7 +285,8 @@ impl World {
         match call.r#type.unwrap() {
             CallType::Accept => {
                 let accept = call.accept.as_ref().unwrap();
-                let machine = accept.offer_ids[0].as_str().split_once('@').unwrap().1.to_owned();
+                let (made_to, machine) = accept.offer_ids[0].as_str().split_once('@').unwrap();
+                let (role, machine) = (made_to.split_once('/').unwrap().1.to_owned(), machine.to_owned());
                 for operation in &accept.operations {
                     self.kept.operate(&machine, operation);
                     let mut infos =
@@ -286,22 +295,35 @@ impl World {
                         self.groups.push(group.executor.clone());
                         infos.extend(group.task_group.tasks.clone());
                     }
-                    infos.into_iter().for_each(|info| self.launch(info));
+                    infos.into_iter().for_each(|info| self.launch(info, &role));
                 }
             }
             CallType::Decline => {
                 let decline = call.decline.as_ref().unwrap();
                 let until = self.now.tick.after((decline.filters.as_ref().unwrap().refuse_seconds * 1_000.0) as u64);
                 for offer in &decline.offer_ids {
-                    let agent = offer.as_str().split_once('@').unwrap().1.to_owned();
-                    self.declined.insert(agent, until);
+                    let (made_to, agent) = offer.as_str().split_once('@').unwrap();
+                    let role = made_to.split_once('/').unwrap().1.to_owned();
+                    self.declined.insert((agent.to_owned(), role), until);
                 }
             }
-            CallType::Revive => {
-                self.wanted = true;
-                self.declined.clear();
+            CallType::UpdateFramework => {
+                let update = call.update_framework.clone().unwrap();
+                self.roles = update.framework_info.roles.into_iter().collect();
+                self.suppressed = update.suppressed_roles.into_iter().collect();
+                assert!(self.suppressed.is_subset(&self.roles));
             }
-            CallType::Suppress => self.wanted = false,
+            CallType::Revive => {
+                let roles = call.revive.clone().unwrap().roles;
+                assert!(roles.iter().all(|role| self.roles.contains(role)), "{roles:?} are not subscribed");
+                self.suppressed.retain(|role| !roles.contains(role));
+                self.declined.retain(|(_, role), _| !roles.contains(role));
+            }
+            CallType::Suppress => {
+                let roles = call.suppress.clone().unwrap().roles;
+                assert!(roles.iter().all(|role| self.roles.contains(role)), "{roles:?} are not subscribed");
+                self.suppressed.extend(roles);
+            }
             CallType::Kill => self.end(&call.kill.as_ref().unwrap().task_id, TaskState::Killed),
             CallType::Reconcile => {
                 let tasks = call.reconcile.as_ref().unwrap().tasks.iter();
@@ -319,13 +341,13 @@ impl World {
         }
     }
 
-    fn launch(&mut self, info: TaskInfo) {
+    fn launch(&mut self, info: TaskInfo, role: &str) {
         let task = info.task_id.clone();
         assert!(!self.tasks.contains_key(&task), "{task} launched twice");
         let instance = crate::model::TaskIdentity::parse(task.as_str()).unwrap().instance;
         let durable = self.engine.snapshot().instance(&instance).and_then(|instance| instance.task.clone());
         assert!(durable.is_some_and(|durable| durable.has(task.as_str())), "launched before it was durable");
-        self.tasks.insert(task.clone(), Known { info, state: TaskState::Staging });
+        self.tasks.insert(task.clone(), Known { info, state: TaskState::Staging, role: role.to_owned() });
         match self.behaviour {
             Behaviour::Run => {
                 self.report(&task, TaskState::Starting, |_| {});
@@ -400,18 +422,15 @@ impl World {
     }
 
     fn offer(&mut self) {
-        if !self.wanted {
-            return;
-        }
-        let offers: Vec<Offer> = self
-            .machines
-            .iter()
-            .filter(|machine| self.is_free(machine))
-            .map(|machine| {
-                let number = self.offers_made;
-                self.offer_of(machine, number)
-            })
-            .collect();
+        let wanted: Vec<&String> = self.roles.difference(&self.suppressed).collect();
+        // A machine is offered to one role at a time, to each of them in turn.
+        let turn = self.offers_made as usize % wanted.len().max(1);
+        let offer = |machine: &Machine| {
+            let (before, from) = wanted.split_at(turn);
+            let role = from.iter().chain(before).find(|role| self.is_free(machine, role))?;
+            Some(self.offer_of(machine, role, self.offers_made))
+        };
+        let offers: Vec<Offer> = self.machines.iter().filter_map(offer).collect();
         self.offers_made += 1;
         if !offers.is_empty() {
             // One offer at a time per machine: the engine answers each before the next is made.
@@ -419,11 +438,19 @@ impl World {
         }
     }
 
-    fn is_free(&self, machine: &Machine) -> bool {
-        machine.reachable && self.declined.get(&machine.name).is_none_or(|until| *until <= self.now.tick)
+    /// What every machine has free now, whoever was offered it.
+    pub(super) fn room(&self) -> Vec<Offer> {
+        let reachable = self.machines.iter().filter(|machine| machine.reachable);
+        let room = |machine| Offer { allocation_info: None, ..self.offer_of(machine, &self.config.role, 0) };
+        reachable.map(room).collect()
     }
 
-    fn offer_of(&self, machine: &Machine, number: u64) -> Offer {
+    fn is_free(&self, machine: &Machine, role: &str) -> bool {
+        let declined = self.declined.get(&(machine.name.clone(), role.to_owned()));
+        machine.reachable && declined.is_none_or(|until| *until <= self.now.tick)
+    }
+
+    fn offer_of(&self, machine: &Machine, role: &str, number: u64) -> Offer {
         let on_it = self.tasks.values().filter(|known| known.info.agent_id == agent(machine));
         let groups = self.groups.iter().filter(|group| self.is_held(group, machine));
         let of_groups = groups.flat_map(|group| &group.resources);
@@ -458,9 +485,10 @@ impl World {
                 ..Resource::default()
             },
         ];
-        resources.extend(kept);
+        resources.extend(kept.into_iter().filter(|kept| kept.role.as_deref() == Some(role)));
         Offer {
-            id: OfferId::from(format!("o{number}@{}", machine.name)),
+            id: OfferId::from(format!("o{number}/{role}@{}", machine.name)),
+            allocation_info: Some(AllocationInfo { role: Some(role.to_owned()) }),
             framework_id: FrameworkId::from("f"),
             agent_id: agent(machine),
             hostname: machine.name.clone(),

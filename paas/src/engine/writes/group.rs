@@ -8,14 +8,15 @@ use super::super::{
     Terms, Violation,
 };
 use super::put::Change;
+use crate::access::{Caller, Lacking, Permission};
 use crate::model::{Group, GroupId, RunSpecId, Shape, Version};
 
 /// What a write of a group comes to, run spec by run spec.
 #[derive(Default)]
-struct Flat {
-    changes: Vec<Change>,
-    removed: BTreeSet<RunSpecId>,
-    groups: BTreeMap<GroupId, Option<Group>>,
+pub(super) struct Flat {
+    pub(super) changes: Vec<Change>,
+    pub(super) removed: BTreeSet<RunSpecId>,
+    pub(super) groups: BTreeMap<GroupId, Option<Group>>,
 }
 
 impl Engine {
@@ -26,6 +27,7 @@ impl Engine {
         id: &GroupId,
         to: &GroupDefinition,
         conflict: Conflict,
+        caller: &Caller,
     ) -> Result<Draft, Refusal> {
         let flat = match to {
             GroupDefinition::New(update) => {
@@ -38,18 +40,28 @@ impl Engine {
             }
             GroupDefinition::Scaled(factor) => self.scaled(id, *factor)?,
             GroupDefinition::Stored(version) => self.as_it_was(id, *version)?,
+            GroupDefinition::Restored { backup, others } => {
+                let draft = self.draft_flat(now, id, self.as_in(backup, *others)?, conflict, caller)?;
+                return Ok(Draft { secrets: self.secrets_gone_since(backup), ..draft });
+            }
         };
-        self.draft_flat(now, id, flat, conflict)
+        self.draft_flat(now, id, flat, conflict, caller)
     }
 
     /// Removes a group and everything in it.
-    pub(super) fn draft_group_removal(&self, now: Now, id: &GroupId, conflict: Conflict) -> Result<Draft, Refusal> {
+    pub(super) fn draft_group_removal(
+        &self,
+        now: Now,
+        id: &GroupId,
+        conflict: Conflict,
+        caller: &Caller,
+    ) -> Result<Draft, Refusal> {
         if !self.state.group_exists(id) {
             return Err(Refusal::GroupMissing(id.clone()));
         }
         let mut flat = Flat::default();
         self.remove_group(id, &mut flat);
-        self.draft_flat(now, id, flat, conflict)
+        self.draft_flat(now, id, flat, conflict, caller)
     }
 
     /// Says whether run specs in a group must use its own role. Those that are there already stay as they are.
@@ -65,25 +77,51 @@ impl Engine {
             return Err(Refusal::GroupMissing(id.clone()));
         }
         let group = self.state.group(id).cloned().unwrap_or_default();
-        if terms.dry_run || group.enforce_role == enforced {
+        if group.enforce_role == enforced && !terms.dry_run {
             return Ok(Reply::Done);
         }
         let latest = self.state.group_version(id);
         let version = latest.map_or(Version(now.wall), |latest| latest.next(now.wall));
         let group = Some(Group { enforce_role: enforced, ..group });
+        if terms.dry_run {
+            let groups = BTreeMap::from([(id.clone(), group)]);
+            let draft = Draft { groups, ..Draft::new(version) };
+            return Ok(Reply::Planned(Box::new(self.forecast(now, draft, None))));
+        }
         self.record(now, Fact::GroupChanged { groups: vec![id.to_string()], version }, out);
         self.store_groups(now, version, BTreeMap::from([(id.clone(), group)]), out);
         Ok(Reply::Done)
     }
 
-    fn draft_flat(&self, now: Now, id: &GroupId, flat: Flat, conflict: Conflict) -> Result<Draft, Refusal> {
+    fn draft_flat(
+        &self,
+        now: Now,
+        id: &GroupId,
+        flat: Flat,
+        conflict: Conflict,
+        caller: &Caller,
+    ) -> Result<Draft, Refusal> {
+        self.judge_flat(&flat, caller)?;
         let latest = self.state.group_version(id);
         let after = |version: Option<Version>| version.map_or(Version(now.wall), |version| version.next(now.wall));
         let named = flat.changes.iter().map(|change| &change.change.id).chain(&flat.removed);
         let version = after(latest).max(self.next_version(now, named));
         let Flat { changes, removed, groups } = flat;
-        let draft = self.draft(version, &changes, removed, groups, conflict)?;
+        let draft = self.draft(version, &changes, removed, groups, conflict, caller)?;
         Ok(Draft { subject: Some(id.clone()), requested: Vec::new(), ..draft })
+    }
+
+    /// Whoever may not view something learns nothing of it by writing a group that it lies in.
+    fn judge_flat(&self, flat: &Flat, caller: &Caller) -> Result<(), Lacking> {
+        let hidden = |path: &str| !caller.may(Permission::View, path);
+        let changed = flat.changes.iter().map(|change| change.change.id.as_str());
+        let removed = flat.removed.iter().map(RunSpecId::as_str);
+        let differs = |(id, to): &(&GroupId, &Option<Group>)| {
+            self.state.group(id) != to.as_ref() && to.as_ref().is_none_or(|to| *to != Group::default())
+        };
+        let groups = flat.groups.iter().filter(differs).map(|(id, _)| id.as_str());
+        let mut behind = changed.chain(removed).chain(groups).filter(|path| hidden(path));
+        behind.try_for_each(|path| caller.need_behind(Permission::Update, path))
     }
 
     fn check_new(&self, id: &GroupId) -> Result<(), Refusal> {
@@ -117,7 +155,7 @@ impl Engine {
 
     /// What is named replaces what was there; what is not named stays.
     fn flatten(&self, update: &GroupUpdate, place: &str, flat: &mut Flat) {
-        let current = self.state.group(&update.id).cloned().unwrap_or_default();
+        let current = self.state.group(&update.id).cloned().unwrap_or_else(|| self.new_group(&update.id));
         let group = Group {
             dependencies: update.dependencies.clone().unwrap_or(current.dependencies),
             enforce_role: update.enforce_role.unwrap_or(current.enforce_role),

@@ -55,7 +55,7 @@ impl Engine {
     }
 
     /// The selected instances that have a task, or of which something is left to wipe.
-    fn selected(&self, tasks: &TaskSelection, mode: KillMode) -> Result<Vec<Instance>, Refusal> {
+    pub(super) fn selected(&self, tasks: &TaskSelection, mode: KillMode) -> Result<Vec<Instance>, Refusal> {
         let is_there = |instance: &&Instance| instance.task.is_some() || mode == KillMode::Wipe && is_at_rest(instance);
         let of = |id: &RunSpecId| -> Result<Vec<Instance>, Refusal> {
             let app = self.current_of(id, Shape::App).and_then(|_| self.state.run_specs.get(id));

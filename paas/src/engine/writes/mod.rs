@@ -8,26 +8,29 @@ mod callback;
 mod cancel;
 mod delete;
 mod group;
+mod judge;
 mod kill;
 mod names;
 mod precondition;
 mod put;
 mod reset_delay;
 mod restart;
+mod restore;
+mod roles;
 mod secrets;
+mod users;
 
 use std::sync::Arc;
 
 use attica_core_api::Now;
 
-use super::deployments::{Conflict, Draft};
-use super::{
-    CancelMode, Effects, Engine, Fact, Forecast, Origin, PlannedChange, Refusal, Reply, TaskSelection, Terms, Write,
-};
+use super::deployments::{Conflict, Draft, Target};
+use super::{CancelMode, Effects, Engine, Fact, Origin, PlannedChange, Refusal, Reply, TaskSelection, Terms, Write};
 use crate::model::{Goal, GroupId, RunSpecId, TaskIdentity, Version};
+use judge::Notes;
 
 impl Engine {
-    /// Does a write, or refuses it and leaves everything as it is.
+    /// Does a write, or refuses it and leaves everything as it is. Where its author has a name, it is written down.
     pub(super) fn write(
         &mut self,
         now: Now,
@@ -36,14 +39,34 @@ impl Engine {
         origin: &Origin,
         out: &mut Effects,
     ) -> Result<Reply, Refusal> {
-        self.check_precondition(&write, terms)?;
-        let draft = match &write {
-            Write::Put { changes, force } => self.draft_put(now, changes, conflict(*force)),
+        let mut notes = Notes::default();
+        let outcome = self.decide(now, &write, terms, origin, &mut notes, out);
+        if let (Some(user), false) = (origin.caller.name(), terms.dry_run)
+            && let Some(entry) = notes.entry(user, &write, origin, &outcome)
+        {
+            self.record(now, Fact::Audited { entry: Box::new(entry) }, out);
+        }
+        outcome
+    }
+
+    fn decide(
+        &mut self,
+        now: Now,
+        write: &Write,
+        terms: &Terms,
+        origin: &Origin,
+        notes: &mut Notes,
+        out: &mut Effects,
+    ) -> Result<Reply, Refusal> {
+        self.judge_named(write, &origin.caller, notes)?;
+        self.check_precondition(write, terms)?;
+        let draft = match write {
+            Write::Put { changes, force } => self.draft_put(now, changes, conflict(*force), &origin.caller),
             Write::Delete { id, force } => self.draft_delete(now, id, conflict(*force)),
             Write::DeletePod { id, force } => self.draft_pod_removal(now, id, conflict(*force)),
             Write::Restart { id, force } => self.draft_restart(now, id, conflict(*force)),
-            Write::PutGroup { id, to, force } => self.draft_group(now, id, to, conflict(*force)),
-            Write::DeleteGroup { id, force } => self.draft_group_removal(now, id, conflict(*force)),
+            Write::PutGroup { id, to, force } => self.draft_group(now, id, to, conflict(*force), &origin.caller),
+            Write::DeleteGroup { id, force } => self.draft_group_removal(now, id, conflict(*force), &origin.caller),
             Write::Cancel { id, mode: CancelMode::RollBack } => self.draft_roll_back(now, *id),
             Write::Kill { tasks, mode: super::KillMode::Scale, force } => {
                 self.draft_scale(now, tasks, conflict(*force))
@@ -54,6 +77,10 @@ impl Engine {
             Write::EnforceRole { group, enforced } => return self.enforce_role(now, group, *enforced, terms, out),
             Write::ResetDelay { id } => return self.reset_delay(now, id, terms, out),
             Write::Acknowledge { consumer, seen } => return self.acknowledge(now, consumer.clone(), *seen, out),
+            Write::User { name, change } => return self.change_user(now, name, change, out),
+            Write::BeginSession(session) => return self.begin_session(now, session, out),
+            Write::EndSession(digest) => return self.end_session(now, digest, out),
+            Write::Note { .. } => return Ok(Reply::Done),
             Write::AddCallback { url, secret, position } => {
                 return self.add_callback(now, url.clone(), secret.clone(), *position, origin, out);
             }
@@ -64,16 +91,22 @@ impl Engine {
             Write::KeepSecret { path, secret, former } => {
                 return self.keep_secret(now, path, secret, *former, terms, out);
             }
-            Write::RemoveSecret { path } => return self.remove_secret(now, path, terms, out),
+            Write::RemoveSecret { path } => return self.remove_secret(now, path, terms, &origin.caller, out),
         };
+        let draft = draft.and_then(|draft| self.judge(&draft, &origin.caller).map(|()| draft));
         match draft {
-            Ok(draft) if terms.dry_run => Ok(Reply::Planned(Box::new(self.forecast(draft)))),
-            Ok(draft) => Ok(self.carry_out(now, draft, origin, out)),
+            Ok(draft) if terms.dry_run => Ok(Reply::Planned(Box::new(self.forecast(now, draft, terms.room.clone())))),
+            Ok(draft) => {
+                if origin.caller.name().is_some() {
+                    self.note(&draft, notes);
+                }
+                Ok(self.carry_out(now, draft, origin, out))
+            }
             Err(refusal) => {
                 if matches!(refusal, Refusal::Locked { .. }) && !terms.dry_run {
                     // Subscribers get to know of a write that running deployments stood in the way of.
                     let refused = Fact::ChangeRefused {
-                        group: group_around(&write).to_string(),
+                        group: group_around(write).to_string(),
                         version: Version(now.wall),
                         reason: refusal.to_string(),
                     };
@@ -89,12 +122,15 @@ impl Engine {
         let is_new = |id: &RunSpecId| self.current(id).is_none();
         let created = draft.requested.iter().filter(|definition| is_new(&definition.id)).cloned().collect();
         for run_spec in &draft.requested {
-            let Origin { client_ip, uri } = origin.clone();
+            let Origin { client_ip, uri, .. } = origin.clone();
             self.record(now, Fact::Requested { client_ip, uri, run_spec: Arc::clone(run_spec) }, out);
         }
         if let Some(id) = draft.removed_pod.clone() {
-            let Origin { client_ip, uri } = origin.clone();
+            let Origin { client_ip, uri, .. } = origin.clone();
             self.record(now, Fact::PodRemovalRequested { client_ip, uri, id }, out);
+        }
+        for (path, secret) in draft.secrets.clone() {
+            self.record(now, Fact::SecretKept { path, secret }, out);
         }
         let killed = draft.killed.clone();
         let deployment = self.deploy(now, draft, out);
@@ -102,15 +138,14 @@ impl Engine {
         Reply::Deployed { version, deployment, created }
     }
 
-    /// What a draft would come to.
-    fn forecast(&self, draft: Draft) -> Forecast {
-        let (steps, _) = self.plan(&draft);
-        let changes = draft.targets.into_iter().map(|target| PlannedChange {
+    /// The run specs that a draft changes, before and after.
+    pub(super) fn changes(&self, draft: &Draft) -> Vec<PlannedChange> {
+        let change = |target: &Target| PlannedChange {
             from: self.current(&target.id).cloned(),
-            to: target.to,
-            id: target.id,
-        });
-        Forecast { version: draft.version, changes: changes.collect(), groups: draft.groups, steps }
+            to: target.to.clone(),
+            id: target.id.clone(),
+        };
+        draft.targets.iter().map(change).collect()
     }
 }
 
@@ -142,6 +177,10 @@ fn group_around(write: &Write) -> GroupId {
         Write::Cancel { .. }
         | Write::Hold { .. }
         | Write::Acknowledge { .. }
+        | Write::User { .. }
+        | Write::BeginSession(_)
+        | Write::EndSession(_)
+        | Write::Note { .. }
         | Write::AddCallback { .. }
         | Write::RemoveCallback { .. }
         | Write::CallbackReached { .. }

@@ -32,6 +32,10 @@ impl Engine {
             Write::Cancel { .. }
             | Write::Hold { .. }
             | Write::Acknowledge { .. }
+            | Write::User { .. }
+            | Write::BeginSession(_)
+            | Write::EndSession(_)
+            | Write::Note { .. }
             | Write::AddCallback { .. }
             | Write::RemoveCallback { .. }
             | Write::CallbackReached { .. } => {

@@ -5,7 +5,10 @@ use attica_core_api::Now;
 
 use super::super::deployments::{Conflict, Draft, Target};
 use super::super::{Definition, Engine, Refusal, RunSpecChange, Violation};
+use super::judge::judge_secrets;
 use super::names::Names;
+use super::roles::Rules;
+use crate::access::Caller;
 use crate::deployment::Cycle;
 use crate::model::{Group, GroupId, RunSpec, RunSpecId, RunSpecUpdate, Shape, Version};
 use crate::validate::limits::INSTANCES_MAX;
@@ -19,12 +22,18 @@ pub(super) struct Change {
 
 impl Engine {
     /// Creates and changes run specs in one deployment. What does not change gets no new version and no action.
-    pub(super) fn draft_put(&self, now: Now, changes: &[RunSpecChange], conflict: Conflict) -> Result<Draft, Refusal> {
+    pub(super) fn draft_put(
+        &self,
+        now: Now,
+        changes: &[RunSpecChange],
+        conflict: Conflict,
+        caller: &Caller,
+    ) -> Result<Draft, Refusal> {
         let version = self.next_version(now, changes.iter().map(|change| &change.id));
         let place = |index| if changes.len() > 1 { format!("/apps({index})") } else { String::new() };
         let placed = |(index, change): (usize, &RunSpecChange)| Change { change: change.clone(), place: place(index) };
         let changes: Vec<Change> = changes.iter().enumerate().map(placed).collect();
-        self.draft(version, &changes, BTreeSet::new(), BTreeMap::new(), conflict)
+        self.draft(version, &changes, BTreeSet::new(), BTreeMap::new(), conflict, caller)
     }
 
     /// What changes of run specs and groups come to, together.
@@ -35,15 +44,16 @@ impl Engine {
         removed: BTreeSet<RunSpecId>,
         mut groups: BTreeMap<GroupId, Option<Group>>,
         conflict: Conflict,
+        caller: &Caller,
     ) -> Result<Draft, Refusal> {
         let invalid = |violation| Refusal::Invalid(vec![violation]);
         let names = Names::after(self, changes.iter().map(|change| &change.change.id), &removed, &groups);
         groups.iter().filter(|(_, to)| to.is_some()).try_for_each(|(id, _)| names.check_group(id)).map_err(invalid)?;
-        let definitions = self.definitions(changes, &names, version)?;
+        let rules = Rules { engine: self, groups: &groups, conflict };
+        let definitions = self.definitions(changes, &names, &rules, version, caller)?;
         let changed = || definitions.iter().filter(|definition| self.needs_deployment(definition));
         self.add_enclosing(changed().map(|definition| &definition.id), &mut groups);
         groups.retain(|id, to| self.state.group(id) != to.as_ref());
-        check_roles(self, changed(), &groups)?;
         let kept = changed().map(|definition| Target { id: definition.id.clone(), to: Some(Arc::clone(definition)) });
         let mut targets: Vec<Target> = kept.collect();
         targets.extend(removed.into_iter().map(|id| Target { id, to: None }));
@@ -63,7 +73,8 @@ impl Engine {
         let said: Vec<GroupId> = groups.iter().filter(|(_, to)| to.is_some()).map(|(id, _)| id.clone()).collect();
         for group in new.chain(said).flat_map(|group| group.and_around().collect::<Vec<_>>()) {
             if !group.is_root() && self.state.group(&group).is_none() {
-                groups.entry(group).or_insert(None).get_or_insert_default();
+                let new = self.new_group(&group);
+                groups.entry(group).or_insert(None).get_or_insert(new);
             }
         }
     }
@@ -73,7 +84,9 @@ impl Engine {
         &self,
         changes: &[Change],
         names: &Names<'_>,
+        rules: &Rules<'_>,
         version: Version,
+        caller: &Caller,
     ) -> Result<Vec<Arc<RunSpec>>, Refusal> {
         let mut taken = BTreeSet::new();
         let mut named = BTreeSet::new();
@@ -82,7 +95,7 @@ impl Engine {
             let twice = || Violation::new("/id", "is named twice in one request");
             let name = if named.insert(&change.id) { names.check(&change.id) } else { Err(twice()) };
             let name = name.map_err(|violation| Refusal::Invalid(vec![violation]));
-            let definition = name.and_then(|()| self.definition(change, version, &mut taken));
+            let definition = name.and_then(|()| self.definition(change, rules, version, &mut taken, caller));
             let definition = definition.map_err(|refusal| match refusal {
                 Refusal::Invalid(violations) => Refusal::Invalid(within(place, violations)),
                 refusal => refusal,
@@ -95,8 +108,10 @@ impl Engine {
     fn definition(
         &self,
         change: &RunSpecChange,
+        rules: &Rules<'_>,
         version: Version,
         taken: &mut BTreeSet<u16>,
+        caller: &Caller,
     ) -> Result<RunSpec, Refusal> {
         let id = &change.id;
         let current = self.current(id);
@@ -104,12 +119,13 @@ impl Engine {
         let mut merged = match &change.to {
             Definition::NewPod(_) if current.is_some() => return Err(Refusal::PodExists(id.clone())),
             Definition::NewPod(pod) | Definition::Pod(pod) => RunSpec::clone(pod),
+            Definition::Whole(whole) => RunSpec::clone(whole),
             Definition::New(_) if current.is_some() => return Err(Refusal::Exists(id.clone())),
             Definition::Patched(_) if current.is_none() => {
                 return Err(Refusal::Missing(id.clone()));
             }
-            Definition::New(update) | Definition::Replaced(update) => self.merged(id, None, update)?,
-            Definition::Merged(update) | Definition::Patched(update) => self.merged(id, current, update)?,
+            Definition::New(update) | Definition::Replaced(update) => merged(id, None, update, rules)?,
+            Definition::Merged(update) | Definition::Patched(update) => merged(id, current, update, rules)?,
             Definition::Stored(stored) => {
                 current.ok_or_else(|| Refusal::Missing(id.clone()))?;
                 self.stored(id, *stored)?
@@ -117,24 +133,23 @@ impl Engine {
             Definition::Restored(stored) => self.stored(id, *stored)?,
             Definition::Scaled(factor) => scaled(current.ok_or_else(|| Refusal::Missing(id.clone()))?, *factor)?,
         };
+        if merged.role.is_empty() {
+            merged.role = rules.default_of(id);
+        }
+        let former = current.map(Arc::as_ref);
+        rules.check(&change.to, former, &merged).map_err(|violation| Refusal::Invalid(vec![violation]))?;
         (self.config.border.validate)(&merged).map_err(Refusal::Invalid)?;
         if let Some(current) = current {
             (self.config.border.validate_change)(current, &merged).map_err(Refusal::Invalid)?;
         }
-        self.check_secrets(&merged)?;
+        judge_secrets(caller, current.map(Arc::as_ref), &merged)?;
+        // Those of a backup may come with it.
+        if !matches!(change.to, Definition::Whole(_)) {
+            self.check_secrets(&merged)?;
+        }
         self.give_ports(&mut merged, current.map(Arc::as_ref), taken)?;
         let keep_generation = matches!(change.to, Definition::Stored(_) | Definition::Restored(_));
         Ok(versioned(merged, current.map(Arc::as_ref), version, keep_generation))
-    }
-
-    fn merged(
-        &self,
-        id: &RunSpecId,
-        current: Option<&Arc<RunSpec>>,
-        update: &RunSpecUpdate,
-    ) -> Result<RunSpec, Refusal> {
-        let merged = update.apply(current.map(Arc::as_ref), id, &self.config.role);
-        merged.map_err(|error| Refusal::Invalid(vec![Violation::new("/", error.to_string())]))
     }
 
     fn stored(&self, id: &RunSpecId, version: Version) -> Result<RunSpec, Refusal> {
@@ -175,11 +190,21 @@ impl Engine {
     }
 }
 
+fn merged(
+    id: &RunSpecId,
+    current: Option<&Arc<RunSpec>>,
+    update: &RunSpecUpdate,
+    rules: &Rules<'_>,
+) -> Result<RunSpec, Refusal> {
+    let merged = update.apply(current.map(Arc::as_ref), id, &rules.default_of(id));
+    merged.map_err(|error| Refusal::Invalid(vec![Violation::new("/", error.to_string())]))
+}
+
 /// What is an app stays one, and so does a pod.
 fn check_shape(change: &RunSpecChange, current: Option<&Arc<RunSpec>>) -> Result<(), Refusal> {
     let shape = match &change.to {
         // It stays what it is, or becomes again what it was.
-        Definition::Scaled(_) | Definition::Restored(_) => return Ok(()),
+        Definition::Scaled(_) | Definition::Restored(_) | Definition::Whole(_) => return Ok(()),
         Definition::NewPod(_) | Definition::Pod(_) => Shape::Pod,
         Definition::New(_)
         | Definition::Merged(_)
@@ -234,28 +259,6 @@ fn scaled(current: &RunSpec, factor: f64) -> Result<RunSpec, Refusal> {
         return Err(Refusal::Invalid(vec![Violation::new("/", text)]));
     }
     Ok(RunSpec { instances: instances as u32, ..current.clone() })
-}
-
-/// What lies in a group that enforces its role uses that role, from its next change on.
-fn check_roles<'a>(
-    engine: &Engine,
-    definitions: impl Iterator<Item = &'a Arc<RunSpec>>,
-    groups: &BTreeMap<GroupId, Option<Group>>,
-) -> Result<(), Refusal> {
-    for definition in definitions {
-        let Some(top) = GroupId::top_level_of(&definition.id) else { continue };
-        let group = groups.get(&top).map_or_else(|| engine.state.group(&top), Option::as_ref);
-        if group.is_some_and(|group| group.enforce_role) && definition.role != top.name() {
-            let text = format!(
-                "'{}' of {} is not the role '{}' that its group enforces",
-                definition.role,
-                definition.id,
-                top.name()
-            );
-            return Err(Refusal::Invalid(vec![Violation::new("/role", text)]));
-        }
-    }
-    Ok(())
 }
 
 /// Violations of one element of a document.

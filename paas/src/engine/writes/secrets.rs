@@ -1,6 +1,7 @@
 use attica_core_api::Now;
 
 use super::super::{Effects, Engine, Fact, Refusal, Reply, Terms, Violation};
+use crate::access::{Caller, Permission};
 use crate::model::{KeptSecret, RunSpec, SecretPath, Version};
 
 impl Engine {
@@ -34,6 +35,7 @@ impl Engine {
         now: Now,
         path: &SecretPath,
         terms: &Terms,
+        caller: &Caller,
         out: &mut Effects,
     ) -> Result<Reply, Refusal> {
         if !self.state.secrets.contains_key(path) {
@@ -41,7 +43,9 @@ impl Engine {
         }
         let users = self.state.users_of(path);
         if !users.is_empty() {
-            return Err(Refusal::SecretUsed { path: path.clone(), users });
+            let (users, others): (Vec<_>, Vec<_>) =
+                users.into_iter().partition(|id| caller.may(Permission::View, id.as_str()));
+            return Err(Refusal::SecretUsed { path: path.clone(), users, others: others.len() });
         }
         if !terms.dry_run {
             self.record(now, Fact::SecretRemoved { path: path.clone() }, out);

@@ -1,4 +1,4 @@
-//! `/v2/tasks/{task}/exec` and `/attach`: programs that are run within a task, and what these and the task itself write.
+//! `/v2/tasks/{task}/exec` and `/attach`: programs that are run within a task, and what these and the task itself write and read.
 //!
 //! An answer tells, line by line, what is written, and ends the program when it is not read any more. What is written *to* a program comes
 //! in requests of its own, since a browser cannot write while it reads an answer. A session is known to the leader that began it, and to
@@ -24,7 +24,8 @@ use uuid::Uuid;
 
 use self::machine::{Machine, Output, Trouble, container_of, terminal_info};
 use super::service::{Leading, Service};
-use super::{answer, body, refusal};
+use super::{answer, body, guard, refusal};
+use crate::access::Sight;
 use crate::normalise;
 use crate::validate::Faults;
 
@@ -40,7 +41,10 @@ const COMMAND_BYTES_MAX: usize = 64 << 10;
 pub struct Sessions {
     /// Waits as long as it takes.
     pub(super) client: Client,
-    open: Arc<Mutex<HashMap<String, Machine>>>,
+    /// By the task, which was judged, and the id of the session.
+    open: Arc<Mutex<HashMap<(String, String), Machine>>>,
+    /// The containers of tasks that somebody is attached to, so that they need not be looked for with every key.
+    attached: Arc<Mutex<HashMap<String, Machine>>>,
 }
 
 impl Sessions {
@@ -48,17 +52,23 @@ impl Sessions {
     #[must_use]
     pub fn new(security: &Security) -> Self {
         let client = Client::secured(Protocol::Http1, Duration::MAX, security.clone());
-        Self { client, open: Arc::default() }
+        Self { client, open: Arc::default(), attached: Arc::default() }
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<String, Machine>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<(String, String), Machine>> {
         // Nothing panics while it holds the lock.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As above.
+    fn attached(&self) -> MutexGuard<'_, HashMap<String, Machine>> {
+        self.attached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Runs a program.
 pub(super) async fn exec(service: &Service, leading: &Leading, task: &str, request: Request<Body>) -> Response {
+    let sight = guard::proven(&request).caller.sight();
     let exec: Exec = match body::document(request.into_body()).await {
         Ok(exec) => exec,
         Err(refused) => return refused,
@@ -69,7 +79,7 @@ pub(super) async fn exec(service: &Service, leading: &Leading, task: &str, reque
     if service.sessions.open().len() >= SESSIONS_MAX {
         return answer::unavailable(format!("{SESSIONS_MAX} sessions are open already"));
     }
-    let whole = match find(service, leading, task).await {
+    let whole = match find(service, leading, sight, task).await {
         Ok(whole) => whole,
         Err(refused) => return refused,
     };
@@ -81,11 +91,12 @@ pub(super) async fn exec(service: &Service, leading: &Leading, task: &str, reque
         Err(trouble) => return trouble.answer(&format!("'{program}' was not run in task '{task}'")),
     };
     let sessions = service.sessions.clone();
-    sessions.open().insert(session.clone(), machine.clone());
+    let name = (task.to_owned(), session.clone());
+    sessions.open().insert(name.clone(), machine.clone());
     let (lines, answer) = lines();
     tokio::spawn(async move {
         let ended = tokio::spawn(machine.clone().wait());
-        let begun = lines.send(line(&SessionEvent::Started { session: session.clone() })).await;
+        let begun = lines.send(line(&SessionEvent::Started { session })).await;
         if begun.is_ok() {
             relay(output, &lines).await;
         } else {
@@ -93,7 +104,7 @@ pub(super) async fn exec(service: &Service, leading: &Leading, task: &str, reque
             drop(output);
         }
         let outcome = ended.await.ok().flatten();
-        sessions.open().remove(&session);
+        sessions.open().remove(&name);
         machine.remove().await;
         // Whoever has gone does not want to know.
         let _told = lines.send(line(&ending(outcome))).await;
@@ -102,8 +113,8 @@ pub(super) async fn exec(service: &Service, leading: &Leading, task: &str, reque
 }
 
 /// Tells what a task writes.
-pub(super) async fn attach(service: &Service, leading: &Leading, task: &str) -> Response {
-    let machine = match find(service, leading, task).await {
+pub(super) async fn attach(service: &Service, leading: &Leading, sight: Sight, task: &str) -> Response {
+    let machine = match find(service, leading, sight, task).await {
         Ok(machine) => machine,
         Err(refused) => return refused,
     };
@@ -112,9 +123,12 @@ pub(super) async fn attach(service: &Service, leading: &Leading, task: &str) -> 
         Err(trouble) => return trouble.answer(&format!("What task '{task}' writes cannot be read now")),
     };
     let (lines, answer) = lines();
+    let (sessions, name) = (service.sessions.clone(), task.to_owned());
+    sessions.attached().insert(name.clone(), machine.clone());
     tokio::spawn(async move {
         let ended = tokio::spawn(machine.wait());
         relay(output, &lines).await;
+        sessions.attached().remove(&name);
         if lines.is_closed() {
             return ended.abort();
         }
@@ -125,17 +139,35 @@ pub(super) async fn attach(service: &Service, leading: &Leading, task: &str) -> 
 }
 
 /// Writes to a program.
-pub(super) async fn input(service: &Service, session: &str, request: Request<Body>) -> Response {
+pub(super) async fn input(service: &Service, task: String, session: String, request: Request<Body>) -> Response {
+    let name = (task, session);
+    let machine = service.sessions.open().get(&name).cloned();
+    match machine {
+        Some(machine) => write(&machine, request).await,
+        None => answer::message(StatusCode::NOT_FOUND, format!("Session '{}' is over", name.1)),
+    }
+}
+
+/// Writes to the terminal of a task.
+pub(super) async fn attach_input(service: &Service, leading: &Leading, task: &str, request: Request<Body>) -> Response {
+    let known = service.sessions.attached().get(task).cloned();
+    let machine = match known {
+        Some(machine) => machine,
+        None => match find(service, leading, guard::proven(&request).caller.sight(), task).await {
+            Ok(machine) => machine,
+            Err(refused) => return refused,
+        },
+    };
+    write(&machine, request).await
+}
+
+async fn write(machine: &Machine, request: Request<Body>) -> Response {
     let SessionInput { terminal, data, end } = match body::document(request.into_body()).await {
         Ok(input) => input,
         Err(refused) => return refused,
     };
     let Ok(data) = data.map(|data| BASE64.decode(data)).transpose() else {
         return refusal::invalid(Faults::one("/data", "is not base64"));
-    };
-    let machine = service.sessions.open().get(session).cloned();
-    let Some(machine) = machine else {
-        return answer::message(StatusCode::NOT_FOUND, format!("Session '{session}' is over"));
     };
     let resized = terminal.map(|size| ProcessIo::resize(terminal_info(size)));
     let written = |data: Vec<u8>| ProcessIo::piece(ProcessIoDataType::Stdin, data.into());
@@ -169,8 +201,8 @@ fn check(exec: &Exec) -> Result<(), Faults> {
 }
 
 /// The container of a task.
-async fn find(service: &Service, leading: &Leading, task: &str) -> Result<Machine, Response> {
-    let sandbox = leading.model.sandbox(task).zip(leading.model.framework_id());
+async fn find(service: &Service, leading: &Leading, sight: Sight, task: &str) -> Result<Machine, Response> {
+    let sandbox = leading.model.seen_by(sight).sandbox(task).zip(leading.model.framework_id());
     let Some((sandbox, framework)) = sandbox else {
         return Err(answer::message(StatusCode::NOT_FOUND, format!("Task '{task}' does not exist")));
     };

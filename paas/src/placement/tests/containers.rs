@@ -12,7 +12,7 @@ use crate::validate::{Rules, update};
 /// The run spec of a document; each service port that is not given is its index after 10,000.
 fn spec(document: Value) -> RunSpec {
     let id = RunSpecId::parse("/shop/web").unwrap();
-    let update = update(serde_json::from_value(document).unwrap(), &id, &Rules { role: "*".into() }).unwrap();
+    let update = update(serde_json::from_value(document).unwrap(), &id, &Rules::default()).unwrap();
     let mut spec = update.apply(None, &id, "*").unwrap();
     for (index, port) in spec.ports.iter_mut().enumerate().filter(|(_, port)| port.port == 0) {
         port.port = 10_000 + u16::try_from(index).unwrap();
@@ -150,7 +150,8 @@ fn a_task_in_a_container_is_described() {
         let run_spec = spec(document);
         let ports: &[u16] = &[31_005, 31_500, 31_006];
         let count = run_spec.ports.iter().filter(|port| port.takes_host_port()).count();
-        let task = task_info(&run_spec, &TaskId::from("t"), &on(&[]), &ports[..count], Vec::new());
+        let task =
+            task_info(&run_spec, &Surroundings::default(), &TaskId::from("t"), &on(&[]), &ports[..count], Vec::new());
         let mut shown: Value = serde_json::from_slice(&encode_json(&task)).unwrap();
         let variables = shown["command"]["environment"]["variables"].take();
         let ours = |variable: &&Value| {

@@ -1,8 +1,11 @@
+mod access;
+mod backup;
 mod callbacks;
 mod cluster;
 mod events;
 mod failures;
 mod hostile;
+mod introspection;
 mod link;
 mod marathon_lb;
 mod rest;

@@ -332,6 +332,8 @@ async fn the_server_describes_itself_and_every_described_call_is_served() {
         info.as_object_mut().unwrap().remove(changing);
     }
     info["http_config"]["http_port"] = 0.into();
+    assert_eq!(info["marathon_config"]["webui_url"], format!("http://{}", site.address));
+    info["marathon_config"]["webui_url"] = "http://here".into();
     expect![[r#"
         {
           "name": "marathon",
@@ -341,6 +343,7 @@ async fn the_server_describes_itself_and_every_described_call_is_served() {
             "executor": "//cmd",
             "failover_timeout": 604800,
             "features": [
+              "gpu_resources",
               "task_killing"
             ],
             "framework_name": "marathon",
@@ -351,7 +354,16 @@ async fn the_server_describes_itself_and_every_described_call_is_served() {
             "master": "127.0.0.1:1",
             "mesos_user": null,
             "mesos_role": "*",
-            "mesos_leader_ui_url": "http://127.0.0.1:1/"
+            "mesos_leader_ui_url": "http://127.0.0.1:1/",
+            "decline_offer_duration": 120000,
+            "max_instances_per_offer": 200,
+            "min_revive_offers_interval": 50,
+            "reconciliation_interval": 600000,
+            "task_launch_timeout": 300000,
+            "task_reservation_timeout": 20000,
+            "webui_url": "http://here",
+            "default_network_name": null,
+            "env_vars_prefix": null
           },
           "elected": true,
           "http_config": {

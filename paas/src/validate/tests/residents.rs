@@ -7,7 +7,7 @@ use crate::validate::change;
 fn with_volume(role: &str, volume: Value, fields: Value) -> Result<RunSpec, Value> {
     let mut document = json!({"cmd": "true", "container": {"volumes": [volume]}});
     document.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-    let (id, rules) = (RunSpecId::parse("/db").unwrap(), Rules { role: role.to_owned() });
+    let (id, rules) = (RunSpecId::parse("/db").unwrap(), Rules::default());
     let told = |faults: Faults| serde_json::to_value(faults.into_body()).unwrap()["details"].clone();
     let update = update(serde_json::from_value(document).unwrap(), &id, &rules).map_err(told)?;
     let spec = update.apply(None, &id, role).unwrap();
@@ -89,7 +89,7 @@ fn what_is_not_said_follows_from_the_volume() {
 fn what_is_reserved_stays_as_it_is() {
     let from = resident();
     let outcome = |fields: Value| {
-        let update = update(serde_json::from_value(fields).unwrap(), &from.id, &Rules { role: "data".into() }).unwrap();
+        let update = update(serde_json::from_value(fields).unwrap(), &from.id, &Rules::default()).unwrap();
         change(&from, &update.apply(Some(&from), &from.id, "data").unwrap()).map_err(violations)
     };
     for allowed in [json!({"cmd": "false"}), json!({"instances": 7}), json!({"env": {"A": "b"}})] {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use expect_test::expect;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Notify;
 
 use super::site::{Backend, Client, HELLO, Manner, Site, status, until};
@@ -13,9 +13,18 @@ use crate::lb::table::{Event, Input, Mode};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: web.test\r\n\r\n";
 
-/// A port where nobody listens.
-async fn dead_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+/// A port where nobody listens, which nobody else is given while this is there.
+struct DeadPort {
+    number: u16,
+    socket: TcpSocket,
+}
+
+impl DeadPort {
+    fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Self { number: socket.local_addr().unwrap().port(), socket }
+    }
 }
 
 #[tokio::test]
@@ -115,26 +124,27 @@ async fn answers_without_a_body_keep_the_connection() {
 async fn a_request_that_reached_nobody_goes_to_another_instance() {
     let backend = Backend::start(Manner::Answer(HELLO)).await;
     let mut site = Site::empty().await;
-    site.route(&[], 1, &[dead_port().await, dead_port().await, backend.port]);
+    let dead = [DeadPort::new(), DeadPort::new()];
+    site.route(&[], 1, &[dead[0].number, dead[1].number, backend.port]);
     let post = b"POST / HTTP/1.1\r\nHost: web.test\r\nContent-Length: 2\r\nConnection: close\r\n\r\nab";
     for _ in 0..6 {
         assert_eq!(site.get("web.test", "/").await, 200);
         assert_eq!(status(&site.send(post, 1).await), 200);
     }
-    site.route(&[], 1, &[dead_port().await]);
+    site.route(&[], 1, &[dead[0].number]);
     assert_eq!(site.get("web.test", "/").await, 503);
 }
 
 #[tokio::test]
 async fn a_request_waits_for_an_instance_that_does_not_listen_yet() {
-    let late = dead_port().await;
+    let late = DeadPort::new();
     let mut site = Site::empty().await;
-    site.route(&[], 1, &[late]);
+    site.route(&[], 1, &[late.number]);
     let mut client = Client::connect(site.port).await;
     client.write(GET).await;
     let upstream = Arc::clone(&site.switch.current().unwrap().services[0].upstreams[0]);
     until(|| upstream.is_suspended()).await;
-    let backend = Backend::at(late, Manner::Answer(HELLO)).await;
+    let backend = Backend::on(late.socket.listen(16).unwrap(), Manner::Answer(HELLO));
     assert_eq!(status(&client.hello().await), 200);
     assert_eq!(backend.read().matches("GET").count(), 1);
 }
@@ -244,7 +254,8 @@ async fn a_cookie_leads_back() {
     assert!(seen.read().contains("cookie: a=b; c=d\r\n") && !seen.read().contains(&cookie), "{}", seen.read());
     // The instance is gone: the client gets another one, and its name.
     let other = backends.iter().find(|backend| backend.port != seen.port).unwrap();
-    site.route(&[("HAPROXY_0_STICKY", "true")], 1, &[dead_port().await, dead_port().await, other.port]);
+    let dead = [DeadPort::new(), DeadPort::new()];
+    site.route(&[("HAPROXY_0_STICKY", "true")], 1, &[dead[0].number, dead[1].number, other.port]);
     assert!(site.send(request.as_bytes(), 1).await.contains("set-cookie"));
 }
 
@@ -307,7 +318,8 @@ async fn a_service_port_carries_requests_or_bytes() {
 
     let echo = Backend::start(Manner::Echo("")).await;
     let port = site.listen(Entrance::Port(0), Mode::Tcp).await;
-    site.route(&[], port, &[dead_port().await, echo.port]);
+    let dead = DeadPort::new();
+    site.route(&[], port, &[dead.number, echo.port]);
     for _ in 0..3 {
         let mut client = Client::connect(port).await;
         client.write(b"\r\n\r\n").await;

@@ -42,11 +42,10 @@ pub(super) struct Backend {
 
 impl Backend {
     pub(super) async fn start(manner: Manner) -> Self {
-        Self::at(0, manner).await
+        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), manner)
     }
 
-    pub(super) async fn at(port: u16, manner: Manner) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    pub(super) fn on(listener: TcpListener, manner: Manner) -> Self {
         let port = listener.local_addr().unwrap().port();
         let read: Arc<Mutex<Vec<u8>>> = Arc::default();
         let (accepted, closed) = (Arc::<Mutex<usize>>::default(), Arc::<Mutex<usize>>::default());

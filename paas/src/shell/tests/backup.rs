@@ -1,0 +1,199 @@
+//! Backups, and what becomes of what was done after one.
+
+use attica_core_api::secrets::SealingKey;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::rest::NO_MASTER;
+use super::site::{Database, Site, until};
+use crate::Error;
+
+/// Asks for something of the leader that makes it step down, and gives back its successor.
+async fn step_down(site: Site, database: &Database, query: &str, options: &[&str]) -> Site {
+    let asked = site.ask(Method::DELETE, &format!("/v2/leader{query}"), "").await;
+    assert_eq!(
+        (asked.status, asked.json()),
+        (StatusCode::OK, json!({"message": "Leadership abdicated"})),
+        "{}",
+        asked.text
+    );
+    assert!(matches!(site.role.await.unwrap(), Err(Error::Abdicated)));
+    Site::start_with(database, NO_MASTER, options).await
+}
+
+/// What is defined, without what a new version brings with it.
+async fn definitions(site: &Site) -> Value {
+    fn steady(value: &mut Value) {
+        match value {
+            Value::Object(members) => {
+                for changing in [
+                    "version",
+                    "versionInfo",
+                    "deployments",
+                    "tasks",
+                    "tasksStaged",
+                    "lastUpdated",
+                    "lastChanged",
+                    "statusSince",
+                    "status",
+                ] {
+                    members.remove(changing);
+                }
+                // Those of a pod.
+                members.retain(|name, member| name != "instances" || !member.is_array());
+                members.values_mut().for_each(steady);
+            }
+            Value::Array(items) => items.iter_mut().for_each(steady),
+            Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    let mut root = site.get("/v2/groups").await;
+    steady(&mut root);
+    root
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_backup_brings_back_what_was_defined_then_and_what_is_newer_stays_unless_its_end_is_asked_for() {
+    let database = Database::start().await;
+    let directory = database.directory.path().join("backups");
+    std::fs::create_dir(&directory).unwrap();
+    let key = database.directory.path().join("key");
+    SealingKey::make_file(&key).unwrap();
+    let (directory, key) = (directory.to_str().unwrap(), key.to_str().unwrap());
+    let options = ["--backup-directory", directory, "--secrets-key-file", key];
+    let site = Site::start_with(&database, NO_MASTER, &options).await;
+    for (path, value) in [("/gone", "hunter2"), ("/changed", "hunter3")] {
+        let kept = site.ask(Method::PUT, &format!("/v2/secrets{path}"), &json!({"value": value}).to_string()).await;
+        assert_eq!(kept.status, StatusCode::CREATED);
+    }
+    let shop = json!({"id": "/shop", "enforceRole": false, "apps": [{"id": "db", "cmd": "one", "env": {"A": {"secret": "a"}},
+            "secrets": {"a": {"source": "/gone"}}}],
+        "groups": [{"id": "front", "dependencies": ["/shop/db"], "apps": [{"id": "web", "cmd": "one", "instances": 2}]}, {"id": "empty"}]});
+    assert_eq!(site.ask(Method::PUT, "/v2/groups/shop", &shop.to_string()).await.status, StatusCode::OK);
+    let pod = json!({"id": "/shop/pod", "containers": [{"name": "a", "exec": {"command": {"shell": "one"}}, "resources": {"cpus": 0.1, "mem": 32}}]});
+    assert_eq!(site.post("/v2/pods", pod).await.status, StatusCode::CREATED);
+    let before = definitions(&site).await;
+    let site = step_down(site, &database, &format!("?backup=file://{directory}/one"), &options).await;
+    assert_eq!(definitions(&site).await, before, "a backup changes nothing");
+    // The same comes with an answer, and shows no secret.
+    let streamed = site.ask(Method::GET, "/v2/backup", "").await;
+    assert_eq!(streamed.header("content-type"), "application/octet-stream");
+    assert!(streamed.text.starts_with("attica-backup 1 ") && !streamed.text.contains("hunter"), "{}", streamed.text);
+
+    for (method, path, body) in [
+        (Method::DELETE, "/v2/apps/shop/db?force=true", ""),
+        (Method::DELETE, "/v2/groups/shop/empty?force=true", ""),
+        (Method::DELETE, "/v2/pods/shop/pod?force=true", ""),
+        (Method::PUT, "/v2/apps/shop/front/web?force=true", r#"{"cmd":"two","instances":1}"#),
+        (Method::PUT, "/v2/groups/shop/front?force=true", r#"{"dependencies":[]}"#),
+        (Method::POST, "/v2/apps", r#"{"id":"/later/app","cmd":"two","portDefinitions":[]}"#),
+        // They take no port that another one had; and this one was a pod before.
+        (Method::POST, "/v2/apps", r#"{"id":"/shop/pod","cmd":"two","portDefinitions":[]}"#),
+        (Method::PUT, "/v2/secrets/changed", r#"{"value":"hunter4"}"#),
+    ] {
+        let answer = site.ask(method, path, body).await;
+        assert!(answer.status.is_success(), "{path}: {}", answer.text);
+    }
+    until("the secret to be in nobody's hands", async || {
+        let answer = site.ask(Method::DELETE, "/v2/secrets/gone", "").await;
+        (answer.status == StatusCode::NO_CONTENT).then_some(())
+    })
+    .await;
+    let changed = site.get("/v2/secrets/changed").await["version"].clone();
+
+    let restored = site.ask(Method::POST, "/v2/backup?force=true", &streamed.text).await;
+    assert_eq!(restored.status, StatusCode::OK, "{}", restored.text);
+    assert_eq!(restored.header("marathon-deployment-id"), restored.json()["deploymentId"]);
+    let mut now = definitions(&site).await;
+    let groups = now["groups"].as_array_mut().unwrap();
+    let later = groups.iter().position(|group| group["id"] == "/later").expect("what is newer stays");
+    groups.remove(later);
+    assert_eq!(now, before);
+    assert_eq!(site.get("/v2/secrets/gone").await["apps"], json!(["/shop/db"]));
+    assert_eq!(site.get("/v2/secrets/changed").await["version"], changed, "what has another value keeps it");
+
+    let restore = format!("?restore=file://{directory}/one&force=true&prune=true");
+    let planned = site.ask(Method::DELETE, &format!("/v2/leader{restore}&dryRun=true"), "").await;
+    assert_eq!(
+        planned.json()["changes"],
+        json!([
+            {"group": "/later", "change": "remove", "differences": []},
+            {"app": "/later/app", "change": "remove", "differences": []},
+        ]),
+        "{}",
+        planned.text
+    );
+    let site = step_down(site, &database, &restore, &options).await;
+    assert_eq!(definitions(&site).await, before);
+    assert_eq!(site.ask(Method::GET, "/v2/groups/later", "").await.status, StatusCode::NOT_FOUND);
+    // It is a version like any other.
+    let versions = site.get("/v2/groups/versions").await;
+    let back = json!({"version": versions[1]}).to_string();
+    assert_eq!(site.ask(Method::PUT, "/v2/groups?force=true", &back).await.status, StatusCode::OK);
+    assert_eq!(site.get("/v2/apps/later/app").await["app"]["cmd"], "two");
+    site.stop().await.unwrap();
+
+    // Where another key is, nothing of it is of use.
+    let other = database.directory.path().join("other");
+    SealingKey::make_file(&other).unwrap();
+    let elsewhere = Database::start().await;
+    for (options, says) in
+        [(&["--secrets-key-file", other.to_str().unwrap()][..], "does not open"), (&[][..], "--secrets-key-file")]
+    {
+        let site = Site::start_with(&elsewhere, NO_MASTER, options).await;
+        let refused = site.ask(Method::POST, "/v2/backup", &streamed.text).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(refused.text.contains(says) && refused.text.contains("secret"), "{}", refused.text);
+        assert_eq!(site.get("/v2/apps").await, json!({"apps": []}));
+        site.stop().await.unwrap();
+    }
+    // With the same, all of it.
+    let site = Site::start_with(&elsewhere, NO_MASTER, &["--secrets-key-file", key]).await;
+    assert_eq!(site.ask(Method::POST, "/v2/backup", &streamed.text).await.status, StatusCode::OK);
+    assert_eq!(definitions(&site).await, before);
+    site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_backed_up_or_restored_is_told_and_the_leader_stays() {
+    let database = Database::start().await;
+    let directory = database.directory.path().to_str().unwrap().to_owned();
+    let site = Site::start(&database, NO_MASTER).await;
+    let refused = async |site: &Site, query: &str, path: &str, says: &str| {
+        let answer = site.ask(Method::DELETE, &format!("/v2/leader?{query}"), "").await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{query}: {}", answer.text);
+        let detail = &answer.json()["details"][0];
+        assert!(
+            detail["path"] == path && detail["errors"][0].as_str().unwrap().contains(says),
+            "{query}: {}",
+            answer.text
+        );
+    };
+    refused(&site, &format!("backup=file://{directory}/one"), "/backup", "--backup-directory").await;
+    site.stop().await.unwrap();
+    let site = Site::start_with(&database, NO_MASTER, &["--backup-directory", &directory]).await;
+    assert_eq!(site.ask(Method::POST, "/v2/apps", r#"{"id":"/web","cmd":"one"}"#).await.status, StatusCode::CREATED);
+    let whole = site.ask(Method::GET, "/v2/backup", "").await.text;
+    assert_eq!(site.ask(Method::DELETE, "/v2/apps/web", "").await.status, StatusCode::OK);
+    std::fs::write(format!("{directory}/foreign"), "PK").unwrap();
+    std::fs::write(format!("{directory}/torn"), "attica-backup 1 100 00\n{").unwrap();
+    std::fs::write(format!("{directory}/newer"), "attica-backup 2 100 00\n{").unwrap();
+    for (query, path, says) in [
+        ("backup=s3://bucket/one".to_owned(), "/backup", "s3://"),
+        ("restore=file:///etc/passwd".to_owned(), "/restore", "directly in"),
+        (format!("restore=file://{directory}/missing"), "/restore", "cannot read"),
+        (format!("restore=file://{directory}/foreign"), "/restore", "is not a backup"),
+        (format!("restore=file://{directory}/torn"), "/restore", "length"),
+        (format!("restore=file://{directory}/newer"), "/restore", "format 2"),
+        (format!("backup=file://{directory}/postgres"), "/backup", "cannot write"),
+    ] {
+        refused(&site, &query, path, says).await;
+    }
+    for torn in [&whole[..whole.len() - 1], "", "{}", &whole.replacen("1 ", "2 ", 1)] {
+        let answer = site.ask(Method::POST, "/v2/backup", torn).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{torn}: {}", answer.text);
+    }
+    assert_eq!(site.get("/v2/apps").await["apps"], json!([]));
+    until("the same leader", async || (site.get("/v2/leader").await["leader"] == site.address).then_some(())).await;
+    site.stop().await.unwrap();
+}
