@@ -107,7 +107,19 @@ pub(super) fn secret_paths(typed: &OsStr) -> Vec<CompletionCandidate> {
 
 /// Ids of running tasks.
 pub(super) fn task_ids(typed: &OsStr) -> Vec<CompletionCandidate> {
-    ids("/v2/tasks", "/tasks", &typed.to_string_lossy())
+    let typed = typed.to_string_lossy();
+    let mut candidates = ids("/v2/tasks", "/tasks", &typed);
+    candidates.extend(container_ids(&typed));
+    candidates
+}
+
+/// Ids of the containers of pods.
+fn container_ids(beginning: &str) -> Vec<CompletionCandidate> {
+    let pods = ask("/v2/pods::status").unwrap_or_default();
+    let parts = |whole: &Value, list: &str| whole[list].as_array().cloned().unwrap_or_default();
+    let instances = pods.as_array().into_iter().flatten().flat_map(|pod| parts(pod, "instances"));
+    let containers: Vec<Value> = instances.flat_map(|instance| parts(&instance, "containers")).collect();
+    candidates(containers.iter().filter_map(|container| container["containerId"].as_str()), beginning)
 }
 
 /// Ids of running deployments.
@@ -122,7 +134,10 @@ fn ids(path: &str, list: &str, beginning: &str) -> Vec<CompletionCandidate> {
 fn named(path: &str, list: &str, name: &str, beginning: &str) -> Vec<CompletionCandidate> {
     let document = ask(path).unwrap_or_default();
     let items = document.pointer(list).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let ids = items.iter().filter_map(|item| item[name].as_str());
+    candidates(items.iter().filter_map(|item| item[name].as_str()), beginning)
+}
+
+fn candidates<'a>(ids: impl Iterator<Item = &'a str>, beginning: &str) -> Vec<CompletionCandidate> {
     // A shell puts the candidate into a command line.
     let harmless = ids.filter(|id| visible(id) == *id && !id.contains(char::is_whitespace));
     harmless.filter(|id| id.starts_with(beginning)).take(CANDIDATES_MAX).map(CompletionCandidate::new).collect()
@@ -147,7 +162,8 @@ fn options_in(words: &[String]) -> GlobalOptions {
     };
     let addr = values("--addr").flat_map(|value| value.split(',').map(str::to_owned).collect::<Vec<_>>()).collect();
     let ca_file = values("--ca-file").next().map(PathBuf::from);
-    GlobalOptions { addr, cluster: values("--cluster").next(), ca_file, json: false }
+    let token_file = values("--token-file").next().map(Into::into);
+    GlobalOptions { addr, cluster: values("--cluster").next(), ca_file, token_file, json: false }
 }
 
 #[cfg(test)]

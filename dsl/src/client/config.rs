@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use http::HeaderValue;
 use serde::Deserialize;
 
 use super::address::Address;
 use super::failure::Failure;
 use super::options::GlobalOptions;
+use super::proof;
 
 const DEFAULT: &str = "http://127.0.0.1:8080";
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -19,6 +21,8 @@ pub(super) struct Target {
     pub(super) origin: Origin,
     /// Who vouches for their certificates; none: whom this system trusts.
     pub(super) ca_file: Option<PathBuf>,
+    /// What proves who asks.
+    pub(super) proof: Option<HeaderValue>,
     /// Where the configuration file is or would be; none without a home directory.
     pub(super) file: Option<PathBuf>,
 }
@@ -41,6 +45,7 @@ pub(super) enum Origin {
 struct Document {
     addr: Option<Addresses>,
     ca_file: Option<PathBuf>,
+    token_file: Option<PathBuf>,
     #[serde(default)]
     cluster: BTreeMap<String, Cluster>,
 }
@@ -50,6 +55,7 @@ struct Document {
 struct Cluster {
     addr: Addresses,
     ca_file: Option<PathBuf>,
+    token_file: Option<PathBuf>,
 }
 
 /// One address, several separated by commas, or a list.
@@ -80,7 +86,7 @@ pub(super) fn target(
     let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
     let file = path(set);
     let given = options.ca_file.clone().or_else(|| set("ATTICA_CA_FILE").map(PathBuf::from));
-    let parsed = |texts: Vec<&str>, origin: Origin, written: Option<&PathBuf>| {
+    let parsed = |texts: Vec<&str>, origin: Origin, written: Option<&PathBuf>, token: Option<&PathBuf>| {
         let texts = texts.into_iter().filter(|text| !text.trim().is_empty());
         let addresses: Result<Vec<Address>, _> = texts.map(str::parse).collect();
         let addresses =
@@ -89,25 +95,28 @@ pub(super) fn target(
             true => Err(Failure::Usage(format!("{}no address is given", origin.whose(file.as_deref())))),
             false => {
                 let ca_file = given.clone().or_else(|| written.cloned());
-                Ok(Target { addresses, origin, ca_file, file: file.clone() })
+                let proof = proof::of(options.token_file.as_deref(), set, token.map(PathBuf::as_path))?;
+                Ok(Target { addresses, origin, ca_file, proof, file: file.clone() })
             }
         }
     };
     if !options.addr.is_empty() {
-        return parsed(options.addr.iter().map(String::as_str).collect(), Origin::Option, None);
+        return parsed(options.addr.iter().map(String::as_str).collect(), Origin::Option, None, None);
     }
     let cluster = options.cluster.clone();
     if let (None, Some(text)) = (&cluster, set("ATTICA_ADDR")) {
-        return parsed(text.split(',').collect(), Origin::Variable, None);
+        return parsed(text.split(',').collect(), Origin::Variable, None, None);
     }
     let document = read(file.as_deref())?;
     if let Some(name) = cluster.or_else(|| set("ATTICA_CLUSTER")) {
         let found = document.cluster.get(&name).ok_or_else(|| unknown(&name, &document, file.as_deref()))?;
-        return parsed(found.addr.texts(), Origin::Cluster(name), found.ca_file.as_ref());
+        return parsed(found.addr.texts(), Origin::Cluster(name), found.ca_file.as_ref(), found.token_file.as_ref());
     }
     match &document.addr {
-        Some(addresses) => parsed(addresses.texts(), Origin::File, document.ca_file.as_ref()),
-        None => parsed(vec![DEFAULT], Origin::Default, None),
+        Some(addresses) => {
+            parsed(addresses.texts(), Origin::File, document.ca_file.as_ref(), document.token_file.as_ref())
+        }
+        None => parsed(vec![DEFAULT], Origin::Default, None, document.token_file.as_ref()),
     }
 }
 

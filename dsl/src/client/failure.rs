@@ -118,6 +118,10 @@ impl Failure {
         match self {
             Failure::Failed { hint, .. } | Failure::NoAnswer { hint, .. } => hint.clone(),
             Failure::Refused { hint: Some(hint), .. } => Some(hint.clone()),
+            Failure::Refused { status: StatusCode::UNAUTHORIZED, .. } => Some(
+                "a token proves who you are: ATTICA_TOKEN=TOKEN, or --token-file FILE\nattica user token NAME makes one"
+                    .to_owned(),
+            ),
             Failure::Refused { body: Some(body), .. } => blocked(body),
             Failure::Unreachable { origin, file, .. } => {
                 let file = file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();

@@ -1,6 +1,5 @@
 //! `attica group …`
 
-use attica_paas_api::deployment::{ActionKind, Forecast};
 use attica_paas_api::group::Group;
 use clap::{Args, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
@@ -12,7 +11,6 @@ use super::completion::group_ids;
 use super::definition::Definition;
 use super::deployment::{Deploying, Ongoing};
 use super::failure::Failure;
-use super::forecast::change_lines;
 use super::ids::GroupId;
 use super::server::Request;
 use super::session::{Form, Session};
@@ -104,33 +102,11 @@ impl About {
     }
 }
 
-/// Options of the commands that change a group.
-#[derive(Clone, Copy, Debug, Args)]
-struct Changing {
-    /// Change nothing, and show what the server would do
-    #[arg(long, conflicts_with_all = ["wait", "no_wait"])]
-    dry_run: bool,
-    #[command(flatten)]
-    deploying: Deploying,
-}
-
-impl Changing {
-    fn query(self) -> String {
-        format!("{}&dryRun={}", self.deploying.query(), self.dry_run)
-    }
-
-    async fn ask(self, session: &mut Session<'_>, request: &Request, said: &str) -> Result<(), Failure> {
-        if self.dry_run {
-            let answer = session.server.call(request).await?;
-            return match session.form {
-                Form::Json => session.show_document(&answer),
-                Form::Text => show_forecast(session, &answer.read()?),
-            };
-        }
-        let ongoing = Ongoing::begin(session, self.deploying.patience()).await?;
-        let answer = session.server.call(request).await?;
-        ongoing.conclude(session, &answer, said).await
-    }
+/// Asks for a change of a group and, if that is wanted, waits until it has been made.
+async fn ask(session: &mut Session<'_>, request: &Request, deploying: Deploying, said: &str) -> Result<(), Failure> {
+    let ongoing = Ongoing::begin(session, deploying.patience()).await?;
+    let answer = session.server.call(request).await?;
+    ongoing.conclude(session, &answer, said).await
 }
 
 /// Creates a group, or replaces what is named.
@@ -146,15 +122,15 @@ pub struct Put {
     #[arg(value_name = "FILE|-|KEY=VALUE", required = true)]
     definition: Vec<String>,
     #[command(flatten)]
-    changing: Changing,
+    deploying: Deploying,
 }
 
 impl Put {
     async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let handed_in = Definition::read(&self.definition, &mut session.input)?;
         let document = Value::Object(handed_in.applied_to(&Map::new())?);
-        let request = Request::new(Method::PUT, self.id.path(&self.changing.query())).with_document(&document);
-        self.changing.ask(session, &request, &format!("{} is being deployed", self.id)).await
+        let request = Request::new(Method::PUT, self.id.path(&self.deploying.query())).with_document(&document);
+        ask(session, &request, self.deploying, &format!("{} is being deployed", self.id)).await
     }
 }
 
@@ -168,14 +144,14 @@ pub struct Scale {
     #[arg(value_name = "FACTOR")]
     factor: f64,
     #[command(flatten)]
-    changing: Changing,
+    deploying: Deploying,
 }
 
 impl Scale {
     async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let document = json!({"scaleBy": self.factor});
-        let request = Request::new(Method::PUT, self.id.path(&self.changing.query())).with_document(&document);
-        self.changing.ask(session, &request, &format!("{} is being scaled", self.id)).await
+        let request = Request::new(Method::PUT, self.id.path(&self.deploying.query())).with_document(&document);
+        ask(session, &request, self.deploying, &format!("{} is being scaled", self.id)).await
     }
 }
 
@@ -189,7 +165,7 @@ pub struct Rollback {
     #[arg(value_name = "VERSION")]
     version: String,
     #[command(flatten)]
-    changing: Changing,
+    deploying: Deploying,
 }
 
 impl Rollback {
@@ -203,8 +179,8 @@ impl Rollback {
             }
         };
         let document = json!({"version": version});
-        let request = Request::new(Method::PUT, self.id.path(&self.changing.query())).with_document(&document);
-        self.changing.ask(session, &request, &format!("{} returns to {version}", self.id)).await
+        let request = Request::new(Method::PUT, self.id.path(&self.deploying.query())).with_document(&document);
+        ask(session, &request, self.deploying, &format!("{} returns to {version}", self.id)).await
     }
 }
 
@@ -215,36 +191,12 @@ pub struct Remove {
     #[arg(value_name = "GROUP", add = ArgValueCompleter::new(group_ids))]
     id: GroupId,
     #[command(flatten)]
-    changing: Changing,
+    deploying: Deploying,
 }
 
 impl Remove {
     async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
-        let request = Request::new(Method::DELETE, self.id.path(&self.changing.query()));
-        self.changing.ask(session, &request, &format!("{} is being removed", self.id)).await
-    }
-}
-
-/// What would follow from a write.
-fn show_forecast(session: &mut Session<'_>, forecast: &Forecast) -> Result<(), Failure> {
-    if forecast.changes.is_empty() {
-        return session.say("nothing would change");
-    }
-    session.screen.out.lines(&change_lines(forecast))?;
-    for (number, step) in forecast.steps.iter().enumerate() {
-        let action =
-            |action: &attica_paas_api::deployment::Action| format!("{} {}", verb(action.action), action.subject());
-        let actions: Vec<String> = step.actions.iter().map(action).collect();
-        session.screen.out.line(&Line::plain(format!("step {}: {}", number + 1, actions.join(", "))))?;
-    }
-    Ok(())
-}
-
-fn verb(action: ActionKind) -> &'static str {
-    match action {
-        ActionKind::StartApplication | ActionKind::StartPod => "know",
-        ActionKind::StopApplication | ActionKind::StopPod => "stop",
-        ActionKind::ScaleApplication | ActionKind::ScalePod => "scale",
-        ActionKind::RestartApplication | ActionKind::RestartPod => "replace",
+        let request = Request::new(Method::DELETE, self.id.path(&self.deploying.query()));
+        ask(session, &request, self.deploying, &format!("{} is being removed", self.id)).await
     }
 }

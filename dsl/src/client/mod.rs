@@ -1,10 +1,13 @@
-//! The client commands: `attica app …`, `pod …`, `group …`, `secret …`, `deployment …`, `task …`, `queue`, `events`, `callback …`, `import …`,
+//! The client commands: `attica app …`, `pod …`, `group …`, `secret …`, `deployment …`, `task …`, `queue`, `events`, `callback …`,
+//! `backup`, `restore`, `import …`, `user …`, `audit`,
 //! `agent list`, `completion`, and those of `attica config …` that deploy.
 
 mod address;
 mod age;
 mod agent;
 mod app;
+mod audit;
+mod backup;
 mod callback;
 mod completion;
 mod config;
@@ -21,6 +24,7 @@ mod import;
 mod options;
 mod pod;
 mod product;
+mod proof;
 mod queue;
 mod secret;
 mod server;
@@ -29,6 +33,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod user;
 
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -39,6 +44,8 @@ use clap::Subcommand;
 use crate::terminal::Screen;
 pub use agent::AgentCommand;
 pub use app::AppCommand;
+pub use audit::AuditCommand;
+pub use backup::{BackupCommand, RestoreCommand};
 pub use callback::CallbackCommand;
 pub use completion::{CompletionCommand, Shell, answer_shell};
 pub use deployment::DeploymentCommand;
@@ -54,6 +61,7 @@ pub use secret::SecretCommand;
 use server::Server;
 use session::{Form, Session};
 pub use task::TaskCommand;
+pub use user::UserCommand;
 
 /// What a client can be asked to do.
 #[derive(Clone, Debug, Subcommand)]
@@ -74,8 +82,16 @@ pub enum Command {
     Queue(QueueCommand),
     /// Show what happens as it happens
     Events(EventsCommand),
+    /// Users: who there is, what each may do, and the tokens of programs
+    User(Addressed<UserCommand>),
+    /// Show who did what
+    Audit(AuditCommand),
     /// URLs that events are posted to: list, add, remove
     Callback(Addressed<CallbackCommand>),
+    /// Write what is defined into a file: apps, pods, groups, and secrets, sealed
+    Backup(BackupCommand),
+    /// Bring back what a backup holds
+    Restore(RestoreCommand),
     /// Take over what another cluster runs
     Import(Addressed<ImportCommand>),
     /// Print a script that completes commands, options and ids in a shell
@@ -142,8 +158,15 @@ async fn execute(
         Command::Task(task) => task.command.run(&mut open(task.options.0, screen)?).await,
         Command::Callback(callback) => callback.command.run(&mut open(callback.options.0, screen)?).await,
         Command::Import(import) => import.command.run(&mut open(import.options.0, screen)?).await,
+        Command::Backup(backup) => backup.run(&mut open(backup.options.clone(), screen)?).await,
+        Command::Restore(restore) => restore.run(&mut open(restore.options.clone(), screen)?).await,
         Command::Queue(queue) => queue::show(&mut open(queue.options, screen)?).await,
         Command::Events(events) => events.feed.run(&mut open(events.options, screen)?).await,
+        Command::User(user) => user.command.run(&mut open(user.options.0, screen)?).await,
+        Command::Audit(audit) => {
+            let mut session = open(audit.options.clone(), screen)?;
+            audit.run(&mut session).await
+        }
         Command::Agent(agent) => agent.command.run(&mut open(agent.options.0, screen)?).await,
         Command::Apply(apply) => apply.run(&mut open(apply.options.clone(), screen)?).await,
         Command::Diff(diff) => diff.run(&mut open(diff.options.clone(), screen)?).await,

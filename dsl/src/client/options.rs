@@ -24,6 +24,12 @@ pub struct GlobalOptions {
     /// Without this option: ATTICA_CA_FILE, then ca-file beside the addr in the configuration file, then whom this system trusts.
     #[arg(long, value_name = "FILE")]
     pub(super) ca_file: Option<PathBuf>,
+    /// What proves who you are: a token, or {"principal": "…", "secret": "…"}
+    ///
+    /// Without this option: the token in ATTICA_TOKEN, then the file that ATTICA_TOKEN_FILE names, then token-file beside the addr in the
+    /// configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
     /// Show what the server said, as JSON; streams as one object per line
     #[arg(long)]
     pub(super) json: bool,
@@ -40,9 +46,10 @@ impl GlobalOptions {
     pub(super) fn or(self, before: Self) -> Self {
         let json = self.json || before.json;
         let ca_file = self.ca_file.clone().or_else(|| before.ca_file.clone());
+        let token_file = self.token_file.clone().or_else(|| before.token_file.clone());
         let says_where = !self.addr.is_empty() || self.cluster.is_some();
         let chosen = if says_where { self } else { before };
-        Self { json, ca_file, ..chosen }
+        Self { json, ca_file, token_file, ..chosen }
     }
 }
 
@@ -62,9 +69,11 @@ pub(super) struct Inherited(pub(super) GlobalOptions);
 
 impl Args for Inherited {
     fn augment_args(command: clap::Command) -> clap::Command {
-        ["addr", "cluster", "ca_file", "json"].into_iter().fold(GlobalOptions::augment_args(command), |command, id| {
-            command.mut_arg(id, |argument| argument.global(true))
-        })
+        ["addr", "cluster", "ca_file", "token_file", "json"]
+            .into_iter()
+            .fold(GlobalOptions::augment_args(command), |command, id| {
+                command.mut_arg(id, |argument| argument.global(true))
+            })
     }
 
     fn augment_args_for_update(command: clap::Command) -> clap::Command {

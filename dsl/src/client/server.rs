@@ -78,6 +78,13 @@ impl Request {
         self
     }
 
+    /// The same request with a body that is no JSON.
+    pub(super) fn with_bytes(mut self, bytes: &[u8]) -> Self {
+        self.body = Some(Bytes::copy_from_slice(bytes));
+        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        self
+    }
+
     pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
         self
@@ -184,7 +191,10 @@ impl Server {
     /// Sends the request and goes where redirects lead: to the leader.
     async fn follow(&self, request: &Request, mut uri: Uri) -> Result<Result<Response<Incoming>, Silence>, Failure> {
         for _ in 0..=REDIRECTS_MAX {
-            let built = request.at(uri.clone()).map_err(|_| invalid(request))?;
+            let mut built = request.at(uri.clone()).map_err(|_| invalid(request))?;
+            if let Some(proof) = &self.target.proof {
+                built.headers_mut().insert(AUTHORIZATION, proof.clone());
+            }
             let response = match tokio::time::timeout(request.patience, self.client.request(built)).await {
                 Ok(Ok(response)) => response,
                 Ok(Err(error)) if error.is_connect() => return Ok(Err(Silence::Unreachable(cause(&error)))),

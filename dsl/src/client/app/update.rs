@@ -9,6 +9,7 @@ use crate::client::definition::{Definition, definition_of, predicted};
 use crate::client::deployment::Deploying;
 use crate::client::diff::{diff, lines};
 use crate::client::failure::Failure;
+use crate::client::forecast;
 use crate::client::ids::AppId;
 use crate::client::server::{Request, encode};
 use crate::client::session::{Form, Session};
@@ -28,9 +29,6 @@ pub struct Update {
     /// A JSON file, - for standard input, or fields
     #[arg(value_name = "FILE|-|KEY=VALUE", required = true)]
     definition: Vec<String>,
-    /// Show what would change, and change nothing
-    #[arg(long)]
-    dry_run: bool,
     #[command(flatten)]
     deploying: Deploying,
 }
@@ -54,15 +52,19 @@ impl Update {
                 session.screen.out.lines(&lines(&differences))?;
                 session.screen.out.flush()?;
             }
-            Form::Json if self.dry_run => return session.show_json(&Value::Object(update)),
             Form::Json => {}
-        }
-        if self.dry_run {
-            session.remark("nothing was changed: this was a dry run");
-            return Ok(());
         }
         let request = Request::new(Method::PATCH, self.id.path(&self.deploying.query()));
         let request = request.with_document(&Value::Object(update));
+        if self.deploying.dry_run {
+            let answer = read::call(&session.server, &self.id, &request).await;
+            let answer = answer.map_err(|failure| handed_in.located(failure))?;
+            return match session.form {
+                Form::Json => session.show_document(&answer),
+                // What changes was shown already.
+                Form::Text => forecast::show_consequences(session, &answer.read()?),
+            };
+        }
         let written =
             write::write(session, &self.id, &request, self.deploying, &format!("{} is being changed", self.id)).await;
         written.map_err(|failure| handed_in.located(failure))

@@ -33,7 +33,7 @@ impl Add {
             return Err(Failure::Usage("the app has no id: give it one, as in id=/shop/web".to_owned()));
         };
         let request = Request::new(Method::POST, format!("/v2/apps{}", self.deploying.query()));
-        let ongoing = Ongoing::begin(session, self.deploying.waiting.patience()).await?;
+        let ongoing = Ongoing::begin(session, self.deploying.patience()).await?;
         let answer = session.server.call(&request.with_document(&Value::Object(definition))).await;
         let answer = answer.map_err(|failure| handed_in.located(failure))?;
         ongoing.conclude(session, &answer, &format!("{id} is being added")).await
@@ -104,7 +104,7 @@ pub(super) async fn write(
     deploying: Deploying,
     said: &str,
 ) -> Result<(), Failure> {
-    let ongoing = Ongoing::begin(session, deploying.waiting.patience()).await?;
+    let ongoing = Ongoing::begin(session, deploying.patience()).await?;
     let answer = read::call(&session.server, id, request).await?;
     ongoing.conclude(session, &answer, said).await
 }

@@ -51,6 +51,8 @@ impl DeploymentCommand {
 pub(super) enum Patience {
     Wait,
     Leave,
+    /// There is to be none: what would follow is all that is wanted.
+    Foresee,
 }
 
 /// Options of the commands that begin a deployment.
@@ -70,22 +72,31 @@ impl Waiting {
     }
 }
 
-/// Options of the commands that change an app.
+/// Options of the commands that change definitions.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Deploying {
     #[command(flatten)]
     pub(super) waiting: Waiting,
-    /// Supersede running deployments of the app
+    /// Supersede running deployments that are in the way
     #[arg(long)]
     force: bool,
+    /// Change nothing, and show what the server would do: what changes, in which steps, and where instances would go
+    #[arg(long, conflicts_with_all = ["wait", "no_wait"])]
+    pub(super) dry_run: bool,
 }
 
 impl Deploying {
     pub(super) fn patience(self) -> Patience {
-        self.waiting.patience()
+        if self.dry_run { Patience::Foresee } else { self.waiting.patience() }
+    }
+
+    /// The same without a dry run.
+    pub(super) fn in_earnest(self) -> Self {
+        Self { dry_run: false, ..self }
     }
 
     pub(super) fn query(self) -> String {
-        format!("?force={}", self.force)
+        let dry_run = if self.dry_run { "&dryRun=true" } else { "" };
+        format!("?force={}{dry_run}", self.force)
     }
 }

@@ -12,6 +12,7 @@ use crate::client::age::short;
 use crate::client::completion::deployment_ids;
 use crate::client::events::{Continuity, EventStream, Frame, Step};
 use crate::client::failure::Failure;
+use crate::client::forecast;
 use crate::client::server::{Answer, Request};
 use crate::client::session::{Form, Session};
 use crate::terminal::{Line, Reader, Tone};
@@ -50,22 +51,23 @@ impl Watch {
 /// A deployment that is about to begin. It is followed from before its beginning, so that its end is never missed.
 pub(in crate::client) struct Ongoing {
     stream: Option<EventStream>,
+    foreseen: bool,
 }
 
 impl Ongoing {
     /// To be called before the write that begins the deployment.
     pub(in crate::client) async fn begin(session: &Session<'_>, patience: Patience) -> Result<Self, Failure> {
         let stream = match patience {
-            Patience::Leave => None,
+            Patience::Leave | Patience::Foresee => None,
             Patience::Wait => {
                 let position = session.server.call(&Request::get(list::PATH)).await?.position;
                 Some(EventStream::open(&session.server, &EVENT_TYPES, position).await?)
             }
         };
-        Ok(Self { stream })
+        Ok(Self { stream, foreseen: patience == Patience::Foresee })
     }
 
-    /// Says what was begun, and waits for its end if that is wanted.
+    /// Says what was begun, and waits for its end if that is wanted; of a dry run it says what would follow.
     ///
     /// # Errors
     /// [`Failure::DeploymentFailed`], [`Failure::Interrupted`], and what keeps it from being known how the deployment ended.
@@ -75,6 +77,12 @@ impl Ongoing {
         answer: &Answer,
         said: &str,
     ) -> Result<(), Failure> {
+        if self.foreseen {
+            return match session.form {
+                Form::Json => session.show_document(answer),
+                Form::Text => forecast::show(session, &answer.read()?),
+            };
+        }
         let id = match &answer.deployment {
             Some(id) => id.clone(),
             None => answer.read::<DeploymentResult>()?.deployment_id,

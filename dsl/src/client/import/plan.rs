@@ -83,7 +83,9 @@ impl Plan {
             }
         }
         let mut refused = BTreeMap::new();
-        let (places, forecast) = forecast_apps(server, &mut cluster.root, &here, &mut refused).await?;
+        let (places, mut forecast) = forecast_apps(server, &mut cluster.root, &here, &mut refused).await?;
+        // What becomes of groups is told below, roles included.
+        forecast.changes.retain(|change| change.group.is_none());
         let pods = forecast_pods(server, &cluster.pods, &mut refused).await?;
         let changed = |id: &str| forecast.changes.iter().any(|change| change.app.as_deref() == Some(id));
         let same_apps = cluster.root.all_apps().map(|(id, _)| id).filter(|id| !changed(id)).cloned();

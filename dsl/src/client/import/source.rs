@@ -64,7 +64,7 @@ impl Source {
             value.set_sensitive(true);
             Ok::<_, Failure>(value)
         });
-        let target = Target { addresses: vec![address], origin: Origin::Source, ca_file, file: None };
+        let target = Target { addresses: vec![address], origin: Origin::Source, ca_file, proof: None, file: None };
         Ok(Self { server: Server::new(target)?, authorization: authorization.transpose()? })
     }
 

@@ -104,6 +104,11 @@ fn show(session: &mut Session<'_>, pod: &PodStatus) -> Result<(), Failure> {
         }
     }
     session.show_table(&table)?;
+    for instance in &pod.instances {
+        for kept in &instance.local_volumes {
+            session.say(Line::toned(Tone::Faint, format!("kept for {}: {}", instance.id, kept.persistence_id)))?;
+        }
+    }
     for failure in &pod.termination_history {
         session.say(Line::toned(
             Tone::Warning,

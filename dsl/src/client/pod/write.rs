@@ -35,7 +35,7 @@ impl Put {
             _ => (name, value),
         }));
         let request = Request::new(Method::PUT, id.path(&self.deploying.query()));
-        let ongoing = Ongoing::begin(session, self.deploying.waiting.patience()).await?;
+        let ongoing = Ongoing::begin(session, self.deploying.patience()).await?;
         let answer = session.server.call(&request.with_document(&Value::Object(definition))).await;
         let answer = answer.map_err(|failure| handed_in.located(failure))?;
         ongoing.conclude(session, &answer, &format!("{id} is being put in place")).await
@@ -55,7 +55,7 @@ pub struct Remove {
 impl Remove {
     pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let request = Request::new(Method::DELETE, self.id.path(&self.deploying.query()));
-        let ongoing = Ongoing::begin(session, self.deploying.waiting.patience()).await?;
+        let ongoing = Ongoing::begin(session, self.deploying.patience()).await?;
         let mut answer = session.server.call(&request).await?;
         // The deployment is named in a header alone.
         if let (true, Some(deployment)) = (answer.body.is_empty(), &answer.deployment) {
@@ -74,11 +74,15 @@ pub struct Kill {
     /// Its instances; all of them when none is named
     #[arg(value_name = "INSTANCE")]
     instances: Vec<String>,
+    /// Destroy what is kept for them, too: others take their places with new volumes
+    #[arg(long)]
+    wipe: bool,
 }
 
 impl Kill {
     pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
-        let request = Request::new(Method::DELETE, self.id.path("::instances"));
+        let rest = if self.wipe { "::instances?wipe=true" } else { "::instances" };
+        let request = Request::new(Method::DELETE, self.id.path(rest));
         let request = match self.instances.as_slice() {
             [] => request,
             named => request.with_document(&json!(named)),

@@ -60,13 +60,14 @@ impl Apply {
         let plan = plan(session, &configuration).await?;
         match session.form {
             Form::Json if plan.changes.is_empty() => return session.show_json(&plan.to_json()),
-            Form::Json if !self.yes => {
+            Form::Json if !self.yes && !self.deploying.dry_run => {
                 return Err(Failure::Usage("--json goes with --yes: nobody is asked".to_owned()));
             }
             Form::Json => {}
             Form::Text => show(session, &plan)?,
         }
-        if plan.changes.is_empty() || !(self.yes || session.is_wanted("deploy this?")?) {
+        let unasked = self.yes || self.deploying.dry_run;
+        if plan.changes.is_empty() || !(unasked || session.is_wanted("deploy this?")?) {
             session.remark("nothing was changed");
             return Ok(());
         }

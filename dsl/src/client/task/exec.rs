@@ -8,7 +8,7 @@ use http::Method;
 use serde_json::json;
 
 use super::session::{Events, Terminal, Writer, show, terminal_size, text_only};
-use super::{known, meant, missing};
+use super::{missing, resolved};
 use crate::client::completion::task_ids;
 use crate::client::failure::Failure;
 use crate::client::server::{Request, encode};
@@ -41,8 +41,8 @@ impl Exec {
             (true, false) => Some(terminal_size().unwrap_or(DEFAULT_SIZE)),
             (true, true) => Some(terminal_size().ok_or_else(no_terminal)?),
         };
-        let tasks = known(&session.server).await?;
-        let task = meant(&self.task, &tasks)?.ok_or_else(|| missing(&self.task))?;
+        let task = resolved(&session.server, &self.task).await?.ok_or_else(|| missing(&self.task))?;
+        let task = task.as_str();
         // How a program draws depends on what it draws on.
         let name = (session.variable)("TERM").filter(|_| self.tty).map(|name| ("TERM".to_owned(), name));
         let environment: BTreeMap<String, String> = name.into_iter().collect();
@@ -56,10 +56,10 @@ impl Exec {
         let raw = (self.interactive && self.tty).then(Terminal::take_over).transpose()?;
         let input = self.interactive.then(|| std::mem::replace(&mut session.input, Box::new(std::io::empty())));
         let path = format!("{path}/{}/input", encode(&name));
-        let writer = Writer { server: Rc::clone(&session.server), path, terminal };
+        let writer = Writer { server: Rc::clone(&session.server), path, terminal, let_go: None };
         let outcome = tokio::select! {
             ended = show(&mut events, session.screen) => ended,
-            failed = writer.run(input) => Err(failed),
+            written = writer.run(input) => written,
             status = Terminal::interrupted(raw.as_ref()) => Err(Failure::Ended(status)),
         };
         drop(raw);

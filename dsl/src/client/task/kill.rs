@@ -38,7 +38,7 @@ impl Kill {
         let path = format!("/v2/tasks/delete{}&scale={}{}", self.deploying.query(), self.scale, wipe);
         let request = Request::new(Method::POST, path).with_document(&json!({"ids": ids}));
         // Without --scale there is no deployment.
-        let patience = if self.scale { self.deploying.waiting.patience() } else { Patience::Leave };
+        let patience = if self.scale { self.deploying.patience() } else { Patience::Leave };
         let ongoing = Ongoing::begin(session, patience).await?;
         let answer = session.server.call(&request).await?;
         if self.scale {

@@ -7,7 +7,7 @@ use clap_complete::engine::ArgValueCompleter;
 use http::StatusCode;
 
 use super::piece::take;
-use super::{known, meant};
+use super::{resolved, runs};
 use crate::client::completion::task_ids;
 use crate::client::failure::Failure;
 use crate::client::server::{Request, encode};
@@ -90,8 +90,7 @@ impl Log {
             return Err(Failure::Usage("a log is no JSON: leave --json out".to_owned()));
         }
         // A task that has ended is no longer listed, and its files may still be there.
-        let tasks = known(&session.server).await?;
-        let task = meant(&self.task, &tasks)?.unwrap_or(&self.task).to_owned();
+        let task = resolved(&session.server, &self.task).await?.unwrap_or_else(|| self.task.clone());
         let size = self.size(session, &task).await.map_err(|failure| match failure {
             Failure::Refused { request, status: StatusCode::NOT_FOUND, body, hint: None } => {
                 let hint = Some("attica task list shows what there is".to_owned());
@@ -186,8 +185,7 @@ impl Log {
             }
             if quiet_looks >= QUIET_LOOKS {
                 quiet_looks = 0;
-                let runs = known(&session.server).await?.iter().any(|known| known.id == task);
-                writer = if runs { Writer::Runs } else { Writer::Gone };
+                writer = if runs(&session.server, task).await? { Writer::Runs } else { Writer::Gone };
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
         }

@@ -85,6 +85,33 @@ pub(in crate::client) fn deployment() -> Value {
     })
 }
 
+/// What a dry run of more instances is answered with: there is not room for all of them.
+pub(in crate::client) fn forecast() -> Value {
+    let room = |number: u32| json!({"agentId": format!("S{number}"), "hostname": format!("127.0.0.{number}"), "instances": number});
+    let misfit = |number: u32, reasons: Value| {
+        let free = json!({"cpus": 0.05, "mem": 4, "disk": 100});
+        json!({"agentId": format!("S{number}"), "hostname": format!("127.0.0.{number}"), "reasons": reasons, "free": free})
+    };
+    let misfits = json!([
+        misfit(1, json!(["InsufficientCpus"])),
+        misfit(2, json!(["UnfulfilledConstraint", "InsufficientMemory"]))
+    ]);
+    let difference = json!({"path": "/instances", "from": 2, "to": 5});
+    let dependencies = json!({"path": "/dependencies", "from": [], "to": ["/db"]});
+    json!({
+        "version": CHANGED_AT,
+        "steps": [{"actions": [{"action": "ScaleApplication", "app": "/shop/web"}, {"action": "ScalePod", "pod": "/shop/pod"}]}],
+        "changes": [
+            {"group": "/shop", "change": "update", "differences": [dependencies]},
+            {"app": "/shop/web", "change": "update", "differences": [difference]},
+        ],
+        "placement": [
+            {"app": "/shop/web", "wanted": 4, "missing": 1, "places": [room(1), room(2)], "misfits": misfits},
+            {"pod": "/shop/pod", "wanted": 7, "missing": 0, "places": (1..8).map(room).collect::<Value>(), "misfits": []},
+        ],
+    })
+}
+
 /// A pod with an instance that runs, and one that waits.
 pub(in crate::client) fn pod() -> Value {
     let instance = |number: u32, status: &str, containers: Value| {

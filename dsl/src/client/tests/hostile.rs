@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::answers::{CHANGED_AT, DEPLOYMENT, deployment, half_way, queue, task, with};
+use super::answers::{CHANGED_AT, DEPLOYMENT, deployment, forecast, half_way, queue, task, with};
 use super::recorded::{Recorded, Recording};
 use super::{Outcome, Run, block_on};
 use crate::client::events::Frame;
@@ -76,6 +76,10 @@ async fn server(text: &str) -> Recorded {
         ("GET /v2/deployments", poison(json!([deployment()]))),
         ("GET /v2/queue", poison(queue())),
         ("GET /v2/agents", poison(json!({"agents": [agent]}))),
+        (
+            "PATCH /v2/apps/a?force=false&dryRun=true",
+            Recording::ok(with(forecast(), json!({"placement": poisoned(&forecast()["placement"], text)}))),
+        ),
         ("POST /v2/apps/a/restart?force=false", Recording::json(409, poisoned(&refused, text))),
     ])
     .await

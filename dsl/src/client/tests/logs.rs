@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::answers::{BEFORE, task};
+use super::answers::{BEFORE, pod, task};
 use super::recorded::{Recorded, Recording};
 use super::{Run, block_on, transcript};
 
@@ -87,5 +87,39 @@ fn what_cannot_be_read_is_told() {
         ];
         let text = transcript(Run::default(), &server, lines).await;
         expect_test::expect_file!["snapshots/logs.txt"].assert_eq(&text);
+    });
+}
+
+#[test]
+fn a_container_of_a_pod_is_found_by_a_part_of_its_id() {
+    const CONTAINER: &str = "shop_pod.instance-00000000-0000-0000-0000-000000000001.writer.1";
+    let container = json!({
+        "name": "writer", "status": "TASK_RUNNING", "statusSince": BEFORE, "conditions": [], "containerId": CONTAINER,
+        "endpoints": [], "resources": {"cpus": 0.1, "mem": 32}, "lastUpdated": BEFORE, "lastChanged": BEFORE,
+    });
+    let mut pod = pod();
+    pod["instances"][0]["containers"] = json!([container]);
+    let ended = {
+        let mut pod = pod.clone();
+        pod["instances"][0]["containers"][0]["termination"] = json!({"message": "ended"});
+        pod
+    };
+    let log = |offset: &str, length: usize| {
+        format!("GET /v2/tasks/{CONTAINER}/log?file=stdout&offset={offset}&length={length}")
+    };
+    block_on(async {
+        let server = Recorded::start([
+            ("GET /v2/tasks".to_owned(), running()),
+            (
+                "GET /v2/pods::status".to_owned(),
+                Recording::Sequence(vec![Recording::ok(json!([pod])), Recording::ok(json!([ended]))]),
+            ),
+            (log("-1", 0), size(3)),
+            (log("0", 3), Recording::ok(json!({"data": "hi\n", "offset": 0}))),
+        ])
+        .await;
+        let words = ["task", "log", "-f", "writer", "--addr", &server.address()];
+        let outcome = Run::default().command(&words, |_| None).await;
+        assert_eq!((outcome.out.as_str(), outcome.err), ("hi\n", format!("{CONTAINER} has ended\n")));
     });
 }

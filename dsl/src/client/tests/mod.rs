@@ -2,12 +2,14 @@
 
 mod addresses;
 pub(super) mod answers;
+mod backup;
 mod hostile;
 mod import;
 mod logs;
 mod reads;
 mod recorded;
 mod secrets;
+mod users;
 mod waiting;
 mod writes;
 

@@ -1,7 +1,7 @@
 use expect_test::expect_file;
 use serde_json::json;
 
-use super::answers::{BEFORE, CHANGED_AT, DEPLOYMENT, at_rest, began, definition, deployment, with};
+use super::answers::{BEFORE, CHANGED_AT, DEPLOYMENT, at_rest, began, definition, deployment, forecast, with};
 use super::recorded::{Recorded, Recording};
 use super::{Run, block_on, transcript};
 
@@ -17,6 +17,7 @@ async fn server() -> Recorded {
             Recording::ok(with(definition("/shop/web", 1, CHANGED_AT), json!({"cmd": null, "args": ["serve"]}))),
         ),
         ("PATCH /v2/apps/shop/web?force=false", Recording::ok(began())),
+        ("PATCH /v2/apps/shop/web?force=false&dryRun=true", Recording::ok(forecast())),
         ("POST /v2/apps?force=false", Recording::json(201, with(began(), json!({"id": "/new"})))),
         ("POST /v2/apps/shop/web/restart?force=true", Recording::ok(began())),
         ("DELETE /v2/apps/shop/web?force=false", Recording::ok(began())),
@@ -29,6 +30,7 @@ async fn server() -> Recorded {
             },
         ),
         ("DELETE /v2/pods/shop/pod::instances", Recording::ok(json!([{"id": "a"}, {"id": "b"}]))),
+        ("DELETE /v2/pods/shop/pod::instances?wipe=true", Recording::ok(json!([{"id": "a"}]))),
         ("GET /v2/deployments", Recording::ok(json!([deployment()]))),
         ("DELETE /v2/deployments/5d9a0001-0000-4000-8000-000000000001?force=false", Recording::ok(began())),
         (
@@ -51,11 +53,14 @@ fn changes_are_asked_for_as_the_api_wants_them() {
         &["app", "add", "--no-wait", "id=/new", "cmd=true", "instances=2", "env.A=1", "healthChecks[0].path=/"],
         &["app", "scale", "shop/web", "5", "--no-wait"],
         &["app", "scale", "shop/web", "5", "--no-wait", "--json"],
+        &["app", "scale", "shop/web", "5", "--dry-run"],
+        &["app", "scale", "shop/web", "5", "--dry-run", "--no-wait"],
         &["app", "restart", "/shop/web", "--force", "--no-wait"],
         &["app", "remove", "/shop/web", "--no-wait"],
         &["pod", "remove", "/shop/pod", "--no-wait"],
         &["pod", "remove", "/shop/pod", "--no-wait", "--json"],
         &["pod", "kill", "/shop/pod", "a", "b"],
+        &["pod", "kill", "--wipe", "/shop/pod", "a"],
         &["deployment", "rollback", "5d9a", "--no-wait"],
         &["deployment", "rollback", DEPLOYMENT, "--stop"],
         &["task", "kill", "--", "-000000000001"],

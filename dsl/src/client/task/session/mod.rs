@@ -1,5 +1,6 @@
 //! What flows to and from programs that run within tasks.
 
+mod let_go;
 mod terminal;
 mod writer;
 
@@ -13,6 +14,7 @@ use http::Response;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
+pub(super) use self::let_go::LetGo;
 pub(super) use self::terminal::{Terminal, size as terminal_size};
 pub(super) use self::writer::Writer;
 use crate::client::failure::Failure;

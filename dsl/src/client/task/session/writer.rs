@@ -10,6 +10,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::let_go::LetGo;
 use super::terminal::{Sizes, size};
 use crate::client::failure::Failure;
 use crate::client::server::{Request, Server};
@@ -24,31 +25,36 @@ pub(in super::super) struct Writer {
     pub(in super::super) path: String,
     /// The size that the program's terminal was made with, if it has one.
     pub(in super::super) terminal: Option<TerminalSize>,
+    /// The keys that whoever types lets go with, where there are such.
+    pub(in super::super) let_go: Option<LetGo>,
 }
 
 impl Writer {
-    /// Passes on what is read from `input`, and the sizes of the terminal. Resolves with what went wrong; otherwise never, for it is the
-    /// program's output that tells when it is over.
-    pub(in super::super) async fn run(self, input: Option<Box<dyn Read + Send>>) -> Failure {
+    /// Passes on what is read from `input`, and the sizes of the terminal. Resolves when whoever types lets go, and with what went wrong;
+    /// otherwise never, for it is the program's output that tells when it is over.
+    pub(in super::super) async fn run(mut self, input: Option<Box<dyn Read + Send>>) -> Result<(), Failure> {
         match self.pass_on(input).await {
-            Ok(()) => std::future::pending().await,
             // There is no program any more: its last words are on their way.
             Err(Failure::Refused { status: StatusCode::NOT_FOUND, .. }) => std::future::pending().await,
-            Err(failure) => failure,
+            outcome => outcome,
         }
     }
 
-    async fn pass_on(&self, input: Option<Box<dyn Read + Send>>) -> Result<(), Failure> {
+    /// Returns when whoever types lets go.
+    async fn pass_on(&mut self, input: Option<Box<dyn Read + Send>>) -> Result<(), Failure> {
         let mut sizes = Sizes::watch();
         // It may have changed before that was watched.
         if let Some(size) = size().filter(|size| self.terminal.is_some_and(|terminal| terminal != *size)) {
             self.resize(size).await?;
         }
         let mut chunks = match (input, self.terminal) {
-            (Some(input), _) => Some(read(input)),
+            (Some(input), _) => Some(read(input, self.let_go.take())),
             (None, Some(_)) => None,
-            // It has nothing to read.
-            (None, None) => return self.end().await,
+            (None, None) => {
+                // It has nothing to read.
+                self.end().await?;
+                return std::future::pending().await;
+            }
         };
         loop {
             let chunk = async {
@@ -59,7 +65,8 @@ impl Writer {
             };
             tokio::select! {
                 chunk = chunk => match chunk.transpose()? {
-                    Some(data) => {
+                    Some(Piece::LetGo) => return Ok(()),
+                    Some(Piece::Data(data)) => {
                         self.send(&SessionInput { data: Some(BASE64.encode(data)), ..SessionInput::default() }).await?;
                     }
                     None => {
@@ -87,23 +94,41 @@ impl Writer {
     }
 }
 
+/// What is read.
+enum Piece {
+    Data(Vec<u8>),
+    /// Nothing more is for the program, which is not told so.
+    LetGo,
+}
+
 /// Reads in a thread of its own, which ends with the process if nothing comes.
-fn read(mut input: Box<dyn Read + Send>) -> mpsc::Receiver<io::Result<Vec<u8>>> {
+fn read(mut input: Box<dyn Read + Send>, mut let_go: Option<LetGo>) -> mpsc::Receiver<io::Result<Piece>> {
     let (sender, receiver) = mpsc::channel(1);
     std::thread::spawn(move || {
+        let send = |piece| sender.blocking_send(piece).is_ok();
         loop {
             let mut chunk = vec![0; CHUNK_BYTES];
-            let read = match input.read(&mut chunk) {
-                Ok(0) => return,
+            let mut gone = false;
+            let end = match input.read(&mut chunk) {
                 Ok(length) => {
                     chunk.truncate(length);
-                    Ok(chunk)
+                    length == 0
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => Err(error),
+                Err(error) => {
+                    send(Err(error));
+                    return;
+                }
             };
-            let last = read.is_err();
-            if sender.blocking_send(read).is_err() || last {
+            if let Some(keys) = &mut let_go {
+                (chunk, gone) = keys.pass(&chunk);
+                chunk.extend(end.then(|| keys.rest()).flatten());
+            }
+            let taken = chunk.is_empty() || send(Ok(Piece::Data(chunk)));
+            if gone {
+                send(Ok(Piece::LetGo));
+            }
+            if end || gone || !taken {
                 return;
             }
         }
