@@ -115,6 +115,7 @@ test('an app from its creation to its end', async ({ watched }) => {
   // Reviewed, then made.
   await page.getByLabel('Definition, as JSON').press('Control+Enter');
   await expect(follows(page)).toContainText(`${id} is created`);
+  await expect(follows(page).getByRole('list', { name: 'Placement' })).toContainText(id);
   expect(await app(id)).toBeNull();
   await page.getByLabel('Definition, as JSON').press('Control+Enter');
   await expect(page).toHaveURL(`/ui/apps${id}`);
@@ -282,7 +283,8 @@ test('a group from its creation to its end', async ({ watched }) => {
   await page.goto('/ui/new?kind=group');
   await write(page, JSON.stringify(GROUP, null, 2));
   await page.getByRole('button', { name: 'Review', exact: true }).click();
-  await expect(follows(page).getByRole('list', { name: 'Changes' }).getByRole('listitem')).toHaveCount(2);
+  // Both apps, and what one group waits for.
+  await expect(follows(page).getByRole('list', { name: 'Changes' }).getByRole('listitem')).toHaveCount(3);
   await page.getByRole('button', { name: 'Create', exact: true }).click();
   await expect(page).toHaveURL(`/ui/apps?in=${GROUP.id}`);
   const head = page.getByRole('region', { name: `Group ${GROUP.id}` });

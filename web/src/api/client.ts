@@ -1,28 +1,34 @@
 /** The calls of `/v2`. Each returns what the server sent, with the position in the event stream that the answer contains. */
-import type { Forecast } from './forecast';
 import type {
   Agent,
   App,
   AppInfo,
   AppUpdate,
   AppWrapper,
+  AuditEntry,
   Deployment,
   DeploymentResult,
   EndedDeployment,
   ErrorBody,
   Exec,
   Fault,
+  Forecast,
   Group,
   Info,
+  IssuedToken,
   LogPiece,
+  Permission,
   Pod,
   PodStatus,
   QueueItem,
   Secret,
+  Session,
   SessionEvent,
   SessionInput,
   Task,
   Traffic,
+  User,
+  UserUpdate,
 } from './schema';
 
 /** An answer, and the id of the last event that it contains; null when the server did not say. */
@@ -69,6 +75,12 @@ export function withQuery(path: string, query: Query = {}): string {
   return text === '' ? path : `${path}?${text}`;
 }
 
+/** Told when the server wants to know who asks. */
+export const unauthorized = { tell: () => {} };
+
+/** Keeps the browser from asking for a password in a window of its own. */
+const OURS = { 'x-requested-with': 'attica' };
+
 /** How a write is meant. */
 export interface Terms {
   /** Deployments that are in the way give way. */
@@ -91,7 +103,7 @@ async function ask(
   signal?: AbortSignal,
   seen?: string | null,
 ): Promise<Response> {
-  const headers: Record<string, string> = { accept: 'application/json' };
+  const headers: Record<string, string> = { accept: 'application/json', ...OURS };
   const init: RequestInit = { method, headers };
   if (signal) init.signal = signal;
   // The tag of a single app, pod or group is its version in quotes.
@@ -104,6 +116,7 @@ async function ask(
     if (cause instanceof DOMException && cause.name === 'AbortError') throw cause;
     throw new ApiError(0, 'The server does not answer.');
   });
+  if (response.status === 401) unauthorized.tell();
   if (!response.ok) throw refusal(response.status, await response.text());
   return response;
 }
@@ -237,6 +250,34 @@ export const api = {
   },
   traffic: async (app: string) => (await call<Traffic>('GET', withQuery('/v2/traffic', { app }))).value,
 
+  session: async () => (await call<Session>('GET', '/v2/session')).value,
+  signIn: async (user: string, password: string) =>
+    (await call<Session>('POST', '/v2/session', { user, password })).value,
+  signOut: async () => {
+    await call('DELETE', '/v2/session');
+  },
+  users: async () => (await call<{ users: User[] }>('GET', '/v2/users')).value.users,
+  putUser: async (name: string, update: UserUpdate) =>
+    (await call<User>('PUT', `/v2/users/${encodeURIComponent(name)}`, update)).value,
+  removeUser: async (name: string) => {
+    await call('DELETE', `/v2/users/${encodeURIComponent(name)}`);
+  },
+  grant: async (name: string, path: string, permissions: readonly Permission[]) => {
+    await call('POST', `/v2/users/${encodeURIComponent(name)}/grants`, { path, permissions });
+  },
+  revoke: async (name: string, path: string) => {
+    await call('DELETE', withQuery(`/v2/users/${encodeURIComponent(name)}/grants`, { path }));
+  },
+  issueToken: async (name: string, description: string) =>
+    (await call<IssuedToken>('POST', `/v2/users/${encodeURIComponent(name)}/tokens`, { description })).value.token,
+  revokeToken: async (name: string, token: string) => {
+    await call('DELETE', `/v2/users/${encodeURIComponent(name)}/tokens/${encodeURIComponent(token)}`);
+  },
+  audit: async (path: string, user: string) => {
+    const query = { path, user: user === '' ? undefined : user };
+    return (await call<{ entries: AuditEntry[] }>('GET', withQuery('/v2/audit', query))).value.entries;
+  },
+
   apply: (target: Target, body: unknown, terms: Terms = {}) => write<unknown>(target, body, terms, false),
   /** What would follow from it. */
   foresee: (target: Target, body: unknown, terms: Terms = {}) => write<Forecast>(target, body, terms, true),
@@ -265,6 +306,10 @@ export const api = {
   },
   killTask: async (id: string, task: string, scale: boolean) => {
     await call('DELETE', withQuery(`/v2/apps${idPath(id)}/tasks/${encodeURIComponent(task)}`, { scale }));
+  },
+  /** Ends what is kept for the instance of a task, and the task if it runs. */
+  wipe: async (task: string) => {
+    await call('POST', withQuery('/v2/tasks/delete', { wipe: true }), { ids: [task] });
   },
   cancel: async (deployment: string, force: boolean) => {
     const path = withQuery(`/v2/deployments/${encodeURIComponent(deployment)}`, { force: force || undefined });

@@ -1,5 +1,6 @@
 /** What can be done to the cluster: each action asks what it must, says what it did, and keeps what was asked when it fails. */
 import { api, ApiError, targets } from '../api/client';
+import type { KeptInstance } from '../api/schema';
 import type { AppRecord } from '../cluster/app-record.svelte';
 import type { PodRecord } from '../cluster/pod-record.svelte';
 import { plural } from '../cluster/words';
@@ -16,6 +17,7 @@ export type Dialog =
   | { kind: 'destroy'; of: RunSpec }
   | { kind: 'rollback'; id: string; version: string; act: (force: boolean) => Promise<unknown> }
   | { kind: 'kill'; of: RunSpec; task: string }
+  | { kind: 'wipe'; kept: KeptInstance }
   | { kind: 'cancel'; deployment: string; touched: readonly string[] }
   | { kind: 'scaleGroup'; group: string }
   | { kind: 'destroyGroup'; group: string };
@@ -78,6 +80,11 @@ class Desk {
     if (of.kind === 'app') await api.killTask(of.id, task, scale);
     else await api.killPodInstance(of.id, task);
     this.say(scale ? 'The instance ends, and is not replaced.' : 'The instance ends, and is replaced.');
+  }
+
+  async wipe(kept: KeptInstance): Promise<void> {
+    await api.wipe(kept.taskId);
+    this.say(`What is kept of it on ${kept.host} is given back.`);
   }
 
   async cancel(deployment: string, force: boolean): Promise<void> {

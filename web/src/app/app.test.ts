@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { refusal, idPath, withQuery } from '../api/client';
 import { LogText } from '../screens/app/log-text';
 import { errorShare, together } from '../screens/app/traffic';
+import { allows } from './account.svelte';
 import { rank } from './rank';
 
 vi.stubGlobal('location', { pathname: '/ui/', search: '' });
@@ -128,5 +129,29 @@ describe('traffic', () => {
     });
     expect(together([part]).p99Ms).toBeNull();
     expect(errorShare({ requests: 0, errors: 0 })).toBe(0);
+  });
+});
+
+describe('what one may do', () => {
+  const grants = [
+    { path: '/shop', permissions: ['view', 'update'] as const },
+    { path: '/bank/web', permissions: ['admin'] as const },
+  ].map(({ path, permissions }) => ({ path, permissions: [...permissions] }));
+
+  it('holds for a path and everything below it', () => {
+    for (const [permission, path, allowed] of [
+      ['update', '/shop', true],
+      ['update', '/shop/web', true],
+      ['update', '/shopping', false],
+      ['delete', '/shop/web', false],
+      ['delete', '/bank/web', true],
+      ['view', '/bank/web/x', true],
+      ['view', '/bank', false],
+      ['view', '/', false],
+    ] as const) {
+      expect(allows(grants, permission, path), `${permission} ${path}`).toBe(allowed);
+    }
+    expect(allows([{ path: '/', permissions: ['exec'] }], 'view', '/anything')).toBe(true);
+    expect(allows([{ path: '/', permissions: [] }], 'view', '/')).toBe(false);
   });
 });

@@ -1,5 +1,7 @@
 /** Everything the palette offers. */
+import { account } from './account.svelte';
 import { desk, type RunSpec } from './actions.svelte';
+import type { Permission } from '../api/schema';
 import { links, router } from './router.svelte';
 import { theme } from './theme.svelte';
 
@@ -13,6 +15,12 @@ export interface Choice {
   here?: boolean;
 }
 
+const CREATIONS: readonly Choice[] = [
+  { kind: 'Do', text: 'Create an app', run: () => router.go(links.create), keys: 'c' },
+  { kind: 'Do', text: 'Create a pod', run: () => router.go(links.createPod) },
+  { kind: 'Do', text: 'Create a group', run: () => router.go(links.createGroup) },
+];
+
 export function choices(all: readonly RunSpec[]): Choice[] {
   const { screen, id } = router.route;
   const here = screen === 'app' || screen === 'pod' ? all.filter((one) => one.id === id) : [];
@@ -25,9 +33,7 @@ export function choices(all: readonly RunSpec[]): Choice[] {
     { kind: 'Screen', text: 'Machines', run: () => router.go(links.agents), keys: 'g m' },
     { kind: 'Screen', text: 'Secrets', run: () => router.go(links.secrets), keys: 'g s' },
     { kind: 'Screen', text: 'Events', run: () => router.go(links.events), keys: 'g e' },
-    { kind: 'Do', text: 'Create an app', run: () => router.go(links.create), keys: 'c' },
-    { kind: 'Do', text: 'Create a pod', run: () => router.go(links.createPod) },
-    { kind: 'Do', text: 'Create a group', run: () => router.go(links.createGroup) },
+    ...(account.mayAnywhere('create') ? CREATIONS : []),
     { kind: 'Do', text: 'Show the keys', run: () => desk.open({ kind: 'help' }), keys: '?' },
     { kind: 'Do', text: 'Colours: light', run: () => theme.set('light') },
     { kind: 'Do', text: 'Colours: dark', run: () => theme.set('dark') },
@@ -57,15 +63,13 @@ function pageOf(of: RunSpec, query = ''): string {
 function verbs(of: RunSpec): Choice[] {
   const { id } = of;
   const edit = of.kind === 'pod' ? links.editPod(id) : links.edit(id);
-  const restart: Choice[] =
-    of.kind === 'app'
-      ? [{ kind: 'Do', text: `Restart ${id}`, run: () => desk.open({ kind: 'restart', app: of }) }]
-      : [];
+  const verb = (permission: Permission, text: string, run: () => void): Choice[] =>
+    account.may(permission, id) ? [{ kind: 'Do', text: `${text} ${id}`, run }] : [];
   return [
-    { kind: 'Do', text: `Scale ${id}`, run: () => desk.open({ kind: 'scale', of }) },
-    ...restart,
-    { kind: 'Do', text: `Edit ${id}`, run: () => router.go(edit) },
-    { kind: 'Do', text: `Log of ${id}`, run: () => router.go(pageOf(of, '?tab=log')) },
-    { kind: 'Do', text: `Destroy ${id}`, run: () => desk.open({ kind: 'destroy', of }) },
+    ...verb('update', 'Scale', () => desk.open({ kind: 'scale', of })),
+    ...(of.kind === 'app' ? verb('update', 'Restart', () => desk.open({ kind: 'restart', app: of })) : []),
+    ...verb('update', 'Edit', () => router.go(edit)),
+    ...verb('view', 'Log of', () => router.go(pageOf(of, '?tab=log'))),
+    ...verb('delete', 'Destroy', () => desk.open({ kind: 'destroy', of })),
   ];
 }

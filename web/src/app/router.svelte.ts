@@ -15,6 +15,8 @@ export type Screen =
   | 'agents'
   | 'secrets'
   | 'events'
+  | 'users'
+  | 'audit'
   | 'unknown';
 
 /** Screens about one thing, by the word before its id. */
@@ -124,6 +126,8 @@ export function read(path: string): { screen: Screen; id: string } {
     case 'agents':
     case 'secrets':
     case 'events':
+    case 'users':
+    case 'audit':
       return { screen: word, id };
     default:
       return unknown;
@@ -147,6 +151,8 @@ export const links = {
   agents: `${ROOT}/agents`,
   secrets: `${ROOT}/secrets`,
   events: `${ROOT}/events`,
+  users: `${ROOT}/users`,
+  audit: `${ROOT}/audit`,
   create: `${ROOT}/new`,
   createPod: `${ROOT}/new?kind=pod`,
   createGroup: `${ROOT}/new?kind=group`,

@@ -160,6 +160,7 @@ export class Cluster {
       this.#follow(positions.length > 0 ? Math.min(...positions) : null);
       this.#queueRead.now();
     } catch (error) {
+      if (error instanceof ApiError && error.status === 401) return;
       this.problem = error instanceof ApiError ? error.message : String(error);
       this.phase = this.apps.size + this.pods.size > 0 ? 'stale' : 'failed';
       this.staleSince ??= Date.now();
@@ -184,6 +185,8 @@ export class Cluster {
         this.staleSince = null;
       },
       away: () => {
+        // A stream that is refused does not say why.
+        void api.session().catch(() => {});
         this.phase = 'stale';
         this.staleSince ??= Date.now();
       },
