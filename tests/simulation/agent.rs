@@ -1,13 +1,13 @@
 //! An agent: a daemon that may die, processes that go on without it, and a disk that both survive.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use attica_core::kernel::Reply;
 use attica_core_api::link::{self, EventType, StatusUpdate, TaskDigest, TaskReport};
 use attica_core_api::resources;
 use attica_core_api::v1::{
-    AgentId, AgentInfo, FrameworkId, HealthResult, OperationState, TaskId, TaskInfo, TaskState, TaskStatus,
-    TaskStatusSource,
+    AgentId, AgentInfo, ExecutorId, ExecutorInfo, FrameworkId, HealthResult, OfferOperation, OperationState, Resource,
+    TaskId, TaskInfo, TaskState, TaskStatus, TaskStatusSource,
 };
 
 use crate::network::{Body, Node};
@@ -39,6 +39,8 @@ pub(crate) struct Agent {
     target: usize,
     retry_at: u64,
     boot: u64,
+    /// The executors that had something to do when that was last looked at.
+    living: BTreeSet<(FrameworkId, ExecutorId)>,
 }
 
 /// What survives the daemon.
@@ -48,6 +50,8 @@ pub(crate) struct Disk {
     /// The highest epoch seen.
     pub(crate) epoch: u64,
     pub(crate) tasks: BTreeMap<TaskName, AgentTask>,
+    /// The directories of persistent volumes.
+    pub(crate) volumes: BTreeSet<String>,
 }
 
 /// A task on its agent.
@@ -56,6 +60,8 @@ pub(crate) struct AgentTask {
     pub(crate) state: TaskState,
     /// Whether there is a process.
     pub(crate) alive: bool,
+    /// Of a task that was started with others: their executor, which is none but the agent.
+    executor: Option<Box<ExecutorInfo>>,
     kill: bool,
     sequence: u64,
     /// What the master has not acknowledged, oldest first.
@@ -94,11 +100,23 @@ pub(crate) struct Obeyed {
     /// The highest epoch that the agent had seen by then.
     pub(crate) highest: u64,
     pub(crate) started: Vec<TaskName>,
+    /// Persistent volumes whose data is gone.
+    pub(crate) destroyed: Vec<String>,
 }
 
 impl Agent {
     pub(crate) fn new(index: usize) -> Self {
-        Self { index, up: true, disk: Disk::default(), link: None, links: 0, target: index, retry_at: 0, boot: 1 }
+        Self {
+            index,
+            up: true,
+            disk: Disk::default(),
+            link: None,
+            links: 0,
+            target: index,
+            retry_at: 0,
+            boot: 1,
+            living: BTreeSet::new(),
+        }
     }
 
     fn node(&self) -> Node {
@@ -119,6 +137,7 @@ impl Agent {
             return;
         }
         self.look_after_processes(random, calm);
+        self.look_after_groups(out);
         match &self.link {
             None if self.retry_at <= now => self.register(now, masters, random, rules, out),
             None => {}
@@ -150,6 +169,40 @@ impl Agent {
         }
     }
 
+    /// When a task ends otherwise than by finishing, those that were started with it are killed.
+    fn look_after_groups(&mut self, out: &mut Out) {
+        let group =
+            |(framework, _): &TaskName, task: &AgentTask| Some((framework.clone(), task.executor.clone()?.executor_id));
+        let ended = |task: &AgentTask| task.state.is_terminal() && task.state != TaskState::Finished;
+        let failed: BTreeSet<_> = self
+            .disk
+            .tasks
+            .iter()
+            .filter(|(_, task)| ended(task))
+            .filter_map(|(name, task)| group(name, task))
+            .collect();
+        for (name, task) in &mut self.disk.tasks {
+            task.kill |= group(name, task).is_some_and(|group| failed.contains(&group));
+        }
+        let living = self.executors();
+        let over: Vec<_> = std::mem::replace(&mut self.living, living.clone()).into_iter().collect();
+        let over = over.into_iter().filter(|executor| !living.contains(executor));
+        let (Some(link), Some(id)) = (&self.link, self.disk.id.clone()) else { return };
+        let (name, master, epoch) = (link.name.clone(), link.master, link.epoch);
+        for (framework_id, executor_id) in over {
+            let exited = link::ExecutorExited { framework_id, executor_id, status: Some(0) };
+            self.call(&name, master, link::Call::executor_exited(id.clone(), epoch, exited), out);
+        }
+    }
+
+    /// The executors that have something to do.
+    fn executors(&self) -> BTreeSet<(FrameworkId, ExecutorId)> {
+        let living = self.disk.tasks.iter().filter(|(_, task)| !task.state.is_terminal());
+        living
+            .filter_map(|((framework, _), task)| Some((framework.clone(), task.executor.as_ref()?.executor_id.clone())))
+            .collect()
+    }
+
     fn register(&mut self, now: u64, masters: usize, random: &mut Random, rules: Rules, out: &mut Out) {
         self.target = (self.target + 1) % masters;
         self.links += 1;
@@ -168,7 +221,11 @@ impl Agent {
             task_count: u32::try_from(self.disk.tasks.len()).expect("few"),
             checkpointed: true,
             replaces: None,
-            executors: Vec::new(),
+            executors: self
+                .executors()
+                .into_iter()
+                .map(|(framework_id, executor_id)| link::ExecutorReport { framework_id, executor_id })
+                .collect(),
         };
         let link = Link {
             name: name.clone(),
@@ -271,7 +328,7 @@ impl Agent {
             link.epoch = event.epoch;
         }
         let epoch = event.epoch;
-        let mut started = Vec::new();
+        let (mut started, mut destroyed) = (Vec::new(), Vec::new());
         match event.r#type {
             EventType::Registered => self.registered(now, &event.registered?),
             EventType::ListTasks => self.list_tasks(out),
@@ -284,11 +341,12 @@ impl Agent {
             }
             EventType::Acknowledge => self.acknowledged(&event.acknowledge?),
             EventType::Shutdown => self.disk.tasks.values_mut().for_each(|task| task.kill = true),
-            EventType::Operation => self.answer(event.operation.as_deref()?, out),
+            EventType::Operation => destroyed = self.operate(event.operation.as_deref()?, out),
+            EventType::ShutdownExecutor => self.shut_down(&event.shutdown_executor?),
             // No framework here has executors of its own.
-            EventType::Message | EventType::ShutdownExecutor | EventType::Heartbeat => return None,
+            EventType::Message | EventType::Heartbeat => return None,
         }
-        Some(Obeyed { epoch, highest, started })
+        Some(Obeyed { epoch, highest, started, destroyed })
     }
 
     fn registered(&mut self, now: u64, registered: &link::Registered) {
@@ -299,8 +357,24 @@ impl Agent {
         self.disk.tasks.values_mut().for_each(|task| task.fresh = !task.pending.is_empty());
     }
 
-    /// An operation asks for nothing but directories, which there are none of here.
-    fn answer(&mut self, operation: &link::Operation, out: &mut Out) {
+    /// Makes and removes the directories of volumes.
+    fn operate(&mut self, operation: &link::Operation, out: &mut Out) -> Vec<String> {
+        let OfferOperation { create, destroy, .. } = &operation.info;
+        self.disk.volumes.extend(create.iter().flat_map(|create| volumes_of(&create.volumes)));
+        let named = destroy.iter().flat_map(|destroy| volumes_of(&destroy.volumes));
+        let destroyed = named.filter(|volume| self.disk.volumes.remove(volume)).collect();
+        self.done(operation, out);
+        destroyed
+    }
+
+    fn shut_down(&mut self, shutdown: &link::ShutdownExecutor) {
+        for ((framework, _), task) in &mut self.disk.tasks {
+            let of_it = task.executor.as_ref().is_some_and(|executor| executor.executor_id == shutdown.executor_id);
+            task.kill |= of_it && *framework == shutdown.framework_id;
+        }
+    }
+
+    fn done(&mut self, operation: &link::Operation, out: &mut Out) {
         let (Some(link), Some(id)) = (&self.link, self.disk.id.clone()) else { return };
         let status =
             link::OperationStatus { uuid: operation.uuid.clone(), state: OperationState::Finished, message: None };
@@ -323,25 +397,33 @@ impl Agent {
 
     fn run(&mut self, run: link::Run) -> Vec<TaskName> {
         let mut started = Vec::new();
-        for info in run.tasks {
-            let name = (run.framework_id.clone(), info.task_id.clone());
-            if self.disk.tasks.contains_key(&name) {
-                continue;
+        let alone = run.tasks.into_iter().map(|task| (None, vec![task]));
+        let together = run.task_groups.into_iter().map(|group| (Some(Box::new(group.executor)), group.tasks));
+        for (executor, tasks) in alone.chain(together) {
+            let name = |info: &TaskInfo| (run.framework_id.clone(), info.task_id.clone());
+            if !tasks.iter().any(|info| self.disk.tasks.contains_key(&name(info))) {
+                started.extend(tasks.into_iter().map(|info| self.start(name(&info), info, executor.clone())));
             }
-            let task = AgentTask {
-                info,
-                state: TaskState::Staging,
-                alive: true,
-                kill: false,
-                sequence: 0,
-                pending: VecDeque::new(),
-                fresh: false,
-                probe: Probe::Never,
-            };
-            self.disk.tasks.insert(name.clone(), task);
-            started.push(name);
         }
         started
+    }
+
+    fn start(&mut self, name: TaskName, info: TaskInfo, executor: Option<Box<ExecutorInfo>>) -> TaskName {
+        let task = AgentTask {
+            info,
+            executor,
+            state: TaskState::Staging,
+            alive: true,
+            kill: false,
+            sequence: 0,
+            pending: VecDeque::new(),
+            fresh: false,
+            probe: Probe::Never,
+        };
+        // A volume that is not there yet is made for who uses it.
+        self.disk.volumes.extend(task.volumes());
+        self.disk.tasks.insert(name.clone(), task);
+        name
     }
 
     fn acknowledged(&mut self, acknowledge: &link::Acknowledge) {
@@ -378,7 +460,27 @@ impl Agent {
     }
 }
 
+/// The persistent volumes among resources.
+fn volumes_of(resources: &[Resource]) -> impl Iterator<Item = String> {
+    resources.iter().filter_map(|resource| Some(resource.disk.as_ref()?.persistence.as_ref()?.id.clone()))
+}
+
 impl AgentTask {
+    /// What it uses; what is its group's, all of it use.
+    pub(crate) fn resources(&self) -> impl Iterator<Item = &Resource> {
+        self.info.resources.iter().chain(self.executor.iter().flat_map(|executor| &executor.resources))
+    }
+
+    /// The persistent volumes that it sees.
+    pub(crate) fn volumes(&self) -> Vec<String> {
+        self.resources().flat_map(|resource| volumes_of(std::slice::from_ref(resource)).collect::<Vec<_>>()).collect()
+    }
+
+    /// Its executor, when it was started with others.
+    pub(crate) fn executor(&self) -> Option<&ExecutorInfo> {
+        self.executor.as_deref()
+    }
+
     /// Reports each change and each failure of a health check whose verdict the framework takes.
     fn probe(&mut self, framework: &FrameworkId, random: &mut Random, calm: bool) {
         if self.state != TaskState::Running || self.info.health_checks.is_empty() {
@@ -397,8 +499,12 @@ impl AgentTask {
         };
         self.change(framework, TaskState::Running, random);
         let healthy = self.probe == Probe::Healthy;
-        let result = HealthResult { index: 0, healthy, consecutive_failures, ..HealthResult::default() };
-        self.pending.back_mut().into_iter().for_each(|update| update.status.health_results.push(result.clone()));
+        let indices = 0..u32::try_from(self.info.health_checks.len()).expect("few");
+        let result = |index| HealthResult { index, healthy, consecutive_failures, ..HealthResult::default() };
+        self.pending
+            .back_mut()
+            .into_iter()
+            .for_each(|update| update.status.health_results.extend(indices.clone().map(result)));
     }
 
     fn change(&mut self, framework: &FrameworkId, state: TaskState, random: &mut Random) {

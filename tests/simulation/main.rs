@@ -219,3 +219,13 @@ fn finds_a_load_balancer_that_acknowledges_what_it_has_not_done() {
 fn finds_a_kernel_that_does_not_hear_what_roles_are_promised() {
     must_find(Rules { promises: rules::Promises::Unheard, ..Rules::default() }, "I13:");
 }
+
+#[test]
+fn finds_an_instance_that_gets_other_volumes_than_its_own() {
+    must_find(Rules { volumes: rules::Volumes::Exchanged, ..Rules::default() }, "I15:");
+}
+
+#[test]
+fn finds_a_pod_that_is_launched_by_halves() {
+    must_find(Rules { groups: rules::Groups::Halved, ..Rules::default() }, "I15:");
+}

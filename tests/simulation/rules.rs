@@ -17,6 +17,8 @@ pub(crate) struct Rules {
     pub(crate) doubt: Doubt,
     pub(crate) removals: Removals,
     pub(crate) promises: Promises,
+    pub(crate) volumes: Volumes,
+    pub(crate) groups: Groups,
 }
 
 /// When a shell lets out what its core said.
@@ -141,4 +143,24 @@ pub(crate) enum Promises {
     Heard,
     /// The limits alone.
     Unheard,
+}
+
+/// Which volumes the service layer's engine notes for an instance that comes back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Volumes {
+    /// Its own.
+    #[default]
+    Kept,
+    /// Others.
+    Exchanged,
+}
+
+/// What the service layer launches of a pod.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Groups {
+    /// All of it.
+    #[default]
+    Whole,
+    /// All but one container.
+    Halved,
 }

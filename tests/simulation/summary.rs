@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 pub(crate) struct Summary(BTreeMap<&'static str, u64>);
 
 /// What has to happen in the runs together: one in which nothing happens proves nothing.
-const EXPECTED: [&str; 21] = [
+const EXPECTED: [&str; 24] = [
     "steps",
     "epochs",
     "facts",
@@ -29,6 +29,9 @@ const EXPECTED: [&str; 21] = [
     "instances killed as unhealthy",
     "events received",
     "removals acknowledged",
+    "pods launched",
+    "returns to volumes",
+    "volumes destroyed",
 ];
 
 impl Summary {

@@ -385,6 +385,7 @@ impl World {
                 let about = (*event).clone();
                 if let Some(obeyed) = agent.obey(now, &link, *event, self.rules, &mut self.random, out) {
                     self.checks.obeyed(&self.agents[index], &about, &obeyed, &self.store)?;
+                    self.service.obeyed(&obeyed)?;
                 }
             }
             Body::AgentAnswer { link, reply } => agent.answered(now, &link, &reply, &mut self.random, out),

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use attica_core_api::v1::TaskId;
-use attica_paas::engine::{Effects, Input, Origin, Refusal, ReplyTo, Terms, Write};
-use attica_paas::model::Instance;
+use attica_paas::engine::{Effects, Input, Origin, Refusal, ReplyTo, Write};
+use attica_paas::model::{Goal, Instance, Task};
 
 use crate::agent::Agent;
 use crate::paas::{Paas, Store, moment};
@@ -18,12 +18,19 @@ pub(super) fn finally(now: u64, store: &Store, processes: &mut [Paas], agents: &
     for (id, run_spec) in &store.snapshot.run_specs {
         let instances = run_spec.definition().map_or(0, |definition| definition.instances);
         let ready = run_spec.instances.values().filter(|one| one.is_ready()).count();
-        let there = run_spec.instances.len();
+        // Those that rest beside their volumes are none of them, nor are those whose volumes went away with their machine.
+        let counts = |one: &&Instance| match one.goal {
+            Goal::Running => true,
+            Goal::Stopped => one.task.is_some() && !is_away(one, agents),
+            Goal::Decommissioned => !is_away(one, agents),
+        };
+        let there = run_spec.instances.values().filter(counts).count();
         if (ready, there) != (instances as usize, instances as usize) {
             let instances: Vec<&Instance> = run_spec.instances.values().collect();
             return Err(format!("I12: {id} has {ready} of {there} ready in the end: {instances:#?}"));
         }
-        wanted.extend(run_spec.instances.values().filter_map(|one| Some(&one.task.as_ref()?.id)));
+        let counted = run_spec.instances.values().filter(counts);
+        wanted.extend(counted.filter_map(|one| one.task.as_ref()).flat_map(Task::living));
     }
     let framework = store.snapshot.framework_id.as_ref().ok_or("I12: nobody ever subscribed")?;
     let tasks = agents.iter().flat_map(|agent| &agent.disk.tasks);
@@ -33,6 +40,12 @@ pub(super) fn finally(now: u64, store: &Store, processes: &mut [Paas], agents: &
         return Err(format!("I12: {task} is either wanted or running in the end, but not both"));
     }
     locks(now, store, processes)
+}
+
+/// Whether what is kept for an instance is on a machine that is not there any more.
+fn is_away(instance: &Instance, agents: &[Agent]) -> bool {
+    let is_at = |agent: &Agent| agent.disk.id == instance.agent().map(|agent| agent.id.clone());
+    instance.reservation.is_some() && !agents.iter().any(is_at)
 }
 
 /// Nothing is in the way of a write to anything.
@@ -49,7 +62,7 @@ fn locks(now: u64, store: &Store, processes: &mut [Paas]) -> Result<(), String> 
         let reply = ReplyTo(u64::MAX);
         leader.engine.apply(
             moment(now),
-            Input::Write { write, terms: Terms::default(), origin: Origin::default(), reply },
+            Input::Write { write, terms: Box::default(), origin: Origin::default(), reply },
             &mut out,
         );
         if let Some((_, Err(refusal @ Refusal::Locked { .. }))) = out.replies.first() {

@@ -28,6 +28,7 @@ impl Written {
                 let Some(task) = &instance.task else { return };
                 if *cause == Cause::Provisioned {
                     self.provisioned.insert(task.id.clone());
+                    self.provisioned.extend(task.containers.iter().map(|container| container.id.clone()));
                 }
                 if instance.is_sentenced() {
                     self.doomed.insert(task.id.clone());
@@ -57,8 +58,10 @@ impl Written {
     /// The service layer asks a master for something.
     pub(super) fn called(&self, command: &Command) -> Result<(), String> {
         let Command::Accept(accept) = command else { return Ok(()) };
-        let launches = accept.operations.iter().filter_map(|operation| operation.launch.as_ref());
-        for task in launches.flat_map(|launch| &launch.task_infos) {
+        let alone = accept.operations.iter().filter_map(|operation| operation.launch.as_ref());
+        let together = accept.operations.iter().filter_map(|operation| operation.launch_group.as_ref());
+        let together = together.flat_map(|launch| &launch.task_group.tasks);
+        for task in alone.flat_map(|launch| &launch.task_infos).chain(together) {
             if !self.provisioned.contains(&task.task_id) {
                 return Err(format!("I1: {} is launched before that is committed", task.task_id));
             }

@@ -57,9 +57,14 @@ pub(super) fn committed(fact: &Fact, after: &Snapshot) -> Result<(), String> {
     Ok(())
 }
 
-/// The instances that take a place: one that was given up for lost takes none.
+/// The instances that take a place: one that was given up for lost takes none, nor does one that rests beside its volumes, or is out of
+/// contact with them.
 fn count(run_spec: &RunSpecState, which: impl Fn(&Instance) -> bool) -> u32 {
-    let takes_place = |one: &&Instance| one.condition != Condition::UnreachableInactive && which(one);
+    let takes_place = |one: &&Instance| match (one.goal, one.condition) {
+        (_, Condition::UnreachableInactive) => false,
+        (Goal::Stopped | Goal::Decommissioned, Condition::Scheduled | Condition::Unreachable) => false,
+        _ => which(one),
+    };
     u32::try_from(run_spec.instances.values().filter(takes_place).count()).expect("few")
 }
 
@@ -71,14 +76,16 @@ fn at_most(definition: &RunSpec, run_spec: &RunSpecState) -> u32 {
     most + u32::from(most == least && count(run_spec, Instance::is_ready) >= most)
 }
 
-/// An instance has one process at a time, whatever was lost on the way. (One that is out of contact is another instance's business: its
-/// own is not launched again.)
+/// An instance has one attempt at a time, and that each of its processes once, whatever was lost on the way. (One that is out of contact is
+/// another instance's business: its own is not launched again.)
 pub(super) fn processes(framework: &FrameworkId, agents: &[Agent]) -> Result<(), String> {
-    let mut alive: BTreeMap<InstanceId, &TaskId> = BTreeMap::new();
+    let mut alive: BTreeMap<InstanceId, (&TaskId, TaskIdentity)> = BTreeMap::new();
     let tasks = agents.iter().flat_map(|agent| &agent.disk.tasks);
     for ((_, task), _) in tasks.filter(|((owner, _), task)| owner == framework && task.alive) {
         let identity = TaskIdentity::parse(task.as_str()).map_err(|error| format!("I2: {task}: {error}"))?;
-        if let Some(other) = alive.insert(identity.instance, task) {
+        if let Some((other, beside)) = alive.insert(identity.instance.clone(), (task, identity.clone()))
+            && (beside.incarnation != identity.incarnation || beside.container == identity.container)
+        {
             return Err(format!("I2: {task} and {other} run at once"));
         }
     }

@@ -25,6 +25,8 @@ pub(super) fn committed(entry: &Entry, before: &Snapshot) -> Result<(), String> 
     let (Aim::Keep(definition) | Aim::Replace(definition)) = aim(before, &id.run_spec) else { return Ok(()) };
     let ready = before.run_specs[&id.run_spec].instances.values().filter(|one| one.is_ready()).count();
     let least = (f64::from(definition.instances) * asked_capacity(definition)).ceil() as usize;
+    // Its resources are its own: when all are to stay, one has to make room for itself.
+    let least = least - usize::from(definition.is_resident() && least > 0 && least == definition.instances as usize);
     if ready <= least {
         return Err(format!("I3: {id} goes, one of {ready} healthy ones where {least} are to stay"));
     }

@@ -5,6 +5,7 @@ mod i11_removals;
 mod i12_deployments;
 pub(crate) mod i13_guarantees;
 mod i14_delivery;
+mod i15_kept;
 mod i1_acknowledged;
 mod i1_writes;
 mod i2_plan;

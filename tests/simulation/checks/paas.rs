@@ -9,8 +9,8 @@ use super::i1_writes::Written;
 use super::i8_one_writer::OneWriter;
 use super::i9_events::Events;
 use super::i11_removals::Removals;
-use super::{i2_plan, i3_capacity, i10_fold, i12_deployments};
-use crate::agent::Agent;
+use super::{i2_plan, i3_capacity, i10_fold, i12_deployments, i15_kept};
+use crate::agent::{Agent, Obeyed};
 use crate::paas::{Answer, Balancer, Client, Entry, Paas, Store};
 use crate::summary::Summary;
 
@@ -35,6 +35,7 @@ impl PaasChecks {
         for entry in entries {
             let fact = &entry.recorded.fact;
             i3_capacity::committed(entry, &self.state)?;
+            i15_kept::committed(fact, &self.state)?;
             self.state.apply(fact);
             i2_plan::committed(fact, &self.state)?;
             self.written.committed(fact);
@@ -49,6 +50,13 @@ impl PaasChecks {
     /// The service layer asks a master for something.
     pub(crate) fn called(&self, command: &Command) -> Result<(), String> {
         self.written.called(command)
+    }
+
+    /// An agent carried an order out.
+    pub(crate) fn obeyed(&mut self, obeyed: &Obeyed) -> Result<(), String> {
+        let Some(framework) = &self.state.framework_id else { return Ok(()) };
+        obeyed.destroyed.iter().for_each(|_| self.counts.count("volumes destroyed"));
+        i15_kept::obeyed(framework, obeyed, &self.state)
     }
 
     /// A client received an answer.
@@ -105,6 +113,15 @@ impl PaasChecks {
             }
             Fact::DeploymentEnded { ending: Ending::RolledBack { .. } | Ending::Failed { .. }, .. } => {
                 counts.count("deployments failed")
+            }
+            Fact::InstanceChanged { instance, cause: Cause::Provisioned } => {
+                let task = instance.task.iter().flat_map(|task| &task.containers);
+                if task.count() > 0 {
+                    counts.count("pods launched");
+                }
+                if instance.reservation.as_ref().is_some_and(|kept| kept.confirmed) {
+                    counts.count("returns to volumes");
+                }
             }
             Fact::InstanceChanged { cause: Cause::KilledAsUnhealthy { .. }, .. } => {
                 counts.count("instances killed as unhealthy")

@@ -75,7 +75,7 @@ impl Balancer {
         let event_types = EVENT_TYPES.iter().map(|name| (*name).to_owned()).collect();
         Self {
             table: Table::new(Groups::of(&[])),
-            filter: EventFilter { event_types, reader: Reader::Acknowledging },
+            filter: EventFilter { event_types, reader: Reader::Acknowledging, ..EventFilter::default() },
             knowledge: Knowledge::Nothing,
             in_use: Arc::default(),
             busy: BTreeMap::new(),

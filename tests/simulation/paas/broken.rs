@@ -8,7 +8,7 @@ use attica_paas::model::Upgrade;
 
 use super::Entry;
 use crate::random::Random;
-use crate::rules::{Capacity, Ends, Instances, Resume, Rules};
+use crate::rules::{Capacity, Ends, Groups, Instances, Resume, Rules, Volumes};
 
 /// A write as the engine gets it.
 pub(super) fn write(mut write: Write, rules: Rules) -> Write {
@@ -33,7 +33,8 @@ fn forget_capacity(definition: &mut Definition) {
         | Definition::Restored(_)
         | Definition::Scaled(_)
         | Definition::NewPod(_)
-        | Definition::Pod(_) => {}
+        | Definition::Pod(_)
+        | Definition::Whole(_) => {}
     }
 }
 
@@ -42,6 +43,28 @@ pub(super) fn said(entries: &mut Vec<Entry>, random: &mut Random, rules: Rules) 
     if rules.instances == Instances::Twins {
         let twins: Vec<Entry> = entries.iter().filter_map(|entry| twin(entry, random)).collect();
         entries.extend(twins);
+    }
+    if rules.volumes == Volumes::Exchanged {
+        entries.iter_mut().for_each(|entry| exchange(entry, random));
+    }
+}
+
+fn exchange(entry: &mut Entry, random: &mut Random) {
+    if let Fact::InstanceChanged { instance, cause: Cause::Provisioned } = &mut entry.recorded.fact
+        && let Some(kept) = instance.reservation.as_mut().filter(|kept| kept.confirmed)
+    {
+        kept.volumes.iter_mut().for_each(|volume| volume.uuid = uuid::Uuid::from_u128(random.seed()));
+    }
+}
+
+/// What the engine asks of the master.
+pub(super) fn asked(calls: &mut [Call], rules: Rules) {
+    if rules.groups == Groups::Whole {
+        return;
+    }
+    let operations = calls.iter_mut().filter_map(|call| call.accept.as_mut()).flat_map(|accept| &mut accept.operations);
+    for launch in operations.filter_map(|operation| operation.launch_group.as_mut()) {
+        launch.task_group.tasks.pop();
     }
 }
 

@@ -1,32 +1,23 @@
 //! A client of the service layer: it wants things changed at random, one at a time, and follows the events.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
-use attica_core_api::Scalar;
 use attica_core_api::v1::TaskId;
-use attica_paas::engine::{
-    CancelMode, Definition, GroupDefinition, GroupUpdate, KillMode, Refusal, Reply, RunSpecChange, TaskSelection, Write,
-};
+use attica_paas::engine::{CancelMode, Definition, KillMode, Refusal, Reply, RunSpecChange, TaskSelection, Write};
 use attica_paas::events::{Event, EventFilter, EventId};
-use attica_paas::model::{
-    CheckKind, CheckedPort, DeploymentId, DeploymentPolicy, Endpoint, GroupId, HealthCheck, OnFailure, RunSpecId,
-    RunSpecUpdate, TaskIdentity, Unreachable, Upgrade, Version,
-};
+use attica_paas::model::{DeploymentId, RunSpecUpdate, TaskIdentity, Version};
 
 use super::Body;
+use super::definitions::{all_apps, any_group, any_id, any_update, any_write_of_pod, pod, shop};
 use crate::network::{self, Node};
 use crate::random::Random;
 use crate::world::{Out, Timer};
-
-/// Under this label the client notes the minimumHealthCapacity that it asked for.
-pub(crate) const CAPACITY_LABEL: &str = "asked-capacity";
 
 const TICK_MS: u64 = 700;
 /// A service layer that says nothing for so long is gone.
 const SILENCE_MS: u64 = 4_000;
 /// A write without an answer for so long is given up; the client does not know what became of it.
 const ANSWER_MS: u64 = 6_000;
-const APPS: [&str; 3] = ["/shop/front", "/shop/back", "/batch"];
 /// How much of what it has seen the client remembers.
 const MEMORY: usize = 12;
 
@@ -195,10 +186,13 @@ impl Client {
 
     fn any_write(&self, random: &mut Random) -> Write {
         let force = random.percent(35);
-        let id = any_app(random);
+        let id = any_id(random);
+        if id == pod() {
+            return any_write_of_pod(random, force);
+        }
         match random.within(0..100) {
             0..30 => {
-                let to = Definition::Merged(Box::new(any_update(random)));
+                let to = Definition::Merged(Box::new(any_update(&id, random)));
                 Write::Put { changes: vec![RunSpecChange { id, to }], force }
             }
             30..33 => Write::PutGroup { id: shop(), to: any_group(random), force },
@@ -207,13 +201,7 @@ impl Client {
                 Some(id) => Write::Hold { id, paused: random.percent(30) },
                 None => Write::ResetDelay { id },
             },
-            36..42 => {
-                let all = APPS.iter().map(|app| RunSpecChange {
-                    id: RunSpecId::parse(app).expect("valid"),
-                    to: Definition::Merged(Box::new(any_update(random))),
-                });
-                Write::Put { changes: all.collect(), force }
-            }
+            36..42 => Write::Put { changes: all_apps(random), force },
             42..58 => {
                 let instances = Some(u32::try_from(random.within(0..5)).expect("few"));
                 let to = Definition::Patched(Box::new(RunSpecUpdate { instances, ..RunSpecUpdate::default() }));
@@ -258,67 +246,4 @@ fn any<T: Clone>(memory: &VecDeque<T>, random: &mut Random) -> Option<T> {
         return memory.back().cloned();
     }
     (!memory.is_empty()).then(|| memory[random.index(memory.len())].clone())
-}
-
-fn any_app(random: &mut Random) -> RunSpecId {
-    RunSpecId::parse(APPS[random.index(APPS.len())]).expect("valid")
-}
-
-fn shop() -> GroupId {
-    GroupId::parse("/shop").expect("valid")
-}
-
-/// The whole group, whose front depends on its back; or so many times its instances.
-fn any_group(random: &mut Random) -> GroupDefinition {
-    if random.percent(30) {
-        return GroupDefinition::Scaled([0.5, 1.0, 1.5][random.index(3)]);
-    }
-    let app = |path: &str| RunSpecId::parse(path).expect("valid");
-    let back = Box::new(any_update(random));
-    let depending = RunSpecUpdate { dependencies: Some(vec!["/shop/back".to_owned()]), ..any_update(random) };
-    let apps = vec![(app("/shop/back"), back), (app("/shop/front"), Box::new(depending))];
-    let policy = random.percent(50).then(|| DeploymentPolicy {
-        progress_deadline_ms: Some(20_000),
-        on_failure: [OnFailure::RollBack, OnFailure::Continue][random.index(2)],
-        ..DeploymentPolicy::default()
-    });
-    let (dependencies, enforce_role) = (None, None);
-    let update = GroupUpdate { id: shop(), apps: Some(apps), groups: None, dependencies, enforce_role, policy };
-    GroupDefinition::Updated(Box::new(update))
-}
-
-/// A definition that the simulated agents can run.
-fn any_update(random: &mut Random) -> RunSpecUpdate {
-    let minimum_health_capacity = [0.0, 0.5, 0.75, 1.0][random.index(4)];
-    let maximum_over_capacity = [0.0, 0.5, 1.0][random.index(3)];
-    let unreachable = [
-        Unreachable::Disabled,
-        Unreachable::After { inactive_ms: 0, expunge_ms: 0 },
-        Unreachable::After { inactive_ms: 2_000, expunge_ms: 6_000 },
-    ][random.index(3)];
-    let health_check = HealthCheck {
-        kind: CheckKind::Service,
-        endpoint: Endpoint::Tcp,
-        port: CheckedPort::Index(0),
-        grace_period_ms: random.within(0..4) * 1_000,
-        interval_ms: 1_000,
-        timeout_ms: 500,
-        max_consecutive_failures: 3,
-        delay_ms: 0,
-    };
-    let checked = random.percent(60);
-    RunSpecUpdate {
-        cmd: Some(format!("serve {}", random.within(0..4))),
-        instances: Some(u32::try_from(random.within(1..5)).expect("few")),
-        cpus: Scalar::from_thousandths(100).ok(),
-        mem: Some(Scalar::units(32)),
-        labels: Some(BTreeMap::from([(CAPACITY_LABEL.to_owned(), minimum_health_capacity.to_string())])),
-        upgrade: Some(Upgrade { minimum_health_capacity, maximum_over_capacity }),
-        health_checks: Some(checked.then_some(health_check).into_iter().collect()),
-        unreachable: Some(unreachable),
-        backoff_first_ms: Some(200),
-        backoff_factor: Some(1.5),
-        backoff_max_ms: Some(2_000),
-        ..RunSpecUpdate::default()
-    }
 }

@@ -11,6 +11,8 @@ use crate::network::{Body, Node};
 use crate::random::Random;
 use crate::world::Out;
 
+/// What is kept for single instances is reserved for a role.
+pub(crate) const ROLE: &str = "services";
 /// A master that says nothing for so long is gone.
 const SILENCE_MS: u64 = 5_000;
 /// A call without an answer for so long may be lost.
@@ -88,7 +90,7 @@ impl Link {
             user: "root".to_owned(),
             id: self.framework.clone(),
             failover_timeout: 604_800.0,
-            roles: vec!["*".to_owned()],
+            roles: vec![ROLE.to_owned()],
             capabilities: capabilities.map(|kind| FrameworkCapability { r#type: Some(kind) }).to_vec(),
             ..FrameworkInfo::default()
         };

@@ -5,6 +5,7 @@
 mod balancer;
 mod broken;
 mod client;
+mod definitions;
 mod link;
 mod process;
 mod service;
@@ -15,7 +16,8 @@ use attica_paas::events::{Event, EventId};
 use attica_paas::model::RunSpecId;
 
 pub(crate) use balancer::Balancer;
-pub(crate) use client::{Answer, CAPACITY_LABEL, Client};
+pub(crate) use client::{Answer, Client};
+pub(crate) use definitions::CAPACITY_LABEL;
 pub(crate) use process::{Leader, Paas, moment};
 pub(crate) use service::Service;
 pub(crate) use store::Store;

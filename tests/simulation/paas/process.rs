@@ -7,15 +7,14 @@ use attica_core_api::v1::FrameworkId;
 use attica_core_api::{Entropy, Now, Tick, Timestamp};
 use attica_core_store::Position;
 use attica_paas::engine::{
-    Border, Config, Effects, Engine, Input, Origin, Recorded, Refusal, Reply, ReplyTo, RunSpecState, Snapshot, Terms,
-    Write,
+    Border, Config, Effects, Engine, Input, Origin, Recorded, Refusal, Reply, ReplyTo, RunSpecState, Snapshot, Write,
 };
 use attica_paas::events::EventId;
-use attica_paas::model::{ConsumerName, RunSpecId};
+use attica_paas::model::{ConsumerName, RunSpecId, Shape};
 use attica_paas::{normalise, validate};
 
 use super::broken::{self, Hearing};
-use super::link::Link;
+use super::link::{Link, ROLE};
 use super::{Answered, Body, Entry, Source, Store};
 use crate::lead::LEASE_MS;
 use crate::network::{self, Message, Node};
@@ -274,6 +273,7 @@ impl Paas {
         entries.extend(effects.facts.drain(..).map(by_itself));
         leader.wake_up(now, effects.wake, out);
         broken::said(&mut entries, random, rules);
+        broken::asked(&mut effects.calls, rules);
         let mut batch = Batch { entries, calls: effects.calls, replies: effects.replies };
         if rules.paas_release == Release::BeforeCommit {
             let (calls, replies) = (std::mem::take(&mut batch.calls), std::mem::take(&mut batch.replies));
@@ -333,7 +333,7 @@ impl Leader {
                     let reply = ReplyTo(self.next_reply);
                     self.tickets.insert(reply, (message.from, ticket));
                     let write = broken::write(write, rules);
-                    Some(Input::Write { write, terms: Terms::default(), origin: Origin::default(), reply })
+                    Some(Input::Write { write, terms: Box::default(), origin: Origin::default(), reply })
                 }
                 Body::Follow { after } => {
                     let position = broken::resume(after, rules);
@@ -381,7 +381,7 @@ impl Leader {
             reply,
             Input::Write {
                 write: Write::Acknowledge { consumer, seen },
-                terms: Terms::default(),
+                terms: Box::default(),
                 origin: Origin::default(),
                 reply,
             },
@@ -459,7 +459,7 @@ fn end_of(facts: usize) -> EventId {
 
 /// A run spec with its tasks, as clients read them; none when it is removed.
 fn shown(run_spec: &RunSpecState) -> Option<String> {
-    let definition = run_spec.definition()?;
+    let definition = run_spec.definition().filter(|definition| definition.shape() == Shape::App)?;
     let mut app = serde_json::to_value(normalise::app(definition)).expect("apps are JSON");
     let tasks = run_spec
         .instances
@@ -477,13 +477,16 @@ pub(crate) fn moment(now: u64) -> Now {
 /// Everything happens sooner than in life, so that a short run sees much.
 fn config() -> Config {
     let border = Border {
-        validate_change: |_, _| Ok(()),
+        validate_change: validate::change,
         validate: validate::whole,
-        render_run_spec: |spec| normalise::json(&normalise::app(spec)),
+        render_run_spec: normalise::definition,
         render_health_check: |check| normalise::json(&normalise::health_check(check)),
+        render_changes: normalise::changes,
     };
     Config {
+        role: ROLE.to_owned(),
         decline_ms: 3_000,
+        reservation_timeout_ms: 8_000,
         launch_timeout_ms: 12_000,
         kill_retry_ms: 2_500,
         reconcile_interval_ms: 600_000,

@@ -2,7 +2,7 @@
 
 use super::store::Outcome;
 use super::{Balancer, Body, Client, Paas, Store};
-use crate::agent::Agent;
+use crate::agent::{Agent, Obeyed};
 use crate::checks::{Checks, PaasChecks};
 use crate::network::{self, Message, Node};
 use crate::random::Random;
@@ -143,6 +143,11 @@ impl Service {
             (Node::Paas(_), network::Body::Call { command, .. }) => self.checks.called(command),
             _ => Ok(()),
         }
+    }
+
+    /// An agent carried an order out.
+    pub(crate) fn obeyed(&mut self, obeyed: &Obeyed) -> Result<(), String> {
+        self.checks.obeyed(obeyed)
     }
 
     pub(crate) fn survey(&self, agents: &[Agent]) -> Result<(), String> {
