@@ -9,4 +9,5 @@ mod definitions;
 mod frameworks;
 mod marathon;
 mod programs;
+mod prometheus;
 mod schedulers;

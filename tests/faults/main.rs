@@ -7,9 +7,11 @@ mod harness;
 #[path = "../takeover/mod.rs"]
 mod takeover;
 
+mod database_away;
 mod elections;
 mod kill_each_role;
 mod partition;
 mod paused_leader;
+mod phases;
 mod under_fire;
 mod victims;

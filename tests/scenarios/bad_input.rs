@@ -21,8 +21,13 @@ fn raw(address: &str, request: &[u8]) -> (u16, String) {
 }
 
 fn post(address: &str, path: &str, body: &str) -> (u16, String) {
+    post_to("localhost", address, path, body)
+}
+
+fn post_to(host: &str, address: &str, path: &str, body: &str) -> (u16, String) {
     let head = "content-type: application/json\r\nconnection: close";
-    let request = format!("POST {path} HTTP/1.1\r\nhost: x\r\n{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let length = body.len();
+    let request = format!("POST {path} HTTP/1.1\r\nhost: {host}\r\n{head}\r\ncontent-length: {length}\r\n\r\n{body}");
     raw(address, request.as_bytes())
 }
 
@@ -64,6 +69,9 @@ fn is_answered_with_a_reason_and_changes_nothing() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // What a page says whose name leads to this machine all of a sudden.
+    let (status, answer) = post_to("rebound.example", &paas, "/v2/apps", r#"{"id":"/a","cmd":"true"}"#);
+    assert_eq!(status, 421, "{answer}");
     for body in ["{", "[]", r#"{"type":"FOO"}"#, r#"{"type":"ACCEPT"}"#, &deep] {
         let (status, answer) = post(&master, "/api/v1/scheduler", body);
         assert_eq!(status, 400, "{answer}");

@@ -5,6 +5,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod backup;
 mod bad_input;
 mod client;
 mod config;
@@ -24,4 +25,5 @@ mod services;
 mod standbys;
 mod terminals;
 mod together;
+mod users;
 mod volumes;

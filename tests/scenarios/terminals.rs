@@ -189,7 +189,22 @@ fn programs_within_a_task_are_talked_to_through_pipes_and_a_terminal() {
     assert_eq!(shown.last().as_deref(), Some("over"));
     assert_eq!(attached.wait().expect("ours").code(), Some(4));
 
-    for app in ["/host", "/graph"] {
+    // A task with a terminal of its own is written to by whoever is attached, and goes on when they have let go.
+    let script = "while read line; do echo \"<$line>\"; [ \"$line\" != end ] || exit 3; done";
+    let app = json!({"id": "/typed", "cmd": script, "tty": true, "instances": 1, "cpus": 0.1, "mem": 64, "backoffSeconds": 3600});
+    assert_eq!(cluster.request("POST", "/v2/apps", Some(&app)).0, 201);
+    let typed = cluster.until_settled("/typed", 1)[0]["id"].as_str().expect("an id").to_owned();
+    let mut terminal = Terminal::open(&cluster, &["attach", "-i", &typed]);
+    terminal.type_in("hello\r");
+    terminal.until("<hello>\r\n");
+    terminal.type_in("\u{10}\u{11}");
+    assert_eq!(terminal.end(), Some(0));
+    let mut terminal = Terminal::open(&cluster, &["attach", "-i", &typed]);
+    terminal.type_in("end\r");
+    terminal.until("<end>\r\n");
+    assert_eq!(terminal.end(), Some(3));
+
+    for app in ["/host", "/graph", "/typed"] {
         assert_eq!(cluster.request("DELETE", &format!("/v2/apps/{app}"), None).0, 200);
     }
     let gone = || (cluster.get("/v2/tasks").1["tasks"] == Value::Array(Vec::new())).then_some(());

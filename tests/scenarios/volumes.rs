@@ -1,8 +1,8 @@
-//! Volumes that outlive the tasks of apps.
+//! Volumes that outlive the tasks of apps and pods.
 
 use serde_json::{Value, json};
 
-use crate::harness::Cluster;
+use crate::harness::{Cluster, attica};
 
 /// Every attempt of an instance writes its name into the volume, and says what it has found there.
 const DIARY: &str = "echo $MESOS_TASK_ID >> data/diary; cat data/diary; echo read; exec sleep 3600";
@@ -102,6 +102,78 @@ fn a_volume_outlives_its_tasks_and_goes_with_its_instance() {
     assert_eq!(found(&cluster, &text(&fourth["id"]), &other).len(), 1);
 
     assert_eq!(cluster.request("DELETE", "/v2/apps//shop/db", None).0, 200);
+    until_nothing_is_reserved(&cluster);
+    cluster.stop_up();
+}
+
+fn pod() -> Value {
+    json!({
+        "id": "/shop/pod",
+        "volumes": [{"name": "data", "persistent": {"type": "root", "size": 16}}],
+        "containers": [
+            {"name": "writer", "resources": {"cpus": 0.05, "mem": 32},
+             "exec": {"command": {"shell": "echo hello >> data/foo; cat data/foo; echo read; exec sleep 3600"}},
+             "volumeMounts": [{"name": "data", "mountPath": "data"}]},
+            {"name": "reader", "resources": {"cpus": 0.05, "mem": 32},
+             "exec": {"command": {"shell": "exec sleep 3600"}},
+             "volumeMounts": [{"name": "data", "mountPath": "seen", "readOnly": false}]}
+        ],
+    })
+}
+
+/// The one instance of the pod, once it is stable and its first task is another one than this.
+fn next_instance(cluster: &Cluster, before: &str) -> Value {
+    cluster.until(&format!("the pod to be stable with another task than {before}"), || {
+        let status = cluster.get("/v2/pods/shop/pod::status").1;
+        let instances = status["instances"].as_array()?;
+        let [instance] = instances.as_slice() else { return None };
+        let is_new = instance["containers"][0]["containerId"] != before;
+        (status["status"] == "STABLE" && instance["status"] == "STABLE" && is_new).then(|| instance.clone())
+    })
+}
+
+#[test]
+fn a_volume_of_a_pod_is_there_again_when_the_pod_is() {
+    let mut cluster = Cluster::start_with(&["--role", "data"]);
+    let (status, created) = cluster.request("POST", "/v2/pods", Some(&pod()));
+    assert_eq!(status, 201, "{created}");
+    assert_eq!(created["scheduling"]["unreachableStrategy"], "disabled", "{created}");
+    let first = next_instance(&cluster, "");
+    let volume = text(&first["localVolumes"][0]["persistenceId"]);
+    assert!(volume.starts_with("shop_pod#data#"), "{first}");
+    let said = |instance: &Value| {
+        let task = text(&instance["containers"][0]["containerId"]);
+        let path = format!("/v2/tasks/{task}/log?file=stdout&offset=0&length=65536");
+        cluster.until(&format!("{task} to have read {volume}"), || {
+            let answer = cluster.get(&path).1;
+            answer["data"].as_str().filter(|text| text.ends_with("read\n")).map(str::to_owned)
+        })
+    };
+    assert!(said(&first).contains("hello\nread\n"), "{}", said(&first));
+    // The client finds containers as it finds tasks, by a part of their ids.
+    let typed = |args: &[&str]| {
+        let output = attica().args(args).env("ATTICA_ADDR", cluster.url()).env("HOME", cluster.data_dir()).output();
+        let output = output.expect("attica runs");
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    assert_eq!(typed(&["task", "exec", ".reader.", "--", "cat", "seen/foo"]), "hello\n");
+    assert!(typed(&["task", "log", ".writer."]).contains("hello\nread\n"));
+    assert!(typed(&["pod", "show", "/shop/pod"]).contains(&volume));
+
+    let id = text(&first["id"]);
+    assert_eq!(cluster.request("DELETE", &format!("/v2/pods/shop/pod::instances/{id}"), None).0, 200);
+    let second = next_instance(&cluster, &text(&first["containers"][0]["containerId"]));
+    assert_eq!((&second["id"], &second["localVolumes"]), (&first["id"], &first["localVolumes"]));
+    assert!(said(&second).contains("hello\nhello\nread\n"), "{}", said(&second));
+
+    // Wiped, it begins anew.
+    assert_eq!(cluster.request("DELETE", &format!("/v2/pods/shop/pod::instances/{id}?wipe=true"), None).0, 200);
+    let third = next_instance(&cluster, &text(&second["containers"][0]["containerId"]));
+    assert_ne!(third["localVolumes"], first["localVolumes"]);
+    assert!(!said(&third).contains("hello\nhello\n"), "{}", said(&third));
+
+    assert_eq!(cluster.request("DELETE", "/v2/pods/shop/pod", None).0, 202);
     until_nothing_is_reserved(&cluster);
     cluster.stop_up();
 }

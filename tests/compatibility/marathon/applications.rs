@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::operator::{Operator, instance, sleeper, text};
+use super::operator::{NEEDS_A_TERMINAL, Operator, instance, sleeper, text};
 use crate::harness::request;
 
 #[test]
@@ -24,6 +24,7 @@ fn apps_that_work() {
     service_ports(&operator);
     containers_without_docker(&operator);
     mappings_of_ports(&operator);
+    a_terminal(&operator);
     delete(&operator);
     operator.cluster.stop_up();
 }
@@ -215,6 +216,14 @@ fn containers_without_docker(operator: &Operator) {
         let container = &operator.cluster.app("/contained")["container"];
         assert_eq!((&container["type"], container.get("docker")), (&json!("MESOS"), None), "{container}");
     }
+}
+
+/// A command that needs a terminal has one if the app says so; for one that does not, see the apps that fail.
+fn a_terminal(operator: &Operator) {
+    let mut app = sleeper("/terminal", 1);
+    app["cmd"] = json!(NEEDS_A_TERMINAL);
+    app["tty"] = json!(true);
+    operator.create_and_wait(&app);
 }
 
 /// A30: the mappings of ports are changed, and what is started then has them.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::operator::{Operator, sleeper};
+use super::operator::{NEEDS_A_TERMINAL, Operator, sleeper};
 
 /// Longer than any test waits: what runs again did not wait for it.
 const DELAY_SECONDS: u32 = 3600;
@@ -13,6 +13,7 @@ fn apps_that_fail_or_wait() {
     let empty = operator.ask(200, "GET", "/v2/queue", None);
     assert_eq!(empty, json!({"queue": []}));
     no_place(&operator);
+    no_terminal(&operator);
     a_working_command_runs_at_once(&operator);
     scaling_keeps_the_delay(&operator);
     deleting_the_delay(&operator);
@@ -49,6 +50,13 @@ fn no_place(operator: &Operator) {
     operator.create(&app);
     let item = operator.queued("/no-place", |item| item["processedOffersSummary"]["unusedOffersCount"] != 0);
     assert_eq!((&item["count"], &item["delay"]["overdue"]), (&json!(5), &json!(true)), "{item}");
+}
+
+/// A command that needs a terminal, of an app that does not say so.
+fn no_terminal(operator: &Operator) {
+    let mut app = failing("/no-terminal");
+    app["cmd"] = json!(NEEDS_A_TERMINAL);
+    create_delayed(operator, &app);
 }
 
 /// A3.

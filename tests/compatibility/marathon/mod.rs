@@ -12,3 +12,4 @@ mod health;
 mod operator;
 mod plans;
 mod pods;
+mod roles;

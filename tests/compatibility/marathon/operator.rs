@@ -18,7 +18,12 @@ pub struct Operator {
 
 impl Operator {
     pub fn start() -> Operator {
-        let cluster = Cluster::start();
+        Operator::of(&[])
+    }
+
+    /// Of a cluster that is started with these options.
+    pub fn of(options: &[&str]) -> Operator {
+        let cluster = Cluster::start_with(options);
         let events = Events::follow(&format!("{}/v2/events", cluster.url()));
         Operator { cluster, events, driver: Driver::start() }
     }
@@ -111,6 +116,9 @@ impl Operator {
         app
     }
 }
+
+/// Goes on where its input is a terminal, and fails elsewhere.
+pub const NEEDS_A_TERMINAL: &str = "if [ -t 0 ] ; then sleep 100; else exit 1; fi";
 
 pub fn sleeper(app: &str, instances: u32) -> Value {
     json!({"id": app, "cmd": "exec sleep 1000", "cpus": 0.01, "mem": 16, "instances": instances})
