@@ -1,6 +1,8 @@
-//! The service layer over simulated agents, everything durable: rows b1 to b5, and ui, the console over as much.
+//! The service layer over simulated agents, everything durable: rows b1 to b5, e2 (the list with tasks), i3 (a whole cluster as one
+//! group), and ui, the console over as much.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot go on ends")]
+#![allow(clippy::print_stderr, reason = "a benchmark says what it leaves out")]
 
 mod fsync;
 mod report;
@@ -8,6 +10,7 @@ mod roles;
 mod simulated;
 
 use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -16,15 +19,17 @@ use std::time::{Duration, Instant};
 use fsync::Disk;
 use report::{Better, Figure};
 use roles::{Role, Site};
-use serde_json::json;
+use serde_json::{Value, json};
 use simulated::SimulatedAgents;
 
 const AGENT_RESOURCES: &str = "cpus:16;mem:65536;disk:100000;ports:[21000-31999]";
+/// What the apps of row i3 want of a machine.
+const AGENT_ATTRIBUTES: &str = "platform:foo;rack:bax-bar";
 const INSTANCES: usize = 500;
 const RUNS: usize = 5;
 const PUTS: usize = 500;
 const APPS_AT_ONCE: usize = 16;
-/// What b3 starts: so many apps of so many instances.
+/// What b3 and e2 start: so many apps of so many instances.
 const MANY: (usize, usize) = (100, 1_000);
 const SINGLE_APPS: usize = 10_000;
 const CONNECTIONS: usize = 32;
@@ -33,7 +38,15 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// A row: how many agents it needs, and what it measures on a running service layer.
 type Row = (&'static str, usize, fn(&Role, &Disk) -> Vec<Figure>);
 
-const ROWS: [Row; 5] = [("b1", 189, b1), ("b2", 189, b2), ("b3", 1_000, b3), ("b4", 189, b4), ("b5", 189, b5)];
+const ROWS: [Row; 7] = [
+    ("b1", 189, b1),
+    ("b2", 189, b2),
+    ("b3", 1_000, b3),
+    ("b4", 189, b4),
+    ("b5", 189, b5),
+    ("e2", 1_000, e2),
+    ("i3", 189, i3),
+];
 
 /// What the console shows in row ui.
 const TEAMS: [&str; 10] = ["shop", "search", "ads", "billing", "media", "maps", "mail", "ops", "data", "edge"];
@@ -62,7 +75,7 @@ async fn measure((_, agents, row): Row, disk: &Disk) -> Vec<Figure> {
     let directory = roles::directory();
     let site = Site::new(directory.path(), disk).await;
     let master = site.start("master", "master", &["--listen", "127.0.0.1:0"]);
-    let _agents = SimulatedAgents::register(&master.address, agents, AGENT_RESOURCES).await;
+    let _agents = SimulatedAgents::register_as(&master.address, agents, AGENT_RESOURCES, AGENT_ATTRIBUTES).await;
     let deployments = SINGLE_APPS.to_string();
     let args = ["--listen", "127.0.0.1:0", "--master", &master.address, "--max-running-deployments", &deployments];
     let paas = site.start("paas", "paas", &args);
@@ -103,12 +116,32 @@ fn b2(paas: &Role, disk: &Disk) -> Vec<Figure> {
 
 /// 100,000 instances, and whether the last tenth comes as fast as the first one.
 fn b3(paas: &Role, disk: &Disk) -> Vec<Figure> {
+    rates("b3", disk, &start_many(paas), 4_000.0).into()
+}
+
+/// When each of 100,000 instances was running, in seconds after the first PUT.
+fn start_many(paas: &Role) -> Vec<f64> {
     let (apps, instances) = MANY;
     let running = running_tasks(paas);
     let started = Instant::now();
-    at_once(CONNECTIONS, apps, |client, app| put(client, paas, &format!("b3-{app}"), instances));
-    let arrivals_s = arrivals_s(&running, started, apps * instances);
-    rates("b3", disk, &arrivals_s, 4_000.0).into()
+    at_once(CONNECTIONS, apps, |client, app| put(client, paas, &format!("many-{app}"), instances));
+    arrivals_s(&running, started, apps * instances)
+}
+
+/// The list of all apps with all of 100,000 tasks, after something changed in it.
+fn e2(paas: &Role, disk: &Disk) -> Vec<Figure> {
+    start_many(paas);
+    let client = ureq::agent();
+    let took_ms = (0..RUNS).map(|run| {
+        put(&client, paas, &format!("e2-{run}"), 0);
+        let started = Instant::now();
+        let answer = client.get(format!("http://{}/v2/apps?embed=apps.tasks", paas.address)).call().expect("a list");
+        std::io::copy(&mut answer.into_body().into_reader(), &mut std::io::sink()).expect("read");
+        started.elapsed().as_secs_f64() * 1e3
+    });
+    let value = report::median(took_ms.collect());
+    let bench = format!("e2.tasks{}", disk.suffix);
+    vec![Figure { bench, value, unit: "ms", reach: Some(400.0), better: Better::Lower, fsync_ms: Some(disk.fsync_ms) }]
 }
 
 /// 10,000 apps of one instance, one PUT each over 32 connections.
@@ -158,6 +191,39 @@ fn b5(paas: &Role, disk: &Disk) -> Vec<Figure> {
     let bench = format!("b5.put.p99{}", disk.suffix);
     let reach = 2.0 * disk.fsync_ms + 5.0;
     vec![Figure { bench, value, unit: "ms", reach: Some(reach), better: Better::Lower, fsync_ms: Some(disk.fsync_ms) }]
+}
+
+/// A public cluster of 1,000 apps in one PUT of the root group, one instance each: until its deployment is planned and begun, and until all
+/// are RUNNING.
+fn i3(paas: &Role, disk: &Disk) -> Vec<Figure> {
+    let shared = std::env::var_os("ATTICA_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let Ok(text) = std::fs::read_to_string(shared.join("data/marathon/real/155_1000.json")) else {
+        eprintln!("i3 is skipped: no real/155_1000.json in {} (set ATTICA_SHARED)", shared.display());
+        return Vec::new();
+    };
+    let mut cluster: Value = serde_json::from_str(&text).expect("JSON");
+    let apps = with_one_instance_each(&mut cluster);
+    let running = running_tasks(paas);
+    let started = Instant::now();
+    let answer = ureq::put(format!("http://{}/v2/groups", paas.address))
+        .header("content-type", "application/json")
+        .send(cluster.to_string())
+        .expect("the group is taken");
+    assert!(answer.status().is_success());
+    let planned_s = started.elapsed().as_secs_f64();
+    let running_s = arrivals_s(&running, started, apps).last().copied().expect("instances");
+    vec![seconds("i3.planned", disk, planned_s, 2.0), seconds("i3.running", disk, running_s, 10.0)]
+}
+
+/// How many apps there are.
+fn with_one_instance_each(group: &mut Value) -> usize {
+    let mut count = 0;
+    for app in group["apps"].as_array_mut().into_iter().flatten() {
+        app["instances"] = json!(1);
+        count += 1;
+    }
+    count + group["groups"].as_array_mut().into_iter().flatten().map(with_one_instance_each).sum::<usize>()
 }
 
 /// The console with 10,000 instances, in a real browser: what the check of its size says.

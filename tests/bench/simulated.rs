@@ -34,6 +34,11 @@ struct Reports {
 impl SimulatedAgents {
     /// Registers `count` agents with these resources each; returns when the master has taken all of them in.
     pub(crate) async fn register(master: &str, count: usize, resources: &str) -> SimulatedAgents {
+        Self::register_as(master, count, resources, "").await
+    }
+
+    /// The same of agents with these attributes.
+    pub(crate) async fn register_as(master: &str, count: usize, resources: &str, attributes: &str) -> SimulatedAgents {
         let client = Client::new(Protocol::Http2, PATIENCE);
         let uri: Uri = format!("http://{master}/api/v1/agent").parse().expect("an address");
         let reports = Arc::<Mutex<Reports>>::default();
@@ -43,7 +48,7 @@ impl SimulatedAgents {
             let agent = Agent {
                 client: client.clone(),
                 uri: uri.clone(),
-                info: info(number, resources),
+                info: info(number, resources, attributes),
                 reports: Arc::clone(&reports),
             };
             let (ready, is_ready) = tokio::sync::oneshot::channel();
@@ -64,10 +69,11 @@ impl SimulatedAgents {
     }
 }
 
-fn info(number: usize, text: &str) -> AgentInfo {
+fn info(number: usize, text: &str, attributes: &str) -> AgentInfo {
     AgentInfo {
         hostname: Ipv4Addr::from(0x7f01_0000 + u32::try_from(number).expect("few")).to_string(),
         resources: resources::parse(text, &Role::any()).expect("valid resources"),
+        attributes: resources::parse_attributes(attributes).expect("valid attributes"),
         ..AgentInfo::default()
     }
 }
