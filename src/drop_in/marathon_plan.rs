@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 
+use attica_core_api::auth::{Credential, SecretText};
 use clap::{Args as _, Command, FromArgMatches as _};
 use thiserror::Error;
 use tracing::level_filters::LevelFilter;
@@ -31,7 +32,9 @@ pub enum PlanError {
     /// A flag of ours does not like its value, or is missing.
     #[error("{}", .0.to_string().trim_start_matches("error: ").trim_end())]
     Value(#[from] clap::Error),
-    #[error("ATTICA_POSTGRES_URL is not set: it names the Postgres where everything durable is kept, in place of --zk")]
+    #[error(
+        "ATTICA_POSTGRES_URL is not set: it names the Postgres where everything durable is kept; --zk is for the election alone"
+    )]
     NoDatabase,
 }
 
@@ -53,7 +56,11 @@ impl MarathonPlan {
         arguments.extend(place(given)?);
         arguments.extend(given.get("zk_max_versions").map(|number| format!("--max-versions={number}")));
         let matches = command.try_get_matches_from(arguments)?;
-        let args = attica_paas::Args::from_arg_matches(&matches)?;
+        let mut args = attica_paas::Args::from_arg_matches(&matches)?;
+        if let Some(credential) = credential(given)? {
+            args.require_sign_in = true;
+            args.admin_credential = Some(credential);
+        }
         Ok(MarathonPlan { args, log_level: log_level(given)?, notes })
     }
 
@@ -95,6 +102,17 @@ fn place(given: &Given) -> Result<Vec<String>, FlagError> {
     };
     let listen = format!("--listen={}", SocketAddr::new(ip, port));
     Ok([listen].into_iter().chain(name.map(|name| format!("--hostname={name}"))).collect())
+}
+
+/// The one who may come in, and then do everything, where Marathon is told of one.
+fn credential(given: &Given) -> Result<Option<Credential>, FlagError> {
+    let Some(written) = given.get("http_credentials").filter(|written| !written.is_empty()) else { return Ok(None) };
+    let pair = written.split_once(':').filter(|(name, password)| !name.is_empty() && !password.is_empty());
+    // What was written may be half of a password.
+    let refused =
+        || FlagError::Refused { name: "http_credentials", value: "…".to_owned(), reason: "expected NAME:PASSWORD" };
+    let (name, password) = pair.ok_or_else(refused)?;
+    Ok(Some(Credential { principal: name.into(), secret: SecretText::new(password) }))
 }
 
 fn log_level(given: &Given) -> Result<LevelFilter, FlagError> {
@@ -165,7 +183,19 @@ mod tests {
         );
         assert_eq!((plan.args.framework_name.as_str(), plan.args.max_versions), ("tests", 7));
         assert_eq!((plan.args.task_launch_timeout, plan.args.max_instances_per_offer), (60_000, 5));
-        assert_eq!(plan.notes.len(), 2, "{:?}", plan.notes);
+        assert_eq!(plan.args.zk.map(|zk| zk.to_string()).as_deref(), Some("zk://a:2181,b:2181/marathon"));
+        assert_eq!(plan.notes.len(), 1, "{:?}", plan.notes);
+    }
+
+    #[test]
+    fn its_one_user_has_to_sign_in() {
+        let plan_of = |arguments: &[&str]| plan(arguments, &[]).unwrap().args;
+        let open = plan_of(&["--master=m:1"]);
+        assert!(!open.require_sign_in && open.admin_credential.is_none());
+        let closed = plan_of(&["--master=m:1", "--http_credentials=ann:a:b", "--http_realm=Here"]);
+        let credential = closed.admin_credential.unwrap();
+        assert_eq!((&*credential.principal, credential.secret.expose()), ("ann", "a:b"));
+        assert_eq!((closed.require_sign_in, closed.http_realm.as_str()), (true, "Here"));
     }
 
     #[test]
@@ -173,6 +203,7 @@ mod tests {
         for (arguments, variables, says) in [
             (&["--master=m:1", "--plugin_dir=/x"][..], &[][..], "--plugin_dir=/x is refused"),
             (&["--master=m:1", "--disable_checkpoint"], &[], "--checkpoint=false is refused"),
+            (&["--master=m:1", "--http_credentials=hush"], &[], "--http_credentials=… is refused"),
             (&["--master=m:1"], &[("MARATHON_DISABLE_CHECKPOINT", "")], "--checkpoint=false is refused"),
             (&["--master=m:1", "--http_port=x"], &[], "it is not a port"),
             (&["--master=m:1", "--task_launch_timeout"], &[], "--task_launch_timeout needs a value"),

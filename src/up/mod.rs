@@ -140,7 +140,7 @@ pub async fn run(args: Args) -> Result<(), AnyError> {
         true => Some(ZooKeeper::start(&data_dir).await?),
         false => None,
     };
-    let services = Services { postgres_url: database.url(), zookeeper_url: zookeeper.as_ref().map(ZooKeeper::url) };
+    let services = Services { postgres_url: database.url(), zookeeper: zookeeper.as_ref().map(ZooKeeper::urls) };
     let cluster = Cluster::start(&plan, &data_dir, &services, &secured)?;
     let outcome = tokio::select! {
         ready = cluster.ready(&plan, &secured) => match ready {
@@ -283,8 +283,8 @@ fn name_of(role: &str, index: usize, count: usize) -> String {
 /// What the roles rely on.
 struct Services<'a> {
     postgres_url: &'a str,
-    /// Where masters are elected, if not in Postgres.
-    zookeeper_url: Option<&'a str>,
+    /// Where masters, and where service layers are elected, if not in Postgres.
+    zookeeper: Option<(&'a str, &'a str)>,
 }
 
 /// The running roles, in the order in which they are started; they are stopped in another: see [`Cluster::stop`].
@@ -302,7 +302,8 @@ impl Cluster {
         services: &Services<'_>,
         secured: &Secured<'_>,
     ) -> Result<Cluster, AnyError> {
-        let Services { postgres_url, zookeeper_url } = *services;
+        let Services { postgres_url, zookeeper } = *services;
+        let (zookeeper_url, service_layers) = zookeeper.unzip();
         let addresses = || plan.masters.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(",");
         let detection = zookeeper_url.map_or_else(addresses, str::to_owned);
         let lb_program = Program::role("lb")
@@ -344,6 +345,10 @@ impl Cluster {
                 .arg("--master", &detection)
                 .arg("--secrets-key-file", data_dir.secrets_key().display())
                 .secret("ATTICA_POSTGRES_URL", postgres_url);
+            let program = match service_layers {
+                Some(url) => program.arg("--zk", url),
+                None => program,
+            };
             let program = match &plan.role {
                 Some(role) => program.arg("--mesos-role", role),
                 None => program,

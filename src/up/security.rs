@@ -23,6 +23,9 @@ pub struct SecurityArgs {
     /// Who may do what, in Mesos's JSON: as it is, or in a file
     #[arg(long, value_name = "JSON|FILE")]
     acls: Option<String>,
+    /// Have everyone sign in to the service layer. This one may do everything there, also make users: {"principal": "…", "secret": "…"}
+    #[arg(long, value_name = "FILE")]
+    admin_file: Option<PathBuf>,
     /// Certificates
     #[command(flatten)]
     tls: TlsArgs,
@@ -92,11 +95,15 @@ impl Secured<'_> {
     }
 
     pub fn paas(&self, program: Program) -> Program {
-        path(self.tls(program), "--master-credential-file", &self.args.credential)
+        let program = path(self.tls(program), "--master-credential-file", &self.args.credential);
+        match &self.args.admin_file {
+            Some(file) => program.switch("--require-sign-in").arg("--admin-file", file.display()),
+            None => program,
+        }
     }
 
     pub fn lb(&self, program: Program) -> Program {
-        self.tls(program)
+        path(self.tls(program), "--paas-token-file", &self.args.admin_file)
     }
 
     fn acls(&self, program: Program) -> Program {
