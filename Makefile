@@ -20,6 +20,9 @@ ZOOKEEPER_PACKAGES := zookeeper:/usr/share/java/zookeeper.jar default-jre-headle
 # A Docker daemon for tests: Debian's own, unpacked and not installed, since an installed one would be started.
 DOCKER := target/docker
 
+# Prometheus for a test that it finds what runs here: unpacked for the same reason.
+PROMETHEUS := target/prometheus
+
 # The kernel of a small virtual machine, which tests of cgroups v2 run on: Debian's own, unpacked and not installed.
 KERNEL := target/kernel
 
@@ -53,12 +56,18 @@ test: check
 	@$(MAKE) --no-print-directory packages PACKAGES="$(RUN_PACKAGES) $(TEST_PACKAGES) $(ZOOKEEPER_PACKAGES)"
 	@$(MAKE) --no-print-directory $(KERNEL) || echo "no kernel for a virtual machine: the tests that need one say so"
 	@$(MAKE) --no-print-directory $(DOCKER) || echo "no Docker daemon: the tests that need one say so"
-	tests/leave-nothing cargo test --workspace --locked
+	@$(MAKE) --no-print-directory $(PROMETHEUS) || echo "no Prometheus: the test that needs it says so"
+	tests/leave-nothing cargo test --no-fail-fast --workspace --locked
 
 $(DOCKER):
 	@rm -rf $@.part && mkdir -p $@.part && cd $@.part && \
 	apt-get download -qq docker.io containerd runc libdevmapper1.02.1 && \
 	for package in *.deb; do dpkg -x $$package . && rm $$package; done
+	@mv $@.part $@
+
+$(PROMETHEUS):
+	@rm -rf $@.part && mkdir -p $@.part && cd $@.part && \
+	apt-get download -qq prometheus && dpkg -x prometheus_*.deb . && rm prometheus_*.deb
 	@mv $@.part $@
 
 $(KERNEL):
