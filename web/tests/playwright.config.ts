@@ -26,7 +26,7 @@ export default defineConfig({
     },
   },
   projects: [
-    { name: 'tour', testMatch: 'tour.spec.ts' },
+    { name: 'tour', testMatch: 'tour/*.spec.ts' },
     { name: 'size', testMatch: 'size.spec.ts' },
   ],
 });
