@@ -57,7 +57,7 @@ test: check
 	@$(MAKE) --no-print-directory $(KERNEL) || echo "no kernel for a virtual machine: the tests that need one say so"
 	@$(MAKE) --no-print-directory $(DOCKER) || echo "no Docker daemon: the tests that need one say so"
 	@$(MAKE) --no-print-directory $(PROMETHEUS) || echo "no Prometheus: the test that needs it says so"
-	tests/leave-nothing cargo test --no-fail-fast --workspace --locked
+	tests/leave-nothing cargo test --workspace --locked
 
 $(DOCKER):
 	@rm -rf $@.part && mkdir -p $@.part && cd $@.part && \

@@ -21,6 +21,7 @@ use crate::model::{GroupId, InvalidId, TaskIdentity};
 use crate::validate::Faults;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// Longer addresses are not kept.
 const ADDRESS_MAX: usize = 128;
 
@@ -150,6 +151,12 @@ fn peer(request: &Request<Body>) -> Option<IpAddr> {
 pub(super) fn address(request: &Request<Body>, trusted: &[IpAddr]) -> IpAddr {
     let named = forwarded_for(request, trusted).and_then(|address| address.0.parse().ok());
     named.or_else(|| peer(request)).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+/// Whether a trusted proxy says that its client came by TLS.
+pub(super) fn came_by_tls(request: &Request<Body>, trusted: &[IpAddr]) -> bool {
+    let protocol = request.headers().get_all(FORWARDED_PROTO).iter().next_back();
+    peer(request).is_some_and(|peer| trusted.contains(&peer)) && protocol.is_some_and(|protocol| protocol == "https")
 }
 
 /// Who sends a request.

@@ -183,7 +183,13 @@ impl Service {
         let address = guard::address(&request, &self.trusted_proxies);
         let proven = match guard::rule(&route) {
             Rule::Anyone => Proven::default(),
-            _ => match self.sign_in.caller(&leading.model, request.headers(), address).await {
+            Rule::SignedIn
+            | Rule::Viewing
+            | Rule::Changing
+            | Rule::On(_)
+            | Rule::OnRoot(_)
+            | Rule::OnParameter(_)
+            | Rule::Oneself => match self.sign_in.caller(&leading.model, request.headers(), address).await {
                 Ok(proven) => proven,
                 Err(refused) => return refused,
             },

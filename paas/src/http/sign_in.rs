@@ -4,13 +4,14 @@
 //! which somebody has signed in. Where nobody has to sign in, nothing of it is looked at.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use attica_core_api::Timestamp;
-use attica_core_api::auth::{Credential, CredentialsError, SecretText};
+use attica_core_api::auth::{Credential, SecretText};
 use attica_core_api::http::reload::{Current, watch_files};
+use attica_core_api::http::{CredentialFileError, credential_in};
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -34,24 +35,9 @@ const FETCH_DESTINATION: HeaderName = HeaderName::from_static("sec-fetch-dest");
 /// Why the admin's credential cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    /// The file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// It is no credential.
-    #[error("the credential in {} cannot be used", path.display())]
-    Credential {
-        /// Which.
-        path: PathBuf,
-        /// What is wrong.
-        #[source]
-        source: CredentialsError,
-    },
+    /// It cannot be had from its file.
+    #[error(transparent)]
+    File(#[from] CredentialFileError),
     /// A user cannot be called so.
     #[error("the principal cannot be the name of a user")]
     Name(#[from] crate::access::InvalidUserName),
@@ -78,11 +64,8 @@ impl Admin {
         Ok(Self { name: UserName::parse(&credential.principal)?, credential })
     }
 
-    fn read(path: &PathBuf) -> Result<Self, AdminError> {
-        let read = std::fs::read_to_string(path);
-        let text = read.map_err(|source| AdminError::Read { path: path.clone(), source })?;
-        let credential = Credential::parse(&text);
-        Self::of(credential.map_err(|source| AdminError::Credential { path: path.clone(), source })?)
+    fn read(path: &Path) -> Result<Self, AdminError> {
+        Self::of(credential_in(path)?)
     }
 
     fn caller(&self) -> Caller {
@@ -359,23 +342,15 @@ impl SignIn {
         }
     }
 
-    /// The header that has a browser keep a session, and when that ends.
-    pub(super) fn cookie(&self, secret: &str) -> (HeaderValue, Timestamp) {
+    /// The header that has a browser keep a session, and when that ends. `by_tls`: a proxy ended TLS before this process.
+    pub(super) fn cookie(&self, secret: &str, by_tls: bool) -> (HeaderValue, Timestamp) {
         let end = Timestamp::from(SystemTime::now() + SESSION_LIFE);
-        (self.set_cookie(secret, SESSION_LIFE.as_secs()), end)
+        (set_cookie(secret, SESSION_LIFE.as_secs(), self.secure || by_tls), end)
     }
 
     /// The header that has a browser forget it.
     pub(super) fn no_cookie(&self) -> HeaderValue {
-        self.set_cookie("", 0)
-    }
-
-    fn set_cookie(&self, value: &str, seconds: u64) -> HeaderValue {
-        let secure = if self.secure { "; Secure" } else { "" };
-        let text = format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
-        let Ok(mut value) = HeaderValue::try_from(text) else { unreachable!("a secret is base64") };
-        value.set_sensitive(true);
-        value
+        set_cookie("", 0, self.secure)
     }
 
     fn refuse(&self, refused: &Refused, headers: &HeaderMap) -> Response {
@@ -407,6 +382,14 @@ impl SignIn {
 fn after_scheme<'a>(text: &'a str, scheme: &str) -> Option<&'a str> {
     let found = text.get(..scheme.len())?;
     found.eq_ignore_ascii_case(scheme).then(|| text[scheme.len()..].trim())
+}
+
+fn set_cookie(value: &str, seconds: u64, secure: bool) -> HeaderValue {
+    let secure = if secure { "; Secure" } else { "" };
+    let text = format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+    let Ok(mut value) = HeaderValue::try_from(text) else { unreachable!("a secret is base64") };
+    value.set_sensitive(true);
+    value
 }
 
 /// The session that a browser names.

@@ -231,6 +231,7 @@ fn session(service: &Service, caller: &Caller) -> ReadSession {
 pub(super) async fn sign_in(service: &Service, leading: &Leading, request: Request<Body>) -> Response {
     let headers: HeaderMap = request.headers().clone();
     let address = guard::address(&request, &service.trusted_proxies);
+    let by_tls = guard::came_by_tls(&request, &service.trusted_proxies);
     let asked = Asked::of(&request);
     let SignIn { user, password } = match body::document(request.into_body()).await {
         Ok(sign_in) => sign_in,
@@ -246,7 +247,7 @@ pub(super) async fn sign_in(service: &Service, leading: &Leading, request: Reque
     let (Ok(secret), Some(name)) = (Secret::random(), caller.name()) else {
         return answer::unavailable("The system has no randomness now");
     };
-    let (cookie, expires_at) = service.sign_in.cookie(secret.expose());
+    let (cookie, expires_at) = service.sign_in.cookie(secret.expose(), by_tls);
     let begun = service.sign_in.begun(name, secret.digest(), expires_at);
     let outcome = service.write(leading, Write::BeginSession(begun), asked.by(caller.clone())).await;
     super::writes::answer(

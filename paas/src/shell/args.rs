@@ -189,7 +189,8 @@ pub struct Args {
     #[arg(long, env = "ATTICA_PAAS_AUDIT_DAYS", value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub audit_days: u32,
 
-    /// Addresses of proxies, standbys of this role among them, whose word is taken for whom they ask (X-Forwarded-For)
+    /// Addresses of proxies, standbys of this role among them, whose word is taken for whom they ask (X-Forwarded-For), and how
+    /// they are asked (X-Forwarded-Proto)
     #[arg(long, env = "ATTICA_PAAS_TRUSTED_PROXY", value_name = "IP", value_delimiter = ',')]
     pub trusted_proxy: Vec<IpAddr>,
 

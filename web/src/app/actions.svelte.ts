@@ -18,6 +18,7 @@ export type Dialog =
   | { kind: 'rollback'; id: string; version: string; act: (force: boolean) => Promise<unknown> }
   | { kind: 'kill'; of: RunSpec; task: string }
   | { kind: 'wipe'; kept: KeptInstance }
+  | { kind: 'removeUser'; user: string; act: () => Promise<unknown> }
   | { kind: 'cancel'; deployment: string; touched: readonly string[] }
   | { kind: 'scaleGroup'; group: string }
   | { kind: 'destroyGroup'; group: string };

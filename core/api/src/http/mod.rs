@@ -28,7 +28,7 @@ pub use client::{Client, ClientError, Protocol, ResponseBody};
 pub use limits::Limits;
 pub use media::MediaType;
 pub use ready::{ReadyFileError, write_ready_file};
-pub use security::{ClientTls, CredentialFileError, Security};
+pub use security::{ClientTls, CredentialFileError, Security, credential_in};
 pub use server::{Connection, PeerAddress, Server};
 pub use tls::{ClientName, ServerTls, Tls};
 

@@ -112,14 +112,27 @@ enum Proof {
 }
 
 fn proof(path: &Path) -> Result<Proof, CredentialFileError> {
-    let read = std::fs::read_to_string(path);
-    let text = read.map_err(|source| CredentialFileError::Read { path: path.to_owned(), source })?;
+    let text = text_of(path)?;
     if !text.trim_start().starts_with('{') {
         return Ok(Proof::Token(text.trim().to_owned()));
     }
-    let credential = Credential::parse(&text);
-    let invalid = |source| CredentialFileError::Credential { path: path.to_owned(), source };
-    credential.map(Proof::Credential).map_err(invalid)
+    parsed(path, &text).map(Proof::Credential)
+}
+
+/// The credential in a file, as Mesos writes it.
+///
+/// # Errors
+/// The file cannot be read, or it is no credential.
+pub fn credential_in(path: &Path) -> Result<Credential, CredentialFileError> {
+    parsed(path, &text_of(path)?)
+}
+
+fn text_of(path: &Path) -> Result<String, CredentialFileError> {
+    std::fs::read_to_string(path).map_err(|source| CredentialFileError::Read { path: path.to_owned(), source })
+}
+
+fn parsed(path: &Path, text: &str) -> Result<Credential, CredentialFileError> {
+    Credential::parse(text).map_err(|source| CredentialFileError::Credential { path: path.to_owned(), source })
 }
 
 fn principal(path: &Path) -> Result<Option<Arc<str>>, CredentialFileError> {

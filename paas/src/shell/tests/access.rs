@@ -482,6 +482,25 @@ async fn whoever_guesses_is_made_to_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cookie_stays_within_tls_where_a_trusted_proxy_ends_it() {
+    let database = Database::start().await;
+    let body = json!({"user": "root", "password": ROOT}).to_string();
+    let cookie = async |site: &Site, protocol: &str| {
+        let headers = [("content-type", "application/json"), ("x-forwarded-proto", protocol)];
+        let answer = site.ask_with(Method::POST, "/v2/session", &headers, &body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        answer.header("set-cookie").to_owned()
+    };
+    let site = start_with(&database, &["--trusted-proxy", "127.0.0.1"]).await;
+    assert!(cookie(&site, "https").await.ends_with("; Secure"));
+    assert!(!cookie(&site, "http").await.contains("Secure"));
+    site.stop().await.unwrap();
+    let site = start(&database).await;
+    assert!(!cookie(&site, "https").await.contains("Secure"));
+    site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_password_of_the_admin_ends_what_the_former_one_began() {
     let database = Database::start().await;
     let site = start(&database).await;
