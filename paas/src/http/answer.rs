@@ -4,12 +4,12 @@ use attica_paas_api::ErrorBody;
 use attica_paas_api::deployment::DeploymentResult;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::model::{DeploymentId, Version};
 use crate::normalise;
+use crate::read_model::Document;
 
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Names the deployment that a write started.
@@ -21,8 +21,14 @@ pub(super) const LEADER: HeaderName = HeaderName::from_static("x-marathon-leader
 pub(super) const EVENT_ID: HeaderName = HeaderName::from_static("attica-event-id");
 
 /// Rendered JSON.
-pub(super) fn rendered(status: StatusCode, body: impl Into<Bytes>) -> Response {
-    (status, [(header::CONTENT_TYPE, JSON)], Body::from(body.into())).into_response()
+pub(super) fn rendered(status: StatusCode, body: impl Into<Body>) -> Response {
+    (status, [(header::CONTENT_TYPE, JSON)], body.into()).into_response()
+}
+
+impl From<Document> for Body {
+    fn from(document: Document) -> Self {
+        Self::new(document)
+    }
 }
 
 /// A document of the API.

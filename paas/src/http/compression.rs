@@ -1,22 +1,23 @@
 //! Answers in fewer bytes, for clients that ask for that. Only what is known as a whole is compressed: streams go out as they come.
 
-use std::io::{self, Write};
+use std::io::Write;
 
+use axum::BoxError;
 use axum::body::Body;
 use axum::response::Response;
-use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::{HeaderMap, HeaderValue, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
+use tokio::runtime::Handle;
 
 use super::answer;
 
 /// What is shorter gains nothing.
 const BYTES_MIN: u64 = 1_024;
 /// What is longer is compressed where it keeps no other request waiting.
-const HERE_BYTES_MAX: usize = 64 << 10;
+const HERE_BYTES_MAX: u64 = 64 << 10;
 const GZIP: &str = "gzip";
 
 /// What a client takes.
@@ -58,8 +59,10 @@ fn coding(written: &str) -> (&str, f32) {
 
 /// The same answer for a client that takes this. Its tag becomes a weak one where its bytes change.
 pub(super) async fn compressed(response: Response, accepted: Accepted) -> Response {
-    let is_worth_it = response.body().size_hint().exact().is_some_and(|length| length >= BYTES_MIN);
-    if !is_worth_it || response.headers().contains_key(header::CONTENT_ENCODING) {
+    let Some(length) = response.body().size_hint().exact().filter(|length| *length >= BYTES_MIN) else {
+        return response;
+    };
+    if response.headers().contains_key(header::CONTENT_ENCODING) {
         return response;
     }
     let (mut parts, body) = response.into_parts();
@@ -67,14 +70,7 @@ pub(super) async fn compressed(response: Response, accepted: Accepted) -> Respon
     if accepted == Accepted::Plain {
         return Response::from_parts(parts, body);
     }
-    let whole = match body.collect().await {
-        Ok(whole) => whole.to_bytes(),
-        Err(error) => {
-            tracing::warn!(%error, "an answer broke off");
-            return answer::unavailable("The answer broke off");
-        }
-    };
-    match off_the_way(whole.clone()).await {
+    match off_the_way(body, length).await {
         Ok(fewer) => {
             parts.headers.remove(header::CONTENT_LENGTH);
             parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(GZIP));
@@ -84,28 +80,33 @@ pub(super) async fn compressed(response: Response, accepted: Accepted) -> Respon
             Response::from_parts(parts, Body::from(fewer))
         }
         Err(error) => {
-            tracing::error!(%error, "an answer could not be compressed");
-            Response::from_parts(parts, Body::from(whole))
+            tracing::warn!(error, "an answer broke off");
+            answer::unavailable("The answer broke off")
         }
     }
 }
 
-async fn off_the_way(whole: Bytes) -> io::Result<Vec<u8>> {
-    if whole.len() <= HERE_BYTES_MAX {
-        return gzip(&whole);
+async fn off_the_way(body: Body, length: u64) -> Result<Vec<u8>, BoxError> {
+    if length <= HERE_BYTES_MAX {
+        return gzip(body).await;
     }
-    tokio::task::spawn_blocking(move || gzip(&whole)).await.map_err(io::Error::other)?
+    let runtime = Handle::current();
+    tokio::task::spawn_blocking(move || runtime.block_on(gzip(body))).await?
 }
 
-fn gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::fast());
-    encoder.write_all(bytes)?;
-    encoder.finish()
+async fn gzip(mut body: Body) -> Result<Vec<u8>, BoxError> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    while let Some(frame) = body.frame().await {
+        if let Ok(bytes) = frame?.into_data() {
+            encoder.write_all(&bytes)?;
+        }
+    }
+    Ok(encoder.finish()?)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
+    use std::io::{self, Read};
 
     use flate2::read::GzDecoder;
 
@@ -140,7 +141,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_long_enough_and_known_as_a_whole_is_compressed() {
-        for length in [BYTES_MIN as usize, HERE_BYTES_MAX + 1] {
+        for length in [BYTES_MIN as usize, HERE_BYTES_MAX as usize + 1] {
             let text = "x".repeat(length);
             let (headers, bytes) = sent(Body::from(text.clone()), Accepted::Gzip).await;
             let mut read = String::new();
@@ -160,7 +161,7 @@ mod tests {
         assert!(
             bytes == short.as_bytes() && !headers.contains_key("vary") && !headers.contains_key("content-encoding")
         );
-        let pieces = futures_util::stream::iter([Ok::<_, io::Error>("y".repeat(HERE_BYTES_MAX))]);
+        let pieces = futures_util::stream::iter([Ok::<_, io::Error>("y".repeat(HERE_BYTES_MAX as usize))]);
         let (headers, _) = sent(Body::from_stream(pieces), Accepted::Gzip).await;
         assert!(!headers.contains_key("content-encoding"), "a stream goes out as it comes");
     }

@@ -1,4 +1,4 @@
-//! Whole answers, put together from rendered parts: references are taken under the lock, bytes are copied after it.
+//! Whole answers, put together from rendered parts: references are taken under the lock, bytes are copied as they are sent.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::ops::Bound;
@@ -10,9 +10,9 @@ use attica_paas_api::app::VersionList;
 use attica_paas_api::queue::Queue;
 use bytes::Bytes;
 
+use super::document::Document;
 use super::embed::{AppParts, GroupParts};
 use super::model::{EndedView, ReadModel, Views};
-use super::parts::Parts;
 use super::selector::AppFilter;
 use super::view::{AppView, Sandbox, TaskFilter};
 use crate::access::Sight;
@@ -62,7 +62,7 @@ pub enum Missing {
 }
 
 /// What was read, and of which state.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Answer {
     /// Exactly the facts up to here are in it.
     pub position: Position,
@@ -71,7 +71,7 @@ pub struct Answer {
     /// what became of its instances is not in the version.
     pub tag: String,
     /// The document, or what there is not.
-    pub body: Result<Bytes, Missing>,
+    pub body: Result<Document, Missing>,
 }
 
 impl ReadModel {
@@ -85,7 +85,7 @@ impl ReadModel {
     #[must_use]
     pub fn state(&self) -> Answer {
         let views = self.read();
-        Answer { position: views.position, tag: views.tag(&Sight::Everything), body: Ok(Bytes::new()) }
+        Answer { position: views.position, tag: views.tag(&Sight::Everything), body: Ok(Document::default()) }
     }
 
     /// The version that an instance runs.
@@ -120,7 +120,7 @@ impl Reader<'_> {
     #[must_use]
     pub fn state(&self) -> Answer {
         let views = self.model.read();
-        Answer { position: views.position, tag: views.tag(&self.sight), body: Ok(Bytes::new()) }
+        Answer { position: views.position, tag: views.tag(&self.sight), body: Ok(Document::default()) }
     }
 
     /// Where a task writes its output: one that is there, or the latest failure of its app.
@@ -288,23 +288,25 @@ impl Reader<'_> {
         let mut items: Vec<_> = Vec::new();
         let answer = self.collect(|views, _| items.extend(views.queue().cloned()));
         let queue = items.iter().map(|item| normalise::queue_item(item, unused, now)).collect();
-        Answer { body: Ok(Bytes::from(normalise::json(&Queue { queue }))), ..answer }
+        let mut document = Document::default();
+        document.made(normalise::json(&Queue { queue }));
+        Answer { body: Ok(document), ..answer }
     }
 
-    pub(super) fn collect(&self, take: impl FnOnce(Seen<'_>, &mut Parts)) -> Answer {
+    pub(super) fn collect(&self, take: impl FnOnce(Seen<'_>, &mut Document)) -> Answer {
         self.find(|views, out| {
             take(views, out);
             Ok(())
         })
     }
 
-    pub(super) fn find(&self, take: impl FnOnce(Seen<'_>, &mut Parts) -> Result<(), Missing>) -> Answer {
-        let mut parts = Parts::default();
+    pub(super) fn find(&self, take: impl FnOnce(Seen<'_>, &mut Document) -> Result<(), Missing>) -> Answer {
+        let mut document = Document::default();
         let views = self.model.read();
         let (position, tag) = (views.position, views.tag(&self.sight));
-        let taken = take(Seen { views: &views, sight: &self.sight }, &mut parts);
+        let taken = take(Seen { views: &views, sight: &self.sight }, &mut document);
         drop(views);
-        Answer { position, tag, body: taken.map(|()| parts.concat()) }
+        Answer { position, tag, body: taken.map(|()| document) }
     }
 }
 
@@ -397,11 +399,11 @@ impl<'a> Seen<'a> {
 pub(super) fn with_version(answer: Answer, version: Option<String>) -> Answer {
     let (Some(version), Ok(body)) = (version, &answer.body) else { return answer };
     let mut digest = DefaultHasher::new();
-    digest.write(body);
+    body.digest(&mut digest);
     Answer { tag: format!("\"{version}+{:016x}\"", digest.finish()), ..answer }
 }
 
-fn list_tasks<'a>(tasks: impl Iterator<Item = &'a Bytes>, out: &mut Parts) {
+fn list_tasks<'a>(tasks: impl Iterator<Item = &'a Bytes>, out: &mut Document) {
     out.text(r#"{"tasks":["#);
     out.list(tasks);
     out.text("]}");

@@ -28,9 +28,19 @@ pub enum NoContainer {
 }
 
 impl AppParts {
+    /// What a list shows when nothing more is asked for.
+    pub(super) const LISTED: Self = Self {
+        counts: true,
+        deployments: true,
+        tasks: false,
+        readiness: false,
+        last_task_failure: false,
+        no_container: NoContainer::Null,
+    };
+
     /// What a list shows, with what `embed` adds. Unknown values are passed over.
     pub fn list<'a>(embed: impl Iterator<Item = &'a str>) -> Self {
-        let mut parts = Self { tasks: false, readiness: false, last_task_failure: false, ..Self::single() };
+        let mut parts = Self::LISTED;
         embed.for_each(|value| parts.add(value));
         if parts.tasks {
             parts.no_container = NoContainer::Absent;

@@ -337,6 +337,7 @@ impl Change {
                 view.removals = app.removals;
                 view.deployments = app.deployments;
                 view.last_failure = app.last_failure;
+                view.listed.take();
             }
             Self::NoApp(id) => {
                 views.apps.remove(&id);

@@ -8,8 +8,8 @@ use attica_paas_api::pod::Pod;
 use serde_json::{Value, json};
 
 use super::answer::{Missing, Seen};
+use super::document::Document;
 use super::embed::GroupParts;
-use super::parts::Parts;
 use super::view::AppView;
 use crate::model::{Group, GroupId, Past, RunSpec, Shape, Version};
 use crate::normalise::{self, app, pod};
@@ -69,7 +69,7 @@ impl<'a, T> Tree<'a, T> {
 
 impl Seen<'_> {
     /// Appends a group as JSON.
-    pub(super) fn render_group(&self, id: &GroupId, shown: GroupParts, out: &mut Parts) -> Result<String, Missing> {
+    pub(super) fn render_group(&self, id: &GroupId, shown: GroupParts, out: &mut Document) -> Result<String, Missing> {
         let tree = self.tree(id)?;
         let version = tree.version().to_string();
         tree.render(id, shown, out);
@@ -140,7 +140,7 @@ impl Seen<'_> {
 
 impl Tree<'_, AppView> {
     /// Appends the group as JSON; `id` is its own. The depth is bounded by the length of an id.
-    fn render(&self, id: &GroupId, shown: GroupParts, out: &mut Parts) {
+    fn render(&self, id: &GroupId, shown: GroupParts, out: &mut Document) {
         out.made(format!(r#"{{"id":"{id}","#));
         if let Some(app_parts) = shown.apps {
             out.text(r#""apps":["#);

@@ -2,14 +2,14 @@
 //!
 //! The engine's memory runs ahead of the disk, so nobody outside looks into it. The one task that releases committed batches owns a
 //! [`Fold`]; it renders what changed and swaps it into the [`ReadModel`], so that publishing costs what changed. A reader takes
-//! references to rendered parts under a lock that is held for no longer than that, and copies bytes afterwards.
+//! references to rendered parts under a lock that is held for no longer than that, and copies bytes as they are sent.
 
 mod answer;
+mod document;
 mod embed;
 mod fold;
 mod groups;
 mod model;
-mod parts;
 mod pods;
 mod secrets;
 mod selector;
@@ -19,6 +19,7 @@ mod view;
 mod tests;
 
 pub use answer::{Answer, Missing, Reader};
+pub use document::Document;
 pub use embed::{AppParts, GroupParts};
 pub use fold::Fold;
 pub use model::{ReadModel, Totals};

@@ -1,15 +1,15 @@
 //! One app and one task, rendered.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use attica_core_api::Timestamp;
 use attica_core_api::v1::{AgentId, TaskId};
 use attica_paas_api::pod::PodInstanceState;
 use bytes::Bytes;
 
+use super::document::Document;
 use super::embed::{AppParts, NoContainer};
-use super::parts::Parts;
 use crate::model::{
     Condition, ContainerTask, Goal, Instance, InstanceId, RunSpec, RunSpecId, Shape, Task, TaskFailure, Version,
     rfc3339,
@@ -27,6 +27,8 @@ pub(super) struct AppView {
     pub(super) last_failure: Option<FailureView>,
     pub(super) counts: Counts,
     pub(super) tasks: BTreeMap<InstanceId, TaskView>,
+    /// What a list shows of it, since a list was read.
+    pub(super) listed: OnceLock<Bytes>,
 }
 
 /// The current definition of an app.
@@ -59,7 +61,7 @@ impl DefinitionView {
     }
 
     /// Appends the object without its closing brace.
-    fn render_open(&self, no_container: NoContainer, out: &mut Parts) {
+    fn render_open(&self, no_container: NoContainer, out: &mut Document) {
         out.part(&self.before_null);
         let Some(after_null) = &self.after_null else { return };
         match no_container {
@@ -248,6 +250,7 @@ impl Counts {
 impl AppView {
     /// Puts a task in, or takes it out.
     pub(super) fn set_task(&mut self, id: &InstanceId, task: Option<TaskView>) {
+        self.listed.take();
         let new = task.as_ref().map(Counts::of);
         let old = match task {
             Some(task) => self.tasks.insert(id.clone(), task),
@@ -272,7 +275,7 @@ impl AppView {
     }
 
     /// Appends the pod with its instances; nothing for a removed one, or an app.
-    pub(super) fn render_pod(&self, out: &mut Parts) {
+    pub(super) fn render_pod(&self, out: &mut Document) {
         let Some(definition) = self.of_shape(Shape::Pod) else { return };
         let instances = || self.tasks.values().filter_map(|task| task.pod.as_ref());
         let stable = instances().filter(|instance| instance.is_stable).count();
@@ -290,7 +293,7 @@ impl AppView {
     }
 
     /// Appends the definition alone; nothing for a removed pod.
-    pub(super) fn render_definition(&self, out: &mut Parts) {
+    pub(super) fn render_definition(&self, out: &mut Document) {
         if let Some(definition) = &self.definition {
             definition.render_open(NoContainer::Absent, out);
             out.text("}");
@@ -298,7 +301,18 @@ impl AppView {
     }
 
     /// Appends the app with the parts asked for; nothing for a removed app.
-    pub(super) fn render(&self, shown: AppParts, out: &mut Parts) {
+    pub(super) fn render(&self, shown: AppParts, out: &mut Document) {
+        if shown != AppParts::LISTED {
+            return self.render_parts(shown, out);
+        }
+        out.part(self.listed.get_or_init(|| {
+            let mut listed = Document::default();
+            self.render_parts(shown, &mut listed);
+            listed.whole()
+        }));
+    }
+
+    fn render_parts(&self, shown: AppParts, out: &mut Document) {
         let Some(definition) = &self.definition else { return };
         definition.render_open(shown.no_container, out);
         if shown.counts {
