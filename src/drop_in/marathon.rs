@@ -19,7 +19,7 @@ const NO_KEYSTORE: &str = "keystores are not read: name PEM files in ATTICA_TLS_
 const ONE_PORT: &str = "there is one port, --http_port; it speaks TLS once ATTICA_TLS_CERT_FILE names a certificate";
 const PULLED: &str = "metrics are not sent anywhere: they are read from /metrics and /metrics/prometheus";
 const NO_ACTORS: &str = "there is one engine with one queue, and no actor in it";
-const NO_RESERVOIRS: &str = "there are no reservoirs of samples to clear";
+const RESERVOIRS: &str = "durations are kept to an hour and to two digits, for half a minute to a minute";
 
 /// Every flag that Marathon documents. One that the role has meanwhile got itself does its job whatever is written here.
 pub static FLAGS: [Flag; 145] = [
@@ -171,11 +171,11 @@ pub static FLAGS: [Flag; 145] = [
     value("metrics_datadog_protocol", Replaced(PULLED)),
     value("metrics_datadog_api_key", Only(&[""], PULLED)),
     value("metrics_datadog_transmission_interval_ms", Replaced(PULLED)),
-    value("metrics_histogram_reservoir_highest_trackable_value", Replaced(NO_RESERVOIRS)),
-    switch("metrics_histogram_reservoir_reset_periodically", Replaced(NO_RESERVOIRS)),
-    value("metrics_histogram_reservoir_significant_digits", Replaced(NO_RESERVOIRS)),
-    value("metrics_histogram_reservoir_resetting_interval_ms", Replaced(NO_RESERVOIRS)),
-    value("metrics_histogram_reservoir_resetting_chunks", Replaced(NO_RESERVOIRS)),
+    value("metrics_histogram_reservoir_highest_trackable_value", Replaced(RESERVOIRS)),
+    switch("metrics_histogram_reservoir_reset_periodically", Replaced(RESERVOIRS)),
+    value("metrics_histogram_reservoir_significant_digits", Replaced(RESERVOIRS)),
+    value("metrics_histogram_reservoir_resetting_interval_ms", Replaced(RESERVOIRS)),
+    value("metrics_histogram_reservoir_resetting_chunks", Replaced(RESERVOIRS)),
     value("logging_level", Plan),
     value("sentry", Only(&[""], "errors are told in the log")),
     value("sentry_tags", Only(&[""], "errors are told in the log")),

@@ -145,6 +145,7 @@ impl Engine {
         let launching = matches!(instance.condition, Condition::Provisioned | Condition::Staging | Condition::Starting);
         if launching && instance.incarnation == identity.incarnation && !instance.is_sentenced() {
             let instance = Box::new(instance.clone());
+            self.kills.overdue(identity.instance.clone());
             self.sentence(now, instance, Cause::Decided, out);
         }
     }

@@ -57,6 +57,7 @@ use departed::Departed;
 use draining::Draining;
 use events::Unconfirmed;
 use kill_service::KillService;
+pub use kill_service::Kills;
 use roles::Roles;
 use service_ports::ServicePorts;
 use timers::{Timer, Timers};

@@ -1,11 +1,12 @@
 //! `/v2/events`: streams, and what their consumers acknowledge.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use attica_paas_api::consumer::Acknowledgement;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use http::{HeaderMap, HeaderName, Request, StatusCode, header};
 
 use super::query::Query;
@@ -21,7 +22,7 @@ use crate::validate::Faults;
 /// Streams that one leader serves; each costs a connection and a socket buffer.
 const STREAMS_MAX: usize = 10_000;
 
-const EVENT_STREAM: &str = "text/event-stream";
+pub(super) const EVENT_STREAM: &str = "text/event-stream";
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Tells proxies to pass on what comes when it comes.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -68,7 +69,11 @@ pub(super) async fn stream(service: &Arc<Service>, leading: &Arc<Leading>, reque
         let (service, model) = (Arc::clone(service), Arc::clone(&leading.model));
         async move { service.sign_in.changed(model, proven).await }
     };
+    let sent = service.metrics.event_bytes();
     let events = events::body(subscription, client_ip(&request)).take_until(Box::pin(changed));
+    let events = events.inspect_ok(move |bytes| {
+        sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+    });
     (headers, Body::from_stream(events)).into_response()
 }
 

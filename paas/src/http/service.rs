@@ -139,14 +139,15 @@ pub fn router(service: Arc<Service>) -> Router {
 }
 
 async fn handle(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Infallible> {
+    let handling = service.metrics.handling(request.method());
+    let request = request.map(|body| service.metrics.counted(body));
     let mut response = match (same_origin::check(&service.names, &request), service.leading()) {
         (Err(foreign), _) => foreign.answer(),
         (Ok(()), Some(leading)) => service.serve(&leading, request).await,
         (Ok(()), None) => proxy::hand_on(&service, request).await,
     };
     answer::add_standard_headers(response.headers_mut());
-    service.metrics.count_response(response.status());
-    Ok(response)
+    Ok(handling.answered(response))
 }
 
 impl Service {
@@ -157,7 +158,6 @@ impl Service {
 
     /// Answers as the leader.
     pub(super) async fn serve(self: &Arc<Self>, leading: &Arc<Leading>, request: Request<Body>) -> Response {
-        self.metrics.count_request(request.method());
         let accepted = Accepted::by(request.headers());
         let conditional =
             request.headers().contains_key(IF_NONE_MATCH) && matches!(*request.method(), Method::GET | Method::HEAD);
@@ -362,7 +362,14 @@ impl Service {
             TrySendError::Closed(_) => answer::unavailable("The leader is stopping: nothing was changed"),
         })?;
         match tokio::time::timeout(WRITE_TIMEOUT, outcome).await {
-            Ok(Ok(outcome)) => Ok(outcome),
+            Ok(Ok(outcome)) => {
+                match &outcome {
+                    Ok(Reply::Deployed { .. }) => self.metrics.count_deployment(),
+                    Err(Refusal::TooManyDeployments { .. }) => self.metrics.count_dismissed_deployment(),
+                    Ok(_) | Err(_) => {}
+                }
+                Ok(outcome)
+            }
             Ok(Err(_dropped)) => Err(answer::unavailable(
                 "Leadership ended before the change was durable: look whether it was made before you repeat it",
             )),

@@ -1,6 +1,7 @@
 //! The engine's own thread: takes what waits, lets the engine decide, hands the result to the writer.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use attica_core_api::scheduler::Call;
@@ -10,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Effects, Engine, Input, Recorded, ReplyTo, View};
-use crate::http::{Pending, WriteOutcome};
+use crate::http::{Metrics, Pending, WriteOutcome};
 
 /// Inputs that go into one batch at most. The writer puts batches together anyway; this bounds how long the first waits.
 const INPUTS_PER_BATCH_MAX: usize = 512;
@@ -58,12 +59,13 @@ pub(super) fn spawn(
     sources: Sources,
     writer: WriterHandle<Recorded, After>,
     clock: Clock,
+    metrics: Arc<Metrics>,
     stop: CancellationToken,
 ) -> std::io::Result<oneshot::Receiver<()>> {
     let (ended, end) = oneshot::channel();
     let runtime = tokio::runtime::Handle::current();
     std::thread::Builder::new().name("engine".to_owned()).spawn(move || {
-        let driver = Driver { engine, clock, waiting: HashMap::new(), next_reply: 0 };
+        let driver = Driver { engine, clock, metrics, waiting: HashMap::new(), next_reply: 0 };
         runtime.block_on(driver.drive(sources, writer, stop));
         // Nobody may be waiting any more.
         let _ = ended.send(());
@@ -74,6 +76,7 @@ pub(super) fn spawn(
 struct Driver {
     engine: Engine,
     clock: Clock,
+    metrics: Arc<Metrics>,
     /// Those who wait for an answer of the current turn.
     waiting: HashMap<ReplyTo, oneshot::Sender<WriteOutcome>>,
     next_reply: u64,
@@ -103,6 +106,7 @@ impl Driver {
             inputs.drain(..).for_each(|input| self.engine.apply(now, input, &mut effects));
             pending.drain(..).for_each(|write| self.write(now, write, &mut effects));
             self.engine.settle(self.clock.now(), &mut effects);
+            self.metrics.set_kills(self.engine.kills());
             wake = effects.wake;
             let Some(batch) = self.batch(effects) else { continue };
             if writer.submit(batch).await.is_err() {

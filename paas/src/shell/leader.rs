@@ -131,7 +131,8 @@ impl Reign {
         let (link, refused) = MasterLink::start(masters, framework, inputs, Arc::clone(&service.metrics));
         let stop = CancellationToken::new();
         let sources = driver::Sources { writes: pending, scheduler: scheduler_inputs };
-        let engine = driver::spawn(engine, sources, writer, clock, stop.clone()).map_err(LeaderError::Thread)?;
+        let engine = driver::spawn(engine, sources, writer, clock, Arc::clone(&service.metrics), stop.clone())
+            .map_err(LeaderError::Thread)?;
         let audit = AuditLog::new(pool.clone());
         let journal = Journal::new(pool.clone(), LeaderRole::Paas);
         let forgetting = [

@@ -106,6 +106,9 @@ impl MasterLink {
             (None, Some(decline)) => decline.offer_ids.len(),
             (None, None) => 1,
         };
+        if let Some(accept) = &call.accept {
+            self.metrics.count_operations(accept);
+        }
         self.metrics.count_call(call.r#type.unwrap_or(CallType::Unknown), offers);
     }
 }
@@ -251,8 +254,8 @@ impl Subscriber {
         if let Some(offers) = &event.offers {
             self.metrics.count_offers(offers.offers.len());
         }
-        if event.update.is_some() {
-            self.metrics.count_task_update();
+        if let Some(update) = &event.update {
+            self.metrics.count_task_update(&update.status);
         }
     }
 }

@@ -163,6 +163,21 @@ fn a_launch_that_leads_nowhere_is_repeated() {
     world.pass(300_100);
     assert_eq!(world.ready("/web"), 1);
     assert_eq!(world.instances("/web")[0].incarnation, 2);
+    assert_eq!(world.engine.kills(), Kills::default());
+}
+
+#[test]
+fn launches_that_are_overdue_are_known_until_they_have_ended() {
+    let mut world = World::new(1);
+    world.behaviour = Behaviour::Stall;
+    world.put("/web", update(2));
+    world.machines[0].reachable = false;
+    world.pass(300_100);
+    assert_eq!(world.engine.kills().overdue, 2);
+    world.machines[0].reachable = true;
+    world.behaviour = Behaviour::Run;
+    world.pass(30_000);
+    assert_eq!((world.ready("/web"), world.engine.kills()), (2, Kills::default()));
 }
 
 #[test]
@@ -174,9 +189,13 @@ fn kills_go_out_in_portions_and_again() {
     let kills = |world: &World| world.calls.iter().filter(|call| call.kill.is_some()).count();
     world.deployed(Write::Delete { id: id("/web"), force: true });
     assert_eq!(kills(&world), 100);
+    assert_eq!(world.engine.kills(), Kills { in_flight: 100, attempts: 100, overdue: 0 });
+    world.pass(30_000);
+    assert_eq!(world.engine.kills(), Kills { in_flight: 100, attempts: 200, overdue: 0 });
     world.machines.iter_mut().for_each(|machine| machine.reachable = true);
     world.pass(30_000);
-    assert_eq!(kills(&world), 100 + 250);
+    assert_eq!(kills(&world), 200 + 250);
+    assert_eq!(world.engine.kills(), Kills::default());
     assert!(world.tasks.is_empty() && world.is_gone("/web"));
 }
 

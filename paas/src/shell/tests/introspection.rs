@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::rest::NO_MASTER;
 use super::site::{Database, Site};
@@ -36,47 +36,58 @@ const ABSENT: [(&str, &str); 19] = [
     ("/http_config/https_port", "there is one port"),
 ];
 
-/// What Marathon's metrics are called, and what is said instead.
-const METRICS: [(&str, Said); 26] = [
-    ("apps.active.gauge", Said::TheSame),
-    ("pods.active.gauge", Said::TheSame),
-    ("groups.active.gauge", Said::TheSame),
-    ("deployments.active.gauge", Said::TheSame),
-    ("instances.running.gauge", Said::TheSame),
-    ("instances.staged.gauge", Said::TheSame),
-    ("uptime.gauge.seconds", Said::TheSame),
-    ("leadership.duration.gauge.seconds", Said::TheSame),
-    ("mesos.calls.revive.counter", Said::TheSame),
-    ("mesos.calls.suppress.counter", Said::TheSame),
-    ("mesos.offers.incoming.counter", Said::TheSame),
-    ("mesos.offers.declined.counter", Said::TheSame),
-    ("mesos.offers.used.counter", Said::TheSame),
-    // Counters, of which whoever reads them makes rates over the time that he likes.
-    ("http.responses.1xx.rate.meter", Said::As("http.responses.1xx.counter")),
-    ("http.responses.2xx.rate.meter", Said::As("http.responses.2xx.counter")),
-    ("http.responses.3xx.rate.meter", Said::As("http.responses.3xx.counter")),
-    ("http.responses.4xx.rate.meter", Said::As("http.responses.4xx.counter")),
-    ("http.responses.5xx.rate.meter", Said::As("http.responses.5xx.counter")),
-    // Requests are counted; there are no reservoirs of samples.
-    ("http.requests.get.duration.timer.seconds", Said::As("http.requests.get.counter")),
-    ("http.requests.post.duration.timer.seconds", Said::As("http.requests.post.counter")),
-    ("http.requests.put.duration.timer.seconds", Said::As("http.requests.put.counter")),
-    ("http.requests.delete.duration.timer.seconds", Said::As("http.requests.delete.counter")),
-    // One figure for all states: the tasks themselves tell in which they are.
-    ("mesos.task-updates.task-running.counter", Said::As("mesos.task-updates.counter")),
-    ("mesos.task-updates.task-failed.counter", Said::As("mesos.task-updates.counter")),
-    // There is no such machine here.
-    ("jvm.memory.heap.used.gauge.bytes", Said::Nowhere),
-    // Old versions go in the transaction that brings the new one.
-    ("persistence.gc.runs.counter", Said::Nowhere),
+/// Marathon's metrics, which are all here.
+const METRICS: [&str; 42] = [
+    "apps.active.gauge",
+    "pods.active.gauge",
+    "groups.active.gauge",
+    "deployments.active.gauge",
+    "deployments.counter",
+    "deployments.dismissed.counter",
+    "instances.running.gauge",
+    "instances.staged.gauge",
+    "instances.launch-overdue.gauge",
+    "instances.inflight-kills.gauge",
+    "instances.inflight-kill-attempts.gauge",
+    "uptime.gauge.seconds",
+    "leadership.duration.gauge.seconds",
+    "tasks.launched.counter",
+    "mesos.calls.revive.counter",
+    "mesos.calls.suppress.counter",
+    "mesos.offers.incoming.counter",
+    "mesos.offers.declined.counter",
+    "mesos.offers.used.counter",
+    "mesos.offer-operations.launch.counter",
+    "mesos.offer-operations.launch-group.counter",
+    "mesos.offer-operations.reserve.counter",
+    "mesos.task-updates.task-running.counter",
+    "mesos.task-updates.task-failed.counter",
+    "mesos.task.oom.memory-limit-exceeded.counter",
+    "http.event-streams.active.gauge",
+    "http.requests.active.gauge",
+    "http.requests.size.counter.bytes",
+    "http.responses.size.counter.bytes",
+    "http.responses.size.gzipped.counter.bytes",
+    "http.responses.event-stream.size.counter.bytes",
+    "http.event-streams.responses.size.counter.bytes",
+    "http.responses.1xx.rate.meter",
+    "http.responses.2xx.rate.meter",
+    "http.responses.3xx.rate.meter",
+    "http.responses.4xx.rate.meter",
+    "http.responses.5xx.rate.meter",
+    "http.requests.duration.timer.seconds",
+    "http.requests.get.duration.timer.seconds",
+    "http.requests.post.duration.timer.seconds",
+    "http.requests.put.duration.timer.seconds",
+    "http.requests.delete.duration.timer.seconds",
 ];
 
-#[derive(Clone, Copy)]
-enum Said {
-    TheSame,
-    As(&'static str),
-    Nowhere,
-}
+/// Those of its metrics that are not, with the reason.
+const NO_METRICS: [(&str, &str); 3] = [
+    ("jvm.memory.heap.used.gauge.bytes", "there is no such machine here"),
+    ("persistence.gc.runs.counter", "old versions go in the transaction that brings the new one"),
+    ("mesos.task.oom.memory-limit-unfulfillable.counter", "no agent ends a task that stays within its limit"),
+];
 
 /// The places in a document, with the names of their types.
 fn places(at: &str, value: &Value, found: &mut BTreeMap<String, &'static str>) {
@@ -130,22 +141,45 @@ async fn info_leader_ping_and_metrics_have_the_names_and_types_of_marathons() {
     let kinds: BTreeSet<&str> = metrics.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(kinds, ["version", "counters", "gauges", "histograms", "meters", "timers"].into());
     let text = site.ask(Method::GET, "/metrics/prometheus", "").await.text;
-    for (name, said) in METRICS {
-        let ours = match said {
-            Said::TheSame => name,
-            Said::As(ours) => ours,
-            Said::Nowhere => continue,
+    let rates = ["count", "m1_rate", "m5_rate", "m15_rate", "mean_rate"];
+    let durations = ["min", "mean", "max", "p50", "p75", "p95", "p98", "p99", "p999", "stddev"];
+    for name in METRICS {
+        let [written, flat] = [format!("marathon.{name}"), format!("marathon_{}", name.replace(['.', '-'], "_"))];
+        let is = |kind: &str| name.split('.').any(|part| part == kind);
+        let (kind, members, line) = match () {
+            () if is("gauge") => ("gauges", vec!["value"], format!("\n{flat} ")),
+            () if is("counter") => ("counters", vec!["count"], format!("\n{flat} ")),
+            () if is("meter") => ("meters", rates.to_vec(), format!("\n{flat}_m1_rate ")),
+            () => ("timers", [&rates[..], &durations].concat(), format!("\n{flat}{{quantile=\"0.999\"}} ")),
         };
-        let written = format!("marathon.{ours}");
-        let value = match ours.contains(".gauge") {
-            true => &metrics["gauges"][&written]["value"],
-            false => &metrics["counters"][&written]["count"],
-        };
-        assert!(value.is_number(), "{written}: {value}");
-        assert!(text.contains(&format!("\n{} ", written.replace(['.', '-'], "_"))), "{written} for Prometheus");
+        for member in members {
+            let value = &metrics[kind][&written][member];
+            assert!(value.is_number(), "{written}/{member}: {value}");
+        }
+        assert!(text.contains(&line), "{written} for Prometheus");
     }
-    for (name, _) in METRICS.iter().filter(|(_, said)| matches!(said, Said::Nowhere | Said::As(_))) {
-        assert!(!text.contains(&format!("marathon_{} ", name.replace(['.', '-'], "_"))), "{name}");
+    for (name, reason) in NO_METRICS {
+        assert!(!text.contains(&format!("marathon_{}", name.replace(['.', '-'], "_"))), "{name} ({reason})");
     }
+    // They count.
+    let of = |metrics: &Value, kind: &str, name: &str, member: &str| {
+        metrics[kind][&format!("marathon.{name}")][member].as_f64().unwrap()
+    };
+    let app = json!({"id": "/counted", "cmd": "true", "labels": {"padding": "x".repeat(2_000)}});
+    let created = site.post("/v2/apps", app.clone()).await;
+    assert_eq!(created.status, StatusCode::CREATED, "{}", created.text);
+    let packed = site.open(Method::GET, "/v2/apps", &[("accept-encoding", "gzip")], "").await;
+    assert_eq!(packed.headers()["content-encoding"], "gzip");
+    let later = site.get("/metrics").await;
+    let more = |kind: &str, name: &str, member: &str| of(&later, kind, name, member) - of(&metrics, kind, name, member);
+    assert_eq!(more("counters", "deployments.counter", "count"), 1.0);
+    assert_eq!(more("timers", "http.requests.post.duration.timer.seconds", "count"), 1.0);
+    assert_eq!(more("meters", "http.responses.2xx.rate.meter", "count"), 4.0);
+    assert_eq!(more("counters", "http.requests.size.counter.bytes", "count"), app.to_string().len() as f64);
+    assert!(more("counters", "http.responses.size.counter.bytes", "count") > 2_000.0);
+    let packed = more("counters", "http.responses.size.gzipped.counter.bytes", "count");
+    assert!(packed > 0.0 && packed < 2_000.0, "{packed}");
+    assert!(of(&later, "timers", "http.requests.post.duration.timer.seconds", "max") > 0.0);
+    assert_eq!(of(&later, "gauges", "http.requests.active.gauge", "value"), 1.0);
     site.stop().await.unwrap();
 }
