@@ -8,7 +8,7 @@ use attica_core_api::message::Nested;
 use attica_core_api::v1::{ContainerId as WireContainerId, ExecutorId, FrameworkId};
 use serde::{Deserialize, Serialize};
 
-use crate::launcher::protocol::{ContainerId, Ending, Process};
+use crate::launcher::protocol::{ContainerId, Ending, Process, Request};
 use crate::seal;
 
 /// The form of the files that this build writes and reads.
@@ -97,6 +97,25 @@ pub(crate) enum Progress {
     Ended(Ending),
 }
 
+/// How a container was asked to end, the mildest way first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kill {
+    /// By SIGTERM, which it may take its time over.
+    Terminate,
+    /// By SIGKILL.
+    Destroy,
+}
+
+impl Kill {
+    pub(crate) fn request(self, container: ContainerId) -> Request {
+        match self {
+            Kill::Terminate => Request::Terminate(container),
+            Kill::Destroy => Request::Destroy(container),
+        }
+    }
+}
+
 /// Everything about one container.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ContainedRecord {
@@ -116,6 +135,9 @@ pub(crate) struct ContainedRecord {
     /// For those within it.
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) progress: Progress,
+    /// Present once it is to end: who starts it or finds it running asks for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) kill: Option<Kill>,
 }
 
 impl ContainedRecord {
@@ -210,6 +232,7 @@ mod tests {
             directory: "/x".into(),
             environment: Vec::new(),
             progress: Progress::Launching,
+            kill: Some(Kill::Terminate),
         }
     }
 

@@ -115,6 +115,13 @@ impl Supervisor {
         }
     }
 
+    /// A command runs, or is found running. The launcher may have been asked to end it before it ran, or when it was away.
+    pub(super) fn check_runs_on(&self, container: &ContainerId, out: &mut Vec<Effect>) {
+        if self.check_runs.get(container).is_some_and(|run| run.late) {
+            out.push(Effect::Ask(Request::Destroy(container.clone())));
+        }
+    }
+
     /// Nothing of a command is left.
     pub(super) fn check_ended(&mut self, now: Now, container: &ContainerId, ending: Ending, out: &mut Vec<Effect>) {
         let finding = |run: &CheckRun| match run.late {

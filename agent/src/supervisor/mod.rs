@@ -385,7 +385,7 @@ impl Supervisor {
             Reply::Started { container, process } => match self.by_container.get(&container).cloned() {
                 Some(Owner::Executor(key)) => self.executor_started(now, &key, process, out),
                 Some(Owner::Process(key, place)) => self.process_started(now, &key, place, out),
-                Some(Owner::Check) => {}
+                Some(Owner::Check) => self.check_runs_on(&container, out),
                 Some(Owner::Contained(path)) => self.contained_started(&path, process, out),
                 Some(Owner::Task(_)) | None => self.started(now, &container, process, out),
             },

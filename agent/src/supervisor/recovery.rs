@@ -187,7 +187,8 @@ impl Supervisor {
                     self.reunite_process(now, (&key, place), &report.container, report.stage, out);
                 }
                 Some(Owner::Check) => match report.stage {
-                    Stage::Failing | Stage::Running => {}
+                    Stage::Failing => {}
+                    Stage::Running => self.check_runs_on(&report.container, out),
                     Stage::Ended(ending) => self.check_ended(now, &report.container, ending, out),
                 },
                 Some(Owner::Contained(path)) => self.reunite_contained(&path, report, out),

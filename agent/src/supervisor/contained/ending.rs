@@ -3,10 +3,10 @@
 use attica_core_api::agent::WaitContainer;
 use attica_core_api::v1::{TaskState, TaskStatusReason};
 
-use super::{Contained, ContainedRecord, ContainerPath, OperatorRefusal, OperatorReply, Progress, Tenure};
+use super::{Contained, ContainedRecord, ContainerPath, Kill, OperatorRefusal, OperatorReply, Progress, Tenure};
 use crate::launcher::protocol::{ContainerId, ContainerReport, Ending, Exit, MemoryVerdict, Process, Request, Stage};
 use crate::supervisor::executor::wait_status;
-use crate::supervisor::{Effect, Owner, Supervisor, ending, recovery};
+use crate::supervisor::{Effect, LauncherState, Owner, Supervisor, ending, recovery};
 
 impl Supervisor {
     /// Its program runs.
@@ -21,6 +21,34 @@ impl Supervisor {
         out.push(Effect::StoreContained(Box::new(contained.record.clone())));
         if let Some(reply) = contained.launching.take() {
             out.push(Effect::AnswerOperator(reply, Box::new(OperatorReply::Launched)));
+        }
+        self.kill_on(path, out);
+    }
+
+    /// From now on it is to end, and no milder than was asked for before.
+    pub(super) fn end_contained(&mut self, path: &ContainerPath, kill: Kill, out: &mut Vec<Effect>) {
+        let Some(Contained { record, .. }) = self.contained.get_mut(path) else { return };
+        match record.progress {
+            Progress::Launching | Progress::Running(_) => {}
+            Progress::Ended(_) => return,
+        }
+        if record.kill < Some(kill) {
+            record.kill = Some(kill);
+            out.push(Effect::StoreContained(Box::new(record.clone())));
+        }
+        self.kill_on(path, out);
+    }
+
+    /// The launcher is asked to end what is to end, again if it may have missed that.
+    fn kill_on(&self, path: &ContainerPath, out: &mut Vec<Effect>) {
+        let Some(Contained { record, .. }) = self.contained.get(path) else { return };
+        match (record.kill, record.progress, self.launcher) {
+            (Some(kill), Progress::Running(_), LauncherState::Ready) => {
+                out.push(Effect::Ask(kill.request(record.container.clone())));
+            }
+            // That comes when it runs, or when the launcher is back.
+            (Some(_), Progress::Launching, _) | (Some(_), Progress::Running(_), LauncherState::Unknown) => {}
+            (None, _, _) | (Some(_), Progress::Ended(_), _) => {}
         }
     }
 
@@ -107,32 +135,33 @@ impl Supervisor {
                 }
                 Progress::Launching | Progress::Running(_) | Progress::Ended(_) => {}
             }
+            // Whoever held a session is gone with the agent that they spoke to.
+            if record.tenure == Tenure::Session {
+                record.kill = Some(Kill::Destroy);
+            }
             let path = record.path.clone();
             self.by_container.insert(record.container.clone(), Owner::Contained(path.clone()));
-            self.contained.insert(path, Contained { record, launching: None, own: false });
+            self.contained.insert(path, Contained { record, launching: None });
         }
     }
 
-    /// What the launcher has of it. Whoever held a session is gone with the agent that they spoke to.
+    /// What the launcher has of it.
     pub(in crate::supervisor) fn reunite_contained(
         &mut self,
         path: &ContainerPath,
         report: ContainerReport,
         out: &mut Vec<Effect>,
     ) {
-        let Some(Contained { record, own, .. }) = self.contained.get(path) else { return };
-        match (report.stage, record.progress, record.tenure) {
-            (Stage::Failing, _, _) => {}
-            (Stage::Ended(_), Progress::Ended(_), _) => out.push(recovery::forget(report.container)),
-            (Stage::Ended(ending), Progress::Launching | Progress::Running(_), _) => {
+        let Some(Contained { record, .. }) = self.contained.get(path) else { return };
+        match (report.stage, record.progress) {
+            (Stage::Failing, _) => {}
+            (Stage::Ended(_), Progress::Ended(_)) => out.push(recovery::forget(report.container)),
+            (Stage::Ended(ending), Progress::Launching | Progress::Running(_)) => {
                 self.contained_ended(path, ending, out);
             }
-            (Stage::Running, Progress::Launching | Progress::Running(_), Tenure::Session) if !own => {
-                out.push(Effect::Ask(Request::Destroy(report.container)));
-            }
-            (Stage::Running, Progress::Running(_), _) => {}
-            (Stage::Running, Progress::Launching, _) => self.contained_started(path, report.process, out),
-            (Stage::Running, Progress::Ended(_), _) => out.push(Effect::Ask(Request::Destroy(report.container))),
+            (Stage::Running, Progress::Running(_)) => self.kill_on(path, out),
+            (Stage::Running, Progress::Launching) => self.contained_started(path, report.process, out),
+            (Stage::Running, Progress::Ended(_)) => out.push(Effect::Ask(Request::Destroy(report.container))),
         }
     }
 
@@ -163,9 +192,11 @@ impl Supervisor {
     }
 
     /// The agent is about to end, with all that it runs.
-    pub(in crate::supervisor) fn kill_all_contained(&self, out: &mut Vec<Effect>) {
-        let alive = self.contained().filter(|record| !matches!(record.progress, Progress::Ended(_)));
-        out.extend(alive.map(|record| Effect::Ask(Request::Destroy(record.container.clone()))));
+    pub(in crate::supervisor) fn kill_all_contained(&mut self, out: &mut Vec<Effect>) {
+        let paths: Vec<ContainerPath> = self.contained.keys().cloned().collect();
+        for path in paths {
+            self.end_contained(&path, Kill::Destroy, out);
+        }
     }
 }
 

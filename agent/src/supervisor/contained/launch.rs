@@ -62,10 +62,11 @@ impl Supervisor {
             directory: spec.directory.clone(),
             environment: spec.environment.clone(),
             progress: Progress::Launching,
+            kill: None,
         };
         out.push(Effect::StoreContained(Box::new(record.clone())));
         self.by_container.insert(spec.container.clone(), Owner::Contained(path.clone()));
-        self.contained.insert(path, Contained { record, launching: Some(reply), own: true });
+        self.contained.insert(path, Contained { record, launching: Some(reply) });
         out.push(Effect::LaunchContained(Box::new(spec), premises));
         Ok(None)
     }

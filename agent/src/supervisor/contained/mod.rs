@@ -5,7 +5,7 @@
 //! ```
 //!
 //! What is within another one shares its limits and ends with it at the latest. A session is also ended when the connection of whoever
-//! asked for it ends, and by a restart of the agent.
+//! asked for it ends, and by a restart of the agent. That one is to end is written down, and the launcher asked until it has ended.
 
 mod ending;
 mod launch;
@@ -19,8 +19,8 @@ use attica_core_api::auth::{Action, Object, Viewer};
 use attica_core_api::v1::{CommandInfo, ContainerInfo, Resource, Scalar};
 
 use super::{Effect, ReplyTo, Supervisor};
-pub(crate) use crate::contained::{ContainedRecord, ContainerPath, Progress, Tenure};
-use crate::launcher::protocol::{ContainerId, Request, Streams};
+pub(crate) use crate::contained::{ContainedRecord, ContainerPath, Kill, Progress, Tenure};
+use crate::launcher::protocol::{ContainerId, Streams};
 
 /// Containers of operators that there can be, and ended ones that are remembered.
 const MAX_CONTAINED: usize = 1_024;
@@ -111,8 +111,6 @@ pub(crate) struct Contained {
     pub(crate) record: ContainedRecord,
     /// Who waits to hear that it runs.
     launching: Option<ReplyTo>,
-    /// Whether this life of the agent has started it.
-    own: bool,
 }
 
 /// What a session or a container needs on disk before it starts.
@@ -178,20 +176,20 @@ impl Supervisor {
         let whole = self.find(path).ok_or_else(|| OperatorRefusal::NothingToKill(path.clone()))?;
         may(viewer, Action::KillNestedContainer, Action::KillStandaloneContainer, &whole)?;
         let contained = self.contained.get(path).ok_or_else(|| OperatorRefusal::NotAnOperators(path.clone()))?;
-        let container = contained.record.container.clone();
         match contained.record.progress {
             Progress::Ended(_) => return Err(OperatorRefusal::NothingToKill(path.clone())),
             Progress::Launching | Progress::Running(_) => {}
         }
-        out.push(Effect::Ask(match signal {
-            libc::SIGKILL => Request::Destroy(container),
-            libc::SIGTERM => Request::Terminate(container),
+        let kill = match signal {
+            libc::SIGKILL => Kill::Destroy,
+            libc::SIGTERM => Kill::Terminate,
             other => {
                 return Err(OperatorRefusal::Unsupported(format!(
                     "This agent does not support `kill_container.signal` {other}: 9 and 15 are sent"
                 )));
             }
-        }));
+        };
+        self.end_contained(path, kill, out);
         Ok(OperatorReply::Done)
     }
 
@@ -245,13 +243,10 @@ impl Supervisor {
     }
 
     /// The connection of whoever asked for a session has ended.
-    pub(super) fn end_session(&self, path: &ContainerPath, out: &mut Vec<Effect>) {
-        let Some(Contained { record, .. }) = self.contained.get(path) else { return };
-        match (record.tenure, record.progress) {
-            (Tenure::Session, Progress::Launching | Progress::Running(_)) => {
-                out.push(Effect::Ask(Request::Destroy(record.container.clone())));
-            }
-            (Tenure::Session, Progress::Ended(_)) | (Tenure::Lasting, _) => {}
+    pub(super) fn end_session(&mut self, path: &ContainerPath, out: &mut Vec<Effect>) {
+        match self.contained.get(path).map(|contained| contained.record.tenure) {
+            Some(Tenure::Session) => self.end_contained(path, Kill::Destroy, out),
+            Some(Tenure::Lasting) | None => {}
         }
     }
 

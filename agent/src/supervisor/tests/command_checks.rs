@@ -72,6 +72,25 @@ fn failures_and_commands_that_do_not_end_count_until_the_task_is_killed() {
 }
 
 #[test]
+fn a_command_that_takes_too_long_while_the_launcher_is_away_or_has_not_begun_it_is_ended_after_all() {
+    let mut world = World::ready();
+    let container = world.start(checked());
+    let run = world.due(&container).unwrap();
+    world.advance(3_000);
+    world.asked.clear();
+    world.started(&run);
+    assert_eq!(world.asked, [Request::Destroy(run.clone())], "it had not begun when its time was over");
+    world.ended(&run, Exit::Signal(9));
+    let run = world.due(&container).unwrap();
+    world.started(&run);
+    world.apply(Input::LauncherClosed);
+    world.advance(3_000);
+    world.asked.clear();
+    world.greet(vec![report(&container, Stage::Running), report(&run, Stage::Running)]);
+    assert_eq!(world.asked, [Request::Destroy(run)]);
+}
+
+#[test]
 fn a_command_does_not_outlive_its_task_nor_the_launchers_memory() {
     let mut world = World::ready();
     let container = world.start(checked());

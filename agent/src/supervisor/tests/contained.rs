@@ -152,6 +152,56 @@ fn lasting_ones_are_known_after_a_restart_and_sessions_are_ended() {
 }
 
 #[test]
+fn what_is_to_end_is_asked_to_end_again_by_whoever_may_have_missed_it() {
+    let times = |world: &World, request: Request| world.asked.iter().filter(|asked| **asked == request).count();
+    for (signal, request) in
+        [(libc::SIGKILL, Request::Destroy as fn(ContainerId) -> Request), (libc::SIGTERM, Request::Terminate)]
+    {
+        let (mut world, path, inner) = World::with_nested(Tenure::Lasting);
+        let whole = world.specs[0].container.clone();
+        let running = || vec![report(&whole, Stage::Running), report(&inner, Stage::Running)];
+        let request = request(inner.clone());
+        world.apply(Input::LauncherClosed);
+        assert_eq!(world.operate(OperatorCall::Kill(path.clone(), signal), 2), Some(OperatorReply::Done));
+        assert_eq!(times(&world, request.clone()), 0, "there is nobody to ask");
+        world.greet(running());
+        assert_eq!(times(&world, request.clone()), 1);
+        let mut world = World::recovered(world.disk.clone(), BOOT, 5_000);
+        world.greet(running());
+        assert_eq!(times(&world, request), 1);
+        // What was asked for more severely stays so.
+        world.operate(OperatorCall::Kill(path.clone(), libc::SIGKILL), 3);
+        world.operate(OperatorCall::Kill(path, libc::SIGTERM), 4);
+        world.asked.clear();
+        world.greet(running());
+        assert_eq!(world.asked, [Request::Destroy(inner)]);
+    }
+}
+
+#[test]
+fn what_is_killed_before_it_runs_ends_once_it_does() {
+    let mut world = World::ready();
+    let whole = world.start(task("t"));
+    let path = ContainerPath::root(whole.as_str()).within("inner");
+    world.operate(OperatorCall::Launch(Box::new(launch(&path, Tenure::Lasting))), 1);
+    let inner = world.specs.last().unwrap().container.clone();
+    assert_eq!(world.operate(OperatorCall::Kill(path, libc::SIGTERM), 2), Some(OperatorReply::Done));
+    assert!(world.asked.is_empty(), "the launcher may not have it yet");
+    world.started(&inner);
+    assert_eq!(world.asked, [Request::Terminate(inner)]);
+}
+
+#[test]
+fn a_session_whose_connection_ends_while_the_launcher_is_away_ends_too() {
+    let (mut world, path, inner) = World::with_nested(Tenure::Session);
+    let whole = world.specs[0].container.clone();
+    world.apply(Input::LauncherClosed);
+    world.apply(Input::SessionClosed(path));
+    world.greet(vec![report(&whole, Stage::Running), report(&inner, Stage::Running)]);
+    assert_eq!(world.asked, [Request::Destroy(inner)]);
+}
+
+#[test]
 fn a_session_ends_with_its_connection_and_leaves_the_sandbox_alone() {
     let (mut world, path, inner) = World::with_nested(Tenure::Session);
     assert_eq!(world.premises, [Premises::Shared]);
