@@ -11,7 +11,7 @@ use attica_core_api::v1::{
 };
 
 use crate::master::{AGENT, Acknowledging, Database, FRAMEWORK, Master};
-use crate::support::{Guard, can_isolate, cgroups_beneath, eventually, is_alive, kill_hard, pids};
+use crate::support::{Guard, PATIENCE, can_isolate, cgroups_beneath, eventually, is_alive, kill_hard, own_port, pids};
 
 pub struct Agent {
     _guard: Guard,
@@ -42,6 +42,8 @@ impl Agent {
     ) -> Agent {
         let ready = directory.path().join("ready");
         let _none = std::fs::remove_file(&ready);
+        // What is sent from now on is for this agent, not for the one that was.
+        master.part();
         let log = std::fs::File::options().create(true).append(true).open(directory.path().join("agent.log")).unwrap();
         let process = Command::new(&program[0])
             .args(&program[1..])
@@ -129,12 +131,20 @@ impl Agent {
 
     pub fn launcher_pid(&self) -> i32 {
         let runtime = self.work_dir().join("run");
-        let is_ours = |pid: &i32| {
+        let is_like_it = |pid: i32| {
             let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             let command = String::from_utf8_lossy(&command).into_owned();
             command.contains("launcher") && command.contains(runtime.to_str().unwrap())
         };
-        eventually("there is a launcher", || pids().find(is_ours))
+        // A process that has not become its task's program yet looks like the launcher, and those that a launcher leaves behind do.
+        let is_launcher = |pid: &i32| {
+            let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+            let Some((named, rest)) = stat.rsplit_once(") ") else { return false };
+            let parent = rest.split(' ').nth(1).and_then(|parent| parent.parse().ok());
+            let left_behind = ["(attica-holder", "(attica-terminal"].iter().any(|name| named.ends_with(name));
+            is_like_it(*pid) && !left_behind && !parent.is_some_and(is_like_it)
+        };
+        eventually("there is a launcher", || pids().find(is_launcher))
     }
 
     /// Drains the agent with SIGUSR1 and checks that nothing is left of it.
@@ -174,7 +184,7 @@ pub fn shell(task: &str, script: &str) -> TaskInfo {
 pub fn get(master: &Master, address: &str, path: &str) -> (u16, String) {
     use attica_core_api::http::{Client, Protocol};
     master.block_on(async {
-        let client = Client::new(Protocol::Http1, Duration::from_secs(10));
+        let client = Client::new(Protocol::Http1, PATIENCE);
         let response =
             client.get(&format!("http://{address}{path}").parse().unwrap(), http::HeaderMap::new()).await.unwrap();
         (response.status().as_u16(), client.text(response, 1 << 20).await)
@@ -308,6 +318,7 @@ fn a_killed_agent_comes_back_to_its_tasks_and_what_ended_meanwhile() {
     // The update that was not acknowledged survives another crash, as the same update.
     let before = master.heard(|heard| heard.updates.len());
     let agent = agent.crash_and_restart(&master);
+    master.await_registration(3);
     let again = eventually("it is sent again", || {
         master.heard(|heard| {
             // What was acknowledged just before the first crash may not have been noted, and comes again as well.
@@ -478,14 +489,14 @@ fn checks_report_and_kill() {
     let master = Master::start();
     let agent = Agent::start(&master);
     master.await_registration(1);
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = own_port();
     let check = |kind| HealthCheck {
         r#type: Some(kind),
         delay_seconds: 0.0,
         interval_seconds: 0.1,
-        timeout_seconds: 2.0,
+        timeout_seconds: 60.0,
         consecutive_failures: 3,
-        grace_period_seconds: 10.0,
+        grace_period_seconds: 60.0,
         http: Some(HttpCheckInfo { port: u32::from(port), ..HttpCheckInfo::default() }),
         tcp: Some(TcpCheckInfo { port: u32::from(port), ..TcpCheckInfo::default() }),
         command: None,
@@ -508,7 +519,9 @@ fn checks_report_and_kill() {
     let healthy =
         eventually("it is healthy", || is_healthy(true).filter(|update| update.status.health_results[0].healthy));
     assert_eq!(healthy.status.reason, Some(TaskStatusReason::TaskHealthCheckStatusUpdated));
-    let server: i32 = std::fs::read_to_string(agent.sandbox("killed").join("pid")).unwrap().trim().parse().unwrap();
+    let server = eventually("its number is told", || {
+        std::fs::read_to_string(agent.sandbox("killed").join("pid")).ok()?.trim().parse().ok()
+    });
     kill_hard(server);
     let unhealthy = eventually("the failure is told", || {
         is_healthy(false).filter(|update| !update.status.health_results[0].healthy)

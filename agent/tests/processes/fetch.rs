@@ -71,7 +71,7 @@ fn wanting(task: &str, script: &str, uris: Vec<CommandUri>) -> TaskInfo {
 
 fn agent(master: &Master) -> Agent {
     let cgroups = format!("attica-test-{}", uuid::Uuid::new_v4());
-    let extra = ["--fetcher-allowed-networks", "127.0.0.0/8", "--fetcher-stall-timeout", "1secs"];
+    let extra = ["--fetcher-allowed-networks", "127.0.0.0/8"];
     let agent = Agent::start_with(master, tempfile::tempdir().unwrap(), cgroups, &extra);
     master.await_registration(1);
     agent
@@ -138,19 +138,29 @@ fn what_cannot_be_fetched_fails_the_task_with_the_cause() {
     let cases = [
         ("absent", server.uri("/absent"), "status 404"),
         ("breaks", server.uri("/breaks"), "the answer breaks off"),
-        ("stalls", server.uri("/stalls"), "nothing came for 1 s"),
         ("private", uri("http://169.254.169.254/latest"), "--fetcher-allowed-networks"),
         ("missing", uri("/no/such/file"), "No such file"),
         ("device", uri("/dev/zero"), "not a file"),
         ("hostile", uri(hostile.to_str().unwrap()), "leads out"),
     ];
     master.run(cases.iter().map(|(task, uri, _)| wanting(task, "true", vec![uri.clone()])).collect());
-    for (task, uri, cause) in cases {
+    let fails = |task: &str, uri: &CommandUri, cause: &str| {
         let message = message(&master, task);
         assert!(message.contains(&uri.value) && message.contains(cause), "{task}: {message}");
-    }
+    };
+    cases.iter().for_each(|(task, uri, cause)| fails(task, uri, cause));
     assert!(!agent.sandbox("hostile").join("../evil").exists());
-    assert_eq!(std::fs::read_dir(agent.work_dir().join("fetch")).unwrap().count(), 0);
+    // Only one that nothing comes from is to be given up soon.
+    let agent = agent.crash_and_become(&master, |_program, extra| {
+        extra.extend(["--fetcher-stall-timeout", "1secs"].map(str::to_owned));
+    });
+    master.await_registration(2);
+    let stalls = server.uri("/stalls");
+    master.run(vec![wanting("stalls", "true", vec![stalls.clone()])]);
+    fails("stalls", &stalls, "nothing came for 1 s");
+    eventually("nothing is left of it", || {
+        (std::fs::read_dir(agent.work_dir().join("fetch")).unwrap().count() == 0).then_some(())
+    });
     agent.finish();
 }
 

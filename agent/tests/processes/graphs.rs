@@ -9,7 +9,7 @@ use attica_core_api::v1::{
 
 use crate::agent::{Agent, shell};
 use crate::master::Master;
-use crate::support::{can_isolate, eventually, is_alive, kill_hard};
+use crate::support::{can_isolate, eventually, is_alive, kill_hard, own_port};
 
 pub fn process(name: &str, line: &str) -> ProcessInfo {
     ProcessInfo { name: name.to_owned(), command_line: line.to_owned(), ..ProcessInfo::default() }
@@ -118,14 +118,15 @@ fn a_task_is_asked_to_end_before_it_is_made_to() {
         server = http.server.HTTPServer((\"127.0.0.1\", 0), Handler)\n\
         open(\"port\", \"w\").write(str(server.server_port) + \"\\n\")\n\
         server.serve_forever()'";
-    // The port is known only when it listens: so a first task finds one out.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
+    let port = own_port();
     let mut task =
         graph("t", vec![process("server", &server.replace("127.0.0.1\", 0", &format!("127.0.0.1\", {port}")))], &[]);
-    let lifecycle =
-        HttpLifecycle { port: port.into(), graceful_shutdown_wait_seconds: 0.2, ..HttpLifecycle::default() };
+    let lifecycle = HttpLifecycle {
+        port: port.into(),
+        graceful_shutdown_wait_seconds: 0.2,
+        shutdown_wait_seconds: 60.0,
+        ..HttpLifecycle::default()
+    };
     task.processes.as_mut().unwrap().lifecycle = Some(lifecycle);
     master.run(vec![task]);
     let sandbox = agent.sandbox("t");

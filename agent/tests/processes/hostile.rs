@@ -1,7 +1,5 @@
 //! Tasks that take what is not theirs.
 
-use std::net::TcpListener;
-
 use attica_core_api::v1::{
     CapabilityInfo, ContainerInfo, ContainerType, LinuxCapability, LinuxInfo, RLimit, RLimitInfo, RLimitType, Range,
     Ranges, Resource, TaskInfo, TaskStatusReason, ValueType,
@@ -9,7 +7,7 @@ use attica_core_api::v1::{
 
 use crate::agent::{Agent, get, scalar, shell};
 use crate::master::Master;
-use crate::support::{can_isolate, eventually};
+use crate::support::{can_isolate, eventually, own_port};
 
 fn agent(master: &Master, extra: &[&str]) -> Agent {
     let directory = tempfile::tempdir().unwrap();
@@ -62,8 +60,7 @@ fn a_task_that_listens_where_it_may_not_is_ended() {
     let watching =
         ["--isolation", "network/ports", "--enforce-container-ports", "--container-ports-watch-interval-ms", "50"];
     let agent = agent(&master, &watching);
-    // Two ports that nobody has.
-    let [own, foreign] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port());
+    let [own, foreign] = [own_port(), own_port()];
     let listen = |port: u16| {
         format!(
             "exec python3 -c 'import socket, time; s = socket.socket(); s.bind((\"127.0.0.1\", {port})); s.listen(); open(\"listens\", \"w\"); time.sleep(1000)'"

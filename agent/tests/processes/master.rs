@@ -147,8 +147,15 @@ impl Master {
         });
     }
 
+    /// The agent that is registered is no longer there.
+    pub fn part(&self) {
+        self.heard(|heard| heard.stream = None);
+    }
+
+    /// Waits for so many registrations, the last of them that of an agent which is there.
     pub fn await_registration(&self, count: usize) {
-        eventually("the agent registers", || self.heard(|heard| (heard.registrations.len() >= count).then_some(())));
+        let is_here = |heard: &mut Heard| heard.stream.is_some() && heard.registrations.len() >= count;
+        eventually("the agent registers", || self.heard(is_here).then_some(()));
     }
 
     /// The states of a task so far, each update once.
@@ -214,7 +221,8 @@ impl Heard {
             agent_id,
             master_id: "master".to_owned(),
             heartbeat_ms: 200,
-            missed_limit: 50,
+            // On a busy machine nobody is taken for gone who is slow.
+            missed_limit: 300,
             digest_matches: true,
         };
         self.send(|epoch| Event::registered(epoch, registered));

@@ -202,7 +202,9 @@ fn containers_within_a_task_last_through_a_restart_of_the_agent_and_end_with_the
     let agent = agent.crash_and_restart(&master);
     master.await_registration(2);
     let address = agent.ready_address();
-    assert!(lives("7654321").is_some() && lives("7654322").is_some());
+    for marker in ["7654321", "7654322"] {
+        eventually("they go on", || lives(marker));
+    }
     let removed = member("REMOVE_CONTAINER", json!({ "container_id": quick }));
     assert_eq!(call(&master, &address, &removed), (200, String::new()));
     assert!(!sandbox.join("containers/quick").exists());

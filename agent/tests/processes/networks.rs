@@ -23,8 +23,8 @@ datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 datagrams.bind((address, udp_port))
 def answer():
     while True:
-        _, peer = datagrams.recvfrom(100)
-        datagrams.sendto((name + ' ' + peer[0]).encode(), peer)
+        question, peer = datagrams.recvfrom(100)
+        datagrams.sendto((name + ' ' + peer[0] + ' ').encode() + question, peer)
 threading.Thread(target=answer, daemon=True).start()
 server = socket.create_server((address, tcp_port))
 while True:
@@ -39,7 +39,7 @@ const CLIENT: &str = "
 import socket, sys
 for place in sys.argv[1:]:
     host, port = place.split(':')
-    with socket.create_connection((host, int(port)), 5) as connection:
+    with socket.create_connection((host, int(port)), 60) as connection:
         text = b''
         while part := connection.recv(1000): text += part
         print(place, text.decode().split('\\r\\n')[-1])
@@ -184,12 +184,19 @@ fn ask(address: SocketAddr) -> Option<String> {
 }
 
 fn ask_by_datagram(socket: &UdpSocket, address: SocketAddr) -> Option<String> {
+    let question = uuid::Uuid::new_v4().to_string();
     socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-    socket.send_to(b"?", address).ok()?;
+    socket.send_to(question.as_bytes(), address).ok()?;
     let mut buffer = [0; 100];
-    let (length, peer) = socket.recv_from(&mut buffer).ok()?;
-    assert_eq!(peer, address, "the answer comes from where the question went");
-    String::from_utf8_lossy(&buffer[..length]).split(' ').next().map(str::to_owned)
+    loop {
+        let (length, peer) = socket.recv_from(&mut buffer).ok()?;
+        let answer = String::from_utf8_lossy(&buffer[..length]);
+        // To a question that was given up come answers as well, late.
+        if answer.ends_with(&question) {
+            assert_eq!(peer, address, "the answer comes from where the question went");
+            return answer.split(' ').next().map(str::to_owned);
+        }
+    }
 }
 
 /// An address of the machine that others reach it at, if it has one.
@@ -283,7 +290,7 @@ fn checks_are_made_within_the_network_of_the_task() {
         http: Some(http),
         delay_seconds: 0.0,
         interval_seconds: 0.1,
-        timeout_seconds: 2.0,
+        timeout_seconds: 60.0,
         grace_period_seconds: 60.0,
         ..HealthCheck::default()
     };

@@ -54,10 +54,10 @@ fn output_is_cut_while_it_is_written_and_nothing_is_lost() {
     master.await_registration(1);
     let mut task = shell("t", COUNTS);
     set(&mut task, "CONTAINER_LOGGER_MAX_STDOUT_SIZE", "16KB");
-    set(&mut task, "CONTAINER_LOGGER_LOGROTATE_STDOUT_OPTIONS", "rotate 100");
+    set(&mut task, "CONTAINER_LOGGER_LOGROTATE_STDOUT_OPTIONS", "rotate 1000");
     let mut graph = graphs::graph("g", vec![graphs::process("counts", COUNTS)], &[]);
     set(&mut graph, "CONTAINER_LOGGER_MAX_STDOUT_SIZE", "16KB");
-    set(&mut graph, "CONTAINER_LOGGER_LOGROTATE_STDOUT_OPTIONS", "rotate 100");
+    set(&mut graph, "CONTAINER_LOGGER_LOGROTATE_STDOUT_OPTIONS", "rotate 1000");
     let mut refused = shell("refused", "true");
     set(&mut refused, "CONTAINER_LOGGER_LOGROTATE_STDOUT_OPTIONS", "compress");
     master.run(vec![task, graph, refused]);
@@ -79,7 +79,7 @@ fn output_is_cut_while_it_is_written_and_nothing_is_lost() {
     // Elsewhere what is written between the copy and the cut is lost.
     if can_collapse(&agent.work_dir()) {
         for place in &places {
-            check_numbers(&whole(place, 100));
+            check_numbers(&whole(place, 1000));
         }
     }
     agent.finish();

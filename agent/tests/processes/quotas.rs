@@ -118,6 +118,7 @@ fn a_task_cannot_write_more_than_its_disk() {
     let (used, limit) = eventually("it is counted", || statistics(&master, &agent, "greedy"));
     assert!(limit == 4 << 20 && (3 << 20..=limit).contains(&used), "{used} of {limit}");
     let agent = agent.crash_and_restart(&master);
+    master.await_registration(2);
     let metrics = get(&master, &agent.ready_address(), "/metrics/snapshot").1;
     let metrics: serde_json::Value = serde_json::from_str(&metrics).unwrap();
     assert_eq!(metrics["containerizer/mesos/disk/project_ids_total"], 4.0);

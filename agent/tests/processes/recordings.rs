@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use attica_core_api::http::{Client, Protocol};
 use attica_core_api::v1::{
@@ -14,7 +13,7 @@ use serde_json::Value;
 
 use crate::agent::{Agent, shell};
 use crate::master::{AGENT, FRAMEWORK, Master};
-use crate::support::eventually;
+use crate::support::{PATIENCE, eventually};
 
 /// One request and its recorded answer.
 struct Exchange {
@@ -136,7 +135,7 @@ fn send(master: &Master, address: &str, exchange: &Exchange, path: &str) -> (u16
         .collect();
     let uri = format!("http://{address}{path}").parse().unwrap();
     master.block_on(async {
-        let client = Client::new(Protocol::Http1, Duration::from_secs(10));
+        let client = Client::new(Protocol::Http1, PATIENCE);
         let body = exchange.body.clone().into();
         let response = client.request(exchange.method.clone(), &uri, headers, body).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -100,8 +100,12 @@ fn refused(launcher: &mut Launcher, spec: &LaunchSpec) -> String {
     }
 }
 
-fn machines_mounts() -> String {
-    std::fs::read_to_string("/proc/self/mountinfo").unwrap()
+/// What is mounted on the machine, save by other tests for themselves.
+fn machines_mounts(launcher: &Launcher) -> Vec<String> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let (all, own) = (std::env::temp_dir(), launcher.directory.path().to_owned());
+    let is_of_others = |line: &str| line.contains(all.to_str().unwrap()) && !line.contains(own.to_str().unwrap());
+    mounts.lines().filter(|line| !is_of_others(line)).map(str::to_owned).collect()
 }
 
 #[test]
@@ -110,7 +114,7 @@ fn a_root_of_layers_is_all_that_a_container_sees() {
         return;
     }
     let mut launcher = Launcher::start();
-    let before = machines_mounts();
+    let before = machines_mounts(&launcher);
     let script = "pwd; cat /etc/motd; ls /; echo new > /tmp/new; echo changed > /etc/motd; echo kept > kept; \
                   ls /dev; echo x > /dev/null && cat /dev/null; ls /proc/self > /dev/null && echo proc; \
                   cat /proc/kcore | wc -c; echo 1 > /proc/sys/vm/drop_caches || echo protected; \
@@ -128,7 +132,7 @@ fn a_root_of_layers_is_all_that_a_container_sees() {
     let Root { layers, upper, .. } = spec.surroundings.as_ref().unwrap().root.as_ref().unwrap();
     assert_eq!(std::fs::read_to_string(upper.join("tmp/new")).unwrap(), "new\n");
     assert_eq!(std::fs::read_to_string(layers[1].join("etc/motd")).unwrap(), "upper\n", "layers are never written to");
-    assert_eq!(machines_mounts(), before);
+    assert_eq!(machines_mounts(&launcher), before);
     launcher.finish();
 }
 
@@ -279,7 +283,7 @@ fn mounts_over_the_machines_own_root_are_seen_by_the_container_alone() {
     let mut launcher = Launcher::start();
     let (given, place) = (files(&launcher, "given"), files(&launcher, "place"));
     std::fs::write(given.join("file"), "given\n").unwrap();
-    let before = machines_mounts();
+    let before = machines_mounts(&launcher);
     let mounts = vec![bind(&given, place.to_str().unwrap(), Access::ReadOnly)];
     let namespaces = Namespaces { pid: true, ipc: Some(Ipc { shm_bytes: 2 << 20 }), hostname: None };
     let script = format!(
@@ -291,7 +295,7 @@ fn mounts_over_the_machines_own_root_are_seen_by_the_container_alone() {
     let output = eventually("it prints", || Some(output(&spec)).filter(|output| output.lines().count() == 4));
     assert_eq!(output, format!("{}\ngiven\nattica-holder\n1\n", spec.directory.display()));
     assert_eq!(std::fs::read_dir(&place).unwrap().count(), 0);
-    assert_eq!(machines_mounts(), before);
+    assert_eq!(machines_mounts(&launcher), before);
     launcher.send(&Request::Destroy(spec.container.clone()));
     launcher.ending();
     let missing = vec![bind(&given, "/no/such/place", Access::ReadOnly)];
@@ -355,7 +359,7 @@ fn a_launcher_killed_while_it_makes_a_container_leaves_nothing_or_all_of_it() {
         return;
     }
     let mut launcher = Launcher::start();
-    let before = machines_mounts();
+    let before = machines_mounts(&launcher);
     for attempt in 0..12 {
         let mut spec = rooted(&launcher, "exec sleep 1000");
         of(&mut spec).namespaces.pid = true;
@@ -373,7 +377,7 @@ fn a_launcher_killed_while_it_makes_a_container_leaves_nothing_or_all_of_it() {
         }
         launcher.send(&Request::Forget(vec![spec.container]));
     }
-    assert_eq!(machines_mounts(), before);
+    assert_eq!(machines_mounts(&launcher), before);
     eventually("no cgroup is left", || cgroups_beneath(&launcher.cgroup_parent).is_empty().then_some(()));
     launcher.finish();
 }

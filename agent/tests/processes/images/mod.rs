@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use self::registry::{Access, File, PASSWORD, Registry, USER, busybox, can_pull, in_xz, layer};
 use crate::agent::{Agent, scalar, shell};
 use crate::master::Master;
-use crate::support::eventually;
+use crate::support::{PATIENCE, eventually};
 
 fn on_mesos(task: TaskInfo, image: &str) -> TaskInfo {
     let docker = DockerImage { name: image.to_owned(), ..DockerImage::default() };
@@ -288,28 +288,35 @@ fn what_cannot_be_pulled_fails_the_task_with_the_cause() {
     let links = layer(&[File::Link("tmp", "/tmp"), File::Text(&through, "x")]);
     registry.push("links", "latest", &[links], json!({}));
     let stalls = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let (master, agent) = start(&["--docker-stall-seconds", "1"]);
+    let (master, agent) = start(&[]);
     let mut cases = vec![
         ("unknown_tag".to_owned(), registry.image("good:2"), "does not give the image"),
         ("unknown".to_owned(), registry.image("nothing"), "does not give the image"),
         ("spoilt".to_owned(), registry.image("spoilt"), "does not give the image"),
-        ("stalls".to_owned(), format!("{}/a", stalls.local_addr().unwrap()), "nothing came for 1 s"),
         ("name".to_owned(), "No Name".to_owned(), "no name of an image"),
         ("nothing".to_owned(), registry.image("good"), "says what to run"),
     ];
     cases.extend(hostile.iter().map(|(name, _, cause)| ((*name).to_owned(), registry.image(name), *cause)));
     master.run(cases.iter().map(|(task, image, _)| on_mesos(bare(task, &[]), image)).collect());
-    for (task, _, cause) in &cases {
+    let fails = |task: &str, cause: &str| {
         let status = master.await_state(task, "TASK_FAILED").status;
         assert_eq!(status.reason, Some(TaskStatusReason::ContainerLaunchFailed));
         let message = status.message.unwrap();
         assert!(message.contains(cause), "{task}: {message}");
-    }
+    };
+    cases.iter().for_each(|(task, _, cause)| fails(task, cause));
     master.run(vec![on_mesos(bare("links", &["x"]), &registry.image("links"))]);
     master.await_state("links", "TASK_FAILED");
     assert!(!std::path::Path::new(&victim).exists());
-    let store = agent.work_dir().join("store/docker");
-    assert_eq!(std::fs::read_dir(store.join("incoming")).unwrap().count(), 0);
+    let incoming = agent.work_dir().join("store/docker/incoming");
+    eventually("nothing is left of them", || (std::fs::read_dir(&incoming).unwrap().count() == 0).then_some(()));
+    // Only a registry that says nothing is to be given up soon.
+    let agent = agent.crash_and_become(&master, |_program, extra| {
+        extra.extend(["--docker-stall-seconds", "1"].map(str::to_owned));
+    });
+    master.await_registration(2);
+    master.run(vec![on_mesos(bare("stalls", &[]), &format!("{}/a", stalls.local_addr().unwrap()))]);
+    fails("stalls", "nothing came for 1 s");
     // A kill does not wait for a registry.
     master.run(vec![on_mesos(bare("killed", &[]), &format!("{}/b", stalls.local_addr().unwrap()))]);
     master.kill("killed", None);
@@ -348,9 +355,9 @@ fn a_registry_gives_images_to_those_it_knows() {
     agent.finish();
 }
 
-/// Row i4 of the goals: what an image that is here adds to the start of a task.
+/// Prints row i4 of the goals: what an image that is here adds to the start of a task.
 #[test]
-fn a_second_start_of_an_image_costs_little_more_than_a_command() {
+fn an_image_that_is_here_is_started_without_its_registry() {
     if !can_pull() {
         return;
     }
@@ -362,14 +369,15 @@ fn a_second_start_of_an_image_costs_little_more_than_a_command() {
         let name = task.task_id.to_string();
         let begun = Instant::now();
         master.run(vec![task]);
-        let running = || master.states(&name).contains(&"TASK_RUNNING").then_some(());
-        while running().is_none() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "{name}: {:?}", master.states(&name));
+        while !master.states(&name).contains(&"TASK_RUNNING") {
+            assert!(begun.elapsed() < PATIENCE, "{name}: {:?}", master.states(&name));
             std::thread::yield_now();
         }
         begun.elapsed()
     };
     let first = until_running(on_mesos(shell("first", "exec sleep 1000"), &image));
+    // From now on nobody is there who could be asked for it.
+    drop(registry);
     let median = |mut times: Vec<Duration>| {
         times.sort();
         times[times.len() / 2]
@@ -380,8 +388,7 @@ fn a_second_start_of_an_image_costs_little_more_than_a_command() {
         runs.map(|run| until_running(on_mesos(shell(&format!("again{run}"), "exec sleep 1000"), &image))).collect();
     let (plain, again) = (median(plain), median(again));
     let ratio = again.as_secs_f64() / plain.as_secs_f64();
+    // How much more that is, is for a quiet machine to say.
     println!("first start of an image {first:?}, again {again:?}, a plain command {plain:?}: {ratio:.2} times as long");
-    // By how much is for a quiet machine to say.
-    assert!(again < first, "{again:?} after {first:?}");
     agent.finish();
 }

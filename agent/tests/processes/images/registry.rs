@@ -1,7 +1,6 @@
 //! Debian's `docker-registry` on this machine, filled with images that are made here of a static busybox.
 
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::tokens::{ISSUER, SERVICE, TokenServer};
-use crate::support::{can_isolate, eventually};
+use crate::support::{can_isolate, eventually, own_port};
 
 pub const USER: &str = "me";
 pub const PASSWORD: &str = "secret";
@@ -52,8 +51,7 @@ impl Registry {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
         // It cannot choose a port by itself.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = format!("127.0.0.1:{port}");
+        let address = format!("127.0.0.1:{}", own_port());
         std::fs::write(root.join("accounts"), ACCOUNTS).unwrap();
         let (accounts, proof) = match access {
             Access::Everybody => (String::new(), None),
