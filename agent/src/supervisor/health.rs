@@ -72,6 +72,9 @@ impl Check {
         let Check { spec, grace_until, standing, .. } = self;
         let seconds = now.wall.seconds();
         let reason = TaskStatusReason::TaskHealthCheckStatusUpdated;
+        if spec.ignores(&finding) {
+            return Conclusion { report: None, kill: false };
+        }
         match spec.verdict(finding) {
             Ok(()) => {
                 let report = (standing.healthy != Some(true)).then_some(reason);

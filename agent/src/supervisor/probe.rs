@@ -38,8 +38,8 @@ impl Scheme {
 /// What a probe asks.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Target {
-    /// A GET of `path`; healthy statuses, or none for 200 to 399.
-    Http { scheme: Scheme, family: Family, port: u16, path: String, statuses: Vec<u32> },
+    /// A GET of `path`; healthy statuses, or none for 200 to 399. Where 1xx is ignored, an answer with it is as good as no probe.
+    Http { scheme: Scheme, family: Family, port: u16, path: String, statuses: Vec<u32>, ignores_1xx: bool },
     /// A connection.
     Tcp { family: Family, port: u16 },
     /// A program that ends with status 0; the supervisor runs it.
@@ -110,6 +110,7 @@ impl ProbeSpec {
                     port: port(http.port)?,
                     path: path(http.path.as_deref())?,
                     statuses: http.statuses.clone(),
+                    ignores_1xx: http.ignore_1xx == Some(true),
                 }
             }
             Some(HealthCheckType::Tcp) => {
@@ -135,6 +136,7 @@ impl ProbeSpec {
                     port: port(http.port)?,
                     path: path(http.path.as_deref())?,
                     statuses: Vec::new(),
+                    ignores_1xx: false,
                 }
             }
             Some(CheckType::Tcp) => {
@@ -161,6 +163,14 @@ impl ProbeSpec {
             interval_ms: milliseconds(interval, "interval_seconds")?,
             timeout_ms,
         })
+    }
+
+    /// Whether this says nothing about health.
+    pub(super) fn ignores(&self, finding: &Finding) -> bool {
+        matches!(
+            (&self.target, finding),
+            (Target::Http { ignores_1xx: true, .. }, Finding::Answered { status: 100..=199, .. })
+        )
     }
 
     /// Whether this is healthy, or why not.

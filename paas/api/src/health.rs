@@ -40,7 +40,7 @@ pub struct HealthCheck {
     /// Whether an answer 100–199 leaves the verdict as it was.
     #[serde(default, rename = "ignoreHttp1xx", skip_serializing_if = "std::ops::Not::not")]
     pub ignore_http_1xx: bool,
-    /// `IPv4`; `IPv6` is refused for now.
+    /// Over which version of the internet protocol: `IPv4` or `IPv6`.
     #[serde(default, rename = "ipProtocol", skip_serializing_if = "Option::is_none")]
     pub ip_protocol: Option<String>,
 }

@@ -55,7 +55,7 @@ pub enum Endpoint {
         scheme: Scheme,
         /// The path and query. None: `/`.
         path: Option<String>,
-        /// `ignoreHttp1xx`, as given. It changes nothing: a prober takes interim answers for what they are, and waits for the real one.
+        /// `ignoreHttp1xx`: an answer 1xx with none behind it leaves the task's health as it is; otherwise that is a failure.
         ignore_1xx: bool,
     },
     /// A connection that must come about.

@@ -241,7 +241,7 @@ pub(super) fn health_check(check: &HealthCheck, ports: &[GivenPort]) -> Option<v
     };
     let (mut http, mut tcp, mut command) = (None, None, None);
     let r#type = match &check.endpoint {
-        Endpoint::Http { scheme, path, .. } => {
+        Endpoint::Http { scheme, path, ignore_1xx } => {
             let scheme = match scheme {
                 Scheme::Http => "http",
                 Scheme::Https => "https",
@@ -252,6 +252,7 @@ pub(super) fn health_check(check: &HealthCheck, ports: &[GivenPort]) -> Option<v
                 port: port?,
                 path: Some(path.clone().unwrap_or_else(|| "/".to_owned())),
                 statuses: Vec::new(),
+                ignore_1xx: ignore_1xx.then_some(true),
             });
             HealthCheckType::Http
         }
@@ -308,6 +309,7 @@ fn readiness_check(run_spec: &RunSpec, ports: &[GivenPort]) -> Option<v1::Health
             port: port.container.into(),
             path: Some(check.path.clone()),
             statuses: check.statuses.iter().map(|status| u32::from(*status)).collect(),
+            ignore_1xx: None,
         }),
         ..v1::HealthCheck::default()
     })

@@ -247,6 +247,11 @@ fn a_task_is_described() {
         ]),
         health_checks: Some(vec![
             check(CheckKind::Service, Endpoint::Tcp, CheckedPort::Index(1)),
+            check(
+                CheckKind::Service,
+                Endpoint::Http { scheme: Scheme::Http, path: None, ignore_1xx: true },
+                CheckedPort::Index(0),
+            ),
             HealthCheck {
                 family: IpFamily::V6,
                 ..check(
@@ -268,7 +273,7 @@ fn a_task_is_described() {
         Vec::new(),
     );
     assert_eq!(task.name, "web.shop");
-    assert_eq!(task.health_checks.len(), 1);
+    assert_eq!(task.health_checks.len(), 2);
     let json = String::from_utf8(attica_core_api::encode_json(&task)).unwrap();
     expect![[r#"
         {"name":"web.shop","task_id":{"value":"shop_web.instance-x._app.1"},"agent_id":{"value":"a"},"command":{"environment":{"variables":[{"name":"A","type":"VALUE","value":"b"},

@@ -1,4 +1,4 @@
-//! Health checks of the kinds that are built.
+//! Health checks.
 
 use attica_paas_api::health::{CheckCommand, HealthCheck as Written, HealthCheckProtocol};
 
@@ -22,7 +22,9 @@ pub(super) fn checks(written: Option<Vec<Written>>, faults: &mut Faults) -> Opti
 }
 
 fn check(path: &str, written: Written, faults: &mut Faults) -> Option<HealthCheck> {
-    refuse_unsupported(path, &written, faults);
+    if written.command.is_some() && written.protocol != HealthCheckProtocol::Command {
+        faults.add(format!("{path}/command"), "only a COMMAND health check has a command");
+    }
     let (kind, probe) = kind(written.protocol);
     let grace_period_ms =
         numbers::seconds(&format!("{path}/gracePeriodSeconds"), Some(written.grace_period_seconds), faults);
@@ -61,15 +63,6 @@ fn check(path: &str, written: Written, faults: &mut Faults) -> Option<HealthChec
         max_consecutive_failures: max_consecutive_failures?,
         delay_ms: delay_ms?,
     })
-}
-
-fn refuse_unsupported(path: &str, written: &Written, faults: &mut Faults) {
-    if written.ignore_http_1xx {
-        faults.add(format!("{path}/ignoreHttp1xx"), "is not supported yet: an answer 1xx always counts as a failure");
-    }
-    if written.command.is_some() && written.protocol != HealthCheckProtocol::Command {
-        faults.add(format!("{path}/command"), "only a COMMAND health check has a command");
-    }
 }
 
 fn family(path: &str, written: Option<&str>, faults: &mut Faults) -> Option<IpFamily> {

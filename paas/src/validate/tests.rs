@@ -268,7 +268,7 @@ fn every_fault_is_told_with_its_path() {
         json!({"healthChecks": [{"portIndex": 1}, {"port": 80, "portIndex": 0}, {"port": 0}]}),
         json!({"healthChecks": [{"intervalSeconds": 0, "timeoutSeconds": 0, "gracePeriodSeconds": -1, "path": "/a b"}]}),
         json!({"healthChecks": [{"protocol": "MESOS_HTTP"}, {"protocol": "MESOS_TCP"}]}),
-        json!({"healthChecks": [{"ipProtocol": "IPv5", "ignoreHttp1xx": true}]}),
+        json!({"healthChecks": [{"ipProtocol": "IPv5"}]}),
         json!({"dependencies": ["/test", "../UP"]}),
         json!({"check": {}}),
         json!({"check": {"tcp": {}, "http": {}}}),
@@ -333,7 +333,7 @@ fn what_a_read_returned_can_be_written_back() {
         "cpus": 0.25, "mem": 32.5, "disk": 10, "constraints": [["hostname", "UNIQUE"], ["rack", "GROUP_BY", "3"], ["@hostname", "LIKE", "a.*"]],
         "acceptedResourceRoles": ["*"], "dependencies": ["db", "/auth"], "labels": {"x": "y"}, "requirePorts": true,
         "portDefinitions": [{"port": 8080, "name": "http", "labels": {"VIP_0": "/web:80"}}, {"port": 0, "protocol": "udp,tcp"}],
-        "healthChecks": [{"protocol": "HTTP", "path": "health"}, {"protocol": "MESOS_TCP", "port": 9}, {"protocol": "TCP", "portIndex": 1}],
+        "healthChecks": [{"protocol": "HTTP", "path": "health", "ignoreHttp1xx": true}, {"protocol": "MESOS_TCP", "port": 9}, {"protocol": "TCP", "portIndex": 1}],
         "upgradeStrategy": {"minimumHealthCapacity": 0.5, "maximumOverCapacity": 0.2}, "unreachableStrategy": "disabled",
         "killSelection": "OLDEST_FIRST", "taskKillGracePeriodSeconds": 7, "backoffSeconds": 0.5, "backoffFactor": 2, "maxLaunchDelaySeconds": 60
     });

@@ -8,6 +8,7 @@ use super::operator::{Behaviour, Operator, instance, text};
 fn health_checks() {
     let mut operator = Operator::start();
     healthy(&operator);
+    interim_answers_are_ignored_where_asked(&operator);
     unhealthy(&operator, "/unhealthy", Behaviour::Unhealthy);
     unhealthy(&operator, "/too-slow", Behaviour::Silent);
     for protocol in ["HTTP", "MESOS_HTTP", "COMMAND"] {
@@ -42,6 +43,28 @@ fn healthy(operator: &Operator) {
     check.insert("path".to_owned(), "/fixed-port/health".into());
     operator.create_and_wait(&fixed);
     assert!(operator.driver.was_asked("/fixed-port/health"), "the given port was pinged");
+}
+
+/// Of two checks of the same answers, the one that ignores 1xx leaves its task alone.
+fn interim_answers_are_ignored_where_asked(operator: &Operator) {
+    let ids = ["/interim/ignored", "/interim/counted"];
+    for (id, ignored) in ids.into_iter().zip([true, false]) {
+        let mut app = operator.mock(id, "HTTP");
+        app["healthChecks"][0] = json!({
+            "protocol": "HTTP", "path": format!("{id}/health"), "port": operator.driver.port(), "ignoreHttp1xx": ignored,
+            "gracePeriodSeconds": 0, "intervalSeconds": 1, "timeoutSeconds": 1, "maxConsecutiveFailures": 2,
+        });
+        operator.create_and_wait(&app);
+    }
+    let before = operator.task_ids(ids[0]);
+    operator.driver.set("/interim", Behaviour::Interim);
+    operator.events.wait_for("unhealthy_instance_kill_event", |event| event["appId"] == ids[1]);
+    let asked = operator.driver.times_asked(ids[0]);
+    operator.cluster.until("more checks", || (operator.driver.times_asked(ids[0]) > asked + 2).then_some(()));
+    assert_eq!(operator.task_ids(ids[0]), before);
+    let result = &operator.cluster.tasks(ids[0])[0]["healthCheckResults"][0];
+    assert_eq!((&result["alive"], &result["consecutiveFailures"]), (&json!(true), &json!(0)), "{result}");
+    operator.driver.set("/interim", Behaviour::Healthy);
 }
 
 /// A16, A17.

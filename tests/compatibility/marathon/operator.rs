@@ -192,6 +192,8 @@ pub enum Behaviour {
     #[default]
     Healthy,
     Unhealthy,
+    /// An interim answer, and none behind it.
+    Interim,
     /// No answer, however long one waits.
     Silent,
 }
@@ -268,6 +270,7 @@ fn answer(mut stream: TcpStream, state: &Mutex<DriverState>) {
     let status = match behaviour.unwrap_or_default() {
         Behaviour::Healthy => "200 OK",
         Behaviour::Unhealthy => "503 Service Unavailable",
+        Behaviour::Interim => "102 Processing",
         Behaviour::Silent => {
             state.unanswered.push(stream);
             return;

@@ -1,6 +1,7 @@
 //! One probe: a connection, or a request and its status.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,6 +33,8 @@ struct Page<'a> {
     scheme: Scheme,
     address: SocketAddr,
     path: &'a str,
+    /// What was answered before the answer, if anything was.
+    interim: Arc<OnceLock<Finding>>,
 }
 
 impl Prober {
@@ -40,6 +43,7 @@ impl Prober {
     }
 
     pub(super) async fn probe(&self, place: &Place, spec: &ProbeSpec) -> Finding {
+        let interim = Arc::new(OnceLock::new());
         let attempt = async {
             match &spec.target {
                 Target::Tcp { family, port } => match self.connect(place, self.address(place, *family, *port)).await {
@@ -48,22 +52,28 @@ impl Prober {
                 },
                 Target::Http { scheme, family, port, path, .. } => {
                     let address = self.address(place, *family, *port);
-                    let page = Page { method: Method::GET, scheme: *scheme, address, path };
+                    let page =
+                        Page { method: Method::GET, scheme: *scheme, address, path, interim: Arc::clone(&interim) };
                     self.get(place, page).await.unwrap_or_else(Finding::Nothing)
                 }
                 Target::Command(_) => Finding::Nothing("it is not for the prober to run commands".to_owned()),
             }
         };
         let limit = Duration::from_millis(spec.timeout_ms);
-        tokio::time::timeout(limit, attempt)
+        let finding = tokio::time::timeout(limit, attempt)
             .await
-            .unwrap_or_else(|_| Finding::Nothing(format!("no answer within {} s", limit.as_secs_f64())))
+            .unwrap_or_else(|_| Finding::Nothing(format!("no answer within {} s", limit.as_secs_f64())));
+        match (finding, interim.get()) {
+            (Finding::Nothing(_), Some(interim)) => interim.clone(),
+            (finding, _) => finding,
+        }
     }
 
     /// Whether a task that was asked to end has answered that it will: one in the machine's network.
     pub(super) async fn plead(&self, target: &plea::Target) -> bool {
         let address = SocketAddr::new(self.ip, target.port);
-        let page = Page { method: Method::POST, scheme: Scheme::Http, address, path: &target.path };
+        let interim = Arc::default();
+        let page = Page { method: Method::POST, scheme: Scheme::Http, address, path: &target.path, interim };
         match tokio::time::timeout(PLEA_PATIENCE, self.get(&Place::Host, page)).await {
             Ok(Ok(Finding::Answered { status, .. })) => (200..400).contains(&status),
             Ok(Ok(_) | Err(_)) | Err(_) => false,
@@ -114,7 +124,7 @@ impl Page<'_> {
     }
 }
 
-/// Redirects are answers like others and are not followed.
+/// Redirects are answers like others and are not followed. An interim answer, 1xx, is the answer when none comes behind it.
 async fn exchange<S>(page: &Page<'_>, stream: S) -> Result<Finding, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -126,7 +136,12 @@ where
         .header("user-agent", "attica-agent")
         .header("connection", "close")
         .body(Empty::<Bytes>::new());
-    let request = request.map_err(|error| page.failed(&error))?;
+    let mut request = request.map_err(|error| page.failed(&error))?;
+    let (interim, words) = (Arc::clone(&page.interim), page.request());
+    hyper::ext::on_informational(&mut request, move |response| {
+        // The first is as good as any other.
+        let _taken = interim.set(Finding::Answered { request: words.clone(), status: response.status().as_u16() });
+    });
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| page.failed(&error))?;
     let exchange = async {
@@ -141,8 +156,6 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -153,7 +166,7 @@ mod tests {
     }
 
     fn get(scheme: Scheme, family: Family, port: u16) -> ProbeSpec {
-        spec(Target::Http { scheme, family, port, path: "/x".to_owned(), statuses: Vec::new() })
+        spec(Target::Http { scheme, family, port, path: "/x".to_owned(), statuses: Vec::new(), ignores_1xx: false })
     }
 
     fn prober() -> Prober {
@@ -193,6 +206,28 @@ mod tests {
             assert!(matches!(&finding, Finding::Nothing(why) if why.contains("failed")), "{finding:?}");
         }
         assert_eq!(prober().probe(&Place::Host, &spec).await, Finding::Nothing("no answer within 0.2 s".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn an_interim_answer_counts_when_none_comes_behind_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            for text in [
+                "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 500 Broken\r\n\r\n",
+                "HTTP/1.1 102 Processing\r\n\r\n",
+                "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+            ] {
+                answer(listener.accept().await.unwrap().0, text).await;
+            }
+            let (mut silent, _) = listener.accept().await.unwrap();
+            silent.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        for expected in [500, 102, 101, 100] {
+            let finding = prober().probe(&Place::Host, &get(Scheme::Http, Family::Ipv4, port)).await;
+            assert!(matches!(finding, Finding::Answered { status, .. } if status == expected), "{finding:?}");
+        }
     }
 
     #[tokio::test]

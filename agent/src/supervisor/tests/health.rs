@@ -76,6 +76,22 @@ fn the_latest_health_reaches_a_master_that_was_away_for_long() {
 }
 
 #[test]
+fn an_answer_1xx_changes_nothing_where_it_is_ignored() {
+    for (ignore_1xx, told) in [(Some(true), vec![true, false]), (None, vec![true, false, false, false])] {
+        let http = Some(HttpCheckInfo { port: 80, ignore_1xx, ..HttpCheckInfo::default() });
+        let check = HealthCheck { grace_period_seconds: 0.0, http, ..http_check() };
+        let mut world = World::ready();
+        let container = world.start(TaskInfo { health_checks: vec![check], ..task("t") });
+        let before = world.sent.len();
+        for status in [200, 199, 100, 500] {
+            world.found(&container, Finding::Answered { request: String::new(), status });
+        }
+        let results = world.sent[before..].iter().map(|update| update.status.health_results[0].healthy);
+        assert_eq!(results.collect::<Vec<_>>(), told);
+    }
+}
+
+#[test]
 fn a_check_tells_what_it_found_on_each_change_and_once_after_a_restart_and_never_kills() {
     let http = Some(CheckHttp { port: 80, path: None });
     let check = CheckInfo { r#type: Some(CheckType::Http), http, ..CheckInfo::default() };

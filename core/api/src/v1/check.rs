@@ -61,6 +61,8 @@ message! {
         path: optional String = 2,
         /// Status codes that mean healthy; none given: 200 to 399.
         statuses: repeated u32 = 4,
+        /// Ours: an answer 1xx with none behind it says nothing, neither good nor bad.
+        ignore_1xx: optional bool = 1001,
     }
     /// A connection as health check.
     pub struct TcpCheckInfo {
