@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use attica_core_api::link::StatusUpdate;
 use attica_core_api::v1::{
-    AgentId, AgentInfo, CheckStatusInfo, ExecutorInfo, FrameworkId, FrameworkInfo, TaskInfo, TaskState,
+    AgentId, AgentInfo, CheckStatusInfo, ExecutorInfo, FrameworkId, FrameworkInfo, HttpAnswer, TaskInfo, TaskState,
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -246,6 +246,9 @@ pub(crate) struct CheckStanding {
     /// What `TaskInfo.check` found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) found: Option<CheckStatusInfo>,
+    /// What was answered, where that is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) response: Option<HttpAnswer>,
 }
 
 /// A line of the journal; which task or executor it is about stands before it.

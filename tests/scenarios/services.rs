@@ -83,19 +83,26 @@ fn a_deployment_waits_until_an_app_says_that_it_is_ready() {
         "id": "/slow", "cmd": format!("cd {} && exec python3 -m http.server $PORT_API", directory.path().display()),
         "cpus": 0.05, "mem": 32,
         "portDefinitions": [{"port": 0, "name": "api"}],
-        "readinessChecks": [{"path": "/ready", "portName": "api", "intervalSeconds": 2, "timeoutSeconds": 1}],
+        "readinessChecks": [{
+            "path": "/ready", "portName": "api", "intervalSeconds": 2, "timeoutSeconds": 1, "preserveLastResponse": true,
+        }],
     });
     assert_eq!(cluster.request("POST", "/v2/apps", Some(&app)).0, 201);
     cluster.until("it to run", || (cluster.app("/slow")["tasksRunning"] == 1).then_some(()));
     let results = cluster.until("its result to be shown", || {
         let deployments = cluster.get("/v2/deployments").1;
         let results = deployments[0]["currentActions"][0]["readinessCheckResults"].clone();
-        (results != json!([])).then_some(results)
+        (results[0]["lastResponse"]["status"] == 404).then_some(results)
     });
+    let response = &results[0]["lastResponse"];
+    assert_eq!(response["contentType"], "text/html", "{response}");
+    assert!(response["body"].as_str().is_some_and(|body| body.contains("File not found")), "{response}");
     assert_eq!((&results[0]["name"], &results[0]["ready"]), (&json!("readinessCheck"), &json!(false)), "{results}");
     assert_eq!(cluster.app("/slow")["readinessCheckResults"], results);
     fs::write(&ready, "yes").expect("a file");
     cluster.until_settled("/slow", 1);
+    let answered = &cluster.app("/slow")["readinessCheckResults"][0]["lastResponse"];
+    assert_eq!((&answered["status"], &answered["body"]), (&json!(200), &json!("yes")), "{answered}");
     cluster.stop_up();
 }
 

@@ -75,10 +75,20 @@ impl Check {
         if spec.ignores(&finding) {
             return Conclusion { report: None, kill: false };
         }
+        let response = match &finding {
+            Finding::Answered { answer, .. } => answer.clone(),
+            Finding::Connected | Finding::NotConnected(_) | Finding::Exited(_) | Finding::Nothing(_) => None,
+        };
         match spec.verdict(finding) {
             Ok(()) => {
                 let report = (standing.healthy != Some(true)).then_some(reason);
-                *standing = CheckStanding { healthy: Some(true), succeeded: true, seconds, ..CheckStanding::default() };
+                *standing = CheckStanding {
+                    healthy: Some(true),
+                    succeeded: true,
+                    seconds,
+                    response,
+                    ..CheckStanding::default()
+                };
                 Conclusion { report, kill: false }
             }
             Err(_) if !standing.succeeded && now.tick < *grace_until => Conclusion { report: None, kill: false },
@@ -87,6 +97,7 @@ impl Check {
                 standing.failures = standing.failures.saturating_add(1);
                 standing.message = Some(message);
                 standing.seconds = seconds;
+                standing.response = response;
                 Conclusion { report: Some(reason), kill: failures.is_some_and(|limit| standing.failures >= limit) }
             }
         }
@@ -136,6 +147,7 @@ impl Health {
                         standing.failures = result.consecutive_failures;
                         standing.message = result.message.clone();
                         standing.seconds = result.timestamp;
+                        standing.response = result.response.clone();
                     }
                 }
                 Consequence::Tell(_) => standing.found = status.check_status.clone().or(standing.found.take()),
@@ -184,6 +196,7 @@ impl Health {
                 consecutive_failures: check.standing.failures,
                 message: check.standing.message.clone(),
                 timestamp: check.standing.seconds,
+                response: check.standing.response.clone(),
             }),
         };
         self.checks.iter().filter_map(result).collect()

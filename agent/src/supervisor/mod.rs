@@ -63,7 +63,7 @@ pub(crate) use self::executor::{
 pub(crate) use self::graph::Plea;
 pub use self::identity::ReconfigurationPolicy;
 pub(crate) use self::limitation::{Excess, Suspect, disk_bytes};
-pub(crate) use self::probe::{Family, Finding, ProbeSpec, Scheme, Target};
+pub(crate) use self::probe::{Family, Finding, ProbeSpec, Question, Scheme, Target};
 pub(crate) use self::supply::FetchOrder;
 pub(crate) use self::task::{Phase, Task};
 use crate::checkpoint::{AgentRecord, ExecutorEntry, ExecutorRecord, History, KillCause, TaskEntry, TaskRecord};

@@ -2,7 +2,7 @@
 
 use attica_core_api::v1::{
     CheckInfo, CheckStatusCommand, CheckStatusHttp, CheckStatusInfo, CheckStatusTcp, CheckType, CommandInfo,
-    HealthCheck, HealthCheckType, NetworkProtocol,
+    HealthCheck, HealthCheckType, HttpAnswer, NetworkProtocol,
 };
 
 use super::ending;
@@ -38,12 +38,27 @@ impl Scheme {
 /// What a probe asks.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Target {
-    /// A GET of `path`; healthy statuses, or none for 200 to 399. Where 1xx is ignored, an answer with it is as good as no probe.
-    Http { scheme: Scheme, family: Family, port: u16, path: String, statuses: Vec<u32>, ignores_1xx: bool },
+    /// A GET.
+    Http(Box<Question>),
     /// A connection.
     Tcp { family: Family, port: u16 },
     /// A program that ends with status 0; the supervisor runs it.
     Command(Box<CommandInfo>),
+}
+
+/// What a GET asks, and which answers are good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Question {
+    pub(crate) scheme: Scheme,
+    pub(crate) family: Family,
+    pub(crate) port: u16,
+    pub(crate) path: String,
+    /// Healthy ones; none given: 200 to 399.
+    pub(crate) statuses: Vec<u32>,
+    /// An answer 1xx is as good as no probe.
+    pub(crate) ignores_1xx: bool,
+    /// The answer is told, not only what it means.
+    pub(crate) keeps_answer: bool,
 }
 
 /// One check for the prober.
@@ -58,10 +73,10 @@ pub(crate) struct ProbeSpec {
 }
 
 /// What a probe has found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Finding {
-    /// The request, in words, was answered with this status.
-    Answered { request: String, status: u16 },
+    /// The request, in words, was answered with this status, and with this where that is to be told.
+    Answered { request: String, status: u16, answer: Option<HttpAnswer> },
     /// Somebody listens.
     Connected,
     /// Nobody does, and why.
@@ -104,14 +119,15 @@ impl ProbeSpec {
         let target = match check.r#type {
             Some(HealthCheckType::Http) => {
                 let http = check.http.as_ref().ok_or(CheckError::NoMember("HTTP", "http"))?;
-                Target::Http {
+                Target::Http(Box::new(Question {
                     scheme: scheme(http.scheme.as_deref())?,
                     family: http.protocol.into(),
                     port: port(http.port)?,
                     path: path(http.path.as_deref())?,
                     statuses: http.statuses.clone(),
                     ignores_1xx: http.ignore_1xx == Some(true),
-                }
+                    keeps_answer: http.keep_response == Some(true),
+                }))
             }
             Some(HealthCheckType::Tcp) => {
                 let tcp = check.tcp.as_ref().ok_or(CheckError::NoMember("TCP", "tcp"))?;
@@ -130,14 +146,15 @@ impl ProbeSpec {
         let target = match check.r#type {
             Some(CheckType::Http) => {
                 let http = check.http.as_ref().ok_or(CheckError::NoMember("HTTP", "http"))?;
-                Target::Http {
+                Target::Http(Box::new(Question {
                     scheme: Scheme::Http,
                     family: Family::Ipv4,
                     port: port(http.port)?,
                     path: path(http.path.as_deref())?,
                     statuses: Vec::new(),
                     ignores_1xx: false,
-                }
+                    keeps_answer: false,
+                }))
             }
             Some(CheckType::Tcp) => {
                 let tcp = check.tcp.as_ref().ok_or(CheckError::NoMember("TCP", "tcp"))?;
@@ -167,16 +184,18 @@ impl ProbeSpec {
 
     /// Whether this says nothing about health.
     pub(super) fn ignores(&self, finding: &Finding) -> bool {
-        matches!(
-            (&self.target, finding),
-            (Target::Http { ignores_1xx: true, .. }, Finding::Answered { status: 100..=199, .. })
-        )
+        match (&self.target, finding) {
+            (Target::Http(question), Finding::Answered { status, .. }) => {
+                question.ignores_1xx && (100..200).contains(status)
+            }
+            (Target::Http(_) | Target::Tcp { .. } | Target::Command(_), _) => false,
+        }
     }
 
     /// Whether this is healthy, or why not.
     pub(super) fn verdict(&self, finding: Finding) -> Result<(), String> {
         match finding {
-            Finding::Answered { request, status } => match self.is_healthy(status) {
+            Finding::Answered { request, status, answer: _ } => match self.is_healthy(status) {
                 true => Ok(()),
                 false => Err(format!("{request} was answered with status {status}")),
             },
@@ -188,8 +207,8 @@ impl ProbeSpec {
 
     fn is_healthy(&self, status: u16) -> bool {
         match &self.target {
-            Target::Http { statuses, .. } if !statuses.is_empty() => statuses.contains(&u32::from(status)),
-            Target::Http { .. } | Target::Tcp { .. } | Target::Command(_) => (200..400).contains(&status),
+            Target::Http(question) if !question.statuses.is_empty() => question.statuses.contains(&u32::from(status)),
+            Target::Http(_) | Target::Tcp { .. } | Target::Command(_) => (200..400).contains(&status),
         }
     }
 }
@@ -273,7 +292,8 @@ mod tests {
         let check = CheckInfo { r#type: Some(CheckType::Http), http, ..CheckInfo::default() };
         let spec = ProbeSpec::of_check(&check).unwrap();
         assert_eq!((spec.delay_ms, spec.interval_ms, spec.timeout_ms), (15_000, 10_000, 20_000));
-        assert!(matches!(spec.target, Target::Http { scheme: Scheme::Http, port: 80, ref path, .. } if path == "/"));
+        let Target::Http(question) = spec.target else { panic!("{spec:?}") };
+        assert_eq!((question.scheme, question.port, question.path.as_str()), (Scheme::Http, 80, "/"));
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// What is asked of a new instance until it says that it is ready.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,7 +28,7 @@ pub struct ReadinessCheck {
     /// An answer with one of these statuses says that it is ready.
     #[serde(default = "statuses")]
     pub http_status_codes_for_ready: Vec<i64>,
-    /// False: keeping answers is not built yet.
+    /// Whether what was answered last is shown.
     #[serde(default)]
     pub preserve_last_response: bool,
 }
@@ -72,8 +71,20 @@ pub struct ReadinessCheckResult {
     pub task_id: String,
     /// Whether it has said that it is ready.
     pub ready: bool,
-    /// Absent: keeping answers is not built yet.
+    /// What was answered last, where the check says that it is to be shown; absent before the first answer, and after a change of the
+    /// leader until the next one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub last_response: Option<Value>,
+    pub last_response: Option<ReadinessCheckResponse>,
+}
+
+/// What a readiness check was answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReadinessCheckResponse {
+    /// The status; 504 when there was no answer.
+    pub status: u32,
+    /// Its media type; empty when none was named.
+    pub content_type: String,
+    /// The beginning of what was answered, at most 4096 bytes; why there was no answer when there was none.
+    pub body: String,
 }

@@ -1,12 +1,16 @@
 use std::sync::Arc;
 
 use attica_core_api::scheduler::Call;
+use attica_core_api::v1::TaskId;
 use attica_core_api::{Tick, Timestamp};
 
 use super::launch_queue::QueueItem;
 use super::{Fact, Refusal, ReplyTo};
 use crate::access::Scope;
-use crate::model::{Agent, DeploymentId, Group, GroupId, Instance, Resources, RunSpec, RunSpecId, Step, Version};
+use crate::model::{
+    Agent, DeploymentId, Group, GroupId, Instance, InstanceId, ReadinessResponse, Resources, RunSpec, RunSpecId, Step,
+    Version,
+};
 use crate::placement::RejectReason;
 
 /// Everything that follows from a run of inputs, in order. The shell owns it, hands it in empty, and lets `calls`, `replies` and
@@ -148,4 +152,11 @@ pub enum View {
     Unqueued(RunSpecId),
     /// The scheduler's stream is up (true) or down.
     Connected(bool),
+    /// A task has answered its readiness check, and this is to be shown.
+    Responded {
+        /// Which.
+        task: (InstanceId, TaskId),
+        /// What it said.
+        response: ReadinessResponse,
+    },
 }

@@ -40,7 +40,7 @@ pub use instance::{Agent, Condition, ContainerTask, Domain, Goal, Instance, IpAd
 pub use pod::{Pod, PodCommand, PodContainer, PodEndpoint, PodImage, PodMount, PodVolume, PodVolumeSource};
 pub use policy::{DeploymentPolicy, OnFailure};
 pub use process::{Graph, GraphProcess, Lifecycle, Output, ProcessReport, Rotation};
-pub use readiness::ReadinessCheck;
+pub use readiness::{ReadinessCheck, ReadinessResponse};
 pub use residency::{DiskKind, LocalVolume, PathRule, PersistentVolume, Reservation, Residency, TaskLost};
 pub use run_spec::{
     Backoff, CommandLine, GivenPort, KillSelection, Placement, PortChoice, PortDefinition, PortMapping, Protocol,

@@ -19,4 +19,18 @@ pub struct ReadinessCheck {
     pub timeout_ms: u64,
     /// An answer with one of these statuses says that it is ready; at least one.
     pub statuses: Vec<u16>,
+    /// Whether what was answered last is shown.
+    #[serde(default)]
+    pub keeps_response: bool,
+}
+
+/// What an instance answered last to its readiness check. Not durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadinessResponse {
+    /// The status; 504 when there was no answer.
+    pub status: u32,
+    /// Its media type; empty when none was named.
+    pub content_type: String,
+    /// The beginning of what was answered, or why there was no answer.
+    pub body: String,
 }

@@ -3,13 +3,13 @@ use attica_paas_api::deployment::{
     EndedDeployment as ReadEnded, Outcome, Step as ReadStep,
 };
 
-use super::readiness::readiness_results;
+use super::readiness::{Responses, readiness_results};
 use crate::engine::Snapshot;
 use crate::model::{Action, ActionKind, Deployment, EndedDeployment, Ending, RunSpecId, Shape, Step, rfc3339};
 
 /// A running deployment as clients read it; `state` has its run specs.
 #[must_use]
-pub fn deployment(deployment: &Deployment, state: &Snapshot) -> ReadDeployment {
+pub fn deployment(deployment: &Deployment, state: &Snapshot, responses: &Responses) -> ReadDeployment {
     let affected = |shape: Shape| {
         let of_shape = deployment.changes.keys().filter(|id| deployment.shape_of(id) == shape);
         of_shape.map(ToString::to_string).collect()
@@ -26,7 +26,7 @@ pub fn deployment(deployment: &Deployment, state: &Snapshot) -> ReadDeployment {
             .iter()
             .map(|step| ReadStep { actions: step.actions.iter().map(action).collect() })
             .collect(),
-        current_actions: current.iter().map(|action| current_action(deployment, action, state)).collect(),
+        current_actions: current.iter().map(|action| current_action(deployment, action, state, responses)).collect(),
         current_step: u32::try_from(deployment.current_step + 1).unwrap_or(u32::MAX),
         total_steps: u32::try_from(deployment.steps.len()).unwrap_or(u32::MAX),
         paused_since: deployment.hold.paused.as_ref().map(|pause| rfc3339(pause.since)),
@@ -75,11 +75,17 @@ fn action_of(action: &Action, shape: Shape) -> ReadAction {
     ReadAction { action: kind(action.kind, shape), app, pod }
 }
 
-fn current_action(deployment: &Deployment, action: &Action, state: &Snapshot) -> CurrentAction {
+fn current_action(
+    deployment: &Deployment,
+    action: &Action,
+    state: &Snapshot,
+    responses: &Responses,
+) -> CurrentAction {
     let shape = deployment.shape_of(&action.run_spec);
     let (app, pod) = names(shape, action);
     let kind = kind(action.kind, shape);
-    let results = state.run_specs.get(&action.run_spec).map(readiness_results).unwrap_or_default();
+    let results = state.run_specs.get(&action.run_spec).map(|of| readiness_results(of, responses));
+    let results = results.unwrap_or_default();
     CurrentAction { action: kind, app, pod, readiness_check_results: results }
 }
 

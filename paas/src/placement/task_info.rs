@@ -253,6 +253,7 @@ pub(super) fn health_check(check: &HealthCheck, ports: &[GivenPort]) -> Option<v
                 path: Some(path.clone().unwrap_or_else(|| "/".to_owned())),
                 statuses: Vec::new(),
                 ignore_1xx: ignore_1xx.then_some(true),
+                keep_response: None,
             });
             HealthCheckType::Http
         }
@@ -298,6 +299,7 @@ fn readiness_check(run_spec: &RunSpec, ports: &[GivenPort]) -> Option<v1::Health
         Scheme::Http => "http",
         Scheme::Https => "https",
     };
+    let silent = v1::HealthCheck::default();
     Some(v1::HealthCheck {
         delay_seconds: 0.0,
         interval_seconds: seconds(check.interval_ms),
@@ -310,8 +312,11 @@ fn readiness_check(run_spec: &RunSpec, ports: &[GivenPort]) -> Option<v1::Health
             path: Some(check.path.clone()),
             statuses: check.statuses.iter().map(|status| u32::from(*status)).collect(),
             ignore_1xx: None,
+            keep_response: check.keeps_response.then_some(true),
         }),
-        ..v1::HealthCheck::default()
+        // Failures in the grace period are not told, but what is answered is to be.
+        grace_period_seconds: if check.keeps_response { 0.0 } else { silent.grace_period_seconds },
+        ..silent
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use attica_core_api::v1::FrameworkId;
+use attica_core_api::v1::{FrameworkId, TaskId};
 use attica_core_store::Position;
 use attica_paas_api::deployment::DeploymentReference;
 use bytes::Bytes;
@@ -13,15 +13,17 @@ use super::view::{DefinitionView, FailureView, TaskView};
 use crate::access::{Digest, Session, User, UserName};
 use crate::engine::{Cause, Fact, QueueItem, Recorded, Snapshot, View};
 use crate::model::{
-    Callback, CallbackUrl, Deployment, DeploymentId, GroupId, GroupState, Instance, InstanceId, RunSpec, RunSpecId,
-    SecretPath, Shape, Version,
+    Callback, CallbackUrl, Deployment, DeploymentId, GroupId, GroupState, Instance, InstanceId, ReadinessResponse,
+    RunSpec, RunSpecId, SecretPath, Shape, Version,
 };
-use crate::normalise;
+use crate::normalise::{self, Responses};
 
 /// The committed state, owned by the task that releases committed batches.
 #[derive(Debug)]
 pub struct Fold {
     snapshot: Snapshot,
+    /// Not durable, unlike the rest. One for each instance at most, and gone with its task.
+    responses: Responses,
 }
 
 /// One entity as it is to be read from now on.
@@ -122,7 +124,7 @@ impl Fold {
             users: snapshot.accounts.users().map(|user| user.name.clone()).collect(),
             sessions: snapshot.accounts.sessions().map(|session| session.digest).collect(),
         };
-        let fold = Self { snapshot };
+        let fold = Self { snapshot, responses: Responses::new() };
         model.publish(None, fold.render(touched));
         fold
     }
@@ -138,10 +140,22 @@ impl Fold {
         let mut touched = Touched::default();
         for recorded in facts {
             self.touch(&recorded.fact, &mut touched);
+            if let Fact::TaskEnded { id, .. } | Fact::InstanceForgotten { id, .. } = &recorded.fact {
+                self.responses.remove(id);
+            }
             self.snapshot.apply(&recorded.fact);
         }
+        let mut seen = Vec::new();
+        for view in views {
+            match view {
+                View::Queued(item) => seen.push(Change::Queue { id: item.id().clone(), item: Some(item) }),
+                View::Unqueued(id) => seen.push(Change::Queue { id, item: None }),
+                View::Connected(connected) => seen.push(Change::Connected(connected)),
+                View::Responded { task, response } => self.respond(&task, response, &mut touched),
+            }
+        }
         let mut changes = self.render(touched);
-        changes.extend(views.into_iter().map(change_of_view));
+        changes.extend(seen);
         let last = facts.len().checked_sub(1).map(|others| first.after(others));
         model.publish(last, changes);
     }
@@ -229,6 +243,16 @@ impl Fold {
         }
     }
 
+    /// Keeps what a task answered to its readiness check, unless it has ended meanwhile.
+    fn respond(&mut self, (id, task): &(InstanceId, TaskId), response: ReadinessResponse, touched: &mut Touched) {
+        let Some(instance) = self.snapshot.instance(id) else { return };
+        if instance.task.as_ref().is_some_and(|known| known.id == *task) {
+            touched.instances.insert(id.clone());
+            self.touch_readiness(instance, touched);
+            self.responses.insert(id.clone(), response);
+        }
+    }
+
     /// Notes the deployments that wait for an instance to be ready.
     fn touch_readiness(&self, instance: &Instance, touched: &mut Touched) {
         if instance.task.as_ref().is_some_and(|task| task.readiness.is_some()) {
@@ -269,7 +293,7 @@ impl Fold {
         for id in touched.deployments {
             let deployment = self.snapshot.deployments.get(&id);
             let deployment = deployment.map(|deployment| DeploymentView {
-                json: Bytes::from(normalise::json(&normalise::deployment(deployment, &self.snapshot))),
+                json: Bytes::from(normalise::json(&normalise::deployment(deployment, &self.snapshot, &self.responses))),
                 scope: deployment.scope(),
             });
             changes.push(Change::Deployment { id, deployment });
@@ -306,17 +330,10 @@ impl Fold {
         let state = self.snapshot.run_specs.get(&id.run_spec);
         let task = state.and_then(|state| {
             let instance = state.instances.get(&id)?;
-            Some(TaskView::new(instance, state.versions.get(&instance.version).map(|spec| &**spec)))
+            let spec = state.versions.get(&instance.version).map(|spec| &**spec);
+            Some(TaskView::new(instance, spec, &self.responses))
         });
         Change::Task { id, task }
-    }
-}
-
-fn change_of_view(view: View) -> Change {
-    match view {
-        View::Queued(item) => Change::Queue { id: item.id().clone(), item: Some(item) },
-        View::Unqueued(id) => Change::Queue { id, item: None },
-        View::Connected(connected) => Change::Connected(connected),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::model::{
     Condition, ContainerTask, Goal, Instance, InstanceId, RunSpec, RunSpecId, Shape, Task, TaskFailure, Version,
     rfc3339,
 };
-use crate::normalise;
+use crate::normalise::{self, Responses};
 
 /// An app, or what is left of a removed one: its tasks.
 #[derive(Clone, Debug, Default)]
@@ -156,7 +156,7 @@ pub enum TaskFilter {
 
 impl TaskView {
     /// Renders an instance; `spec` is the version that it runs.
-    pub(super) fn new(instance: &Instance, spec: Option<&RunSpec>) -> Self {
+    pub(super) fn new(instance: &Instance, spec: Option<&RunSpec>, responses: &Responses) -> Self {
         let json = normalise::task(instance, spec).map(|task| Bytes::from(normalise::json(&task)));
         // What is only kept for an instance is none that would be shown.
         let shown = spec.filter(|_| instance.goal == Goal::Running || instance.task.is_some());
@@ -165,7 +165,7 @@ impl TaskView {
             since: normalise::changed_at(instance),
             json: Bytes::from(normalise::json(&status)),
         });
-        let readiness = spec.and_then(|spec| normalise::readiness_result(instance, spec));
+        let readiness = spec.and_then(|spec| normalise::readiness_result(instance, spec, responses));
         let readiness = readiness.map(|result| Bytes::from(normalise::json(&result)));
         let sandboxes = instance.task.as_ref().map(sandboxes).unwrap_or_default();
         let kept = normalise::kept_instance(instance).map(|kept| Bytes::from(normalise::json(&kept)));

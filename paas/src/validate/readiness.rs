@@ -36,9 +36,6 @@ fn read(path: &str, written: Written, faults: &mut Faults) -> Option<ReadinessCh
     if timeout_ms.zip(interval_ms).is_some_and(|(timeout, interval)| timeout >= interval) {
         faults.add(format!("{path}/timeoutSeconds"), "must be less than intervalSeconds");
     }
-    if written.preserve_last_response {
-        faults.add(format!("{path}/preserveLastResponse"), "is not supported yet: answers are not kept");
-    }
     let statuses = statuses(&format!("{path}/httpStatusCodesForReady"), &written.http_status_codes_for_ready, faults);
     Some(ReadinessCheck {
         name: written.name,
@@ -48,6 +45,7 @@ fn read(path: &str, written: Written, faults: &mut Faults) -> Option<ReadinessCh
         interval_ms: interval_ms?,
         timeout_ms: timeout_ms?,
         statuses: statuses?,
+        keeps_response: written.preserve_last_response,
     })
 }
 

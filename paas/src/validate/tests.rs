@@ -288,7 +288,7 @@ fn every_fault_is_told_with_its_path() {
         json!({"networks": [{"mode": "mesh"}]}),
         json!({"gpus": 1, "tty": true, "executor": "/bin/own", "container": {}, "secrets": {"a": {"source": "/a"}}}),
         json!({"fetch": [{"uri": "a"}], "uris": ["a"], "residency": {}, "check": {}, "readinessChecks": [{}]}),
-        json!({"readinessChecks": [{"portName": "default", "timeoutSeconds": 30, "protocol": "TCP", "httpStatusCodesForReady": [], "preserveLastResponse": true}, {}]}),
+        json!({"readinessChecks": [{"portName": "default", "timeoutSeconds": 30, "protocol": "TCP", "httpStatusCodesForReady": []}, {}]}),
         json!({"resourceLimits": {}, "ipAddress": {}, "networks": [], "storeUrls": ["a"], "executorResources": {}}),
     ];
     let told: String =
@@ -335,6 +335,7 @@ fn what_a_read_returned_can_be_written_back() {
         "portDefinitions": [{"port": 8080, "name": "http", "labels": {"VIP_0": "/web:80"}}, {"port": 0, "protocol": "udp,tcp"}],
         "healthChecks": [{"protocol": "HTTP", "path": "health", "ignoreHttp1xx": true}, {"protocol": "MESOS_TCP", "port": 9}, {"protocol": "TCP", "portIndex": 1}],
         "upgradeStrategy": {"minimumHealthCapacity": 0.5, "maximumOverCapacity": 0.2}, "unreachableStrategy": "disabled",
+        "readinessChecks": [{"portName": "http", "preserveLastResponse": true}],
         "killSelection": "OLDEST_FIRST", "taskKillGracePeriodSeconds": 7, "backoffSeconds": 0.5, "backoffFactor": 2, "maxLaunchDelaySeconds": 60
     });
     let spec = read(written.to_string().as_bytes()).unwrap();

@@ -157,6 +157,7 @@ fn any_service(random: &mut Random) -> RunSpecUpdate {
         interval_ms: 1_000,
         timeout_ms: 500,
         statuses: vec![200],
+        keeps_response: random.percent(50),
     };
     let waits = random.percent(30);
     RunSpecUpdate {

@@ -4,19 +4,28 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use attica_core_api::v1::HttpAnswer;
 use bytes::Bytes;
-use http_body_util::Empty;
-use hyper::{Method, Request};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::tls;
 use crate::network::{Place, Sockets};
-use crate::supervisor::{Family, Finding, ProbeSpec, Scheme, Target, plea};
+use crate::supervisor::{Family, Finding, ProbeSpec, Question, Scheme, Target, plea};
 
 /// How long a task may take to answer when it is asked to end.
 const PLEA_PATIENCE: Duration = Duration::from_secs(5);
+
+/// So much of an answer is kept.
+const KEPT_BYTES: usize = 4_096;
+
+/// So many characters of its media type.
+const KEPT_TYPE_CHARS: usize = 128;
 
 /// Makes probes.
 #[derive(Clone)]
@@ -33,6 +42,8 @@ struct Page<'a> {
     scheme: Scheme,
     address: SocketAddr,
     path: &'a str,
+    /// Whether what is answered is kept.
+    keeps_answer: bool,
     /// What was answered before the answer, if anything was.
     interim: Arc<OnceLock<Finding>>,
 }
@@ -50,10 +61,11 @@ impl Prober {
                     Ok(_) => Finding::Connected,
                     Err(reason) => Finding::NotConnected(reason),
                 },
-                Target::Http { scheme, family, port, path, .. } => {
-                    let address = self.address(place, *family, *port);
-                    let page =
-                        Page { method: Method::GET, scheme: *scheme, address, path, interim: Arc::clone(&interim) };
+                Target::Http(question) => {
+                    let Question { scheme, family, port, ref path, keeps_answer, .. } = **question;
+                    let address = self.address(place, family, port);
+                    let interim = Arc::clone(&interim);
+                    let page = Page { method: Method::GET, scheme, address, path, keeps_answer, interim };
                     self.get(place, page).await.unwrap_or_else(Finding::Nothing)
                 }
                 Target::Command(_) => Finding::Nothing("it is not for the prober to run commands".to_owned()),
@@ -72,8 +84,14 @@ impl Prober {
     /// Whether a task that was asked to end has answered that it will: one in the machine's network.
     pub(super) async fn plead(&self, target: &plea::Target) -> bool {
         let address = SocketAddr::new(self.ip, target.port);
-        let interim = Arc::default();
-        let page = Page { method: Method::POST, scheme: Scheme::Http, address, path: &target.path, interim };
+        let page = Page {
+            method: Method::POST,
+            scheme: Scheme::Http,
+            address,
+            path: &target.path,
+            keeps_answer: false,
+            interim: Arc::default(),
+        };
         match tokio::time::timeout(PLEA_PATIENCE, self.get(&Place::Host, page)).await {
             Ok(Ok(Finding::Answered { status, .. })) => (200..400).contains(&status),
             Ok(Ok(_) | Err(_)) | Err(_) => false,
@@ -140,18 +158,45 @@ where
     let (interim, words) = (Arc::clone(&page.interim), page.request());
     hyper::ext::on_informational(&mut request, move |response| {
         // The first is as good as any other.
-        let _taken = interim.set(Finding::Answered { request: words.clone(), status: response.status().as_u16() });
+        let status = response.status().as_u16();
+        let _taken = interim.set(Finding::Answered { request: words.clone(), status, answer: None });
     });
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| page.failed(&error))?;
+    let answer = async {
+        let response = sender.send_request(request).await?;
+        let status = response.status().as_u16();
+        Ok((status, if page.keeps_answer { Some(kept(response).await?) } else { None }))
+    };
     let exchange = async {
         tokio::select! {
-            response = sender.send_request(request) => response.map(|response| response.status().as_u16()),
+            answer = answer => answer,
             Err(error) = connection => Err(error),
         }
     };
-    let status = exchange.await.map_err(|error| page.failed(&error))?;
-    Ok(Finding::Answered { request: page.request(), status })
+    let (status, answer) = exchange.await.map_err(|error: hyper::Error| page.failed(&error))?;
+    Ok(Finding::Answered { request: page.request(), status, answer })
+}
+
+/// What is kept of an answer: the beginning of its body, as text.
+async fn kept(response: Response<Incoming>) -> Result<HttpAnswer, hyper::Error> {
+    let status = u32::from(response.status().as_u16());
+    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    let content_type = media_type.chars().take(KEPT_TYPE_CHARS).collect();
+    let mut body = response.into_body();
+    let mut bytes = Vec::new();
+    while bytes.len() < KEPT_BYTES
+        && let Some(frame) = body.frame().await.transpose()?
+    {
+        let data = frame.into_data().unwrap_or_default();
+        bytes.extend(data.into_iter().take(KEPT_BYTES - bytes.len()));
+    }
+    // A character that the limit has cut is left out.
+    let last = bytes.utf8_chunks().last().filter(|_| bytes.len() == KEPT_BYTES);
+    let cut = last.map_or(0, |last| last.invalid().len());
+    bytes.truncate(bytes.len() - cut);
+    Ok(HttpAnswer { status, content_type, body: String::from_utf8_lossy(&bytes).into_owned() })
 }
 
 #[cfg(test)]
@@ -166,7 +211,15 @@ mod tests {
     }
 
     fn get(scheme: Scheme, family: Family, port: u16) -> ProbeSpec {
-        spec(Target::Http { scheme, family, port, path: "/x".to_owned(), statuses: Vec::new(), ignores_1xx: false })
+        spec(Target::Http(Box::new(Question {
+            scheme,
+            family,
+            port,
+            path: "/x".to_owned(),
+            statuses: Vec::new(),
+            ignores_1xx: false,
+            keeps_answer: false,
+        })))
     }
 
     fn prober() -> Prober {
@@ -198,7 +251,7 @@ mod tests {
         });
         let spec = get(Scheme::Http, Family::Ipv4, port);
         let request = format!("GET http://127.0.0.1:{port}/x");
-        let answered = |status| Finding::Answered { request: request.clone(), status };
+        let answered = |status| Finding::Answered { request: request.clone(), status, answer: None };
         assert_eq!(prober().probe(&Place::Host, &spec).await, answered(204));
         assert_eq!(prober().probe(&Place::Host, &spec).await, answered(302));
         for _ in 0..2 {
@@ -231,6 +284,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_answer_is_kept_as_far_as_it_may_be_long() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let long = format!("HTTP/1.1 503 Busy\r\ncontent-type: text/html; charset=utf-8\r\n\r\nx{}", "ü".repeat(9_000));
+            for text in ["HTTP/1.1 200 OK\r\n\r\nwarm", &long, "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncut"] {
+                answer(listener.accept().await.unwrap().0, text).await;
+            }
+        });
+        let mut spec = get(Scheme::Http, Family::Ipv4, port);
+        let Target::Http(question) = &mut spec.target else { panic!("{spec:?}") };
+        question.keeps_answer = true;
+        for (status, content_type, body) in
+            [(200, "", "warm".to_owned()), (503, "text/html", format!("x{}", "ü".repeat(2_047)))]
+        {
+            let Finding::Answered { answer: Some(answer), .. } = prober().probe(&Place::Host, &spec).await else {
+                panic!("nothing is kept of {status}")
+            };
+            assert_eq!(answer, HttpAnswer { status, content_type: content_type.to_owned(), body });
+        }
+        let finding = prober().probe(&Place::Host, &spec).await;
+        assert!(matches!(&finding, Finding::Nothing(why) if why.contains("failed")), "it is not whole: {finding:?}");
+    }
+
+    #[tokio::test]
     async fn nobody_listens_where_nobody_listens() {
         for (family, says) in
             [(Family::Ipv4, "cannot connect to 127.0.0.1:1"), (Family::Ipv6, "cannot connect to [::1]:1")]
@@ -249,7 +327,8 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(async move { answer(listener.accept().await.unwrap().0, "HTTP/1.1 200 OK\r\n\r\n").await });
         let finding = prober().probe(&Place::Host, &get(Scheme::Http, Family::Ipv6, port)).await;
-        assert_eq!(finding, Finding::Answered { request: format!("GET http://[::1]:{port}/x"), status: 200 });
+        let request = format!("GET http://[::1]:{port}/x");
+        assert_eq!(finding, Finding::Answered { request, status: 200, answer: None });
     }
 
     /// A task's own certificate says nothing about the address it is asked at.
@@ -272,7 +351,8 @@ mod tests {
             answer(listener.accept().await.unwrap().0, "HTTP/1.1 200 OK\r\n\r\n").await;
         });
         let finding = prober().probe(&Place::Host, &get(Scheme::Https, Family::Ipv4, port)).await;
-        assert_eq!(finding, Finding::Answered { request: format!("GET https://127.0.0.1:{port}/x"), status: 503 });
+        let request = format!("GET https://127.0.0.1:{port}/x");
+        assert_eq!(finding, Finding::Answered { request, status: 503, answer: None });
         let finding = prober().probe(&Place::Host, &get(Scheme::Https, Family::Ipv4, port)).await;
         assert!(matches!(&finding, Finding::Nothing(why) if why.contains("failed")), "it speaks no TLS: {finding:?}");
     }

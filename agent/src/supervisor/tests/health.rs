@@ -84,7 +84,7 @@ fn an_answer_1xx_changes_nothing_where_it_is_ignored() {
         let container = world.start(TaskInfo { health_checks: vec![check], ..task("t") });
         let before = world.sent.len();
         for status in [200, 199, 100, 500] {
-            world.found(&container, Finding::Answered { request: String::new(), status });
+            world.found(&container, Finding::Answered { request: String::new(), status, answer: None });
         }
         let results = world.sent[before..].iter().map(|update| update.status.health_results[0].healthy);
         assert_eq!(results.collect::<Vec<_>>(), told);
@@ -103,7 +103,7 @@ fn a_check_tells_what_it_found_on_each_change_and_once_after_a_restart_and_never
     };
     assert_eq!(world.sent[0].status.check_status, None, "TASK_STARTING");
     assert_eq!(told(&world), (None, Some(None)), "nothing is known when it begins to run");
-    let answered = |status| Finding::Answered { request: String::new(), status };
+    let answered = |status| Finding::Answered { request: String::new(), status, answer: None };
     for (finding, updates, expected) in [
         (answered(200), 3, Some(200)),
         (answered(200), 3, Some(200)),

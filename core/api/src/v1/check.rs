@@ -63,6 +63,8 @@ message! {
         statuses: repeated u32 = 4,
         /// Ours: an answer 1xx with none behind it says nothing, neither good nor bad.
         ignore_1xx: optional bool = 1001,
+        /// Ours: what is answered is told with the result.
+        keep_response: optional bool = 1002,
     }
     /// A connection as health check.
     pub struct TcpCheckInfo {
@@ -105,6 +107,14 @@ message! {
         http: optional CheckStatusHttp = 3,
         tcp: optional CheckStatusTcp = 4,
     }
+    /// What an HTTP health check was answered; ours.
+    pub struct HttpAnswer {
+        status: required u32 = 1,
+        /// The media type alone; empty when none is named.
+        content_type: required String = 2,
+        /// Its beginning, at most 4096 bytes; what is no UTF-8 in it is replaced.
+        body: required String = 3,
+    }
     /// What the agent found in one of `TaskInfo.health_checks`; ours.
     pub struct HealthResult {
         /// Which check, counted from 0 in `TaskInfo.health_checks`.
@@ -116,5 +126,7 @@ message! {
         message: optional String = 4,
         /// Seconds since 1970.
         timestamp: required f64 = 5,
+        /// What was answered, where the check says that it is to be told; none when nothing was.
+        response: optional HttpAnswer = 6,
     }
 }

@@ -1,10 +1,14 @@
-use attica_core_api::v1::{HealthResult, TaskStatus};
+use attica_core_api::v1::{HealthResult, HttpAnswer, TaskStatus};
 use attica_core_api::{Now, Timestamp};
 
-use super::super::{Cause, Effects, Engine, Fact, Finding};
+use super::super::{Cause, Effects, Engine, Fact, Finding, View};
 use crate::model::{
-    CheckKind, Condition, HealthCheck, HealthState, Instance, InstanceId, RunSpec, RunSpecId, Task, TaskIdentity,
+    CheckKind, Condition, HealthCheck, HealthState, Instance, InstanceId, ReadinessResponse, RunSpec, RunSpecId, Task,
+    TaskIdentity,
 };
+
+/// The status of an answer that there was not: a gateway's whose server does not answer in time.
+const NO_ANSWER: u32 = 504;
 
 /// One result of a probe.
 struct Probe {
@@ -31,18 +35,17 @@ impl Engine {
 
     /// Takes in whether the task has become ready. The agent reports it behind the checks whose verdict is this service's.
     fn readiness(&mut self, now: Now, id: &InstanceId, definition: &RunSpec, status: &TaskStatus, out: &mut Effects) {
-        if definition.readiness_check.is_none() {
-            return;
-        }
+        let Some(check) = &definition.readiness_check else { return };
         let by_service = definition.health_checks.iter().filter(|check| check.kind == CheckKind::Service).count();
-        let is_ready = |result: &&HealthResult| usize::try_from(result.index) == Ok(by_service) && result.healthy;
-        if status.health_results.iter().find(is_ready).is_none() {
-            return;
-        }
+        let is_of_check = |result: &&HealthResult| usize::try_from(result.index) == Ok(by_service);
+        let Some(result) = status.health_results.iter().find(is_of_check) else { return };
         let Some(mut instance) = self.state.instance(id).cloned().map(Box::new) else { return };
-        if let Some(task) = instance.task.as_mut()
-            && task.readiness == Some(false)
-        {
+        let Some(task) = instance.task.as_mut() else { return };
+        // Once a task is ready, what it says to the contrary is of no effect.
+        if check.keeps_response && (result.healthy || task.readiness == Some(false)) {
+            out.views.push(View::Responded { task: (id.clone(), task.id.clone()), response: response(result) });
+        }
+        if result.healthy && task.readiness == Some(false) {
             task.readiness = Some(true);
             self.record(now, Fact::InstanceChanged { instance, cause: Cause::Ready }, out);
         }
@@ -106,6 +109,20 @@ impl Engine {
             let reason = failures.filter_map(|state| state.last_failure_cause.clone()).next().unwrap_or_default();
             self.sentence(now, Box::new(instance), Cause::KilledAsUnhealthy { reason }, out);
         }
+    }
+}
+
+/// What was answered to a readiness check. Where nothing was, it is what Marathon says then.
+fn response(result: &HealthResult) -> ReadinessResponse {
+    match &result.response {
+        Some(HttpAnswer { status, content_type, body }) => {
+            ReadinessResponse { status: *status, content_type: content_type.clone(), body: body.clone() }
+        }
+        None => ReadinessResponse {
+            status: NO_ANSWER,
+            content_type: "text/plain".to_owned(),
+            body: result.message.clone().unwrap_or_default(),
+        },
     }
 }
 

@@ -43,7 +43,7 @@ fn a_stopped_deployment_leaves_what_it_did() {
     assert!(world.is_running(deployment));
     let item = world.views.iter().rev().find_map(|view| match view {
         View::Queued(item) => Some(item),
-        View::Unqueued(_) | View::Connected(_) => None,
+        View::Unqueued(_) | View::Connected(_) | View::Responded { .. } => None,
     });
     let item = item.unwrap();
     assert_eq!((item.count, item.delayed_until), (5, None));

@@ -1,6 +1,6 @@
-use attica_core_api::v1::{CheckStatusCommand, CheckStatusInfo, CheckType, HealthResult, TaskId, TaskState};
+use attica_core_api::v1::{CheckStatusCommand, CheckStatusInfo, CheckType, HealthResult, HttpAnswer, TaskId, TaskState};
 
-use super::super::Write;
+use super::super::{View, Write};
 use super::world::{World, id, update};
 use crate::model::{
     Answer, Check, CheckKind, CheckedPort, CommandLine, Endpoint, HealthCheck, IpFamily, Question, ReadinessCheck,
@@ -139,6 +139,7 @@ fn a_deployment_waits_until_its_instances_are_ready() {
         interval_ms: 2_000,
         timeout_ms: 1_000,
         statuses: vec![200, 204],
+        keeps_response: true,
     };
     let mut world = World::new(1);
     let asked = RunSpecUpdate { readiness_check: Some(Some(check)), ..checked(1, 3) };
@@ -150,30 +151,42 @@ fn a_deployment_waits_until_its_instances_are_ready() {
     assert!(world.is_running(deployment), "it is healthy, but not ready");
     let results = |world: &World| {
         let state = world.engine.snapshot();
-        let shown = crate::normalise::deployment(&state.deployments[&deployment], state);
+        let shown = crate::normalise::deployment(&state.deployments[&deployment], state, &crate::normalise::Responses::new());
         shown.current_actions[0].readiness_check_results.iter().map(|result| result.ready).collect::<Vec<_>>()
     };
     assert_eq!(results(&world), [false]);
-    let report = |world: &mut World, healthy: bool| {
+    let answer = |status| {
+        let (content_type, body) = ("text/plain".to_owned(), format!("{status}!"));
+        Some(HttpAnswer { status, content_type, body })
+    };
+    let report = |world: &mut World, healthy: bool, response: Option<HttpAnswer>| {
         let timestamp = world.now.wall.seconds();
         world.report(&task.clone(), TaskState::Running, |status| {
             status.health_results.push(HealthResult {
                 index: 1,
                 healthy,
                 consecutive_failures: 1,
-                message: None,
+                message: Some("no answer".to_owned()),
                 timestamp,
+                response,
             });
         });
         world.run();
     };
-    report(&mut world, false);
+    report(&mut world, false, None);
+    report(&mut world, false, answer(503));
     assert!(world.is_running(deployment));
-    report(&mut world, true);
+    report(&mut world, true, answer(204));
     assert!(!world.is_running(deployment));
     // What becomes unready later is of no effect: only health is.
-    report(&mut world, false);
+    report(&mut world, false, answer(500));
     assert_eq!(world.ready("/web"), 1);
+    let responses = world.views.iter().filter_map(|view| match view {
+        View::Responded { task: (_, of), response } => Some((of == &task, response.status, response.body.as_str())),
+        View::Queued(_) | View::Unqueued(_) | View::Connected(_) => None,
+    });
+    let shown = [(true, 504, "no answer"), (true, 503, "503!"), (true, 204, "204!")];
+    assert_eq!(responses.collect::<Vec<_>>(), shown, "not after it was ready");
     world.fail_over();
     assert_eq!(world.ready("/web"), 1);
 }
