@@ -4,7 +4,7 @@ use attica_core_api::Scalar;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Access, Artifact, Check, CommandLine, EnvValue, HealthCheck, Limits, Linux, Networks, PersistentVolume, PortChoice,
+    Access, Artifact, Check, CommandLine, EnvValue, HealthCheck, Ipc, Limits, Linux, Networks, PersistentVolume, PortChoice,
     PortDefinition, PortMapping, Protocol, Pull, Resources,
 };
 
@@ -22,6 +22,10 @@ pub struct Pod {
     pub instances_max: Option<u32>,
     /// Whether its containers share its limits (true), rather than having limits of their own; none: they do not, and nobody said so.
     pub shared_cgroups: Option<bool>,
+    /// Whom its containers share memory with that do not say so themselves; none: as the agent has it. With [`Ipc::Private`] there is at
+    /// most one such container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipc: Option<Ipc>,
 }
 
 /// One container of a pod.
@@ -55,6 +59,9 @@ pub struct PodContainer {
     pub labels: BTreeMap<String, String>,
     /// What Linux grants and denies it.
     pub linux: Option<Linux>,
+    /// Whether it has a terminal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tty: Option<bool>,
     /// The time between SIGTERM and SIGKILL; none: the agent's own.
     pub kill_grace_period_ms: Option<u64>,
 }
@@ -143,6 +150,15 @@ impl Pod {
             disk: sum.disk.plus(more.disk),
             gpus: sum.gpus.plus(more.gpus),
         })
+    }
+
+    /// Whom one of its containers shares memory with: what is around it is the pod.
+    #[must_use]
+    pub fn ipc_of(&self, container: &PodContainer) -> Option<Ipc> {
+        match container.linux.as_ref().and_then(|linux| linux.ipc) {
+            Some(own @ Ipc::Private { .. }) => Some(own),
+            own @ (Some(Ipc::ShareParent) | None) => self.ipc.or(own),
+        }
     }
 
     /// The endpoints of its containers, each with its container.

@@ -9,8 +9,8 @@ use attica_paas_api::pod::{
 
 use super::{container, secret};
 use crate::model::{
-    Access, Check, CheckedPort, CommandLine, Constraint, Endpoint, HealthCheck, KillSelection, Pod, PodContainer,
-    PodEndpoint, PodImage, PodMount, PodVolume, PodVolumeSource, Pull, Question, Resources, RunSpec, Scheme,
+    Access, Check, CheckedPort, CommandLine, Constraint, Endpoint, HealthCheck, KillSelection, Linux, Pod,
+    PodContainer, PodEndpoint, PodImage, PodMount, PodVolume, PodVolumeSource, Pull, Question, Resources, RunSpec, Scheme,
     Unreachable,
 };
 
@@ -41,8 +41,8 @@ pub fn pod(spec: &RunSpec) -> Option<ReadPod> {
         }),
         role: Some(spec.role.clone()),
         deployment: spec.policy.map(super::policy),
+        linux_info: pod.ipc.map(|ipc| container::linux(&Linux { seccomp: None, ipc: Some(ipc) })),
         legacy_shared_cgroups: pod.shared_cgroups,
-        ..ReadPod::default()
     })
 }
 
@@ -68,7 +68,7 @@ fn container(container: &PodContainer, pod: &Pod) -> ReadContainer {
         labels: container.labels.clone(),
         lifecycle: grace.map(|grace| Lifecycle { kill_grace_period_seconds: Some(grace) }),
         linux_info: container.linux.as_ref().map(container::linux),
-        tty: None,
+        tty: container.tty,
     }
 }
 

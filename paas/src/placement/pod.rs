@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use attica_core_api::v1::{
     CommandInfo, ContainerInfo, ContainerType, DiscoveryInfo, DurationInfo, Environment, ExecutorInfo, ExecutorType,
     HostPathVolume, KillPolicy, LinuxInfo, MesosInfo, Ports, Resource, SandboxPathType, SandboxPathVolume, TaskInfo,
-    Visibility, Volume as WireVolume, VolumeMode, VolumeSource, VolumeSourceType,
+    TtyInfo, Visibility, Volume as WireVolume, VolumeMode, VolumeSource, VolumeSourceType,
 };
 
 use super::environment::{Surroundings, decimal, label_variables, variable_name};
 use super::operations::Launch;
 use super::{container, secrets, task_info};
 use crate::model::{
-    Access, CommandLine, ContainerTask, EnvValue, GivenPort, Pod, PodContainer, PodMount, PodVolumeSource,
+    Access, CommandLine, ContainerTask, EnvValue, GivenPort, Linux, Pod, PodContainer, PodMount, PodVolumeSource,
     PortDefinition, RunSpec, Task,
 };
 
@@ -168,23 +168,28 @@ impl Placed<'_> {
         let shares_limits = self.pod.shared_cgroups == Some(true);
         // A limit of its own needs a cgroup of its own.
         let own_limits = !container.limits.is_empty() && !shares_limits;
-        let linux_info = match (&container.linux, own_limits) {
-            (None, false) => None,
-            (linux, _) => {
-                let told = linux.as_ref().map(container::linux).unwrap_or_default();
-                Some(LinuxInfo { share_cgroups: !own_limits, ..told })
-            }
-        };
+        let (own, ipc) = (container.linux.clone(), self.pod.ipc_of(container));
+        let linux_info = (own.is_some() || ipc.is_some() || own_limits).then(|| {
+            let seccomp = own.and_then(|linux| linux.seccomp);
+            LinuxInfo { share_cgroups: !own_limits, ..container::linux(&Linux { seccomp, ipc }) }
+        });
         let image = container.image.as_ref().map(|image| {
             let config = image.pull_secret.as_ref().and_then(|name| secrets::named(self.run_spec, name));
             container::pulled(&image.name, image.pull, None, config)
         });
         let volumes: Vec<WireVolume> = container.mounts.iter().filter_map(|mount| self.volume(mount)).collect();
-        if linux_info.is_none() && image.is_none() && volumes.is_empty() {
+        let tty_info = (container.tty == Some(true)).then(TtyInfo::default);
+        if linux_info.is_none() && image.is_none() && volumes.is_empty() && tty_info.is_none() {
             return None;
         }
-        let mesos = Some(MesosInfo { image });
-        Some(ContainerInfo { r#type: ContainerType::Mesos, mesos, volumes, linux_info, ..ContainerInfo::default() })
+        Some(ContainerInfo {
+            r#type: ContainerType::Mesos,
+            mesos: Some(MesosInfo { image }),
+            volumes,
+            linux_info,
+            tty_info,
+            ..ContainerInfo::default()
+        })
     }
 
     /// None when it names a volume that the pod does not have, which the border refuses.

@@ -14,7 +14,7 @@ use super::networks::Deprecated;
 use super::{Faults, Rules, command, constraint, container, fetch, limits, networks, numbers, placement, pod_checks};
 use super::{persistent, pod_endpoints, secrets, strategy, text};
 use crate::model::{
-    Access, Backoff, CommandLine, EnvValue, KillSelection, Limit, Limits, Networks, Placement, Pod, PodCommand,
+    Access, Backoff, CommandLine, EnvValue, Ipc, KillSelection, Limit, Limits, Networks, Placement, Pod, PodCommand,
     PodContainer, PodImage, PodMount, PodVolume, PodVolumeSource, Pull, Residency, Resources, RunSpec, RunSpecId,
     Unreachable, Upgrade, Version, is_container_name,
 };
@@ -25,13 +25,13 @@ use crate::model::{
 /// Every fault that was found, by path.
 pub fn pod(written: Written, id: &RunSpecId, rules: &Rules) -> Result<RunSpec, Faults> {
     let mut faults = Faults::default();
-    refuse_unsupported(&written, &mut faults);
     let none = Deprecated { docker: None, ip_address: None };
     // With networks that are refused, endpoints are judged as those of containers.
     let refused = if written.networks.is_empty() { Networks::Host } else { Networks::Container(Vec::new()) };
     let networks = networks::networks(Some(written.networks), &none, rules, &mut faults).unwrap_or(refused);
     let containers = containers(written.containers, id, &networks, &mut faults);
     let volumes = volumes(written.volumes, &containers, &mut faults);
+    let ipc = written.linux_info.and_then(|linux| ipc(linux, &containers, &mut faults));
     let executor = executor(written.executor_resources.unwrap_or_default(), &mut faults);
     let (instances, instances_max) = scaling(written.scaling, &mut faults);
     if written.legacy_shared_cgroups == Some(true) {
@@ -49,7 +49,8 @@ pub fn pod(written: Written, id: &RunSpecId, rules: &Rules) -> Result<RunSpec, F
     let env = environment("/environment", written.environment, &mut faults);
     let secrets = secrets::declared(Some(written.secrets), &mut faults).unwrap_or_default();
     let labels = text::labels("/labels", Some(written.labels), &mut faults).unwrap_or_default();
-    let pod = Pod { containers, volumes, executor, instances_max, shared_cgroups: written.legacy_shared_cgroups };
+    let shared_cgroups = written.legacy_shared_cgroups;
+    let pod = Pod { containers, volumes, executor, instances_max, shared_cgroups, ipc };
     let unborn = Version(Timestamp(0));
     let run_spec = RunSpec {
         id: id.clone(),
@@ -90,15 +91,19 @@ pub fn pod(written: Written, id: &RunSpecId, rules: &Rules) -> Result<RunSpec, F
     faults.into_result(run_spec)
 }
 
-fn refuse_unsupported(written: &Written, faults: &mut Faults) {
-    if written.linux_info.is_some() {
-        faults.add("/linuxInfo", "is not supported yet: containers can have it");
+/// Whom the containers share memory with that do not say so themselves. As in Marathon, the rest of `linuxInfo` is theirs alone.
+fn ipc(written: LinuxInfo, containers: &[PodContainer], faults: &mut Faults) -> Option<Ipc> {
+    if written.seccomp.is_some() {
+        faults.add("/linuxInfo/seccomp", "Seccomp configuration on executor level is not supported");
     }
-    for (index, container) in written.containers.iter().enumerate() {
-        if container.tty == Some(true) {
-            faults.add(format!("/containers({index})/tty"), "terminals are not supported yet");
-        }
+    let ipc = container::own_linux("/linuxInfo", LinuxInfo { seccomp: None, ..written }, faults)?.ipc;
+    let is_private = |ipc: Option<Ipc>| matches!(ipc, Some(Ipc::Private { .. }));
+    let own = |container: &PodContainer| container.linux.as_ref().and_then(|linux| linux.ipc);
+    if is_private(ipc) && containers.iter().filter(|container| !is_private(own(container))).count() > 1 {
+        let error = "memory that several containers share with nobody else is not supported: all but one have to say PRIVATE themselves";
+        faults.add("/linuxInfo/ipcInfo/mode", error);
     }
+    ipc
 }
 
 fn containers(
@@ -166,6 +171,7 @@ fn container(
         artifacts: fetch::checked(&format!("{path}/artifacts"), written.artifacts, faults),
         labels: text::labels(&format!("{path}/labels"), Some(written.labels), faults).unwrap_or_default(),
         linux: written.linux_info.and_then(|written| linux(written, faults)),
+        tty: written.tty,
         kill_grace_period_ms: numbers::milliseconds(&format!("{path}/lifecycle/killGracePeriodSeconds"), grace, faults),
         name: written.name,
     })

@@ -9,6 +9,7 @@ fn pods() {
     let mut operator = Operator::start();
     create_scale_and_delete(&operator);
     versions_and_a_plan_that_is_stopped(&operator);
+    a_terminal_and_memory_of_their_own(&operator);
     operator.cluster.stop_up();
 }
 
@@ -78,4 +79,33 @@ fn versions_and_a_plan_that_is_stopped(operator: &Operator) {
     operator.ask(202, "DELETE", &format!("/v2/deployments/{plan}?force=true"), None);
     operator.deployment_failed(&plan);
     assert_eq!(operator.ask(200, "GET", "/v2/pods/versioned", None)["version"], updated["version"]);
+}
+
+/// A container has a terminal where it asks for one, and what the pod says of shared memory is for who says nothing.
+fn a_terminal_and_memory_of_their_own(operator: &Operator) {
+    let tells = |name: &str, condition: &str, more: &Value| {
+        let url = format!("http://127.0.0.1:{}/surrounded/{name}/", operator.driver.port());
+        let tell = format!("python3 -c \"import urllib.request as r; r.urlopen('{url}')\"");
+        let mut container = json!({
+            "name": name, "resources": {"cpus": 0.02, "mem": 32},
+            "exec": {"command": {"shell": format!("if {condition}; then {tell}; fi; exec sleep 1000")}},
+        });
+        container.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        container
+    };
+    let shared_mb = |size: u32| format!("[ $(df --block-size=1M --output=size /dev/shm | tail -n 1) = {size} ]");
+    let private_mb = |size: u32| json!({"ipcInfo": {"mode": "PRIVATE", "shmSize": size}});
+    let mut document = pod("/surrounded", 1);
+    document["linuxInfo"] = private_mb(6);
+    document["containers"] = json!([
+        tells("terminal", "[ -t 0 ]", &json!({"tty": true, "linuxInfo": private_mb(7)})),
+        tells("silent", &shared_mb(6), &json!({})),
+        tells("private", &shared_mb(8), &json!({"linuxInfo": private_mb(8)})),
+    ]);
+    let created = operator.ask(201, "POST", "/v2/pods", Some(&document));
+    assert_eq!((&created["linuxInfo"], &created["containers"][0]["tty"]), (&document["linuxInfo"], &json!(true)));
+    for name in ["terminal", "silent", "private"] {
+        let told = || operator.driver.was_asked(&format!("/surrounded/{name}/")).then_some(());
+        operator.cluster.until(&format!("{name} to be as it should"), told);
+    }
 }

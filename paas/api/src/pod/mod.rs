@@ -65,10 +65,9 @@ pub struct Pod {
     /// How its deployments go about it; absent: as its groups say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<DeploymentPolicy>,
-    /// Not built yet: what Linux grants and denies all containers together.
+    /// What Linux grants and denies all containers together: whom they share memory with that do not say so themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub linux_info: Option<Value>,
+    pub linux_info: Option<LinuxInfo>,
     /// Whether containers share the limits of the pod rather than having their own; absent: they have their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub legacy_shared_cgroups: Option<bool>,
@@ -121,9 +120,8 @@ pub struct PodContainer {
     /// What Linux grants and denies it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub linux_info: Option<LinuxInfo>,
-    /// Not built yet: a terminal.
+    /// Whether it has a terminal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
     pub tty: Option<bool>,
 }
 
