@@ -12,6 +12,7 @@ use crate::container::{Artifact, Container, ResourceLimits};
 use crate::deployment::DeploymentReference;
 use crate::health::HealthCheck;
 use crate::number::Number;
+use crate::pod::ExecutorResources;
 use crate::policy::DeploymentPolicy;
 use crate::process::ProcessGraph;
 use crate::readiness::{ReadinessCheck, ReadinessCheckResult};
@@ -64,8 +65,11 @@ pub struct App {
     /// Whether an instance has a terminal; absent: it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tty: Option<bool>,
-    /// Always empty: the command executor.
+    /// The path of a program that runs an instance's task and speaks the v1 executor API; empty: `cmd` or `args` are run by themselves.
     pub executor: String,
+    /// What such a program needs besides what the app needs. Without one, nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executor_resources: Option<ExecutorResources>,
     /// `[field, operator]` or `[field, operator, value]` each.
     pub constraints: Vec<Vec<String>>,
     /// Roles whose resources the app may use; absent: any that is offered.

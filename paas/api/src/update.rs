@@ -12,6 +12,7 @@ use crate::check::Check;
 use crate::container::{Artifact, Container, IpAddressRequest, ResourceLimits};
 use crate::health::HealthCheck;
 use crate::number::Number;
+use crate::pod::ExecutorResources;
 use crate::policy::DeploymentPolicy;
 use crate::process::ProcessGraph;
 use crate::readiness::ReadinessCheck;
@@ -193,9 +194,9 @@ pub struct AppUpdate {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
     pub gpus: Option<Number>,
-    /// Not built yet: executors other than the command executor.
+    /// The path of a program that runs an instance's task and speaks the v1 executor API, with `cmd` or `args` behind it; `//cmd`, or
+    /// empty: these are run by themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
     pub executor: Option<String>,
     /// What a new instance has to be before a deployment goes on; at most one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -206,10 +207,9 @@ pub struct AppUpdate {
     /// What happens to instances that cannot run where their persistent volumes are; only for apps with such volumes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub residency: Option<Residency>,
-    /// Not built yet: resources of the executor itself.
+    /// What such a program needs besides what the app needs. Without one, nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub executor_resources: Option<Value>,
+    pub executor_resources: Option<ExecutorResources>,
 }
 
 /// The value of an environment variable: a string, or the name of a secret.

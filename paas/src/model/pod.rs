@@ -144,12 +144,7 @@ impl Pod {
     #[must_use]
     pub fn resources(&self) -> Resources {
         let each = self.containers.iter().map(|container| container.resources);
-        each.fold(self.executor, |sum, more| Resources {
-            cpus: sum.cpus.plus(more.cpus),
-            mem: sum.mem.plus(more.mem),
-            disk: sum.disk.plus(more.disk),
-            gpus: sum.gpus.plus(more.gpus),
-        })
+        each.fold(self.executor, Resources::plus)
     }
 
     /// Whom one of its containers shares memory with: what is around it is the pod.
@@ -212,4 +207,15 @@ impl PodEndpoint {
 impl Resources {
     /// Nothing.
     pub const NONE: Self = Self { cpus: Scalar::ZERO, mem: Scalar::ZERO, disk: Scalar::ZERO, gpus: Scalar::ZERO };
+
+    /// The sum of both.
+    #[must_use]
+    pub fn plus(self, more: Self) -> Self {
+        Self {
+            cpus: self.cpus.plus(more.cpus),
+            mem: self.mem.plus(more.mem),
+            disk: self.disk.plus(more.disk),
+            gpus: self.gpus.plus(more.gpus),
+        }
+    }
 }

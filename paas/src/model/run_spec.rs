@@ -44,7 +44,13 @@ pub struct RunSpec {
     /// Whether it has a terminal; none: it has none, and nobody said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tty: Option<bool>,
-    /// What an instance needs.
+    /// The path of a program of its own that runs its task, with [`RunSpec::command`] behind it; none: the agent runs that itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executor: Option<String>,
+    /// What such a program needs, if it is said; as in Marathon, that is of no effect without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executor_resources: Option<Resources>,
+    /// What an instance needs; an app's without its executor.
     pub resources: Resources,
     /// How far it may go beyond that.
     #[serde(default, skip_serializing_if = "Limits::is_empty")]
@@ -373,12 +379,27 @@ impl RunSpec {
         }
     }
 
-    /// Who gets what of the resources of an instance: its task alone; or a pod's executor, and then each of its containers. Ports are
-    /// counted: they come in order.
+    /// The path of an app's own executor, and what that needs.
+    #[must_use]
+    pub fn executor(&self) -> Option<(&str, Resources)> {
+        Some((self.executor.as_deref()?, self.executor_resources.unwrap_or(Resources::NONE)))
+    }
+
+    /// What an instance needs altogether.
+    #[must_use]
+    pub fn needs(&self) -> Resources {
+        self.executor().map_or(self.resources, |(_, executor)| self.resources.plus(executor))
+    }
+
+    /// Who gets what of the resources of an instance: its task, and then its executor if it has one of its own; or a pod's executor, and
+    /// then each of its containers. Ports are counted: they come in order.
     #[must_use]
     pub fn shares(&self) -> Vec<(Resources, usize)> {
         let host_ports = |ports: &[PortDefinition]| ports.iter().filter(|port| port.takes_host_port()).count();
-        let Some(pod) = self.pod() else { return vec![(self.resources, host_ports(&self.ports))] };
+        let Some(pod) = self.pod() else {
+            let own = (self.resources, host_ports(&self.ports));
+            return [own].into_iter().chain(self.executor().map(|(_, resources)| (resources, 0))).collect();
+        };
         let mut ports = self.ports.as_slice();
         let mut shares = vec![(pod.executor, 0)];
         for container in &pod.containers {

@@ -48,6 +48,10 @@ pub struct RunSpecUpdate {
     pub fetch: Option<Vec<Artifact>>,
     /// `tty`
     pub tty: Option<bool>,
+    /// `executor`; none in it: the command executor
+    pub executor: Option<Option<String>>,
+    /// `executorResources`
+    pub executor_resources: Option<Resources>,
     /// `resourceLimits`
     pub limits: Option<Limits>,
     /// `portDefinitions`: of use on the host's network only
@@ -129,6 +133,8 @@ impl RunSpecUpdate {
         set(&mut merged.networks, &self.networks);
         set(&mut merged.fetch, &self.fetch);
         set_optional(&mut merged.tty, &self.tty);
+        set(&mut merged.executor, &self.executor);
+        set_optional(&mut merged.executor_resources, &self.executor_resources);
         set(&mut merged.limits, &self.limits);
         if merged.networks.is_host() {
             match &self.ports {
@@ -264,6 +270,8 @@ fn default_run_spec(id: &RunSpecId, command: CommandLine, role: &str) -> RunSpec
         networks: Networks::Host,
         fetch: Vec::new(),
         tty: None,
+        executor: None,
+        executor_resources: None,
         limits: Limits::default(),
         resources: Resources { cpus: Scalar::units(1), mem: Scalar::units(128), ..Resources::NONE },
         env: BTreeMap::new(),

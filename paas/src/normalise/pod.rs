@@ -34,11 +34,7 @@ pub fn pod(spec: &RunSpec) -> Option<ReadPod> {
             max_instances: pod.instances_max.map(i64::from),
         }),
         scheduling: Some(scheduling(spec)),
-        executor_resources: Some(ExecutorResources {
-            cpus: Number(pod.executor.cpus.to_f64()),
-            mem: Number(pod.executor.mem.to_f64()),
-            disk: Number(pod.executor.disk.to_f64()),
-        }),
+        executor_resources: Some(executor_resources(&pod.executor)),
         role: Some(spec.role.clone()),
         deployment: spec.policy.map(super::policy),
         linux_info: pod.ipc.map(|ipc| container::linux(&Linux { seccomp: None, ipc: Some(ipc) })),
@@ -69,6 +65,15 @@ fn container(container: &PodContainer, pod: &Pod) -> ReadContainer {
         lifecycle: grace.map(|grace| Lifecycle { kill_grace_period_seconds: Some(grace) }),
         linux_info: container.linux.as_ref().map(container::linux),
         tty: container.tty,
+    }
+}
+
+/// What an executor needs, as clients read it.
+pub(super) fn executor_resources(resources: &Resources) -> ExecutorResources {
+    ExecutorResources {
+        cpus: Number(resources.cpus.to_f64()),
+        mem: Number(resources.mem.to_f64()),
+        disk: Number(resources.disk.to_f64()),
     }
 }
 

@@ -255,7 +255,7 @@ impl<'a> Search<'a> {
     /// The same for a part of an offer.
     pub(super) fn fits_into(&self, candidate: &Candidate, pool: &Pool) -> Result<Vec<u16>, Vec<RejectReason>> {
         let (run_spec, roles) = (self.order.run_spec, &self.roles);
-        let needs = &run_spec.resources;
+        let needs = run_spec.needs();
         let scarce = |kind, need: Scalar| !need.is_zero() && pool.left(kind, roles) < need;
         let free = pool.free_ports(roles).collect::<Vec<_>>();
         let ports = ports::choose(&run_spec.ports, run_spec.require_ports, free.into_iter(), self.order.random);

@@ -7,7 +7,7 @@ use attica_core_api::v1::{
 
 use super::environment::Surroundings;
 use super::reserved::without_volume;
-use super::{Holding, Mark, Placed, pod, task_info};
+use super::{Holding, Mark, Placed, executor, pod, task_info};
 use crate::model::{LocalVolume, RunSpec, Task};
 
 /// What the master is asked to launch for one instance.
@@ -28,15 +28,21 @@ pub fn launch(
     mut shares: Vec<Vec<Resource>>,
     volumes: Vec<Resource>,
 ) -> Launch {
-    // What a pod's containers share is its executor's.
+    // What a pod's containers share is its executor's; an app's is its task's.
     if let Some(first) = shares.first_mut() {
         first.extend(volumes);
     }
     match run_spec.pod() {
         Some(pod) => pod::group(run_spec, surroundings, pod, task, shares),
         None => {
-            let resources = shares.into_iter().flatten().collect();
-            Launch::Task(Box::new(task_info(run_spec, surroundings, &task.id, &task.agent, &task.ports, resources)))
+            let mut shares = shares.into_iter();
+            let resources = shares.next().unwrap_or_default();
+            let info = task_info(run_spec, surroundings, &task.id, &task.agent, &task.ports, resources);
+            let info = match &run_spec.executor {
+                Some(path) => executor::beneath(path, &run_spec.command, info, shares.flatten().collect()),
+                None => info,
+            };
+            Launch::Task(Box::new(info))
         }
     }
 }

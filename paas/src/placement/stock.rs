@@ -115,7 +115,7 @@ impl Candidate {
         // Whose it was, nobody wrote down.
         let role =
             if accepts(roles, UNRESERVED) { UNRESERVED } else { roles.first().map_or(UNRESERVED, String::as_str) };
-        self.pool.put_back(&run_spec.resources, ports, role);
+        self.pool.put_back(&run_spec.needs(), ports, role);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::access::{Digest, Session, User, UserName};
 use crate::engine::{Cause, Fact, QueueItem, Recorded, Snapshot, View};
 use crate::model::{
     Callback, CallbackUrl, Deployment, DeploymentId, GroupId, GroupState, Instance, InstanceId, ReadinessResponse,
-    RunSpec, RunSpecId, SecretPath, Shape, Version,
+    RunSpec, RunSpecId, SecretPath, Shape, TaskFailure, Version,
 };
 use crate::normalise::{self, Responses};
 
@@ -316,12 +316,16 @@ impl Fold {
             .map(|deployment| DeploymentReference { id: deployment.id.to_string() })
             .collect();
         let shape = state.definition().or(state.versions.values().next_back()).map_or(Shape::App, |spec| spec.shape());
+        let failure = |failure: &TaskFailure| {
+            let spec = state.versions.get(&failure.version).map(|spec| &**spec);
+            FailureView::new(&id, shape, failure, spec)
+        };
         let app = Box::new(RenderedApp {
             definition: state.definition().cloned().map(DefinitionView::new),
             versions: state.versions.clone(),
             removals: state.removals.clone(),
             deployments: Bytes::from(normalise::json(&deployments)),
-            last_failure: state.last_failure.as_ref().map(|failure| FailureView::new(&id, shape, failure)),
+            last_failure: state.last_failure.as_ref().map(failure),
         });
         Change::App { id, app }
     }

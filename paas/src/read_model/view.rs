@@ -15,6 +15,7 @@ use crate::model::{
     rfc3339,
 };
 use crate::normalise::{self, Responses};
+use crate::placement::executor_id;
 
 /// An app, or what is left of a removed one: its tasks.
 #[derive(Clone, Debug, Default)]
@@ -86,9 +87,13 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// That of a task with an executor of its own.
-    fn of(task: &TaskId, agent: &AgentId) -> Self {
-        Self { task: task.clone(), agent: agent.clone(), executor: task.clone(), container: None }
+    /// That of a task with an executor of its own, whatever `spec` says of that.
+    fn of(task: &TaskId, agent: &AgentId, spec: Option<&RunSpec>) -> Self {
+        let executor = match spec.and_then(RunSpec::executor) {
+            Some(_) => executor_id(task).into(),
+            None => task.clone(),
+        };
+        Self { task: task.clone(), agent: agent.clone(), executor, container: None }
     }
 }
 
@@ -100,13 +105,14 @@ pub(super) struct FailureView {
 }
 
 impl FailureView {
-    pub(super) fn new(id: &RunSpecId, shape: Shape, failure: &TaskFailure) -> Self {
+    /// `spec` is the version that has failed.
+    pub(super) fn new(id: &RunSpecId, shape: Shape, failure: &TaskFailure, spec: Option<&RunSpec>) -> Self {
         let json = match shape {
             Shape::App => normalise::json(&normalise::last_failure(id.as_str(), failure)),
             Shape::Pod => normalise::json(&normalise::pod_failure(failure)),
         };
         let json = Bytes::from(json);
-        Self { json, sandbox: Sandbox::of(&failure.task, &failure.agent.id) }
+        Self { json, sandbox: Sandbox::of(&failure.task, &failure.agent.id, spec) }
     }
 }
 
@@ -167,7 +173,7 @@ impl TaskView {
         });
         let readiness = spec.and_then(|spec| normalise::readiness_result(instance, spec, responses));
         let readiness = readiness.map(|result| Bytes::from(normalise::json(&result)));
-        let sandboxes = instance.task.as_ref().map(sandboxes).unwrap_or_default();
+        let sandboxes = instance.task.as_ref().map(|task| sandboxes(task, spec)).unwrap_or_default();
         let kept = normalise::kept_instance(instance).map(|kept| Bytes::from(normalise::json(&kept)));
         Self { json, phase: phase(instance.condition), healthy: instance.healthy(), sandboxes, readiness, kept, pod }
     }
@@ -182,14 +188,14 @@ impl TaskView {
 }
 
 /// Where a task writes its output, or each container of a pod.
-fn sandboxes(task: &Task) -> Vec<Sandbox> {
+fn sandboxes(task: &Task, spec: Option<&RunSpec>) -> Vec<Sandbox> {
     let of_container = |container: &ContainerTask| Sandbox {
         executor: task.id.clone(),
         container: container.container_id.clone(),
-        ..Sandbox::of(&container.id, &task.agent.id)
+        ..Sandbox::of(&container.id, &task.agent.id, spec)
     };
     match task.containers.as_slice() {
-        [] => vec![Sandbox::of(&task.id, &task.agent.id)],
+        [] => vec![Sandbox::of(&task.id, &task.agent.id, spec)],
         containers => containers.iter().map(of_container).collect(),
     }
 }

@@ -1,6 +1,6 @@
 //! Rules that need the whole definition, after an update was merged into the current version.
 
-use super::{placement, resident, secrets};
+use super::{executor, placement, resident, secrets};
 use crate::engine::Violation;
 use crate::model::{CheckedPort, CommandLine, ContainerKind, Limit, Networks, Question, RunSpec};
 
@@ -30,6 +30,7 @@ fn check_app(spec: &RunSpec, violations: &mut Vec<Violation>) {
     check_network_names(spec, violations);
     check_graph(spec, violations);
     check_gpus(spec, violations);
+    executor::check(spec, violations);
     if is_single_instance(spec.labels.get(SINGLE_INSTANCE)) {
         check_single_instance(spec, violations);
     }

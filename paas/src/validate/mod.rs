@@ -8,6 +8,7 @@ mod command;
 mod constraint;
 mod container;
 mod dependencies;
+mod executor;
 mod faults;
 mod fetch;
 mod group;
@@ -107,6 +108,8 @@ pub fn update(app: AppUpdate, id: &RunSpecId, rules: &Rules) -> Result<RunSpecUp
         mappings: container.mappings,
         fetch: fetch::artifacts(fetch, &mut faults),
         tty: app.tty,
+        executor: executor::path(app.executor, &mut faults),
+        executor_resources: app.executor_resources.map(|written| executor::resources(written, &mut faults)),
         env: text::environment("/env", app.env, &mut faults),
         secrets: secrets::declared(app.secrets, &mut faults),
         labels: text::labels("/labels", app.labels, &mut faults),

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use attica_core_api::{Scalar, Timestamp};
 use attica_paas_api::container::{LinuxInfo, ResourceLimits};
 use attica_paas_api::pod::{
-    ExecutorResources, Pod as Written, PodConstraint, PodContainer as WrittenContainer, PodImage as WrittenImage,
+    Pod as Written, PodConstraint, PodContainer as WrittenContainer, PodImage as WrittenImage,
     PodResources, PodScaling, PodScheduling, PodVolume as WrittenVolume, VolumeMount,
 };
 use attica_paas_api::{Number, update::EnvironmentValue};
 
 use super::networks::Deprecated;
-use super::{Faults, Rules, command, constraint, container, fetch, limits, networks, numbers, placement, pod_checks};
+use super::{Faults, Rules, command, constraint, container, executor, fetch, limits, networks, numbers, placement, pod_checks};
 use super::{persistent, pod_endpoints, secrets, strategy, text};
 use crate::model::{
     Access, Backoff, CommandLine, EnvValue, Ipc, KillSelection, Limit, Limits, Networks, Placement, Pod, PodCommand,
@@ -32,7 +32,7 @@ pub fn pod(written: Written, id: &RunSpecId, rules: &Rules) -> Result<RunSpec, F
     let containers = containers(written.containers, id, &networks, &mut faults);
     let volumes = volumes(written.volumes, &containers, &mut faults);
     let ipc = written.linux_info.and_then(|linux| ipc(linux, &containers, &mut faults));
-    let executor = executor(written.executor_resources.unwrap_or_default(), &mut faults);
+    let executor = executor::resources(written.executor_resources.unwrap_or_default(), &mut faults);
     let (instances, instances_max) = scaling(written.scaling, &mut faults);
     if written.legacy_shared_cgroups == Some(true) {
         for (index, _) in containers.iter().enumerate().filter(|(_, container)| !container.limits.is_empty()) {
@@ -63,6 +63,8 @@ pub fn pod(written: Written, id: &RunSpecId, rules: &Rules) -> Result<RunSpec, F
         container: None,
         fetch: Vec::new(),
         tty: None,
+        executor: None,
+        executor_resources: None,
         resources: pod.resources(),
         limits: Limits::default(),
         env,
@@ -189,7 +191,7 @@ fn check_name(path: &str, name: &str, id: &RunSpecId, faults: &mut Faults) {
     }
 }
 
-fn resources(path: &str, written: PodResources, faults: &mut Faults) -> Resources {
+pub(super) fn resources(path: &str, written: PodResources, faults: &mut Faults) -> Resources {
     let gpus = numbers::whole(&format!("{path}/gpus"), Some(written.gpus), faults).unwrap_or(Scalar::ZERO);
     let mut quantity = |name: &str, value: Number, least: f64| {
         numbers::quantity(&format!("{path}/{name}"), Some(value), least, faults).unwrap_or(Scalar::ZERO)
@@ -200,11 +202,6 @@ fn resources(path: &str, written: PodResources, faults: &mut Faults) -> Resource
         disk: quantity("disk", written.disk, 0.0),
         gpus,
     }
-}
-
-fn executor(written: ExecutorResources, faults: &mut Faults) -> Resources {
-    let ExecutorResources { cpus, mem, disk } = written;
-    resources("/executorResources", PodResources { cpus, mem, disk, gpus: Number(0.0) }, faults)
 }
 
 fn resource_limits(path: &str, written: Option<ResourceLimits>, needs: &Resources, faults: &mut Faults) -> Limits {

@@ -291,9 +291,13 @@ fn every_fault_is_told_with_its_path() {
         json!({"networks": [{"mode": "host"}, {"name": "dcos"}]}),
         json!({"networks": [{"mode": "mesh"}]}),
         json!({"gpus": 1, "tty": true, "executor": "/bin/own", "container": {}, "secrets": {"a": {"source": "/a"}}}),
+        json!({"executor": "//bin/own", "executorResources": {"cpus": -1, "mem": "much"}}),
+        json!({"executor": "/bin/", "executorResources": {"disk": -1}}),
+        json!({"executor": "bin/own", "resourceLimits": {"mem": 256}, "healthChecks": [{"protocol": "MESOS_HTTP"}, {"protocol": "TCP"}],
+            "readinessChecks": [{"portName": "default"}]}),
         json!({"fetch": [{"uri": "a"}], "uris": ["a"], "residency": {}, "check": {}, "readinessChecks": [{}]}),
         json!({"readinessChecks": [{"portName": "default", "timeoutSeconds": 30, "protocol": "TCP", "httpStatusCodesForReady": []}, {}]}),
-        json!({"resourceLimits": {}, "ipAddress": {}, "networks": [], "storeUrls": ["a"], "executorResources": {}}),
+        json!({"resourceLimits": {}, "ipAddress": {}, "networks": [], "storeUrls": ["a"]}),
     ];
     let told: String =
         matrix.into_iter().map(|fields| format!("{fields}\n    {}\n", faults_of(fields.clone()))).collect();
@@ -346,6 +350,19 @@ fn what_a_read_returned_can_be_written_back() {
     let shown = normalise::json(&normalise::app(&spec));
     assert_eq!(read(shown.as_bytes()), Ok(spec));
     expect_file!["tests/read_back.json"].assert_eq(&format!("{:#}\n", serde_json::from_str::<Value>(&shown).unwrap()));
+}
+
+#[test]
+fn an_executor_is_kept_with_what_it_needs() {
+    let read_back = |document: Value| {
+        let shown = normalise::app(&read(document.to_string().as_bytes()).unwrap());
+        assert_eq!(normalise::app(&read(normalise::json(&shown).as_bytes()).unwrap()), shown);
+        (shown.executor, shown.executor_resources.map(|needs| [needs.cpus, needs.mem, needs.disk].map(|Number(of)| of)))
+    };
+    let document = |executor: &str| json!({"id": "/test", "cmd": "true", "executor": executor, "executorResources": {"mem": 64}});
+    assert_eq!(read_back(document("/opt/run it")), ("/opt/run it".to_owned(), Some([0.1, 64.0, 10.0])));
+    assert_eq!(read_back(document("//cmd")), (String::new(), Some([0.1, 64.0, 10.0])), "what it would need is not forgotten");
+    assert_eq!(read_back(json!({"id": "/test", "cmd": "true", "executor": "run"})), ("run".to_owned(), None));
 }
 
 #[test]

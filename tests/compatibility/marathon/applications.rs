@@ -25,6 +25,7 @@ fn apps_that_work() {
     containers_without_docker(&operator);
     mappings_of_ports(&operator);
     a_terminal(&operator);
+    an_executor_of_its_own(&operator);
     delete(&operator);
     operator.cluster.stop_up();
 }
@@ -224,6 +225,27 @@ fn a_terminal(operator: &Operator) {
     app["cmd"] = json!(NEEDS_A_TERMINAL);
     app["tty"] = json!(true);
     operator.create_and_wait(&app);
+}
+
+/// A program of the app's own runs its task, with the app's command behind its name and resources of its own.
+fn an_executor_of_its_own(operator: &Operator) {
+    let mut app = sleeper("/executed", 1);
+    let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/compatibility");
+    app["executor"] = json!(format!("{sources}/app_executor.py"));
+    app["executorResources"] = json!({"cpus": 0.03, "mem": 24, "disk": 0});
+    app["cmd"] = json!(format!("http://127.0.0.1:{}", operator.driver.port()));
+    operator.create_and_wait(&app);
+    let task = operator.running("/executed", 1).pop_first().expect("a task");
+    let asked = format!("/executed/marathon-{task}/");
+    operator.cluster.until("its executor to tell", || operator.driver.was_asked(&asked).then_some(()));
+    let shown = operator.cluster.app("/executed");
+    assert_eq!((&shown["executor"], &shown["executorResources"]), (&app["executor"], &app["executorResources"]));
+    let (status, log) = operator.cluster.get(&format!("/v2/tasks/{task}/log?file=stderr"));
+    assert_eq!((status, &log["data"]), (200, &json!("")), "its sandbox is found: {log}");
+    operator.deploy("DELETE", "/v2/apps/executed", None);
+    operator.events.wait_for("status_update_event", |event| {
+        event["taskId"] == task.as_str() && event["taskStatus"] == "TASK_KILLED"
+    });
 }
 
 /// A30: the mappings of ports are changed, and what is started then has them.
