@@ -51,7 +51,7 @@ pub static FLAGS: [Flag; 145] = [
     value("http_realm", Same),
     value("http_max_concurrent_requests", Replaced("writes that wait are limited, and beyond that answered with 503")),
     switch("http_compression", Same),
-    value("access_control_allow_origin", Only(&[""], "pages of other origins may not call")),
+    value("access_control_allow_origin", Same),
     value("webui_url", Same),
     value("assets_path", Only(&[""], "the console is part of the program")),
     value("leader_proxy_connection_timeout", Replaced("a standby's call to the leader ends with the client's")),
@@ -92,7 +92,7 @@ pub static FLAGS: [Flag; 145] = [
     // Apps.
     value("local_port_min", Same),
     value("local_port_max", Same),
-    value("max_apps", Only(&[""], "there is no limit to the number of apps")),
+    value("max_apps", Same),
     value("max_running_deployments", Same),
     value("default_network_name", Same),
     value("mesos_bridge_name", Only(&["mesos-bridge"], "agents say what their bridge is called: --network-name")),

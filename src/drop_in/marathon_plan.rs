@@ -169,6 +169,8 @@ mod tests {
             "60000",
             "--max_tasks_per_offer=5",
             "--zk_max_versions=7",
+            "--max_apps=9",
+            "--access_control_allow_origin=*",
             "--event_subscriber_is_none=1",
         ];
         let plan_of = |arguments: &[&str], variables: &[(&str, &str)]| plan(arguments, variables).unwrap();
@@ -183,6 +185,10 @@ mod tests {
         );
         assert_eq!((plan.args.framework_name.as_str(), plan.args.max_versions), ("tests", 7));
         assert_eq!((plan.args.task_launch_timeout, plan.args.max_instances_per_offer), (60_000, 5));
+        assert_eq!(
+            (plan.args.max_apps, plan.args.access_control_allow_origin.as_slice()),
+            (Some(9), &["*".to_owned()][..])
+        );
         assert_eq!(plan.args.zk.map(|zk| zk.to_string()).as_deref(), Some("zk://a:2181,b:2181/marathon"));
         assert_eq!(plan.notes.len(), 1, "{:?}", plan.notes);
     }

@@ -33,6 +33,9 @@ pub struct Info {
 /// The settings in effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Settings {
+    /// The origins whose pages may read here; absent: none but this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_control_allow_origin: Option<Vec<String>>,
     /// Whether tasks survive a restart of their agent.
     pub checkpoint: bool,
     /// The executor of an app that names none.

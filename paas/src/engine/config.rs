@@ -25,6 +25,8 @@ pub struct Config {
     pub service_port_last: u16,
     /// So many deployments may run.
     pub running_deployments_max: usize,
+    /// No more apps are made once there are so many; none: as many as are asked for.
+    pub apps_max: Option<usize>,
     /// So many instances are launched from one offer at most.
     pub instances_per_offer_max: usize,
     /// So many pairs of run spec and offer are looked at in one go; run specs that were not reached come first the next time.
@@ -90,6 +92,7 @@ impl Config {
             service_port_first: 10_000,
             service_port_last: 20_000,
             running_deployments_max: 100,
+            apps_max: None,
             instances_per_offer_max: 200,
             matches_max: 200_000,
             decline_ms: 120_000,

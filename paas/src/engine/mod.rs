@@ -52,7 +52,7 @@ pub use roles::{AcceptedByDefault, EnforcedByDefault};
 pub(crate) use service_ports::of_pool;
 pub use snapshot::{RunSpecState, Snapshot};
 
-use crate::model::{Condition, DeploymentId, InstanceId, RunSpecId};
+use crate::model::{Condition, DeploymentId, InstanceId, RunSpecId, Shape};
 use departed::Departed;
 use draining::Draining;
 use events::Unconfirmed;
@@ -75,6 +75,8 @@ pub struct Engine {
     /// Runtime only, as is everything below. It follows from `state`, but for the statistics of offers.
     trackers: BTreeMap<RunSpecId, Tracker>,
     service_ports: ServicePorts,
+    /// How many apps there are.
+    apps: usize,
     /// Run specs whose instances, definition or deployment changed since they were last looked at.
     dirty: BTreeSet<RunSpecId>,
     /// Deployments whose current step may be done.
@@ -121,6 +123,7 @@ impl Engine {
             state: Snapshot::default(),
             trackers: BTreeMap::new(),
             service_ports,
+            apps: 0,
             dirty: snapshot.run_specs.keys().cloned().collect(),
             advancing: snapshot.deployments.keys().copied().collect(),
             queue_changed: BTreeSet::new(),
@@ -146,6 +149,7 @@ impl Engine {
         for (id, state) in &snapshot.run_specs {
             if let Some(definition) = state.definition() {
                 engine.service_ports.add(definition);
+                engine.apps += usize::from(definition.shape() == Shape::App);
                 engine.roles.add(&definition.role);
             }
             state.instances.values().filter_map(roles::reserved_role).for_each(|role| engine.roles.add(role));

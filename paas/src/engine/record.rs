@@ -3,7 +3,7 @@ use attica_core_api::{Now, Timestamp};
 use super::roles::reserved_role;
 use super::snapshot::RunSpecState;
 use super::{Effects, Engine, Fact, Recorded, frames};
-use crate::model::{InstanceId, RunSpecId};
+use crate::model::{InstanceId, RunSpecId, Shape};
 
 impl Engine {
     /// Decides a fact: renders its event frames, folds it into the durable state, and brings everything that follows from that up to
@@ -71,6 +71,7 @@ impl Engine {
             Fact::RunSpecStored { run_spec, .. } => {
                 self.departed.back(&run_spec.id);
                 self.service_ports.add(run_spec);
+                self.apps += usize::from(run_spec.shape() == Shape::App);
                 self.roles.add(&run_spec.role);
                 self.tracker(&run_spec.id);
                 self.touch(&run_spec.id);
@@ -179,6 +180,7 @@ impl Engine {
     fn release_definition(&mut self, id: &RunSpecId) {
         if let Some(definition) = self.state.run_specs.get(id).and_then(RunSpecState::definition) {
             self.service_ports.remove(definition);
+            self.apps -= usize::from(definition.shape() == Shape::App);
             self.roles.remove(&definition.role);
         }
     }

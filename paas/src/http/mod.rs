@@ -3,7 +3,7 @@
 //! [`route`] reads method and path, [`query`] the parameters, [`body`] the documents; [`writes`] and [`reads`] do what is asked,
 //! [`events`] opens streams; [`answer`] and [`refusal`] say how it went, [`compression`] in fewer bytes. A process that does not lead
 //! hands everything on to the one that does ([`proxy`]). Before anything else, [`same_origin`] turns pages of other sites away,
-//! [`sign_in`] finds out who asks ([`passwords`]), and [`guard`] applies the rule of the call to that.
+//! but for reads that [`cors`] allows them; [`sign_in`] finds out who asks ([`passwords`]), and [`guard`] applies the rule of the call to that.
 
 mod agents;
 mod answer;
@@ -12,6 +12,7 @@ mod backup;
 mod body;
 mod callbacks;
 mod compression;
+mod cors;
 mod events;
 mod groups;
 mod guard;
@@ -37,6 +38,7 @@ mod writes;
 
 pub use agents::Agents;
 pub(crate) use body::decode;
+pub use cors::{AllowedOrigins, parse_origin};
 pub use metrics::Metrics;
 pub(crate) use metrics::Posted;
 pub use same_origin::Names;

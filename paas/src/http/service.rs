@@ -27,8 +27,8 @@ use super::route::{NoRoute, Route, route};
 use super::sign_in::Proven;
 use super::writes::Asked;
 use super::{
-    Agents, Metrics, Names, Sessions, SignIn, Traffic, agents, answer, audit, backup, callbacks, events, groups, guard,
-    info, logs, pods, proxy, reads, same_origin, secrets, sessions, traffic, users, writes,
+    Agents, AllowedOrigins, Metrics, Names, Sessions, SignIn, Traffic, agents, answer, audit, backup, callbacks, cors,
+    events, groups, guard, info, logs, pods, proxy, reads, same_origin, secrets, sessions, traffic, users, writes,
 };
 use crate::access::{Caller, Rule, Verdict};
 use crate::callbacks::Callbacks;
@@ -123,6 +123,8 @@ pub struct Service {
     pub sign_in: SignIn,
     /// The names under which browsers reach this process.
     pub names: Names,
+    /// Pages of which others may read what is answered.
+    pub allowed_origins: AllowedOrigins,
     /// Proxies that are believed when they name their client.
     pub trusted_proxies: Vec<IpAddr>,
     /// Counts.
@@ -141,16 +143,29 @@ pub fn router(service: Arc<Service>) -> Router {
 async fn handle(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Infallible> {
     let handling = service.metrics.handling(request.method());
     let request = request.map(|body| service.metrics.counted(body));
-    let mut response = match (same_origin::check(&service.names, &request), service.leading()) {
-        (Err(foreign), _) => foreign.answer(),
-        (Ok(()), Some(leading)) => service.serve(&leading, request).await,
-        (Ok(()), None) => proxy::hand_on(&service, request).await,
+    let mut response = match same_origin::check(&service.names, &request) {
+        Ok(()) => service.answer_pages_too(request).await,
+        Err(foreign) => foreign.answer(),
     };
     answer::add_standard_headers(response.headers_mut());
     Ok(handling.answered(response))
 }
 
 impl Service {
+    /// Answers, and says whether pages of other origins may read that.
+    async fn answer_pages_too(self: &Arc<Self>, request: Request<Body>) -> Response {
+        let asked = self.allowed_origins.asked(&request);
+        let mut response = match (&asked, self.leading()) {
+            (Some(asked), _) if asked.is_preflight => cors::preflight(),
+            (_, Some(leading)) => self.serve(&leading, request).await,
+            (_, None) => proxy::hand_on(self, request).await,
+        };
+        if let Some(asked) = &asked {
+            self.allowed_origins.add(asked, response.headers_mut());
+        }
+        response
+    }
+
     /// What is served while this process leads.
     pub(super) fn leading(&self) -> Option<Arc<Leading>> {
         self.leading.borrow().clone()

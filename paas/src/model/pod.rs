@@ -4,8 +4,8 @@ use attica_core_api::Scalar;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Access, Artifact, Check, CommandLine, EnvValue, HealthCheck, Ipc, Limits, Linux, Networks, PersistentVolume, PortChoice,
-    PortDefinition, PortMapping, Protocol, Pull, Resources,
+    Access, Artifact, Check, CommandLine, EnvValue, HealthCheck, Ipc, Limits, Linux, Networks, PersistentVolume,
+    PortChoice, PortDefinition, PortMapping, Protocol, Pull, Resources,
 };
 
 /// Several containers that live and die together, on one machine and in one network. What a run spec says of resources and ports is

@@ -75,12 +75,7 @@ fn action_of(action: &Action, shape: Shape) -> ReadAction {
     ReadAction { action: kind(action.kind, shape), app, pod }
 }
 
-fn current_action(
-    deployment: &Deployment,
-    action: &Action,
-    state: &Snapshot,
-    responses: &Responses,
-) -> CurrentAction {
+fn current_action(deployment: &Deployment, action: &Action, state: &Snapshot, responses: &Responses) -> CurrentAction {
     let shape = deployment.shape_of(&action.run_spec);
     let (app, pod) = names(shape, action);
     let kind = kind(action.kind, shape);

@@ -10,8 +10,8 @@ use attica_paas_api::pod::{
 use super::{container, secret};
 use crate::model::{
     Access, Check, CheckedPort, CommandLine, Constraint, Endpoint, HealthCheck, KillSelection, Linux, Pod,
-    PodContainer, PodEndpoint, PodImage, PodMount, PodVolume, PodVolumeSource, Pull, Question, Resources, RunSpec, Scheme,
-    Unreachable,
+    PodContainer, PodEndpoint, PodImage, PodMount, PodVolume, PodVolumeSource, Pull, Question, Resources, RunSpec,
+    Scheme, Unreachable,
 };
 
 /// A definition as clients read it; none for an app's.

@@ -41,7 +41,6 @@ pub fn readiness_result(instance: &Instance, spec: &RunSpec, responses: &Respons
 
 /// What the readiness checks of a run spec's instances have found.
 pub(super) fn readiness_results(state: &RunSpecState, responses: &Responses) -> Vec<ReadinessCheckResult> {
-    let result =
-        |instance: &Instance| readiness_result(instance, state.versions.get(&instance.version)?, responses);
+    let result = |instance: &Instance| readiness_result(instance, state.versions.get(&instance.version)?, responses);
     state.instances.values().filter_map(result).collect()
 }

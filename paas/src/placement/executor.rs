@@ -20,8 +20,7 @@ pub(super) fn beneath(path: &str, line: &CommandLine, task: TaskInfo, resources:
     };
     let path = quoted(path);
     let value = Some(format!("chmod ug+rx {path} && exec {path} {words}"));
-    let command =
-        task.command.map(|command| CommandInfo { shell: true, value, arguments: Vec::new(), ..command });
+    let command = task.command.map(|command| CommandInfo { shell: true, value, arguments: Vec::new(), ..command });
     let executor = ExecutorInfo {
         executor_id: executor_id(&task.task_id).into(),
         command,

@@ -325,7 +325,7 @@ impl Fold {
             versions: state.versions.clone(),
             removals: state.removals.clone(),
             deployments: Bytes::from(normalise::json(&deployments)),
-            last_failure: state.last_failure.as_ref().map(failure),
+            last_failure: state.last_failure.as_deref().map(failure),
         });
         Change::App { id, app }
     }

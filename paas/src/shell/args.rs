@@ -12,7 +12,7 @@ use attica_core_store::Database;
 use attica_paas_api::info::{Settings, ZookeeperSettings};
 
 use crate::engine::{AcceptedByDefault, EnforcedByDefault};
-use crate::http::{AdminSource, Names};
+use crate::http::{AdminSource, Names, parse_origin};
 use crate::placement::{GpuScheduling, UNRESERVED};
 
 /// Keep services running: apps, deployments and events over Marathon's REST API.
@@ -113,6 +113,10 @@ pub struct Args {
     #[arg(long, env = "MARATHON_MAX_RUNNING_DEPLOYMENTS", value_name = "NUMBER", default_value_t = 100)]
     pub max_running_deployments: usize,
 
+    /// So many apps may be made; one more is refused [default: as many as are asked for]
+    #[arg(long, env = "MARATHON_MAX_APPS", value_name = "NUMBER")]
+    pub max_apps: Option<usize>,
+
     /// So many instances are launched from one offer at most
     #[arg(long, env = "MARATHON_MAX_INSTANCES_PER_OFFER", value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_instances_per_offer: u32,
@@ -152,6 +156,16 @@ pub struct Args {
     /// Compress answers for clients that ask for it
     #[arg(long, env = "MARATHON_HTTP_COMPRESSION", value_name = "true|false", default_value_t = true, action = clap::ArgAction::Set)]
     pub http_compression: bool,
+
+    /// Origins whose pages may read what is answered here, or `*` for any: https://host:port, separated by commas; none may write
+    #[arg(
+        long,
+        env = "MARATHON_ACCESS_CONTROL_ALLOW_ORIGIN",
+        value_name = "ORIGINS",
+        value_delimiter = ',',
+        value_parser = parse_origin
+    )]
+    pub access_control_allow_origin: Vec<String>,
 
     /// What proves to masters and agents who this is: `{"principal": "…", "secret": "…"}`, or a bearer token; read again when it changes
     #[arg(long, env = "ATTICA_MASTER_CREDENTIAL_FILE", value_name = "PATH")]
@@ -229,6 +243,11 @@ impl Args {
         }
     }
 
+    /// The origins whose pages may read.
+    pub(super) fn allowed_origins(&self) -> Vec<String> {
+        self.access_control_allow_origin.iter().filter(|origin| !origin.is_empty()).cloned().collect()
+    }
+
     fn features(&self) -> Vec<String> {
         let secrets = self.secrets_key_file.as_ref().map(|_| "secrets");
         ["gpu_resources", "task_killing"].into_iter().chain(secrets).map(str::to_owned).collect()
@@ -265,6 +284,7 @@ impl Args {
     /// The settings in effect, as clients read them.
     pub(super) fn settings(&self, bound: SocketAddr, scheme: &str, master_scheme: &str) -> Settings {
         Settings {
+            access_control_allow_origin: Some(self.allowed_origins()).filter(|origins| !origins.is_empty()),
             checkpoint: true,
             executor: "//cmd".to_owned(),
             failover_timeout: u64::from(self.failover_timeout),

@@ -227,6 +227,7 @@ fn config(args: &Args, service: &Service) -> Config {
         service_port_first: args.local_port_min,
         service_port_last: args.local_port_max,
         running_deployments_max: args.max_running_deployments,
+        apps_max: args.max_apps,
         instances_per_offer_max: args.max_instances_per_offer as usize,
         decline_ms: args.decline_offer_duration,
         revive_interval_ms: args.min_revive_offers_interval,

@@ -38,7 +38,7 @@ use tokio_util::sync::CancellationToken;
 pub use args::Args;
 pub use leader::LeaderError;
 
-use crate::http::{AdminError, Agents, Leading, Metrics, Service, Sessions, SignIn, router};
+use crate::http::{AdminError, Agents, AllowedOrigins, Leading, Metrics, Service, Sessions, SignIn, router};
 use crate::validate::Rules;
 use leader::Reign;
 
@@ -145,6 +145,7 @@ pub async fn run(args: Args, console: Router, shutdown: impl Future<Output = ()>
             tls.server.is_some() && !args.tls.tls_serve_plaintext,
         )?,
         names: args.names(bound, &address),
+        allowed_origins: AllowedOrigins::of(&args.allowed_origins()),
         trusted_proxies: args.trusted_proxy.clone(),
         metrics: Arc::new(Metrics::default()),
         backup_directory: args.backup_directory.clone(),

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use attica_core_api::{Scalar, Timestamp};
 use attica_paas_api::container::{LinuxInfo, ResourceLimits};
 use attica_paas_api::pod::{
-    Pod as Written, PodConstraint, PodContainer as WrittenContainer, PodImage as WrittenImage,
-    PodResources, PodScaling, PodScheduling, PodVolume as WrittenVolume, VolumeMount,
+    Pod as Written, PodConstraint, PodContainer as WrittenContainer, PodImage as WrittenImage, PodResources,
+    PodScaling, PodScheduling, PodVolume as WrittenVolume, VolumeMount,
 };
 use attica_paas_api::{Number, update::EnvironmentValue};
 
 use super::networks::Deprecated;
-use super::{Faults, Rules, command, constraint, container, executor, fetch, limits, networks, numbers, placement, pod_checks};
+use super::{
+    Faults, Rules, command, constraint, container, executor, fetch, limits, networks, numbers, placement, pod_checks,
+};
 use super::{persistent, pod_endpoints, secrets, strategy, text};
 use crate::model::{
     Access, Backoff, CommandLine, EnvValue, Ipc, KillSelection, Limit, Limits, Networks, Placement, Pod, PodCommand,

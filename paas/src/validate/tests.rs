@@ -357,11 +357,19 @@ fn an_executor_is_kept_with_what_it_needs() {
     let read_back = |document: Value| {
         let shown = normalise::app(&read(document.to_string().as_bytes()).unwrap());
         assert_eq!(normalise::app(&read(normalise::json(&shown).as_bytes()).unwrap()), shown);
-        (shown.executor, shown.executor_resources.map(|needs| [needs.cpus, needs.mem, needs.disk].map(|Number(of)| of)))
+        (
+            shown.executor,
+            shown.executor_resources.map(|needs| [needs.cpus, needs.mem, needs.disk].map(|amount| amount.0)),
+        )
     };
-    let document = |executor: &str| json!({"id": "/test", "cmd": "true", "executor": executor, "executorResources": {"mem": 64}});
+    let document =
+        |executor: &str| json!({"id": "/test", "cmd": "true", "executor": executor, "executorResources": {"mem": 64}});
     assert_eq!(read_back(document("/opt/run it")), ("/opt/run it".to_owned(), Some([0.1, 64.0, 10.0])));
-    assert_eq!(read_back(document("//cmd")), (String::new(), Some([0.1, 64.0, 10.0])), "what it would need is not forgotten");
+    assert_eq!(
+        read_back(document("//cmd")),
+        (String::new(), Some([0.1, 64.0, 10.0])),
+        "what it would need is not forgotten"
+    );
     assert_eq!(read_back(json!({"id": "/test", "cmd": "true", "executor": "run"})), ("run".to_owned(), None));
 }
 

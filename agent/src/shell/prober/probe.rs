@@ -288,7 +288,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(async move {
-            let long = format!("HTTP/1.1 503 Busy\r\ncontent-type: text/html; charset=utf-8\r\n\r\nx{}", "ü".repeat(9_000));
+            let long =
+                format!("HTTP/1.1 503 Busy\r\ncontent-type: text/html; charset=utf-8\r\n\r\nx{}", "ü".repeat(9_000));
             for text in ["HTTP/1.1 200 OK\r\n\r\nwarm", &long, "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncut"] {
                 answer(listener.accept().await.unwrap().0, text).await;
             }

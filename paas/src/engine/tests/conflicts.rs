@@ -115,6 +115,31 @@ fn only_so_many_deployments_run() {
 }
 
 #[test]
+fn only_so_many_apps_are_made() {
+    let mut world = World::bare(Config { apps_max: Some(2), ..super::world::config() }, 1);
+    world.connect();
+    world.put("/a", update(1));
+    world.put("/b", update(1));
+    let refused = |outcome| {
+        assert!(
+            matches!(&outcome, Err(Refusal::Invalid(all)) if all[0].path == "/" && all[0].message.contains("only handle up to 2 Apps!")),
+            "{outcome:?}"
+        );
+    };
+    refused(world.write(put("/c", update(1), false)));
+    world.put("/b", update(2));
+    world.deployed(Write::Delete { id: id("/a"), force: true });
+    world.put("/c", update(1));
+    world.fail_over();
+    refused(world.write(put("/a", update(1), false)));
+    assert_eq!(
+        world.engine.snapshot().run_specs.keys().filter(|known| **known == id("/a")).count(),
+        1,
+        "its history stays"
+    );
+}
+
+#[test]
 fn service_ports_are_unique_and_come_back() {
     let mut world = World::bare(Config { service_port_last: 10_001, ..super::world::config() }, 1);
     world.connect();

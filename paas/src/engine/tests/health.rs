@@ -1,4 +1,6 @@
-use attica_core_api::v1::{CheckStatusCommand, CheckStatusInfo, CheckType, HealthResult, HttpAnswer, TaskId, TaskState};
+use attica_core_api::v1::{
+    CheckStatusCommand, CheckStatusInfo, CheckType, HealthResult, HttpAnswer, TaskId, TaskState,
+};
 
 use super::super::{View, Write};
 use super::world::{World, id, update};
@@ -151,7 +153,8 @@ fn a_deployment_waits_until_its_instances_are_ready() {
     assert!(world.is_running(deployment), "it is healthy, but not ready");
     let results = |world: &World| {
         let state = world.engine.snapshot();
-        let shown = crate::normalise::deployment(&state.deployments[&deployment], state, &crate::normalise::Responses::new());
+        let shown =
+            crate::normalise::deployment(&state.deployments[&deployment], state, &crate::normalise::Responses::new());
         shown.current_actions[0].readiness_check_results.iter().map(|result| result.ready).collect::<Vec<_>>()
     };
     assert_eq!(results(&world), [false]);

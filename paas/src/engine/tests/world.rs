@@ -400,7 +400,14 @@ impl World {
         let timestamp = self.now.wall.seconds();
         self.report(task, TaskState::Running, |status| {
             let message = (!healthy).then(|| "refused".to_owned());
-            let result = HealthResult { index: 0, healthy, consecutive_failures: failures, message, timestamp };
+            let result = HealthResult {
+                index: 0,
+                healthy,
+                consecutive_failures: failures,
+                message,
+                timestamp,
+                ..HealthResult::default()
+            };
             status.health_results.push(result);
         });
     }

@@ -58,9 +58,29 @@ impl Engine {
         let mut targets: Vec<Target> = kept.collect();
         targets.extend(removed.into_iter().map(|id| Target { id, to: None }));
         let cyclic = |cycle: Cycle| invalid(Violation::new("/dependencies", cycle.to_string()));
+        self.check_number(&targets).map_err(invalid)?;
         let layers = self.layers_with(&targets, &groups).map_err(cyclic)?;
         let superseded = self.admit(&targets, conflict)?;
         Ok(Draft { targets, groups, layers, superseded, requested: definitions, ..Draft::new(version) })
+    }
+
+    /// Refuses new apps beyond the number that there may be, in Marathon's words.
+    fn check_number(&self, targets: &[Target]) -> Result<(), Violation> {
+        let Some(limit) = self.config.apps_max else { return Ok(()) };
+        let is_app = |definition: Option<&Arc<RunSpec>>| definition.is_some_and(|spec| spec.shape() == Shape::App);
+        let (mut made, mut removed) = (0, 0);
+        for Target { id, to } in targets {
+            let (is, will_be) = (is_app(self.current(id)), is_app(to.as_ref()));
+            made += usize::from(will_be && !is);
+            removed += usize::from(is && !will_be);
+        }
+        if made > 0 && (self.apps + made).saturating_sub(removed) > limit {
+            let error = format!(
+                "This Marathon instance may only handle up to {limit} Apps!\n(Override with command line option --max_apps)"
+            );
+            return Err(Violation::new("/", error));
+        }
+        Ok(())
     }
 
     /// The groups around what is new are there from then on, whatever becomes of it.

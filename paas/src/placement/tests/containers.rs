@@ -179,17 +179,22 @@ fn a_task_in_a_container_is_described() {
 
 #[test]
 fn an_executor_of_an_apps_own_has_its_container_and_resources_besides() {
-    let run_spec = spec(json!({"args": ["serve", "it's $HOME"], "tty": true, "cpus": 1, "user": "nobody", "taskKillGracePeriodSeconds": 3,
-        "executor": "/opt/run it", "executorResources": {"cpus": 0.5, "disk": 0}}));
+    let run_spec = spec(
+        json!({"args": ["serve", "it's $HOME"], "tty": true, "cpus": 1, "user": "nobody", "taskKillGracePeriodSeconds": 3,
+        "executor": "/opt/run it", "executorResources": {"cpus": 0.5, "disk": 0}}),
+    );
     let cpus = |shares: &[Vec<Resource>]| -> Vec<f64> {
-        let of = |resource: &Resource| resource.scalar.as_ref().filter(|_| resource.name == "cpus").map(|scalar| scalar.value);
+        let of = |resource: &Resource| {
+            resource.scalar.as_ref().filter(|_| resource.name == "cpus").map(|scalar| scalar.value)
+        };
         shares.iter().map(|share| share.iter().filter_map(of).sum()).collect()
     };
     let placed = |cpus: f64| place(&order(&run_spec, 1), &mut Stock::new(vec![offer(1, cpus, 31_999)])).placed.pop();
     assert!(placed(1.49).is_none());
     let shares = placed(1.5).unwrap().shares;
     assert_eq!(cpus(&shares), [1.0, 0.5]);
-    let task = task_info(&run_spec, &Surroundings::default(), &TaskId::from("t"), &on(&[]), &[31_000], shares[0].clone());
+    let task =
+        task_info(&run_spec, &Surroundings::default(), &TaskId::from("t"), &on(&[]), &[31_000], shares[0].clone());
     let plain = task_info(
         &spec(json!({"args": ["serve"], "user": "nobody", "taskKillGracePeriodSeconds": 3})),
         &Surroundings::default(),
@@ -202,7 +207,10 @@ fn an_executor_of_an_apps_own_has_its_container_and_resources_besides() {
     let beneath = super::executor::beneath("/opt/run it", &run_spec.command, task, shares[1].clone());
     assert_eq!((&beneath.command, &beneath.container, &beneath.kill_policy), (&None, &None, &plain.kill_policy));
     let executor = *beneath.executor.unwrap();
-    assert_eq!((executor.executor_id.as_str(), executor.resources, executor.container), ("marathon-t", shares[1].clone(), container));
+    assert_eq!(
+        (executor.executor_id.as_str(), executor.resources, executor.container),
+        ("marathon-t", shares[1].clone(), container)
+    );
     let line = r"chmod ug+rx '/opt/run it' && exec '/opt/run it' 'serve' 'it'\''s $HOME'";
     let expected = CommandInfo { shell: true, value: Some(line.to_owned()), arguments: Vec::new(), ..command };
     assert_eq!(executor.command, Some(expected));

@@ -12,7 +12,7 @@ use crate::validate::tests::shared_data;
 
 /// Members of Marathon's `/v2/info` that are absent here.
 const ABSENT: [(&str, &str); 19] = [
-    ("/marathon_config/access_control_allow_origin", "pages of other origins may not call"),
+    ("/marathon_config/access_control_allow_origin", "it is there when pages of other origins may read"),
     ("/marathon_config/launch_token", "launches are not rationed"),
     ("/marathon_config/launch_token_refresh_interval", "launches are not rationed"),
     ("/marathon_config/leader_proxy_connection_timeout_ms", "a standby's call to the leader ends with the client's"),

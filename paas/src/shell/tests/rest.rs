@@ -536,3 +536,41 @@ async fn a_pod_is_created_read_changed_and_removed() {
     assert_eq!(site.get("/v2/pods").await, json!([]));
     site.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_flags_allow_and_limit() {
+    let database = Database::start().await;
+    let origins = "--access-control-allow-origin=https://a.example, http://b.example:81";
+    let site = Site::start_with(&database, NO_MASTER, &[origins, "--max-apps=1"]).await;
+    let shown = &site.get("/v2/info").await["marathon_config"]["access_control_allow_origin"];
+    assert_eq!(*shown, json!(["https://a.example", "http://b.example:81"]));
+
+    let page = ("origin", "https://a.example");
+    let read = site.ask_with(Method::GET, "/v2/apps", &[page, ("sec-fetch-site", "cross-site")], "").await;
+    assert_eq!((read.status, read.header("access-control-allow-origin")), (StatusCode::OK, page.1));
+    assert!(!read.headers.contains_key("access-control-allow-credentials"));
+    let asks = [page, ("access-control-request-method", "GET"), ("access-control-request-headers", "authorization")];
+    let preflight = site.ask_with(Method::OPTIONS, "/v2/apps", &asks, "").await;
+    assert_eq!(preflight.status, StatusCode::NO_CONTENT);
+    assert_eq!(preflight.header("access-control-allow-headers"), "authorization");
+    assert_eq!(preflight.header("access-control-allow-methods"), "GET, HEAD, OPTIONS");
+    // It may read, and nothing else.
+    let app = |id: &str| json!({"id": id, "cmd": "serve"}).to_string();
+    for (method, path) in [(Method::POST, "/v2/apps"), (Method::GET, "/v2/events?ack=page")] {
+        let refused = site.ask_with(method, path, &[page], &app("/page")).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path}");
+        assert!(!refused.headers.contains_key("access-control-allow-origin"));
+    }
+
+    assert_eq!(site.ask(Method::POST, "/v2/apps", &app("/one")).await.status, StatusCode::CREATED);
+    let refused = site.ask(Method::POST, "/v2/apps", &app("/two")).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let errors = &refused.json()["details"][0];
+    assert_eq!(errors["path"], "/");
+    let told = errors["errors"][0].as_str().unwrap().to_owned();
+    assert_eq!(
+        told,
+        "This Marathon instance may only handle up to 1 Apps!\n(Override with command line option --max_apps)"
+    );
+    site.stop().await.unwrap();
+}
