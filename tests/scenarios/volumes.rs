@@ -173,6 +173,20 @@ fn a_volume_of_a_pod_is_there_again_when_the_pod_is() {
     assert_ne!(third["localVolumes"], first["localVolumes"]);
     assert!(!said(&third).contains("hello\nhello\n"), "{}", said(&third));
 
+    // What is kept while nobody wants it is shown, and can be given up.
+    let mut unwanted = pod();
+    unwanted["scaling"] = json!({"kind": "fixed", "instances": 0});
+    assert_eq!(cluster.request("PUT", "/v2/pods/shop/pod", Some(&unwanted)).0, 200);
+    let kept = cluster.until("its volume to be kept", || {
+        let status = cluster.get("/v2/pods/shop/pod::status").1;
+        let kept = status["keptInstances"].as_array()?.first()?.clone();
+        (cluster.get("/v2/deployments").1 == json!([])).then_some(kept)
+    });
+    assert_eq!((&kept["goal"], &kept["localVolumes"]), (&json!("Stopped"), &third["localVolumes"]), "{kept}");
+    let wiped = json!({"ids": [kept["taskId"]]});
+    assert_eq!(cluster.request("POST", "/v2/tasks/delete?wipe=true", Some(&wiped)).0, 200);
+    until_nothing_is_reserved(&cluster);
+
     assert_eq!(cluster.request("DELETE", "/v2/pods/shop/pod", None).0, 202);
     until_nothing_is_reserved(&cluster);
     cluster.stop_up();

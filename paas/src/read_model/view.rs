@@ -293,9 +293,20 @@ impl AppView {
         definition.render_open(NoContainer::Absent, out);
         out.made(format!(r#"}},"status":"{status}","statusSince":"{since}","instances":["#));
         out.separated(instances(), |instance, out| out.part(&instance.json));
-        out.text(r#"],"terminationHistory":["#);
+        out.text("]");
+        self.render_kept(out);
+        out.text(r#","terminationHistory":["#);
         out.list(self.last_failure.iter().map(|failure| &failure.json));
         out.made(format!(r#"],"lastUpdated":"{since}","lastChanged":"{since}"}}"#));
+    }
+
+    /// Appends the instances without a task of which something is kept, if there are any.
+    fn render_kept(&self, out: &mut Document) {
+        if self.tasks.values().any(|task| task.kept.is_some()) {
+            out.text(r#","keptInstances":["#);
+            out.list(self.tasks.values().filter_map(|task| task.kept.as_ref()));
+            out.text("]");
+        }
     }
 
     /// Appends the definition alone; nothing for a removed pod.
@@ -336,10 +347,8 @@ impl AppView {
             out.list(self.task_parts(TaskFilter::All));
             out.text("]");
         }
-        if shown.tasks && self.tasks.values().any(|task| task.kept.is_some()) {
-            out.text(r#","keptInstances":["#);
-            out.list(self.tasks.values().filter_map(|task| task.kept.as_ref()));
-            out.text("]");
+        if shown.tasks {
+            self.render_kept(out);
         }
         if shown.readiness && definition.spec.readiness_check.is_some() {
             out.text(r#","readinessCheckResults":["#);

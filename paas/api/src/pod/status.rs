@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Pod, PodResources};
-use crate::task::LocalVolume;
+use crate::task::{KeptInstance, LocalVolume};
 
 /// A pod and its instances.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +23,9 @@ pub struct PodStatus {
     pub message: Option<String>,
     /// Its instances.
     pub instances: Vec<PodInstance>,
+    /// Those without a task, of which volumes are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_instances: Vec<KeptInstance>,
     /// The latest failure.
     pub termination_history: Vec<TerminationHistory>,
     /// When something about it was last looked at, RFC 3339 with milliseconds.
