@@ -10,30 +10,43 @@ mod worker;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
+use attica_core_api::Timestamp;
 use attica_core_api::http::Client;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::engine::Snapshot;
+use crate::events::EventId;
 use crate::http::{Leading, Metrics};
 use crate::model::{Callback, CallbackUrl};
 use worker::Worker;
 
 pub(crate) use worker::ANSWER_TIMEOUT;
 
-/// The subscribers, as they are committed.
+/// The subscribers, as they are committed, and how they keep up, as far as this leader has seen.
 #[derive(Debug)]
 pub struct Callbacks {
     committed: watch::Sender<BTreeMap<CallbackUrl, Callback>>,
+    standings: Mutex<BTreeMap<CallbackUrl, Standing>>,
+}
+
+/// How a subscriber keeps up.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// The event that it has not taken yet, and since when it is posted; none: it has taken everything.
+    pub waiting: Option<(EventId, Timestamp)>,
+    /// Why it did not take an event the last time that it did not, and when that was.
+    pub last_error: Option<(String, Timestamp)>,
 }
 
 impl Callbacks {
     /// Those of a history.
     #[must_use]
     pub fn of(snapshot: &Snapshot) -> Self {
-        Self { committed: watch::Sender::new(snapshot.callbacks.clone()) }
+        Self { committed: watch::Sender::new(snapshot.callbacks.clone()), standings: Mutex::default() }
     }
 
     /// Those that there are from now on.
@@ -53,6 +66,37 @@ impl Callbacks {
         self.committed.borrow().keys().cloned().collect()
     }
 
+    /// How each of them keeps up, in the order of [`Callbacks::urls`].
+    #[must_use]
+    pub fn standings(&self) -> Vec<(CallbackUrl, Standing)> {
+        let standings = self.lock().clone();
+        let standing = |url: CallbackUrl| (url.clone(), standings.get(&url).cloned().unwrap_or_default());
+        self.urls().into_iter().map(standing).collect()
+    }
+
+    /// From now on an event is posted to one of them, or it has taken everything.
+    fn waits_for(&self, url: &CallbackUrl, event: Option<EventId>) {
+        let mut standings = self.lock();
+        let standing = standings.entry(url.clone()).or_default();
+        if standing.waiting.map(|(waiting, _)| waiting) != event {
+            standing.waiting = event.map(|event| (event, Timestamp::from(SystemTime::now())));
+        }
+    }
+
+    /// One of them did not take an event.
+    fn failed(&self, url: &CallbackUrl, error: String) {
+        self.lock().entry(url.clone()).or_default().last_error = Some((error, Timestamp::from(SystemTime::now())));
+    }
+
+    /// One is none any more.
+    fn forget(&self, url: &CallbackUrl) {
+        self.lock().remove(url);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<CallbackUrl, Standing>> {
+        self.standings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn get(&self, url: &CallbackUrl) -> Option<Callback> {
         self.committed.borrow().get(url).cloned()
     }
@@ -69,6 +113,7 @@ pub(crate) async fn deliver(leading: Arc<Leading>, client: Client, metrics: Arc<
             let stays = wanted.contains(url);
             if !stays {
                 worker.abort();
+                leading.callbacks.forget(url);
             }
             stays && !worker.is_finished()
         });

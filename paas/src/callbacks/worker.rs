@@ -70,6 +70,11 @@ enum Outcome {
     Gone,
 }
 
+/// An error with its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 impl Worker {
     pub(super) fn new(url: CallbackUrl, leading: Arc<Leading>, client: Client, metrics: Arc<Metrics>) -> Self {
         let start = leading.callbacks.get(&url).and_then(|callback| EventId::from_number(callback.position));
@@ -86,6 +91,7 @@ impl Worker {
                 Ok(Outcome::Gone | Outcome::Taken) => return,
                 Ok(Outcome::GivenUp) => {
                     self.metrics.count_callback(Posted::GivenUp);
+                    self.leading.callbacks.waits_for(&self.url, None);
                     tracing::warn!(url = %self.url, "a callback has taken no event for an hour: it misses those that it has not taken");
                     Start::Now
                 }
@@ -117,6 +123,7 @@ impl Worker {
             };
             let Some(frames) = frames else { return Ok(Outcome::Taken) };
             for frame in wire_frames(&frames) {
+                self.leading.callbacks.waits_for(&self.url, Some(frame.id));
                 match self.post_until_taken(&frame).await {
                     Outcome::Taken => self.reached = frame.id,
                     ended @ (Outcome::GivenUp | Outcome::Gone) => return Ok(ended),
@@ -125,6 +132,7 @@ impl Worker {
                     self.note();
                 }
             }
+            self.leading.callbacks.waits_for(&self.url, None);
         }
     }
 
@@ -145,6 +153,7 @@ impl Worker {
                 Err(refused) => refused,
             };
             self.metrics.count_callback(Posted::Refused);
+            self.leading.callbacks.failed(&self.url, chain(&refused));
             if pause == PAUSE_MIN {
                 let error = &refused as &dyn std::error::Error;
                 tracing::warn!(url = %self.url, event = %frame.id, error, "a callback does not take an event; it is repeated");

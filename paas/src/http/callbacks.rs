@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use attica_core_api::Timestamp;
-use attica_paas_api::callback::{CallbackChange, CallbackList, CallbackSettings};
+use attica_paas_api::callback::{CallbackChange, CallbackError, CallbackList, CallbackSettings, CallbackStanding};
 use axum::body::Body;
 use axum::response::Response;
 use http::{Request, StatusCode};
@@ -12,6 +12,7 @@ use super::answer::document;
 use super::service::{Leading, Service};
 use super::writes::{Asked, answer, client_ip, unexpected};
 use super::{body, refusal};
+use crate::callbacks::Standing;
 use crate::engine::{Reply, Write};
 use crate::events::EventId;
 use crate::model::{CallbackSecret, CallbackUrl, rfc3339};
@@ -19,8 +20,20 @@ use crate::validate::Faults;
 
 /// GET of all.
 pub(super) fn list(leading: &Leading) -> Response {
-    let callback_urls = leading.callbacks.urls().iter().map(ToString::to_string).collect();
-    document(StatusCode::OK, &CallbackList { callback_urls })
+    let newest = leading.model.position();
+    let callbacks: Vec<CallbackStanding> = leading
+        .callbacks
+        .standings()
+        .into_iter()
+        .map(|(url, Standing { waiting, last_error })| CallbackStanding {
+            url: url.to_string(),
+            behind: waiting.map_or(0, |(event, _)| (newest.0 - event.fact().0 + 1).max(1)),
+            waiting_since: waiting.map(|(_, since)| rfc3339(since)),
+            last_error: last_error.map(|(message, at)| CallbackError { message, timestamp: rfc3339(at) }),
+        })
+        .collect();
+    let callback_urls = callbacks.iter().map(|callback| callback.url.clone()).collect();
+    document(StatusCode::OK, &CallbackList { callback_urls, callbacks })
 }
 
 /// POST of one, from the next event on.

@@ -6,6 +6,8 @@ import type {
   AppUpdate,
   AppWrapper,
   AuditEntry,
+  CallbackList,
+  CallbackStanding,
   Deployment,
   DeploymentResult,
   EndedDeployment,
@@ -314,6 +316,15 @@ export const api = {
   cancel: async (deployment: string, force: boolean) => {
     const path = withQuery(`/v2/deployments/${encodeURIComponent(deployment)}`, { force: force || undefined });
     await call('DELETE', path);
+  },
+  callbacks: async (): Promise<CallbackStanding[]> =>
+    (await call<CallbackList>('GET', '/v2/eventSubscriptions')).value.callbacks,
+  /** `secret` signs what is posted; empty: it is left as it is. */
+  addCallback: async (url: string, secret: string) => {
+    await call('POST', withQuery('/v2/eventSubscriptions', { callbackUrl: url }), secret === '' ? {} : { secret });
+  },
+  removeCallback: async (url: string) => {
+    await call('DELETE', withQuery('/v2/eventSubscriptions', { callbackUrl: url }));
   },
   secrets: async () => (await call<{ secrets: Secret[] }>('GET', '/v2/secrets')).value.secrets,
   setSecret: async (path: string, value: string) => {

@@ -33,6 +33,9 @@ export function choices(all: readonly RunSpec[]): Choice[] {
     { kind: 'Screen', text: 'Machines', run: () => router.go(links.agents), keys: 'g m' },
     { kind: 'Screen', text: 'Secrets', run: () => router.go(links.secrets), keys: 'g s' },
     { kind: 'Screen', text: 'Events', run: () => router.go(links.events), keys: 'g e' },
+    ...(account.may('admin', '/')
+      ? [{ kind: 'Screen', text: 'Callbacks', run: () => router.go(links.callbacks) } satisfies Choice]
+      : []),
     ...(account.mayAnywhere('create') ? CREATIONS : []),
     { kind: 'Do', text: 'Show the keys', run: () => desk.open({ kind: 'help' }), keys: '?' },
     { kind: 'Do', text: 'Colours: light', run: () => theme.set('light') },

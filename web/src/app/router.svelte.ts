@@ -15,6 +15,7 @@ export type Screen =
   | 'agents'
   | 'secrets'
   | 'events'
+  | 'callbacks'
   | 'users'
   | 'audit'
   | 'unknown';
@@ -126,6 +127,7 @@ export function read(path: string): { screen: Screen; id: string } {
     case 'agents':
     case 'secrets':
     case 'events':
+    case 'callbacks':
     case 'users':
     case 'audit':
       return { screen: word, id };
@@ -151,6 +153,7 @@ export const links = {
   agents: `${ROOT}/agents`,
   secrets: `${ROOT}/secrets`,
   events: `${ROOT}/events`,
+  callbacks: `${ROOT}/callbacks`,
   users: `${ROOT}/users`,
   audit: `${ROOT}/audit`,
   create: `${ROOT}/new`,

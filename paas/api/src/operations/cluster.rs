@@ -99,7 +99,7 @@ pub(super) const CLUSTER: &[Operation] = &[
         rule: Rule::OnRoot(Admin),
         ..get(
             "/v2/eventSubscriptions",
-            "Lists the URLs that events are posted to.",
+            "Lists the URLs that events are posted to, and how each of them keeps up.",
             Answer::Json(schema::<CallbackList>),
         )
     },

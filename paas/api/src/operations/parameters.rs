@@ -58,7 +58,7 @@ pub(super) const LEADER: &[Parameter] = &[
     DRY_RUN,
 ];
 pub(super) const CALLBACK_URL: &[Parameter] =
-    &[Parameter { name: "callbackUrl", summary: "The URL. It must be given.", kind: ParameterKind::Text }];
+    &[Parameter { name: "callbackUrl", summary: "The URL. It must be given.", kind: ParameterKind::Text }, DRY_RUN];
 pub(super) const LIST: &[Parameter] = &[
     Parameter { name: "cmd", summary: "Only apps whose cmd contains this, in any case.", kind: ParameterKind::Text },
     Parameter { name: "id", summary: "Only apps whose id contains this, in any case.", kind: ParameterKind::Text },

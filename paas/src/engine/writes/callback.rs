@@ -2,7 +2,7 @@
 
 use attica_core_api::Now;
 
-use super::super::{Effects, Engine, Fact, Origin, Refusal, Reply};
+use super::super::{Effects, Engine, Fact, Origin, Refusal, Reply, Terms};
 use crate::model::{CallbackSecret, CallbackUrl};
 use crate::validate::limits::CALLBACKS_MAX;
 
@@ -15,7 +15,7 @@ impl Engine {
         url: CallbackUrl,
         secret: Option<CallbackSecret>,
         position: i64,
-        origin: &Origin,
+        (origin, terms): (&Origin, &Terms),
         out: &mut Effects,
     ) -> Result<Reply, Refusal> {
         let present = self.state.callbacks.get(&url);
@@ -24,8 +24,10 @@ impl Engine {
         }
         let position = present.map_or(position, |present| present.position);
         let secret = secret.or_else(|| present.and_then(|present| present.secret.clone()));
-        let client_ip = origin.client_ip.clone();
-        self.record(now, Fact::CallbackAdded { client_ip, url, secret, position }, out);
+        if !terms.dry_run {
+            let client_ip = origin.client_ip.clone();
+            self.record(now, Fact::CallbackAdded { client_ip, url, secret, position }, out);
+        }
         Ok(Reply::Done)
     }
 
@@ -34,10 +36,10 @@ impl Engine {
         &mut self,
         now: Now,
         url: CallbackUrl,
-        origin: &Origin,
+        (origin, terms): (&Origin, &Terms),
         out: &mut Effects,
     ) -> Result<Reply, Refusal> {
-        if self.state.callbacks.contains_key(&url) {
+        if self.state.callbacks.contains_key(&url) && !terms.dry_run {
             self.record(now, Fact::CallbackRemoved { client_ip: origin.client_ip.clone(), url }, out);
         }
         Ok(Reply::Done)

@@ -82,9 +82,9 @@ impl Engine {
             Write::EndSession(digest) => return self.end_session(now, digest, out),
             Write::Note { .. } => return Ok(Reply::Done),
             Write::AddCallback { url, secret, position } => {
-                return self.add_callback(now, url.clone(), secret.clone(), *position, origin, out);
+                return self.add_callback(now, url.clone(), secret.clone(), *position, (origin, terms), out);
             }
-            Write::RemoveCallback { url } => return self.remove_callback(now, url.clone(), origin, out),
+            Write::RemoveCallback { url } => return self.remove_callback(now, url.clone(), (origin, terms), out),
             Write::CallbackReached { url, position } => {
                 return self.callback_reached(now, url.clone(), *position, out);
             }

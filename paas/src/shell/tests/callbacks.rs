@@ -108,7 +108,12 @@ async fn every_event_is_posted_in_order_signed_and_repeated_until_it_is_taken() 
     assert!(!added.text.contains(&secret));
     let mut urls = vec![stubborn.url.clone(), signed.url.clone()];
     urls.sort();
-    assert_eq!(site.get("/v2/eventSubscriptions").await, json!({"callbackUrls": urls}));
+    assert_eq!(site.get("/v2/eventSubscriptions").await["callbackUrls"], json!(urls));
+    let dry = site.ask(Method::DELETE, &format!("{}&dryRun=true", signed.path()), "").await;
+    assert_eq!(dry.status, StatusCode::OK, "{}", dry.text);
+    let elsewhere = "/v2/eventSubscriptions?callbackUrl=http://127.0.0.1:1/&dryRun=true";
+    assert_eq!(site.ask(Method::POST, elsewhere, "").await.status, StatusCode::OK);
+    assert_eq!(site.get("/v2/eventSubscriptions").await["callbackUrls"], json!(urls), "nothing has changed");
     create(&site, "/app").await;
 
     let frames = stream.until("api_post_event").await;
@@ -138,9 +143,18 @@ async fn every_event_is_posted_in_order_signed_and_repeated_until_it_is_taken() 
     assert_eq!(metrics["gauges"]["marathon.callbacks.active.gauge"]["value"], 2.0);
     assert_eq!(metrics["gauges"]["marathon.http.event-streams.active.gauge"]["value"], 1.0);
 
+    let standings = until("both to have taken everything", async || {
+        let callbacks = site.get("/v2/eventSubscriptions").await["callbacks"].clone();
+        callbacks.as_array()?.iter().all(|callback| callback["behind"] == 0).then_some(callbacks)
+    });
+    let standings = standings.await;
+    let of = |url: &str| standings.as_array().unwrap().iter().find(|callback| callback["url"] == url).unwrap();
+    assert_eq!(of(&stubborn.url)["lastError"]["message"], "the answer is 302 Found", "{standings}");
+    assert_eq!((of(&signed.url).get("lastError"), of(&signed.url).get("waitingSince")), (None, None));
+
     let removed = site.ask(Method::DELETE, &signed.path(), "").await;
     assert_eq!((removed.status, &removed.json()["eventType"]), (StatusCode::OK, &json!("unsubscribe_event")));
-    assert_eq!(site.get("/v2/eventSubscriptions").await, json!({"callbackUrls": [stubborn.url]}));
+    assert_eq!(site.get("/v2/eventSubscriptions").await["callbackUrls"], json!([stubborn.url]));
     create(&site, "/after").await;
     stubborn.until_app("/after").await;
     let told = |post: &Post| post.body.contains("/after") || post.body.contains(&secret);
@@ -211,5 +225,12 @@ async fn what_cannot_be_posted_to_is_refused_by_name() {
     assert_eq!(add(0).await, StatusCode::OK, "that one is there already");
     assert_eq!(add(64).await, StatusCode::SERVICE_UNAVAILABLE);
     create(&site, "/nobody-is-held-up").await;
+    let behind = until("one to be behind", async || {
+        let first = site.get("/v2/eventSubscriptions").await["callbacks"][0].clone();
+        (first["behind"].as_i64()? > 1 && first["lastError"].is_object()).then_some(first)
+    });
+    let behind = behind.await;
+    assert!(behind["waitingSince"].is_string(), "{behind}");
+    assert!(behind["lastError"]["message"].as_str().unwrap().starts_with("no answer: "), "{behind}");
     site.stop().await.unwrap();
 }
