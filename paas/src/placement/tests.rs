@@ -301,7 +301,8 @@ fn a_task_is_described() {
         {"number":31006,"name":"dns","protocol":"udp","labels":{"labels":[{"key":"VIP_0","value":"/dns:53"},
         {"key":"network-scope","value":"host"}]}},
         {"number":31006,"name":"dns","protocol":"tcp","labels":{"labels":[{"key":"VIP_0","value":"/dns:53"},
-        {"key":"network-scope","value":"host"}]}}]}},"health_checks":[{"delay_seconds":2.0,"interval_seconds":2.0,"timeout_seconds":1.0,"consecutive_failures":3,"grace_period_seconds":5.0,"type":"TCP","tcp":{"protocol":"IPv4","port":31006}}]}"#]].assert_eq(&json.replace("},{", "},\n{"));
+        {"key":"network-scope","value":"host"}]}}]}},"health_checks":[{"delay_seconds":2.0,"interval_seconds":2.0,"timeout_seconds":1.0,"consecutive_failures":3,"grace_period_seconds":5.0,"type":"TCP","tcp":{"protocol":"IPv4","port":31006}},
+        {"delay_seconds":2.0,"interval_seconds":2.0,"timeout_seconds":1.0,"consecutive_failures":3,"grace_period_seconds":5.0,"type":"HTTP","http":{"protocol":"IPv4","scheme":"http","port":31005,"path":"/","ignore_1xx":true}}]}"#]].assert_eq(&json.replace("},{", "},\n{"));
 }
 
 proptest! {
