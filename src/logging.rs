@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
+use attica_core_api::logging::{LogControl, LogFilter};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
@@ -14,34 +15,34 @@ pub fn init() {
 
 /// The same, with another level.
 pub fn init_with(level: LevelFilter) {
-    let filter = move || EnvFilter::try_from_env("ATTICA_LOG").unwrap_or_else(|_| EnvFilter::new(level.to_string()));
+    let started_with = match std::env::var("ATTICA_LOG") {
+        Ok(asked) if EnvFilter::try_new(&asked).is_ok() => asked,
+        Ok(_) | Err(_) => level.to_string(),
+    };
     let log = tracing_subscriber::fmt()
-        .with_env_filter(filter())
+        .with_env_filter(EnvFilter::new(&started_with))
         .with_ansi(io::stderr().is_terminal() || std::env::var_os("ATTICA_COLOR").is_some())
         .with_writer(|| Lossy(io::stderr()))
         .with_filter_reloading();
     let reload = log.reload_handle();
-    let set = move |level: u32| {
-        let filter = match level {
-            0 => filter(),
-            1 => EnvFilter::new("debug"),
-            _ => EnvFilter::new("trace"),
+    let set = move |filter: LogFilter<'_>| {
+        let filter = match filter {
+            LogFilter::AsStarted => EnvFilter::new(&started_with),
+            LogFilter::Instead(filter) => EnvFilter::new(filter),
+            LogFilter::Besides(filter) => EnvFilter::new(format!("{started_with},{filter}")),
         };
         // Fails only when there is no log any more.
         let _ = reload.reload(filter);
     };
-    let _ = SET_LEVEL.set(Box::new(set));
+    let _ = CONTROL.set(LogControl::new(set));
     log.init();
 }
 
-/// How the level is changed, once there is a log.
-static SET_LEVEL: OnceLock<Box<dyn Fn(u32) + Send + Sync>> = OnceLock::new();
+static CONTROL: OnceLock<LogControl> = OnceLock::new();
 
-/// Logs what `ATTICA_LOG` asks for (0), what helps to find a fault (1), or everything (2 and above).
-pub fn set_level(level: u32) {
-    if let Some(set) = SET_LEVEL.get() {
-        set(level);
-    }
+/// How it is changed what is logged, once there is a log.
+pub fn control() -> LogControl {
+    CONTROL.get().cloned().unwrap_or_default()
 }
 
 /// One line to standard error: the error and what caused it.

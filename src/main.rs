@@ -87,16 +87,17 @@ fn run(role: Command) -> Result<(), AnyError> {
     match role {
         Command::Up(args) => block_on(up::run(args)),
         Command::Master(mut args) => {
-            args.log_control = attica_core::master::LogControl::new(logging::set_level);
+            args.log_control = logging::control();
             block_on(async { Ok(attica_core::master::run(*args, terminated()).await?) })
         }
         Command::Agent(AgentCommand::Role(mut args)) => {
-            args.log_control = attica_core::master::LogControl::new(logging::set_level);
+            args.log_control = logging::control();
             block_on(async { Ok(attica_agent::run(*args, terminated()).await?) })
         }
         Command::Launcher(args) => attica_agent::launcher::run(&args).map_err(Into::into),
         Command::Fetcher => attica_agent::fetch::work().map_err(Into::into),
-        Command::Paas(args) => {
+        Command::Paas(mut args) => {
+            args.log_control = logging::control();
             block_on(async { Ok(attica_paas::run(*args, attica_web::router(), terminated()).await?) })
         }
         Command::Lb(args) => block_on(async { Ok(attica_paas::lb::run(args, terminated()).await?) }),

@@ -11,7 +11,7 @@ use super::flags::{FlagError, Given};
 use super::marathon::FLAGS;
 use super::master_plan::parsed;
 use super::translate::Translation;
-use crate::{AnyError, terminated};
+use crate::{AnyError, logging, terminated};
 
 /// Where Marathon listens unless told otherwise.
 const PORT_DEFAULT: u16 = 8080;
@@ -65,7 +65,8 @@ impl MarathonPlan {
     }
 
     /// Runs until SIGTERM or SIGINT.
-    pub async fn run(self) -> Result<(), AnyError> {
+    pub async fn run(mut self) -> Result<(), AnyError> {
+        self.args.log_control = logging::control();
         Ok(attica_paas::run(self.args, attica_web::router(), terminated()).await?)
     }
 }

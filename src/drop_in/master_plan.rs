@@ -58,7 +58,7 @@ impl MasterPlan {
 
     /// Runs the master until SIGTERM or SIGINT.
     pub async fn run(mut self) -> Result<(), AnyError> {
-        self.args.log_control = master::LogControl::new(logging::set_level);
+        self.args.log_control = logging::control();
         let Some(directory) = self.private_postgres else { return Ok(master::run(self.args, terminated()).await?) };
         tracing::info!("what is durable is kept in a private Postgres in {}", directory.display());
         let database = PrivateDatabase::start_private(directory).await?;

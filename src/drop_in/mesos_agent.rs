@@ -224,7 +224,7 @@ pub fn main() -> ExitCode {
     for note in &notes {
         tracing::info!("{note}");
     }
-    args.log_control = attica_core::master::LogControl::new(logging::set_level);
+    args.log_control = logging::control();
     let outcome: Result<(), AnyError> = crate::block_on(async { Ok(attica_agent::run(args, terminated()).await?) });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,14 +8,35 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The way to whatever writes the log of this process: it is told the level.
+/// What a log is to hold, in directives such as `debug` or `attica_paas::engine=trace`, with commas in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFilter<'a> {
+    /// What it held when the process was started.
+    AsStarted,
+    /// This, whatever it was started with.
+    Instead(&'a str),
+    /// What it held then, where this does not say otherwise.
+    Besides(&'a str),
+}
+
+/// The way to whatever writes the log of this process.
 #[derive(Clone, Default)]
-pub struct LogControl(Option<Arc<dyn Fn(u32) + Send + Sync>>);
+pub struct LogControl(Option<Arc<SetFilter>>);
+
+type SetFilter = dyn Fn(LogFilter<'_>) + Send + Sync;
 
 impl LogControl {
-    /// Levels go to `set`.
-    pub fn new(set: impl Fn(u32) + Send + Sync + 'static) -> LogControl {
+    /// Filters go to `set`.
+    pub fn new(set: impl Fn(LogFilter<'_>) + Send + Sync + 'static) -> LogControl {
         LogControl(Some(Arc::new(set)))
+    }
+
+    /// Has the log hold this from now on.
+    ///
+    /// # Errors
+    /// Nobody said how.
+    pub fn set(&self, filter: LogFilter<'_>) -> Result<(), NoControl> {
+        self.0.as_ref().ok_or(NoControl).map(|set| set(filter))
     }
 }
 
@@ -69,9 +90,12 @@ impl Logging {
     }
 
     fn change(&self, level: u32) -> Result<(), NoControl> {
-        let set = self.control.0.as_ref().ok_or(NoControl)?;
         let mut current = self.lock();
-        set(level);
+        self.control.set(match level {
+            0 => LogFilter::AsStarted,
+            1 => LogFilter::Instead("debug"),
+            _ => LogFilter::Instead("trace"),
+        })?;
         *current = level;
         Ok(())
     }
@@ -88,13 +112,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_level_ends_by_itself_and_a_later_one_counts() {
-        let (told, mut levels) = tokio::sync::mpsc::unbounded_channel();
-        let logging = Arc::new(Logging::new(LogControl::new(move |level| assert!(told.send(level).is_ok()))));
+        let (told, mut filters) = tokio::sync::mpsc::unbounded_channel();
+        let logging = Arc::new(Logging::new(LogControl::new(move |filter| {
+            let told = match filter {
+                LogFilter::AsStarted => told.send(String::new()),
+                LogFilter::Instead(filter) | LogFilter::Besides(filter) => told.send(filter.to_owned()),
+            };
+            assert!(told.is_ok());
+        })));
         logging.set(1, Duration::from_millis(1)).unwrap();
         logging.set(2, Duration::from_millis(50)).unwrap();
         let set = std::time::Instant::now();
-        for expected in [1, 2, 0] {
-            assert_eq!(levels.recv().await, Some(expected));
+        for expected in ["debug", "trace", ""] {
+            assert_eq!(filters.recv().await.as_deref(), Some(expected));
         }
         assert!(set.elapsed() >= Duration::from_millis(49), "the end of the first one ended the second");
         assert_eq!(logging.level(), 0);

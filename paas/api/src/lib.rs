@@ -25,6 +25,7 @@ pub mod event;
 pub mod group;
 pub mod health;
 pub mod info;
+pub mod logging;
 pub mod number;
 pub mod openapi;
 pub mod operations;

@@ -6,6 +6,7 @@ use attica_paas_api::callback::CallbackSettings;
 use attica_paas_api::consumer::Acknowledgement;
 use attica_paas_api::error::{Details, Fault};
 use attica_paas_api::group::{GroupPatch, GroupUpdate};
+use attica_paas_api::logging::LoggerChange;
 use attica_paas_api::pod::Pod;
 use attica_paas_api::session::{Exec, SessionInput};
 use attica_paas_api::traffic::LoadBalancer;
@@ -84,6 +85,11 @@ impl Shape for GroupUpdate {
 }
 
 impl Shape for GroupPatch {
+    const BEGINS_WITH: u8 = b'{';
+    const NAME: &str = "an object";
+}
+
+impl Shape for LoggerChange {
     const BEGINS_WITH: u8 = b'{';
     const NAME: &str = "an object";
 }

@@ -87,7 +87,7 @@ pub(super) fn admit(route: &Route, caller: &Caller, request: &Request<Body>) -> 
 /// The path under which a request is written down that does not go through the engine.
 pub(super) fn noted(route: &Route) -> Option<String> {
     match route {
-        Route::Abdicate => Some("/".to_owned()),
+        Route::Abdicate | Route::ChangeLogger => Some("/".to_owned()),
         Route::Exec(_) => run_spec_of(route).map(|(_, path)| path),
         _ => None,
     }
@@ -259,10 +259,13 @@ mod tests {
             Route::AttachInput(_) => 78,
             Route::Backup => 79,
             Route::Restore => 80,
+            Route::Loggers => 81,
+            Route::ChangeLogger => 82,
+            Route::Plugins => 83,
         }
     }
 
-    const CALLS: usize = 81;
+    const CALLS: usize = 84;
 
     #[test]
     fn every_call_has_one_rule_which_its_description_says() {

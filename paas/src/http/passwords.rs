@@ -164,7 +164,7 @@ impl Passwords {
     }
 
     /// Counts a wrong password.
-    pub(super) fn failed(&self, attempt: Attempt) {
+    fn failed(&self, attempt: Attempt) {
         self.wrong().add(attempt, Instant::now());
     }
 

@@ -88,6 +88,9 @@ pub(super) enum Route {
     AddToken(String),
     RemoveToken { user: String, token: String },
     Audit,
+    Loggers,
+    ChangeLogger,
+    Plugins,
 }
 
 /// Why there is no route.
@@ -114,6 +117,12 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, NoRoute> {
         ["ping"] => only_get(method, Route::Ping),
         ["metrics"] => only_get(method, Route::Metrics),
         ["metrics", "prometheus"] => only_get(method, Route::PrometheusMetrics),
+        ["logging"] => match *method {
+            Method::GET => Ok(Route::Loggers),
+            Method::POST => Ok(Route::ChangeLogger),
+            _ => Err(NoRoute::Method("GET, HEAD, POST")),
+        },
+        ["v2", "plugins"] => only_get(method, Route::Plugins),
         ["v2", "openapi.json"] => only_get(method, Route::Description),
         ["v2", "info"] => only_get(method, Route::Info),
         ["v2", "leader"] => match *method {

@@ -10,6 +10,7 @@ use attica_core_store::Position;
 use attica_core_store::election::Leader;
 use attica_core_store::writer::WriterState;
 use attica_paas_api::info::{Settings, ZookeeperSettings};
+use attica_paas_api::logging::PluginList;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -27,8 +28,9 @@ use super::route::{NoRoute, Route, route};
 use super::sign_in::Proven;
 use super::writes::Asked;
 use super::{
-    Agents, AllowedOrigins, Metrics, Names, Sessions, SignIn, Traffic, agents, answer, audit, backup, callbacks, cors,
-    events, groups, guard, info, logs, pods, proxy, reads, same_origin, secrets, sessions, traffic, users, writes,
+    Agents, AllowedOrigins, Loggers, Metrics, Names, Sessions, SignIn, Traffic, agents, answer, audit, backup,
+    callbacks, cors, events, groups, guard, info, logging, logs, pods, proxy, reads, same_origin, secrets, sessions,
+    traffic, users, writes,
 };
 use crate::access::{Caller, Rule, Verdict};
 use crate::callbacks::Callbacks;
@@ -129,6 +131,8 @@ pub struct Service {
     pub trusted_proxies: Vec<IpAddr>,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// How much is logged.
+    pub loggers: Arc<Loggers>,
     /// Where clients may have backups written and read.
     pub backup_directory: Option<PathBuf>,
     /// Asks the leader to step down.
@@ -255,6 +259,9 @@ impl Service {
         match route {
             Route::Ping => info::ping(request.headers()),
             Route::Metrics => info::metrics(self, leading),
+            Route::Loggers => logging::list(&self.loggers),
+            Route::ChangeLogger => logging::change(&self.loggers, request).await,
+            Route::Plugins => answer::document(StatusCode::OK, &PluginList::default()),
             Route::PrometheusMetrics => info::prometheus_metrics(self, leading),
             Route::Description => answer::rendered(StatusCode::OK, DESCRIPTION.as_str()),
             Route::Info => info::info(self, leading),

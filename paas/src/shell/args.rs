@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use attica_core_api::auth::Credential;
 use attica_core_api::client::Detection;
 use attica_core_api::http::TlsArgs;
+use attica_core_api::logging::LogControl;
 use attica_core_api::v1::{FrameworkCapability, FrameworkCapabilityType, FrameworkId, FrameworkInfo};
 use attica_core_api::zookeeper::Ensemble;
 use attica_core_store::Database;
@@ -207,6 +208,10 @@ pub struct Args {
     /// they are asked (X-Forwarded-Proto)
     #[arg(long, env = "ATTICA_PAAS_TRUSTED_PROXY", value_name = "IP", value_delimiter = ',')]
     pub trusted_proxy: Vec<IpAddr>,
+
+    /// How operators change how much this process logs
+    #[arg(skip)]
+    pub log_control: LogControl,
 
     /// Where clients may have backups written and read as file:///…: directly in this directory; without one, nowhere
     #[arg(long, env = "ATTICA_BACKUP_DIRECTORY", value_name = "PATH")]

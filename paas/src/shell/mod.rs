@@ -38,7 +38,7 @@ use tokio_util::sync::CancellationToken;
 pub use args::Args;
 pub use leader::LeaderError;
 
-use crate::http::{AdminError, Agents, AllowedOrigins, Leading, Metrics, Service, Sessions, SignIn, router};
+use crate::http::{AdminError, Agents, AllowedOrigins, Leading, Loggers, Metrics, Service, Sessions, SignIn, router};
 use crate::validate::Rules;
 use leader::Reign;
 
@@ -148,6 +148,7 @@ pub async fn run(args: Args, console: Router, shutdown: impl Future<Output = ()>
         allowed_origins: AllowedOrigins::of(&args.allowed_origins()),
         trusted_proxies: args.trusted_proxy.clone(),
         metrics: Arc::new(Metrics::default()),
+        loggers: Loggers::new(args.log_control.clone()),
         backup_directory: args.backup_directory.clone(),
         abdication: Arc::new(Notify::new()),
         address,

@@ -9,6 +9,7 @@ use crate::consumer::Acknowledgement;
 use crate::deployment::DeploymentResult;
 use crate::error::Message;
 use crate::info::{Info, Leader};
+use crate::logging::{LoggerChange, Loggers, PluginList};
 use crate::secret::{Secret, SecretList, SecretValue};
 use crate::traffic::{LoadBalancer, Traffic};
 
@@ -245,6 +246,24 @@ pub(super) const CLUSTER: &[Operation] = &[
         ..get("/v2/openapi.json", "This description.", Answer::Text("application/json"))
     },
     Operation { rule: Rule::Anyone, ..get("/ping", "Answers pong.", Answer::Text("text/plain")) },
+    Operation {
+        rule: Rule::OnRoot(View),
+        ..get("/logging", "Tells how much the server logs.", Answer::Json(schema::<Loggers>))
+    },
+    Operation {
+        method: "POST",
+        path: "/logging",
+        summary: "Has a part of the server log from another level on, for a while or until it ends.",
+        rule: Rule::OnRoot(Admin),
+        query: &[],
+        body: Some(schema::<LoggerChange>),
+        success: (200, Answer::Json(schema::<LoggerChange>)),
+        failures: &[400, 409, 413, 422],
+    },
+    Operation {
+        rule: Rule::SignedIn,
+        ..get("/v2/plugins", "Lists plugins: there are none.", Answer::Json(schema::<PluginList>))
+    },
     Operation {
         rule: Rule::SignedIn,
         ..get("/metrics", "Counts and gauges as JSON.", Answer::Text("application/json"))

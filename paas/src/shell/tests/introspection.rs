@@ -183,3 +183,24 @@ async fn info_leader_ping_and_metrics_have_the_names_and_types_of_marathons() {
     assert_eq!(of(&later, "gauges", "http.requests.active.gauge", "value"), 1.0);
     site.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_logged_is_told_and_there_are_no_plugins() {
+    let database = Database::start().await;
+    let site = Site::start(&database, NO_MASTER).await;
+    assert_eq!(site.get("/v2/plugins").await, json!({"plugins": []}));
+    assert!(site.get("/logging").await["ROOT"].is_string());
+    let debug = json!({"level": "debug", "logger": "attica_paas::engine", "durationSeconds": 1});
+    let alone = site.post("/logging", debug.clone()).await;
+    assert_eq!(alone.status, StatusCode::CONFLICT, "the log of a test is nobody's: {}", alone.text);
+    for (wrong, status, place) in [
+        (json!({"level": "debug", "logger": "mesosphere.marathon"}), 422, "/logger"),
+        (json!({"level": "loud", "logger": "ROOT"}), 422, "/level"),
+        (json!({"logger": "ROOT"}), 422, "/level"),
+    ] {
+        let answer = site.post("/logging", wrong.clone()).await;
+        assert_eq!(answer.status.as_u16(), status, "{wrong}: {}", answer.text);
+        assert_eq!(answer.json()["details"][0]["path"], place, "{wrong}: {}", answer.text);
+    }
+    site.stop().await.unwrap();
+}
