@@ -375,7 +375,11 @@ impl Supervisor {
     ) {
         match report.stage {
             Stage::Failing => {}
-            Stage::Running => self.executor_started(now, key, report.process, out),
+            Stage::Running => {
+                self.executor_started(now, key, report.process, out);
+                // The launcher was not told of tasks that came or went while it was away.
+                self.resize(key, out);
+            }
             Stage::Ended(ending) => {
                 self.executor_started(now, key, report.process, out);
                 self.executor_ended(now, key, ending, out);

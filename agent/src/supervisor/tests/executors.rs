@@ -306,6 +306,17 @@ fn a_lost_launcher_ends_what_it_ran_and_starts_what_it_did_not() {
 }
 
 #[test]
+fn a_container_is_as_large_as_its_tasks_that_came_while_the_launcher_was_away() {
+    let (mut world, container) = World::with_two();
+    world.apply(Input::LauncherClosed);
+    world.run(with_executor("c", "e"));
+    world.asked.clear();
+    world.greet(vec![report(&container, Stage::Running)]);
+    let [Request::Resize(resized, limits, _)] = world.asked.as_slice() else { panic!("{:?}", world.asked) };
+    assert_eq!((resized, limits.memory_bytes), (&container, (3 * 64) << 20));
+}
+
+#[test]
 fn the_machines_restart_ends_executors_with_their_tasks() {
     let (world, _) = World::with_two();
     let mut world = World::recovered(world.disk, "boot-2", 10);
