@@ -55,6 +55,8 @@ pub struct Heard {
     pub database: Database,
     pub refused: usize,
     stream: Option<(String, StreamSender)>,
+    /// Whether the agent has made a call that belongs to the stream: it knows by then that it is registered.
+    has_spoken: bool,
     streams: usize,
 }
 
@@ -81,6 +83,7 @@ impl Master {
             database: Database::There,
             refused: 0,
             stream: None,
+            has_spoken: false,
             streams: 0,
         };
         let heard = Arc::new(Mutex::new(heard));
@@ -152,9 +155,10 @@ impl Master {
         self.heard(|heard| heard.stream = None);
     }
 
-    /// Waits for so many registrations, the last of them that of an agent which is there.
+    /// Waits for so many registrations, the last of them that of an agent which is there and knows of it.
     pub fn await_registration(&self, count: usize) {
-        let is_here = |heard: &mut Heard| heard.stream.is_some() && heard.registrations.len() >= count;
+        let is_here =
+            |heard: &mut Heard| heard.stream.is_some() && heard.has_spoken && heard.registrations.len() >= count;
         eventually("the agent registers", || self.heard(is_here).then_some(()));
     }
 
@@ -217,6 +221,7 @@ impl Heard {
         let (sender, body) = stream::channel(limits, None, |_| {});
         let agent_id = register.agent_info.id.clone().unwrap_or_else(|| AGENT.into());
         self.stream = Some((stream_id.clone(), sender));
+        self.has_spoken = false;
         let registered = Registered {
             agent_id,
             master_id: "master".to_owned(),
@@ -240,6 +245,7 @@ async fn answer(State(heard): State<Arc<Mutex<Heard>>>, request: Request) -> Res
     if call.r#type != CallType::Register && heard.stream.as_ref().map(|(current, _)| current) != stream_id.as_ref() {
         return StatusCode::CONFLICT.into_response();
     }
+    heard.has_spoken |= call.r#type != CallType::Register;
     match call.r#type {
         CallType::Register => return heard.register(call.register.unwrap()),
         CallType::Heartbeat => {
