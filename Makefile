@@ -90,7 +90,7 @@ check: rust tools
 
 # make bench B=a1 runs one row of the benchmarks, make bench all of them.
 bench: build
-	@$(MAKE) --no-print-directory packages PACKAGES="$(RUN_PACKAGES) $(ZOOKEEPER_PACKAGES)"
+	@$(MAKE) --no-print-directory packages PACKAGES="$(RUN_PACKAGES) $(ZOOKEEPER_PACKAGES) busybox-static:/bin/busybox"
 	cargo bench --locked --benches -p attica -- $(B)
 
 # After a change of a query that is checked at build time, or of a migration.

@@ -1,4 +1,4 @@
-//! One real agent with real tasks in real cgroups, under a master over a durable Postgres: rows f1 to f4.
+//! One real agent with real tasks in real cgroups, under a master over a durable Postgres: rows f1 to f4, and i4.
 
 #![allow(
     clippy::expect_used,
@@ -8,18 +8,20 @@
 )]
 
 mod fsync;
+mod image;
 mod report;
 mod roles;
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use attica_allocator::Role as AllocationRole;
 use attica_core_api::client::{self, Calls, Config, Signal, Signals};
 use attica_core_api::resources;
 use attica_core_api::v1::{
-    CommandInfo, Filters, FrameworkInfo, LaunchOperation, Offer, OfferOperation, OfferOperationType, TaskId, TaskInfo,
-    TaskState, TaskStatus,
+    CommandInfo, ContainerInfo, ContainerType, DockerImage, Filters, FrameworkInfo, Image, ImageType, LaunchOperation,
+    MesosInfo, Offer, OfferOperation, OfferOperationType, TaskId, TaskInfo, TaskState, TaskStatus,
 };
 use fsync::Disk;
 use futures_util::StreamExt;
@@ -43,7 +45,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::main]
 async fn main() {
-    for row in ["f1", "f2", "f3", "f4"].into_iter().filter(|row| report::is_wanted(row)) {
+    for row in ["f1", "f2", "f3", "f4", "i4"].into_iter().filter(|row| report::is_wanted(row)) {
         let mut figures = Vec::new();
         // What is held and done while nothing is written does not depend on the disk.
         let disks = fsync::disks(roles::directory().path());
@@ -64,6 +66,7 @@ async fn measure(row: &str, disk: &Disk) -> Vec<Figure> {
         "f1" => f1(&mut framework, disk).await,
         "f2" => f2(&mut framework, disk).await,
         "f3" => f3(&mut framework, &site).await,
+        "i4" => i4(&mut framework, disk, directory.path()).await,
         _ => f4(&mut framework, disk, &mut agent, &site, &master).await,
     };
     framework.end(&site).await;
@@ -112,18 +115,27 @@ async fn f1(framework: &mut Framework, disk: &Disk) -> Vec<Figure> {
 async fn f2(framework: &mut Framework, disk: &Disk) -> Vec<Figure> {
     let mut took_ms = Vec::new();
     for number in 0..SINGLE_LAUNCHES {
-        let offer = framework.offer().await;
-        let name = format!("f2-{number}");
-        let task = task(&name, "sleep 100000", &offer);
-        // The commit of what was acknowledged before is no part of this launch.
-        framework.acknowledged().await;
-        let started = Instant::now();
-        framework.launch(&offer, vec![task]).await;
-        framework.until_all(TaskState::Running, [name]).await;
-        took_ms.push(started.elapsed().as_secs_f64() * 1e3);
+        took_ms.push(framework.launch_alone(&format!("f2-{number}"), None).await);
     }
     let reach = 2.0 * disk.fsync_ms + 8.0;
     vec![figure("f2.accept_to_running.p50", disk, report::median(took_ms), "ms", reach, Better::Lower)]
+}
+
+/// ACCEPT to TASK_RUNNING of an image that is here, against a command of the machine's, in turn.
+async fn i4(framework: &mut Framework, disk: &Disk, directory: &Path) -> Vec<Figure> {
+    let image = image::serve(directory);
+    framework.launch_alone("i4-first", Some(&image)).await;
+    let (mut plain_ms, mut image_ms) = (Vec::new(), Vec::new());
+    for number in 0..SINGLE_LAUNCHES {
+        plain_ms.push(framework.launch_alone(&format!("i4-plain-{number}"), None).await);
+        image_ms.push(framework.launch_alone(&format!("i4-image-{number}"), Some(&image)).await);
+    }
+    let (plain_ms, image_ms) = (report::median(plain_ms), report::median(image_ms));
+    vec![
+        figure("i4.image_against_plain", disk, image_ms / plain_ms, "times", 1.5, Better::Lower),
+        Figure { reach: None, ..figure("i4.image.p50", disk, image_ms, "ms", 0.0, Better::Lower) },
+        Figure { reach: None, ..figure("i4.plain.p50", disk, plain_ms, "ms", 0.0, Better::Lower) },
+    ]
 }
 
 /// 3,000 tasks that sleep: what agent and launcher hold, and what they do meanwhile, in percent of one processor.
@@ -187,6 +199,15 @@ fn task(name: &str, command: &str, offer: &Offer) -> TaskInfo {
         command: Some(CommandInfo { value: Some(command.to_owned()), ..CommandInfo::default() }),
         ..TaskInfo::default()
     }
+}
+
+/// The same task with this image as its root.
+fn on_image(task: TaskInfo, image: &str) -> TaskInfo {
+    let docker = DockerImage { name: image.to_owned(), ..DockerImage::default() };
+    let image = Image { r#type: ImageType::Docker, docker: Some(docker), ..Image::default() };
+    let mesos = Some(MesosInfo { image: Some(image) });
+    let container = ContainerInfo { r#type: ContainerType::Mesos, mesos, ..ContainerInfo::default() };
+    TaskInfo { container: Some(Box::new(container)), ..task }
 }
 
 /// A scheduler that acknowledges everything.
@@ -255,6 +276,22 @@ impl Framework {
         self.calls.accept(vec![offer.id.clone()], vec![launch], filters).await.expect("ACCEPT");
     }
 
+    /// How many milliseconds it takes from ACCEPT until a task of this name runs, on an image or on the machine's own files.
+    async fn launch_alone(&mut self, name: &str, image: Option<&str>) -> f64 {
+        let offer = self.offer().await;
+        let plain = task(name, "sleep 100000", &offer);
+        let task = match image {
+            Some(image) => on_image(plain, image),
+            None => plain,
+        };
+        // The commit of what was acknowledged before is no part of this launch.
+        self.acknowledged().await;
+        let started = Instant::now();
+        self.launch(&offer, vec![task]).await;
+        self.until_all(TaskState::Running, [name.to_owned()]).await;
+        started.elapsed().as_secs_f64() * 1e3
+    }
+
     async fn until_all(&mut self, state: TaskState, names: impl IntoIterator<Item = String>) {
         let mut missing: HashSet<String> = names.into_iter().collect();
         loop {
@@ -310,7 +347,7 @@ fn proportional_kib(pid: i32) -> f64 {
 }
 
 /// Agent, launcher and tasks: whoever works below the agent's directory.
-fn processes_below(directory: &std::path::Path) -> Vec<i32> {
+fn processes_below(directory: &Path) -> Vec<i32> {
     let needle = directory.join("agent");
     let needle = needle.as_os_str().as_encoded_bytes();
     let pids = std::fs::read_dir("/proc")
