@@ -71,7 +71,10 @@ impl DataDir {
         let Some(identity) = Process::running(pid) else {
             return Ok(());
         };
-        fs::write(self.pid_file(child), format!("{} {}", identity.pid, identity.started))
+        // Whoever reads it, also after this `up` was killed, finds the former child or this one.
+        let new = self.root.join(format!("{child}.new"));
+        fs::write(&new, format!("{} {}", identity.pid, identity.started))?;
+        fs::rename(new, self.pid_file(child))
     }
 
     pub fn forget(&self, child: &str) {
