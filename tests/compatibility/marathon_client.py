@@ -15,8 +15,8 @@ from marathon.exceptions import ConflictError, MarathonHttpError, NotFoundError
 from marathon.models import MarathonApp, MarathonHealthCheck
 from marathon.models.events import EventFactory
 
-PATIENCE_SECONDS = 60
-client = MarathonClient(sys.argv[1], timeout=10)
+PATIENCE_SECONDS = 120
+client = MarathonClient(sys.argv[1], timeout=60)
 
 
 class Events:

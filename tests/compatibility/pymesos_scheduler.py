@@ -59,7 +59,7 @@ principal, secret = sys.argv[3:5] or (None, None)
 framework = {"user": "root", "name": "pymesos"}
 driver = MesosSchedulerDriver(runner, framework, sys.argv[1], principal=principal, secret=secret)
 driver.start()
-runner.done.wait(60)
+runner.done.wait(120)
 driver.stop()
 driver.join()
 if runner.failure or len(runner.finished) != runner.wanted:

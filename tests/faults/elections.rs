@@ -12,6 +12,8 @@ use crate::takeover::site::{Site, Strike, until};
 use crate::takeover::{Plan, strike_leaders, test_site};
 
 const SESSION: Duration = Duration::from_secs(2);
+/// A session that does not end because the machine is busy, and that nobody waits for who has no need to.
+const LONG_SESSION: Duration = Duration::from_secs(10);
 /// How many leaders are killed unless this variable says otherwise: as many as fit into a run of all tests.
 const KILLS: usize = 4;
 const KILLS_VARIABLE: &str = "ATTICA_LEADER_KILLS";
@@ -37,10 +39,11 @@ fn nothing_acknowledged_is_lost_when_leaders_are_killed() {
 #[allow(clippy::print_stdout, reason = "how long leaders were missed is for whoever reads the test's output")]
 fn a_leader_that_is_asked_to_end_hands_over() {
     let _turn = turn();
-    let plan = Plan { agents: 10, tasks: 1_000, strikes: 3, strike: Strike::Ask, session_timeout: SESSION };
-    let outcome = block_on(async { strike_leaders(test_site(SESSION).await, plan).await });
+    let plan = Plan { agents: 10, tasks: 1_000, strikes: 3, strike: Strike::Ask, session_timeout: LONG_SESSION };
+    let outcome = block_on(async { strike_leaders(test_site(LONG_SESSION).await, plan).await });
     println!("stalls {:?}", outcome.stalls);
-    assert!(outcome.stalls.iter().all(|stall| *stall < SESSION), "{:?}: the session was waited for", outcome.stalls);
+    let longest = outcome.stalls.iter().max().copied().unwrap_or_default();
+    assert!(longest < LONG_SESSION, "{:?}: the session was waited for", outcome.stalls);
 }
 
 #[test]
@@ -72,14 +75,14 @@ fn a_leader_that_slept_finds_itself_deposed() {
 fn without_a_majority_nobody_leads_and_with_it_the_work_goes_on() {
     let _turn = turn();
     block_on(async {
-        let mut site = test_site(SESSION).await;
+        let mut site = test_site(LONG_SESSION).await;
         let agents = Agents::start(&site.ensemble, 10);
-        let mut framework = Framework::launch(&site.ensemble, 10, 1_000).await;
+        let mut framework = Framework::launch(&site.ensemble, 10, 3_000).await;
         let leader = site.leader().await;
         check_standbys(&site, leader).await;
         // One server less changes nothing.
         site.zookeeper.kill(0).await;
-        framework.write_for(SESSION * 2).await;
+        framework.write_for(LONG_SESSION * 2).await;
         assert_eq!(site.leader().await, leader, "the lead did not change");
 
         site.zookeeper.kill(1).await;
@@ -115,6 +118,10 @@ fn without_a_majority_nobody_leads_and_with_it_the_work_goes_on() {
 async fn check_standbys(site: &Site, leader: usize) {
     let location = |path: &str| format!("//{}{path}", site.masters[leader].address);
     for standby in site.masters.iter().filter(|master| master.address != site.masters[leader].address) {
+        until("a standby to know the leader", async || {
+            (standby.redirect("/state").await == Some(location("/state"))).then_some(())
+        })
+        .await;
         for path in ["/state", "/master/slaves?slave_id=x", "/api/v1/scheduler", "/tasks.json", "/frameworks"] {
             assert_eq!(standby.redirect(path).await, Some(location(path)), "{path}");
         }

@@ -45,7 +45,8 @@ fn a_machine_cut_off_is_replaced_and_nothing_runs_twice_when_it_is_back() {
                 .any(|task| task["host"] == second.address.as_str() && task["state"] == "TASK_RUNNING")
                 .then_some(())
         });
-        assert_eq!(sleepers(id), 2, "{id}: nobody can reach the old one");
+        cluster
+            .until(&format!("{id} to run twice: nobody can reach the old one"), || (sleepers(id) == 2).then_some(()));
     }
     let unreachable = cluster.tasks("/inactive");
     assert!(unreachable.iter().any(|task| task["state"] == "TASK_UNREACHABLE"), "{unreachable:?}");

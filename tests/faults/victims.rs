@@ -20,10 +20,17 @@ pub const VICTIMS: [(&str, Strike); 5] = [
 ];
 
 fn kill_pid_of(needle: &str, cluster: &Cluster) {
-    let matching = processes_of(&cluster.data_dir()).into_iter().find(|pid| {
+    let matches = |pid: i32| {
         let cmdline = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         String::from_utf8_lossy(&cmdline).replace('\0', " ").contains(needle)
-    });
+    };
+    // A child that has not become its program yet looks like its parent.
+    let parent = |pid: i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+    };
+    let is_it = |pid: &i32| matches(*pid) && !parent(*pid).is_some_and(matches);
+    let matching = processes_of(&cluster.data_dir()).into_iter().find(is_it);
     let pid = matching.unwrap_or_else(|| panic!("no process `{needle}`"));
     kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it ran");
 }

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -126,10 +127,12 @@ impl Cluster {
 
     /// What a role's command line says behind a flag.
     pub fn flag(&self, role: &str, flag: &str) -> String {
-        let cmdline = fs::read(format!("/proc/{}/cmdline", self.pid(role))).expect("the role runs");
-        let words: Vec<&[u8]> = cmdline.split(|byte| *byte == 0).collect();
-        let at = words.iter().position(|word| *word == flag.as_bytes()).expect("the flag is given");
-        String::from_utf8(words[at + 1].to_vec()).expect("text")
+        // One that has just died is started again.
+        self.until(&format!("{role} to run with {flag}"), || {
+            let cmdline = fs::read(format!("/proc/{}/cmdline", self.pid(role))).ok()?;
+            let mut words = cmdline.split(|byte| *byte == 0).skip_while(|word| *word != flag.as_bytes());
+            String::from_utf8(words.nth(1)?.to_vec()).ok()
+        })
     }
 
     /// The pid of a role (`master`, `agent-1`, `paas`): whoever has it right now.
@@ -171,10 +174,12 @@ impl Cluster {
             std::thread::sleep(POLL);
         };
         assert!(status.success(), "up ended with {status}; log:\n{}", self.log_tail());
-        let left = processes_of(self.directory.path());
-        assert!(left.is_empty(), "still running after the stop: {left:?}");
-        let left = cgroups_of(&self.data_dir());
-        assert!(left.is_empty(), "cgroups left after the stop: {left:?}");
+        // What was killed last takes a moment to be gone.
+        let left = || (processes_of(self.directory.path()), cgroups_of(&self.data_dir()));
+        while left() != (Vec::new(), Vec::new()) {
+            assert!(Instant::now() < deadline, "still there after the stop: {:?}", left());
+            std::thread::sleep(POLL);
+        }
     }
 
     /// Polls until there is an answer.
@@ -266,7 +271,7 @@ pub fn attica() -> Command {
 pub fn request(method: &str, url: &str, body: Option<&Value>) -> (u16, Value) {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
-        .timeout_global(Some(Duration::from_secs(20)))
+        .timeout_global(Some(Duration::from_secs(60)))
         .build()
         .into();
     let request = ureq::http::Request::builder().method(method).uri(url).header("content-type", "application/json");
@@ -282,6 +287,21 @@ pub fn request(method: &str, url: &str, body: Option<&Value>) -> (u16, Value) {
         }
         Err(_) => (0, Value::Null),
     }
+}
+
+/// A port for a program that is told where to listen. Between now and then nobody else is given it: the system hands out none of these,
+/// and each test gets another one.
+pub fn own_port() -> u16 {
+    const FIRST: u16 = 24_000;
+    const COUNT: u16 = 6_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let begin = std::process::id() as u16;
+    let numbers = std::iter::repeat_with(|| {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        FIRST + begin.wrapping_mul(97).wrapping_add(step) % COUNT
+    });
+    let is_free = |number: &u16| std::net::TcpListener::bind(("0.0.0.0", *number)).is_ok();
+    numbers.take(usize::from(COUNT)).find(is_free).expect("a free port")
 }
 
 /// The ids of tasks as the API shows them.

@@ -3,13 +3,13 @@
 #![allow(clippy::print_stderr, reason = "why a test was skipped goes where the runner shows it")]
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::harness::Cluster;
+use crate::harness::{Cluster, own_port};
 
 /// Whether networks can be made; says so when they cannot.
 pub(crate) fn can_connect() -> bool {
@@ -53,7 +53,7 @@ fn an_app_on_the_bridge_is_brought_its_files_and_reached_by_its_mapping() {
         "fetch": [{"uri": site(directory.path())}],
         "networks": [{"mode": "container/bridge"}],
         "container": {"type": "MESOS", "portMappings": [{"containerPort": 8000, "hostPort": 0, "name": "http"}]},
-        "healthChecks": [{"protocol": "HTTP", "path": "/", "portIndex": 0, "gracePeriodSeconds": 5, "intervalSeconds": 2}],
+        "healthChecks": [{"protocol": "HTTP", "path": "/", "portIndex": 0, "gracePeriodSeconds": 60, "intervalSeconds": 2}],
         "labels": {"HAPROXY_GROUP": "external", "HAPROXY_0_VHOST": "bridged.localhost"},
     });
     let (status, created) = cluster.request("POST", "/v2/apps", Some(&web));
@@ -98,8 +98,7 @@ impl Registry {
     pub(crate) fn start(cluster: &Cluster) -> Registry {
         let directory = tempfile::tempdir().expect("a temporary directory");
         // It cannot choose a port by itself.
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
-        let address = free.to_string();
+        let address = format!("127.0.0.1:{}", own_port());
         let data = directory.path().join("data");
         let config = format!(
             "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '{address}'}}\n",
@@ -185,7 +184,7 @@ fn an_app_runs_what_its_image_says_with_a_directory_of_its_sandbox_in_it() {
             "volumes": [{"containerPath": "/www/more", "hostPath": "site", "mode": "RO"}],
         },
         "fetch": [{"uri": site(directory.path())}],
-        "healthChecks": [{"protocol": "HTTP", "path": "/", "portIndex": 0, "gracePeriodSeconds": 20, "intervalSeconds": 2}],
+        "healthChecks": [{"protocol": "HTTP", "path": "/", "portIndex": 0, "gracePeriodSeconds": 60, "intervalSeconds": 2}],
     });
     let (status, created) = cluster.request("POST", "/v2/apps", Some(&web));
     assert_eq!(status, 201, "{created}");

@@ -99,7 +99,7 @@ struct Person(Client);
 
 impl Person {
     fn new(files: &Files, name: &str, secret: &str) -> Person {
-        Person(Client::secured(Protocol::Http1, Duration::from_secs(20), files.security(name, secret)))
+        Person(Client::secured(Protocol::Http1, PATIENCE, files.security(name, secret)))
     }
 
     async fn send(&self, method: Method, authority: &str, path: &str, body: Option<&Value>) -> (StatusCode, String) {

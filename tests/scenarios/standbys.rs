@@ -93,7 +93,8 @@ fn two_on_zookeeper_lead_in_turn_and_nothing_is_launched_twice() {
     assert_eq!(Some(zk.as_str()), Some(cluster.flag(first, "--zk")).as_deref());
     let ensemble: Ensemble = zk.parse().expect("an address");
     let ensemble = ensemble.at(&format!("{}/leader-curator", ensemble.path())).expect("a path");
-    assert_eq!(line(&ensemble), [first, standby].map(|paas| cluster.address(paas)));
+    let in_turn = [first, standby].map(|paas| cluster.address(paas));
+    cluster.until("both to stand in line", || (line(&ensemble) == in_turn).then_some(()));
 
     let app = json!({"id": "/steady", "cmd": "sleep 1000", "instances": 3, "cpus": 0.01, "mem": 16});
     let (status, created) = request("POST", &format!("{}/v2/apps", url(&cluster, standby)), Some(&app));

@@ -90,11 +90,11 @@ fn a_volume_outlives_its_tasks_and_goes_with_its_instance() {
     assert_eq!(found(&cluster, &task, &volume).len(), 3);
 
     // What is reserved stays as it is.
+    cluster.until_settled("/shop/db", 1);
     let (status, refused) = cluster.request("PUT", "/v2/apps//shop/db", Some(&json!({"mem": 64})));
     assert_eq!((status, &refused["details"][0]["path"]), (422, &json!("/mem")), "{refused}");
 
     // Wiped, it begins anew.
-    cluster.until_settled("/shop/db", 1);
     assert_eq!(cluster.request("DELETE", "/v2/apps//shop/db/tasks?wipe=true", None).0, 200);
     let fourth = next_task(&cluster, &task);
     let other = text(&fourth["localVolumes"][0]["persistenceId"]);

@@ -72,6 +72,7 @@ fn unhealthy(operator: &Operator, id: &str, behaviour: Behaviour) {
     operator.driver.set(id, behaviour);
     let mut app = operator.mock(id, "HTTP");
     app["healthChecks"][0]["gracePeriodSeconds"] = 0.into();
+    app["healthChecks"][0]["timeoutSeconds"] = 1.into();
     let deployment = operator.create(&app);
     operator.events.wait_for("failed_health_check_event", |event| event["appId"] == id);
     assert_eq!(operator.deployments_of(id), std::slice::from_ref(&deployment), "the plan goes on");

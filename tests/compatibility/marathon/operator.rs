@@ -102,7 +102,7 @@ impl Operator {
             "id": app, "cmd": self.driver.command(), "cpus": 0.01, "mem": 32,
             "healthChecks": [{
                 "protocol": protocol, "path": "/health", "portIndex": 0,
-                "gracePeriodSeconds": 10, "intervalSeconds": 1, "timeoutSeconds": 1, "delaySeconds": 0, "maxConsecutiveFailures": 3,
+                "gracePeriodSeconds": 60, "intervalSeconds": 1, "timeoutSeconds": 20, "delaySeconds": 0, "maxConsecutiveFailures": 3,
             }],
         });
         if protocol == "COMMAND" {
@@ -110,8 +110,6 @@ impl Operator {
             check.remove("path");
             let asks = "import os, urllib.request as r; r.urlopen('http://%(HOST)s:%(PORT0)s/health' % os.environ)";
             check.insert("command".to_owned(), json!({"value": format!("python3 -c \"{asks}\"")}));
-            // It begins by starting Python.
-            check.insert("timeoutSeconds".to_owned(), 5.into());
         }
         app
     }
