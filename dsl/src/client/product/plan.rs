@@ -173,6 +173,7 @@ static DEFAULTS: LazyLock<Value> = LazyLock::new(|| {
         "portDefinitions": [{"port": 0, "protocol": "tcp", "name": "default"}],
         "upgradeStrategy": {"minimumHealthCapacity": 1, "maximumOverCapacity": 1},
         "killSelection": "YOUNGEST_FIRST",
+        "executor": "",
         "unreachableStrategy": {"inactiveAfterSeconds": 0, "expungeAfterSeconds": 0},
         "backoffSeconds": 1, "backoffFactor": 1.15, "maxLaunchDelaySeconds": 300,
     })
