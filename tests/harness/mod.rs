@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Condvar, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -21,12 +21,34 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(50);
 const READY: &str = "attica is ready: ";
 
-/// One cluster at a time: two cores carry one well.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// Two cores carry two clusters well: one starts while another one waits.
+const CLUSTERS: usize = 2;
+
+/// How many more there may be.
+static ROOM: (Mutex<usize>, Condvar) = (Mutex::new(CLUSTERS), Condvar::new());
+
+/// Room for so many clusters, which others wait for meanwhile.
+pub struct Turn(usize);
+
+impl Turn {
+    fn of(clusters: usize) -> Turn {
+        let room = ROOM.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let enough = ROOM.1.wait_while(room, |room| *room < clusters);
+        *enough.unwrap_or_else(PoisonError::into_inner) -= clusters;
+        Turn(clusters)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *ROOM.0.lock().unwrap_or_else(PoisonError::into_inner) += self.0;
+        ROOM.1.notify_all();
+    }
+}
 
 /// Waits until no other test of this program has a cluster.
-pub fn turn() -> MutexGuard<'static, ()> {
-    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+pub fn turn() -> Turn {
+    Turn::of(CLUSTERS)
 }
 
 pub struct Cluster {
@@ -35,7 +57,7 @@ pub struct Cluster {
     /// What `up` is told beyond free ports and a directory.
     options: Vec<String>,
     url: String,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
 impl Cluster {
@@ -45,7 +67,7 @@ impl Cluster {
 
     /// Starts `up` with further options.
     pub fn start_with(options: &[&str]) -> Cluster {
-        let turn = turn();
+        let turn = Turn::of(1);
         let directory = tempfile::Builder::new().prefix("attica-test-").tempdir().expect("a temporary directory");
         let options = options.iter().map(|option| (*option).to_owned()).collect();
         let mut cluster = Cluster { up: None, directory, options, url: String::new(), _turn: turn };
