@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     fn spec(target: Target) -> ProbeSpec {
-        ProbeSpec { target, delay_ms: 0, interval_ms: 0, timeout_ms: 200 }
+        ProbeSpec { target, delay_ms: 0, interval_ms: 0, timeout_ms: 2_000 }
     }
 
     fn get(scheme: Scheme, family: Family, port: u16) -> ProbeSpec {
@@ -258,7 +258,7 @@ mod tests {
             let finding = prober().probe(&Place::Host, &spec).await;
             assert!(matches!(&finding, Finding::Nothing(why) if why.contains("failed")), "{finding:?}");
         }
-        assert_eq!(prober().probe(&Place::Host, &spec).await, Finding::Nothing("no answer within 0.2 s".to_owned()));
+        assert_eq!(prober().probe(&Place::Host, &spec).await, Finding::Nothing("no answer within 2 s".to_owned()));
     }
 
     #[tokio::test]
@@ -274,6 +274,7 @@ mod tests {
                 answer(listener.accept().await.unwrap().0, text).await;
             }
             let (mut silent, _) = listener.accept().await.unwrap();
+            let _request = silent.read(&mut [0; 1024]).await.unwrap();
             silent.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.unwrap();
             std::future::pending::<()>().await;
         });
