@@ -4,6 +4,7 @@
 //! [`events`] opens streams; [`answer`] and [`refusal`] say how it went, [`compression`] in fewer bytes. A process that does not lead
 //! hands everything on to the one that does ([`proxy`]). Before anything else, [`same_origin`] turns pages of other sites away,
 //! but for reads that [`cors`] allows them; [`sign_in`] finds out who asks ([`passwords`]), and [`guard`] applies the rule of the call to that.
+//! [`metrics`] counts what passes, [`logging`] says how much of it is logged.
 
 mod agents;
 mod answer;
