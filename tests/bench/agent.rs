@@ -45,10 +45,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::main]
 async fn main() {
+    let directory = roles::directory();
+    let disks = fsync::disks(directory.path());
     for row in ["f1", "f2", "f3", "f4", "i4"].into_iter().filter(|row| report::is_wanted(row)) {
         let mut figures = Vec::new();
         // What is held and done while nothing is written does not depend on the disk.
-        let disks = fsync::disks(roles::directory().path());
         for disk in disks.iter().take(if row == "f3" { 1 } else { disks.len() }) {
             figures.extend(measure(row, disk).await);
         }

@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
@@ -21,30 +21,38 @@ pub(crate) struct Disk {
     pub(crate) suffix: &'static str,
     /// The median cost of an fdatasync there.
     pub(crate) fsync_ms: f64,
-    /// For the environment of the server: preloads the shim, if this disk is slowed.
-    pub(crate) environment: Vec<(OsString, OsString)>,
+    /// The shim, if this disk is slowed, and how slow it is.
+    slowed: Option<(PathBuf, f64)>,
+}
+
+impl Disk {
+    /// For the environment of the server: preloads the shim.
+    pub(crate) fn environment(&self) -> Vec<(OsString, OsString)> {
+        let Some((shim, least_ms)) = &self.slowed else { return Vec::new() };
+        // A library that is not there is left out without a word.
+        assert!(shim.exists(), "the directory of the fdatasync shim outlives the server");
+        vec![("LD_PRELOAD".into(), shim.into()), ("BENCH_FSYNC_MS".into(), least_ms.to_string().into())]
+    }
 }
 
 /// The two disks that rows with commits are measured on: the slowed one, whose figures are the value, and the plain one.
-/// `directory` is where the server will lie.
+/// `directory` is on the server's disk, and outlives it.
 pub(crate) fn disks(directory: &Path) -> [Disk; 2] {
     let slow_ms = std::env::var("BENCH_FSYNC_MS").ok().and_then(|text| text.parse().ok()).unwrap_or(SLOW_MS);
     let plain_ms = measured_ms(directory);
-    let environment =
-        vec![("LD_PRELOAD".into(), shim(directory)), ("BENCH_FSYNC_MS".into(), slow_ms.to_string().into())];
     [
-        Disk { suffix: "", fsync_ms: plain_ms.max(slow_ms), environment },
-        Disk { suffix: ".plain", fsync_ms: plain_ms, environment: Vec::new() },
+        Disk { suffix: "", fsync_ms: plain_ms.max(slow_ms), slowed: Some((shim(directory), slow_ms)) },
+        Disk { suffix: ".plain", fsync_ms: plain_ms, slowed: None },
     ]
 }
 
 /// Compiles the shim.
-fn shim(directory: &Path) -> OsString {
+fn shim(directory: &Path) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/slow_fdatasync.c");
     let library = directory.join("slow_fdatasync.so");
     let compiled = Command::new("cc").args(["-shared", "-fPIC", "-O2", "-o"]).arg(&library).arg(source).status();
     assert!(compiled.is_ok_and(|status| status.success()), "cc compiles the fdatasync shim");
-    library.into()
+    library
 }
 
 /// The median of a page appended and synced, as a commit does it.

@@ -66,8 +66,9 @@ async fn main() {
         report::print(&figures);
     }
     if report::is_wanted("ui") {
-        let disks = fsync::disks(roles::directory().path());
-        report::print(&measure(("ui", SHOWN_MACHINES, ui), &disks[1]).await);
+        let directory = roles::directory();
+        let [_, plain] = fsync::disks(directory.path());
+        report::print(&measure(("ui", SHOWN_MACHINES, ui), &plain).await);
     }
 }
 

@@ -24,7 +24,7 @@ impl Site<'_> {
     /// A durable Postgres in `directory`, on this disk.
     pub(crate) async fn new<'a>(directory: &'a Path, disk: &Disk) -> Site<'a> {
         let mut options = PrivatePostgresOptions::new(directory.join("postgres"));
-        options.environment.extend(disk.environment.iter().cloned());
+        options.environment.extend(disk.environment());
         let postgres = PrivatePostgres::start(&options).await.expect("Postgres starts");
         Site { postgres, directory }
     }

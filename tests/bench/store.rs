@@ -124,7 +124,8 @@ async fn median_rate(bench: &mut Bench, batches: usize, facts_each: usize) -> f6
 }
 
 async fn measure(directory: &Path, disk: Disk) -> Vec<Figure> {
-    let Disk { suffix, fsync_ms, environment } = disk;
+    let Disk { suffix, fsync_ms, .. } = disk;
+    let environment = disk.environment();
     let options = PrivatePostgresOptions {
         environment,
         ..PrivatePostgresOptions::new(directory.join(format!("server{suffix}")))

@@ -45,7 +45,7 @@ async fn main() {
 
 async fn measure((_, name, strike, strikes, reach_s): Row, disk: &Disk) -> [Figure; 2] {
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
-    let environment = disk.environment.clone();
+    let environment = disk.environment();
     let postgres = move |path: PathBuf| PrivatePostgresOptions { environment, ..PrivatePostgresOptions::new(path) };
     let site = Site::start(directory, SESSION, postgres).await;
     let plan = Plan { agents: AGENTS, tasks: TASKS, strikes, strike, session_timeout: SESSION };
