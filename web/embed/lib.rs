@@ -14,7 +14,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Path;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
@@ -49,7 +49,8 @@ include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
 /// Routes of the console: `/ui/…`, and `/`, which leads there. GET and HEAD only.
 pub fn router() -> Router {
-    let to_page = || get(|| async { Redirect::temporary("/ui/") });
+    // As Marathon answers there, and not 307, which is for requests that are to be sent again as they were.
+    let to_page = || get(|| async { (StatusCode::FOUND, [(header::LOCATION, "/ui/")]) });
     Router::new()
         .route("/", to_page())
         .route("/ui", to_page())
@@ -165,8 +166,10 @@ mod tests {
             assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
             assert_eq!(body, find(PAGE).unwrap().plain, "{path}");
         }
-        let (status, headers, _) = get("/", &[]).await;
-        assert_eq!((status, &headers[header::LOCATION]), (StatusCode::TEMPORARY_REDIRECT, &"/ui/".parse().unwrap()));
+        for path in ["/", "/ui"] {
+            let (status, headers, _) = get(path, &[]).await;
+            assert_eq!((status, &headers[header::LOCATION]), (StatusCode::FOUND, &"/ui/".parse().unwrap()), "{path}");
+        }
     }
 
     #[tokio::test]

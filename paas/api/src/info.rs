@@ -93,6 +93,58 @@ pub struct ZookeeperSettings {
     pub zk_session_timeout: Option<u64>,
 }
 
+/// Answer to `GET /config`: every setting in effect by the name of its flag, but for what proves who somebody is, and for files that
+/// hold such things. Of those, and of the database, nothing is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Configuration {
+    /// Those that `GET /v2/info` shows too.
+    #[serde(flatten)]
+    pub settings: Settings,
+    /// How the leader is elected.
+    #[serde(flatten)]
+    pub zookeeper: ZookeeperSettings,
+    /// What is used of an offer by who does not say: `any`, `unreserved` or `reserved`.
+    pub accepted_resource_roles_default_behavior: String,
+    /// The `host:port` at which others reach this process.
+    pub advertise: String,
+    /// Days for which it is kept who did what.
+    pub audit_days: u32,
+    /// Where clients may have backups written and read; null: nowhere.
+    pub backup_directory: Option<String>,
+    /// Seconds before the maintenance of a machine from which on nothing new is launched there.
+    pub draining_seconds: u32,
+    /// Who is placed on machines that offer GPUs: `restricted` or `unrestricted`.
+    pub gpu_scheduling_behavior: String,
+    /// Whether answers are compressed for clients that ask for it.
+    pub http_compression: bool,
+    /// What a browser says that it asks for a password for.
+    pub http_realm: String,
+    /// So many kills are in flight at once.
+    pub kill_chunk_size: u32,
+    /// Milliseconds after which a kill that nobody confirms is sent again.
+    pub kill_retry_timeout: u64,
+    /// The `address:port` that is served on.
+    pub listen: String,
+    /// So many apps may be made; null: as many as are asked for.
+    pub max_apps: Option<usize>,
+    /// So many deployments may run at once.
+    pub max_running_deployments: usize,
+    /// So many versions are kept of each app, beside those in use.
+    pub max_versions: u32,
+    /// The name that is written on what is reserved and created; null: that of the credential.
+    pub mesos_authentication_principal: Option<String>,
+    /// Which groups enforce their role when nobody says whether they do: `off` or `top`.
+    pub new_group_enforce_role: String,
+    /// Whether every caller has to sign in.
+    pub require_sign_in: bool,
+    /// Whether callers show a certificate: `none`, `optional` or `required`.
+    pub tls_client_certs: String,
+    /// Whether callers without TLS are served where there is TLS.
+    pub tls_serve_plaintext: bool,
+    /// The proxies that are believed when they name their client.
+    pub trusted_proxy: Vec<String>,
+}
+
 /// Where the API answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HttpSettings {

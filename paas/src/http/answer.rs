@@ -15,7 +15,7 @@ pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 /// Names the deployment that a write started.
 const DEPLOYMENT_ID: HeaderName = HeaderName::from_static("marathon-deployment-id");
 /// Names the leader, as a URL.
-pub(super) const LEADER: HeaderName = HeaderName::from_static("x-marathon-leader");
+const LEADER: HeaderName = HeaderName::from_static("x-marathon-leader");
 
 /// Names the event that an answer contains, and all before it.
 pub(super) const EVENT_ID: HeaderName = HeaderName::from_static("attica-event-id");
@@ -39,6 +39,15 @@ pub(super) fn document(status: StatusCode, value: &impl Serialize) -> Response {
 /// A refusal that is one sentence.
 pub(super) fn message(status: StatusCode, message: impl Into<String>) -> Response {
     document(status, &ErrorBody::message(message))
+}
+
+/// What is asked for is at another address of this server.
+pub(super) fn elsewhere(address: &str) -> Response {
+    match HeaderValue::from_str(address) {
+        Ok(address) => (StatusCode::FOUND, [(header::LOCATION, address)]).into_response(),
+        // What no header can hold is the address of nothing.
+        Err(_) => message(StatusCode::NOT_FOUND, "URI not found"),
+    }
 }
 
 /// A refusal because nothing can be made durable at this moment.
@@ -90,17 +99,42 @@ pub(super) fn unless_known(known: &HeaderMap, response: Response) -> Response {
     unchanged
 }
 
+/// Tell browsers what not to do with an answer.
+const GUARDING: [(HeaderName, &str); 3] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::X_XSS_PROTECTION, "1; mode=block"),
+];
+/// Tell everybody not to keep an answer.
+const FLEETING: [(HeaderName, &str); 3] = [
+    (header::CACHE_CONTROL, "no-cache, no-store, must-revalidate"),
+    (header::PRAGMA, "no-cache"),
+    (header::EXPIRES, "0"),
+];
+
 /// The headers that every answer carries, unless it says otherwise itself.
 pub(super) fn add_standard_headers(headers: &mut HeaderMap) {
-    const STANDARD: [(HeaderName, &str); 6] = [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::X_XSS_PROTECTION, "1; mode=block"),
-        (header::CACHE_CONTROL, "no-cache, no-store, must-revalidate"),
-        (header::PRAGMA, "no-cache"),
-        (header::EXPIRES, "0"),
-    ];
-    for (name, value) in STANDARD {
+    add(headers, GUARDING);
+    add(headers, FLEETING);
+}
+
+/// The same for what the console answers, whose files may be kept.
+pub(super) fn add_console_headers(headers: &mut HeaderMap) {
+    add(headers, GUARDING);
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        add(headers, FLEETING);
+    }
+}
+
+fn add(headers: &mut HeaderMap, standard: [(HeaderName, &'static str); 3]) {
+    for (name, value) in standard {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}
+
+/// Names the leader.
+pub(super) fn name_leader(headers: &mut HeaderMap, scheme: &str, address: &str) {
+    if let Ok(url) = HeaderValue::from_str(&format!("{scheme}://{address}")) {
+        headers.insert(LEADER, url);
     }
 }

@@ -262,10 +262,12 @@ mod tests {
             Route::Loggers => 81,
             Route::ChangeLogger => 82,
             Route::Plugins => 83,
+            Route::Config => 84,
+            Route::Help => 85,
         }
     }
 
-    const CALLS: usize = 84;
+    const CALLS: usize = 86;
 
     #[test]
     fn every_call_has_one_rule_which_its_description_says() {

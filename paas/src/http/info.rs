@@ -24,14 +24,14 @@ pub(super) fn ping(headers: &HeaderMap) -> Response {
 pub(super) fn info(service: &Service, leading: &Leading) -> Response {
     let port = service.address.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default();
     let info = Info {
-        name: service.settings.framework_name.clone(),
+        name: service.configuration.settings.framework_name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         buildref: option_env!("ATTICA_BUILD_REF").unwrap_or("unknown").to_owned(),
         elected: true,
         leader: Some(service.address.clone()),
         framework_id: leading.model.framework_id().map(|id| id.to_string()),
-        settings: service.settings.clone(),
-        zookeeper: service.zookeeper.clone(),
+        settings: service.configuration.settings.clone(),
+        zookeeper: service.configuration.zookeeper.clone(),
         http_config: HttpSettings { http_port: port },
     };
     answer::document(StatusCode::OK, &info)

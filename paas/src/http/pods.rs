@@ -114,7 +114,7 @@ pub(super) async fn kill_one(
     id: RunSpecId,
     written: &str,
 ) -> Response {
-    let missing = || answer::message(StatusCode::NOT_FOUND, format!("Instance '{written}' does not exist"));
+    let missing = || answer::message(StatusCode::NOT_FOUND, format!("Task '{written}' does not exist"));
     let Ok(instance) = InstanceId::parse(written) else { return missing() };
     match kill_instances(service, leading, asked, id, Some(vec![instance])).await {
         Ok(killed) => killed.first().map_or_else(missing, |instance| document(StatusCode::OK, instance)),

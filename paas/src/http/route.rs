@@ -10,6 +10,8 @@ pub(super) enum Route {
     Ping,
     Metrics,
     PrometheusMetrics,
+    Config,
+    Help,
     Description,
     Info,
     Leader,
@@ -104,8 +106,14 @@ pub(super) enum NoRoute {
     Id { written: String, source: InvalidId },
     /// The path names a group by what is not an id.
     Group { written: String, source: InvalidId },
+    /// The path names a pod by what is not an id.
+    Pod { written: String, source: InvalidId },
     /// The path names a secret by what is not a path.
     Secret { written: String, source: InvalidSecretPath },
+    /// The console lies there, at this address: this one has slashes too many.
+    Console(String),
+    /// Marathon's own description of its API lay there.
+    Raml,
 }
 
 /// Reads a request line. `path` is still percent-encoded.
@@ -117,6 +125,11 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, NoRoute> {
         ["ping"] => only_get(method, Route::Ping),
         ["metrics"] => only_get(method, Route::Metrics),
         ["metrics", "prometheus"] => only_get(method, Route::PrometheusMetrics),
+        ["config"] => only_get(method, Route::Config),
+        ["help"] | ["api-console", ..] => only_get(method, Route::Help),
+        ["public", ..] => Err(NoRoute::Raml),
+        [] | ["ui", ..] if *method == Method::GET => Err(to_console(path)),
+        [] | ["ui", ..] => Err(NoRoute::Method("GET, HEAD")),
         ["logging"] => match *method {
             Method::GET => Ok(Route::Loggers),
             Method::POST => Ok(Route::ChangeLogger),
@@ -242,7 +255,7 @@ fn pod_route(method: &Method, rest: &[&str]) -> Result<Route, NoRoute> {
         None => (rest.as_str(), None),
     };
     let written = format!("/{id}");
-    let id = || RunSpecId::parse(&written).map_err(|source| NoRoute::Id { written: written.clone(), source });
+    let id = || RunSpecId::parse(&written).map_err(|source| NoRoute::Pod { written: written.clone(), source });
     match part.map(|part| part.split_once('/').map_or((part, None), |(part, name)| (part, Some(name)))) {
         None => match *method {
             Method::GET => Ok(Route::Pod(id()?)),
@@ -262,6 +275,16 @@ fn pod_route(method: &Method, rest: &[&str]) -> Result<Route, NoRoute> {
         }
         Some(_) => Err(NoRoute::Unknown),
     }
+}
+
+/// Where the console has what is asked for with slashes too many. It answers by itself where there are none.
+fn to_console(path: &str) -> NoRoute {
+    let mut address = String::new();
+    path.split('/').filter(|segment| !segment.is_empty()).for_each(|segment| address.extend(["/", segment]));
+    if matches!(address.as_str(), "" | "/ui") {
+        "/ui/".clone_into(&mut address);
+    }
+    if address == path { NoRoute::Unknown } else { NoRoute::Console(address) }
 }
 
 /// Below `/v2/secrets` is nothing but the secret's path.
@@ -432,6 +455,10 @@ mod tests {
             (Method::POST, "/v2/traffic/", Route::ReportTraffic),
             (Method::DELETE, "/v2/eventSubscriptions", Route::RemoveCallback),
             (Method::HEAD, "/v2/agents", Route::Agents),
+            (Method::GET, "/config/", Route::Config),
+            (Method::GET, "/help", Route::Help),
+            (Method::HEAD, "//api-console", Route::Help),
+            (Method::GET, "/api-console/index.html", Route::Help),
         ] {
             assert_eq!(route(&method, path), Ok(expected), "{method} {path}");
         }
@@ -440,7 +467,14 @@ mod tests {
     #[test]
     fn what_is_not_there_is_told_apart() {
         for (method, path, expected) in [
-            (Method::GET, "/", NoRoute::Unknown),
+            (Method::GET, "/", NoRoute::Console("/ui/".into())),
+            (Method::GET, "//ui", NoRoute::Console("/ui/".into())),
+            (Method::HEAD, "//ui//assets/a%20b.js", NoRoute::Console("/ui/assets/a%20b.js".into())),
+            (Method::GET, "/ui/", NoRoute::Unknown),
+            (Method::GET, "/ui/apps", NoRoute::Unknown),
+            (Method::POST, "//ui/", NoRoute::Method("GET, HEAD")),
+            (Method::GET, "/public/api/v2/apps.raml", NoRoute::Raml),
+            (Method::PUT, "/config", NoRoute::Method("GET, HEAD")),
             (Method::GET, "/v2/nothing", NoRoute::Unknown),
             (Method::GET, "/v2/apps/%ff", NoRoute::Unknown),
             (Method::GET, "/v2/tasks/..%2f..%2fetc/log", NoRoute::Unknown),
@@ -455,5 +489,6 @@ mod tests {
         }
         assert!(matches!(route(&Method::GET, "/v2/apps/UPPER"), Err(NoRoute::Id { .. })));
         assert!(matches!(route(&Method::PUT, "/v2/groups/UPPER"), Err(NoRoute::Group { .. })));
+        assert!(matches!(route(&Method::GET, "/v2/pods/UPPER::status"), Err(NoRoute::Pod { .. })));
     }
 }

@@ -9,11 +9,12 @@ use attica_core_api::secrets::SealingKey;
 use attica_core_store::Position;
 use attica_core_store::election::Leader;
 use attica_core_store::writer::WriterState;
-use attica_paas_api::info::{Settings, ZookeeperSettings};
+use attica_paas_api::info::Configuration;
 use attica_paas_api::logging::PluginList;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
+use axum::middleware::map_response_with_state;
 use axum::response::Response;
 use http::header::{ALLOW, IF_NONE_MATCH};
 use http::{HeaderValue, Method, Request, StatusCode};
@@ -93,10 +94,8 @@ pub struct Leading {
 pub struct Service {
     /// The address at which others reach this process, `host:port`.
     pub address: String,
-    /// The settings in effect, as `/v2/info` shows them.
-    pub settings: Settings,
-    /// Where candidates stand, as `/v2/info` shows it.
-    pub zookeeper: ZookeeperSettings,
+    /// The settings in effect, as `/config` shows them, and `/v2/info` some of them.
+    pub configuration: Configuration,
     /// What definitions are judged by.
     pub rules: Rules,
     /// What secrets are sealed with; none: there can be none.
@@ -139,9 +138,19 @@ pub struct Service {
     pub abdication: Arc<Notify>,
 }
 
-/// The API as a tower service.
-pub fn router(service: Arc<Service>) -> Router {
-    Router::new().fallback(handle).with_state(service)
+/// The API as a tower service, and under the routes of `console` what that answers.
+pub fn router(service: Arc<Service>, console: Router) -> Router {
+    let api = Router::new().fallback(handle).with_state(Arc::clone(&service));
+    console.layer(map_response_with_state(service, as_from_here)).fallback_service(api)
+}
+
+/// Gives an answer of the console the headers that the API's have.
+async fn as_from_here(State(service): State<Arc<Service>>, mut response: Response) -> Response {
+    answer::add_console_headers(response.headers_mut());
+    if let Some(leader) = service.leader.borrow().as_ref() {
+        answer::name_leader(response.headers_mut(), service.scheme, &leader.address);
+    }
+    response
 }
 
 async fn handle(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Infallible> {
@@ -191,9 +200,7 @@ impl Service {
         if self.compresses {
             response = compressed(response, accepted).await;
         }
-        if let Ok(url) = HeaderValue::from_str(&format!("{}://{}", self.scheme, self.address)) {
-            response.headers_mut().insert(answer::LEADER, url);
-        }
+        answer::name_leader(response.headers_mut(), self.scheme, &self.address);
         response
     }
 
@@ -259,6 +266,8 @@ impl Service {
         match route {
             Route::Ping => info::ping(request.headers()),
             Route::Metrics => info::metrics(self, leading),
+            Route::Config => answer::document(StatusCode::OK, &self.configuration),
+            Route::Help => answer::elsewhere("/v2/openapi.json"),
             Route::Loggers => logging::list(&self.loggers),
             Route::ChangeLogger => logging::change(&self.loggers, request).await,
             Route::Plugins => answer::document(StatusCode::OK, &PluginList::default()),
@@ -405,6 +414,10 @@ impl Service {
 fn no_route(none: &NoRoute, method: &Method) -> Response {
     match none {
         NoRoute::Unknown => answer::message(StatusCode::NOT_FOUND, "URI not found"),
+        NoRoute::Console(address) => answer::elsewhere(address),
+        NoRoute::Raml => {
+            answer::message(StatusCode::NOT_FOUND, "There is no RAML here: /v2/openapi.json describes the API")
+        }
         NoRoute::Method(allowed) => {
             let mut response =
                 answer::message(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not allowed here: {allowed} are"));
@@ -414,6 +427,10 @@ fn no_route(none: &NoRoute, method: &Method) -> Response {
         NoRoute::Id { written, source } => match *method {
             Method::PUT => super::refusal::invalid(crate::validate::Faults::one("/id", source.to_string())),
             _ => answer::message(StatusCode::NOT_FOUND, format!("App '{written}' does not exist")),
+        },
+        NoRoute::Pod { written, source } => match *method {
+            Method::PUT => super::refusal::invalid(crate::validate::Faults::one("/id", source.to_string())),
+            _ => answer::message(StatusCode::NOT_FOUND, format!("Pod '{written}' does not exist")),
         },
         NoRoute::Secret { written, source } => match *method {
             Method::PUT => super::refusal::invalid(crate::validate::Faults::one("/path", source.to_string())),

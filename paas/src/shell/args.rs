@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use attica_core_api::auth::Credential;
 use attica_core_api::client::Detection;
 use attica_core_api::http::TlsArgs;
+use attica_core_api::http::tls::ClientCertificateUse;
 use attica_core_api::logging::LogControl;
 use attica_core_api::v1::{FrameworkCapability, FrameworkCapabilityType, FrameworkId, FrameworkInfo};
 use attica_core_api::zookeeper::Ensemble;
 use attica_core_store::Database;
-use attica_paas_api::info::{Settings, ZookeeperSettings};
+use attica_paas_api::info::{Configuration, Settings, ZookeeperSettings};
+use clap::ValueEnum;
 
 use crate::engine::{AcceptedByDefault, EnforcedByDefault};
 use crate::http::{AdminSource, Names, parse_origin};
@@ -279,15 +281,97 @@ impl Args {
     }
 
     /// Where candidates stand, as clients read it: without what proves who we are there.
-    pub(super) fn zookeeper(&self) -> ZookeeperSettings {
+    fn zookeeper(&self) -> ZookeeperSettings {
         ZookeeperSettings {
             zk: self.zk.as_ref().map(|ensemble| format!("zk://{}{}", ensemble.servers(), ensemble.path())),
             zk_session_timeout: self.zk.as_ref().map(|_| self.zk_session_timeout),
         }
     }
 
+    /// All settings in effect. Each is named here, so that a new one is thought about: whatever proves who somebody is, or lies in a
+    /// file that does, is not told.
+    pub(super) fn configuration(&self, bound: SocketAddr, scheme: &str, master_scheme: &str) -> Configuration {
+        let Self {
+            listen,
+            postgres_url: _,
+            master: _,
+            zk: _,
+            zk_session_timeout: _,
+            advertise: _,
+            hostname: _,
+            framework_name: _,
+            failover_timeout: _,
+            webui_url: _,
+            mesos_role: _,
+            new_group_enforce_role,
+            accepted_resource_roles_default_behavior: _,
+            default_accepted_resource_roles: _,
+            gpu_scheduling_behavior,
+            default_network_name: _,
+            env_vars_prefix: _,
+            mesos_user: _,
+            local_port_min: _,
+            local_port_max: _,
+            max_running_deployments,
+            max_apps,
+            max_instances_per_offer: _,
+            decline_offer_duration: _,
+            min_revive_offers_interval: _,
+            task_launch_timeout: _,
+            kill_chunk_size,
+            kill_retry_timeout,
+            reconciliation_interval: _,
+            draining_seconds,
+            max_versions,
+            http_compression,
+            access_control_allow_origin: _,
+            master_credential_file: _,
+            mesos_authentication_principal,
+            task_reservation_timeout: _,
+            secrets_key_file: _,
+            require_sign_in,
+            admin_file: _,
+            admin_credential: _,
+            http_realm,
+            audit_days,
+            trusted_proxy,
+            log_control: _,
+            backup_directory,
+            tls: TlsArgs { tls_cert_file: _, tls_key_file: _, tls_ca_file: _, tls_client_certs, tls_serve_plaintext },
+            ready_file: _,
+        } = self;
+        Configuration {
+            settings: self.settings(bound, scheme, master_scheme),
+            zookeeper: self.zookeeper(),
+            accepted_resource_roles_default_behavior: written(&self.accepted_by_default()),
+            advertise: self.address(bound),
+            audit_days: *audit_days,
+            backup_directory: backup_directory.as_ref().map(|path| path.display().to_string()),
+            draining_seconds: *draining_seconds,
+            gpu_scheduling_behavior: written(gpu_scheduling_behavior),
+            http_compression: *http_compression,
+            http_realm: http_realm.clone(),
+            kill_chunk_size: *kill_chunk_size,
+            kill_retry_timeout: *kill_retry_timeout,
+            listen: listen.to_string(),
+            max_apps: *max_apps,
+            max_running_deployments: *max_running_deployments,
+            max_versions: *max_versions,
+            mesos_authentication_principal: mesos_authentication_principal.clone(),
+            new_group_enforce_role: written(new_group_enforce_role),
+            require_sign_in: *require_sign_in,
+            tls_client_certs: match tls_client_certs {
+                ClientCertificateUse::None => "none".to_owned(),
+                ClientCertificateUse::Optional => "optional".to_owned(),
+                ClientCertificateUse::Required => "required".to_owned(),
+            },
+            tls_serve_plaintext: *tls_serve_plaintext,
+            trusted_proxy: trusted_proxy.iter().map(ToString::to_string).collect(),
+        }
+    }
+
     /// The settings in effect, as clients read them.
-    pub(super) fn settings(&self, bound: SocketAddr, scheme: &str, master_scheme: &str) -> Settings {
+    fn settings(&self, bound: SocketAddr, scheme: &str, master_scheme: &str) -> Settings {
         Settings {
             access_control_allow_origin: Some(self.allowed_origins()).filter(|origins| !origins.is_empty()),
             checkpoint: true,
@@ -348,6 +432,11 @@ impl Args {
             ..FrameworkInfo::default()
         }
     }
+}
+
+/// A value as it is written on the command line.
+fn written(value: &impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 pub(super) fn parse_address(text: &str) -> Result<String, String> {

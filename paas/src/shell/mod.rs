@@ -124,8 +124,7 @@ pub async fn run(args: Args, console: Router, shutdown: impl Future<Output = ()>
     let mut candidate = candidacy::election(&args, address.clone())?;
     let (leading, leading_seen) = watch::channel(None);
     let service = Arc::new(Service {
-        zookeeper: args.zookeeper(),
-        settings: args.settings(bound, tls.scheme(), security.scheme()),
+        configuration: args.configuration(bound, tls.scheme(), security.scheme()),
         rules: Rules { network: args.default_network_name.clone() },
         secrets_key,
         leading: leading_seen.clone(),
@@ -159,7 +158,7 @@ pub async fn run(args: Args, console: Router, shutdown: impl Future<Output = ()>
     let _stop_on_error = stop_serving.clone().drop_guard();
     let mut serving = tokio::spawn({
         let (stop, service) = (stop_serving.clone(), Arc::clone(&service));
-        async move { server.serve(console.fallback_service(router(service)), stop.cancelled()).await }
+        async move { server.serve(router(service, console), stop.cancelled()).await }
     });
     let mut shutdown = pin!(shutdown);
     let elected = candidate.leader();

@@ -8,7 +8,7 @@ use crate::callback::{CallbackChange, CallbackList, CallbackSettings};
 use crate::consumer::Acknowledgement;
 use crate::deployment::DeploymentResult;
 use crate::error::Message;
-use crate::info::{Info, Leader};
+use crate::info::{Configuration, Info, Leader};
 use crate::logging::{LoggerChange, Loggers, PluginList};
 use crate::secret::{Secret, SecretList, SecretValue};
 use crate::traffic::{LoadBalancer, Traffic};
@@ -246,6 +246,20 @@ pub(super) const CLUSTER: &[Operation] = &[
         ..get("/v2/openapi.json", "This description.", Answer::Text("application/json"))
     },
     Operation { rule: Rule::Anyone, ..get("/ping", "Answers pong.", Answer::Text("text/plain")) },
+    Operation {
+        rule: Rule::OnRoot(View),
+        ..get("/config", "Shows the settings in effect, without secrets.", Answer::Json(schema::<Configuration>))
+    },
+    Operation {
+        rule: Rule::SignedIn,
+        success: (302, Answer::Empty),
+        ..get("/help", "Leads to /v2/openapi.json.", Answer::Empty)
+    },
+    Operation {
+        rule: Rule::SignedIn,
+        success: (302, Answer::Empty),
+        ..get("/api-console", "Leads to /v2/openapi.json, as does all that lies below.", Answer::Empty)
+    },
     Operation {
         rule: Rule::OnRoot(View),
         ..get("/logging", "Tells how much the server logs.", Answer::Json(schema::<Loggers>))

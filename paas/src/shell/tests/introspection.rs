@@ -2,6 +2,7 @@
 //! its reason.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -201,6 +202,111 @@ async fn what_is_logged_is_told_and_there_are_no_plugins() {
         let answer = site.post("/logging", wrong.clone()).await;
         assert_eq!(answer.status.as_u16(), status, "{wrong}: {}", answer.text);
         assert_eq!(answer.json()["details"][0]["path"], place, "{wrong}: {}", answer.text);
+    }
+    site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_are_told_and_nothing_that_proves_who_somebody_is() {
+    let database = Database::start().await;
+    let admin = database.directory.path().join("admin.json");
+    std::fs::write(&admin, r#"{"principal": "root", "secret": "hunter2"}"#).unwrap();
+    std::fs::set_permissions(&admin, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let options =
+        ["--require-sign-in", "--admin-file", admin.to_str().unwrap(), "--max-apps", "7", "--kill-chunk-size", "3"];
+    let more = [
+        "--default-accepted-resource-roles",
+        "*",
+        "--access-control-allow-origin",
+        "https://a:1",
+        "--trusted-proxy",
+        "10.0.0.1",
+    ];
+    let site = Site::start_with(&database, NO_MASTER, &[&options[..], &more[..]].concat()).await;
+    let root = ("authorization", "Basic cm9vdDpodW50ZXIy");
+    let told = site.ask_with(Method::GET, "/config", &[root], "").await;
+    assert_eq!(told.status, StatusCode::OK, "{}", told.text);
+    for (name, value) in [
+        ("max_apps", json!(7)),
+        ("kill_chunk_size", json!(3)),
+        ("accepted_resource_roles_default_behavior", json!("unreserved")),
+        ("gpu_scheduling_behavior", json!("restricted")),
+        ("new_group_enforce_role", json!("off")),
+        ("access_control_allow_origin", json!(["https://a:1"])),
+        ("trusted_proxy", json!(["10.0.0.1"])),
+        ("require_sign_in", json!(true)),
+        ("advertise", json!(site.address)),
+        ("framework_name", json!("marathon")),
+        ("max_running_deployments", json!(100)),
+    ] {
+        assert_eq!(told.json()[name], value, "{name}");
+    }
+    for secret in ["hunter2", "root", "admin.json", database.postgres.url()] {
+        assert!(!told.text.contains(secret), "{secret}: {}", told.text);
+    }
+    assert_eq!(site.ask(Method::GET, "/config", "").await.status, StatusCode::UNAUTHORIZED);
+    site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_marathon_had_pages_there_is_something_to_read_or_word_of_it() {
+    let database = Database::start().await;
+    let site = Site::start(&database, NO_MASTER).await;
+    for (path, leads_to) in [
+        ("/help", "/v2/openapi.json"),
+        ("/api-console", "/v2/openapi.json"),
+        ("/api-console/", "/v2/openapi.json"),
+        ("/api-console/index.html", "/v2/openapi.json"),
+        ("//ui/", "/ui/"),
+        ("//", "/ui/"),
+    ] {
+        let answer = site.ask(Method::GET, path, "").await;
+        assert_eq!((answer.status, answer.header("location")), (StatusCode::FOUND, leads_to), "{path}");
+        assert_eq!(site.ask(Method::GET, leads_to, "").await.status, StatusCode::OK, "{path}");
+    }
+    let raml = site.ask(Method::GET, "/public/api/v2/apps.raml", "").await;
+    assert_eq!(raml.status, StatusCode::NOT_FOUND);
+    assert!(raml.json()["message"].as_str().unwrap().contains("/v2/openapi.json"), "{}", raml.text);
+    let pod = site.ask(Method::GET, "/v2/pods/UPPER", "").await;
+    assert_eq!(
+        (pod.status, pod.json()["message"].as_str().unwrap()),
+        (StatusCode::NOT_FOUND, "Pod '/UPPER' does not exist")
+    );
+    site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_answer_carries_the_same_headers() {
+    let database = Database::start().await;
+    let site = Site::start(&database, NO_MASTER).await;
+    for (method, path) in [
+        (Method::GET, "/ping"),
+        (Method::GET, "/v2/apps"),
+        (Method::POST, "/v2/apps"),
+        (Method::GET, "/v2/nothing"),
+        (Method::DELETE, "/v2/apps"),
+        (Method::GET, "/v2/events"),
+        (Method::GET, "/ui/"),
+        (Method::POST, "/ui/"),
+        (Method::GET, "//"),
+    ] {
+        let answer = site.open(method.clone(), path, &[], "").await;
+        for (name, value) in [
+            ("x-marathon-leader", format!("http://{}", site.address).as_str()),
+            ("x-frame-options", "DENY"),
+            ("x-xss-protection", "1; mode=block"),
+            ("x-content-type-options", "nosniff"),
+            ("pragma", "no-cache"),
+            ("expires", "0"),
+        ] {
+            assert_eq!(
+                answer.headers().get(name).map(|value| value.to_str().unwrap()),
+                Some(value),
+                "{method} {path}: {name}"
+            );
+        }
+        let caching = answer.headers()["cache-control"].to_str().unwrap();
+        assert!(caching.starts_with("no-cache"), "{method} {path}: {caching}");
     }
     site.stop().await.unwrap();
 }

@@ -80,7 +80,8 @@ impl Site {
         let ready = tempfile::NamedTempFile::new_in(database.directory.path()).unwrap().into_temp_path().to_path_buf();
         let (stop, stopped) = oneshot::channel::<()>();
         let args = arguments(database, master, options, &ready);
-        let role = tokio::spawn(run(args, axum::Router::new(), async move {
+        let console = axum::Router::new().route("/ui/", axum::routing::get(|| async { "the console" }));
+        let role = tokio::spawn(run(args, console, async move {
             let _ = stopped.await;
         }));
         let address = until("the ready file", async || {
