@@ -17,7 +17,7 @@ use crate::policy::DeploymentPolicy;
 use crate::process::ProcessGraph;
 use crate::readiness::{ReadinessCheck, ReadinessCheckResult};
 use crate::secret::SecretDef;
-use crate::task::{KeptInstance, Task, TaskFailure};
+use crate::task::{KeptInstance, Task, TaskFailure, TaskStatsByVersion};
 use crate::update::EnvironmentValue;
 
 /// A whole definition, every default filled in.
@@ -54,7 +54,7 @@ pub struct App {
     pub mem: Number,
     /// Disk per instance, MiB.
     pub disk: Number,
-    /// Always 0: devices are not built yet.
+    /// GPUs per instance.
     pub gpus: Number,
     /// How far an instance may go beyond `cpus` and `mem`; absent: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -351,6 +351,9 @@ pub struct AppInfo {
     /// What the readiness checks of its instances have found; absent for an app without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readiness_check_results: Option<Vec<ReadinessCheckResult>>,
+    /// Its tasks in numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_stats: Option<TaskStatsByVersion>,
     /// The failure last seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_task_failure: Option<TaskFailure>,

@@ -55,6 +55,65 @@ pub struct Task {
     pub processes: Vec<ProcessStatus>,
 }
 
+/// The tasks of an app in numbers, by the version that they run. A group that nobody is in is absent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskStatsByVersion {
+    /// Those of the version in which the app was last scaled, or of a later one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_after_last_scaling: Option<Stats>,
+    /// Those of the present configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with_latest_config: Option<Stats>,
+    /// Those of an earlier one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with_outdated_config: Option<Stats>,
+    /// All.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_summary: Option<Stats>,
+}
+
+/// Some tasks in numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stats {
+    /// The numbers.
+    pub stats: TaskStats,
+}
+
+/// Some tasks in numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskStats {
+    /// How many.
+    pub counts: TaskCounts,
+    /// How long they have been running; absent while none has begun to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub life_time: Option<TaskLifeTime>,
+}
+
+/// How many of some tasks are in which state. Those that end, or are out of contact, are in none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TaskCounts {
+    /// Launched, and not running yet.
+    pub staged: u32,
+    /// Running.
+    pub running: u32,
+    /// Running, and all checks pass.
+    pub healthy: u32,
+    /// Running, and a check fails.
+    pub unhealthy: u32,
+}
+
+/// How long some tasks have been running.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskLifeTime {
+    /// Seconds.
+    pub average_seconds: f64,
+    /// Seconds; of an even number of tasks the upper one of the two in the middle.
+    pub median_seconds: f64,
+}
+
 /// A persistent volume of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -51,13 +51,31 @@ pub(super) fn apps(model: &Reader<'_>, request: &Request<Body>) -> Response {
     };
     let part = |name| query.first(name).map(str::to_owned);
     let filter = AppFilter { cmd: part("cmd"), id: part("id"), label };
-    if request.headers().contains_key(header::IF_NONE_MATCH) {
+    let shown = AppParts::list(query.all("embed"), now());
+    if shown.task_stats.is_none() && request.headers().contains_key(header::IF_NONE_MATCH) {
         let state = model.state();
         if is_known(request.headers(), &state.tag) {
             return with_tag(with_event_id(StatusCode::NOT_MODIFIED.into_response(), state.position), &state.tag);
         }
     }
-    read(model.apps(&filter, AppParts::list(query.all("embed"))))
+    read_apps(model.apps(&filter, shown), shown)
+}
+
+/// Some apps. For how long their tasks have been running changes with time alone, and no state has a name for that.
+fn read_apps(answer: Answer, shown: AppParts) -> Response {
+    match shown.task_stats {
+        Some(_) => read_untagged(answer),
+        None => read(answer),
+    }
+}
+
+/// One app. Its tag is also a digest of the whole answer.
+pub(super) fn app(model: &Reader<'_>, app: &RunSpecId, request: &Request<Body>) -> Response {
+    read(model.app(app, AppParts::single(Query::of(request.uri()).all("embed"), now())))
+}
+
+fn now() -> Timestamp {
+    Timestamp::from(SystemTime::now())
 }
 
 fn with_tag(mut response: Response, tag: &str) -> Response {
@@ -68,18 +86,18 @@ fn with_tag(mut response: Response, tag: &str) -> Response {
 }
 
 pub(super) fn apps_of_group(model: &Reader<'_>, group: &str, request: &Request<Body>) -> Response {
-    let query = Query::of(request.uri());
-    read(model.apps_of_group(group, AppParts::list(query.all("embed"))))
+    let shown = AppParts::list(Query::of(request.uri()).all("embed"), now());
+    read_apps(model.apps_of_group(group, shown), shown)
 }
 
 pub(super) fn app_list_of_group(model: &Reader<'_>, group: &GroupId, request: &Request<Body>) -> Response {
-    let query = Query::of(request.uri());
-    read(model.app_list_of_group(group.as_str(), AppParts::list(query.all("embed"))))
+    let shown = AppParts::list(Query::of(request.uri()).all("embed"), now());
+    read_apps(model.app_list_of_group(group.as_str(), shown), shown)
 }
 
 pub(super) fn group(model: &Reader<'_>, group: &GroupId, request: &Request<Body>) -> Response {
     let query = Query::of(request.uri());
-    read(model.group(group, GroupParts::new(query.all("embed"))))
+    read(model.group(group, GroupParts::new(query.all("embed"), now())))
 }
 
 pub(super) fn group_version(model: &Reader<'_>, group: &GroupId, written: &str) -> Response {
@@ -106,5 +124,5 @@ pub(super) fn queue(model: &Reader<'_>, request: &Request<Body>) -> Response {
     let shown = query.all("embed").any(|value| value == "lastUnusedOffers");
     let unused = if shown { UnusedOffers::Shown } else { UnusedOffers::Hidden };
     // How long a delay still lasts changes with time alone.
-    read_untagged(model.queue(unused, Timestamp::from(SystemTime::now())))
+    read_untagged(model.queue(unused, now()))
 }

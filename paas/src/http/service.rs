@@ -284,7 +284,7 @@ impl Service {
             Route::AddCallback => callbacks::add(self, leading, request).await,
             Route::RemoveCallback => callbacks::remove(self, leading, Asked::of(&request)).await,
             Route::Apps => reads::apps(model, &request),
-            Route::App(id) => reads::read(model.app(&id)),
+            Route::App(id) => reads::app(model, &id, &request),
             Route::GroupApps(group) => reads::apps_of_group(model, &group, &request),
             Route::AppTasks(id) => reads::read(model.tasks_of_app(&id)),
             Route::GroupTasks(group) => reads::read(model.tasks_of_group(&group)),

@@ -124,6 +124,7 @@ fn created_app(spec: &RunSpec, deployment: DeploymentId) -> Response {
         tasks: Some(Vec::new()),
         kept_instances: Vec::new(),
         readiness_check_results: None,
+        task_stats: None,
         last_task_failure: None,
     };
     with_location(with_deployment(document(StatusCode::CREATED, &info), deployment), &spec.id)

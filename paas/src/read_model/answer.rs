@@ -148,13 +148,13 @@ impl Reader<'_> {
 
     /// `{"app":{…}}`; the version of the answer's tag is that of the definition.
     #[must_use]
-    pub fn app(&self, id: &RunSpecId) -> Answer {
+    pub fn app(&self, id: &RunSpecId, shown: AppParts) -> Answer {
         let mut version = None;
         let answer = self.find(|views, out| {
             let app = views.app(id)?;
             version = app.definition.as_ref().map(|definition| definition.spec.version.to_string());
             out.text(r#"{"app":"#);
-            app.render(AppParts::single(), out);
+            app.render(shown, out);
             out.text("}");
             Ok(())
         });

@@ -1,5 +1,7 @@
 //! Which parts of apps and groups are asked for.
 
+use attica_core_api::Timestamp;
+
 /// The parts of an app beside its definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AppParts {
@@ -13,6 +15,8 @@ pub struct AppParts {
     pub readiness: bool,
     /// Its latest failure.
     pub last_task_failure: bool,
+    /// Its tasks in numbers, as they are at this moment.
+    pub task_stats: Option<Timestamp>,
     /// The container of an app that has none.
     pub no_container: NoContainer,
 }
@@ -35,34 +39,37 @@ impl AppParts {
         tasks: false,
         readiness: false,
         last_task_failure: false,
+        task_stats: None,
         no_container: NoContainer::Null,
     };
 
-    /// What a list shows, with what `embed` adds. Unknown values are passed over.
-    pub fn list<'a>(embed: impl Iterator<Item = &'a str>) -> Self {
+    /// What a list shows, with what `embed` adds at `now`. Unknown values are passed over.
+    pub fn list<'a>(embed: impl Iterator<Item = &'a str>, now: Timestamp) -> Self {
         let mut parts = Self::LISTED;
-        embed.for_each(|value| parts.add(value));
+        embed.for_each(|value| parts.add(value, now));
         if parts.tasks {
             parts.no_container = NoContainer::Absent;
         }
         parts
     }
 
-    /// What the view of one app shows: everything, whatever is asked for.
-    #[must_use]
-    pub fn single() -> Self {
-        Self {
+    /// What the view of one app shows: everything that does not change with time alone, and what `embed` adds to that at `now`.
+    pub fn single<'a>(embed: impl Iterator<Item = &'a str>, now: Timestamp) -> Self {
+        let mut parts = Self {
             counts: true,
             deployments: true,
             tasks: true,
             readiness: true,
             last_task_failure: true,
+            task_stats: None,
             no_container: NoContainer::Null,
-        }
+        };
+        embed.for_each(|value| parts.add(value, now));
+        parts
     }
 
     /// Adds a part, named with or without the place at which it is embedded.
-    fn add(&mut self, value: &str) {
+    fn add(&mut self, value: &str, now: Timestamp) {
         let name =
             ["group.apps.", "apps.", "app."].iter().find_map(|prefix| value.strip_prefix(prefix)).unwrap_or(value);
         match name {
@@ -74,6 +81,7 @@ impl AppParts {
             "deployments" => self.deployments = true,
             "readiness" => self.readiness = true,
             "lastTaskFailure" => self.last_task_failure = true,
+            "taskStats" => self.task_stats = Some(now),
             "failures" => {
                 self.tasks = true;
                 self.deployments = true;
@@ -96,8 +104,8 @@ pub struct GroupParts {
 }
 
 impl GroupParts {
-    /// Everything, unless `embed` names parts of groups: then only those.
-    pub fn new<'a>(embed: impl Iterator<Item = &'a str>) -> Self {
+    /// Everything, unless `embed` names parts of groups: then only those, as they are at `now`.
+    pub fn new<'a>(embed: impl Iterator<Item = &'a str>, now: Timestamp) -> Self {
         let named: Vec<&str> = embed.filter(|value| value.starts_with("group.")).collect();
         let none = AppParts {
             counts: false,
@@ -105,13 +113,14 @@ impl GroupParts {
             tasks: false,
             readiness: false,
             last_task_failure: false,
+            task_stats: None,
             no_container: NoContainer::Null,
         };
         if named.is_empty() {
             return Self { groups: true, apps: Some(none), pods: true };
         }
         let mut parts = none;
-        named.iter().for_each(|value| parts.add(value));
+        named.iter().for_each(|value| parts.add(value, now));
         let shows_apps = named.iter().any(|value| *value == "group.apps" || value.starts_with("group.apps."));
         Self {
             groups: named.contains(&"group.groups"),

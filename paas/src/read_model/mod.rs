@@ -13,6 +13,7 @@ mod model;
 mod pods;
 mod secrets;
 mod selector;
+mod stats;
 mod view;
 
 #[cfg(test)]

@@ -2,25 +2,26 @@ use attica_core_api::Timestamp;
 use attica_core_store::Position;
 use bytes::Bytes;
 use expect_test::{expect, expect_file};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{AppFilter, AppParts, Fold, GroupParts, LabelSelector, Missing, ReadModel, TaskFilter};
+use super::view::TaskView;
+use super::{AppFilter, AppParts, Fold, GroupParts, LabelSelector, Missing, ReadModel, TaskFilter, stats};
 use crate::access::Sight;
 use crate::engine::{Fact, Snapshot};
-use crate::model::{GroupId, RunSpecId};
-use crate::normalise::UnusedOffers;
-use crate::tables::tests::{history, recorded};
+use crate::model::{Condition, GroupId, RunSpec, RunSpecId, Version};
+use crate::normalise::{Responses, UnusedOffers};
+use crate::tables::tests::{history, instance, recorded, run_spec};
 
 /// Everything that can be read, as one text.
 fn everything(model: &ReadModel) -> String {
     let id = RunSpecId::parse("/shop/web").unwrap();
     let reader = model.seen_by(Sight::Everything);
-    let everything = AppParts::single();
-    let group = GroupParts::new(["group.apps", "group.apps.tasks", "group.groups"].into_iter());
+    let everything = AppParts::single(["app.taskStats"].into_iter(), Timestamp(10_000));
+    let group = GroupParts::new(["group.apps", "group.apps.tasks", "group.groups"].into_iter(), Timestamp(10_000));
     let answers = [
         ("apps", reader.apps(&AppFilter::default(), everything)),
-        ("app", reader.app(&id)),
+        ("app", reader.app(&id, everything)),
         ("tasks", reader.tasks(TaskFilter::All)),
         ("staging", reader.tasks(TaskFilter::Staging)),
         ("versions", reader.versions(&id)),
@@ -38,7 +39,8 @@ fn everything(model: &ReadModel) -> String {
 
 /// The list of apps.
 fn list(model: &ReadModel) -> Bytes {
-    let answer = model.seen_by(Sight::Everything).apps(&AppFilter::default(), AppParts::list(std::iter::empty()));
+    let answer =
+        model.seen_by(Sight::Everything).apps(&AppFilter::default(), AppParts::list(std::iter::empty(), Timestamp(0)));
     answer.body.unwrap().whole()
 }
 
@@ -86,13 +88,13 @@ fn tasks_and_failures_are_shown() {
 fn what_is_asked_for_is_embedded() {
     let model = fold(&history()[..13], 100);
     let members = |embed: &[&str]| {
-        let parts = AppParts::list(embed.iter().copied());
+        let parts = AppParts::list(embed.iter().copied(), Timestamp(0));
         let list: Value = serde_json::from_slice(
             &model.seen_by(Sight::Everything).apps(&AppFilter::default(), parts).body.unwrap().whole(),
         )
         .unwrap();
         let app = list["apps"][0].as_object().unwrap();
-        let optional = ["tasksRunning", "deployments", "tasks", "lastTaskFailure"];
+        let optional = ["tasksRunning", "deployments", "tasks", "taskStats", "lastTaskFailure"];
         optional.into_iter().filter(|name| app.contains_key(*name)).collect::<Vec<_>>().join(" ")
     };
     expect!["tasksRunning deployments"].assert_eq(&members(&[]));
@@ -100,11 +102,12 @@ fn what_is_asked_for_is_embedded() {
     expect!["tasksRunning deployments tasks"].assert_eq(&members(&["app.tasks", "nonsense"]));
     expect!["tasksRunning deployments lastTaskFailure"].assert_eq(&members(&["lastTaskFailure"]));
     expect!["tasksRunning deployments tasks lastTaskFailure"].assert_eq(&members(&["group.apps.failures"]));
+    expect!["tasksRunning deployments taskStats"].assert_eq(&members(&["apps.taskStats"]));
     let group = |embed: &[&str]| {
         let group: Value = serde_json::from_slice(
             &model
                 .seen_by(Sight::Everything)
-                .group(&GroupId::root(), GroupParts::new(embed.iter().copied()))
+                .group(&GroupId::root(), GroupParts::new(embed.iter().copied(), Timestamp(0)))
                 .body
                 .unwrap()
                 .whole(),
@@ -117,7 +120,7 @@ fn what_is_asked_for_is_embedded() {
     assert_eq!(
         model
             .seen_by(Sight::Everything)
-            .group(&GroupId::parse("/shop/web").unwrap(), GroupParts::new(std::iter::empty()))
+            .group(&GroupId::parse("/shop/web").unwrap(), GroupParts::new(std::iter::empty(), Timestamp(0)))
             .body
             .unwrap_err(),
         Missing::Group("/shop/web".into())
@@ -154,4 +157,42 @@ fn label_selectors() {
     expect!["'a in (b' is not a label selector: expected a comma or ')' at character 8"].assert_eq(&refused("a in (b"));
     expect!["'a=b' is not a label selector: expected a comma or the end at character 2"].assert_eq(&refused("a=b"));
     expect!["'a,' is not a label selector: expected a label at character 3"].assert_eq(&refused("a,"));
+}
+
+#[test]
+fn tasks_are_counted_by_the_configuration_that_they_run() {
+    let [old, new] = [Version(Timestamp(1_000)), Version(Timestamp(2_000))];
+    let task = |index: u128, version, condition, started_at: Option<i64>| {
+        let mut instance = instance("/shop/web", index, condition);
+        instance.version = version;
+        instance.task.as_mut().unwrap().started_at = started_at.map(Timestamp);
+        TaskView::new(&instance, None, &Responses::default())
+    };
+    let tasks = [
+        task(1, old, Condition::Running, Some(3_000)),
+        task(2, new, Condition::Running, Some(9_500)),
+        task(3, new, Condition::Running, Some(8_000)),
+        task(4, new, Condition::Staging, None),
+    ];
+    let mut spec = RunSpec::clone(&run_spec("/shop/web", 2_000));
+    (spec.last_config_change_at, spec.last_scaling_at) = (new, Version(Timestamp(3_000)));
+    let stats = stats::by_version(&spec, tasks.iter(), Timestamp(10_000));
+    assert_eq!(
+        serde_json::to_value(stats).unwrap(),
+        json!({
+            "withLatestConfig": {"stats": {
+                "counts": {"staged": 1, "running": 2, "healthy": 2, "unhealthy": 0},
+                "lifeTime": {"averageSeconds": 1.25, "medianSeconds": 2.0},
+            }},
+            "withOutdatedConfig": {"stats": {
+                "counts": {"staged": 0, "running": 1, "healthy": 1, "unhealthy": 0},
+                "lifeTime": {"averageSeconds": 7.0, "medianSeconds": 7.0},
+            }},
+            "totalSummary": {"stats": {
+                "counts": {"staged": 1, "running": 3, "healthy": 3, "unhealthy": 0},
+                "lifeTime": {"averageSeconds": 9.5 / 3.0, "medianSeconds": 2.0},
+            }},
+        })
+    );
+    assert_eq!(serde_json::to_value(stats::by_version(&spec, std::iter::empty(), Timestamp(0))).unwrap(), json!({}));
 }

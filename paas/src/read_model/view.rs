@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::document::Document;
 use super::embed::{AppParts, NoContainer};
+use super::stats;
 use crate::model::{
     Condition, ContainerTask, Goal, Instance, InstanceId, RunSpec, RunSpecId, Shape, Task, TaskFailure, Version,
     rfc3339,
@@ -122,6 +123,10 @@ pub(super) struct TaskView {
     pub(super) json: Option<Bytes>,
     pub(super) phase: Phase,
     pub(super) healthy: Option<bool>,
+    /// The version that it runs.
+    pub(super) version: Version,
+    /// Since when its task runs.
+    pub(super) started_at: Option<Timestamp>,
     pub(super) sandboxes: Vec<Sandbox>,
     /// What its readiness check has found.
     pub(super) readiness: Option<Bytes>,
@@ -175,7 +180,17 @@ impl TaskView {
         let readiness = readiness.map(|result| Bytes::from(normalise::json(&result)));
         let sandboxes = instance.task.as_ref().map(|task| sandboxes(task, spec)).unwrap_or_default();
         let kept = normalise::kept_instance(instance).map(|kept| Bytes::from(normalise::json(&kept)));
-        Self { json, phase: phase(instance.condition), healthy: instance.healthy(), sandboxes, readiness, kept, pod }
+        Self {
+            json,
+            phase: phase(instance.condition),
+            healthy: instance.healthy(),
+            version: instance.version,
+            started_at: instance.task.as_ref().and_then(|task| task.started_at),
+            sandboxes,
+            readiness,
+            kept,
+            pod,
+        }
     }
 
     pub(super) fn passes(&self, filter: TaskFilter) -> bool {
@@ -228,7 +243,7 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    fn of(task: &TaskView) -> Self {
+    pub(super) fn of(task: &TaskView) -> Self {
         let running = task.phase == Phase::Running;
         Self {
             staged: u32::from(task.phase == Phase::Staged),
@@ -238,7 +253,7 @@ impl Counts {
         }
     }
 
-    fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.staged += other.staged;
         self.running += other.running;
         self.healthy += other.healthy;
@@ -354,6 +369,10 @@ impl AppView {
             out.text(r#","readinessCheckResults":["#);
             out.list(self.tasks.values().filter_map(|task| task.readiness.as_ref()));
             out.text("]");
+        }
+        if let Some(now) = shown.task_stats {
+            let stats = stats::by_version(&definition.spec, self.tasks.values(), now);
+            out.made(format!(r#","taskStats":{}"#, normalise::json(&stats)));
         }
         if let (true, Some(failure)) = (shown.last_task_failure, &self.last_failure) {
             out.text(r#","lastTaskFailure":"#);

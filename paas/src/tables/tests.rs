@@ -24,7 +24,7 @@ use crate::model::{
 
 const MESSAGE: &str = "Command exited with status 1\u{0}";
 
-fn run_spec(id: &str, version: i64) -> Arc<RunSpec> {
+pub(crate) fn run_spec(id: &str, version: i64) -> Arc<RunSpec> {
     let id = RunSpecId::parse(id).unwrap();
     let update = RunSpecUpdate { cmd: Some(format!("serve {version}")), ..RunSpecUpdate::default() };
     let version = Version(Timestamp(version));
@@ -98,7 +98,7 @@ fn agent() -> Arc<Agent> {
     Arc::new(Agent { id: AgentId::from("S0"), hostname: "host-1".into(), attributes: attributes.into(), domain: None })
 }
 
-fn instance(run_spec: &str, number: u128, condition: Condition) -> Instance {
+pub(crate) fn instance(run_spec: &str, number: u128, condition: Condition) -> Instance {
     let id = InstanceId { run_spec: RunSpecId::parse(run_spec).unwrap(), uuid: Uuid::from_u128(number) };
     let mut instance = Instance {
         id,

@@ -24,7 +24,12 @@ pub(super) const PARTIAL: Parameter = Parameter {
 };
 pub(super) const EMBED: Parameter = Parameter {
     name: "embed",
-    summary: "Parts to add: apps.tasks, apps.counts, apps.deployments, apps.readiness, apps.lastTaskFailure, apps.failures.",
+    summary: "Parts to add: apps.tasks, apps.counts, apps.deployments, apps.readiness, apps.lastTaskFailure, apps.failures, apps.taskStats.",
+    kind: ParameterKind::Repeated,
+};
+pub(super) const EMBED_IN_ONE: Parameter = Parameter {
+    name: "embed",
+    summary: "apps.taskStats adds that; the other parts are always there.",
     kind: ParameterKind::Repeated,
 };
 pub(super) const WIPE: Parameter = Parameter {

@@ -1,6 +1,6 @@
 //! Calls about what runs: apps, pods, groups, tasks, deployments and the queue.
 
-use super::parameters::{DRY_RUN, EMBED, FORCE, FORCE_DELETE, HOST, LIST, LOG, PARTIAL, SCALE, WIPE};
+use super::parameters::{DRY_RUN, EMBED, EMBED_IN_ONE, FORCE, FORCE_DELETE, HOST, LIST, LOG, PARTIAL, SCALE, WIPE};
 use super::{Answer, GROUP_WRITE, Operation, Parameter, ParameterKind, READ, WRITE, get, schema};
 use crate::access::Permission::Exec as MayExec;
 use crate::access::Rule;
@@ -47,7 +47,7 @@ pub(super) const WORK: &[Operation] = &[
         failures: WRITE,
     },
     Operation {
-        query: &[EMBED],
+        query: &[EMBED_IN_ONE],
         failures: READ,
         ..get("/v2/apps/{app}", "Shows an app.", Answer::Json(schema::<AppWrapper>))
     },

@@ -575,3 +575,27 @@ async fn what_flags_allow_and_limit() {
     );
     site.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_are_shown_in_numbers_where_they_are_asked_for() {
+    let database = Database::start().await;
+    let site = Site::start(&database, NO_MASTER).await;
+    let created = site.post("/v2/groups", json!({"id": "/shop", "apps": [{"id": "web", "cmd": "serve"}]})).await;
+    assert_eq!(created.status, StatusCode::CREATED, "{}", created.text);
+    for (path, embed, app) in [
+        ("/v2/apps/shop/web", "app.taskStats", "/app"),
+        ("/v2/apps", "apps.taskStats", "/apps/0"),
+        ("/v2/apps/shop/*", "taskStats", "/*/0"),
+        ("/v2/groups/shop/apps", "apps.taskStats", "/0"),
+        ("/v2/groups/shop", "group.apps.taskStats", "/apps/0"),
+    ] {
+        let plain = site.get(path).await;
+        assert_eq!(plain.pointer(app).unwrap()["taskStats"], Value::Null, "{path}");
+        let tag = site.ask(Method::GET, path, "").await.header("etag").to_owned();
+        // The client knows the app without the numbers.
+        let asked = site.ask_with(Method::GET, &format!("{path}?embed={embed}"), &[("if-none-match", &tag)], "").await;
+        assert_eq!(asked.status, StatusCode::OK, "{path}");
+        assert_eq!(asked.json().pointer(app).unwrap()["taskStats"], json!({}), "{path}: {}", asked.text);
+    }
+    site.stop().await.unwrap();
+}
