@@ -284,7 +284,8 @@ pub(super) fn scalar(resources: &[Resource], name: &str) -> f64 {
         .filter(|resource| resource.name == name)
         .filter_map(|resource| resource.scalar.as_ref())
         .map(|scalar| scalar.value)
-        .sum()
+        // The sum of nothing would be -0.0, which is written with its sign.
+        .fold(0.0, |sum, value| sum + value)
 }
 
 /// The form of `resources` objects: the four usual scalars always, ranges and sets as text.
@@ -564,4 +565,15 @@ fn status(status: &TaskStatus) -> Value {
         }
     }
     object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_has_no_sign() {
+        assert!(scalar(&[], "gpus").is_sign_positive());
+        assert_eq!(resources(&[]).to_string(), r#"{"disk":0.0,"mem":0.0,"gpus":0.0,"cpus":0.0}"#);
+    }
 }
