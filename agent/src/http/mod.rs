@@ -10,6 +10,7 @@ mod mode;
 mod monitor;
 mod operator;
 mod permit;
+mod script;
 pub(crate) mod view;
 
 use std::path::PathBuf;
@@ -108,7 +109,8 @@ pub(crate) fn router(agent: Agent, guard: Guard) -> Router {
         router = router.route(&format!("{prefix}/api/v1/executor"), any(executor::call));
         router = router.route(&format!("{prefix}/api/v1"), any(operator::call));
     }
-    router.with_state(agent).layer(axum::middleware::from_fn_with_state(guard, entrance::admit))
+    let router = router.with_state(agent).layer(axum::middleware::from_fn(script::wrap));
+    router.layer(axum::middleware::from_fn_with_state(guard, entrance::admit))
 }
 
 async fn state(State(agent): State<Agent>, Extension(viewer): Extension<Viewer>) -> Result<Response, Unavailable> {

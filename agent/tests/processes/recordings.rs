@@ -259,6 +259,10 @@ fn paths_are_answered_as_by_mesos() {
     assert_eq!(debug[&framework], sandbox.to_str().unwrap());
     let state: Value = serde_json::from_str(&crate::agent::get(&master, &address, "/state.json").1).unwrap();
     assert_eq!(state["id"], AGENT);
+    let script = crate::agent::get(&master, &address, "/version?jsonp=cb").1;
+    assert!(script.starts_with(r#"cb({"version":"#) && script.ends_with("})"), "{script}");
+    let state = crate::agent::get(&master, &address, "/state").1;
+    assert!(!state.contains("-0.0"), "nothing is written with a sign: {state}");
     let metrics = crate::agent::get(&master, &address, "/metrics").1;
     assert!(
         metrics.contains("# TYPE attica_slave_tasks_finished counter\nattica_slave_tasks_finished 2\n"),

@@ -2,8 +2,8 @@
 //! event streams that a stalled reader cannot inflate, and a small client for calls and streams.
 //!
 //! [`Server`] runs any tower service (an axum `Router` is one) and hands it requests whose body is a [`RequestBody`]:
-//! limits are enforced there, for every route alike. [`tls`] encrypts both, [`guard`] checks who a request comes from. [`media`] holds the negotiation rules of the v1 APIs,
-//! [`stream`] the body of a long response. [`Client`] is what the framework library, agents and schedulers call with.
+//! limits are enforced there, for every route alike. [`tls`] encrypts both, [`guard`] checks who a request comes from. [`media`] holds the
+//! negotiation rules of the v1 APIs, [`jsonp`] says how documents become scripts, [`stream`] is the body of a long response. [`Client`] is what the framework library, agents and schedulers call with.
 //!
 //! Nothing here knows a v1 message; nothing here is durable.
 
@@ -12,6 +12,7 @@ mod args;
 mod body;
 mod client;
 pub mod guard;
+pub mod jsonp;
 mod limits;
 pub mod media;
 mod ready;
