@@ -68,6 +68,16 @@ impl Cache {
         Ok(entry)
     }
 
+    pub(super) fn capacity_bytes(&self) -> u64 {
+        self.capacity_bytes
+    }
+
+    /// What the files that are there take, in bytes.
+    pub(super) fn used_bytes(&self) -> u64 {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.values().filter_map(|entry| entry.bytes.get()).sum()
+    }
+
     /// Makes room if there is too much. To be called when a file was used.
     pub(super) fn trim(&self) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -111,6 +121,7 @@ mod tests {
         let both = futures_util::future::join(got(&cache, "a", &fetched), got(&cache, "a", &fetched)).await;
         assert_eq!(both.0.path(), both.1.path());
         assert_eq!(fetched.load(Ordering::Relaxed), 1);
+        assert_eq!((cache.used_bytes(), cache.capacity_bytes()), (100, 250));
         let b = got(&cache, "b", &fetched).await;
         got(&cache, "a", &fetched).await;
         let c = got(&cache, "c", &fetched).await;
@@ -121,6 +132,7 @@ mod tests {
         drop((both, b, c));
         cache.trim();
         assert_eq!(paths.map(|path| path.exists()), [true, false, true]);
+        assert_eq!(cache.used_bytes(), 200);
         got(&cache, "b", &fetched).await;
         assert_eq!(fetched.load(Ordering::Relaxed), 4);
     }

@@ -17,6 +17,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, lchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ipnet::IpNet;
 use nix::unistd::{Gid, Uid, User};
@@ -77,6 +78,24 @@ pub(crate) struct Fetcher {
     staging: PathBuf,
     cache: Arc<Cache>,
     helpers: Arc<Semaphore>,
+    outcomes: Arc<Outcomes>,
+}
+
+/// How it went for containers so far.
+#[derive(Debug, Default)]
+struct Outcomes {
+    succeeded: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// What the fetcher has done since it was started, and what its cache holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Figures {
+    /// Containers that have got everything they had asked for.
+    pub(crate) succeeded: u64,
+    pub(crate) failed: u64,
+    pub(crate) cache_capacity_bytes: u64,
+    pub(crate) cache_used_bytes: u64,
 }
 
 impl Fetcher {
@@ -90,11 +109,28 @@ impl Fetcher {
         make_private(&staging).map_err(file("make", &staging))?;
         let cache = Cache::open(&settings.cache_directory, settings.cache_bytes);
         let cache = cache.map_err(file("use", &settings.cache_directory))?;
-        Ok(Fetcher { settings, staging, cache: Arc::new(cache), helpers: Arc::new(Semaphore::new(HELPERS_MAX)) })
+        let helpers = Arc::new(Semaphore::new(HELPERS_MAX));
+        Ok(Fetcher { settings, staging, cache: Arc::new(cache), helpers, outcomes: Arc::default() })
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
+        Figures {
+            succeeded: self.outcomes.succeeded.load(Ordering::Relaxed),
+            failed: self.outcomes.failed.load(Ordering::Relaxed),
+            cache_capacity_bytes: self.cache.capacity_bytes(),
+            cache_used_bytes: self.cache.used_bytes(),
+        }
     }
 
     /// Brings `items` into `sandbox`, as files of `user`.
     pub(crate) async fn fetch(&self, items: &[Item], sandbox: &Path, user: Option<&str>) -> Result<(), FetchError> {
+        let outcome = self.bring(items, sandbox, user).await;
+        let counter = if outcome.is_ok() { &self.outcomes.succeeded } else { &self.outcomes.failed };
+        counter.fetch_add(1, Ordering::Relaxed);
+        outcome
+    }
+
+    async fn bring(&self, items: &[Item], sandbox: &Path, user: Option<&str>) -> Result<(), FetchError> {
         let mut used = Vec::new();
         let mut pieces = Vec::new();
         for item in items {

@@ -12,10 +12,18 @@ use crate::machine;
 use crate::supervisor::{Phase, Standing, Supervisor};
 
 /// Figures that only grow.
-const COUNTERS: [&str; 14] = [
+const COUNTERS: [&str; 22] = [
+    "containerizer/fetcher/task_fetches_failed",
+    "containerizer/fetcher/task_fetches_succeeded",
+    "containerizer/mesos/container_destroy_errors",
+    "containerizer/mesos/provisioner/bind/remove_rootfs_errors",
+    "containerizer/mesos/provisioner/remove_container_errors",
     "gc/path_removals_failed",
     "gc/path_removals_succeeded",
+    "resource_provider_manager/events/disconnect",
+    "resource_provider_manager/events/subscribe",
     "slave/container_launch_errors",
+    "slave/executors_preempted",
     "slave/executors_terminated",
     "slave/invalid_framework_messages",
     "slave/invalid_status_updates",
@@ -27,6 +35,16 @@ const COUNTERS: [&str; 14] = [
     "slave/tasks_lost",
     "slave/valid_framework_messages",
     "slave/valid_status_updates",
+];
+
+/// What Mesos counts and what cannot happen here: roots are put together by overlayfs and go with their namespaces, there are no resource
+/// providers, and nothing is offered that could be taken back. Dashboards ask for the names.
+const NEVER: [&str; 5] = [
+    "containerizer/mesos/provisioner/bind/remove_rootfs_errors",
+    "resource_provider_manager/events/disconnect",
+    "resource_provider_manager/events/subscribe",
+    "resource_provider_manager/subscribed",
+    "slave/executors_preempted",
 ];
 
 /// All figures, under Mesos's names.
@@ -48,10 +66,29 @@ pub(super) fn collect(supervisor: &Supervisor, description: &Description, moment
         put("containerizer/mesos/disk/project_ids_total", all as f64);
         put("containerizer/mesos/disk/project_ids_free", free as f64);
     }
+    of_containers(supervisor, description, &mut put);
+    for name in NEVER {
+        put(name, 0.0);
+    }
     of_tasks(supervisor, &mut put);
     of_resources(supervisor, description, &mut put);
     of_machine(&mut put);
     metrics
+}
+
+fn of_containers(supervisor: &Supervisor, description: &Description, put: &mut impl FnMut(&str, f64) -> Option<Value>) {
+    let fetched = description.fetcher.figures();
+    let roots_left = description.roots_left.load(Ordering::Relaxed);
+    for (name, value) in [
+        ("containerizer/fetcher/cache_size_total_bytes", fetched.cache_capacity_bytes),
+        ("containerizer/fetcher/cache_size_used_bytes", fetched.cache_used_bytes),
+        ("containerizer/fetcher/task_fetches_failed", fetched.failed),
+        ("containerizer/fetcher/task_fetches_succeeded", fetched.succeeded),
+        ("containerizer/mesos/container_destroy_errors", supervisor.counters().container_destroy_errors),
+        ("containerizer/mesos/provisioner/remove_container_errors", roots_left),
+    ] {
+        put(name, value as f64);
+    }
 }
 
 fn of_tasks(supervisor: &Supervisor, put: &mut impl FnMut(&str, f64) -> Option<Value>) {

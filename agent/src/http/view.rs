@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use attica_core_api::resources::{ReservationFormat, from_wire, to_wire};
@@ -18,6 +19,7 @@ use super::lists::Lists;
 use super::metrics;
 use crate::contained::{ContainedRecord, ContainerPath, Progress};
 use crate::daemon::Containerizer;
+use crate::fetch::Fetcher;
 use crate::launcher::isolation::Place;
 use crate::launcher::protocol::{ContainerId, IsolationKind};
 use crate::quota::ProjectQuotas;
@@ -43,6 +45,10 @@ pub(crate) struct Description {
     pub(crate) abilities: Value,
     /// How the removal of old sandboxes goes.
     pub(crate) removals: Arc<Removals>,
+    /// What is fetched, and kept of it.
+    pub(crate) fetcher: Fetcher,
+    /// How often what a container has written into its root could not be removed.
+    pub(crate) roots_left: Arc<AtomicU64>,
     /// What the file system counts of sandboxes.
     pub(crate) quotas: Option<Arc<ProjectQuotas>>,
     /// Where it listens.

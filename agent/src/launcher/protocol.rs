@@ -374,6 +374,11 @@ pub enum Reply {
         /// How it ended.
         ending: Ending,
     },
+    /// What was made for the container could not be removed this time. It is tried again.
+    NotRemoved {
+        /// The container.
+        container: ContainerId,
+    },
 }
 
 /// A process, named so that another one with the same id is not mistaken for it.

@@ -336,6 +336,7 @@ impl Server {
             Err(error) => {
                 tracing::error!(%container, error = &error as &dyn std::error::Error, "a container cannot be removed; trying again");
                 *next = Instant::now() + Duration::from_millis(MAX_EMPTYING_PAUSE_MS);
+                self.tell(Reply::NotRemoved { container: container.clone() });
             }
         }
     }

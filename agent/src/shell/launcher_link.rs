@@ -93,7 +93,9 @@ async fn converse(
     match &first {
         Reply::Hello { protocol: PROTOCOL, .. } => {}
         Reply::Hello { protocol, .. } => return Err(Failure::Protocol(*protocol)),
-        Reply::Started { .. } | Reply::LaunchFailed { .. } | Reply::Ended { .. } => return Err(Failure::NoHello),
+        Reply::Started { .. } | Reply::LaunchFailed { .. } | Reply::Ended { .. } | Reply::NotRemoved { .. } => {
+            return Err(Failure::NoHello);
+        }
     }
     // A channel for each connection: what was meant for an earlier launcher cannot reach this one.
     let (requests, queue) = mpsc::unbounded_channel();
@@ -170,7 +172,7 @@ fn learn(reply: Reply, pidfds: &mut HashMap<ContainerId, OwnedFd>) -> Reply {
             }
             Reply::Hello { protocol, pid, isolation, containers }
         }
-        failed @ Reply::LaunchFailed { .. } => failed,
+        other @ (Reply::LaunchFailed { .. } | Reply::NotRemoved { .. }) => other,
     }
 }
 

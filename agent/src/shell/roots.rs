@@ -5,6 +5,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::fetch::make_private;
 use crate::image::writable;
@@ -17,11 +19,18 @@ pub(super) struct Roots {
     host_paths: Vec<PathBuf>,
     /// Those beneath which what is missing is made.
     made: Vec<PathBuf>,
+    /// How often what a container has written could not be removed.
+    left: Arc<AtomicU64>,
 }
 
 impl Roots {
     pub(super) fn new(work_dir: &Path, host_paths: &[PathBuf], made: Vec<PathBuf>) -> Roots {
-        Roots { work_dir: work_dir.to_owned(), host_paths: host_paths.to_vec(), made }
+        Roots { work_dir: work_dir.to_owned(), host_paths: host_paths.to_vec(), made, left: Arc::default() }
+    }
+
+    /// How often what a container has written could not be removed.
+    pub(super) fn left(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.left)
     }
 
     /// Makes the directories that take what the container writes, and looks at what is mounted for it.
@@ -68,7 +77,8 @@ impl Roots {
     pub(super) fn release(&self, container: &ContainerId) {
         let directory = writable(&self.work_dir, container);
         if directory.exists() {
-            tokio::task::spawn_blocking(move || remove(&directory));
+            let left = self.left();
+            tokio::task::spawn_blocking(move || remove(&directory, &left));
         }
     }
 
@@ -76,7 +86,7 @@ impl Roots {
     pub(super) fn sweep(&self, known: &HashSet<&str>) {
         let left = std::fs::read_dir(self.work_dir.join("provisioner")).into_iter().flatten().filter_map(Result::ok);
         left.filter(|entry| entry.file_name().to_str().is_none_or(|name| !known.contains(name)))
-            .for_each(|entry| remove(&entry.path()));
+            .for_each(|entry| remove(&entry.path(), &self.left));
     }
 }
 
@@ -90,8 +100,9 @@ fn make_beneath(place: &Path, directory: &Path) -> io::Result<()> {
     beneath.iter().try_fold(place, |parent, name| make_directory(&parent, Path::new(name))).map(drop)
 }
 
-fn remove(directory: &Path) {
+fn remove(directory: &Path, left: &AtomicU64) {
     if let Err(error) = std::fs::remove_dir_all(directory) {
+        left.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(path = %directory.display(), %error, "what a container has written cannot be removed");
     }
 }
@@ -116,5 +127,18 @@ mod tests {
         assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 0);
         std::fs::write(place.join("file"), "").unwrap();
         assert!(make_beneath(&place, &place.join("file/made")).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_removed_is_counted() {
+        let directory = tempfile::tempdir().unwrap();
+        let provisioner = directory.path().join("provisioner");
+        std::fs::create_dir_all(provisioner.join("over/upper")).unwrap();
+        // Not a directory: whatever it is, it is no container's.
+        std::fs::write(provisioner.join("file"), "").unwrap();
+        let roots = Roots::new(directory.path(), &[], Vec::new());
+        roots.sweep(&HashSet::new());
+        assert!(!provisioner.join("over").exists());
+        assert_eq!(roots.left().load(Ordering::Relaxed), 1);
     }
 }

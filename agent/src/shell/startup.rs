@@ -190,6 +190,8 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         info: config.info.clone(),
         abilities: settings::shown(&config, &abilities),
         removals: removals.clone(),
+        fetcher: fetcher.clone(),
+        roots_left: roots.left(),
         quotas: quotas.clone(),
         address: bound,
         started_at,

@@ -19,6 +19,8 @@ pub(crate) struct Counters {
     /// Those of the agent's own among them, of which there is no process.
     pub(crate) executors_terminated: u64,
     pub(crate) container_launch_errors: u64,
+    /// Attempts of the launcher's to remove what was left of an ended one.
+    pub(crate) container_destroy_errors: u64,
 }
 
 impl Counters {

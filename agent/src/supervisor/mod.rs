@@ -401,6 +401,7 @@ impl Supervisor {
                 Some(Owner::Contained(path)) => self.contained_ended(&path, ending, out),
                 Some(Owner::Task(_)) | None => self.ended(now, &container, ending, out),
             },
+            Reply::NotRemoved { container: _ } => self.counters.container_destroy_errors += 1,
         }
     }
 

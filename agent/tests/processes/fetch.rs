@@ -144,11 +144,17 @@ fn what_cannot_be_fetched_fails_the_task_with_the_cause() {
         ("hostile", uri(hostile.to_str().unwrap()), "leads out"),
     ];
     master.run(cases.iter().map(|(task, uri, _)| wanting(task, "true", vec![uri.clone()])).collect());
+    let counted = |agent: &Agent, figure: &str| {
+        let metrics = crate::agent::get(&master, &agent.ready_address(), "/metrics/snapshot").1;
+        let metrics: serde_json::Value = serde_json::from_str(&metrics).unwrap();
+        metrics[format!("containerizer/fetcher/{figure}")].as_f64().unwrap()
+    };
     let fails = |task: &str, uri: &CommandUri, cause: &str| {
         let message = message(&master, task);
         assert!(message.contains(&uri.value) && message.contains(cause), "{task}: {message}");
     };
     cases.iter().for_each(|(task, uri, cause)| fails(task, uri, cause));
+    assert_eq!(counted(&agent, "task_fetches_failed"), cases.len() as f64);
     assert!(!agent.sandbox("hostile").join("../evil").exists());
     // Only one that nothing comes from is to be given up soon.
     let agent = agent.crash_and_become(&master, |_program, extra| {
@@ -158,6 +164,12 @@ fn what_cannot_be_fetched_fails_the_task_with_the_cause() {
     let stalls = server.uri("/stalls");
     master.run(vec![wanting("stalls", "true", vec![stalls.clone()])]);
     fails("stalls", &stalls, "nothing came for 1 s");
+    let cached = CommandUri { cache: Some(true), ..server.uri("/file") };
+    master.run(vec![wanting("cached", "true", vec![cached])]);
+    master.await_state("cached", "TASK_FINISHED");
+    let figures = ["task_fetches_failed", "task_fetches_succeeded", "cache_size_used_bytes", "cache_size_total_bytes"];
+    let fetched = std::fs::metadata(agent.sandbox("cached").join("file")).unwrap().len();
+    assert_eq!(figures.map(|figure| counted(&agent, figure)), [1.0, 1.0, fetched as f64, f64::from(1_u32 << 31)]);
     eventually("nothing is left of it", || {
         (std::fs::read_dir(agent.work_dir().join("fetch")).unwrap().count() == 0).then_some(())
     });

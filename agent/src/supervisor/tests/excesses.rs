@@ -35,6 +35,19 @@ fn what_runs_is_looked_at_and_an_excess_ends_it_at_once_also_after_a_restart() {
 }
 
 #[test]
+fn what_the_launcher_cannot_remove_is_counted_and_its_task_ends_once_it_is_gone() {
+    let mut world = World::ready();
+    let container = world.start(task("t"));
+    for _ in 0..2 {
+        world.apply(Input::Launcher(Reply::NotRemoved { container: container.clone() }));
+    }
+    assert_eq!(world.supervisor.counters().container_destroy_errors, 2);
+    assert_eq!(world.states().last(), Some(&"TASK_RUNNING"));
+    world.ended(&container, Exit::Code(0));
+    assert_eq!(world.states().last(), Some(&"TASK_FINISHED"));
+}
+
+#[test]
 fn an_excess_of_what_has_ended_is_nothing() {
     let mut world = World::ready();
     let container = world.start(task("t"));
