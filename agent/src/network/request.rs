@@ -74,8 +74,8 @@ pub(crate) fn requested<'a>(
     let request = match &container.docker {
         Some(docker) => of_docker(networks, docker, info)?,
         None if info.name.is_some() => bridge(networks, info, Vec::new())?,
-        None if info.port_mappings.is_empty() && info.groups.is_empty() => Request::Host,
-        None => return Err(Refusal::NothingToMap),
+        None if !info.port_mappings.is_empty() => return Err(Refusal::NothingToMap),
+        None => unconnected(&info).map(|()| Request::Host)?,
     };
     match (&request, &networks.subnet) {
         (Request::Host, _) => {}
@@ -102,10 +102,22 @@ fn of_docker(networks: &Networks, docker: &DockerInfo, info: NetworkInfo) -> Res
         DockerNetwork::Host | DockerNetwork::None if named => {
             Err(Refusal::Unsupported("network_infos.name with a docker.network HOST or NONE"))
         }
-        DockerNetwork::Host => Ok(Request::Host),
-        DockerNetwork::None => Ok(Request::Loopback(info)),
+        DockerNetwork::Host => unconnected(&info).map(|()| Request::Host),
+        DockerNetwork::None => unconnected(&info).map(|()| Request::Loopback(info)),
         DockerNetwork::User if !named => Err(Refusal::Nameless),
         DockerNetwork::Bridge | DockerNetwork::User => bridge(networks, info, mappings),
+    }
+}
+
+/// Whether it says nothing of a network, for a container that is in none of the agent's.
+fn unconnected(info: &NetworkInfo) -> Result<(), Refusal> {
+    if !info.groups.is_empty() {
+        return Err(Refusal::Unsupported("network_infos.groups"));
+    }
+    // An entry that only asks for a kind of address is what some frameworks send for every container.
+    match info.ip_addresses.iter().any(|wanted| wanted.ip_address.is_some()) {
+        true => Err(Refusal::Unsupported("network_infos.ip_addresses.ip_address without a network of the agent's")),
+        false => Ok(()),
     }
 }
 
@@ -280,7 +292,24 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused_by_name() {
         let mappings = |mappings: Vec<NetworkPortMapping>| named(|info| info.port_mappings = mappings);
+        let nameless = |change: fn(&mut NetworkInfo)| {
+            named(|info| {
+                info.name = None;
+                change(info);
+            })
+        };
+        let address = |info: &mut NetworkInfo| {
+            let ip_address = Some("10.0.0.9".to_owned());
+            info.ip_addresses = vec![IpAddress { protocol: NetworkProtocol::Ipv4, ip_address }];
+        };
+        let of_docker =
+            |network| ContainerInfo { network_infos: nameless(address).network_infos, ..docker(network, &[]) };
         let cases = [
+            (nameless(|info| info.groups.push("g".to_owned())), "`container.network_infos.groups`"),
+            (nameless(|info| info.port_mappings = vec![mapped(31_000, 80, "tcp")]), "only supported for bridge"),
+            (nameless(address), "`container.network_infos.ip_addresses.ip_address without a network"),
+            (of_docker(DockerNetwork::Host), "ip_address without a network"),
+            (of_docker(DockerNetwork::None), "ip_address without a network"),
             (named(|info| info.name = Some("dcos".to_owned())), "no network `dcos`: there is `mesos-bridge`"),
             (named(|info| info.groups.push("g".to_owned())), "`container.network_infos.groups`"),
             (mappings(vec![mapped(31_010, 80, "tcp")]), "`host_port` 31010 is not among the task's `ports`"),

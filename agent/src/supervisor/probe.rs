@@ -10,6 +10,8 @@ use crate::launcher::protocol::Exit;
 
 /// A time-out of zero means none, as in Mesos. This one lets a probe end nevertheless: each holds one of the prober's places.
 const NO_TIMEOUT_MS: u64 = 600_000;
+/// The longest time that a check can name, in seconds.
+const MAX_SECONDS: f64 = 1e12;
 
 /// Where a task is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +100,7 @@ pub(super) enum CheckError {
     Scheme(String),
     #[error("a check's port {0} is not one")]
     Port(u32),
-    #[error("a check's `{0}` has to be a number of seconds, not negative")]
+    #[error("a check's `{0}` has to be a number of seconds between 0 and {MAX_SECONDS}")]
     Seconds(&'static str),
     #[error("a check's path has to begin with `/` and be printable ASCII")]
     Path,
@@ -245,7 +247,7 @@ pub(super) fn check_status(r#type: CheckType, finding: Option<&Finding>) -> Chec
 }
 
 pub(super) fn milliseconds(seconds: f64, name: &'static str) -> Result<u64, CheckError> {
-    if !(0.0..=1e12).contains(&seconds) {
+    if !(0.0..=MAX_SECONDS).contains(&seconds) {
         return Err(CheckError::Seconds(name));
     }
     Ok((seconds * 1_000.0) as u64)
