@@ -8,13 +8,14 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+
+pub mod ports;
 
 /// How long anything may take before the test gives up: far more than it needs, so that a slow machine does not fail a test.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -309,21 +310,6 @@ pub fn request(method: &str, url: &str, body: Option<&Value>) -> (u16, Value) {
         }
         Err(_) => (0, Value::Null),
     }
-}
-
-/// A port for a program that is told where to listen. Between now and then nobody else is given it: the system hands out none of these,
-/// and each test gets another one.
-pub fn own_port() -> u16 {
-    const FIRST: u16 = 24_000;
-    const COUNT: u16 = 6_000;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let begin = std::process::id() as u16;
-    let numbers = std::iter::repeat_with(|| {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        FIRST + begin.wrapping_mul(97).wrapping_add(step) % COUNT
-    });
-    let is_free = |number: &u16| std::net::TcpListener::bind(("0.0.0.0", *number)).is_ok();
-    numbers.take(usize::from(COUNT)).find(is_free).expect("a free port")
 }
 
 /// The ids of tasks as the API shows them.

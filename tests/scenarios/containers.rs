@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Cluster, own_port};
+use crate::harness::Cluster;
+use crate::harness::ports::own_port;
 
 /// Whether networks can be made; says so when they cannot.
 pub(crate) fn can_connect() -> bool {

@@ -11,7 +11,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 
-use crate::harness::{PATIENCE, own_port, processes_of, request};
+use crate::harness::ports::own_port;
+use crate::harness::{PATIENCE, processes_of, request};
 
 /// A `mesos-master` in a directory of its own.
 struct MesosMaster {

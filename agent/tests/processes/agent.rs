@@ -11,7 +11,8 @@ use attica_core_api::v1::{
 };
 
 use crate::master::{AGENT, Acknowledging, Database, FRAMEWORK, Master};
-use crate::support::{Guard, PATIENCE, can_isolate, cgroups_beneath, eventually, is_alive, kill_hard, own_port, pids};
+use crate::ports::own_port;
+use crate::support::{Guard, PATIENCE, can_isolate, cgroups_beneath, eventually, is_alive, kill_hard, pids};
 
 pub struct Agent {
     _guard: Guard,

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use crate::agent::{Agent, get, scalar, shell};
 use crate::master::{AGENT, FRAMEWORK, Master};
-use crate::support::{PATIENCE, eventually, is_alive, own_port, pids};
+use crate::ports::own_port;
+use crate::support::{PATIENCE, eventually, is_alive, pids};
 
 /// The example of an executor, which is built together with the tests.
 pub fn example() -> String {

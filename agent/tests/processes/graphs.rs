@@ -9,7 +9,8 @@ use attica_core_api::v1::{
 
 use crate::agent::{Agent, shell};
 use crate::master::Master;
-use crate::support::{can_isolate, eventually, is_alive, kill_hard, own_port};
+use crate::ports::own_port;
+use crate::support::{can_isolate, eventually, is_alive, kill_hard};
 
 pub fn process(name: &str, line: &str) -> ProcessInfo {
     ProcessInfo { name: name.to_owned(), command_line: line.to_owned(), ..ProcessInfo::default() }

@@ -7,7 +7,8 @@ use attica_core_api::v1::{
 
 use crate::agent::{Agent, get, scalar, shell};
 use crate::master::Master;
-use crate::support::{can_isolate, eventually, own_port};
+use crate::ports::own_port;
+use crate::support::{can_isolate, eventually};
 
 fn agent(master: &Master, extra: &[&str]) -> Agent {
     let directory = tempfile::tempdir().unwrap();

@@ -21,6 +21,8 @@ mod master;
 mod nested;
 mod networks;
 mod output;
+#[path = "../../../tests/harness/ports.rs"]
+mod ports;
 mod quotas;
 mod recordings;
 mod recovery;

@@ -6,7 +6,6 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use attica_agent::launcher::protocol::{
@@ -54,21 +53,6 @@ pub fn is_alive(pid: i32) -> bool {
         return false;
     };
     !stat.rsplit(") ").next().unwrap().starts_with(['Z', 'X'])
-}
-
-/// A port for a program that is told where to listen. Between now and then nobody else is given it: the system hands out none of these,
-/// and each test gets another one.
-pub fn own_port() -> u16 {
-    const FIRST: u16 = 10_000;
-    const COUNT: u16 = 20_000;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let begin = std::process::id() as u16;
-    let numbers = std::iter::repeat_with(|| {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        FIRST + begin.wrapping_mul(97).wrapping_add(step) % COUNT
-    });
-    let is_free = |number: &u16| std::net::TcpListener::bind(("0.0.0.0", *number)).is_ok();
-    numbers.take(usize::from(COUNT)).find(is_free).unwrap()
 }
 
 pub fn kill_hard(pid: i32) {

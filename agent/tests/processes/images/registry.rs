@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::tokens::{ISSUER, SERVICE, TokenServer};
-use crate::support::{can_isolate, eventually, own_port};
+use crate::ports::own_port;
+use crate::support::{can_isolate, eventually};
 
 pub const USER: &str = "me";
 pub const PASSWORD: &str = "secret";
