@@ -1,5 +1,6 @@
 //! A machine that is cut off: its instances are replaced as their apps ask for, and once it is back nothing runs twice.
 
+use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
@@ -80,8 +81,8 @@ impl Host {
         let namespace = format!("attica-{}-{number}", std::process::id());
         // An interface's name has 15 characters at most.
         let cable = format!("at{}-{number}", std::process::id());
-        let subnet = format!("10.231.{number}");
-        let host = Host { namespace, cable, gateway: format!("{subnet}.1"), address: format!("{subnet}.2") };
+        let [gateway, address] = free_subnet(number).map(|end| end.to_string());
+        let host = Host { namespace, cable, gateway, address };
         let Host { namespace, cable, gateway, address } = &host;
         ip(&format!("netns add {namespace}"));
         ip(&format!("link add {cable} type veth peer name eth0 netns {namespace}"));
@@ -127,9 +128,26 @@ impl Drop for Host {
     }
 }
 
-fn ip(words: &str) {
+/// Both ends of a cable, in a subnet of four addresses that nothing on this machine has. Tests that run at a time begin to look at
+/// different ones.
+fn free_subnet(number: u32) -> [Ipv4Addr; 2] {
+    const FIRST: Ipv4Addr = Ipv4Addr::new(10, 231, 0, 0);
+    const COUNT: u32 = 1 << 14;
+    let taken = ip("-4 -oneline address");
+    let ends = |step: u32| {
+        let begin = std::process::id().wrapping_mul(2).wrapping_add(number);
+        let subnet = FIRST.to_bits() + begin.wrapping_add(step) % COUNT * 4;
+        [1, 2].map(|end| Ipv4Addr::from_bits(subnet + end))
+    };
+    let is_free = |ends: &[Ipv4Addr; 2]| ends.iter().all(|end| !taken.contains(&format!(" {end}/")));
+    (0..COUNT).map(ends).find(is_free).expect("a subnet is free")
+}
+
+/// What `ip` says.
+fn ip(words: &str) -> String {
     let output = Command::new("ip").args(words.split(' ')).output().expect("ip is installed");
     assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// An agent on such a host; `nsenter` has become it.
