@@ -175,7 +175,13 @@ pub(crate) struct Collected {
     pub(crate) kept: u64,
 }
 
-/// Removes sandboxes that nobody has written to for `retention`, except those that `in_use` names.
+/// From now on the sandbox, or `run` of an executor's, is kept for as long as ended ones are. Whatever times its files have, nobody who
+/// could change this one is left.
+pub(crate) fn mark_ended(run: &Path) -> io::Result<()> {
+    std::fs::File::open(run)?.set_modified(SystemTime::now())
+}
+
+/// Removes sandboxes whose tasks have ended `retention` ago, except those that `in_use` names.
 pub(crate) fn collect(work_dir: &Path, retention: Duration, in_use: &dyn Fn(&Path) -> bool) -> Collected {
     let mut collected = Collected::default();
     for executor in executors(work_dir) {
@@ -183,7 +189,18 @@ pub(crate) fn collect(work_dir: &Path, retention: Duration, in_use: &dyn Fn(&Pat
             if in_use(&run) {
                 continue;
             }
-            if idle_time(&run).is_none_or(|idle| idle < retention) {
+            let Some(idle) = idle_time(&run) else {
+                // All that there is of it is from a time to come: it is counted from now.
+                match mark_ended(&run) {
+                    Ok(()) => collected.kept += 1,
+                    Err(error) => {
+                        collected.failed += 1;
+                        tracing::warn!(path = %run.display(), %error, "the age of a sandbox cannot be told");
+                    }
+                }
+                continue;
+            };
+            if idle < retention {
                 collected.kept += 1;
                 continue;
             }
@@ -211,14 +228,14 @@ pub(crate) fn runs(work_dir: &Path) -> impl Iterator<Item = PathBuf> {
     executors(work_dir).flat_map(|executor| directories(&executor.join("runs")))
 }
 
-/// Since the last write to the sandbox or its output.
+/// Since its task has ended, or the last write to the sandbox or its output. Times to come do not count: tasks can set them.
 fn idle_time(run: &Path) -> Option<Duration> {
+    let now = SystemTime::now();
     let modified = |path: &Path| std::fs::symlink_metadata(path).ok()?.modified().ok();
     let nested = directories(&run.join("containers"));
     let sandboxes = std::iter::once(run.to_owned()).chain(nested);
     let files = sandboxes.flat_map(|sandbox| [sandbox.join("stdout"), sandbox.join("stderr"), sandbox]);
-    let newest = files.filter_map(|path| modified(&path)).max()?;
-    SystemTime::now().duration_since(newest).ok()
+    files.filter_map(|path| now.duration_since(modified(&path)?).ok()).min()
 }
 
 fn remove_if_empty(executor: &Path) {
@@ -277,6 +294,33 @@ mod tests {
         assert!(runs.join("r2").exists() && !runs.join("r1").exists());
         assert_eq!(collect(work_dir.path(), Duration::ZERO, &|_| false), one);
         assert!(!work_dir.path().join("slaves/a/frameworks/f/executors/t").exists());
+    }
+
+    #[test]
+    fn a_sandbox_gets_old_whatever_times_its_files_have() {
+        let work_dir = tempfile::tempdir().unwrap();
+        let run = work_dir.path().join("slaves/a/frameworks/f/executors/t/runs/r");
+        let (day, hour) = (Duration::from_secs(86_400), Duration::from_secs(3_600));
+        let set = |path: &Path, time: SystemTime| std::fs::File::open(path).unwrap().set_modified(time).unwrap();
+        let make = |time: SystemTime| {
+            std::fs::create_dir_all(&run).unwrap();
+            std::fs::write(run.join("stdout"), "x").unwrap();
+            set(&run.join("stdout"), time);
+            set(&run, time);
+        };
+        let (kept, removed) =
+            (Collected { kept: 1, ..Collected::default() }, Collected { removed: 1, ..Collected::default() });
+        // A task that was silent for long has ended just now.
+        make(SystemTime::now() - day);
+        mark_ended(&run).unwrap();
+        assert_eq!(collect(work_dir.path(), hour, &|_| false), kept);
+        set(&run, SystemTime::now() - 2 * hour);
+        assert_eq!(collect(work_dir.path(), hour, &|_| false), removed);
+        for ahead in [hour, 10_000 * day] {
+            make(SystemTime::now() + ahead);
+            assert_eq!(collect(work_dir.path(), hour, &|_| false), kept);
+            assert_eq!(collect(work_dir.path(), Duration::ZERO, &|_| false), removed);
+        }
     }
 
     #[test]

@@ -321,6 +321,7 @@ impl Shell {
                 | Effect::RemoveContained(_)
                 | Effect::LaunchContained(..)
                 | Effect::DiscardSandbox(_)
+                | Effect::LeaveSandbox(_)
                 | Effect::Tell(..)
                 | Effect::CloseStream(_)
                 | Effect::SendMessage(_)
@@ -412,6 +413,12 @@ impl Shell {
                     tracing::warn!(path = %path.display(), %error, "a sandbox is not removed");
                 }
             }
+            Effect::LeaveSandbox(run) => match sandbox::mark_ended(&run) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    tracing::warn!(path = %run.display(), %error, "a sandbox may be removed early");
+                }
+                Ok(()) | Err(_) => {}
+            },
             Effect::Tell(stream, event) => self.executors.tell(stream, &event),
             Effect::CloseStream(stream) => self.executors.close(stream),
             Effect::SendMessage(message) => {

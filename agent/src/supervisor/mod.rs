@@ -224,6 +224,8 @@ pub(crate) enum Effect {
     LaunchContained(Box<LaunchSpec>, Premises),
     /// Remove a directory that was made for it.
     DiscardSandbox(PathBuf),
+    /// Nobody uses it any more: it is kept for a while from now on.
+    LeaveSandbox(PathBuf),
     /// Tell an executor.
     Tell(StreamId, Box<ExecutorEvent>),
     /// End an executor's stream of events.

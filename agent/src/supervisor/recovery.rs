@@ -237,6 +237,7 @@ impl Supervisor {
     fn executors_lost_by_reboot(&mut self, out: &mut Vec<Effect>) {
         for executor in std::mem::take(&mut self.executors).into_values() {
             self.by_container.remove(&executor.container);
+            out.push(Effect::LeaveSandbox(executor.sandbox(&self.config.work_dir)));
             out.push(Effect::RemoveExecutor(executor.container));
         }
         self.executor_wakes.clear();

@@ -178,6 +178,7 @@ impl Supervisor {
         }
         self.by_container.remove(&task.container);
         out.push(Effect::RemoveTask(task.container.clone()));
+        out.push(Effect::LeaveSandbox(task.run_directory(&self.config.work_dir)));
         if self.completed.len() == super::MAX_COMPLETED {
             self.completed.pop_front();
         }

@@ -2,7 +2,7 @@
 
 use crate::agent::{Agent, shell};
 use crate::master::{AGENT, Master};
-use crate::support::{can_isolate, eventually, is_alive, kill_hard};
+use crate::support::{PATIENCE, can_isolate, eventually, is_alive, kill_hard};
 
 fn pid(master: &Master, task: &str) -> i32 {
     let status = master.await_state(task, "TASK_RUNNING").status.container_status.unwrap();
@@ -98,6 +98,33 @@ fn after_a_restart_of_the_machine_its_tasks_are_lost_once_and_later_ones_are_not
     agent.finish();
     assert_eq!(master.states("before"), ["TASK_STARTING", "TASK_RUNNING", "TASK_LOST"]);
     assert_eq!(master.states("after"), ["TASK_STARTING", "TASK_RUNNING", "TASK_KILLED"]);
+}
+
+#[test]
+fn the_sandbox_of_a_task_that_was_silent_for_long_is_kept_from_its_end_on() {
+    let master = Master::start();
+    let agent = Agent::start(&master);
+    master.await_registration(1);
+    master.run(vec![shell("silent", "echo said; touch -d '100 days ago' stdout stderr .")]);
+    master.await_state("silent", "TASK_FINISHED");
+    let count = |agent: &Agent, figure: &str| {
+        let metrics = crate::agent::get(&master, &agent.ready_address(), "/metrics/snapshot").1;
+        let metrics: serde_json::Value = serde_json::from_str(&metrics).unwrap();
+        metrics[figure].as_f64().unwrap()
+    };
+    eventually("it begins to get old", || {
+        let modified = std::fs::metadata(agent.sandbox("silent")).ok()?.modified().ok()?;
+        (modified.elapsed().unwrap_or_default() < PATIENCE).then_some(())
+    });
+    // An agent that begins looks for old ones at once.
+    let agent = agent.crash_and_restart(&master);
+    master.await_registration(2);
+    eventually("sandboxes were looked at", || {
+        let seen = count(&agent, "gc/path_removals_pending") + count(&agent, "gc/path_removals_succeeded");
+        (seen > 0.0).then_some(())
+    });
+    assert_eq!(std::fs::read_to_string(agent.sandbox("silent").join("stdout")).unwrap(), "said\n");
+    agent.finish();
 }
 
 #[test]

@@ -325,6 +325,7 @@ impl Supervisor {
             self.streams.remove(&stream);
             out.push(Effect::CloseStream(stream));
         }
+        out.push(Effect::LeaveSandbox(executor.sandbox(&self.config.work_dir)));
         out.push(Effect::RemoveExecutor(executor.container));
         if let Some(exit) = exit {
             self.counters.executors_terminated += 1;

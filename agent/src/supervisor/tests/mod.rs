@@ -152,6 +152,7 @@ struct World {
     operators_answers: Vec<(u64, OperatorReply)>,
     premises: Vec<Premises>,
     discarded: Vec<PathBuf>,
+    left: Vec<PathBuf>,
     pleas: Vec<(Plea, String)>,
     /// What the Docker daemon was asked to launch, and to run in that.
     in_daemon: Vec<DaemonSpec>,
@@ -199,6 +200,7 @@ impl World {
             operators_answers: Vec::new(),
             premises: Vec::new(),
             discarded: Vec::new(),
+            left: Vec::new(),
             pleas: Vec::new(),
             in_daemon: Vec::new(),
             executed: Vec::new(),
@@ -282,6 +284,7 @@ impl World {
                     self.specs.push(*spec);
                 }
                 Effect::DiscardSandbox(path) => self.discarded.push(path),
+                Effect::LeaveSandbox(path) => self.left.push(path),
                 Effect::Answer(_, outcome) => self.answers.push(outcome),
                 Effect::Tell(stream, event) => self.told.push((stream.0, *event)),
                 Effect::CloseStream(stream) => self.closed_streams.push(stream.0),

@@ -14,8 +14,10 @@ fn a_task_is_told_of_from_start_to_end_and_forgotten_when_that_is_known() {
     assert_eq!(world.asked, [Request::Forget(vec![container])]);
     for update in world.sent.clone() {
         assert_eq!(world.disk.tasks.len(), 1);
+        assert!(world.left.is_empty(), "it is in use until everybody knows");
         world.acknowledge(&update);
     }
+    assert_eq!(world.left, [world.specs[0].directory.clone()]);
     assert!(world.disk.tasks.is_empty());
     assert_eq!(world.supervisor.registration("").task_count, 0);
     assert_eq!(world.supervisor.registration("").task_digest, World::ready().supervisor.registration("").task_digest);
