@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use attica_core_api::client::{Detection, Masters, authority};
 use attica_core_api::http::{Client, Protocol, Security};
 use attica_core_api::resources::{ReservationFormat, from_wire, to_wire};
-use attica_core_api::v1::{AgentInfo, Offer, Resource};
+use attica_core_api::v1::{AgentInfo, Offer, Resource, Unavailability};
 use attica_core_api::{Timestamp, decode_json, operator};
 use attica_paas_api::Number;
 use attica_paas_api::agent::{Agent, AgentList, AgentResources};
@@ -56,6 +56,8 @@ type Known = Result<Arc<[Agent]>, AgentsError>;
 
 /// How the master's operator API is asked for its agents with all that they have.
 const GET_AGENTS: &str = r#"{"type":"GET_AGENTS"}"#;
+/// How it is asked when which machines are maintained.
+const GET_SCHEDULE: &str = r#"{"type":"GET_MAINTENANCE_SCHEDULE"}"#;
 
 /// Asks the leading master who its agents are, once a second at most, however many want to know.
 pub struct Agents {
@@ -89,14 +91,15 @@ impl Agents {
         known
     }
 
-    /// What each agent that takes part has free at this moment, as if it were offered.
+    /// What each agent that takes part has free at this moment, as if it were offered: with word of its machine's maintenance.
     pub(super) async fn room(&self) -> Result<Vec<Offer>, AgentsError> {
         let mut state = self.state.lock().await;
-        let text = self.ask(&mut state.masters, Method::POST, "/api/v1", GET_AGENTS).await?;
+        let agents = self.ask(&mut state.masters, Method::POST, "/api/v1", GET_AGENTS).await?;
+        let schedule = self.ask(&mut state.masters, Method::POST, "/api/v1", GET_SCHEDULE).await?;
         drop(state);
-        let answer: operator::Response = decode_json(text.as_bytes()).map_err(|error| unreadable(&error))?;
-        let agents = answer.get_agents.map(|answer| answer.agents).unwrap_or_default();
-        agents.into_iter().filter(takes_part).map(offer).collect()
+        let agents = parse_answer(&agents)?.get_agents.map(|answer| answer.agents).unwrap_or_default();
+        let windows = windows(parse_answer(&schedule)?.get_maintenance_schedule.unwrap_or_default().schedule);
+        agents.into_iter().filter(takes_part).map(|agent| offer(agent, &windows)).collect()
     }
 
     async fn ask(
@@ -188,13 +191,27 @@ fn takes_part(agent: &operator::Agent) -> bool {
     agent.active && agent.deactivated != Some(true) && agent.drain_info.is_none()
 }
 
+fn parse_answer(text: &str) -> Result<operator::Response, AgentsError> {
+    decode_json(text.as_bytes()).map_err(|error| unreadable(&error))
+}
+
+/// When machines are maintained, by host name and by address: an agent is on a machine when it goes by either.
+fn windows(schedule: operator::Schedule) -> BTreeMap<String, Unavailability> {
+    let of_window = |operator::Window { machine_ids, unavailability }: operator::Window| {
+        let names = machine_ids.into_iter().flat_map(|machine| [machine.hostname, machine.ip]).flatten();
+        names.map(|name| (name.to_ascii_lowercase(), unavailability.clone())).collect::<Vec<_>>()
+    };
+    schedule.windows.into_iter().flat_map(of_window).collect()
+}
+
 /// What is free on an agent: also what others have been offered, and may leave.
-fn offer(agent: operator::Agent) -> Result<Offer, AgentsError> {
+fn offer(agent: operator::Agent, windows: &BTreeMap<String, Unavailability>) -> Result<Offer, AgentsError> {
     let bag = |resources: &[Resource]| from_wire(resources).map_err(|error| unreadable(&error));
     let free = bag(&agent.total_resources)?.checked_minus(&bag(&agent.allocated_resources)?).unwrap_or_default();
     let AgentInfo { id, hostname, attributes, domain, .. } = agent.agent_info;
     Ok(Offer {
         agent_id: id.unwrap_or_default(),
+        unavailability: windows.get(&hostname.to_ascii_lowercase()).cloned(),
         hostname,
         attributes,
         domain,

@@ -10,7 +10,7 @@ use attica_core_store::writer::WriterLimits;
 use attica_core_store::{Batch, LeaderRole, Writer, migrations};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 use tower::service_fn;
 
@@ -53,7 +53,9 @@ async fn start_machine(listed: Arc<AtomicUsize>) -> String {
     let service = service_fn(move |request: Request<RequestBody>| {
         let (listed, here) = (Arc::clone(&listed), here.clone());
         async move {
-            let (status, body) = match request.uri().path() {
+            let path = request.uri().path().to_owned();
+            let (status, body) = match path.as_str() {
+                "/api/v1" => (StatusCode::OK, operate(request).await),
                 "/slaves" => {
                     listed.fetch_add(1, Ordering::Relaxed);
                     (StatusCode::OK, slaves(&here))
@@ -77,6 +79,46 @@ fn slaves(address: &str) -> Value {
         "used_resources": {"cpus": 0.1, "mem": 32.0, "disk": 0.0, "gpus": 0.0},
         "unreserved_resources": {}, "version": "0.1.0", "capabilities": [],
     }], "recovered_slaves": []})
+}
+
+/// Two machines with nothing on them, one of which is being maintained.
+async fn operate(request: Request<RequestBody>) -> Value {
+    let asked: Value = serde_json::from_slice(&request.into_body().collect().await.unwrap().to_bytes()).unwrap();
+    let cpus = json!({"name": "cpus", "type": "SCALAR", "scalar": {"value": 2.0}});
+    let mem = json!({"name": "mem", "type": "SCALAR", "scalar": {"value": 1024.0}});
+    let ports = json!({"name": "ports", "type": "RANGES", "ranges": {"range": [{"begin": 31000, "end": 31099}]}});
+    let agent = |id: &str, hostname: &str| {
+        json!({
+            "agent_info": {"id": {"value": id}, "hostname": hostname}, "active": true, "version": "0.1.0",
+            "total_resources": [cpus, mem, ports],
+        })
+    };
+    match asked["type"].as_str().unwrap() {
+        "GET_AGENTS" => {
+            let agents = [agent("S0", "Host-1"), agent("S1", "host-2")];
+            json!({"type": "GET_AGENTS", "get_agents": {"agents": agents}})
+        }
+        "GET_MAINTENANCE_SCHEDULE" => {
+            let window =
+                json!({"machine_ids": [{"hostname": "host-1"}], "unavailability": {"start": {"nanoseconds": 1}}});
+            json!({"type": "GET_MAINTENANCE_SCHEDULE", "get_maintenance_schedule": {"schedule": {"windows": [window]}}})
+        }
+        other => panic!("nobody asks for {other}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_tells_of_maintenance_what_the_queue_would() {
+    let database = Database::start().await;
+    let machine = start_machine(Arc::default()).await;
+    let site = Site::start(&database, &machine).await;
+    let app = json!({"id": "/app", "cmd": "serve", "instances": 2, "constraints": [["hostname", "UNIQUE"]]});
+    let foreseen = site.post("/v2/apps?dryRun=true", app).await.json();
+    let prospect = &foreseen["placement"][0];
+    assert_eq!((&prospect["missing"], &prospect["places"][0]["agentId"]), (&json!(1), &json!("S1")), "{foreseen}");
+    let misfit = prospect["misfits"].as_array().unwrap().iter().find(|misfit| misfit["agentId"] == "S0");
+    assert_eq!(misfit.unwrap()["reasons"], json!(["AgentMaintenance"]), "{foreseen}");
+    site.stop().await.unwrap();
 }
 
 /// The output of the running task tells what was asked; its standard error is gone.
