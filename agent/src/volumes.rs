@@ -3,11 +3,14 @@
 //! Which volumes there are, the master alone knows; what is here is safe to do again. A volume's directory is made when the volume is
 //! created, or when the first task uses it, and only an explicit order to destroy it removes it: a directory that nobody names stays.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use attica_core_api::v1::{DiskSourceType, OfferOperation, Resource, VolumeMode, check_id};
 use nix::unistd::{User, chown};
+
+const BYTES_PER_MEGABYTE: f64 = 1_048_576.0;
 
 /// What goes wrong with a volume.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +74,16 @@ pub(crate) fn places(
     Ok(homes(work_dir, resources)?.into_iter().filter_map(place).collect())
 }
 
+/// How much each of the volumes among `resources` may hold, in bytes, where its file system does not see to that by itself.
+pub(crate) fn sizes(work_dir: &Path, resources: &[Resource]) -> Result<Vec<(PathBuf, u64)>, VolumeError> {
+    let mut megabytes = BTreeMap::<PathBuf, f64>::new();
+    for (volume, home) in homes(work_dir, resources)? {
+        let Home::Own(path) = home else { continue };
+        *megabytes.entry(path).or_default() += volume.scalar.as_ref().map_or(0.0, |scalar| scalar.value);
+    }
+    Ok(megabytes.into_iter().map(|(path, megabytes)| (path, (megabytes * BYTES_PER_MEGABYTE) as u64)).collect())
+}
+
 /// Makes the volumes among a task's resources, gives them to its user, and shows them where the framework wants them in the sandbox.
 pub(crate) fn show(
     work_dir: &Path,
@@ -115,16 +128,17 @@ fn homes<'r>(
     resources.into_iter().filter(is_volume).map(|volume| Ok((volume, home(work_dir, volume)?))).collect()
 }
 
-/// `<root>/volumes/roles/<role>/<id>`, as in Mesos: the slashes of a role become spaces, which no role has.
+/// `<root>/volumes/roles/<role>/<id>`, as in Mesos: the slashes of a role become spaces, which no role has. The root of a disk that is no
+/// absolute path is beneath the work directory.
 fn home(work_dir: &Path, volume: &Resource) -> Result<Home, VolumeError> {
     let disk = volume.disk.as_deref();
     let source = disk.and_then(|disk| disk.source.as_ref());
     let path = source.and_then(|source| source.path.as_ref()?.root.as_deref());
     let mount = source.and_then(|source| source.mount.as_ref()?.root.as_deref());
     let root = match (source.map(|source| source.r#type), path, mount) {
-        (Some(DiskSourceType::Mount), _, Some(root)) => return Ok(Home::Mount(PathBuf::from(root))),
-        (Some(DiskSourceType::Path), Some(root), _) => Path::new(root),
-        _ => work_dir,
+        (Some(DiskSourceType::Mount), _, Some(root)) => return Ok(Home::Mount(work_dir.join(root))),
+        (Some(DiskSourceType::Path), Some(root), _) => work_dir.join(root),
+        _ => work_dir.to_owned(),
     };
     let id = disk.and_then(|disk| disk.persistence.as_ref()).map_or("", |persistence| &persistence.id);
     check_id(id).map_err(|_| VolumeError::Name(id.to_owned()))?;
@@ -228,6 +242,18 @@ mod tests {
         let destroy = operation(&format!(r#"{{"type":"DESTROY","destroy":{{"volumes":[{}]}}}}"#, volume(&source)));
         operate(directory.path(), &destroy).unwrap();
         assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn disks_are_where_they_say_and_have_a_size_unless_they_are_whole() {
+        let read = |source: &str| -> Resource { decode_json(volume(source).as_bytes()).unwrap() };
+        let path = |root: &str| read(&format!(r#","source":{{"type":"PATH","path":{{"root":"{root}"}}}}"#));
+        let mount = read(r#","source":{"type":"MOUNT","mount":{"root":"mnt"}}"#);
+        let all = [path("/disk"), path("disk"), read(""), read(""), mount.clone()];
+        let megabytes = |path: &str, count: u64| (PathBuf::from(path).join("volumes/roles/a b/v1"), count << 20);
+        let expected = [megabytes("/disk", 64), megabytes("/work/disk", 64), megabytes("/work", 128)];
+        assert_eq!(sizes(Path::new("/work"), &all).unwrap(), expected);
+        assert_eq!(places(Path::new("/work"), &[mount]).unwrap()[0].0, Path::new("/work/mnt"));
     }
 
     #[test]

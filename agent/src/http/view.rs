@@ -23,7 +23,7 @@ use crate::fetch::Fetcher;
 use crate::launcher::isolation::Place;
 use crate::launcher::protocol::{ContainerId, IsolationKind};
 use crate::quota::ProjectQuotas;
-use crate::supervisor::{Executor, Phase, Supervisor, Task};
+use crate::supervisor::{Executor, Phase, Supervisor, Task, disk_bytes};
 use crate::usage::Removals;
 
 const BYTES_PER_MEGABYTE: f64 = 1_048_576.0;
@@ -88,7 +88,7 @@ pub(crate) struct Allowance {
     pub(crate) cpus_limit: Option<f64>,
     pub(crate) memory_bytes: u64,
     pub(crate) memory_limit_bytes: Option<u64>,
-    /// None: it is not limited.
+    /// Without what persistent volumes hold. None: it is not limited.
     pub(crate) disk_bytes: Option<u64>,
 }
 
@@ -266,13 +266,12 @@ fn running_contained(supervisor: &Supervisor, record: &ContainedRecord) -> Optio
 }
 
 fn allowance(resources: &[Resource]) -> Allowance {
-    let disk = scalar(resources, "disk");
     Allowance {
         cpus: scalar(resources, "cpus"),
         cpus_limit: None,
         memory_bytes: bytes(scalar(resources, "mem")),
         memory_limit_bytes: None,
-        disk_bytes: (disk > 0.0).then(|| bytes(disk)),
+        disk_bytes: disk_bytes(resources),
     }
 }
 

@@ -86,18 +86,28 @@ pub(super) async fn run(look: Look, means: Means, messages: mpsc::Sender<Message
 }
 
 fn disk(means: &Means, suspects: Vec<Suspect>) -> Vec<(Suspect, Excess)> {
-    let used = |sandbox: &Path| match &means.quotas {
-        Some(quotas) => quotas.used(sandbox),
-        None => Some(bytes_in(sandbox)),
+    let used = |suspect: &Suspect| {
+        let sandbox = match &means.quotas {
+            Some(quotas) => quotas.used(&suspect.sandbox)?,
+            None => bytes_in(&suspect.sandbox),
+        };
+        Some(sandbox + bytes_in(&suspect.root))
     };
-    let measured = suspects.into_iter().filter_map(|suspect| Some((used(&suspect.sandbox)?, suspect)));
-    let measured: Vec<(u64, Suspect)> = measured.collect();
-    means.disk_usage.set(measured.iter().map(|(bytes, suspect)| (suspect.container.clone(), *bytes)).collect());
-    let excess = |(used_bytes, suspect): (u64, Suspect)| {
-        let limit_bytes = suspect.disk_bytes.filter(|limit| used_bytes > *limit)?;
-        Some((suspect, Excess::Disk { used_bytes, limit_bytes }))
+    let measured: Vec<(Option<u64>, Suspect)> = suspects.into_iter().map(|suspect| (used(&suspect), suspect)).collect();
+    let told = measured.iter().filter_map(|(used, suspect)| Some((suspect.container.clone(), (*used)?)));
+    means.disk_usage.set(told.collect());
+    let excess = |(used, suspect): (Option<u64>, Suspect)| {
+        let own = used.zip(suspect.disk_bytes).filter(|(used_bytes, limit_bytes)| used_bytes > limit_bytes);
+        let own = own.map(|(used_bytes, limit_bytes)| Excess::Disk { used_bytes, limit_bytes });
+        let found = own.or_else(|| suspect.volumes.iter().find_map(|(path, size)| of_volume(path, *size)))?;
+        Some((suspect, found))
     };
     measured.into_iter().filter_map(excess).collect()
+}
+
+fn of_volume(path: &Path, limit_bytes: u64) -> Option<Excess> {
+    let used_bytes = bytes_in(path);
+    (used_bytes > limit_bytes).then_some(Excess::Volume { used_bytes, limit_bytes })
 }
 
 /// What is held there, on the same file system; files with several names count once, links are not followed.

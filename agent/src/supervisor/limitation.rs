@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::task::{News, Phase, Task};
 use super::{Effect, Supervisor};
 use crate::checkpoint::KillCause;
+use crate::image;
 use crate::launcher::protocol::{ContainerId, Process};
+use crate::volumes;
 
 const BYTES_PER_MEGABYTE: u64 = 1 << 20;
 
@@ -20,8 +22,10 @@ const BYTES_PER_MEGABYTE: u64 = 1 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Excess {
-    /// Its sandbox holds more than its `disk`.
+    /// Its sandbox, and what it has written into its root, is more than its `disk`.
     Disk { used_bytes: u64, limit_bytes: u64 },
+    /// One of its persistent volumes holds more than its size.
+    Volume { used_bytes: u64, limit_bytes: u64 },
     /// It listens at a port that is not among its `ports`.
     Port(u16),
 }
@@ -32,7 +36,11 @@ pub(crate) struct Suspect {
     pub(crate) container: ContainerId,
     pub(crate) process: Process,
     pub(crate) sandbox: PathBuf,
-    /// What its sandbox may hold; `None` when it has nothing said of that.
+    /// Where what it writes into the root of its image is; without one, nothing is there.
+    pub(crate) root: PathBuf,
+    /// Its persistent volumes, with what they may hold, in bytes.
+    pub(crate) volumes: Vec<(PathBuf, u64)>,
+    /// What its sandbox and its root may hold; `None` when it has nothing said of that.
     pub(crate) disk_bytes: Option<u64>,
     pub(crate) ports: BTreeSet<u16>,
 }
@@ -53,6 +61,9 @@ impl Supervisor {
             container: task.container.clone(),
             process: task.process?,
             sandbox: task.sandbox(&self.config.work_dir),
+            root: image::writable(&self.config.work_dir, &task.container),
+            // A name that is wrong was refused when they were made.
+            volumes: volumes::sizes(&self.config.work_dir, &task.info.resources).unwrap_or_default(),
             disk_bytes: disk_bytes(&task.info.resources),
             ports,
         })
@@ -92,6 +103,14 @@ pub(super) fn verdict(excess: Excess) -> News {
             TaskStatusReason::ContainerLimitationDisk,
             format!("Disk usage ({}) exceeds quota ({})", megabytes(used_bytes), megabytes(limit_bytes)),
         ),
+        Excess::Volume { used_bytes, limit_bytes } => (
+            TaskStatusReason::ContainerLimitationDisk,
+            format!(
+                "Disk usage ({}) of a persistent volume exceeds its size ({})",
+                megabytes(used_bytes),
+                megabytes(limit_bytes)
+            ),
+        ),
         Excess::Port(port) => (
             TaskStatusReason::ContainerLimitation,
             format!("Container is listening on unallocated port(s): [{port}-{port}]"),
@@ -103,7 +122,7 @@ pub(super) fn verdict(excess: Excess) -> News {
 /// What of its resources was the limit.
 pub(super) fn limitation(excess: Excess) -> TaskResourceLimitation {
     let resource = match excess {
-        Excess::Disk { limit_bytes, .. } => Resource {
+        Excess::Disk { limit_bytes, .. } | Excess::Volume { limit_bytes, .. } => Resource {
             name: "disk".to_owned(),
             r#type: ValueType::Scalar,
             scalar: Some(Scalar { value: limit_bytes as f64 / BYTES_PER_MEGABYTE as f64 }),

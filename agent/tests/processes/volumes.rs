@@ -3,7 +3,7 @@
 use attica_core_api::link::{Event, Operation};
 use attica_core_api::v1::{
     CreateOperation, DestroyOperation, DiskInfo, DiskPersistence, OfferOperation, OfferOperationType, Resource,
-    TaskInfo, Volume, VolumeMode,
+    TaskInfo, TaskStatusReason, Volume, VolumeMode,
 };
 
 use crate::agent::{Agent, scalar, shell};
@@ -51,5 +51,26 @@ fn what_one_task_keeps_in_a_volume_another_finds_until_the_volume_is_destroyed()
     };
     operate(&master, b"the second of it", destroy);
     eventually("the volume is gone", || (!directory.exists()).then_some(()));
+    agent.finish();
+}
+
+#[test]
+fn a_task_whose_volume_holds_more_than_its_size_is_ended_and_the_volume_stays() {
+    let master = Master::start();
+    let cgroups = format!("attica-test-{}", uuid::Uuid::new_v4());
+    let watching =
+        ["--isolation", "disk/du", "--enforce-container-disk-quota", "--container-disk-watch-interval-ms", "50"];
+    let agent = Agent::start_with(&master, tempfile::tempdir().unwrap(), cgroups, &watching);
+    master.await_registration(1);
+    let fill = |megabytes| format!("head -c {megabytes}M /dev/zero > kept/file; exec sleep 1000");
+    master.run(vec![with_volume(shell("modest", &fill(8)))]);
+    let file = agent.work_dir().join("volumes/roles/team/data/file");
+    eventually("it is written", || (file.metadata().ok()?.len() == 8 << 20).then_some(()));
+    master.run(vec![with_volume(shell("greedy", &fill(24)))]);
+    let failed = master.await_state("greedy", "TASK_FAILED").status;
+    assert_eq!(failed.reason, Some(TaskStatusReason::ContainerLimitationDisk));
+    let message = failed.message.unwrap();
+    assert!(message.ends_with("of a persistent volume exceeds its size (16MB)"), "{message}");
+    assert!(file.metadata().unwrap().len() > 16 << 20, "nothing that is kept is removed");
     agent.finish();
 }

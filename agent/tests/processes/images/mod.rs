@@ -265,6 +265,34 @@ fn checks_and_volumes_are_inside_and_survive_the_agent() {
 }
 
 #[test]
+fn what_a_task_writes_into_its_root_is_of_its_disk() {
+    if !can_pull() {
+        return;
+    }
+    let registry = Registry::start(Access::Everybody);
+    registry.push("web", "latest", &[busybox()], json!({}));
+    let (master, agent) = start(&[
+        "--isolation",
+        "disk/du",
+        "--enforce-container-disk-quota",
+        "--container-disk-watch-interval-ms",
+        "50",
+    ]);
+    let filling = |task: &str, megabytes: u32| {
+        let script = format!("/bin/busybox dd if=/dev/zero of=/big bs=1048576 count={megabytes}; exec sleep 1000");
+        let task = on_mesos(shell(task, &script), &registry.image("web"));
+        TaskInfo { resources: task.resources.iter().cloned().chain([scalar("disk", 4.0)]).collect(), ..task }
+    };
+    master.run(vec![filling("modest", 1), filling("greedy", 8)]);
+    let failed = master.await_state("greedy", "TASK_FAILED").status;
+    assert_eq!(failed.reason, Some(TaskStatusReason::ContainerLimitationDisk));
+    let message = failed.message.unwrap();
+    assert!(message.starts_with("Disk usage (") && message.ends_with(" exceeds quota (4MB)"), "{message}");
+    assert_eq!(master.states("modest").last(), Some(&"TASK_RUNNING"));
+    agent.finish();
+}
+
+#[test]
 fn what_cannot_be_pulled_fails_the_task_with_the_cause() {
     if !can_pull() {
         return;
