@@ -226,6 +226,8 @@ export const api = {
   tasksOf: async (id: string) => (await call<{ tasks: Task[] }>('GET', `/v2/apps${idPath(id)}/tasks`)).value.tasks,
   ended: async () => (await call<EndedDeployment[]>('GET', '/v2/deployments/ended')).value,
   kept: async (id: string) => (await call<AppWrapper>('GET', `/v2/apps${idPath(id)}`)).value.app.keptInstances ?? [],
+  readiness: async (id: string) =>
+    (await call<AppWrapper>('GET', `/v2/apps${idPath(id)}`)).value.app.readinessCheckResults ?? [],
   deployments: () => call<Deployment[]>('GET', '/v2/deployments'),
   queue: async () => (await call<{ queue: QueueItem[] }>('GET', '/v2/queue')).value.queue,
   waiting: async (id: string) => {

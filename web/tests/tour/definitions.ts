@@ -17,6 +17,18 @@ export const WORKER = {
   mem: 16,
   portDefinitions: [],
 };
+/** Nothing is there where it is asked, so it never says that it is ready. */
+export const UNREADY = {
+  id: '/tour/unready',
+  cmd: 'exec python3 -m http.server $PORT0',
+  instances: 1,
+  cpus: 0.05,
+  mem: 32,
+  portDefinitions: [{ port: 0, name: 'http-api' }],
+  readinessChecks: [
+    { name: 'warm', path: '/nothing', intervalSeconds: 2, timeoutSeconds: 1, preserveLastResponse: true },
+  ],
+};
 export const HUGE = { id: '/tour/huge', cmd: 'sleep 600', instances: 2, cpus: 900, mem: 32 };
 export const CRASH = {
   id: '/tour/crash',

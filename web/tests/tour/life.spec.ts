@@ -2,13 +2,14 @@
 import { expect } from '@playwright/test';
 import { app, call, make, podSettled, remove, removeGroup, removePod, settled } from '../cluster';
 import { test } from '../watch';
-import { GROUP, HUGE, POD } from './definitions';
+import { GROUP, HUGE, POD, UNREADY } from './definitions';
 import { follows, write } from './editor';
 
 test.afterAll(async () => {
   await removePod(POD.id);
   await removeGroup(GROUP.id);
   await remove(HUGE.id);
+  await remove(UNREADY.id);
 });
 
 test('an app from its creation to its end', async ({ watched }) => {
@@ -272,4 +273,19 @@ test('a deployment is followed and ended', async ({ watched }) => {
   // What became of it.
   const ended = page.getByRole('list', { name: 'Ended deployments' }).getByRole('listitem');
   await expect(ended.filter({ hasText: HUGE.id }).first()).toContainText('Cancelled');
+});
+
+test('what a readiness check was answered is shown', async ({ watched }) => {
+  const { page } = watched;
+  await make(UNREADY);
+  await page.goto(`/ui/apps${UNREADY.id}`);
+  const readiness = page.locator('section').filter({ has: page.getByRole('heading', { name: 'Readiness' }) });
+  await expect(readiness).toContainText('0 of 1 said that they are ready');
+  const found = readiness.getByRole('listitem');
+  await expect(found).toContainText('warm');
+  await expect(found).toContainText('not ready yet');
+  await expect(found).toContainText('last answer 404, text/html');
+  // What an instance answers is text, whatever it looks like.
+  await expect(found.locator('pre')).toContainText('<title>Error response</title>');
+  await remove(UNREADY.id);
 });
