@@ -122,6 +122,8 @@ pub(crate) enum EndCause {
     NotRegistered,
     /// It did not subscribe in time after the agent was started.
     NotReregistered,
+    /// It, or what it runs, has taken more than they were given.
+    Exceeded(Excess),
 }
 
 /// What happened to an executor.

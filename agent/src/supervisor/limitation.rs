@@ -10,7 +10,7 @@ use attica_core_api::v1::{
 use serde::{Deserialize, Serialize};
 
 use super::task::{News, Phase, Task};
-use super::{Effect, Supervisor};
+use super::{Effect, Executor, Owner, Supervisor};
 use crate::checkpoint::KillCause;
 use crate::image;
 use crate::launcher::protocol::{ContainerId, Process};
@@ -30,7 +30,7 @@ pub(crate) enum Excess {
     Port(u16),
 }
 
-/// A task to be looked at.
+/// A task, or an executor with its tasks, to be looked at.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Suspect {
     pub(crate) container: ContainerId,
@@ -46,10 +46,25 @@ pub(crate) struct Suspect {
 }
 
 impl Supervisor {
-    /// Every task that runs without an executor of a framework's own.
+    /// Every executor of a framework's own that runs, with its tasks, and every task that runs without one.
     pub(crate) fn suspects(&self) -> Vec<Suspect> {
         let runs = |task: &&Task| task.phase == Phase::Running && task.kill.is_none() && task.executor.is_none();
-        self.tasks.values().filter(runs).filter_map(|task| self.suspect(task)).collect()
+        let tasks = self.tasks.values().filter(runs).filter_map(|task| self.suspect(task));
+        let executors = self.executors.values().filter(|executor| executor.end.is_none());
+        tasks.chain(executors.filter_map(|executor| self.suspected_executor(executor))).collect()
+    }
+
+    fn suspected_executor(&self, executor: &Executor) -> Option<Suspect> {
+        let (work_dir, resources) = (&self.config.work_dir, self.resources_of(executor));
+        Some(Suspect {
+            container: executor.container.clone(),
+            process: executor.process?,
+            sandbox: executor.sandbox(work_dir),
+            root: image::writable(work_dir, &executor.container),
+            volumes: volumes::sizes(work_dir, &resources).unwrap_or_default(),
+            disk_bytes: disk_bytes(&resources),
+            ports: ports(&resources),
+        })
     }
 
     fn suspect(&self, task: &Task) -> Option<Suspect> {
@@ -69,9 +84,11 @@ impl Supervisor {
         })
     }
 
-    /// A task has taken more than it was given: as in Mesos it ends at once.
+    /// A task, or an executor, has taken more than it was given: as in Mesos it ends at once.
     pub(super) fn exceeded(&mut self, now: Now, container: &ContainerId, excess: Excess, out: &mut Vec<Effect>) {
-        if let Some(key) = self.key_of(container) {
+        if let Some(Owner::Executor(key)) = self.by_container.get(container).cloned() {
+            self.executor_exceeded(&key, excess, out);
+        } else if let Some(key) = self.key_of(container) {
             self.kill(now, &key, KillCause::Exceeded(excess), 0, out);
         }
     }
@@ -97,8 +114,14 @@ fn ports(resources: &[Resource]) -> BTreeSet<u16> {
 
 /// How a task ends that was killed for it.
 pub(super) fn verdict(excess: Excess) -> News {
+    let (reason, message) = reason(excess);
+    News { state: TaskState::Failed, source: TaskStatusSource::Agent, reason: Some(reason), message: Some(message) }
+}
+
+/// Why, for frameworks and for people.
+pub(super) fn reason(excess: Excess) -> (TaskStatusReason, String) {
     let megabytes = |bytes: u64| format!("{}MB", bytes / BYTES_PER_MEGABYTE);
-    let (reason, message) = match excess {
+    match excess {
         Excess::Disk { used_bytes, limit_bytes } => (
             TaskStatusReason::ContainerLimitationDisk,
             format!("Disk usage ({}) exceeds quota ({})", megabytes(used_bytes), megabytes(limit_bytes)),
@@ -115,8 +138,7 @@ pub(super) fn verdict(excess: Excess) -> News {
             TaskStatusReason::ContainerLimitation,
             format!("Container is listening on unallocated port(s): [{port}-{port}]"),
         ),
-    };
-    News { state: TaskState::Failed, source: TaskStatusSource::Agent, reason: Some(reason), message: Some(message) }
+    }
 }
 
 /// What of its resources was the limit.

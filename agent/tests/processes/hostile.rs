@@ -1,8 +1,8 @@
 //! Tasks that take what is not theirs.
 
 use attica_core_api::v1::{
-    CapabilityInfo, ContainerInfo, ContainerType, LinuxCapability, LinuxInfo, RLimit, RLimitInfo, RLimitType, Range,
-    Ranges, Resource, TaskInfo, TaskStatusReason, ValueType,
+    CapabilityInfo, CommandInfo, ContainerInfo, ContainerType, ExecutorInfo, LinuxCapability, LinuxInfo, RLimit,
+    RLimitInfo, RLimitType, Range, Ranges, Resource, TaskInfo, TaskStatusReason, ValueType,
 };
 
 use crate::agent::{Agent, get, scalar, shell};
@@ -49,6 +49,28 @@ fn a_task_that_fills_its_disk_is_ended_with_its_own_reason() {
         master.kill(task, Some(0));
         master.await_state(task, "TASK_KILLED");
     }
+    agent.finish();
+}
+
+#[test]
+fn an_executor_that_fills_the_disk_of_its_tasks_is_ended_with_the_reason() {
+    let master = Master::start();
+    let watching =
+        ["--isolation", "disk/du", "--enforce-container-disk-quota", "--container-disk-watch-interval-ms", "50"];
+    let agent = agent(&master, &watching);
+    let of_executor = |id: &str, megabytes: u32| {
+        let script = format!("head -c {megabytes}M /dev/zero > data; exec sleep 1000");
+        let command = Some(CommandInfo { value: Some(script), ..CommandInfo::default() });
+        let executor = ExecutorInfo { executor_id: id.into(), command, ..ExecutorInfo::default() };
+        let task = TaskInfo { command: None, executor: Some(Box::new(executor)), ..shell(id, "") };
+        with(task, scalar("disk", 4.0))
+    };
+    master.run(vec![of_executor("modest", 1), of_executor("greedy", 8)]);
+    let failed = master.await_state("greedy", "TASK_FAILED").status;
+    assert_eq!(failed.reason, Some(TaskStatusReason::ContainerLimitationDisk));
+    let message = failed.message.unwrap();
+    assert!(message.starts_with("Disk usage (") && message.ends_with(" exceeds quota (4MB)"), "{message}");
+    assert_ne!(master.states("modest").last(), Some(&"TASK_FAILED"));
     agent.finish();
 }
 

@@ -16,7 +16,8 @@ use crate::launcher::protocol::{
 use crate::supervisor::supply::{FetchOrder, Supply, wanted};
 use crate::supervisor::task::{News, Phase};
 use crate::supervisor::{
-    Effect, LauncherState, Owner, Supervisor, TaskKey, accept, container, controls, device, ending, network, recovery,
+    Effect, LauncherState, Owner, Supervisor, TaskKey, accept, container, controls, device, ending, limitation,
+    network, recovery,
 };
 
 /// Who an executor is, under the names that Mesos gives these claims.
@@ -283,6 +284,7 @@ impl Supervisor {
             (Some(EndCause::NotReregistered), _) => {
                 (TaskStatusReason::ExecutorReregistrationTimeout, within("reregister", timing.reregistration_ms))
             }
+            (Some(EndCause::Exceeded(excess)), _) => limitation::reason(excess),
             (_, MemoryVerdict::OutOfMemory { .. }) => {
                 (TaskStatusReason::ContainerLimitationMemory, ending::memory_message(ending.memory))
             }
@@ -301,8 +303,13 @@ impl Supervisor {
             message: Some(message),
         };
         let mut status = task.status(now, &self.config, &mut self.entropy, news);
-        if reason == TaskStatusReason::ContainerLimitationMemory {
-            status.limitation = Some(ending::limitation(ending.memory));
+        match cause {
+            Some(EndCause::Exceeded(excess)) => status.limitation = Some(limitation::limitation(excess)),
+            Some(EndCause::Shutdown | EndCause::NotRegistered | EndCause::NotReregistered) | None => {
+                if reason == TaskStatusReason::ContainerLimitationMemory {
+                    status.limitation = Some(ending::limitation(ending.memory));
+                }
+            }
         }
         self.update_with(now, key, status, out);
     }

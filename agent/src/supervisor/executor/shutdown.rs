@@ -8,7 +8,7 @@ use super::{Contact, End, Executor, ExecutorKey, Step};
 use crate::checkpoint::{EndCause, ExecutorEntry};
 use crate::launcher::protocol::Request;
 use crate::supervisor::supply::Supply;
-use crate::supervisor::{Effect, LauncherState, Supervisor, TaskKey};
+use crate::supervisor::{Effect, Excess, LauncherState, Supervisor, TaskKey};
 
 impl Supervisor {
     /// Begins the end of an executor that is not ending yet.
@@ -28,6 +28,21 @@ impl Supervisor {
             return self.executor_over(now, key, None, out);
         }
         self.tell_end(now, key, out);
+    }
+
+    /// Of one that has taken more than it was given: nobody pleads with it, as in Mesos.
+    pub(in crate::supervisor) fn executor_exceeded(
+        &mut self,
+        key: &ExecutorKey,
+        excess: Excess,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(executor) = self.executors.get_mut(key).filter(|executor| executor.end.is_none()) else { return };
+        let cause = EndCause::Exceeded(excess);
+        executor.end = Some(End { cause, step: Step::Destroying });
+        out.push(Effect::AppendExecutor(executor.container.clone(), ExecutorEntry::Ending(cause)));
+        out.push(Effect::Ask(Request::Destroy(executor.container.clone())));
+        self.schedule_executor(key);
     }
 
     /// SHUTDOWN to one that listens; one that does not is killed.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::image::{Provisioned, Runtime};
-use crate::supervisor::{ExecutorCall, ExecutorKey, ReplyTo, StreamId};
+use crate::supervisor::{Excess, ExecutorCall, ExecutorKey, ReplyTo, StreamId};
 
 fn with_executor(id: &str, executor: &str) -> TaskInfo {
     let command = Some(CommandInfo { value: Some("./executor".to_owned()), ..CommandInfo::default() });
@@ -402,4 +402,29 @@ fn a_volume_comes_with_an_executor_and_not_later() {
     );
     world.run(with_executor("c", "e"));
     assert_eq!(world.sent.len(), 1, "what uses none is welcome");
+}
+
+#[test]
+fn an_executor_that_takes_more_than_it_has_ends_at_once_and_its_tasks_say_why_also_after_a_restart() {
+    let excess = Excess::Disk { used_bytes: 8 << 20, limit_bytes: 4 << 20 };
+    let (mut world, container) = World::with_two();
+    let suspects: Vec<ContainerId> = world.supervisor.suspects().into_iter().map(|suspect| suspect.container).collect();
+    assert_eq!(suspects, std::slice::from_ref(&container));
+    world.asked.clear();
+    world.apply(Input::Exceeded { container: container.clone(), excess });
+    assert_eq!(world.asked, [Request::Destroy(container.clone())]);
+    assert!(world.heard().is_empty(), "nobody pleads with it");
+    assert!(world.supervisor.suspects().is_empty());
+    let mut world = World::recovered(world.disk, BOOT, world.now_ms);
+    world.register();
+    world.greet(vec![report(&container, Stage::Running)]);
+    assert!(world.asked.contains(&Request::Destroy(container.clone())), "{:?}", world.asked);
+    world.ended(&container, Exit::Signal(9));
+    let reason = Some(TaskStatusReason::ContainerLimitationDisk);
+    let last: Vec<&TaskStatus> = world.sent.iter().rev().take(2).map(|update| &update.status).collect();
+    for status in last {
+        assert_eq!((status.state, status.reason), (TaskState::Failed, reason));
+        assert_eq!(status.limitation.as_ref().unwrap().resources[0].scalar.as_ref().unwrap().value, 4.0);
+    }
+    assert!(world.disk.executors.is_empty());
 }
