@@ -327,6 +327,9 @@ pub struct AppInfo {
     /// The definition.
     #[serde(flatten)]
     pub app: App,
+    /// An older spelling of its service ports, shown where the server is told to: `--emit-legacy-ports`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ports: Option<Vec<u16>>,
     /// Instances that are launched and do not run yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tasks_staged: Option<u32>,

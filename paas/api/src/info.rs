@@ -113,6 +113,8 @@ pub struct Configuration {
     pub backup_directory: Option<String>,
     /// Seconds before the maintenance of a machine from which on nothing new is launched there.
     pub draining_seconds: u32,
+    /// Whether the service ports of an app are shown as `ports` too.
+    pub emit_legacy_ports: bool,
     /// Who is placed on machines that offer GPUs: `restricted` or `unrestricted`.
     pub gpu_scheduling_behavior: String,
     /// Whether answers are compressed for clients that ask for it.

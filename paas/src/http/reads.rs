@@ -10,6 +10,7 @@ use http::{HeaderValue, Request, StatusCode, header};
 
 use super::answer::{EVENT_ID, is_known, rendered};
 use super::query::Query;
+use super::service::Service;
 use super::{answer, refusal};
 use crate::events::EventId;
 use crate::model::{GroupId, RunSpecId, Version};
@@ -43,7 +44,7 @@ fn with_event_id(mut response: Response, position: Position) -> Response {
 }
 
 /// The list of apps. It is large: what the client has already is not even put together.
-pub(super) fn apps(model: &Reader<'_>, request: &Request<Body>) -> Response {
+pub(super) fn apps(service: &Service, model: &Reader<'_>, request: &Request<Body>) -> Response {
     let query = Query::of(request.uri());
     let label = match query.first("label").map(LabelSelector::parse).transpose() {
         Ok(label) => label,
@@ -51,7 +52,7 @@ pub(super) fn apps(model: &Reader<'_>, request: &Request<Body>) -> Response {
     };
     let part = |name| query.first(name).map(str::to_owned);
     let filter = AppFilter { cmd: part("cmd"), id: part("id"), label };
-    let shown = AppParts::list(query.all("embed"), now());
+    let shown = listed(service, &query);
     if shown.task_stats.is_none() && request.headers().contains_key(header::IF_NONE_MATCH) {
         let state = model.state();
         if is_known(request.headers(), &state.tag) {
@@ -70,8 +71,14 @@ fn read_apps(answer: Answer, shown: AppParts) -> Response {
 }
 
 /// One app. Its tag is also a digest of the whole answer.
-pub(super) fn app(model: &Reader<'_>, app: &RunSpecId, request: &Request<Body>) -> Response {
-    read(model.app(app, AppParts::single(Query::of(request.uri()).all("embed"), now())))
+pub(super) fn app(service: &Service, model: &Reader<'_>, app: &RunSpecId, request: &Request<Body>) -> Response {
+    let shown = AppParts::single(Query::of(request.uri()).all("embed"), now());
+    read(model.app(app, shown.with_legacy_ports(service.configuration.emit_legacy_ports)))
+}
+
+/// What is shown of each app in a list.
+fn listed(service: &Service, query: &Query) -> AppParts {
+    AppParts::list(query.all("embed"), now()).with_legacy_ports(service.configuration.emit_legacy_ports)
 }
 
 fn now() -> Timestamp {
@@ -85,19 +92,24 @@ fn with_tag(mut response: Response, tag: &str) -> Response {
     response
 }
 
-pub(super) fn apps_of_group(model: &Reader<'_>, group: &str, request: &Request<Body>) -> Response {
-    let shown = AppParts::list(Query::of(request.uri()).all("embed"), now());
+pub(super) fn apps_of_group(service: &Service, model: &Reader<'_>, group: &str, request: &Request<Body>) -> Response {
+    let shown = listed(service, &Query::of(request.uri()));
     read_apps(model.apps_of_group(group, shown), shown)
 }
 
-pub(super) fn app_list_of_group(model: &Reader<'_>, group: &GroupId, request: &Request<Body>) -> Response {
-    let shown = AppParts::list(Query::of(request.uri()).all("embed"), now());
+pub(super) fn app_list_of_group(
+    service: &Service,
+    model: &Reader<'_>,
+    group: &GroupId,
+    request: &Request<Body>,
+) -> Response {
+    let shown = listed(service, &Query::of(request.uri()));
     read_apps(model.app_list_of_group(group.as_str(), shown), shown)
 }
 
-pub(super) fn group(model: &Reader<'_>, group: &GroupId, request: &Request<Body>) -> Response {
-    let query = Query::of(request.uri());
-    read(model.group(group, GroupParts::new(query.all("embed"), now())))
+pub(super) fn group(service: &Service, model: &Reader<'_>, group: &GroupId, request: &Request<Body>) -> Response {
+    let shown = GroupParts::new(Query::of(request.uri()).all("embed"), now());
+    read(model.group(group, shown.with_legacy_ports(service.configuration.emit_legacy_ports)))
 }
 
 pub(super) fn group_version(model: &Reader<'_>, group: &GroupId, written: &str) -> Response {

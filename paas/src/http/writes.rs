@@ -106,16 +106,18 @@ pub(super) async fn create(service: &Service, leading: &Leading, request: Reques
     let write = Write::Put { changes: vec![change], force: asked.force() };
     answer(service.write(leading, write, asked).await, |reply| match reply {
         Reply::Deployed { deployment, created, .. } => match created.first() {
-            Some(spec) => created_app(spec, deployment),
+            Some(spec) => created_app(service, spec, deployment),
             None => unexpected(),
         },
         Reply::Killed(_) | Reply::Planned(_) | Reply::Cancelled | Reply::Done => unexpected(),
     })
 }
 
-fn created_app(spec: &RunSpec, deployment: DeploymentId) -> Response {
+fn created_app(service: &Service, spec: &RunSpec, deployment: DeploymentId) -> Response {
+    let ports = || spec.ports.iter().map(|port| port.port).collect();
     let info = AppInfo {
         app: normalise::app(spec),
+        ports: service.configuration.emit_legacy_ports.then(ports),
         tasks_staged: Some(0),
         tasks_running: Some(0),
         tasks_healthy: Some(0),

@@ -19,6 +19,8 @@ pub struct AppParts {
     pub task_stats: Option<Timestamp>,
     /// The container of an app that has none.
     pub no_container: NoContainer,
+    /// Its service ports as they were shown before there were port definitions.
+    pub legacy_ports: bool,
 }
 
 /// How an app without a container is shown. Clients of Marathon disagree: some index the member without looking, as its early versions
@@ -41,6 +43,7 @@ impl AppParts {
         last_task_failure: false,
         task_stats: None,
         no_container: NoContainer::Null,
+        legacy_ports: false,
     };
 
     /// What a list shows, with what `embed` adds at `now`. Unknown values are passed over.
@@ -63,9 +66,16 @@ impl AppParts {
             last_task_failure: true,
             task_stats: None,
             no_container: NoContainer::Null,
+            legacy_ports: false,
         };
         embed.for_each(|value| parts.add(value, now));
         parts
+    }
+
+    /// The same, with the service ports as they were shown before there were port definitions, or without.
+    #[must_use]
+    pub fn with_legacy_ports(self, legacy_ports: bool) -> Self {
+        Self { legacy_ports, ..self }
     }
 
     /// Adds a part, named with or without the place at which it is embedded.
@@ -104,6 +114,12 @@ pub struct GroupParts {
 }
 
 impl GroupParts {
+    /// The same, with the service ports of apps as they were shown before there were port definitions, or without.
+    #[must_use]
+    pub fn with_legacy_ports(self, legacy_ports: bool) -> Self {
+        Self { apps: self.apps.map(|parts| parts.with_legacy_ports(legacy_ports)), ..self }
+    }
+
     /// Everything, unless `embed` names parts of groups: then only those, as they are at `now`.
     pub fn new<'a>(embed: impl Iterator<Item = &'a str>, now: Timestamp) -> Self {
         let named: Vec<&str> = embed.filter(|value| value.starts_with("group.")).collect();
@@ -115,6 +131,7 @@ impl GroupParts {
             last_task_failure: false,
             task_stats: None,
             no_container: NoContainer::Null,
+            legacy_ports: false,
         };
         if named.is_empty() {
             return Self { groups: true, apps: Some(none), pods: true };

@@ -347,6 +347,10 @@ impl AppView {
     fn render_parts(&self, shown: AppParts, out: &mut Document) {
         let Some(definition) = &self.definition else { return };
         definition.render_open(shown.no_container, out);
+        if shown.legacy_ports {
+            let ports: Vec<u16> = definition.spec.ports.iter().map(|port| port.port).collect();
+            out.made(format!(r#","ports":{}"#, normalise::json(&ports)));
+        }
         if shown.counts {
             let Counts { staged, running, healthy, unhealthy } = self.counts;
             out.made(format!(

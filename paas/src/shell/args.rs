@@ -170,6 +170,10 @@ pub struct Args {
     )]
     pub access_control_allow_origin: Vec<String>,
 
+    /// Show the service ports of an app once more as `ports`, as Marathon did before 1.5, for clients that look nowhere else
+    #[arg(long, env = "ATTICA_EMIT_LEGACY_PORTS")]
+    pub emit_legacy_ports: bool,
+
     /// What proves to masters and agents who this is: `{"principal": "…", "secret": "…"}`, or a bearer token; read again when it changes
     #[arg(long, env = "ATTICA_MASTER_CREDENTIAL_FILE", value_name = "PATH")]
     pub master_credential_file: Option<PathBuf>,
@@ -325,6 +329,7 @@ impl Args {
             max_versions,
             http_compression,
             access_control_allow_origin: _,
+            emit_legacy_ports,
             master_credential_file: _,
             mesos_authentication_principal,
             task_reservation_timeout: _,
@@ -348,6 +353,7 @@ impl Args {
             audit_days: *audit_days,
             backup_directory: backup_directory.as_ref().map(|path| path.display().to_string()),
             draining_seconds: *draining_seconds,
+            emit_legacy_ports: *emit_legacy_ports,
             gpu_scheduling_behavior: written(gpu_scheduling_behavior),
             http_compression: *http_compression,
             http_realm: http_realm.clone(),

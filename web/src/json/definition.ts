@@ -5,6 +5,7 @@ import type { Group } from '../api/schema';
 const ADDED = new Set([
   'version',
   'versionInfo',
+  'ports',
   'tasks',
   'tasksStaged',
   'tasksRunning',

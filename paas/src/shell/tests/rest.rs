@@ -599,3 +599,41 @@ async fn tasks_are_shown_in_numbers_where_they_are_asked_for() {
     }
     site.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn service_ports_are_shown_as_early_clients_read_them_where_that_is_asked_for() {
+    let database = Database::start().await;
+    let site = Site::start_with(&database, NO_MASTER, &["--emit-legacy-ports"]).await;
+    let on_host = json!({"id": "/shop/host", "cmd": "serve", "portDefinitions": [{"port": 10100}, {"port": 10101}]});
+    let on_bridge = json!({
+        "id": "/shop/bridge", "cmd": "serve", "networks": [{"mode": "container/bridge"}],
+        "container": {"type": "MESOS", "portMappings": [{"containerPort": 80, "servicePort": 10102}]},
+    });
+    for (app, ports) in [(on_host, json!([10100, 10101])), (on_bridge, json!([10102]))] {
+        let created = site.post("/v2/apps", app.clone()).await;
+        assert_eq!((created.status, &created.json()["ports"]), (StatusCode::CREATED, &ports), "{}", created.text);
+        let id = app["id"].as_str().unwrap();
+        let read = site.get(&format!("/v2/apps{id}")).await["app"].clone();
+        assert_eq!(read["ports"], ports, "{read}");
+        // What was read can be written, and says nothing new.
+        let path = format!("/v2/apps{id}?force=true&dryRun=true");
+        let written = site.ask(Method::PUT, &path, &read.to_string()).await;
+        assert_eq!(written.status, StatusCode::OK, "{}", written.text);
+        assert_eq!(written.json()["changes"], json!([]), "{}", written.text);
+    }
+    for (path, apps) in [
+        ("/v2/apps?embed=apps.tasks", "/apps"),
+        ("/v2/apps/shop/*", "/*"),
+        ("/v2/groups/shop/apps", ""),
+        ("/v2/groups/shop", "/apps"),
+    ] {
+        let read = site.get(path).await;
+        let ports: Vec<&Value> =
+            read.pointer(apps).unwrap().as_array().unwrap().iter().map(|app| &app["ports"]).collect();
+        assert_eq!(ports, [&json!([10102]), &json!([10100, 10101])], "{path}: {read}");
+    }
+    site.stop().await.unwrap();
+    let site = Site::start(&database, NO_MASTER).await;
+    assert_eq!(site.get("/v2/apps/shop/host").await["app"]["ports"], Value::Null);
+    site.stop().await.unwrap();
+}
