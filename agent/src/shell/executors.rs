@@ -8,6 +8,7 @@ use attica_core_api::http::MediaType;
 use attica_core_api::http::stream::StreamSender;
 use attica_core_api::{encode_json, encode_proto, recordio};
 use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 
 use crate::supervisor::{ExecutorCall, ExecutorKey, ExecutorRefusal, Input, ReplyTo, StreamId};
 
@@ -54,6 +55,8 @@ impl Stream {
 #[derive(Debug, Default)]
 pub(super) struct Executors {
     streams: HashMap<StreamId, Stream>,
+    /// The tasks that write heartbeats.
+    beating: HashMap<StreamId, AbortHandle>,
     waiting: HashMap<ReplyTo, oneshot::Sender<Result<(), ExecutorRefusal>>>,
     /// Of SUBSCRIBEs that are not answered yet.
     opening: HashMap<ReplyTo, StreamId>,
@@ -94,14 +97,17 @@ impl Executors {
 
     /// Nothing more is said on it.
     pub(super) fn close(&mut self, stream: StreamId) {
+        if let Some(beating) = self.beating.remove(&stream) {
+            beating.abort();
+        }
         if let Some(stream) = self.streams.remove(&stream) {
             stream.sender.finish();
         }
     }
 
-    fn beat(&self, stream: StreamId) {
-        let Some(stream) = self.streams.get(&stream).cloned() else { return };
-        tokio::spawn(async move {
+    fn beat(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get(&id).cloned() else { return };
+        let beating = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(HEARTBEAT_INTERVAL).await;
                 if !stream.send(&Event::heartbeat()) {
@@ -109,5 +115,40 @@ impl Executors {
                 }
             }
         });
+        self.beating.insert(id, beating.abort_handle());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use attica_core_api::executor::Subscribe;
+    use attica_core_api::http::stream::{self, StreamLimits};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_a_stream_that_has_ended() {
+        let mut executors = Executors::default();
+        for number in 0..3 {
+            let limits = StreamLimits { max_pending_bytes: 1 << 10, max_stall: HEARTBEAT_INTERVAL };
+            let (sender, _body) = stream::channel(limits, None, |_| {});
+            let (answer, _answered) = oneshot::channel();
+            let called = Called {
+                executor: ExecutorKey { framework_id: "f".into(), executor_id: "e".into() },
+                call: ExecutorCall::Subscribe { stream: StreamId(number), subscribe: Subscribe::default() },
+                token: None,
+                stream: Some(Stream { sender, media: MediaType::Json }),
+                answer,
+            };
+            let Input::ExecutorCall { reply, .. } = executors.called(called) else { panic!("a call is a call") };
+            executors.answer(reply, if number == 2 { Err(ExecutorRefusal::NoExecutor) } else { Ok(()) });
+        }
+        let beating: Vec<AbortHandle> = executors.beating.values().cloned().collect();
+        assert_eq!((executors.streams.len(), beating.len()), (2, 2));
+        (0..2).map(StreamId).for_each(|stream| executors.close(stream));
+        assert!(executors.streams.is_empty() && executors.beating.is_empty() && executors.opening.is_empty());
+        while !beating.iter().all(AbortHandle::is_finished) {
+            tokio::task::yield_now().await;
+        }
     }
 }

@@ -359,7 +359,7 @@ impl Supervisor {
             Input::ExecutorCall { executor, call, token, reply } => {
                 self.executor_call(now, &executor, call, token.as_deref(), reply, out);
             }
-            Input::StreamClosed(stream) => self.stream_closed(stream),
+            Input::StreamClosed(stream) => self.stream_closed(stream, out),
             Input::OperatorCall { call, viewer, reply } => self.operator_call(call, &viewer, reply, out),
             Input::SessionClosed(path) => self.end_session(&path, out),
             Input::NotPrepared { container, error } => self.launch_failed(now, &container, error, out),

@@ -189,7 +189,9 @@ impl Supervisor {
     }
 
     /// A stream of events has ended.
-    pub(in crate::supervisor) fn stream_closed(&mut self, stream: StreamId) {
+    pub(in crate::supervisor) fn stream_closed(&mut self, stream: StreamId, out: &mut Vec<Effect>) {
+        // Whoever writes to it has not seen its end.
+        out.push(Effect::CloseStream(stream));
         let Some(key) = self.streams.remove(&stream) else { return };
         if let Some(executor) = self.executors.get_mut(&key) {
             executor.contact = Contact::Away;

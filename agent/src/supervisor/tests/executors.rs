@@ -243,6 +243,7 @@ fn an_executor_that_does_not_come_back_after_the_agents_restart_is_ended() {
 fn a_kill_waits_for_an_executor_that_is_away_and_comes_before_one_that_never_was_there() {
     let (mut world, _) = World::with_two();
     world.apply(Input::StreamClosed(StreamId(1)));
+    assert_eq!(world.closed_streams, [1], "nothing of it is kept");
     world.kill("a", Some(100));
     assert!(world.heard().is_empty());
     world.subscribe(2, &[], vec![]).unwrap();
