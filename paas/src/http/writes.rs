@@ -9,6 +9,7 @@ use attica_paas_api::update::DeleteTasks;
 use attica_paas_api::{AppUpdate, ErrorBody};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, StatusCode, header};
 
 use super::answer::{self, deployed, document, with_deployment};
@@ -51,7 +52,7 @@ impl Asked {
         let forwarded_for = request.extensions().get::<ForwardedFor>().map(|address| address.0.clone());
         let origin = Origin {
             client_ip: client_ip(request),
-            uri: request.uri().to_string(),
+            uri: request.uri().path_and_query().map_or("/", PathAndQuery::as_str).to_owned(),
             method: request.method().to_string(),
             forwarded_for,
             caller: guard::proven(request).caller,

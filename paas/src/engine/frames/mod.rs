@@ -36,6 +36,12 @@ pub fn frames(fact: &Fact, before: &Snapshot, at: Timestamp, border: &Border) ->
     frames
 }
 
+/// Who asked for what: as Marathon tells it, without the query.
+fn asked(client_ip: &str, uri: &str) -> Fields {
+    let path = uri.split_once('?').map_or(uri, |(path, _)| path);
+    Fields::new().text("clientIp", client_ip).text("uri", path)
+}
+
 fn rendered(fact: &Fact, before: &Snapshot, at: Timestamp, border: &Border) -> Vec<Frame> {
     match fact {
         Fact::Subscribed { framework_id, master, again: false } => {
@@ -49,14 +55,14 @@ fn rendered(fact: &Fact, before: &Snapshot, at: Timestamp, border: &Border) -> V
         Fact::Requested { client_ip, uri, run_spec } if run_spec.shape() == Shape::Pod => {
             let known = before.run_specs.get(&run_spec.id).and_then(super::RunSpecState::definition);
             let event_type = if known.is_some() { "pod_updated_event" } else { "pod_created_event" };
-            vec![Fields::new().text("clientIp", client_ip).text("uri", uri).frame(event_type, at)]
+            vec![asked(client_ip, uri).frame(event_type, at)]
         }
         Fact::PodRemovalRequested { client_ip, uri, id: _ } => {
-            vec![Fields::new().text("clientIp", client_ip).text("uri", uri).frame("pod_deleted_event", at)]
+            vec![asked(client_ip, uri).frame("pod_deleted_event", at)]
         }
         Fact::Requested { client_ip, uri, run_spec } => {
             let definition = (border.render_run_spec)(run_spec);
-            let fields = Fields::new().text("clientIp", client_ip).text("uri", uri).json("appDefinition", &definition);
+            let fields = asked(client_ip, uri).json("appDefinition", &definition);
             vec![fields.frame("api_post_event", at)]
         }
         Fact::ChangeRefused { group, version, reason } => {

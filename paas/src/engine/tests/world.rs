@@ -207,7 +207,7 @@ impl World {
     fn apply_only(&mut self, terms: Terms, write: Write) -> Result<Reply, Refusal> {
         self.replies += 1;
         let reply = ReplyTo(self.replies);
-        let origin = Origin { client_ip: "127.0.0.1".into(), uri: "/v2/apps".into(), ..Origin::default() };
+        let origin = Origin { client_ip: "127.0.0.1".into(), uri: "/v2/apps?force=true".into(), ..Origin::default() };
         let (terms, mut out) = (Box::new(terms), Effects::default());
         self.engine.apply(self.now, Input::Write { write, terms, origin, reply }, &mut out);
         let position = out.replies.iter().position(|(to, _)| *to == reply).unwrap();
