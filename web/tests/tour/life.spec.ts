@@ -289,3 +289,33 @@ test('what a readiness check was answered is shown', async ({ watched }) => {
   await expect(found.locator('pre')).toContainText('<title>Error response</title>');
   await remove(UNREADY.id);
 });
+
+test('secrets and callbacks are set and removed, and what is refused says why', async ({ watched }) => {
+  const { page } = watched;
+  const secret = '/tour/secret';
+  await call('DELETE', `/v2/secrets${secret}`);
+  await page.goto('/ui/secrets');
+  await page.getByRole('button', { name: 'Set a secret' }).click();
+  const setting = page.getByRole('dialog', { name: 'Set a secret' });
+  await setting.getByLabel('Path').fill('/tour/not a path');
+  await setting.getByLabel('Value').fill('x');
+  await setting.getByRole('button', { name: 'Set', exact: true }).click();
+  await expect(setting.getByRole('alert')).toBeVisible();
+  await setting.getByLabel('Path').fill(secret);
+  await setting.getByRole('button', { name: 'Set', exact: true }).click();
+  await expect(setting).toHaveCount(0);
+  await expect(page.getByRole('rowheader', { name: secret })).toBeVisible();
+  await page.getByRole('button', { name: `Delete ${secret}` }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete', exact: true }).click();
+  await expect(page.getByRole('rowheader', { name: secret })).toHaveCount(0);
+
+  const url = 'http://127.0.0.1:9/tour';
+  await page.goto('/ui/callbacks');
+  await page.getByRole('button', { name: 'Add a URL' }).click();
+  await page.getByRole('dialog').getByLabel('URL', { exact: true }).fill(url);
+  await page.getByRole('dialog').getByRole('button', { name: 'Add', exact: true }).click();
+  await expect(page.getByRole('rowheader', { name: url })).toBeVisible();
+  await page.getByRole('button', { name: `Remove ${url}` }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove', exact: true }).click();
+  await expect(page.getByRole('rowheader', { name: url })).toHaveCount(0);
+});
