@@ -66,12 +66,16 @@ impl Supervisor {
 
     /// As many as there are among `resources`, of those that nobody has.
     fn free_devices(&self, resources: &[Resource]) -> Result<Vec<PathBuf>, Refusal> {
-        let of_tasks = self.tasks.values().filter(|task| task.phase != Phase::Ended).flat_map(|task| &task.devices);
-        let of_executors = self.executors.values().flat_map(|executor| &executor.devices);
-        let taken: BTreeSet<&PathBuf> = of_tasks.chain(of_executors).collect();
         let mut assigned = Vec::new();
         for (name, countable) in &self.config.devices.countable {
             let wanted = amount(resources, name) as usize;
+            if wanted == 0 {
+                // Most tasks want none, and looking at all others for each would take longer than all else.
+                continue;
+            }
+            let of_tasks = self.tasks.values().filter(|task| task.phase != Phase::Ended).flat_map(|task| &task.devices);
+            let of_executors = self.executors.values().flat_map(|executor| &executor.devices);
+            let taken: BTreeSet<&PathBuf> = of_tasks.chain(of_executors).collect();
             let free = countable.instances.iter().map(|device| &device.path).filter(|path| !taken.contains(path));
             let given: Vec<PathBuf> = free.take(wanted).cloned().collect();
             if given.len() < wanted {
