@@ -159,7 +159,8 @@ struct Subscriber {
 impl Subscriber {
     /// Returns once the stream has begun.
     fn open(paas: &Role, query: &str, note: Note) -> Subscriber {
-        let request = format!("GET /v2/events{query} HTTP/1.1\r\nhost: bench\r\naccept: text/event-stream\r\n\r\n");
+        let host = &paas.address;
+        let request = format!("GET /v2/events{query} HTTP/1.1\r\nhost: {host}\r\naccept: text/event-stream\r\n\r\n");
         let address = paas.address.parse().expect("an address");
         let (seen, arrivals) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
         let runtime = tokio::runtime::Handle::current();
