@@ -43,7 +43,7 @@ use crate::launcher::protocol::{ContainerId, ContainerReport, IsolationKind, Lau
 use crate::quota::ProjectQuotas;
 use crate::rotation::Output;
 use crate::sandbox::{self, Collected, DirectoryLink};
-use crate::supervisor::{Effect, Input, Supervisor, Suspect};
+use crate::supervisor::{Effect, Input, OperatorCall, Supervisor, Suspect};
 use crate::usage::Removals;
 use crate::volumes;
 
@@ -226,6 +226,10 @@ impl Shell {
                 }
                 Message::Connected { container, outcome } => self.connected(&container, outcome),
                 Message::OperatorCalled(called) => {
+                    if matches!(called.call, OperatorCall::Wait(_)) {
+                        let forsaken = Input::Forsaken(self.operators.forsaken());
+                        self.supervisor.apply(self.now(), forsaken, &mut effects);
+                    }
                     let input = self.operators.called(*called);
                     self.supervisor.apply(self.now(), input, &mut effects);
                 }

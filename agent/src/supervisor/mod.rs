@@ -37,7 +37,7 @@ mod tests;
 mod updates;
 mod volume;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
@@ -175,6 +175,8 @@ pub(crate) enum Input {
     OperatorCall { call: OperatorCall, viewer: Viewer, reply: ReplyTo },
     /// The connection that an operator's session came with has ended.
     SessionClosed(ContainerPath),
+    /// These do not wait for their answers any more.
+    Forsaken(HashSet<ReplyTo>),
     /// It is time for a check by command.
     CheckDue { container: ContainerId, check: usize },
     /// A check has a result.
@@ -362,6 +364,7 @@ impl Supervisor {
             Input::StreamClosed(stream) => self.stream_closed(stream, out),
             Input::OperatorCall { call, viewer, reply } => self.operator_call(call, &viewer, reply, out),
             Input::SessionClosed(path) => self.end_session(&path, out),
+            Input::Forsaken(gone) => self.forsaken(&gone),
             Input::NotPrepared { container, error } => self.launch_failed(now, &container, error, out),
             Input::Fetched { container, outcome } => self.fetched(now, &container, outcome, out),
             Input::Exceeded { container, excess } => self.exceeded(now, &container, excess, out),

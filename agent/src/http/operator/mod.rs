@@ -123,7 +123,9 @@ fn status_of(refusal: &OperatorRefusal) -> StatusCode {
         | OperatorRefusal::Unsupported(_) => StatusCode::BAD_REQUEST,
         OperatorRefusal::StillThere(_) => StatusCode::CONFLICT,
         OperatorRefusal::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        OperatorRefusal::TooMany | OperatorRefusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        OperatorRefusal::TooMany | OperatorRefusal::Crowded(_) | OperatorRefusal::Unavailable => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
     }
 }
 

@@ -11,7 +11,7 @@ mod ending;
 mod launch;
 mod whole;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 use attica_core_api::agent::WaitContainer;
@@ -25,7 +25,7 @@ use crate::launcher::protocol::{ContainerId, Streams};
 /// Containers of operators that there can be, and ended ones that are remembered.
 const MAX_CONTAINED: usize = 1_024;
 /// Who waits for the end of one container.
-const MAX_WAITING: usize = 1_024;
+pub(super) const MAX_WAITING: usize = 1_024;
 
 /// What an operator wants of a container.
 #[derive(Clone, Debug)]
@@ -101,6 +101,8 @@ pub(crate) enum OperatorRefusal {
     Failed(String),
     #[error("There are {MAX_CONTAINED} containers of operators already; remove ended ones")]
     TooMany,
+    #[error("{MAX_WAITING} wait for the end of container '{0}' already")]
+    Crowded(ContainerPath),
     #[error("The agent is about to end, or its launcher is away")]
     Unavailable,
 }
@@ -160,10 +162,18 @@ impl Supervisor {
         }
         let waiting = self.waiting.entry(whole.container).or_default();
         if waiting.len() >= MAX_WAITING {
-            return Err(OperatorRefusal::TooMany);
+            return Err(OperatorRefusal::Crowded(path.clone()));
         }
         waiting.push(reply);
         Ok(None)
+    }
+
+    /// They take no place any more from those who wait.
+    pub(super) fn forsaken(&mut self, gone: &HashSet<ReplyTo>) {
+        self.waiting.retain(|_, waiting| {
+            waiting.retain(|reply| !gone.contains(reply));
+            !waiting.is_empty()
+        });
     }
 
     fn kill_contained(

@@ -7,6 +7,7 @@ use attica_core_api::auth::{Acls, Principal, Viewer};
 use super::*;
 use crate::contained::{ContainerPath, Progress, Tenure};
 use crate::launcher::protocol::Streams;
+use crate::supervisor::contained::MAX_WAITING;
 use crate::supervisor::{ContainerLaunch, Direction, OperatorCall, OperatorRefusal, Outlet, ReplyTo};
 
 fn launch(path: &ContainerPath, tenure: Tenure) -> ContainerLaunch {
@@ -149,6 +150,22 @@ fn lasting_ones_are_known_after_a_restart_and_sessions_are_ended() {
         let record = world.disk.contained.values().next().unwrap();
         assert!(matches!(record.progress, Progress::Ended(_)));
     }
+}
+
+#[test]
+fn who_has_given_up_waiting_takes_no_place() {
+    let (mut world, path, inner) = World::with_nested(Tenure::Lasting);
+    let crowd = 100..100 + MAX_WAITING as u64;
+    for reply in crowd.clone() {
+        assert_eq!(world.operate(OperatorCall::Wait(path.clone()), reply), None);
+    }
+    let crowded = refused(OperatorRefusal::Crowded(path.clone()));
+    assert_eq!(world.operate(OperatorCall::Wait(path.clone()), 2), crowded);
+    world.apply(Input::Forsaken(crowd.skip(1).map(ReplyTo).collect()));
+    assert_eq!(world.operate(OperatorCall::Wait(path), 3), None);
+    world.operators_answers.clear();
+    world.ended(&inner, Exit::Code(0));
+    assert_eq!(world.operators_answers.iter().map(|(reply, _)| *reply).collect::<Vec<_>>(), [100, 3]);
 }
 
 #[test]
