@@ -50,6 +50,15 @@ pub(super) fn elsewhere(address: &str) -> Response {
     }
 }
 
+/// What may be done at an address, to somebody who asks just that.
+pub(super) fn allows(methods: &str) -> Response {
+    let mut response = StatusCode::OK.into_response();
+    if let Ok(methods) = HeaderValue::from_str(&format!("{methods}, OPTIONS")) {
+        response.headers_mut().insert(header::ALLOW, methods);
+    }
+    response
+}
+
 /// A refusal because nothing can be made durable at this moment.
 pub(super) fn unavailable(text: impl Into<String>) -> Response {
     let mut response = message(StatusCode::SERVICE_UNAVAILABLE, text);

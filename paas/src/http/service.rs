@@ -418,6 +418,7 @@ fn no_route(none: &NoRoute, method: &Method) -> Response {
         NoRoute::Raml => {
             answer::message(StatusCode::NOT_FOUND, "There is no RAML here: /v2/openapi.json describes the API")
         }
+        NoRoute::Method(allowed) if *method == Method::OPTIONS => answer::allows(allowed),
         NoRoute::Method(allowed) => {
             let mut response =
                 answer::message(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not allowed here: {allowed} are"));

@@ -32,6 +32,11 @@ pub(super) const EMBED_IN_ONE: Parameter = Parameter {
     summary: "apps.taskStats adds that; the other parts are always there.",
     kind: ParameterKind::Repeated,
 };
+pub(super) const EMBED_IN_GROUP: Parameter = Parameter {
+    name: "embed",
+    summary: "Only these parts: group.groups, group.apps, group.pods, and of apps group.apps.tasks and so on. Default: the first three.",
+    kind: ParameterKind::Repeated,
+};
 pub(super) const WIPE: Parameter = Parameter {
     name: "wipe",
     summary: "Have new instances replace the killed ones, whose persistent volumes are destroyed. Default false.",

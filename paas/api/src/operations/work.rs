@@ -1,6 +1,8 @@
 //! Calls about what runs: apps, pods, groups, tasks, deployments and the queue.
 
-use super::parameters::{DRY_RUN, EMBED, EMBED_IN_ONE, FORCE, FORCE_DELETE, HOST, LIST, LOG, PARTIAL, SCALE, WIPE};
+use super::parameters::{
+    DRY_RUN, EMBED, EMBED_IN_GROUP, EMBED_IN_ONE, FORCE, FORCE_DELETE, HOST, LIST, LOG, PARTIAL, SCALE, WIPE,
+};
 use super::{Answer, GROUP_WRITE, Operation, Parameter, ParameterKind, READ, WRITE, get, schema};
 use crate::access::Permission::Exec as MayExec;
 use crate::access::Rule;
@@ -209,13 +211,18 @@ pub(super) const WORK: &[Operation] = &[
         success: (200, Answer::Json(schema::<PodInstance>)),
         failures: &[404, 503],
     },
-    get("/v2/groups", "Shows the tree of groups and apps.", Answer::Json(schema::<Group>)),
     Operation {
+        query: &[EMBED_IN_GROUP],
+        ..get("/v2/groups", "Shows the tree of groups and apps.", Answer::Json(schema::<Group>))
+    },
+    Operation {
+        query: &[EMBED_IN_GROUP],
         failures: READ,
         ..get("/v2/groups/{group}", "Shows a group and what lies below it.", Answer::Json(schema::<Group>))
     },
     Operation {
         failures: READ,
+        query: &[EMBED],
         ..get(
             "/v2/groups/{group}/apps",
             "Lists the apps in a group, at any depth.",

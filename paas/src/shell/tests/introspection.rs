@@ -264,6 +264,9 @@ async fn where_marathon_had_pages_there_is_something_to_read_or_word_of_it() {
         assert_eq!((answer.status, answer.header("location")), (StatusCode::FOUND, leads_to), "{path}");
         assert_eq!(site.ask(Method::GET, leads_to, "").await.status, StatusCode::OK, "{path}");
     }
+    let asked = site.ask(Method::OPTIONS, "/v2/apps", "").await;
+    assert_eq!((asked.status, asked.header("allow")), (StatusCode::OK, "GET, HEAD, POST, PUT, PATCH, OPTIONS"));
+    assert_eq!(site.ask(Method::OPTIONS, "/v2/nothing", "").await.status, StatusCode::NOT_FOUND);
     let raml = site.ask(Method::GET, "/public/api/v2/apps.raml", "").await;
     assert_eq!(raml.status, StatusCode::NOT_FOUND);
     assert!(raml.json()["message"].as_str().unwrap().contains("/v2/openapi.json"), "{}", raml.text);
