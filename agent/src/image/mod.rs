@@ -72,6 +72,8 @@ pub(crate) enum ImageError {
     TooLong(String),
     #[error("the image has {0} layers: at most {1} are taken")]
     Layers(usize, usize),
+    #[error("the image's layers are {0} bytes long, packed as they are: at most {1} are taken")]
+    Size(u64, u64),
     #[error("the image's configuration cannot be read")]
     Configuration(#[source] serde_json::Error),
     #[error("the credentials of the task are no configuration of Docker's")]

@@ -26,6 +26,7 @@ use super::{ImageError, Provisioned, Runtime, Settings, Wish, file, reference};
 use crate::fetch::helper;
 use crate::fetch::job::Job;
 use crate::fetch::make_private;
+use crate::unpack::Bounds;
 
 /// More layers than any tool makes; each is looked through for each file.
 const LAYERS_MAX: usize = 128;
@@ -110,6 +111,7 @@ impl Images {
         if manifest.layers.len() > LAYERS_MAX {
             return Err(ImageError::Layers(manifest.layers.len(), LAYERS_MAX));
         }
+        check_size(&manifest.layers)?;
         let configuration = registry.configuration(&manifest.config).await?;
         let runtime = Runtime::parse(&configuration).map_err(ImageError::Configuration)?;
         for layer in &manifest.layers {
@@ -255,6 +257,14 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, ImageError> {
     read.map(|entry| Ok(entry.map_err(file("read", directory))?.path())).collect()
 }
 
+/// What a manifest promises is downloaded before it is known what is in it.
+fn check_size(layers: &[OciDescriptor]) -> Result<(), ImageError> {
+    let longest = Bounds::default().bytes;
+    let sizes = layers.iter().map(|layer| u64::try_from(layer.size).unwrap_or(0));
+    let bytes = sizes.fold(0, u64::saturating_add);
+    if bytes > longest { Err(ImageError::Size(bytes, longest)) } else { Ok(()) }
+}
+
 /// Since it was used.
 fn idle(path: &Path) -> Duration {
     let modified = std::fs::metadata(path).and_then(|metadata| metadata.modified());
@@ -308,6 +318,18 @@ mod tests {
         assert_eq!((images.collect(Duration::ZERO, &HashSet::new(), &[]).unwrap(), left()), (2, 0));
         assert!(images.known(&a).is_none());
         assert_eq!(entries(&directory.path().join("incoming")).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn an_image_is_not_longer_than_any_layer_may_be() {
+        let layers = |sizes: &[i64]| -> Vec<OciDescriptor> {
+            sizes.iter().map(|size| OciDescriptor { size: *size, ..OciDescriptor::default() }).collect()
+        };
+        assert!(check_size(&layers(&[1 << 30, 63 << 30])).is_ok());
+        for sizes in [vec![1 << 30, 64 << 30], vec![i64::MAX; 3]] {
+            let refused = check_size(&layers(&sizes)).unwrap_err().to_string();
+            assert!(refused.contains("bytes long"), "{refused}");
+        }
     }
 
     #[test]
