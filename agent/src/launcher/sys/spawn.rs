@@ -134,7 +134,7 @@ pub(crate) fn fork(child: impl FnOnce() -> io::Result<()>) -> io::Result<i32> {
         }
     }
     // SAFETY: there may be another thread, which makes room for tasks: of what it could hold while it is not copied, the child uses the
-    // allocator alone, which the C library brings into order on both sides.
+    // allocator alone, which brings itself into order on both sides.
     match unsafe { nix::unistd::fork() }? {
         nix::unistd::ForkResult::Parent { child } => Ok(child.as_raw()),
         nix::unistd::ForkResult::Child => {
