@@ -1,4 +1,5 @@
-//! A machine that is cut off: its instances are replaced as their apps ask for, and once it is back nothing runs twice.
+//! A machine that is cut off: its instances are replaced as their apps ask for, and once it is back nothing runs twice. These are the
+//! scenarios U1 (`/inactive`), U2 (`/expunged`) and U3 (`/scaled`) of Marathon's own integration tests.
 
 use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
@@ -21,24 +22,36 @@ fn a_machine_cut_off_is_replaced_and_nothing_runs_twice_when_it_is_back() {
     let mut cluster = Cluster::start_with(&["--listen", &first.gateway, "--agents", "1"]);
     let first_agent = first.start_agent(&cluster);
 
-    // One app gives an unreachable instance up at once, the other one waits for it although it has a replacement by then.
-    let apps = [("/expunged", 0), ("/inactive", 3600)];
-    for (id, expunge_after_seconds) in apps {
-        let app = json!({
+    let app = |id: &str, inactive_after_seconds: u32, expunge_after_seconds: u32| {
+        json!({
             "id": id, "cmd": "exec sleep 100000", "cpus": 0.01, "mem": 16, "constraints": [["far", "CLUSTER", "yes"]],
             "env": {"APP": id},
-            "unreachableStrategy": {"inactiveAfterSeconds": 0, "expungeAfterSeconds": expunge_after_seconds},
-        });
+            "unreachableStrategy":
+                {"inactiveAfterSeconds": inactive_after_seconds, "expungeAfterSeconds": expunge_after_seconds},
+        })
+    };
+    // One app gives an unreachable instance up at once, the other one waits for it although it has a replacement by then.
+    let apps = [("/expunged", 0, 0), ("/inactive", 1, 3600)];
+    for (id, inactive_after_seconds, expunge_after_seconds) in apps {
+        let app = app(id, inactive_after_seconds, expunge_after_seconds);
         assert_eq!(cluster.request("PUT", &format!("/v2/apps/{id}"), Some(&app)).0, 201);
         let tasks = cluster.until_settled(id, 1);
         assert_eq!(tasks[0]["host"], first.address.as_str());
     }
+    let apps = apps.map(|(id, ..)| id);
     let sleepers = |id: &str| processes_with(&cluster, &format!("APP={id}"), "sleep");
-    let before = apps.map(|(id, _)| ids(&cluster.tasks(id)));
+    let before = apps.map(|id| ids(&cluster.tasks(id)));
 
     let second_agent = second.start_agent(&cluster);
+    // This one does not want to have a replacement.
+    let mut scaled = app("/scaled", 3600, 7200);
+    scaled["constraints"] = json!([["far", "CLUSTER", "yes"], ["hostname", "UNIQUE"]]);
+    scaled["instances"] = json!(2);
+    assert_eq!(cluster.request("PUT", "/v2/apps//scaled", Some(&scaled)).0, 201);
+    cluster.until_settled("/scaled", 2);
+
     first.cut();
-    for (id, _) in apps {
+    for id in apps {
         cluster.until(&format!("{id} to run on the other machine"), || {
             let tasks = cluster.tasks(id);
             tasks
@@ -51,16 +64,25 @@ fn a_machine_cut_off_is_replaced_and_nothing_runs_twice_when_it_is_back() {
     }
     let unreachable = cluster.tasks("/inactive");
     assert!(unreachable.iter().any(|task| task["state"] == "TASK_UNREACHABLE"), "{unreachable:?}");
+    cluster.until("/scaled to miss one", || {
+        cluster.tasks("/scaled").iter().any(|task| task["state"] == "TASK_UNREACHABLE").then_some(())
+    });
+    assert_eq!(cluster.request("PUT", "/v2/apps//scaled", Some(&json!({"instances": 1}))).0, 200);
+    let left = cluster.until_settled("/scaled", 1);
+    assert_eq!(left[0]["host"], second.address.as_str(), "nobody ends one that can be reached instead");
 
     first.mend();
-    for ((id, _), before) in apps.iter().zip(before) {
+    for (id, before) in apps.iter().zip(before) {
         cluster.until(&format!("{id} to run once"), || (sleepers(id) == 1).then_some(()));
         let now = ids(&cluster.until_settled(id, 1));
         assert_eq!(sleepers(id), 1, "{id}: what is shown is what runs");
-        if *id == "/expunged" {
-            assert!(now.is_disjoint(&before), "{id}: what was given up does not come back");
+        match *id {
+            "/expunged" => assert!(now.is_disjoint(&before), "{id}: what was given up does not come back"),
+            _ => assert_eq!(now, before, "{id}: what was waited for stays, and its replacement goes"),
         }
     }
+    cluster.until("/scaled to run once", || (sleepers("/scaled") == 1).then_some(()));
+    assert_eq!(ids(&cluster.until_settled("/scaled", 1)), ids(&left));
 
     first_agent.stop();
     second_agent.stop();

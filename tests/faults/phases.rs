@@ -1,6 +1,7 @@
 //! The leader of the service layer is killed in each phase of a deployment, as its own event stream tells them: the deployment ends as
-//! it should, and nothing is started twice.
+//! it should, and nothing is started twice (R1 among the scenarios of Marathon's own integration tests).
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::sync::mpsc;
 use std::thread;
@@ -62,8 +63,12 @@ fn a_deployment_outlives_its_leader_in_each_phase() {
         let begun = announce(&cluster, event_type, part);
         cluster.request_until(200, "PUT", "/v2/apps//phased", Some(&version(number)));
         begun.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("{event_type} {part}: {error}"));
+        let mut running = cluster.tasks("/phased");
+        running.retain(|task| task["state"] == "TASK_RUNNING");
         cluster.kill(leads);
         let tasks = cluster.until_settled("/phased", INSTANCES);
+        let started: BTreeSet<String> = &ids(&running) - &old;
+        assert!(ids(&tasks).is_superset(&started), "{event_type} {part}: what was started before goes on");
         assert!(ids(&tasks).is_disjoint(&old), "{event_type} {part}: the old version is gone");
         assert_eq!(cluster.app("/phased")["cmd"], version(number)["cmd"], "{event_type} {part}: the new one stays");
         cluster.until("every new process to run once, every old one to be gone", || {

@@ -1,4 +1,4 @@
-//! Volumes that outlive the tasks of apps and pods.
+//! Volumes that outlive the tasks of apps and pods (P3 among the scenarios of Marathon's own integration tests).
 
 use serde_json::{Value, json};
 
