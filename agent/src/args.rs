@@ -124,7 +124,7 @@ pub struct Args {
     /// With the isolator disk/xfs, whether tasks end whose sandboxes hold more than their `disk`, instead of being kept from it
     #[arg(long, env = "MESOS_XFS_KILL_CONTAINERS", value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub xfs_kill_containers: bool,
-    /// With the isolator disk/xfs, the numbers that it gives to the projects of the file system that sandboxes are
+    /// With the isolator disk/xfs, the numbers that it gives to the projects of the file system that sandboxes and volumes are
     #[arg(long, env = "MESOS_XFS_PROJECT_RANGE", value_name = "[FIRST-LAST]", default_value = "[5000-10000]")]
     pub xfs_project_range: ProjectRange,
     /// How often sandboxes are measured

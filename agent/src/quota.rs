@@ -1,19 +1,26 @@
-//! The isolator `disk/xfs`: the kernel counts what each sandbox holds, and limits it if that is wanted. Each sandbox is a project of the
-//! file system's, whatever that is: XFS and ext4 have them.
+//! The isolator `disk/xfs`: the kernel counts what each sandbox and each persistent volume holds, and limits it if that is wanted. Each is
+//! a project of the file system's, whatever that is: XFS and ext4 have them. Volumes on disks of their own are measured instead.
 //!
-//! Which project a sandbox is, is written in the file system itself: a new agent finds out there.
+//! Which project a directory is, is written in the file system itself: a new agent finds out there.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::ffi::OsStr;
+use std::fs::{File, Metadata};
 use std::io;
 use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::launcher::sys::quota::{limit_project, project_of, set_project, used_by_project};
-use crate::sandbox;
+use nix::dir::{Dir, Type};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+
+use crate::launcher::sys::quota::{limit_project, project_of, set_project, set_project_of_file, used_by_project};
+use crate::{sandbox, volumes};
 
 /// The numbers that projects are given, in Mesos's words: `[5000-10000]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,11 +47,13 @@ impl std::fmt::Display for ProjectRange {
     }
 }
 
-/// The projects of sandboxes.
+/// The projects of sandboxes and volumes.
 #[derive(Debug)]
 pub(crate) struct ProjectQuotas {
     /// Any file of the file system.
     file_system: File,
+    /// Where volumes are that have no disk of their own.
+    volumes: PathBuf,
     range: RangeInclusive<u32>,
     enforced: bool,
     projects: Mutex<BTreeMap<PathBuf, u32>>,
@@ -70,7 +79,7 @@ pub(crate) enum QuotaError {
 }
 
 impl ProjectQuotas {
-    /// Learns the projects of the sandboxes that are there. `enforced`: whether more than they may have is refused, or only counted.
+    /// Learns the projects of the sandboxes and volumes that are there. `enforced`: whether more than they may have is refused, or only counted.
     pub(crate) fn open(work_dir: &Path, range: &ProjectRange, enforced: bool) -> Result<ProjectQuotas, QuotaError> {
         let lacking = |source| QuotaError::Lacking { path: work_dir.to_owned(), source };
         let file_system = File::open(work_dir).map_err(lacking)?;
@@ -82,8 +91,10 @@ impl ProjectQuotas {
             let nested = sandbox::directories(&run.join("containers"));
             std::iter::once(run).chain(nested)
         });
+        let volumes = volumes::directory(work_dir);
+        let all = all.chain(sandbox::directories(&volumes).flat_map(|role| sandbox::directories(&role)));
         let projects = Mutex::new(all.filter_map(found).collect());
-        let quotas = ProjectQuotas { file_system, range: range.0.clone(), enforced, projects };
+        let quotas = ProjectQuotas { file_system, volumes, range: range.0.clone(), enforced, projects };
         quotas.try_out().map_err(lacking)?;
         Ok(quotas)
     }
@@ -102,34 +113,42 @@ impl ProjectQuotas {
         self.projects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sees to it that a sandbox, which is empty where this comes first, holds no more than that; `None` is any number of bytes.
-    pub(crate) fn limit(&self, sandbox: &Path, bytes: Option<u64>) -> Result<(), QuotaError> {
-        let failed = |source| QuotaError::Limit { path: sandbox.to_owned(), source };
+    /// Sees to it that a directory holds no more than that; `None` is any number of bytes.
+    pub(crate) fn limit(&self, directory: &Path, bytes: Option<u64>) -> Result<(), QuotaError> {
+        let failed = |source| QuotaError::Limit { path: directory.to_owned(), source };
         let mut projects = self.projects();
-        let project = match projects.get(sandbox) {
-            Some(project) => *project,
-            None => {
-                let free = self.range.clone().find(|project| projects.values().all(|used| used != project));
-                let project = free.ok_or(QuotaError::Exhausted)?;
-                let directory = File::open(sandbox).map_err(failed)?;
-                set_project(directory.as_fd(), project).map_err(failed)?;
-                projects.insert(sandbox.to_owned(), project);
-                project
-            }
-        };
+        let known = projects.get(directory).copied();
+        let free = || self.range.clone().find(|project| projects.values().all(|used| used != project));
+        let project = known.or_else(free).ok_or(QuotaError::Exhausted)?;
+        let top = File::open(directory).map_err(failed)?;
+        // Another volume may have had this name before, and what is in one may be older than this isolator.
+        if project_of(top.as_fd()).map_err(failed)? != project {
+            limit_project(self.file_system.as_fd(), project, None).map_err(failed)?;
+            set_projects(&top, project).map_err(failed)?;
+        }
+        projects.insert(directory.to_owned(), project);
         limit_project(self.file_system.as_fd(), project, bytes.filter(|_| self.enforced)).map_err(failed)
     }
 
-    /// How much a sandbox holds, if it is a project.
-    pub(crate) fn used(&self, sandbox: &Path) -> Option<u64> {
-        let project = *self.projects().get(sandbox)?;
+    /// Sees to it that persistent volumes hold no more than that many bytes each, where the file system counts what they hold.
+    pub(crate) fn limit_volumes(&self, volumes: &[(PathBuf, u64)]) -> Result<(), QuotaError> {
+        let device = |file: io::Result<Metadata>| file.map(|metadata| metadata.dev()).ok();
+        let here = device(self.file_system.metadata());
+        let counted =
+            volumes.iter().filter(|(path, _)| path.starts_with(&self.volumes) && device(path.metadata()) == here);
+        counted.into_iter().try_for_each(|(path, bytes)| self.limit(path, Some(*bytes)))
+    }
+
+    /// How much a directory holds, if it is a project.
+    pub(crate) fn used(&self, directory: &Path) -> Option<u64> {
+        let project = *self.projects().get(directory)?;
         used_by_project(self.file_system.as_fd(), project).ok()
     }
 
-    /// The numbers of sandboxes that are gone are free again.
+    /// The numbers of what is gone are free again.
     pub(crate) fn release_gone(&self) {
-        self.projects().retain(|sandbox, project| {
-            let there = sandbox.exists();
+        self.projects().retain(|directory, project| {
+            let there = directory.exists();
             if !there && let Err(error) = limit_project(self.file_system.as_fd(), *project, None) {
                 tracing::warn!(project, %error, "the limit of what is gone stays, until its number is given again");
             }
@@ -142,6 +161,41 @@ impl ProjectQuotas {
         let all = self.range.clone().count();
         (all, all.saturating_sub(self.projects().len()))
     }
+}
+
+/// Makes a directory and all that is in it part of a project. Tasks may be at work in it: no link leads out of it, and what goes away
+/// meanwhile is not missed.
+fn set_projects(top: &File, project: u32) -> io::Result<()> {
+    let beneath = |path: &Path, kind: OFlag| {
+        let how = OpenHow::new()
+            .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | kind)
+            .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_XDEV);
+        openat2(top, path, how)
+    };
+    let mut waiting = vec![PathBuf::from(".")];
+    while let Some(path) = waiting.pop() {
+        let directory = match beneath(&path, OFlag::O_DIRECTORY) {
+            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EXDEV) => continue,
+            directory => directory?,
+        };
+        set_project(directory.as_fd(), project)?;
+        for entry in Dir::from_fd(directory)? {
+            let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            let inner = path.join(name);
+            match entry.file_type() {
+                _ if name == "." || name == ".." => {}
+                Some(Type::Directory) => waiting.push(inner),
+                Some(Type::File) => match beneath(&inner, OFlag::empty()) {
+                    Err(Errno::ENOENT | Errno::ELOOP) => {}
+                    file => set_project_of_file(file?.as_fd(), project)?,
+                },
+                // Nothing else holds anything, and XFS and ext4 tell what everything is.
+                Some(Type::Fifo | Type::CharacterDevice | Type::BlockDevice | Type::Symlink | Type::Socket) | None => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

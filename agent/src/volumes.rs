@@ -128,6 +128,11 @@ fn homes<'r>(
     resources.into_iter().filter(is_volume).map(|volume| Ok((volume, home(work_dir, volume)?))).collect()
 }
 
+/// Where the volumes of a disk are, each in the directory of its role.
+pub(crate) fn directory(root: &Path) -> PathBuf {
+    root.join("volumes/roles")
+}
+
 /// `<root>/volumes/roles/<role>/<id>`, as in Mesos: the slashes of a role become spaces, which no role has. The root of a disk that is no
 /// absolute path is beneath the work directory.
 fn home(work_dir: &Path, volume: &Resource) -> Result<Home, VolumeError> {
@@ -145,7 +150,7 @@ fn home(work_dir: &Path, volume: &Resource) -> Result<Home, VolumeError> {
     // Of a stack of reservations the finest counts; the old way to write the only one is `role`.
     let finest = volume.reservations.last().and_then(|reservation| reservation.role.as_deref());
     let role = finest.or(volume.role.as_deref()).unwrap_or("*").replace('/', " ");
-    Ok(Home::Own(root.join("volumes/roles").join(role).join(id)))
+    Ok(Home::Own(directory(&root).join(role).join(id)))
 }
 
 fn make(path: &Path) -> Result<(), VolumeError> {

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use attica_core_api::v1::Resource;
+
 use super::{Launch, Shell};
 use crate::contained::{ContainedRecord, Progress};
 use crate::daemon::Order;
@@ -81,7 +83,16 @@ impl Shell {
         if let Some(quotas) = &self.quotas {
             quotas.limit(directory, disk_bytes(&resources)).map_err(|error| crate::error_chain(&error))?;
         }
-        volumes::show(&self.work_dir, &resources, directory, user, show).map_err(|error| crate::error_chain(&error))
+        volumes::show(&self.work_dir, &resources, directory, user, show).map_err(|error| crate::error_chain(&error))?;
+        self.limit_volumes(self.supervisor.resources_around(container))?;
+        self.limit_volumes(&resources)
+    }
+
+    /// As large as they are for whoever comes now: they may have grown or shrunk since.
+    fn limit_volumes(&self, resources: &[Resource]) -> Result<(), String> {
+        let Some(quotas) = &self.quotas else { return Ok(()) };
+        let sizes = volumes::sizes(&self.work_dir, resources).map_err(|error| crate::error_chain(&error))?;
+        quotas.limit_volumes(&sizes).map_err(|error| crate::error_chain(&error))
     }
 
     /// An executor's, whose tasks have changed.
@@ -91,9 +102,10 @@ impl Shell {
         // One that is not there yet is limited when it is made.
         let sandbox = executor.map(|executor| executor.sandbox(&self.work_dir)).filter(|sandbox| sandbox.exists());
         let Some(sandbox) = sandbox else { return };
-        let bytes = disk_bytes(&self.supervisor.resources_in(container));
-        if let Err(error) = quotas.limit(&sandbox, bytes) {
-            tracing::error!(%container, error = &error as &dyn std::error::Error, "an executor's sandbox keeps its limit");
+        let resources = self.supervisor.resources_in(container);
+        let limited = quotas.limit(&sandbox, disk_bytes(&resources)).map_err(|error| crate::error_chain(&error));
+        if let Err(error) = limited.and_then(|()| self.limit_volumes(&resources)) {
+            tracing::error!(%container, error, "what an executor holds keeps its limits");
         }
     }
 

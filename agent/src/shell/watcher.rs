@@ -48,7 +48,7 @@ pub(super) enum Matter {
 #[derive(Clone)]
 pub(super) struct Means {
     pub(super) isolation: Arc<dyn Isolation>,
-    /// Of the file system, if it counts what sandboxes hold.
+    /// Of the file system, if it counts what sandboxes and volumes hold.
     pub(super) quotas: Option<Arc<ProjectQuotas>>,
     /// Where others find what sandboxes held.
     pub(super) disk_usage: Arc<DiskUsage>,
@@ -99,14 +99,15 @@ fn disk(means: &Means, suspects: Vec<Suspect>) -> Vec<(Suspect, Excess)> {
     let excess = |(used, suspect): (Option<u64>, Suspect)| {
         let own = used.zip(suspect.disk_bytes).filter(|(used_bytes, limit_bytes)| used_bytes > limit_bytes);
         let own = own.map(|(used_bytes, limit_bytes)| Excess::Disk { used_bytes, limit_bytes });
-        let found = own.or_else(|| suspect.volumes.iter().find_map(|(path, size)| of_volume(path, *size)))?;
+        let found = own.or_else(|| suspect.volumes.iter().find_map(|(path, size)| of_volume(means, path, *size)))?;
         Some((suspect, found))
     };
     measured.into_iter().filter_map(excess).collect()
 }
 
-fn of_volume(path: &Path, limit_bytes: u64) -> Option<Excess> {
-    let used_bytes = bytes_in(path);
+fn of_volume(means: &Means, path: &Path, limit_bytes: u64) -> Option<Excess> {
+    let counted = means.quotas.as_ref().and_then(|quotas| quotas.used(path));
+    let used_bytes = counted.unwrap_or_else(|| bytes_in(path));
     (used_bytes > limit_bytes).then_some(Excess::Volume { used_bytes, limit_bytes })
 }
 

@@ -13,7 +13,7 @@ const QEMU: &str = "qemu-system-x86_64";
 /// How long the machine may take: it is emulated.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// What depends on the kind of cgroups.
-const TESTS: [&str; 21] = [
+const TESTS: [&str; 22] = [
     "controls::a_container_uses_the_devices_that_it_may",
     "controls::a_part_has_limits_of_its_own_within_those_of_the_whole",
     "controls::a_part_that_cannot_be_controlled_leaves_nothing",
@@ -32,6 +32,7 @@ const TESTS: [&str; 21] = [
     "launcher::the_memory_limit_is_told_from_other_ends",
     "launcher::what_ignores_term_and_forks_away_does_not_outlive_its_container",
     "quotas::a_task_cannot_write_more_than_its_disk",
+    "quotas::a_volume_cannot_hold_more_than_its_size_whatever_was_in_it_before",
     "surroundings::a_container_is_told_its_limits_by_its_cgroups",
     "surroundings::a_part_joins_what_its_container_sees_also_after_a_restart",
     "surroundings::a_root_of_layers_is_all_that_a_container_sees",

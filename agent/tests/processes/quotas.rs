@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use attica_core_api::decode_json;
 use attica_core_api::v1::{Resource, TaskInfo, TaskStatusReason};
 
 use crate::agent::{Agent, get, scalar, shell};
@@ -21,14 +23,19 @@ pub fn make_image(path: &Path) -> bool {
     Command::new("mkfs.ext4").args(arguments).arg(path).status().is_ok_and(|status| status.success())
 }
 
+/// Tests may be given the same image, one after the other.
+static IN_TURN: Mutex<()> = Mutex::new(());
+
 /// A mounted image; it goes when this does.
 pub struct Mounted {
     directory: tempfile::TempDir,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Mounted {
     /// `None`, and says so, where that cannot be done.
     pub fn new() -> Option<Mounted> {
+        let turn = IN_TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let directory = tempfile::tempdir().unwrap();
         let place = directory.path().join("mounted");
         std::fs::create_dir(&place).unwrap();
@@ -46,7 +53,7 @@ impl Mounted {
         }
         // mktemp makes the directory for root alone.
         std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        Some(Mounted { directory })
+        Some(Mounted { directory, _turn: turn })
     }
 
     pub fn place(&self) -> PathBuf {
@@ -56,6 +63,10 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
+        // Who is next finds it empty.
+        for entry in std::fs::read_dir(self.place()).into_iter().flatten().filter_map(Result::ok) {
+            let (_file, _directory) = (std::fs::remove_file(entry.path()), std::fs::remove_dir_all(entry.path()));
+        }
         let _unmounted = Command::new("umount").arg("-l").arg(self.place()).status();
     }
 }
@@ -133,6 +144,61 @@ fn a_task_cannot_write_more_than_its_disk() {
         master.kill(task, Some(0));
         master.await_state(task, "TASK_KILLED");
     }
+    agent.finish();
+}
+
+#[test]
+fn a_volume_cannot_hold_more_than_its_size_whatever_was_in_it_before() {
+    if !can_isolate() {
+        return;
+    }
+    let Some(mounted) = Mounted::new() else { return };
+    let work = mounted.place().join("work");
+    let settings = [
+        "--isolation",
+        "disk/xfs",
+        "--enforce-container-disk-quota",
+        "--xfs-project-range",
+        "[7000-7005]",
+        "--work-dir",
+        work.to_str().unwrap(),
+    ];
+    // It is from a time when nobody counted.
+    let volume = work.join("volumes/roles/team/kept");
+    std::fs::create_dir_all(volume.join("deep")).unwrap();
+    std::fs::write(volume.join("deep/old"), vec![1; 3 << 20]).unwrap();
+    let aside = mounted.place().join("aside");
+    std::fs::write(&aside, vec![1; 4 << 20]).unwrap();
+    std::os::unix::fs::symlink(&aside, volume.join("link")).unwrap();
+    let master = Master::start();
+    let root = format!("attica-test-{}", uuid::Uuid::new_v4());
+    let agent = Agent::start_with(&master, tempfile::tempdir().unwrap(), root, &settings);
+    master.await_registration(1);
+    let of_size = |megabytes: f64| -> Resource {
+        let volume = serde_json::json!({
+            "name": "disk", "type": "SCALAR", "scalar": {"value": megabytes}, "reservations": [{"type": "DYNAMIC", "role": "team"}],
+            "disk": {"persistence": {"id": "kept"}, "volume": {"container_path": "kept", "mode": "RW"}}
+        });
+        decode_json(volume.to_string().as_bytes()).unwrap()
+    };
+    let tell = |task: &str, megabytes: f64| {
+        let fill = "head -c 6291456 /dev/zero > kept/new; echo ended with $?; rm -f kept/new; exec sleep 1000";
+        master.run(vec![of_nobody(with(shell(task, fill), of_size(megabytes)))]);
+        master.await_state(task, "TASK_RUNNING");
+        let stdout = Agent::sandbox_in(&work, task).join("stdout");
+        let told = eventually("it tells", || std::fs::read_to_string(&stdout).ok().filter(|text| text.ends_with('\n')));
+        master.kill(task, Some(0));
+        master.await_state(task, "TASK_KILLED");
+        told
+    };
+    assert_eq!(tell("small", 8.0), "ended with 1\n");
+    assert_eq!(tell("grown", 12.0), "ended with 0\n");
+    let agent = agent.crash_and_restart(&master);
+    master.await_registration(2);
+    assert_eq!(tell("shrunk", 8.0), "ended with 1\n");
+    let removed = std::fs::remove_dir_all(&volume);
+    removed.and_then(|()| std::fs::create_dir(&volume)).unwrap();
+    assert_eq!(tell("another", 4.0), "ended with 1\n", "one that has the same name by now is limited, too");
     agent.finish();
 }
 

@@ -62,9 +62,17 @@ pub(crate) fn project_of(directory: BorrowedFd<'_>) -> io::Result<u32> {
 /// Makes a directory, and what will be in it, part of a project.
 pub(crate) fn set_project(directory: BorrowedFd<'_>, project: u32) -> io::Result<()> {
     let now = attributes(directory)?;
-    let attributes = Attributes { project, flags: now.flags | INHERITED, ..now };
+    set_attributes(directory, &Attributes { project, flags: now.flags | INHERITED, ..now })
+}
+
+/// Makes a file part of a project.
+pub(crate) fn set_project_of_file(file: BorrowedFd<'_>, project: u32) -> io::Result<()> {
+    set_attributes(file, &Attributes { project, ..attributes(file)? })
+}
+
+fn set_attributes(file: BorrowedFd<'_>, attributes: &Attributes) -> io::Result<()> {
     // SAFETY: as above; the kernel only reads it.
-    let result = unsafe { libc::ioctl(directory.as_raw_fd(), SET_ATTRIBUTES, &raw const attributes) };
+    let result = unsafe { libc::ioctl(file.as_raw_fd(), SET_ATTRIBUTES, std::ptr::from_ref(attributes)) };
     check(result.into())
 }
 
