@@ -139,6 +139,13 @@ fn framework(files: &Files, master: &str, name: &str, secret: &str) -> (Calls, S
 
 /// A task of an executor that is started by an agent and asks it for work, over TLS and with a token.
 async fn run_with_own_executor(calls: &Calls, signals: &mut Signals) {
+    let program = Path::new(env!("CARGO_BIN_EXE_attica")).with_file_name("examples").join("executor");
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--offline", "-p", "attica-core-api", "--example", "executor", "--manifest-path"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .status();
+    assert!(built.expect("cargo runs").success());
+    // An offer does not wait for a compiler.
     let offer = loop {
         if let Signal::Event(event) = next(signals).await
             && let Some(mut offers) = event.offers
@@ -146,12 +153,6 @@ async fn run_with_own_executor(calls: &Calls, signals: &mut Signals) {
             break offers.offers.remove(0);
         }
     };
-    let program = Path::new(env!("CARGO_BIN_EXE_attica")).with_file_name("examples").join("executor");
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--offline", "-p", "attica-core-api", "--example", "executor", "--manifest-path"])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
-        .status();
-    assert!(built.expect("cargo runs").success());
     let resources = |text| resources::parse(text, &Role::any()).expect("resources");
     let command = CommandInfo { value: Some(program.display().to_string()), ..CommandInfo::default() };
     let executor = ExecutorInfo {
