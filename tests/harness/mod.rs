@@ -25,31 +25,41 @@ const READY: &str = "attica is ready: ";
 /// Two cores carry two clusters well: one starts while another one waits.
 const CLUSTERS: usize = 2;
 
-/// How many more there may be.
-static ROOM: (Mutex<usize>, Condvar) = (Mutex::new(CLUSTERS), Condvar::new());
+/// How many more there may be, and whether the machine's network interfaces are free.
+static ROOM: (Mutex<Room>, Condvar) = (Mutex::new(Room { clusters: CLUSTERS, interfaces: 1 }), Condvar::new());
 
-/// Room for so many clusters, which others wait for meanwhile.
-pub struct Turn(usize);
+struct Room {
+    clusters: usize,
+    /// One test at a time makes interfaces, and none does while a browser is at work: a browser gives up what it loads when they change.
+    interfaces: usize,
+}
+
+/// Room for so many clusters, and perhaps the interfaces, which others wait for meanwhile.
+pub struct Turn(Room);
 
 impl Turn {
-    fn of(clusters: usize) -> Turn {
+    fn of(clusters: usize, interfaces: usize) -> Turn {
         let room = ROOM.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let enough = ROOM.1.wait_while(room, |room| *room < clusters);
-        *enough.unwrap_or_else(PoisonError::into_inner) -= clusters;
-        Turn(clusters)
+        let enough = ROOM.1.wait_while(room, |room| room.clusters < clusters || room.interfaces < interfaces);
+        let mut room = enough.unwrap_or_else(PoisonError::into_inner);
+        room.clusters -= clusters;
+        room.interfaces -= interfaces;
+        Turn(Room { clusters, interfaces })
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        *ROOM.0.lock().unwrap_or_else(PoisonError::into_inner) += self.0;
+        let mut room = ROOM.0.lock().unwrap_or_else(PoisonError::into_inner);
+        room.clusters += self.0.clusters;
+        room.interfaces += self.0.interfaces;
         ROOM.1.notify_all();
     }
 }
 
 /// Waits until no other test of this program has a cluster.
 pub fn turn() -> Turn {
-    Turn::of(CLUSTERS)
+    Turn::of(CLUSTERS, 0)
 }
 
 pub struct Cluster {
@@ -68,7 +78,15 @@ impl Cluster {
 
     /// Starts `up` with further options.
     pub fn start_with(options: &[&str]) -> Cluster {
-        let turn = Turn::of(1);
+        Cluster::start_in(Turn::of(1, 0), options)
+    }
+
+    /// Starts `up` when no other test of this program makes network interfaces or minds that they are made.
+    pub fn start_with_interfaces() -> Cluster {
+        Cluster::start_in(Turn::of(1, 1), &[])
+    }
+
+    fn start_in(turn: Turn, options: &[&str]) -> Cluster {
         let directory = tempfile::Builder::new().prefix("attica-test-").tempdir().expect("a temporary directory");
         let options = options.iter().map(|option| (*option).to_owned()).collect();
         let mut cluster = Cluster { up: None, directory, options, url: String::new(), _turn: turn };

@@ -7,7 +7,7 @@ use crate::harness::Cluster;
 
 #[test]
 fn every_screen_works_in_a_browser() {
-    let mut cluster = Cluster::start();
+    let mut cluster = Cluster::start_with_interfaces();
     let tour = Command::new("npm")
         .args(["run", "--silent", "tour"])
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("web"))

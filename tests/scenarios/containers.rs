@@ -48,7 +48,7 @@ fn an_app_on_the_bridge_is_brought_its_files_and_reached_by_its_mapping() {
         return;
     }
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let mut cluster = Cluster::start();
+    let mut cluster = Cluster::start_with_interfaces();
     let web = json!({
         "id": "/bridged", "cmd": "cd site && exec python3 -m http.server 8000", "instances": 2, "cpus": 0.1, "mem": 32,
         "fetch": [{"uri": site(directory.path())}],
@@ -174,7 +174,7 @@ fn an_app_runs_what_its_image_says_with_a_directory_of_its_sandbox_in_it() {
     if !can_connect() {
         return;
     }
-    let mut cluster = Cluster::start();
+    let mut cluster = Cluster::start_with_interfaces();
     let registry = Registry::start(&cluster);
     let directory = tempfile::tempdir().expect("a temporary directory");
     let web = json!({

@@ -91,7 +91,7 @@ async fn a_group_shares_its_network() {
     if !nix::unistd::geteuid().is_root() || !needed.iter().all(|program| Path::new(program).exists()) {
         return eprintln!("skipped: needs root and {needed:?}");
     }
-    let mut cluster = Cluster::start();
+    let mut cluster = Cluster::start_with_interfaces();
     let mut scheduler = Scheduler::connect(&cluster.address("master"), "*");
     let offer = scheduler.offer(None).await;
     let resources = json!([{"name": "cpus", "type": "SCALAR", "scalar": {"value": 0.1}}, {"name": "mem", "type": "SCALAR", "scalar": {"value": 32}}]);

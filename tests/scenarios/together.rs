@@ -38,7 +38,7 @@ async fn images_networks_groups_and_volumes_and_a_shell_among_them() {
     if !can_connect() {
         return;
     }
-    let mut cluster = Cluster::start();
+    let mut cluster = Cluster::start_with_interfaces();
     let registry = Registry::start(&cluster);
 
     // An app of an image, and one on the bridge that is reached by its mapping.

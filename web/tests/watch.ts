@@ -12,8 +12,12 @@ export const HIT = 'atticaHit';
 /** The name of the element that hostile strings try to make. */
 export const ELEMENT = 'x-attica-hit';
 
-/** An address that fails on purpose is no finding: a refused write, a log that is gone. */
-const EXPECTED_STATUS = /Failed to load resource: the server responded with a status of (400|404|409|412|422)/;
+/**
+ * An address that fails on purpose is no finding: a refused write, a log that is gone. Nor is one that the browser gave up since the
+ * machine's network interfaces changed: the console asks again.
+ */
+const EXPECTED_FAILURE =
+  /Failed to load resource: (the server responded with a status of (400|404|409|412|422)|net::ERR_NETWORK_CHANGED)/;
 
 export async function watch(page: Page): Promise<Watched> {
   const findings: string[] = [];
@@ -31,7 +35,7 @@ export async function watch(page: Page): Promise<Watched> {
   });
   page.on('pageerror', (error) => findings.push(`an error: ${error.message}`));
   page.on('console', (message) => {
-    if (message.type() === 'error' && !EXPECTED_STATUS.test(message.text()))
+    if (message.type() === 'error' && !EXPECTED_FAILURE.test(message.text()))
       findings.push(`console: ${message.text()}`);
   });
   page.on('request', (request) => {
