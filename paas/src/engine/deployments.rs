@@ -7,10 +7,11 @@ use std::sync::Arc;
 use attica_core_api::Now;
 
 use super::{Effects, Engine, Fact, Refusal};
+use crate::access::User;
 use crate::deployment::{Cycle, Place, Planned, layers, steps};
 use crate::model::{
-    Action, Change, Deployment, DeploymentId, Ending, Group, GroupId, GroupState, Hold, InstanceId, KeptSecret,
-    RunSpec, RunSpecId, SecretPath, Shape, Step, Version,
+    Action, Callback, CallbackUrl, Change, Deployment, DeploymentId, Ending, Group, GroupId, GroupState, Hold,
+    InstanceId, KeptSecret, RunSpec, RunSpecId, SecretPath, Shape, Step, Version,
 };
 
 /// One run spec of a write, after everything about it was checked.
@@ -31,6 +32,14 @@ pub(super) enum Conflict {
     TakeOver,
 }
 
+/// What was gone and comes back from a backup, beside definitions.
+#[derive(Debug, Default)]
+pub(super) struct Regained {
+    pub(super) secrets: BTreeMap<SecretPath, KeptSecret>,
+    pub(super) users: Vec<Arc<User>>,
+    pub(super) callbacks: BTreeMap<CallbackUrl, Callback>,
+}
+
 /// A write, judged, before anything of it is done: what it changes, and how that comes about.
 #[derive(Debug)]
 pub(super) struct Draft {
@@ -40,8 +49,8 @@ pub(super) struct Draft {
     pub(super) targets: Vec<Target>,
     /// The groups that change themselves; none: it is removed.
     pub(super) groups: BTreeMap<GroupId, Option<Group>>,
-    /// The secrets that are kept again.
-    pub(super) secrets: BTreeMap<SecretPath, KeptSecret>,
+    /// What a backup brings back beside definitions.
+    pub(super) regained: Regained,
     /// The group that the write was about, if it was about one.
     pub(super) subject: Option<GroupId>,
     /// The layers of the dependency graph, for the targets at least.
@@ -65,7 +74,7 @@ impl Draft {
             version,
             targets: Vec::new(),
             groups: BTreeMap::new(),
-            secrets: BTreeMap::new(),
+            regained: Regained::default(),
             subject: None,
             layers: BTreeMap::new(),
             superseded: BTreeSet::new(),

@@ -267,6 +267,8 @@ pub enum GroupDefinition {
         backup: Box<Backup>,
         /// What becomes of what is not in it.
         others: Others,
+        /// The id of an event: callbacks that come back are posted those behind it.
+        events_behind: i64,
     },
 }
 

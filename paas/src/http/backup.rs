@@ -17,6 +17,7 @@ use crate::backup::Backup;
 use crate::backup::file::{self, FileError};
 use crate::backup::place::place;
 use crate::engine::{GroupDefinition, Others, Reply, Write};
+use crate::events::EventId;
 use crate::model::GroupId;
 use crate::tables;
 use crate::validate::Faults;
@@ -118,7 +119,8 @@ async fn put_back(
         true => Others::Go,
         false => Others::Stay,
     };
-    let to = GroupDefinition::Restored { backup: Box::new(backup), others };
+    let events_behind = EventId::end_of(leading.model.position()).number();
+    let to = GroupDefinition::Restored { backup: Box::new(backup), others, events_behind };
     service.write(leading, Write::PutGroup { id: GroupId::root(), to, force: asked.force() }, asked).await
 }
 

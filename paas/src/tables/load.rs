@@ -103,19 +103,14 @@ pub async fn load(pool: &PgPool) -> Result<Snapshot, LoadError> {
     for name in sqlx::query_scalar!("select name from paas_consumer").fetch_all(pool).await? {
         snapshot.consumers.insert(ConsumerName::parse(&name).map_err(|source| LoadError::Consumer { name, source })?);
     }
-    load_accounts(pool, &mut snapshot).await?;
-    for row in sqlx::query!("select url, secret, position from paas_callback").fetch_all(pool).await? {
-        let unusable =
-            |source: Box<dyn std::error::Error + Send + Sync>| LoadError::Callback { url: row.url.clone(), source };
-        let url = CallbackUrl::parse(&row.url).map_err(|error| unusable(error.into()))?;
-        let secret = row.secret.as_deref().map(CallbackSecret::parse).transpose();
-        let secret = secret.map_err(|error| unusable(error.into()))?;
-        snapshot.callbacks.insert(url, Callback { secret, position: row.position });
+    let sessions = sqlx::query_scalar!(r#"select session::text as "session!" from paas_session"#);
+    for text in sessions.fetch_all(pool).await? {
+        snapshot.accounts.begin(document("paas_session", &text)?);
     }
     Ok(snapshot)
 }
 
-/// Reads what is defined, all of it as it was at one moment, and up to which fact that was.
+/// Reads what people have defined, all of it as it was at one moment, and up to which fact that was.
 ///
 /// # Errors
 /// See [`LoadError`].
@@ -130,7 +125,9 @@ pub async fn definitions_at(pool: &PgPool) -> Result<(Position, Snapshot), LoadE
 async fn load_definitions(connection: &mut PgConnection, snapshot: &mut Snapshot) -> Result<(), LoadError> {
     load_run_specs(connection, snapshot).await?;
     load_groups(connection, snapshot).await?;
-    load_secrets(connection, snapshot).await
+    load_secrets(connection, snapshot).await?;
+    load_users(connection, snapshot).await?;
+    load_callbacks(connection, snapshot).await
 }
 
 async fn load_secrets(connection: &mut PgConnection, snapshot: &mut Snapshot) -> Result<(), LoadError> {
@@ -142,15 +139,23 @@ async fn load_secrets(connection: &mut PgConnection, snapshot: &mut Snapshot) ->
     Ok(())
 }
 
-async fn load_accounts(pool: &PgPool, snapshot: &mut Snapshot) -> Result<(), LoadError> {
+async fn load_users(connection: &mut PgConnection, snapshot: &mut Snapshot) -> Result<(), LoadError> {
     let users = sqlx::query_scalar!(r#"select account::text as "account!" from paas_user"#);
-    for text in users.fetch_all(pool).await? {
+    for text in users.fetch_all(connection).await? {
         let user: User = document("paas_user", &text)?;
         snapshot.accounts.put(Arc::new(user));
     }
-    let sessions = sqlx::query_scalar!(r#"select session::text as "session!" from paas_session"#);
-    for text in sessions.fetch_all(pool).await? {
-        snapshot.accounts.begin(document("paas_session", &text)?);
+    Ok(())
+}
+
+async fn load_callbacks(connection: &mut PgConnection, snapshot: &mut Snapshot) -> Result<(), LoadError> {
+    for row in sqlx::query!("select url, secret, position from paas_callback").fetch_all(connection).await? {
+        let unusable =
+            |source: Box<dyn std::error::Error + Send + Sync>| LoadError::Callback { url: row.url.clone(), source };
+        let url = CallbackUrl::parse(&row.url).map_err(|error| unusable(error.into()))?;
+        let secret = row.secret.as_deref().map(CallbackSecret::parse).transpose();
+        let secret = secret.map_err(|error| unusable(error.into()))?;
+        snapshot.callbacks.insert(url, Callback { secret, position: row.position });
     }
     Ok(())
 }

@@ -67,14 +67,14 @@ pub(super) const CLUSTER: &[Operation] = &[
         failures: &[503],
         ..get(
             "/v2/backup",
-            "Writes down what is defined: apps, pods, groups, and secrets, sealed.",
+            "Writes down what is defined: apps, pods, groups, secrets, sealed, users and callbacks.",
             Answer::Text("application/octet-stream"),
         )
     },
     Operation {
         method: "POST",
         path: "/v2/backup",
-        summary: "Brings back what a backup, the body, holds, in one deployment; secrets come back where they are gone. What it knows nothing of stays.",
+        summary: "Brings back what a backup, the body, holds, in one deployment; secrets, users and callbacks come back where they are gone. What it knows nothing of stays.",
         rule: Rule::OnRoot(Admin),
         query: &[PRUNE, FORCE, DRY_RUN],
         body: None,

@@ -40,9 +40,9 @@ impl Engine {
             }
             GroupDefinition::Scaled(factor) => self.scaled(id, *factor)?,
             GroupDefinition::Stored(version) => self.as_it_was(id, *version)?,
-            GroupDefinition::Restored { backup, others } => {
+            GroupDefinition::Restored { backup, others, events_behind } => {
                 let draft = self.draft_flat(now, id, self.as_in(backup, *others)?, conflict, caller)?;
-                return Ok(Draft { secrets: self.secrets_gone_since(backup), ..draft });
+                return Ok(Draft { regained: self.gone_since(backup, *events_behind)?, ..draft });
             }
         };
         self.draft_flat(now, id, flat, conflict, caller)

@@ -177,8 +177,9 @@ impl Engine {
     /// Notes what a draft is about to change.
     pub(super) fn note(&self, draft: &Draft, notes: &mut Notes) {
         let run_specs = draft.targets.iter().map(|target| target.id.to_string());
-        let secrets = draft.secrets.keys().map(ToString::to_string);
-        notes.touched.extend(run_specs.chain(draft.groups.keys().map(ToString::to_string)).chain(secrets));
+        let secrets = draft.regained.secrets.keys().map(ToString::to_string);
+        let groups = draft.groups.keys().map(ToString::to_string);
+        notes.touched.extend(run_specs.chain(groups).chain(secrets));
         notes.changes = Some((self.config.border.render_changes)(&self.changes(draft)));
     }
 }

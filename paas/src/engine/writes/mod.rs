@@ -129,9 +129,7 @@ impl Engine {
             let Origin { client_ip, uri, .. } = origin.clone();
             self.record(now, Fact::PodRemovalRequested { client_ip, uri, id }, out);
         }
-        for (path, secret) in draft.secrets.clone() {
-            self.record(now, Fact::SecretKept { path, secret }, out);
-        }
+        self.regain(now, &draft.regained, origin, out);
         let killed = draft.killed.clone();
         let deployment = self.deploy(now, draft, out);
         killed.iter().for_each(|instance| self.decommission(now, instance, Goal::Stopped, out));

@@ -3,11 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::super::{Definition, Engine, Others, Refusal, RunSpecChange, Violation};
+use attica_core_api::Now;
+
+use super::super::deployments::Regained;
+use super::super::{Definition, Effects, Engine, Fact, Origin, Others, Refusal, RunSpecChange, Violation};
 use super::group::Flat;
 use super::put::Change;
+use crate::access::Accounts;
 use crate::backup::Backup;
-use crate::model::{KeptSecret, RunSpec, RunSpecId, SecretPath};
+use crate::model::{Callback, CallbackSecret, RunSpec, RunSpecId, SecretPath};
+use crate::validate::limits::CALLBACKS_MAX;
 
 impl Engine {
     /// Everything in a backup as it was, and what else there is as `others` says.
@@ -30,14 +35,45 @@ impl Engine {
         Ok(flat)
     }
 
-    /// The secrets of a backup that are not kept any more.
-    pub(super) fn secrets_gone_since(&self, backup: &Backup) -> BTreeMap<SecretPath, KeptSecret> {
-        let gone = |path: &SecretPath| !self.state.secrets.contains_key(path);
-        let gone = backup.secrets.iter().filter(|(path, _)| gone(path));
-        gone.map(|(path, secret)| (path.clone(), secret.clone())).collect()
+    /// The secrets, users and callbacks of a backup that are not there any more.
+    ///
+    /// # Errors
+    /// With them there would be too many.
+    pub(super) fn gone_since(&self, backup: &Backup, events_behind: i64) -> Result<Regained, Refusal> {
+        let gone = backup.secrets.iter().filter(|(path, _)| !self.state.secrets.contains_key(path));
+        let secrets: BTreeMap<_, _> = gone.map(|(path, secret)| (path.clone(), secret.clone())).collect();
+        let gone = backup.users.iter().filter(|user| self.state.accounts.user(&user.name).is_none());
+        let users: Vec<_> = gone.cloned().collect();
+        let gone = backup.callbacks.iter().filter(|(url, _)| !self.state.callbacks.contains_key(url));
+        let callback = |secret: &Option<CallbackSecret>| Callback { secret: secret.clone(), position: events_behind };
+        let callbacks: BTreeMap<_, _> = gone.map(|(url, secret)| (url.clone(), callback(secret))).collect();
+        if self.state.secrets.len() + secrets.len() > self.config.secrets_max {
+            return Err(Refusal::TooManySecrets { limit: self.config.secrets_max });
+        }
+        if self.state.accounts.users().len() + users.len() > Accounts::USERS_MAX {
+            return Err(Refusal::TooMany { what: "users", limit: Accounts::USERS_MAX });
+        }
+        if self.state.callbacks.len() + callbacks.len() > CALLBACKS_MAX {
+            return Err(Refusal::TooManyCallbacks { limit: CALLBACKS_MAX });
+        }
+        Ok(Regained { secrets, users, callbacks })
     }
 
-    /// Whether what the backup's definitions refer to is there, or comes with it, and there is room for all of that.
+    /// Puts back what was gone.
+    pub(super) fn regain(&mut self, now: Now, regained: &Regained, origin: &Origin, out: &mut Effects) {
+        for (path, secret) in regained.secrets.clone() {
+            self.record(now, Fact::SecretKept { path, secret }, out);
+        }
+        for user in regained.users.clone() {
+            self.record(now, Fact::UserStored { user }, out);
+        }
+        for (url, Callback { secret, position }) in regained.callbacks.clone() {
+            let client_ip = origin.client_ip.clone();
+            self.record(now, Fact::CallbackAdded { client_ip, url, secret, position }, out);
+        }
+    }
+
+    /// Whether what the backup's definitions refer to is there, or comes with it.
     fn check_secrets_of(&self, backup: &Backup) -> Result<(), Refusal> {
         let mut violations = Vec::new();
         for (index, run_spec) in backup.run_specs.iter().enumerate() {
@@ -48,10 +84,6 @@ impl Engine {
                 let place = format!("/run_specs({index})/secrets/{name}/source");
                 Violation::new(place, format!("the secret '{path}' does not exist: set it first"))
             }));
-        }
-        let limit = self.config.secrets_max;
-        if self.state.secrets.len() + self.secrets_gone_since(backup).len() > limit {
-            return Err(Refusal::TooManySecrets { limit });
         }
         if violations.is_empty() { Ok(()) } else { Err(Refusal::Invalid(violations)) }
     }

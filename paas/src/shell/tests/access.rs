@@ -578,3 +578,50 @@ async fn where_nobody_has_to_sign_in_everybody_is_nobody() {
     assert_eq!(Someone { site: &site, proof: basic("ann", PASSWORD) }.ids().await, ["/a"]);
     site.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_and_callbacks_that_are_gone_come_back_from_a_backup_and_others_stay_as_they_are() {
+    let database = Database::start().await;
+    let site = start(&database).await;
+    let root = root(&site);
+    let ann = user(&site, "ann", json!([{"path": "/shop", "permissions": ["view", "create"]}])).await;
+    let bob = user(&site, "bob", json!([{"path": "/shop", "permissions": ["view"]}])).await;
+    let callback = |name: &str| format!("/v2/eventSubscriptions?callbackUrl=http://127.0.0.1:9/{name}");
+    for name in ["gone", "kept"] {
+        assert_eq!(root.does(Method::POST, &callback(name), Value::Null).await, 200);
+    }
+    assert_eq!(ann.does(Method::POST, "/v2/apps", app("/shop/web")).await, 201);
+    settle(&site).await;
+    let before = root.get("/v2/users").await;
+    let backup = root.ask(Method::GET, "/v2/backup", Value::Null).await.text;
+    let restore = async |query: &str| {
+        let proof = [("authorization", root.proof.as_str())];
+        site.ask_with(Method::POST, &format!("/v2/backup?force=true{query}"), &proof, &backup).await
+    };
+
+    assert_eq!(root.does(Method::DELETE, "/v2/users/ann", Value::Null).await, 204);
+    assert_eq!(root.does(Method::DELETE, &callback("gone"), Value::Null).await, 200);
+    let fewer = json!({"grants": [{"path": "/later", "permissions": ["view"]}]});
+    assert_eq!(root.does(Method::PUT, "/v2/users/bob", fewer).await, 200);
+    assert_eq!(ann.does(Method::GET, "/v2/apps", Value::Null).await, 401);
+    for (asked, signed_in) in [("&dryRun=true", 401), ("", 200)] {
+        let answer = restore(asked).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        assert_eq!(ann.does(Method::GET, "/v2/apps", Value::Null).await, signed_in, "{asked}");
+    }
+    let named = |users: &Value, name: &str| -> Value {
+        users["users"].as_array().unwrap().iter().find(|user| user["name"] == name).unwrap().clone()
+    };
+    let now = root.get("/v2/users").await;
+    assert_eq!(named(&now, "ann"), named(&before, "ann"));
+    assert_ne!(named(&now, "bob"), named(&before, "bob"), "who is there stays as he is by now");
+    assert_eq!(ann.ids().await, ["/shop/web"]);
+    assert!(bob.ids().await.is_empty());
+    let urls = root.get("/v2/eventSubscriptions").await["callbackUrls"].clone();
+    assert_eq!(urls, json!(["http://127.0.0.1:9/gone", "http://127.0.0.1:9/kept"]));
+    // Nobody makes himself an admin by it.
+    let headers = [("authorization", ann.proof.as_str())];
+    let refused = site.ask_with(Method::POST, "/v2/backup", &headers, &backup).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
+    site.stop().await.unwrap();
+}
