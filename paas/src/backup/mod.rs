@@ -2,7 +2,7 @@
 //!
 //! A backup holds the definitions of all apps and pods, what is said of groups, the secrets, sealed as they are, the users with what they
 //! may do and what proves their names, and the callbacks. What runs is not in it: that is another thing by the time a backup is used; nor
-//! are earlier versions, events and the record of who did what, which are told of this database's past. To restore one is a
+//! are earlier versions, events and the record of who did what: a dump of the database has those. To restore one is a
 //! deployment from what is defined then to what was defined: like any other it can be tried dry, follows dependencies, is one version
 //! of the root, and can be rolled back. What the backup knows nothing of stays, unless its end is asked for. Secrets, users and callbacks
 //! that are gone come back; those that have another value by now keep it, for the world outside has it, too. Callbacks that come back are
