@@ -1,8 +1,11 @@
 //! What `/proc` tells about processes.
 
 use std::collections::HashMap;
+use std::io;
+use std::os::fd::AsFd;
 
 use super::protocol::Process;
+use super::sys;
 
 /// The kernel's USER_HZ is the same everywhere and for ever.
 const TICKS_PER_SECOND: u64 = 100;
@@ -72,6 +75,19 @@ pub(crate) fn identify(pid: i32) -> Option<Process> {
 /// Whether `process` exists still (a zombie counts: its status can be had), and the number was not given to another one.
 pub(crate) fn exists(process: Process) -> bool {
     stat(process.pid).is_some_and(|stat| stat.start_ticks == process.start_ticks)
+}
+
+/// Sends it a signal. One that has ended gets none, nor does whoever has its number by now.
+pub(crate) fn send(process: Process, signal: i32) -> io::Result<()> {
+    // While the descriptor is open, the number is nobody else's.
+    let pidfd = match sys::pidfd_open(process.pid) {
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(()),
+        pidfd => pidfd?,
+    };
+    match exists(process) {
+        true => sys::pidfd_send(pidfd.as_fd(), signal),
+        false => Ok(()),
+    }
 }
 
 /// Processes by the session that they are in.

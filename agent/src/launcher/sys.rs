@@ -113,6 +113,14 @@ pub(crate) fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
+/// Sends a signal to the process behind a pidfd.
+pub(crate) fn pidfd_send(pidfd: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
+    let nothing = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: pidfd_send_signal reads nothing where it is given no siginfo.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, nothing, 0) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// A file that another process has sent under this number, and that nobody has taken yet.
 pub(crate) fn received(descriptor: std::os::fd::RawFd) -> std::fs::File {
     // SAFETY: the kernel has just made this descriptor for us, in a message that is read once, and nobody else owns it.

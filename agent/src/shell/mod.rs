@@ -39,6 +39,7 @@ use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::contained::ContainedFiles;
 use crate::daemon::Order;
 use crate::http::view::{self, View};
+use crate::launcher::process;
 use crate::launcher::protocol::{ContainerId, ContainerReport, IsolationKind, LaunchSpec, Reply, Request};
 use crate::quota::ProjectQuotas;
 use crate::rotation::Output;
@@ -324,6 +325,7 @@ impl Shell {
                 | Effect::StoreContained(_)
                 | Effect::RemoveContained(_)
                 | Effect::LaunchContained(..)
+                | Effect::Signal(..)
                 | Effect::DiscardSandbox(_)
                 | Effect::LeaveSandbox(_)
                 | Effect::Tell(..)
@@ -412,6 +414,11 @@ impl Shell {
                 }
             }
             Effect::LaunchContained(spec, premises) => self.launch_contained(*spec, &premises),
+            Effect::Signal(process, signal) => {
+                if let Err(error) = process::send(process, signal) {
+                    tracing::warn!(pid = process.pid, signal, %error, "a signal is not sent");
+                }
+            }
             Effect::DiscardSandbox(path) => {
                 if let Err(error) = sandbox::discard(&path) {
                     tracing::warn!(path = %path.display(), %error, "a sandbox is not removed");

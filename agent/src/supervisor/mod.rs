@@ -73,7 +73,7 @@ use crate::daemon::spec::{DaemonSpec, Exec};
 use crate::devices::Devices;
 use crate::image::Provisioned;
 use crate::isolators::Isolators;
-use crate::launcher::protocol::{ContainerId, ContainerReport, LaunchSpec, Reply, Request};
+use crate::launcher::protocol::{ContainerId, ContainerReport, LaunchSpec, Process, Reply, Request};
 use crate::network::{Attachment, Networks, Place};
 use crate::rotation::Limits;
 use crate::sandbox::DirectoryLink;
@@ -224,6 +224,8 @@ pub(crate) enum Effect {
     RemoveContained(ContainerId),
     /// Make what it needs on disk, and ask the launcher to start it.
     LaunchContained(Box<LaunchSpec>, Premises),
+    /// Send a process a signal, unless it has ended.
+    Signal(Process, i32),
     /// Remove a directory that was made for it.
     DiscardSandbox(PathBuf),
     /// Nobody uses it any more: it is kept for a while from now on.

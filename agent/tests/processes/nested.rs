@@ -209,6 +209,16 @@ fn containers_within_a_task_last_through_a_restart_of_the_agent_and_end_with_the
     assert_eq!(call(&master, &address, &removed), (200, String::new()));
     assert!(!sandbox.join("containers/quick").exists());
     assert_eq!(call(&master, &address, &removed).0, 404);
+    let heeds = within(&whole, "heeds");
+    let script = "trap 'echo heard; exit 6' USR1; echo ready; while :; do sleep 0.1; done";
+    assert_eq!(call(&master, &address, &launch(&heeds, script)).0, 200);
+    let heard = sandbox.join("containers/heeds/stdout");
+    eventually("it is ready", || std::fs::read_to_string(&heard).ok().filter(|text| text == "ready\n"));
+    let signal = |number: i32| member("KILL_CONTAINER", json!({ "container_id": heeds, "signal": number }));
+    assert_eq!(call(&master, &address, &signal(0)).0, 400);
+    assert_eq!(call(&master, &address, &signal(10)).0, 200);
+    assert_eq!(exit_status(&master, &address, &heeds), 6 << 8);
+    assert_eq!(std::fs::read_to_string(&heard).unwrap(), "ready\nheard\n");
     let kill = member("KILL_CONTAINER", json!({ "container_id": deeper }));
     assert_eq!(call(&master, &address, &kill).0, 200);
     assert_eq!(exit_status(&master, &address, &deeper), 9);

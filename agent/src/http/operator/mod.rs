@@ -121,7 +121,7 @@ fn status_of(refusal: &OperatorRefusal) -> StatusCode {
         | OperatorRefusal::NameTaken(_)
         | OperatorRefusal::NoInput(_)
         | OperatorRefusal::Unsupported(_) => StatusCode::BAD_REQUEST,
-        OperatorRefusal::StillThere(_) => StatusCode::CONFLICT,
+        OperatorRefusal::StillThere(_) | OperatorRefusal::NotYet(_) => StatusCode::CONFLICT,
         OperatorRefusal::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
         OperatorRefusal::TooMany | OperatorRefusal::Crowded(_) | OperatorRefusal::Unavailable => {
             StatusCode::SERVICE_UNAVAILABLE

@@ -91,6 +91,8 @@ pub(crate) enum OperatorRefusal {
     NotAnOperators(ContainerPath),
     #[error("Container '{0}' has not ended yet")]
     StillThere(ContainerPath),
+    #[error("Container '{0}' does not run yet")]
+    NotYet(ContainerPath),
     #[error("Container '{0}' has ended already; it has to be removed before another one can have its name")]
     NameTaken(ContainerPath),
     #[error("Container '{0}' has no input that could be attached")]
@@ -186,20 +188,17 @@ impl Supervisor {
         let whole = self.find(path).ok_or_else(|| OperatorRefusal::NothingToKill(path.clone()))?;
         may(viewer, Action::KillNestedContainer, Action::KillStandaloneContainer, &whole)?;
         let contained = self.contained.get(path).ok_or_else(|| OperatorRefusal::NotAnOperators(path.clone()))?;
-        match contained.record.progress {
-            Progress::Ended(_) => return Err(OperatorRefusal::NothingToKill(path.clone())),
-            Progress::Launching | Progress::Running(_) => {}
-        }
-        let kill = match signal {
-            libc::SIGKILL => Kill::Destroy,
-            libc::SIGTERM => Kill::Terminate,
-            other => {
-                return Err(OperatorRefusal::Unsupported(format!(
-                    "This agent does not support `kill_container.signal` {other}: 9 and 15 are sent"
-                )));
+        match (signal, contained.record.progress) {
+            (_, Progress::Ended(_)) => return Err(OperatorRefusal::NothingToKill(path.clone())),
+            (libc::SIGKILL, _) => self.end_contained(path, Kill::Destroy, out),
+            (libc::SIGTERM, _) => self.end_contained(path, Kill::Terminate, out),
+            (other, _) if !(1..=libc::SIGRTMAX()).contains(&other) => {
+                return Err(OperatorRefusal::Unsupported(format!("`kill_container.signal` {other} is no signal")));
             }
-        };
-        self.end_contained(path, kill, out);
+            (_, Progress::Launching) => return Err(OperatorRefusal::NotYet(path.clone())),
+            // It may mean anything, so that it is sent once and forgotten.
+            (other, Progress::Running(process)) => out.push(Effect::Signal(process, other)),
+        }
         Ok(OperatorReply::Done)
     }
 

@@ -209,6 +209,30 @@ fn what_is_killed_before_it_runs_ends_once_it_does() {
 }
 
 #[test]
+fn a_signal_that_need_not_end_anything_is_sent_once_to_what_runs() {
+    let mut world = World::ready();
+    let whole = world.start(task("t"));
+    let path = ContainerPath::root(whole.as_str()).within("inner");
+    world.operate(OperatorCall::Launch(Box::new(launch(&path, Tenure::Lasting))), 1);
+    let inner = world.specs.last().unwrap().container.clone();
+    let kill = |signal: i32| OperatorCall::Kill(path.clone(), signal);
+    assert_eq!(world.operate(kill(libc::SIGUSR1), 2), refused(OperatorRefusal::NotYet(path.clone())));
+    world.started(&inner);
+    assert_eq!(world.operate(kill(libc::SIGUSR1), 3), Some(OperatorReply::Done));
+    let record = &world.disk.contained[&inner];
+    let Progress::Running(process) = record.progress else { panic!("{record:?}") };
+    assert_eq!(world.signals, [(process, libc::SIGUSR1)]);
+    for wrong in [0, -9, 65] {
+        assert!(matches!(
+            world.operate(kill(wrong), 4),
+            Some(OperatorReply::Refused(OperatorRefusal::Unsupported(text))) if text.contains("is no signal")
+        ));
+    }
+    world.greet(vec![report(&whole, Stage::Running), report(&inner, Stage::Running)]);
+    assert_eq!((world.signals.len(), world.asked.len()), (1, 0));
+}
+
+#[test]
 fn a_session_whose_connection_ends_while_the_launcher_is_away_ends_too() {
     let (mut world, path, inner) = World::with_nested(Tenure::Session);
     let whole = world.specs[0].container.clone();

@@ -152,6 +152,7 @@ struct World {
     operators_answers: Vec<(u64, OperatorReply)>,
     premises: Vec<Premises>,
     discarded: Vec<PathBuf>,
+    signals: Vec<(Process, i32)>,
     left: Vec<PathBuf>,
     pleas: Vec<(Plea, String)>,
     /// What the Docker daemon was asked to launch, and to run in that.
@@ -200,6 +201,7 @@ impl World {
             operators_answers: Vec::new(),
             premises: Vec::new(),
             discarded: Vec::new(),
+            signals: Vec::new(),
             left: Vec::new(),
             pleas: Vec::new(),
             in_daemon: Vec::new(),
@@ -283,6 +285,7 @@ impl World {
                     self.premises.push(premises);
                     self.specs.push(*spec);
                 }
+                Effect::Signal(process, signal) => self.signals.push((process, signal)),
                 Effect::DiscardSandbox(path) => self.discarded.push(path),
                 Effect::LeaveSandbox(path) => self.left.push(path),
                 Effect::Answer(_, outcome) => self.answers.push(outcome),
