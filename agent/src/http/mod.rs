@@ -20,17 +20,19 @@ use attica_core_api::MESOS_VERSION;
 use attica_core_api::auth::{Action, Object, Viewer};
 use attica_core_api::http::guard::Guard;
 use attica_core_api::logging::Logging;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{MethodRouter, any, get};
 use axum::{Extension, Router};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use self::operator::{Keyboards, Sessions};
 use self::view::View;
 use crate::daemon::client::Client;
+use crate::fetch::parse_duration;
 use crate::launcher::isolation::Isolation;
 use crate::machine;
 use crate::shell::{Message, OperatorCalled};
@@ -128,7 +130,20 @@ async fn flags(State(agent): State<Agent>, Extension(viewer): Extension<Viewer>)
     Ok(Json(json!({ "flags": agent.view().await?.flags })).into_response())
 }
 
-async fn snapshot(State(agent): State<Agent>) -> Result<Response, Unavailable> {
+/// What may be said of it.
+#[derive(Deserialize)]
+struct Limit {
+    /// How long it may take; nothing here ever takes long.
+    timeout: Option<String>,
+}
+
+async fn snapshot(State(agent): State<Agent>, Query(limit): Query<Limit>) -> Result<Response, Unavailable> {
+    if let Some(timeout) = limit.timeout
+        && let Err(error) = parse_duration(&timeout)
+    {
+        let text = format!("Invalid timeout '{timeout}': {error}.\n");
+        return Ok((StatusCode::BAD_REQUEST, text).into_response());
+    }
     Ok(Json(&agent.view().await?.metrics).into_response())
 }
 

@@ -554,7 +554,9 @@ fn state_and_files_are_shown() {
     assert_eq!(state["resources"]["ports"], "[31000-32000]");
     assert_eq!(state["frameworks"][0]["executors"][0]["tasks"][0]["state"], "TASK_RUNNING");
     assert_eq!(state["unreserved_resources_allocated"]["mem"], 64.0);
-    assert_eq!(json("/metrics/snapshot")["slave/tasks_running"], 1.0);
+    assert_eq!(json("/metrics/snapshot?timeout=5secs")["slave/tasks_running"], 1.0);
+    let (status, refused) = get(&master, &address, "/metrics/snapshot?timeout=soon");
+    assert!(status == 400 && refused.starts_with("Invalid timeout 'soon': "), "{status} {refused}");
     assert_eq!(json("/containers")[0]["executor_id"], "shown");
     let statistics = json("/monitor/statistics.json");
     assert_eq!(statistics[0]["statistics"]["mem_limit_bytes"], 64 << 20);

@@ -29,8 +29,13 @@ pub(super) fn version(query: &Query) -> Response {
     json(query, document)
 }
 
-/// Flat JSON, with Mesos's names.
+/// Flat JSON, with Mesos's names. All of it is at hand: no `timeout` is ever exceeded.
 pub(super) fn snapshot(identity: &Identity, leader: Option<&Leader>, query: &Query) -> Response {
+    if let Some(timeout) = query.get("timeout")
+        && let Err(error) = parse_duration(timeout)
+    {
+        return plain(StatusCode::BAD_REQUEST, format!("Invalid timeout '{timeout}': {error}.\n"));
+    }
     let mut document = Document::new();
     for Metric { name, value, .. } in metrics::collect(identity, leader) {
         document.members(format!("\"{name}\":{value:?}"));
