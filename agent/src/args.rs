@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use attica_core_api::auth::Realm;
 use attica_core_api::client::Detection;
+use attica_core_api::encode_json;
 use attica_core_api::http::TlsArgs;
 use attica_core_api::http::guard::{AclsSource, Guard, GuardError, GuardFiles};
 use attica_core_api::http::tls::Tls;
 use attica_core_api::logging::LogControl;
 use attica_core_api::v1::{CapabilityInfo, DomainInfo, parse_domain};
-
-use crate::supervisor::{ReconfigurationPolicy, duration};
+use serde::Serialize;
 
 use crate::devices::{AllowedDevices, DeviceSet};
 use crate::fetch::{FetchArgs, Milliseconds, parse_duration};
@@ -21,6 +21,7 @@ use crate::network::detect::Wishes;
 use crate::network::subnet::Subnet;
 use crate::quota::ProjectRange;
 use crate::rotation::args::RotationArgs;
+use crate::supervisor::{ReconfigurationPolicy, duration};
 
 /// Runs tasks on this machine for a master.
 #[derive(Clone, Debug, clap::Args)]
@@ -279,6 +280,11 @@ impl Args {
             ("container_ports_watch_interval", duration(self.container_ports_watch_interval_ms)),
             ("containerizers", self.containerizers.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(",")),
             ("docker_socket", path(&self.docker_socket)),
+            ("fetcher_cache_size", size(self.fetch.fetcher_cache_size.bytes)),
+            ("fetcher_stall_timeout", duration(self.fetch.fetcher_stall_timeout.0)),
+            ("master", self.master.to_string()),
+            ("network_name", self.network_name.clone()),
+            ("xfs_project_range", self.xfs_project_range.to_string()),
             ("enforce_container_disk_quota", self.enforce_container_disk_quota.to_string()),
             ("enforce_container_ports", self.enforce_container_ports.to_string()),
             ("isolation", self.isolation.clone()),
@@ -294,6 +300,22 @@ impl Args {
         shown.extend(self.hostname.clone().map(|hostname| ("hostname", hostname)));
         shown.extend(self.runtime_dir.as_deref().map(|directory| ("runtime_dir", path(directory))));
         shown.extend(self.switch_user.map(|switch| ("switch_user", switch.to_string())));
+        // With a name before it, there is a password as well.
+        let registry = Some(self.image.docker_registry.clone()).filter(|registry| !registry.contains('@'));
+        shown.extend(registry.map(|registry| ("docker_registry", registry)));
+        let directories = [
+            ("docker_store_dir", &self.image.docker_store_dir),
+            ("fetcher_cache_dir", &self.fetch.fetcher_cache_dir),
+            ("seccomp_config_dir", &self.seccomp_config_dir),
+        ];
+        shown.extend(directories.into_iter().filter_map(|(name, directory)| Some((name, path(directory.as_deref()?)))));
+        shown.extend(self.seccomp_profile_name.clone().map(|name| ("seccomp_profile_name", name)));
+        let documents = [
+            ("domain", self.domain.as_ref().map(json)),
+            ("effective_capabilities", self.effective_capabilities.as_ref().map(json)),
+            ("bounding_capabilities", self.bounding_capabilities.as_ref().map(json)),
+        ];
+        shown.extend(documents.into_iter().filter_map(|(name, document)| Some((name, document?))));
         shown.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }
@@ -307,6 +329,18 @@ fn allowed_devices(text: &str) -> Result<AllowedDevices, String> {
 
 fn capabilities(text: &str) -> Result<CapabilityInfo, String> {
     attica_core_api::decode_json(text.as_bytes()).map_err(|error| crate::error_chain(&error))
+}
+
+fn json(document: &impl Serialize) -> String {
+    String::from_utf8_lossy(&encode_json(document)).into_owned()
+}
+
+/// In the largest unit that divides it.
+fn size(bytes: u64) -> String {
+    let units = [("TB", 40), ("GB", 30), ("MB", 20), ("KB", 10)];
+    let divides = |shift: u32| bytes >> shift > 0 && bytes.is_multiple_of(1 << shift);
+    let (unit, shift) = units.into_iter().find(|(_, shift)| divides(*shift)).unwrap_or(("B", 0));
+    format!("{}{unit}", bytes >> shift)
 }
 
 fn policy(policy: ReconfigurationPolicy) -> &'static str {

@@ -554,6 +554,10 @@ fn state_and_files_are_shown() {
     assert_eq!(state["resources"]["ports"], "[31000-32000]");
     assert_eq!(state["frameworks"][0]["executors"][0]["tasks"][0]["state"], "TASK_RUNNING");
     assert_eq!(state["unreserved_resources_allocated"]["mem"], 64.0);
+    let flags = json("/flags")["flags"].clone();
+    assert_eq!(flags["fetcher_cache_size"], "2GB", "{flags}");
+    assert_eq!(flags["xfs_project_range"], "[5000-10000]", "{flags}");
+    assert_eq!(flags["master"], master.address.to_string(), "{flags}");
     assert_eq!(json("/metrics/snapshot?timeout=5secs")["slave/tasks_running"], 1.0);
     let (status, refused) = get(&master, &address, "/metrics/snapshot?timeout=soon");
     assert!(status == 400 && refused.starts_with("Invalid timeout 'soon': "), "{status} {refused}");
