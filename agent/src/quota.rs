@@ -187,10 +187,10 @@ fn set_projects(top: &File, project: u32) -> io::Result<()> {
                 _ if name == "." || name == ".." => {}
                 Some(Type::Directory) => waiting.push(inner),
                 Some(Type::File) => match beneath(&inner, OFlag::empty()) {
-                    Err(Errno::ENOENT | Errno::ELOOP) => {}
+                    Err(Errno::ENOENT | Errno::ELOOP | Errno::EXDEV) => {}
                     file => set_project_of_file(file?.as_fd(), project)?,
                 },
-                // Nothing else holds anything, and XFS and ext4 tell what everything is.
+                // Nothing else holds anything, and file systems with project quotas tell what everything is.
                 Some(Type::Fifo | Type::CharacterDevice | Type::BlockDevice | Type::Symlink | Type::Socket) | None => {}
             }
         }

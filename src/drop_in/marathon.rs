@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use attica_paas::{Error, LeaderError};
+
 use super::flags::{Effect, Flag, Given, MARATHON, renamed, switch, value};
 use super::marathon_plan::{MarathonPlan, own_flags};
 use super::translate;
@@ -9,7 +11,13 @@ use crate::{AnyError, logging};
 
 use Effect::{Only, Plan, Replaced, Same};
 
-/// What Marathon answers to a flag that it does not like.
+// The numbers that Marathon ends with: those who start it know them.
+const LEADERSHIP_LOST: u8 = 103;
+const LEADERSHIP_FAILED: u8 = 104;
+const LEADERSHIP_GIVEN_UP: u8 = 105;
+const UNEXPECTED: u8 = 107;
+const FRAMEWORK_REMOVED: u8 = 110;
+const ADDRESS_IN_USE: u8 = 111;
 const BAD_FLAG: u8 = 112;
 
 const IN_POSTGRES: &str = "what is durable is in the Postgres that ATTICA_POSTGRES_URL names";
@@ -209,13 +217,37 @@ pub fn main() -> ExitCode {
     for note in &plan.notes {
         tracing::info!("{note}");
     }
-    let outcome: Result<(), AnyError> = crate::block_on(plan.run());
+    let outcome = crate::block_on(async { plan.run().await.map_err(AnyError::from) });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             logging::fatal(error.as_ref());
-            ExitCode::FAILURE
+            ExitCode::from(error.downcast_ref().map_or(UNEXPECTED, code))
         }
+    }
+}
+
+fn code(error: &Error) -> u8 {
+    match error {
+        Error::Listen { .. } => ADDRESS_IN_USE,
+        Error::PortRange { .. }
+        | Error::Tls(_)
+        | Error::Credential(_)
+        | Error::SecretsKey(_)
+        | Error::Admin(_)
+        | Error::ReadyFile(_)
+        | Error::ZooKeeper(_) => BAD_FLAG,
+        Error::Leader(LeaderError::Deposed | LeaderError::Writer(_)) => LEADERSHIP_LOST,
+        Error::Leader(LeaderError::Refused { .. }) => FRAMEWORK_REMOVED,
+        Error::Leader(
+            LeaderError::Load(_)
+            | LeaderError::SecretsKey { .. }
+            | LeaderError::Thread(_)
+            | LeaderError::EngineEnded
+            | LeaderError::DeliveryEnded,
+        ) => LEADERSHIP_FAILED,
+        Error::Abdicated => LEADERSHIP_GIVEN_UP,
+        Error::Migration(_) | Error::Election(_) | Error::ServerEnded => UNEXPECTED,
     }
 }
 

@@ -11,7 +11,7 @@ use super::flags::{FlagError, Given};
 use super::marathon::FLAGS;
 use super::master_plan::parsed;
 use super::translate::Translation;
-use crate::{AnyError, logging, terminated};
+use crate::{logging, terminated};
 
 /// Where Marathon listens unless told otherwise.
 const PORT_DEFAULT: u16 = 8080;
@@ -65,9 +65,9 @@ impl MarathonPlan {
     }
 
     /// Runs until SIGTERM or SIGINT.
-    pub async fn run(mut self) -> Result<(), AnyError> {
+    pub async fn run(mut self) -> Result<(), attica_paas::Error> {
         self.args.log_control = logging::control();
-        Ok(attica_paas::run(self.args, attica_web::router(), terminated()).await?)
+        attica_paas::run(self.args, attica_web::router(), terminated()).await
     }
 }
 

@@ -1,4 +1,4 @@
-//! The binary under the name of `mesos-master`, started the way scripts start that.
+//! The binary under the names of what it takes the place of, started the way scripts start those.
 
 use std::fs;
 use std::io::Read;
@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use attica_core_store::private_postgres::{PrivatePostgres, PrivatePostgresOptions};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 
 use crate::harness::ports::own_port;
-use crate::harness::{PATIENCE, processes_of, request};
+use crate::harness::{Cluster, PATIENCE, processes_of, request};
 
 /// A `mesos-master` in a directory of its own.
 struct MesosMaster {
@@ -219,4 +220,68 @@ fn an_agent_is_started_by_mesoss_flags_and_variables() {
     let refused = Command::new(directory.path().join("mesos-agent")).arg("--modules=x").output().expect("it runs");
     let text = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && text.contains("--modules=x is refused"), "{text}");
+}
+
+/// A service layer under Marathon's name; it goes with this.
+struct Marathon(Child);
+
+impl Drop for Marathon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn marathon_is_started_by_its_flags_and_variables_and_ends_with_its_numbers() {
+    let mut cluster = Cluster::start();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let options = PrivatePostgresOptions::for_test(directory.path().join("postgres"));
+    let postgres = runtime.block_on(PrivatePostgres::start(&options)).expect("a database");
+    let link = directory.path().join("marathon");
+    symlink(env!("CARGO_BIN_EXE_attica"), &link).expect("a symlink");
+    let port = own_port();
+    let master = format!("http://{}/", cluster.address("master"));
+    let start = |arguments: &[&str]| {
+        let log = fs::File::options().create(true).append(true).open(directory.path().join("log")).expect("a log file");
+        let started = Command::new(&link)
+            .args(["--master", &master, "--http_address=127.0.0.1", "--hostname", "localhost", "--disable_ha"])
+            .args(arguments)
+            .env("MARATHON_HTTP_PORT", port.to_string())
+            .env("MARATHON_FRAMEWORK_NAME", "stranded")
+            .env("ATTICA_POSTGRES_URL", postgres.url())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
+        Marathon(started.expect("it starts"))
+    };
+    let ended = |mut marathon: Marathon| {
+        let status = cluster.until("the end of a marathon", || marathon.0.try_wait().expect("ours"));
+        status.code()
+    };
+    let mut first = start(&[]);
+    let url = format!("http://127.0.0.1:{port}");
+    let app = json!({"id": "/web", "cmd": "sleep 1000", "cpus": 0.1, "mem": 32});
+    cluster.until("a leader", || (request("POST", &format!("{url}/v2/apps"), Some(&app)).0 == 201).then_some(()));
+    cluster.until("the app to run", || {
+        let shown = request("GET", &format!("{url}/v2/apps/web"), None).1;
+        (shown["app"]["tasksRunning"] == 1).then_some(())
+    });
+    assert_eq!(request("GET", &format!("{url}/v2/info"), None).1["name"], "stranded");
+    assert_eq!(ended(start(&[])), Some(111), "its port is in use");
+    assert_eq!(ended(start(&["--plugin_dir=/x"])), Some(112), "a flag that is not obeyed");
+    assert_eq!(first.0.try_wait().expect("ours"), None);
+    assert_eq!(request("DELETE", &format!("{url}/v2/leader"), None).0, 200);
+    assert_eq!(ended(first), Some(105), "it stepped down");
+    let second = start(&[]);
+    cluster.until("the app to be known", || {
+        let shown = request("GET", &format!("{url}/v2/apps/web"), None).1;
+        (shown["app"]["tasksRunning"] == 1).then_some(())
+    });
+    kill(Pid::from_raw(second.0.id().cast_signed()), Signal::SIGTERM).expect("it runs");
+    assert_eq!(ended(second), Some(0));
+    drop(postgres);
+    cluster.stop_up();
 }
