@@ -256,9 +256,9 @@ mod tests {
         let mount = read(r#","source":{"type":"MOUNT","mount":{"root":"mnt"}}"#);
         let all = [path("/disk"), path("disk"), read(""), read(""), mount.clone()];
         let megabytes = |path: &str, count: u64| (PathBuf::from(path).join("volumes/roles/a b/v1"), count << 20);
-        let expected = [megabytes("/disk", 64), megabytes("/work/disk", 64), megabytes("/work", 128)];
-        assert_eq!(sizes(Path::new("/work"), &all).unwrap(), expected);
-        assert_eq!(places(Path::new("/work"), &[mount]).unwrap()[0].0, Path::new("/work/mnt"));
+        let expected = [megabytes("/agent/disk", 64), megabytes("/agent", 128), megabytes("/disk", 64)];
+        assert_eq!(sizes(Path::new("/agent"), &all).unwrap(), expected);
+        assert_eq!(places(Path::new("/agent"), &[mount]).unwrap()[0].0, Path::new("/agent/mnt"));
     }
 
     #[test]

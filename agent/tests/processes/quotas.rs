@@ -90,6 +90,16 @@ fn statistics(master: &Master, agent: &Agent, task: &str) -> Option<(u64, u64)> 
     Some((figure("disk_used_bytes")?, figure("disk_limit_bytes")?))
 }
 
+/// An agent that works there, whose file system counts, and its master.
+fn start(work: &Path, settings: &[&str]) -> (Master, Agent) {
+    let common = ["--isolation", "disk/xfs", "--enforce-container-disk-quota", "--work-dir", work.to_str().unwrap()];
+    let master = Master::start();
+    let root = format!("attica-test-{}", uuid::Uuid::new_v4());
+    let agent = Agent::start_with(&master, tempfile::tempdir().unwrap(), root, &[&common, settings].concat());
+    master.await_registration(1);
+    (master, agent)
+}
+
 #[test]
 fn a_task_cannot_write_more_than_its_disk() {
     if !can_isolate() {
@@ -97,21 +107,8 @@ fn a_task_cannot_write_more_than_its_disk() {
     }
     let Some(mounted) = Mounted::new() else { return };
     let work = mounted.place().join("work");
-    let settings = [
-        "--isolation",
-        "disk/xfs",
-        "--enforce-container-disk-quota",
-        "--container-disk-watch-interval-ms",
-        "50",
-        "--xfs-project-range",
-        "[7000-7003]",
-        "--work-dir",
-        work.to_str().unwrap(),
-    ];
-    let master = Master::start();
-    let root = format!("attica-test-{}", uuid::Uuid::new_v4());
-    let agent = Agent::start_with(&master, tempfile::tempdir().unwrap(), root, &settings);
-    master.await_registration(1);
+    let settings = ["--container-disk-watch-interval-ms", "50", "--xfs-project-range", "[7000-7003]"];
+    let (master, agent) = start(&work, &settings);
     // What it has to say needs room as well.
     let greedy = "head -c 8388608 /dev/zero > data; code=$?; size=$(stat -c %s data); truncate -s 3400000 data; \
                   echo ended with $code; echo $size; exec sleep 1000";
@@ -154,15 +151,7 @@ fn a_volume_cannot_hold_more_than_its_size_whatever_was_in_it_before() {
     }
     let Some(mounted) = Mounted::new() else { return };
     let work = mounted.place().join("work");
-    let settings = [
-        "--isolation",
-        "disk/xfs",
-        "--enforce-container-disk-quota",
-        "--xfs-project-range",
-        "[7000-7005]",
-        "--work-dir",
-        work.to_str().unwrap(),
-    ];
+    let settings = ["--xfs-project-range", "[7000-7005]"];
     // It is from a time when nobody counted.
     let volume = work.join("volumes/roles/team/kept");
     std::fs::create_dir_all(volume.join("deep")).unwrap();
@@ -170,10 +159,7 @@ fn a_volume_cannot_hold_more_than_its_size_whatever_was_in_it_before() {
     let aside = mounted.place().join("aside");
     std::fs::write(&aside, vec![1; 4 << 20]).unwrap();
     std::os::unix::fs::symlink(&aside, volume.join("link")).unwrap();
-    let master = Master::start();
-    let root = format!("attica-test-{}", uuid::Uuid::new_v4());
-    let agent = Agent::start_with(&master, tempfile::tempdir().unwrap(), root, &settings);
-    master.await_registration(1);
+    let (master, agent) = start(&work, &settings);
     let of_size = |megabytes: f64| -> Resource {
         let volume = serde_json::json!({
             "name": "disk", "type": "SCALAR", "scalar": {"value": megabytes}, "reservations": [{"type": "DYNAMIC", "role": "team"}],
@@ -209,20 +195,8 @@ fn a_task_that_is_not_kept_from_more_than_its_disk_ends() {
     }
     let Some(mounted) = Mounted::new() else { return };
     let work = mounted.place().join("work");
-    let settings = [
-        "--isolation",
-        "disk/xfs",
-        "--enforce-container-disk-quota",
-        "--xfs-kill-containers",
-        "--container-disk-watch-interval-ms",
-        "50",
-        "--work-dir",
-        work.to_str().unwrap(),
-    ];
-    let master = Master::start();
-    let root = format!("attica-test-{}", uuid::Uuid::new_v4());
-    let agent = Agent::start_with(&master, tempfile::tempdir().unwrap(), root, &settings);
-    master.await_registration(1);
+    let settings = ["--xfs-kill-containers", "--container-disk-watch-interval-ms", "50"];
+    let (master, agent) = start(&work, &settings);
     let fill = "head -c 8388608 /dev/zero > data && echo all > written; exec sleep 1000";
     master.run(vec![of_nobody(with(shell("greedy", fill), scalar("disk", 4.0)))]);
     let ended = master.await_state("greedy", "TASK_FAILED").status;

@@ -17,7 +17,7 @@ const ROOT: &str = "root-of-all";
 const PASSWORD: &str = "correct horse battery";
 
 /// A role where everybody has to sign in, and its admin.
-async fn start(database: &Database) -> Site {
+pub(super) async fn start(database: &Database) -> Site {
     start_with(database, &[]).await
 }
 
@@ -41,40 +41,40 @@ fn basic(name: &str, password: &str) -> String {
 }
 
 /// Somebody with a header that proves who he is.
-struct Someone<'a> {
+pub(super) struct Someone<'a> {
     site: &'a Site,
-    proof: String,
+    pub(super) proof: String,
 }
 
 impl Someone<'_> {
-    async fn ask(&self, method: Method, path: &str, body: Value) -> Answer {
+    pub(super) async fn ask(&self, method: Method, path: &str, body: Value) -> Answer {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         self.site.ask_with(method, path, &[("authorization", &self.proof)], &body).await
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub(super) async fn get(&self, path: &str) -> Value {
         let answer = self.ask(Method::GET, path, Value::Null).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text);
         answer.json()
     }
 
     /// The status of a write.
-    async fn does(&self, method: Method, path: &str, body: Value) -> u16 {
+    pub(super) async fn does(&self, method: Method, path: &str, body: Value) -> u16 {
         self.ask(method, path, body).await.status.as_u16()
     }
 
-    async fn ids(&self) -> Vec<String> {
+    pub(super) async fn ids(&self) -> Vec<String> {
         let apps = self.get("/v2/apps").await;
         apps["apps"].as_array().unwrap().iter().map(|app| app["id"].as_str().unwrap().to_owned()).collect()
     }
 }
 
-fn root(site: &Site) -> Someone<'_> {
+pub(super) fn root(site: &Site) -> Someone<'_> {
     Someone { site, proof: basic("root", ROOT) }
 }
 
 /// A new user with these permissions, who shows a token.
-async fn user<'a>(site: &'a Site, name: &str, grants: Value) -> Someone<'a> {
+pub(super) async fn user<'a>(site: &'a Site, name: &str, grants: Value) -> Someone<'a> {
     let made = root(site).ask(Method::PUT, &format!("/v2/users/{name}"), json!({"grants": grants})).await;
     assert_eq!(made.status, StatusCode::OK, "{}", made.text);
     let issued =
@@ -83,12 +83,12 @@ async fn user<'a>(site: &'a Site, name: &str, grants: Value) -> Someone<'a> {
     Someone { site, proof: format!("token={}", issued.json()["token"].as_str().unwrap()) }
 }
 
-fn app(id: &str) -> Value {
+pub(super) fn app(id: &str) -> Value {
     json!({"id": id, "cmd": "sleep 1000"})
 }
 
 /// Waits until nothing is being deployed: without a master that is when everything is scheduled, so deployments are cancelled.
-async fn settle(site: &Site) {
+pub(super) async fn settle(site: &Site) {
     for deployment in root(site).get("/v2/deployments").await.as_array().unwrap() {
         let id = deployment["id"].as_str().unwrap();
         root(site).ask(Method::DELETE, &format!("/v2/deployments/{id}?force=true"), Value::Null).await;
@@ -576,52 +576,5 @@ async fn where_nobody_has_to_sign_in_everybody_is_nobody() {
     site.stop().await.unwrap();
     let site = start(&database).await;
     assert_eq!(Someone { site: &site, proof: basic("ann", PASSWORD) }.ids().await, ["/a"]);
-    site.stop().await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn users_and_callbacks_that_are_gone_come_back_from_a_backup_and_others_stay_as_they_are() {
-    let database = Database::start().await;
-    let site = start(&database).await;
-    let root = root(&site);
-    let ann = user(&site, "ann", json!([{"path": "/shop", "permissions": ["view", "create"]}])).await;
-    let bob = user(&site, "bob", json!([{"path": "/shop", "permissions": ["view"]}])).await;
-    let callback = |name: &str| format!("/v2/eventSubscriptions?callbackUrl=http://127.0.0.1:9/{name}");
-    for name in ["gone", "kept"] {
-        assert_eq!(root.does(Method::POST, &callback(name), Value::Null).await, 200);
-    }
-    assert_eq!(ann.does(Method::POST, "/v2/apps", app("/shop/web")).await, 201);
-    settle(&site).await;
-    let before = root.get("/v2/users").await;
-    let backup = root.ask(Method::GET, "/v2/backup", Value::Null).await.text;
-    let restore = async |query: &str| {
-        let proof = [("authorization", root.proof.as_str())];
-        site.ask_with(Method::POST, &format!("/v2/backup?force=true{query}"), &proof, &backup).await
-    };
-
-    assert_eq!(root.does(Method::DELETE, "/v2/users/ann", Value::Null).await, 204);
-    assert_eq!(root.does(Method::DELETE, &callback("gone"), Value::Null).await, 200);
-    let fewer = json!({"grants": [{"path": "/later", "permissions": ["view"]}]});
-    assert_eq!(root.does(Method::PUT, "/v2/users/bob", fewer).await, 200);
-    assert_eq!(ann.does(Method::GET, "/v2/apps", Value::Null).await, 401);
-    for (asked, signed_in) in [("&dryRun=true", 401), ("", 200)] {
-        let answer = restore(asked).await;
-        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
-        assert_eq!(ann.does(Method::GET, "/v2/apps", Value::Null).await, signed_in, "{asked}");
-    }
-    let named = |users: &Value, name: &str| -> Value {
-        users["users"].as_array().unwrap().iter().find(|user| user["name"] == name).unwrap().clone()
-    };
-    let now = root.get("/v2/users").await;
-    assert_eq!(named(&now, "ann"), named(&before, "ann"));
-    assert_ne!(named(&now, "bob"), named(&before, "bob"), "who is there stays as he is by now");
-    assert_eq!(ann.ids().await, ["/shop/web"]);
-    assert!(bob.ids().await.is_empty());
-    let urls = root.get("/v2/eventSubscriptions").await["callbackUrls"].clone();
-    assert_eq!(urls, json!(["http://127.0.0.1:9/gone", "http://127.0.0.1:9/kept"]));
-    // Nobody makes himself an admin by it.
-    let headers = [("authorization", ann.proof.as_str())];
-    let refused = site.ask_with(Method::POST, "/v2/backup", &headers, &backup).await;
-    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
     site.stop().await.unwrap();
 }

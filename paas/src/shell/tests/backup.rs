@@ -4,6 +4,7 @@ use attica_core_api::secrets::SealingKey;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::access;
 use super::rest::NO_MASTER;
 use super::site::{Database, Site, until};
 use crate::Error;
@@ -195,5 +196,52 @@ async fn what_cannot_be_backed_up_or_restored_is_told_and_the_leader_stays() {
     }
     assert_eq!(site.get("/v2/apps").await["apps"], json!([]));
     until("the same leader", async || (site.get("/v2/leader").await["leader"] == site.address).then_some(())).await;
+    site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_and_callbacks_that_are_gone_come_back_from_a_backup_and_others_stay_as_they_are() {
+    let database = Database::start().await;
+    let site = access::start(&database).await;
+    let root = access::root(&site);
+    let ann = access::user(&site, "ann", json!([{"path": "/shop", "permissions": ["view", "create"]}])).await;
+    let bob = access::user(&site, "bob", json!([{"path": "/shop", "permissions": ["view"]}])).await;
+    let callback = |name: &str| format!("/v2/eventSubscriptions?callbackUrl=http://127.0.0.1:9/{name}");
+    for name in ["gone", "kept"] {
+        assert_eq!(root.does(Method::POST, &callback(name), Value::Null).await, 200);
+    }
+    assert_eq!(ann.does(Method::POST, "/v2/apps", access::app("/shop/web")).await, 201);
+    access::settle(&site).await;
+    let before = root.get("/v2/users").await;
+    let backup = root.ask(Method::GET, "/v2/backup", Value::Null).await.text;
+    let restore = async |query: &str| {
+        let proof = [("authorization", root.proof.as_str())];
+        site.ask_with(Method::POST, &format!("/v2/backup?force=true{query}"), &proof, &backup).await
+    };
+
+    assert_eq!(root.does(Method::DELETE, "/v2/users/ann", Value::Null).await, 204);
+    assert_eq!(root.does(Method::DELETE, &callback("gone"), Value::Null).await, 200);
+    let fewer = json!({"grants": [{"path": "/later", "permissions": ["view"]}]});
+    assert_eq!(root.does(Method::PUT, "/v2/users/bob", fewer).await, 200);
+    assert_eq!(ann.does(Method::GET, "/v2/apps", Value::Null).await, 401);
+    for (asked, signed_in) in [("&dryRun=true", 401), ("", 200)] {
+        let answer = restore(asked).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        assert_eq!(ann.does(Method::GET, "/v2/apps", Value::Null).await, signed_in, "{asked}");
+    }
+    let named = |users: &Value, name: &str| -> Value {
+        users["users"].as_array().unwrap().iter().find(|user| user["name"] == name).unwrap().clone()
+    };
+    let now = root.get("/v2/users").await;
+    assert_eq!(named(&now, "ann"), named(&before, "ann"));
+    assert_ne!(named(&now, "bob"), named(&before, "bob"), "who is there stays as he is by now");
+    assert_eq!(ann.ids().await, ["/shop/web"]);
+    assert!(bob.ids().await.is_empty());
+    let urls = root.get("/v2/eventSubscriptions").await["callbackUrls"].clone();
+    assert_eq!(urls, json!(["http://127.0.0.1:9/gone", "http://127.0.0.1:9/kept"]));
+    // Nobody makes himself an admin by it.
+    let headers = [("authorization", ann.proof.as_str())];
+    let refused = site.ask_with(Method::POST, "/v2/backup", &headers, &backup).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
     site.stop().await.unwrap();
 }
