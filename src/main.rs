@@ -45,6 +45,7 @@ enum Command {
     Fetcher,
     /// Keep services running: apps, deployments, events
     Paas(Box<attica_paas::Args>),
+    Recover(attica_paas::backup::RecoverArgs),
     /// Route traffic to the instances of apps
     Lb(attica_paas::lb::Args),
     /// Configuration files: what they mean, what is wrong with them, and deploying them
@@ -72,10 +73,11 @@ fn main() -> ExitCode {
         | Command::Launcher(_)
         | Command::Fetcher
         | Command::Paas(_)
+        | Command::Recover(_)
         | Command::Lb(_)) => role,
     };
     if !options.is_empty() {
-        let text = "--addr, --cluster and --json go with client commands; this one starts a role";
+        let text = "--addr, --cluster and --json go with client commands; this one is none";
         Cli::command().error(ErrorKind::ArgumentConflict, text).exit();
     }
     logging::init();
@@ -105,6 +107,11 @@ fn run(role: Command) -> Result<(), AnyError> {
             args.log_control = logging::control();
             block_on(async { Ok(attica_paas::run(*args, attica_web::router(), terminated()).await?) })
         }
+        Command::Recover(args) => block_on(async {
+            let position = attica_paas::backup::recover(&args).await?;
+            tracing::info!(%position, "everything is as it was; masters and service layers may start");
+            Ok(())
+        }),
         Command::Lb(args) => block_on(async { Ok(attica_paas::lb::run(args, terminated()).await?) }),
         Command::Agent(AgentCommand::Client(_)) | Command::Client(_) | Command::Config(_) => {
             unreachable!("client commands are no roles")

@@ -1,6 +1,7 @@
 //! What was removed or changed by mistake comes back, and what runs meanwhile goes on (L2 among the scenarios of Marathon's own
 //! integration tests); so does everything when the database is lost.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
@@ -105,10 +106,7 @@ fn a_lost_database_comes_back_as_it_was_at_one_moment_and_tasks_never_notice() {
             (agents.len() == 3 && agents.iter().all(|agent| agent["active"] == true)).then_some(())
         });
     }
-    cluster.kill_up();
-    for role in ["paas", "master"] {
-        kill(Pid::from_raw(cluster.pid(role)), Signal::SIGKILL).expect("the role ran");
-    }
+    stop_roles(&mut cluster);
     run("pg_restore", &["--clean", "--if-exists", "--exit-on-error", "--single-transaction", "--dbname", &url, file]);
     run("psql", &["--quiet", "--dbname", &url, "--command", "update lead set epoch = epoch + 1000"]);
     cluster.start_up();
@@ -123,6 +121,71 @@ fn a_lost_database_comes_back_as_it_was_at_one_moment_and_tasks_never_notice() {
         (runs("steady") && !runs("later")).then_some(())
     });
     // All that is asked for from now on is done.
+    assert_eq!(cluster.request("PUT", "/v2/apps//steady", Some(&json!({"instances": 3}))).0, 200);
+    cluster.until_settled("/steady", 3);
+    cluster.stop_up();
+}
+
+/// Ends every process that uses the database.
+fn stop_roles(cluster: &mut Cluster) {
+    cluster.kill_up();
+    for role in ["paas", "master"] {
+        kill(Pid::from_raw(cluster.pid(role)), Signal::SIGKILL).expect("the role ran");
+    }
+}
+
+/// What the service layer has written down, and nothing of what the master has.
+const FORGET_SERVICES: &str = "do $$ declare name text; begin
+    for name in select relname from pg_class where relkind = 'r' and relname like 'paas%' loop execute 'truncate ' || name; end loop;
+    delete from journal where role = 'paas'; update lead set seq = 0, epoch = 0 where role = 'paas';
+    end $$";
+
+#[test]
+fn a_backup_in_an_empty_database_is_where_everything_goes_on() {
+    let mut cluster = Cluster::start();
+    let app = json!({"id": "/steady", "cmd": "sleep 1000", "instances": 2, "cpus": 0.1, "mem": 32});
+    assert_eq!(cluster.request("POST", "/v2/apps", Some(&app)).0, 201);
+    cluster.until_settled("/steady", 2);
+    assert_eq!(cluster.request("PUT", "/v2/apps//steady", Some(&json!({"labels": {"day": "monday"}}))).0, 200);
+    let before = ids(&cluster.until_settled("/steady", 2));
+    let versions = cluster.get("/v2/apps//steady/versions").1;
+    let url = database(&cluster);
+    let file = cluster.data_dir().join("monday.backup");
+    let file = file.to_str().expect("text");
+    let recover = || {
+        let output = attica().args(["recover", file, "--postgres-url", &url]).output().expect("attica runs");
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    output(&cluster, &["backup", file]);
+    let (done, says) = recover();
+    assert!(!done && says.contains("has a service layer already"), "{says}");
+    stop_roles(&mut cluster);
+    run("psql", &["--quiet", "--dbname", &url, "--command", FORGET_SERVICES]);
+    let (done, says) = recover();
+    assert!(done && says.contains("everything is as it was"), "{says}");
+    cluster.start_up();
+    assert_eq!(ids(&cluster.until_settled("/steady", 2)), before, "running tasks are untouched");
+    assert_eq!(cluster.get("/v2/apps//steady/versions").1, versions);
+
+    // With the master's tables gone as well nobody knows what runs: it is started anew, and nothing runs twice.
+    output(&cluster, &["backup", file]);
+    stop_roles(&mut cluster);
+    run("psql", &["--quiet", "--dbname", &url, "--command", "drop schema public cascade; create schema public"]);
+    let (done, says) = recover();
+    assert!(done, "{says}");
+    cluster.start_up();
+    cluster.until_settled("/steady", 2);
+    assert_eq!(cluster.get("/v2/apps//steady/versions").1, versions);
+    cluster.until("what runs to be what is known", || {
+        let agents = of_master(&cluster, "/slaves")?["slaves"].as_array()?.len();
+        let tasks = of_master(&cluster, "/tasks")?["tasks"].as_array().cloned()?;
+        let running: BTreeSet<String> = tasks
+            .iter()
+            .filter(|task| task["state"] == "TASK_RUNNING")
+            .filter_map(|task| Some(task["id"].as_str()?.to_owned()))
+            .collect();
+        (agents == 3 && running == ids(&cluster.until_settled("/steady", 2))).then_some(())
+    });
     assert_eq!(cluster.request("PUT", "/v2/apps//steady", Some(&json!({"instances": 3}))).0, 200);
     cluster.until_settled("/steady", 3);
     cluster.stop_up();

@@ -11,6 +11,11 @@ const RETRY_DELAY: Duration = Duration::from_millis(500);
 
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
+/// The number of the last migration that this program knows.
+pub fn latest() -> i64 {
+    MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
 /// Why the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {

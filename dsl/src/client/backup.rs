@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use attica_paas_api::deployment::{ChangeKind, Forecast, PlannedChange};
 use clap::Args;
 use http::Method;
+use http_body_util::BodyExt;
 
 use super::deployment::{Deploying, Ongoing};
 use super::failure::{Failure, in_words};
@@ -19,7 +20,7 @@ use crate::terminal::{Line, Tone};
 
 const PATH: &str = "/v2/backup";
 
-/// Writes what is defined into a file.
+/// Writes into a file what the service layer knows: what is defined, and what became of it.
 #[derive(Clone, Debug, Args)]
 pub struct BackupCommand {
     /// The file; what it was before is replaced once the backup is complete
@@ -29,7 +30,9 @@ pub struct BackupCommand {
     pub(super) options: GlobalOptions,
 }
 
-/// Brings back what a backup holds.
+/// Brings back what was defined when a backup was made.
+///
+/// What runs goes on as far as it is defined the same. After the loss of a database, `attica recover` puts back all the rest as well.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
   attica backup monday.backup
@@ -53,27 +56,49 @@ pub struct RestoreCommand {
 
 impl BackupCommand {
     pub(super) async fn run(&self, session: &mut Session<'_>) -> Result<(), Failure> {
-        let answer = session.server.call(&Request::get(PATH)).await?;
-        write(&self.file, &answer.body)
-            .map_err(|error| Failure::failed(format!("cannot write {}: {}", self.file.display(), in_words(&error))))?;
-        session.remark(format!("{} bytes; put back by: attica restore {}", answer.body.len(), self.file.display()));
+        let failed =
+            |error: io::Error| Failure::failed(format!("cannot write {}: {}", self.file.display(), in_words(&error)));
+        let request = Request::get(PATH).with_patience();
+        let mut pieces = session.server.open(&request).await?.into_body();
+        let part = Part::begin(&self.file).map_err(failed)?;
+        let mut length = 0;
+        while let Some(piece) = pieces.frame().await {
+            let piece = piece.map_err(|error| session.server.broken_off(&request, &error))?;
+            if let Some(bytes) = piece.data_ref() {
+                (&part.file).write_all(bytes).map_err(failed)?;
+                length += bytes.len();
+            }
+        }
+        part.complete(&self.file).map_err(failed)?;
+        session.remark(format!("{length} bytes; put back by: attica restore {}", self.file.display()));
         Ok(())
     }
 }
 
-/// The file is there as a whole, for its owner alone, or as it was before.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let part = PathBuf::from(format!("{}.part", path.display()));
-    let written =
-        File::options().write(true).create(true).truncate(true).mode(0o600).open(&part).and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&part, path)
-        });
-    written.inspect_err(|_| {
-        // What was begun is of no use to anybody.
-        let _ = fs::remove_file(&part);
-    })
+/// A file that is being written, for its owner alone; gone, unless it becomes complete.
+struct Part {
+    file: File,
+    path: PathBuf,
+}
+
+impl Part {
+    fn begin(beside: &Path) -> io::Result<Self> {
+        let path = PathBuf::from(format!("{}.part", beside.display()));
+        let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        Ok(Self { file, path })
+    }
+
+    fn complete(self, at: &Path) -> io::Result<()> {
+        self.file.sync_all()?;
+        fs::rename(&self.path, at)
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // It is not there any more when it was completed.
+        let _ = fs::remove_file(&self.path);
+    }
 }
 
 impl RestoreCommand {

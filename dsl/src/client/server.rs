@@ -224,12 +224,19 @@ impl Server {
 
     async fn whole(&self, request: &Request, response: Response<Incoming>) -> Result<Bytes, Failure> {
         let body = Limited::new(response.into_body(), BODY_BYTES_MAX).collect();
-        let cause = match tokio::time::timeout(BODY_TIMEOUT, body).await {
-            Ok(Ok(body)) => return Ok(body.to_bytes()),
-            Ok(Err(error)) => format!("the answer broke off: {error}"),
-            Err(_elapsed) => format!("the answer is not complete after {} seconds", BODY_TIMEOUT.as_secs()),
-        };
-        Err(no_answer(request, self.address(), cause))
+        match tokio::time::timeout(BODY_TIMEOUT, body).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) => Err(self.broken_off(request, error.as_ref())),
+            Err(_elapsed) => {
+                let cause = format!("the answer is not complete after {} seconds", BODY_TIMEOUT.as_secs());
+                Err(no_answer(request, self.address(), cause))
+            }
+        }
+    }
+
+    /// What is said of an answer that has begun and does not end.
+    pub(super) fn broken_off(&self, request: &Request, error: &dyn std::error::Error) -> Failure {
+        no_answer(request, self.address(), format!("the answer broke off: {error}"))
     }
 
     /// The address that is being talked to.

@@ -1,212 +1,206 @@
-//! The file: one line that says what it is, and JSON. The line is `attica-backup`, the version of the format, the number of bytes that
-//! follow, and their SHA-256 in hexadecimal digits. In the JSON, definitions are as the tables hold them: what a program of before
-//! wrote stays readable.
+//! The file: a line that says what it is, what it holds in gzip's format, and the SHA-256 of all before in hexadecimal digits.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use ring::digest::{SHA256, digest};
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use ring::digest::{Context, SHA256};
 
-use super::Backup;
+use super::BackupError;
 
 const NAME: &str = "attica-backup";
-/// Goes up when a program of before could not read what is written.
-const VERSION: u32 = 1;
-const HEADLINE_BYTES_MAX: usize = 200;
-/// No cluster has so much to say.
-const BYTES_MAX: u64 = 4 << 30;
+/// Another one where a program of before could not read what is written.
+const FORMAT: u32 = 2;
+const HEADLINE_BYTES_MAX: u64 = 64;
+/// The digits and the end of their line.
+const CHECKSUM_BYTES: usize = 65;
 
-/// Why there is no backup, or none that can be used.
-#[derive(Debug, thiserror::Error)]
-pub enum FileError {
-    /// The file cannot be written or read.
-    #[error("cannot {what} {path}")]
-    Io {
-        /// `write`, `read`
-        what: &'static str,
-        /// The file.
-        path: String,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// It is something else.
-    #[error("{path} is not a backup of Attica's")]
-    Foreign {
-        /// The file.
-        path: String,
-    },
-    /// A program of later wrote it.
-    #[error("{path} has format {version}, and this program reads formats up to {VERSION}")]
-    Newer {
-        /// The file.
-        path: String,
-        /// Its format.
-        version: u32,
-    },
-    /// Not all of it is there, or not as it was written.
-    #[error("{path} is damaged: its {what} is not what its first line says")]
-    Torn {
-        /// The file.
-        path: String,
-        /// `length`, `checksum`
-        what: &'static str,
-    },
-    /// It is whole, and says what makes no sense.
-    #[error("{path} holds what is no backup")]
-    Content {
-        /// The file.
-        path: String,
-        /// What is wrong with it.
-        #[source]
-        source: serde_json::Error,
-    },
+/// A file that is being written.
+pub(super) struct Writer {
+    compressed: GzEncoder<Summed>,
 }
 
-/// Writes a backup; the file is there as a whole or, if anything goes wrong, as it was before.
-///
-/// # Errors
-/// [`FileError::Io`].
-pub fn write(path: &Path, backup: &Backup) -> Result<(), FileError> {
-    let failed = |source| FileError::Io { what: "write", path: path.display().to_string(), source };
+/// What goes into the file, and the sum of it.
+struct Summed {
+    file: BufWriter<File>,
+    sum: Context,
+}
+
+impl Write for Summed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.sum.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.compressed.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.compressed.flush()
+    }
+}
+
+impl Writer {
+    /// Begins an empty file.
+    pub(super) fn begin(file: File) -> io::Result<Self> {
+        let mut summed = Summed { file: BufWriter::new(file), sum: Context::new(&SHA256) };
+        summed.write_all(format!("{NAME} {FORMAT}\n").as_bytes())?;
+        Ok(Self { compressed: GzEncoder::new(summed, Compression::fast()) })
+    }
+
+    /// The file, complete, at its beginning.
+    pub(super) fn finish(self) -> io::Result<File> {
+        let Summed { mut file, sum } = self.compressed.finish()?;
+        file.write_all(digits(sum).as_bytes())?;
+        let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.seek(SeekFrom::Start(0))?;
+        Ok(file)
+    }
+}
+
+/// What the checksum is written as.
+fn digits(sum: Context) -> String {
+    let digits = sum.finish().as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    digits + "\n"
+}
+
+/// Has `write` fill a file for its owner alone; it is there as a whole or, if anything goes wrong, as it was before.
+pub(super) fn replace(path: &Path, write: impl FnOnce(File) -> Result<File, BackupError>) -> Result<(), BackupError> {
+    let failed = |source| BackupError::Io { what: "write", path: path.display().to_string(), source };
     let part = path.with_extension("part");
-    let written = encode(backup).map_err(io::Error::from).and_then(|bytes| {
-        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&part, path)?;
-        path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
-    });
-    written.map_err(|error| {
+    let replaced = || {
+        let mut options = File::options();
+        let options = options.read(true).write(true).create(true).truncate(true).mode(0o600);
+        let file = write(options.open(&part).map_err(failed)?)?;
+        file.sync_all().map_err(failed)?;
+        fs::rename(&part, path).map_err(failed)?;
+        path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all()).map_err(failed)
+    };
+    replaced().inspect_err(|_| {
         // What was begun is of no use to anybody.
         let _ = fs::remove_file(&part);
-        failed(error)
     })
 }
 
-/// Reads a backup.
-///
-/// # Errors
-/// See [`FileError`].
-pub fn read(path: &Path) -> Result<Backup, FileError> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut bytes));
-    let name = path.display().to_string();
-    read.map_err(|source| FileError::Io { what: "read", path: name.clone(), source })?;
-    decode(name, &bytes)
+/// What a file holds, once it is known to be whole; it is called `path` in what is said about it.
+pub(super) fn open(mut file: File, path: &str) -> Result<impl BufRead + use<>, BackupError> {
+    let (begin, end) = check(&mut file, path)?;
+    let failed = |source| BackupError::Io { what: "read", path: path.to_owned(), source };
+    file.seek(SeekFrom::Start(begin)).map_err(failed)?;
+    Ok(BufReader::new(GzDecoder::new(BufReader::new(file.take(end - begin)))))
 }
 
-/// The bytes of the file.
-///
-/// # Errors
-/// None that a backup is known to have.
-pub fn encode(backup: &Backup) -> Result<Vec<u8>, serde_json::Error> {
-    let body = serde_json::to_vec(backup)?;
-    let mut bytes = format!("{NAME} {VERSION} {} {}\n", body.len(), checksum(&body)).into_bytes();
-    bytes.extend_from_slice(&body);
-    Ok(bytes)
-}
-
-/// A backup from the bytes of a file, which is called `path` in what is said about it.
-///
-/// # Errors
-/// All of [`FileError`] but [`FileError::Io`].
-pub fn decode(path: String, bytes: &[u8]) -> Result<Backup, FileError> {
-    let end = bytes.iter().take(HEADLINE_BYTES_MAX).position(|byte| *byte == b'\n');
-    let headline = end.and_then(|end| std::str::from_utf8(&bytes[..end]).ok()).unwrap_or_default();
-    let words: Vec<&str> = headline.split(' ').collect();
-    let (Some(end), [NAME, version, rest @ ..]) = (end, words.as_slice()) else {
-        return Err(FileError::Foreign { path });
-    };
-    let version = version.parse::<u32>().ok().filter(|version| *version > 0);
-    let Some(version) = version else { return Err(FileError::Foreign { path }) };
-    if version > VERSION {
-        return Err(FileError::Newer { path, version });
+/// From where to where the content goes, in bytes.
+fn check(file: &mut File, path: &str) -> Result<(u64, u64), BackupError> {
+    let failed = |source| BackupError::Io { what: "read", path: path.to_owned(), source };
+    let length = file.seek(SeekFrom::End(0)).map_err(failed)?;
+    file.seek(SeekFrom::Start(0)).map_err(failed)?;
+    let mut headline = Vec::new();
+    BufReader::new((&mut *file).take(HEADLINE_BYTES_MAX)).read_until(b'\n', &mut headline).map_err(failed)?;
+    let foreign = || BackupError::Foreign { path: path.to_owned() };
+    let words = headline.strip_suffix(b"\n").and_then(|line| std::str::from_utf8(line).ok()).ok_or_else(foreign)?;
+    let (NAME, format) = words.split_once(' ').ok_or_else(foreign)? else { return Err(foreign()) };
+    let format = format.split(' ').next().unwrap_or_default().parse().map_err(|_| foreign())?;
+    if format != FORMAT {
+        return Err(BackupError::Format { path: path.to_owned(), format, ours: FORMAT });
     }
-    let [length, expected] = rest else { return Err(FileError::Foreign { path }) };
-    let body = &bytes[end + 1..];
-    if length.parse() != Ok(body.len()) {
-        return Err(FileError::Torn { path, what: "length" });
+    let torn = || BackupError::Torn { path: path.to_owned() };
+    let begin = headline.len() as u64;
+    let end = length.checked_sub(CHECKSUM_BYTES as u64).filter(|end| *end >= begin).ok_or_else(torn)?;
+    file.seek(SeekFrom::Start(0)).map_err(failed)?;
+    let mut sum = Context::new(&SHA256);
+    let mut buffer = vec![0; 64 << 10];
+    let mut summed = (&mut *file).take(end);
+    loop {
+        match summed.read(&mut buffer).map_err(failed)? {
+            0 => break,
+            read => sum.update(&buffer[..read]),
+        }
     }
-    if *expected != checksum(body) {
-        return Err(FileError::Torn { path, what: "checksum" });
-    }
-    serde_json::from_slice(body).map_err(|source| FileError::Content { path, source })
-}
-
-fn checksum(bytes: &[u8]) -> String {
-    digest(&SHA256, bytes).as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    let mut written = String::new();
+    file.take(CHECKSUM_BYTES as u64).read_to_string(&mut written).map_err(|_| torn())?;
+    if written == digits(sum) { Ok((begin, end)) } else { Err(torn()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Snapshot;
-    use crate::tables::tests::history;
-    use attica_core_store::Position;
     use proptest::prelude::*;
 
-    fn backup() -> Backup {
-        let mut snapshot = Snapshot::default();
-        history().iter().for_each(|fact| snapshot.apply(fact));
-        Backup::of(Position(7), &snapshot)
+    fn written(content: &[u8]) -> Vec<u8> {
+        let mut writer = Writer::begin(tempfile::tempfile().unwrap()).unwrap();
+        writer.write_all(content).unwrap();
+        let mut bytes = Vec::new();
+        writer.finish().unwrap().read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Result<Vec<u8>, BackupError> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        let mut content = Vec::new();
+        open(file, "x")?.read_to_end(&mut content).unwrap();
+        Ok(content)
     }
 
     #[test]
-    fn what_was_written_is_read_and_nobody_else_may_look() {
+    fn a_file_is_there_as_a_whole_or_as_before_and_nobody_else_may_look() {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("one");
-        write(&path, &backup()).unwrap();
-        assert_eq!(read(&path).unwrap(), backup());
+        let failed = || BackupError::Torn { path: String::new() };
+        for content in ["one", "two"] {
+            replace(&path, |mut file| file.write_all(content.as_bytes()).map(|()| file).map_err(|_| failed())).unwrap();
+            assert!(matches!(replace(&path, |_| Err(failed())), Err(BackupError::Torn { .. })));
+            assert_eq!(fs::read_to_string(&path).unwrap(), content);
+        }
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
         let nowhere = directory.path().join("missing/one");
-        assert!(matches!(write(&nowhere, &backup()), Err(FileError::Io { what: "write", .. })));
-        assert!(matches!(read(&nowhere), Err(FileError::Io { what: "read", .. })));
+        assert!(matches!(replace(&nowhere, Ok), Err(BackupError::Io { what: "write", .. })));
     }
 
     #[test]
-    fn what_is_torn_changed_foreign_or_newer_is_refused_by_name() {
-        let whole = encode(&backup()).unwrap();
-        let decoded = |bytes: &[u8]| decode("x".to_owned(), bytes);
-        assert_eq!(decoded(&whole).unwrap(), backup());
+    fn what_is_torn_changed_foreign_or_of_another_format_is_refused_by_name() {
+        let whole = written(b"a line\nand another");
+        assert_eq!(read(&whole).unwrap(), b"a line\nand another");
         let first_line = whole.iter().position(|byte| *byte == b'\n').unwrap();
         for length in 0..whole.len() {
-            let error = decoded(&whole[..length]).unwrap_err();
+            let error = read(&whole[..length]).unwrap_err();
             match length > first_line {
-                true => assert!(matches!(error, FileError::Torn { what: "length", .. }), "{length}: {error}"),
-                false => assert!(matches!(error, FileError::Foreign { .. }), "{length}: {error}"),
+                true => assert!(matches!(error, BackupError::Torn { .. }), "{length}: {error}"),
+                false => assert!(matches!(error, BackupError::Foreign { .. }), "{length}: {error}"),
             }
         }
         for at in 0..whole.len() {
             let mut changed = whole.clone();
             changed[at] ^= 1;
-            assert!(decoded(&changed).is_err(), "byte {at}");
+            assert!(read(&changed).is_err(), "byte {at}");
         }
-        for foreign in [&b"\x1f\x8b\x08"[..], b"", b"attica-backup one 2 3\n{}", b"attica-backup 1\n", b"{}\n"] {
-            assert!(matches!(decoded(foreign), Err(FileError::Foreign { .. })));
+        for foreign in [&b"\x1f\x8b\x08"[..], b"", b"attica-backup one\n", b"attica-backup\n", b"{}\n"] {
+            assert!(matches!(read(foreign), Err(BackupError::Foreign { .. })));
         }
-        let newer = decoded(b"attica-backup 2 whatever it says then\n{}").unwrap_err();
-        assert_eq!(newer.to_string(), "x has format 2, and this program reads formats up to 1");
-        let empty = format!("{NAME} 1 2 {}\n{{}}", checksum(b"{}"));
-        assert!(matches!(decoded(empty.as_bytes()), Err(FileError::Content { .. })));
+        let other = read(b"attica-backup 1 2 00\n{}").unwrap_err();
+        assert_eq!(other.to_string(), "x has format 1, and this program reads format 2");
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
-        /// After any beginning of a history in which everything happens.
         #[test]
-        fn what_is_read_is_what_was_written(facts in 0..history().len(), position in 0..i64::MAX) {
-            let mut snapshot = Snapshot::default();
-            history().iter().take(facts).for_each(|fact| snapshot.apply(fact));
-            let backup = Backup::of(Position(position), &snapshot);
-            let read = decode("x".to_owned(), &encode(&backup).unwrap()).unwrap();
-            prop_assert_eq!(&read, &backup);
-            let known = snapshot.run_specs.values().filter(|state| state.current.is_some()).count();
-            prop_assert_eq!((read.run_specs.len(), read.secrets.len()), (known, snapshot.secrets.len()));
+        fn what_is_read_is_what_was_written(content in proptest::collection::vec(any::<u8>(), 0..10_000)) {
+            prop_assert_eq!(read(&written(&content)).unwrap(), content);
         }
     }
 }

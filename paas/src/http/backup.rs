@@ -1,47 +1,55 @@
 //! `/v2/backup`, and what of it can be asked for along with `DELETE /v2/leader`: the leader steps down, and before that writes a
 //! backup or restores one, if it is asked to. What goes wrong with that is the answer, and the leader stays.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use attica_core_api::http::read_body;
+use attica_core_api::http::BodyPatience;
 use attica_core_api::secrets::Purpose;
 use attica_paas_api::error::Message;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use http::{Request, StatusCode, header};
+use tokio::io::AsyncWriteExt;
+use tokio_util::io::ReaderStream;
 
 use super::service::{Leading, Service, WriteOutcome};
 use super::writes::{self, Asked, deployment_result, unexpected};
 use super::{answer, refusal};
-use crate::backup::Backup;
-use crate::backup::file::{self, FileError};
 use crate::backup::place::place;
+use crate::backup::{self, Backup, BackupError};
 use crate::engine::{GroupDefinition, Others, Reply, Write};
 use crate::events::EventId;
 use crate::model::GroupId;
-use crate::tables;
 use crate::validate::Faults;
 
 /// What a backup is called that comes with a request.
 const BODY: &str = "the body";
+/// No cluster has so much to say.
+const BODY_BYTES_MAX: u64 = 16 << 30;
 
-/// GET of what is defined now.
+/// GET of a backup.
 pub(super) async fn make(leading: &Leading) -> Response {
-    let backup = match of_now(leading).await {
-        Ok(backup) => backup,
-        Err(refused) => return refused,
-    };
-    match off_the_way(move || file::encode(&backup)).await {
-        Ok(bytes) => {
+    let pool = leading.pool.clone();
+    let made = off_the_way(move || {
+        let file = backup::make(&pool)?;
+        let length = file.metadata().map(|file| file.len());
+        length.map(|length| (file, length)).map_err(|source| unreadable("the backup", source))
+    });
+    match made.await {
+        Ok((file, length)) => {
             let headers = [
-                (header::CONTENT_TYPE, "application/octet-stream"),
-                (header::CONTENT_DISPOSITION, "attachment; filename=\"attica.backup\""),
+                (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+                (header::CONTENT_LENGTH, length.to_string()),
+                (header::CONTENT_DISPOSITION, "attachment; filename=\"attica.backup\"".to_owned()),
             ];
-            (StatusCode::OK, headers, Body::from(bytes)).into_response()
+            let content = Body::from_stream(ReaderStream::new(tokio::fs::File::from_std(file)));
+            (StatusCode::OK, headers, content).into_response()
         }
         Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "a backup cannot be written as JSON");
-            answer::message(StatusCode::INTERNAL_SERVER_ERROR, "What is defined cannot be written down")
+            tracing::error!(error = &error as &dyn std::error::Error, "a backup cannot be made");
+            answer::unavailable(format!("There is no backup now: {error}"))
         }
     }
 }
@@ -49,14 +57,40 @@ pub(super) async fn make(leading: &Leading) -> Response {
 /// POST of a backup, which is restored.
 pub(super) async fn restore(service: &Service, leading: &Leading, request: Request<Body>) -> Response {
     let asked = Asked::of(&request);
-    let bytes = match read_body(request.into_body()).await {
-        Ok(bytes) => bytes,
-        Err(error) => return answer::message(error.status(), error.to_string()),
+    if let Some(patience) = request.extensions().get::<BodyPatience>() {
+        patience.lift();
+    }
+    let file = match kept(request.into_body()).await {
+        Ok(file) => file,
+        Err(refused) => return refused,
     };
-    match off_the_way(move || file::decode(BODY.to_owned(), &bytes)).await {
+    let pool = leading.pool.clone();
+    match off_the_way(move || backup::definitions(&pool, file, BODY)).await {
         Ok(backup) => writes::answer(put_back(service, leading, asked, backup, "/").await, deployment_result),
         Err(error) => unusable(&error, "/"),
     }
+}
+
+/// What comes with a request, in a file that has no name.
+async fn kept(body: Body) -> Result<std::fs::File, Response> {
+    let failed = |error: io::Error| {
+        tracing::error!(%error, "a backup cannot be kept in the directory for temporary files");
+        answer::unavailable("There is no room for the backup: nothing was restored")
+    };
+    let mut file = tokio::fs::File::from_std(off_the_way(tempfile::tempfile).await.map_err(failed)?);
+    let (mut pieces, mut left) = (body.into_data_stream(), BODY_BYTES_MAX);
+    while let Some(piece) = pieces.next().await {
+        let piece = piece
+            .map_err(|_| answer::message(StatusCode::BAD_REQUEST, "The request body could not be read to its end"))?;
+        left = left.checked_sub(piece.len() as u64).ok_or_else(|| {
+            let text =
+                format!("The request body is larger than {BODY_BYTES_MAX} bytes, the most that is accepted here");
+            answer::message(StatusCode::PAYLOAD_TOO_LARGE, text)
+        })?;
+        file.write_all(&piece).await.map_err(failed)?;
+    }
+    file.flush().await.map_err(failed)?;
+    Ok(file.into_std().await)
 }
 
 /// DELETE of the leader.
@@ -71,7 +105,13 @@ pub(super) async fn abdicate(service: &Service, leading: &Leading, asked: Asked)
         return refused;
     }
     let Some(path) = restore else { return step_down(service) };
-    let backup = match off_the_way(move || file::read(&path)).await {
+    let pool = leading.pool.clone();
+    let read = off_the_way(move || {
+        let name = path.display().to_string();
+        let file = std::fs::File::open(&path).map_err(|source| unreadable(&name, source))?;
+        backup::definitions(&pool, file, &name)
+    });
+    let backup = match read.await {
         Ok(backup) => backup,
         Err(error) => return unusable(&error, "/restore"),
     };
@@ -92,17 +132,9 @@ fn places(asked: &Asked, directory: Option<&Path>) -> Result<(Option<PathBuf>, O
     faults.into_result(places)
 }
 
-async fn of_now(leading: &Leading) -> Result<Backup, Response> {
-    let (position, snapshot) = tables::definitions_at(&leading.pool).await.map_err(|error| {
-        tracing::error!(error = &error as &dyn std::error::Error, "cannot read what is to be backed up");
-        answer::unavailable("The database cannot be read now: there is no backup")
-    })?;
-    Ok(Backup::of(position, &snapshot))
-}
-
 async fn write_down(leading: &Leading, path: PathBuf) -> Result<(), Response> {
-    let backup = of_now(leading).await?;
-    let written = off_the_way(move || file::write(&path, &backup)).await;
+    let pool = leading.pool.clone();
+    let written = off_the_way(move || backup::write(&pool, &path)).await;
     written.map_err(|error| unusable(&error, "/backup"))
 }
 
@@ -151,9 +183,26 @@ async fn off_the_way<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stati
     }
 }
 
+fn unreadable(path: &str, source: io::Error) -> BackupError {
+    BackupError::Io { what: "read", path: path.to_owned(), source }
+}
+
 /// What is wrong with a file is the client's to know: the operator has named the directory for that.
-fn unusable(error: &FileError, parameter: &str) -> Response {
+fn unusable(error: &BackupError, parameter: &str) -> Response {
     tracing::warn!(error = error as &dyn std::error::Error, "a backup cannot be used");
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-    refusal::invalid(Faults::one(parameter, format!("{error}{cause}")))
+    match error {
+        BackupError::Database(_) | BackupError::Migration(_) => {
+            answer::unavailable("The database cannot be asked now: there is no backup and nothing was restored")
+        }
+        BackupError::Io { .. }
+        | BackupError::Foreign { .. }
+        | BackupError::Format { .. }
+        | BackupError::Newer { .. }
+        | BackupError::Torn { .. }
+        | BackupError::Content { .. }
+        | BackupError::Taken => {
+            let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            refusal::invalid(Faults::one(parameter, format!("{error}{cause}")))
+        }
+    }
 }

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use attica_core_api::Timestamp;
 use attica_core_api::secrets::Sealed;
 use attica_core_api::v1::FrameworkId;
-use attica_core_store::journal::{self, JournalError};
-use attica_core_store::{LeaderRole, Position};
 use serde::de::DeserializeOwned;
 use sqlx::{PgConnection, PgPool};
 
@@ -23,9 +21,6 @@ pub enum LoadError {
     /// Postgres did not answer, or refused.
     #[error("cannot read the tables of the service layer")]
     Query(#[from] sqlx::Error),
-    /// The end of the history is not known.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
     /// A row that this program did not write.
     #[error("the table {table} holds a document that is not one")]
     Document {
@@ -78,14 +73,9 @@ pub enum LoadError {
 /// # Errors
 /// See [`LoadError`].
 pub async fn load(pool: &PgPool) -> Result<Snapshot, LoadError> {
-    let mut snapshot = Snapshot {
-        framework_id: sqlx::query_scalar!("select framework_id from paas_framework")
-            .fetch_optional(pool)
-            .await?
-            .map(FrameworkId::from),
-        ..Snapshot::default()
-    };
-    load_definitions(&mut *pool.acquire().await?, &mut snapshot).await?;
+    let mut snapshot = load_definitions(&mut *pool.acquire().await?).await?;
+    let framework_id = sqlx::query_scalar!("select framework_id from paas_framework").fetch_optional(pool).await?;
+    snapshot.framework_id = framework_id.map(FrameworkId::from);
     load_instances(pool, &mut snapshot).await?;
     let deployments =
         sqlx::query!(r#"select plan::text as "plan!", current_step from paas_deployment"#).fetch_all(pool).await?;
@@ -110,24 +100,18 @@ pub async fn load(pool: &PgPool) -> Result<Snapshot, LoadError> {
     Ok(snapshot)
 }
 
-/// Reads what people have defined, all of it as it was at one moment, and up to which fact that was.
+/// Reads what people have defined.
 ///
 /// # Errors
 /// See [`LoadError`].
-pub async fn definitions_at(pool: &PgPool) -> Result<(Position, Snapshot), LoadError> {
-    let mut transaction = pool.begin_with("begin isolation level repeatable read, read only").await?;
-    let position = journal::head_within(&mut transaction, LeaderRole::Paas).await?;
+pub async fn load_definitions(connection: &mut PgConnection) -> Result<Snapshot, LoadError> {
     let mut snapshot = Snapshot::default();
-    load_definitions(&mut transaction, &mut snapshot).await?;
-    Ok((position, snapshot))
-}
-
-async fn load_definitions(connection: &mut PgConnection, snapshot: &mut Snapshot) -> Result<(), LoadError> {
-    load_run_specs(connection, snapshot).await?;
-    load_groups(connection, snapshot).await?;
-    load_secrets(connection, snapshot).await?;
-    load_users(connection, snapshot).await?;
-    load_callbacks(connection, snapshot).await
+    load_run_specs(connection, &mut snapshot).await?;
+    load_groups(connection, &mut snapshot).await?;
+    load_secrets(connection, &mut snapshot).await?;
+    load_users(connection, &mut snapshot).await?;
+    load_callbacks(connection, &mut snapshot).await?;
+    Ok(snapshot)
 }
 
 async fn load_secrets(connection: &mut PgConnection, snapshot: &mut Snapshot) -> Result<(), LoadError> {

@@ -12,6 +12,6 @@ mod write;
 pub(crate) mod tests;
 
 pub use audit::{AuditFilter, AuditLog};
-pub use load::{LoadError, definitions_at, load};
+pub use load::{LoadError, load, load_definitions};
 pub use recorded::{StoredFrame, decode_frames};
 pub use write::PaasTables;

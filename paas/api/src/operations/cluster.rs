@@ -67,14 +67,14 @@ pub(super) const CLUSTER: &[Operation] = &[
         failures: &[503],
         ..get(
             "/v2/backup",
-            "Writes down what is defined: apps, pods, groups, secrets, sealed, users and callbacks.",
+            "Writes down what the service layer knows, tables and facts at one position; secrets are sealed.",
             Answer::Text("application/octet-stream"),
         )
     },
     Operation {
         method: "POST",
         path: "/v2/backup",
-        summary: "Brings back what a backup, the body, holds, in one deployment; secrets, users and callbacks come back where they are gone. What it knows nothing of stays.",
+        summary: "Brings back what was defined when a backup, the body, was made, in one deployment; secrets, users and callbacks come back where they are gone. What it knows nothing of stays.",
         rule: Rule::OnRoot(Admin),
         query: &[PRUNE, FORCE, DRY_RUN],
         body: None,

@@ -22,9 +22,14 @@ pub(super) async fn start(database: &Database) -> Site {
 }
 
 /// The same with a key for secrets.
-async fn start_with_secrets(database: &Database) -> Site {
+pub(super) async fn start_with_secrets(database: &Database) -> Site {
+    SealingKey::make_file(&database.directory.path().join("key")).unwrap();
+    start_with_secrets_of(database).await
+}
+
+/// The same with the key that is there.
+pub(super) async fn start_with_secrets_of(database: &Database) -> Site {
     let key = database.directory.path().join("key");
-    SealingKey::make_file(&key).unwrap();
     start_with(database, &["--secrets-key-file", &key.display().to_string()]).await
 }
 
@@ -42,7 +47,7 @@ fn basic(name: &str, password: &str) -> String {
 
 /// Somebody with a header that proves who he is.
 pub(super) struct Someone<'a> {
-    site: &'a Site,
+    pub(super) site: &'a Site,
     pub(super) proof: String,
 }
 

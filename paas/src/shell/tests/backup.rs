@@ -1,13 +1,20 @@
 //! Backups, and what becomes of what was done after one.
 
+use std::io::Read;
+use std::path::PathBuf;
+
 use attica_core_api::secrets::SealingKey;
+use attica_core_store::Position;
+use flate2::read::GzDecoder;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use sqlx::Row;
 
 use super::access;
 use super::rest::NO_MASTER;
-use super::site::{Database, Site, until};
+use super::site::{Database, Events, Site, until};
 use crate::Error;
+use crate::backup::{BackupError, RecoverArgs, recover};
 
 /// Asks for something of the leader that makes it step down, and gives back its successor.
 async fn step_down(site: Site, database: &Database, query: &str, options: &[&str]) -> Site {
@@ -20,6 +27,14 @@ async fn step_down(site: Site, database: &Database, query: &str, options: &[&str
     );
     assert!(matches!(site.role.await.unwrap(), Err(Error::Abdicated)));
     Site::start_with(database, NO_MASTER, options).await
+}
+
+/// What a backup holds, as text.
+fn content(backup: &[u8]) -> String {
+    let compressed = backup.strip_prefix(b"attica-backup 2\n").expect("it says what it is");
+    let mut content = String::new();
+    GzDecoder::new(compressed).read_to_string(&mut content).unwrap();
+    content
 }
 
 /// What is defined, without what a new version brings with it.
@@ -79,7 +94,8 @@ async fn a_restored_backup_brings_back_what_was_defined_then_and_what_is_newer_s
     // The same comes with an answer, and shows no secret.
     let streamed = site.ask(Method::GET, "/v2/backup", "").await;
     assert_eq!(streamed.header("content-type"), "application/octet-stream");
-    assert!(streamed.text.starts_with("attica-backup 1 ") && !streamed.text.contains("hunter"), "{}", streamed.text);
+    let content = content(&streamed.bytes);
+    assert!(content.contains("\n/changed\t") && content.ends_with("\n\\.\n") && !content.contains("hunter"));
 
     for (method, path, body) in [
         (Method::DELETE, "/v2/apps/shop/db?force=true", ""),
@@ -102,7 +118,7 @@ async fn a_restored_backup_brings_back_what_was_defined_then_and_what_is_newer_s
     .await;
     let changed = site.get("/v2/secrets/changed").await["version"].clone();
 
-    let restored = site.ask(Method::POST, "/v2/backup?force=true", &streamed.text).await;
+    let restored = site.ask(Method::POST, "/v2/backup?force=true", &streamed.bytes).await;
     assert_eq!(restored.status, StatusCode::OK, "{}", restored.text);
     assert_eq!(restored.header("marathon-deployment-id"), restored.json()["deploymentId"]);
     let mut now = definitions(&site).await;
@@ -142,7 +158,7 @@ async fn a_restored_backup_brings_back_what_was_defined_then_and_what_is_newer_s
         [(&["--secrets-key-file", other.to_str().unwrap()][..], "does not open"), (&[][..], "--secrets-key-file")]
     {
         let site = Site::start_with(&elsewhere, NO_MASTER, options).await;
-        let refused = site.ask(Method::POST, "/v2/backup", &streamed.text).await;
+        let refused = site.ask(Method::POST, "/v2/backup", &streamed.bytes).await;
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(refused.text.contains(says) && refused.text.contains("secret"), "{}", refused.text);
         assert_eq!(site.get("/v2/apps").await, json!({"apps": []}));
@@ -150,7 +166,7 @@ async fn a_restored_backup_brings_back_what_was_defined_then_and_what_is_newer_s
     }
     // With the same, all of it.
     let site = Site::start_with(&elsewhere, NO_MASTER, &["--secrets-key-file", key]).await;
-    assert_eq!(site.ask(Method::POST, "/v2/backup", &streamed.text).await.status, StatusCode::OK);
+    assert_eq!(site.ask(Method::POST, "/v2/backup", &streamed.bytes).await.status, StatusCode::OK);
     assert_eq!(definitions(&site).await, before);
     site.stop().await.unwrap();
 }
@@ -174,25 +190,25 @@ async fn what_cannot_be_backed_up_or_restored_is_told_and_the_leader_stays() {
     site.stop().await.unwrap();
     let site = Site::start_with(&database, NO_MASTER, &["--backup-directory", &directory]).await;
     assert_eq!(site.ask(Method::POST, "/v2/apps", r#"{"id":"/web","cmd":"one"}"#).await.status, StatusCode::CREATED);
-    let whole = site.ask(Method::GET, "/v2/backup", "").await.text;
+    let whole = site.ask(Method::GET, "/v2/backup", "").await.bytes;
     assert_eq!(site.ask(Method::DELETE, "/v2/apps/web", "").await.status, StatusCode::OK);
     std::fs::write(format!("{directory}/foreign"), "PK").unwrap();
-    std::fs::write(format!("{directory}/torn"), "attica-backup 1 100 00\n{").unwrap();
-    std::fs::write(format!("{directory}/newer"), "attica-backup 2 100 00\n{").unwrap();
+    std::fs::write(format!("{directory}/torn"), "attica-backup 2\n{").unwrap();
+    std::fs::write(format!("{directory}/newer"), "attica-backup 3 100 00\n{").unwrap();
     for (query, path, says) in [
         ("backup=s3://bucket/one".to_owned(), "/backup", "s3://"),
         ("restore=file:///etc/passwd".to_owned(), "/restore", "directly in"),
         (format!("restore=file://{directory}/missing"), "/restore", "cannot read"),
         (format!("restore=file://{directory}/foreign"), "/restore", "is not a backup"),
-        (format!("restore=file://{directory}/torn"), "/restore", "length"),
-        (format!("restore=file://{directory}/newer"), "/restore", "format 2"),
+        (format!("restore=file://{directory}/torn"), "/restore", "checksum"),
+        (format!("restore=file://{directory}/newer"), "/restore", "format 3"),
         (format!("backup=file://{directory}/postgres"), "/backup", "cannot write"),
     ] {
         refused(&site, &query, path, says).await;
     }
-    for torn in [&whole[..whole.len() - 1], "", "{}", &whole.replacen("1 ", "2 ", 1)] {
+    for torn in [&whole[..whole.len() - 1], b"", b"{}", &whole[1..]] {
         let answer = site.ask(Method::POST, "/v2/backup", torn).await;
-        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{torn}: {}", answer.text);
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.text);
     }
     assert_eq!(site.get("/v2/apps").await["apps"], json!([]));
     until("the same leader", async || (site.get("/v2/leader").await["leader"] == site.address).then_some(())).await;
@@ -213,7 +229,7 @@ async fn users_and_callbacks_that_are_gone_come_back_from_a_backup_and_others_st
     assert_eq!(ann.does(Method::POST, "/v2/apps", access::app("/shop/web")).await, 201);
     access::settle(&site).await;
     let before = root.get("/v2/users").await;
-    let backup = root.ask(Method::GET, "/v2/backup", Value::Null).await.text;
+    let backup = root.ask(Method::GET, "/v2/backup", Value::Null).await.bytes;
     let restore = async |query: &str| {
         let proof = [("authorization", root.proof.as_str())];
         site.ask_with(Method::POST, &format!("/v2/backup?force=true{query}"), &proof, &backup).await
@@ -243,5 +259,129 @@ async fn users_and_callbacks_that_are_gone_come_back_from_a_backup_and_others_st
     let headers = [("authorization", ann.proof.as_str())];
     let refused = site.ask_with(Method::POST, "/v2/backup", &headers, &backup).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
+    site.stop().await.unwrap();
+}
+
+/// Everything that was written down, as an admin sees it.
+async fn records(site: &Site) -> Vec<Value> {
+    let root = access::root(site);
+    let mut records = Vec::new();
+    for path in [
+        "/v2/groups",
+        "/v2/groups/versions",
+        "/v2/apps//shop/web/versions",
+        "/v2/deployments/ended",
+        "/v2/users",
+        "/v2/secrets",
+        "/v2/eventSubscriptions",
+        "/v2/audit",
+    ] {
+        let mut record = root.get(path).await;
+        // How a callback keeps up, the process knows.
+        record.as_object_mut().map(|members| members.remove("callbacks"));
+        records.push(record);
+    }
+    records
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_database_where_nothing_is_yet_everything_is_as_it_was_and_nowhere_else() {
+    let database = Database::start().await;
+    let site = access::start_with_secrets(&database).await;
+    let root = access::root(&site);
+    let ann = access::user(&site, "ann", json!([{"path": "/shop", "permissions": ["view", "create", "update"]}])).await;
+    let callback = "/v2/eventSubscriptions?callbackUrl=http://127.0.0.1:9/one";
+    assert_eq!(root.does(Method::POST, callback, Value::Null).await, 200);
+    assert_eq!(root.does(Method::PUT, "/v2/secrets/shop/key", json!({"value": "hunter2"})).await, 201);
+    let shop = json!({"id": "/shop/web", "cmd": "one\t\\ two\n", "env": {"A": {"secret": "a"}}, "secrets": {"a": {"source": "/shop/key"}}});
+    assert_eq!(ann.does(Method::POST, "/v2/apps", shop).await, 201);
+    access::settle(&site).await;
+    assert_eq!(ann.does(Method::PUT, "/v2/apps//shop/web", json!({"labels": {"day": "monday"}})).await, 200);
+    access::settle(&site).await;
+    let proof = [("authorization", root.proof.as_str())];
+    let events = async |site: &Site, number: usize| {
+        let headers = [("authorization", root.proof.as_str()), ("last-event-id", "0")];
+        let mut stream = Events::open(site, "", &headers).await;
+        assert_eq!(stream.next().await.unwrap().event_type, "event_stream_attached");
+        let mut frames = Vec::new();
+        while frames.len() < number {
+            frames.push(stream.next().await.unwrap());
+        }
+        frames
+    };
+    let (before, history) = (records(&site).await, events(&site, 10).await);
+    let backup = site.ask_with(Method::GET, "/v2/backup", &proof, "").await;
+    assert_eq!(backup.header("content-length"), backup.bytes.len().to_string());
+    assert_eq!(root.does(Method::DELETE, "/v2/apps//shop/web?force=true", Value::Null).await, 200);
+
+    let other = Database::start().await;
+    let into = |database: &Database, bytes: &[u8]| {
+        let file = database.directory.path().join("backup");
+        std::fs::write(&file, bytes).unwrap();
+        RecoverArgs { file, postgres_url: database.postgres.database().clone() }
+    };
+    let torn = recover(&into(&other, &backup.bytes[..backup.bytes.len() - 1])).await;
+    assert!(matches!(torn, Err(BackupError::Torn { .. })), "{torn:?}");
+    std::fs::copy(database.directory.path().join("key"), other.directory.path().join("key")).unwrap();
+    let position = recover(&into(&other, &backup.bytes)).await.unwrap();
+    assert!(position > Position::START);
+    for taken in [&database, &other] {
+        let refused = recover(&into(taken, &backup.bytes)).await;
+        assert!(matches!(refused, Err(BackupError::Taken)), "{refused:?}");
+    }
+    let recovered = access::start_with_secrets_of(&other).await;
+    assert_eq!(records(&recovered).await, before);
+    assert_eq!(events(&recovered, 10).await, history);
+    let ann = access::Someone { site: &recovered, proof: ann.proof };
+    assert_eq!(ann.does(Method::PUT, "/v2/apps//shop/web", json!({"labels": {"day": "tuesday"}})).await, 200);
+    let audit = access::root(&recovered).get("/v2/audit").await;
+    assert_eq!(audit["entries"].as_array().unwrap().len(), before[7]["entries"].as_array().unwrap().len() + 1);
+    recovered.stop().await.unwrap();
+    site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_and_facts_of_a_backup_are_of_one_position_whatever_is_written_meanwhile() {
+    let database = Database::start().await;
+    let site = Site::start(&database, NO_MASTER).await;
+    let make = async {
+        for number in 0..40 {
+            let app = json!({"id": format!("/app-{number}"), "cmd": "one", "portDefinitions": []});
+            assert_eq!(site.post("/v2/apps", app).await.status, StatusCode::CREATED);
+        }
+    };
+    let keep = async {
+        let mut kept = Vec::new();
+        for _ in 0..5 {
+            kept.push(site.ask(Method::GET, "/v2/backup", "").await.bytes);
+        }
+        kept
+    };
+    let ((), kept) = tokio::join!(make, keep);
+    let pool = database.postgres.database().pool("test", 1);
+    // Whatever is kept is in it, but where browsers have signed in.
+    let tables = sqlx::query_scalar::<_, String>(
+        "select relname::text from pg_class where relkind = 'r' and relname like 'paas%'",
+    );
+    let content = content(&kept[0]);
+    for table in tables.fetch_all(&pool).await.unwrap() {
+        assert_eq!(content.contains(&format!("\n{table} ")), table != "paas_session", "{table}");
+    }
+    for (number, bytes) in kept.iter().enumerate() {
+        let name = format!("recovered_{number}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("create database {name}"))).execute(&pool).await.unwrap();
+        let file: PathBuf = database.directory.path().join(&name);
+        std::fs::write(&file, bytes).unwrap();
+        let postgres_url = database.postgres.url().replace("/postgres?", &format!("/{name}?")).parse().unwrap();
+        let args = RecoverArgs { file, postgres_url };
+        let position = recover(&args).await.unwrap();
+        let counts = sqlx::query(
+            "select (select max(seq) from journal), (select seq from lead where role = 'paas'),
+                    (select count(*) from journal where kind = 'run_spec_stored'), (select count(*) from paas_run_spec_version)",
+        );
+        let counts = counts.fetch_one(&args.postgres_url.pool("test", 1)).await.unwrap();
+        let count = |index: usize| counts.get::<Option<i64>, _>(index).unwrap_or_default();
+        assert_eq!((count(0), count(1), count(2)), (position.0, position.0, count(3)), "{number}");
+    }
     site.stop().await.unwrap();
 }

@@ -56,6 +56,7 @@ pub(super) struct Site {
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
+    pub(super) bytes: Bytes,
     pub(super) text: String,
 }
 
@@ -110,25 +111,32 @@ impl Site {
         method: Method,
         path: &str,
         headers: &[(&str, &str)],
-        body: &str,
+        body: impl AsRef<[u8]>,
     ) -> Response<ResponseBody> {
         let headers = headers
             .iter()
             .map(|(name, value)| (HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap()));
         let uri = format!("http://{}{path}", self.address).parse().unwrap();
-        let body = Bytes::from(body.to_owned());
+        let body = Bytes::copy_from_slice(body.as_ref());
         self.client.request(method, &uri, headers.collect(), body).await.unwrap()
     }
 
-    pub(super) async fn ask(&self, method: Method, path: &str, body: &str) -> Answer {
+    pub(super) async fn ask(&self, method: Method, path: &str, body: impl AsRef<[u8]>) -> Answer {
         self.ask_with(method, path, &[], body).await
     }
 
-    pub(super) async fn ask_with(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(super) async fn ask_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl AsRef<[u8]>,
+    ) -> Answer {
         let response = self.open(method, path, headers, body).await;
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Answer { status: parts.status, headers: parts.headers, bytes, text }
     }
 
     pub(super) async fn get(&self, path: &str) -> Value {
