@@ -184,7 +184,7 @@ pub struct Forecast {
     pub version: String,
     /// The steps of the deployment.
     pub steps: Vec<Step>,
-    /// The groups that would change themselves, and the apps and pods that would.
+    /// The groups that would change themselves, and the apps, pods and users that would.
     pub changes: Vec<PlannedChange>,
     /// Where the instances would go that the deployment would start, in the order of its steps, on what the agents have free now and what
     /// it frees on the way. Absent when no master answers, or there is too much to look at.
@@ -192,10 +192,10 @@ pub struct Forecast {
     pub placement: Option<Vec<Prospect>>,
 }
 
-/// One app, pod or group before and after a write.
+/// One app, pod, group or user before and after a write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedChange {
-    /// The app. One of the three.
+    /// The app. One of the four.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
     /// The pod.
@@ -204,6 +204,9 @@ pub struct PlannedChange {
     /// The group: what is said of it, not what lies in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// The user. Its password is only said to be another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// What becomes of it.
     pub change: ChangeKind,
     /// Where the definitions differ; empty for what is removed, and for an app or pod that is created.
@@ -214,7 +217,8 @@ impl PlannedChange {
     /// The id of what changes.
     #[must_use]
     pub fn subject(&self) -> &str {
-        self.app.as_deref().or(self.pod.as_deref()).or(self.group.as_deref()).unwrap_or_default()
+        let names = [&self.app, &self.pod, &self.group, &self.user];
+        names.into_iter().flatten().next().map(String::as_str).unwrap_or_default()
     }
 }
 

@@ -117,6 +117,9 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator, error: &Sche
     for failure in operation.failures {
         responses.insert(failure.to_string(), refused(*failure, error));
     }
+    if operation.foresees() {
+        responses.entry("422").or_insert_with(|| refused(422, error));
+    }
     if operation.rule != Rule::Anyone {
         responses.entry("401").or_insert_with(|| refused(401, error));
     }

@@ -1,6 +1,6 @@
 use attica_core_api::secrets::KeyId;
 
-use crate::engine::{AcceptedByDefault, EnforcedByDefault, PlannedChange, Violation};
+use crate::engine::{AcceptedByDefault, Changes, EnforcedByDefault, Violation};
 use crate::model::{HealthCheck, RunSpec};
 use crate::placement::GpuScheduling;
 
@@ -75,7 +75,7 @@ pub struct Border {
     /// A health check as one line of JSON, for events.
     pub render_health_check: fn(&HealthCheck) -> String,
     /// What a write changes, as one line of JSON, for what is written down of it.
-    pub render_changes: fn(&[PlannedChange]) -> String,
+    pub render_changes: fn(&Changes) -> String,
 }
 
 impl Config {

@@ -6,7 +6,7 @@ use attica_core_api::{Tick, Timestamp};
 
 use super::launch_queue::QueueItem;
 use super::{Fact, Refusal, ReplyTo};
-use crate::access::Scope;
+use crate::access::{Scope, User, UserName};
 use crate::model::{
     Agent, DeploymentId, Group, GroupId, Instance, InstanceId, ReadinessResponse, Resources, RunSpec, RunSpecId, Step,
     Version,
@@ -78,15 +78,35 @@ pub enum Reply {
 pub struct Forecast {
     /// The version that it would make, if it were made now.
     pub version: Version,
-    /// The run specs that would change.
-    pub changes: Vec<PlannedChange>,
-    /// The groups that would change themselves.
-    pub groups: Vec<PlannedGroup>,
+    /// What would change.
+    pub changes: Changes,
     /// The steps of the deployment.
     pub steps: Vec<Step>,
     /// Where the instances would go that it would start, in the order of the steps; none: what agents have free is not known, or all of
     /// it together is too much to look at.
     pub placement: Option<Vec<Prospect>>,
+}
+
+/// What a write changes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changes {
+    /// The run specs that change.
+    pub run_specs: Vec<PlannedChange>,
+    /// The groups that change themselves.
+    pub groups: Vec<PlannedGroup>,
+    /// The users that change.
+    pub users: Vec<PlannedUser>,
+}
+
+/// One user before and after a write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedUser {
+    /// Who.
+    pub name: UserName,
+    /// What it is; none: it does not exist.
+    pub from: Option<Arc<User>>,
+    /// What it would be; none: it would be removed.
+    pub to: Option<Arc<User>>,
 }
 
 /// One group before and after a write: what is said of it, not what lies in it.

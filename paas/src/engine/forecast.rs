@@ -12,7 +12,7 @@ use attica_core_api::Now;
 use attica_core_api::v1::Offer;
 
 use super::deployments::Draft;
-use super::{Engine, Forecast, Misfit, PlannedGroup, Prospect};
+use super::{Engine, Forecast, Misfit, Prospect};
 use crate::deployment::{Leeway, Standing, rolling_step, victims};
 use crate::model::{Action, ActionKind, Agent, Condition, Goal, Instance, RunSpec, RunSpecId, Step};
 use crate::placement::{Order, Rejected, Stock, accepted, place};
@@ -25,10 +25,7 @@ impl Engine {
     pub(super) fn forecast(&self, now: Now, draft: Draft, room: Option<Vec<Offer>>) -> Forecast {
         let (steps, _) = self.plan(&draft);
         let placement = room.and_then(|room| Walk::new(self, now, &draft, room).through(&steps));
-        let changes = self.changes(&draft);
-        let groups =
-            draft.groups.into_iter().map(|(id, to)| PlannedGroup { from: self.state.group(&id).cloned(), to, id });
-        Forecast { version: draft.version, changes, groups: groups.collect(), steps, placement }
+        Forecast { version: draft.version, changes: self.changes(&draft), steps, placement }
     }
 }
 

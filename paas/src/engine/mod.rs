@@ -39,7 +39,10 @@ use attica_core_api::v1::Offer;
 use attica_core_api::{Entropy, Now, Tick, Timestamp};
 
 pub use config::{Border, Config};
-pub use effects::{Effects, Forecast, Frame, Misfit, PlannedChange, PlannedGroup, Prospect, Recorded, Reply, View};
+pub use effects::{
+    Changes, Effects, Forecast, Frame, Misfit, PlannedChange, PlannedGroup, PlannedUser, Prospect, Recorded, Reply,
+    View,
+};
 pub use fact::{Cause, Delay, Fact, Finding, TaskUpdate};
 pub use frames::{DEPLOYMENT_GAVE_UP, DEPLOYMENT_PAUSED, DEPLOYMENT_RESUMED, INSTANCE_DRAINING, frames};
 pub use input::{

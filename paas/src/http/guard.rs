@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
 
 use attica_core_api::http::PeerAddress;
-use attica_paas_api::operations::OPERATIONS;
+use attica_paas_api::operations::{OPERATIONS, Operation};
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderName, Method, Request, StatusCode, header};
@@ -25,20 +25,40 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 /// Longer addresses are not kept.
 const ADDRESS_MAX: usize = 128;
 
-/// The rule of each call, as the description has it. A call that is not described is for admins.
-static RULES: LazyLock<HashMap<Discriminant<Route>, Rule>> = LazyLock::new(|| {
+/// What the description says of each call.
+static CALLS: LazyLock<HashMap<Discriminant<Route>, &Operation>> = LazyLock::new(|| {
     let described = OPERATIONS.iter().filter_map(|operation| {
         let method = Method::from_bytes(operation.method.as_bytes()).ok()?;
         // The names of parameters do for ids.
         let path = operation.path.replace(['{', '}'], "");
-        Some((discriminant(&route(&method, &path).ok()?), operation.rule))
+        Some((discriminant(&route(&method, &path).ok()?), operation))
     });
     described.collect()
 });
 
-/// What a call asks of its caller.
+/// What a call asks of its caller. One that is not described is for admins.
 pub(super) fn rule(route: &Route) -> Rule {
-    RULES.get(&discriminant(route)).copied().unwrap_or(Rule::OnRoot(Permission::Admin))
+    CALLS.get(&discriminant(route)).map_or(Rule::OnRoot(Permission::Admin), |call| call.rule)
+}
+
+/// Whether a request that is to be tried dry can be: it is not done in earnest because that went unheard.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn judge_dry_run(route: &Route, request: &Request<Body>) -> Result<(), Faults> {
+    let query = Query::of(request.uri());
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let Some(written) = query.first("dryRun").filter(|_| !reads) else { return Ok(()) };
+    // The leader has nothing to foretell of stepping down alone.
+    let alone = *route == Route::Abdicate && query.first("restore").is_none();
+    let foresees = !alone && CALLS.get(&discriminant(route)).is_some_and(|call| call.foresees());
+    let text = match written.to_ascii_lowercase().as_str() {
+        "false" => return Ok(()),
+        "true" if foresees => return Ok(()),
+        "true" => "there is no dry run of this request: nothing was done".to_owned(),
+        _ => format!("'{written}' is neither true nor false: nothing was done"),
+    };
+    Err(Faults::one("/dryRun", text))
 }
 
 /// Why a request is not served.

@@ -30,8 +30,8 @@ use super::sign_in::Proven;
 use super::writes::Asked;
 use super::{
     Agents, AllowedOrigins, Loggers, Metrics, Names, Sessions, SignIn, Traffic, agents, answer, audit, backup,
-    callbacks, cors, events, groups, guard, info, logging, logs, pods, proxy, reads, same_origin, secrets, sessions,
-    traffic, users, writes,
+    callbacks, cors, events, groups, guard, info, logging, logs, pods, proxy, reads, refusal, same_origin, secrets,
+    sessions, traffic, users, writes,
 };
 use crate::access::{Caller, Rule, Verdict};
 use crate::callbacks::Callbacks;
@@ -238,6 +238,9 @@ impl Service {
                 return denied.answer();
             }
         }
+        if let Err(faults) = guard::judge_dry_run(&route, &request) {
+            return refusal::invalid(faults);
+        }
         let noted = guard::noted(&route);
         let response = self.answer(leading, route, &caller, request).await;
         if let (Some(path), true) = (noted, response.status().is_success()) {
@@ -426,21 +429,19 @@ fn no_route(none: &NoRoute, method: &Method) -> Response {
             response
         }
         NoRoute::Id { written, source } => match *method {
-            Method::PUT => super::refusal::invalid(crate::validate::Faults::one("/id", source.to_string())),
+            Method::PUT => refusal::invalid(crate::validate::Faults::one("/id", source.to_string())),
             _ => answer::message(StatusCode::NOT_FOUND, format!("App '{written}' does not exist")),
         },
         NoRoute::Pod { written, source } => match *method {
-            Method::PUT => super::refusal::invalid(crate::validate::Faults::one("/id", source.to_string())),
+            Method::PUT => refusal::invalid(crate::validate::Faults::one("/id", source.to_string())),
             _ => answer::message(StatusCode::NOT_FOUND, format!("Pod '{written}' does not exist")),
         },
         NoRoute::Secret { written, source } => match *method {
-            Method::PUT => super::refusal::invalid(crate::validate::Faults::one("/path", source.to_string())),
+            Method::PUT => refusal::invalid(crate::validate::Faults::one("/path", source.to_string())),
             _ => answer::message(StatusCode::NOT_FOUND, format!("Secret '{written}' does not exist")),
         },
         NoRoute::Group { written, source } => match *method {
-            Method::PUT | Method::POST => {
-                super::refusal::invalid(crate::validate::Faults::one("/id", source.to_string()))
-            }
+            Method::PUT | Method::POST => refusal::invalid(crate::validate::Faults::one("/id", source.to_string())),
             _ => answer::message(StatusCode::NOT_FOUND, format!("Group '{written}' does not exist")),
         },
     }

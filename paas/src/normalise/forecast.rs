@@ -7,25 +7,18 @@ use attica_paas_api::deployment::{
 };
 use serde_json::{Value, json};
 
-use super::{app, deployment, pod, policy};
-use crate::engine::{Forecast, Misfit, PlannedChange, PlannedGroup, Prospect};
+use super::{app, deployment, pod, policy, user};
+use crate::access::User;
+use crate::engine::{Changes, Forecast, Misfit, PlannedChange, PlannedGroup, PlannedUser, Prospect};
 use crate::model::{Agent, Group, GroupId, RunSpec, RunSpecId, Shape};
 
 /// What would follow from a write, as clients read it.
 #[must_use]
 pub fn forecast(forecast: &Forecast) -> ReadForecast {
-    // That what is new lies in a new group goes without saying.
-    let is_implied = |group: &&PlannedGroup| {
-        let holds = |change: &PlannedChange| group.id.contains(&GroupId::at(&change.id));
-        group.from.is_none() && forecast.changes.iter().any(holds)
-    };
-    let groups = forecast.groups.iter().map(|group| (is_implied(&group), group_change(group)));
-    let groups =
-        groups.filter(|(implied, change)| !implied || !change.differences.is_empty()).map(|(_, change)| change);
     ReadForecast {
         version: forecast.version.to_string(),
         steps: forecast.steps.iter().map(|step| deployment::step(step, |id| shape_of(forecast, id))).collect(),
-        changes: groups.chain(forecast.changes.iter().map(change)).collect(),
+        changes: read(&forecast.changes),
         placement: forecast.placement.as_ref().map(|all| all.iter().map(|one| prospect(one, forecast)).collect()),
     }
 }
@@ -67,12 +60,24 @@ fn named(id: &RunSpecId, shape: Shape) -> (Option<String>, Option<String>) {
 
 /// The changes alone, as JSON.
 #[must_use]
-pub fn changes(changes: &[PlannedChange]) -> String {
-    super::json(&changes.iter().map(change).collect::<Vec<_>>())
+pub fn changes(changes: &Changes) -> String {
+    super::json(&read(changes))
+}
+
+fn read(Changes { run_specs, groups, users }: &Changes) -> Vec<ReadChange> {
+    // That what is new lies in a new group goes without saying.
+    let is_implied = |group: &PlannedGroup| {
+        let holds = |change: &PlannedChange| group.id.contains(&GroupId::at(&change.id));
+        group.from.is_none() && run_specs.iter().any(holds)
+    };
+    let groups = groups.iter().map(|group| (is_implied(group), group_change(group)));
+    let groups =
+        groups.filter(|(implied, change)| !implied || !change.differences.is_empty()).map(|(_, change)| change);
+    groups.chain(run_specs.iter().map(change)).chain(users.iter().map(user_change)).collect()
 }
 
 fn shape_of(forecast: &Forecast, id: &RunSpecId) -> Shape {
-    forecast.changes.iter().find(|change| change.id == *id).map_or(Shape::App, shape)
+    forecast.changes.run_specs.iter().find(|change| change.id == *id).map_or(Shape::App, shape)
 }
 
 fn shape(change: &PlannedChange) -> Shape {
@@ -94,7 +99,7 @@ fn change(change: &PlannedChange) -> ReadChange {
         compare("", &written(from), &written(to), &mut differences);
     }
     let (app, pod) = named(&change.id, shape(change));
-    ReadChange { app, pod, group: None, change: kind, differences }
+    ReadChange { app, pod, group: None, user: None, change: kind, differences }
 }
 
 fn kind(before: bool, after: bool) -> ChangeKind {
@@ -120,7 +125,34 @@ fn group_change(change: &PlannedGroup) -> ReadChange {
     if kind != ChangeKind::Remove {
         compare("", &written(&change.from), &written(&change.to), &mut differences);
     }
-    ReadChange { app: None, pod: None, group: Some(change.id.to_string()), change: kind, differences }
+    ReadChange { app: None, pod: None, group: Some(change.id.to_string()), user: None, change: kind, differences }
+}
+
+/// Stands for a password.
+const HIDDEN: &str = "hidden";
+
+/// What a user may do is compared with nothing when it is new.
+fn user_change(change: &PlannedUser) -> ReadChange {
+    let written = |present: &Option<Arc<User>>| {
+        let user = present.as_deref().map(user);
+        json!({
+            "password": user.as_ref().filter(|user| user.has_password).map(|_| HIDDEN),
+            "grants": user.as_ref().map_or_else(Vec::new, |user| user.grants.clone()),
+            "tokens": user.as_ref().map_or_else(Vec::new, |user| user.tokens.clone()),
+        })
+    };
+    let kind = kind(change.from.is_some(), change.to.is_some());
+    let mut differences = Vec::new();
+    if kind != ChangeKind::Remove {
+        compare("", &written(&change.from), &written(&change.to), &mut differences);
+    }
+    let password = |user: &Option<Arc<User>>| user.as_ref().and_then(|user| user.password.clone());
+    if let (Some(from), Some(to)) = (password(&change.from), password(&change.to))
+        && from != to
+    {
+        differences.push(Difference { path: "/password".to_owned(), from: json!(HIDDEN), to: json!(HIDDEN) });
+    }
+    ReadChange { app: None, pod: None, group: None, user: Some(change.name.to_string()), change: kind, differences }
 }
 
 /// Versions differ in any case.

@@ -116,6 +116,7 @@ pub(super) const REVOKED: &[Parameter] = &[
         summary: "Which; without any, all that it has there.",
         kind: ParameterKind::Repeated,
     },
+    DRY_RUN,
 ];
 pub(super) const AUDIT: &[Parameter] = &[
     Parameter {

@@ -252,9 +252,9 @@ fn a_dry_run_tells_what_the_write_then_does() {
         .map(|step| step.actions.iter().map(|action| (action.kind, action.run_spec.to_string())).collect())
         .collect();
     assert_eq!(told, steps(&world, deployment));
-    let changed: BTreeSet<&str> = forecast.changes.iter().map(|change| change.id.as_str()).collect();
+    let changed: BTreeSet<&str> = forecast.changes.run_specs.iter().map(|change| change.id.as_str()).collect();
     assert_eq!(changed.len(), 4);
-    for change in &forecast.changes {
+    for change in &forecast.changes.run_specs {
         assert_eq!(change.to.as_ref().unwrap().instances, world.definition(change.id.as_str()).instances);
     }
 }

@@ -87,7 +87,7 @@ pub(super) fn config() -> Config {
         validate_change: |_, _| Ok(()),
         render_run_spec: |run_spec| format!("{{\"id\":\"{}\"}}", run_spec.id),
         render_health_check: |_| "{}".to_owned(),
-        render_changes: |changes| format!("{} changes", changes.len()),
+        render_changes: |changes| format!("{} changes", changes.run_specs.len()),
     })
 }
 

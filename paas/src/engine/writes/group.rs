@@ -7,6 +7,7 @@ use super::super::{
     Definition, Effects, Engine, Fact, GroupDefinition, GroupUpdate, Refusal, Reply, RunSpecChange, RunSpecState,
     Terms, Violation,
 };
+use super::judge::Notes;
 use super::put::Change;
 use crate::access::{Caller, Lacking, Permission};
 use crate::model::{Group, GroupId, RunSpecId, Shape, Version};
@@ -71,6 +72,7 @@ impl Engine {
         id: &GroupId,
         enforced: bool,
         terms: &Terms,
+        notes: &mut Notes,
         out: &mut Effects,
     ) -> Result<Reply, Refusal> {
         if !self.state.group_exists(id) {
@@ -82,14 +84,14 @@ impl Engine {
         }
         let latest = self.state.group_version(id);
         let version = latest.map_or(Version(now.wall), |latest| latest.next(now.wall));
-        let group = Some(Group { enforce_role: enforced, ..group });
+        let groups = BTreeMap::from([(id.clone(), Some(Group { enforce_role: enforced, ..group }))]);
+        let draft = Draft { groups, ..Draft::new(version) };
         if terms.dry_run {
-            let groups = BTreeMap::from([(id.clone(), group)]);
-            let draft = Draft { groups, ..Draft::new(version) };
             return Ok(Reply::Planned(Box::new(self.forecast(now, draft, None))));
         }
+        self.note_changes(&self.changes(&draft), notes);
         self.record(now, Fact::GroupChanged { groups: vec![id.to_string()], version }, out);
-        self.store_groups(now, version, BTreeMap::from([(id.clone(), group)]), out);
+        self.store_groups(now, version, draft.groups, out);
         Ok(Reply::Done)
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::super::deployments::Draft;
-use super::super::{Definition, Engine, KillMode, Origin, Refusal, Reply, TaskSelection, Write};
+use super::super::{Changes, Definition, Engine, KillMode, Origin, Refusal, Reply, TaskSelection, Write};
 use crate::access::{AuditEntry, Caller, Lacking, Permission, Request, UserName, Verdict};
 use crate::model::{DeploymentId, Group, RunSpec, RunSpecId, SecretSource};
 
@@ -180,7 +180,12 @@ impl Engine {
         let secrets = draft.regained.secrets.keys().map(ToString::to_string);
         let groups = draft.groups.keys().map(ToString::to_string);
         notes.touched.extend(run_specs.chain(groups).chain(secrets));
-        notes.changes = Some((self.config.border.render_changes)(&self.changes(draft)));
+        self.note_changes(&self.changes(draft), notes);
+    }
+
+    /// Notes what is about to change.
+    pub(super) fn note_changes(&self, changes: &Changes, notes: &mut Notes) {
+        notes.changes = Some((self.config.border.render_changes)(changes));
     }
 }
 

@@ -25,8 +25,11 @@ use std::sync::Arc;
 use attica_core_api::Now;
 
 use super::deployments::{Conflict, Draft, Target};
-use super::{CancelMode, Effects, Engine, Fact, Origin, PlannedChange, Refusal, Reply, TaskSelection, Terms, Write};
-use crate::model::{Goal, GroupId, RunSpecId, TaskIdentity, Version};
+use super::{
+    CancelMode, Changes, Effects, Engine, Fact, Origin, PlannedChange, PlannedGroup, Refusal, Reply, TaskSelection,
+    Terms, Write,
+};
+use crate::model::{Goal, Group, GroupId, RunSpecId, TaskIdentity, Version};
 use judge::Notes;
 
 impl Engine {
@@ -74,10 +77,12 @@ impl Engine {
             Write::Kill { tasks, mode, .. } => return self.kill(now, tasks, *mode, terms, out),
             Write::Cancel { id, mode: CancelMode::Leave } => return self.cancel(now, *id, terms, out),
             Write::Hold { id, paused } => return self.hold(now, *id, *paused, terms, out),
-            Write::EnforceRole { group, enforced } => return self.enforce_role(now, group, *enforced, terms, out),
+            Write::EnforceRole { group, enforced } => {
+                return self.enforce_role(now, group, *enforced, terms, notes, out);
+            }
             Write::ResetDelay { id } => return self.reset_delay(now, id, terms, out),
             Write::Acknowledge { consumer, seen } => return self.acknowledge(now, consumer.clone(), *seen, out),
-            Write::User { name, change } => return self.change_user(now, name, change, out),
+            Write::User { name, change } => return self.change_user(now, name, change, terms, notes, out),
             Write::BeginSession(session) => return self.begin_session(now, session, out),
             Write::EndSession(digest) => return self.end_session(now, digest, out),
             Write::Note { .. } => return Ok(Reply::Done),
@@ -136,14 +141,23 @@ impl Engine {
         Reply::Deployed { version, deployment, created }
     }
 
-    /// The run specs that a draft changes, before and after.
-    pub(super) fn changes(&self, draft: &Draft) -> Vec<PlannedChange> {
+    /// What a draft changes, before and after.
+    pub(super) fn changes(&self, draft: &Draft) -> Changes {
         let change = |target: &Target| PlannedChange {
             from: self.current(&target.id).cloned(),
             to: target.to.clone(),
             id: target.id.clone(),
         };
-        draft.targets.iter().map(change).collect()
+        let group = |(id, to): (&GroupId, &Option<Group>)| PlannedGroup {
+            from: self.state.group(id).cloned(),
+            to: to.clone(),
+            id: id.clone(),
+        };
+        Changes {
+            run_specs: draft.targets.iter().map(change).collect(),
+            groups: draft.groups.iter().map(group).collect(),
+            users: Vec::new(),
+        }
     }
 }
 

@@ -2,8 +2,10 @@ use std::sync::Arc;
 
 use attica_core_api::Now;
 
-use super::super::{Effects, Engine, Fact, Refusal, Reply};
+use super::super::{Changes, Effects, Engine, Fact, Forecast, PlannedUser, Refusal, Reply, Terms};
+use super::judge::Notes;
 use crate::access::{Accounts, Digest, Grants, Session, User, UserChange, UserName};
+use crate::model::Version;
 
 impl Engine {
     /// Makes, changes or removes a user. Whoever could still be signed in with what was taken away is signed out.
@@ -12,9 +14,12 @@ impl Engine {
         now: Now,
         name: &UserName,
         change: &UserChange,
+        terms: &Terms,
+        notes: &mut Notes,
         out: &mut Effects,
     ) -> Result<Reply, Refusal> {
-        let present = self.state.accounts.user(name).map(|user| User::clone(user));
+        let known = self.state.accounts.user(name).cloned();
+        let present = known.as_deref().cloned();
         let missing = || Refusal::UserMissing(name.clone());
         let user = match change {
             UserChange::Put { password, grants } => {
@@ -63,6 +68,13 @@ impl Engine {
         if user.as_ref().is_some_and(|user| user.grants.paths() > Grants::PATHS_MAX) {
             return Err(Refusal::TooMany { what: "paths in the permissions of one user", limit: Grants::PATHS_MAX });
         }
+        let planned = PlannedUser { name: name.clone(), from: known, to: user.clone().map(Arc::new) };
+        let changes = Changes { users: vec![planned], ..Changes::default() };
+        if terms.dry_run {
+            let version = Version(now.wall);
+            return Ok(Reply::Planned(Box::new(Forecast { version, changes, steps: Vec::new(), placement: None })));
+        }
+        self.note_changes(&changes, notes);
         let keeps_password = user.as_ref().map(|user| &user.password) == present.as_ref().map(|user| &user.password);
         if !keeps_password {
             self.end_sessions(now, |session| session.user == *name, out);

@@ -333,56 +333,6 @@ async fn secrets_are_given_to_tasks_of_those_who_may_set_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_users_do_is_written_down() {
-    let database = Database::start().await;
-    let site = start(&database).await;
-    let maker = user(&site, "maker", json!([{"path": "/shop", "permissions": ["create", "update"]}])).await;
-    let made = maker.ask(Method::POST, "/v2/apps?force=true", app("/shop/web")).await;
-    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
-    assert_eq!(maker.does(Method::PUT, "/v2/apps/shop/web?force=true", json!({"mem": 64})).await, 200);
-    assert_eq!(maker.does(Method::PUT, "/v2/apps/shop/web?dryRun=true&force=true", json!({"mem": 65})).await, 200);
-    assert_eq!(maker.does(Method::DELETE, "/v2/apps/shop/web", Value::Null).await, 403);
-    assert_eq!(maker.does(Method::DELETE, "/v2/leader", Value::Null).await, 403);
-    let forwarded = [("authorization", maker.proof.as_str()), ("x-forwarded-for", "10.1.1.1")];
-    site.ask_with(Method::PUT, "/v2/apps/bank", &forwarded, r#"{"cmd":"true"}"#).await;
-
-    let audit = root(&site).get("/v2/audit?user=maker").await;
-    let entries = audit["entries"].as_array().unwrap();
-    let told: Vec<String> = entries
-        .iter()
-        .rev()
-        .map(|entry| {
-            let [method, uri, outcome] = ["method", "uri", "outcome"].map(|name| entry[name].as_str().unwrap());
-            format!("{method} {uri} {outcome} {}", entry["touched"])
-        })
-        .collect();
-    expect_test::expect![[r#"
-        POST /v2/apps?force=true done ["/shop","/shop/web"]
-        PUT /v2/apps/shop/web?force=true done ["/shop/web"]
-        DELETE /v2/apps/shop/web forbidden ["/shop/web"]
-        DELETE /v2/leader forbidden ["/"]
-        PUT /v2/apps/bank forbidden ["/bank"]"#]]
-    .assert_eq(&told.join("\n"));
-    assert_eq!(entries[4]["deploymentId"], made.json()["deployments"][0]["id"]);
-    assert_eq!(entries[4]["changes"][0]["change"], "create");
-    let difference = json!({"path": "/mem", "from": 128, "to": 64});
-    assert_eq!(entries[3]["changes"], json!([{"app": "/shop/web", "change": "update", "differences": [difference]}]));
-    assert_eq!(entries[2]["reason"], "You need the permission 'delete' on /shop/web");
-    assert_eq!((&entries[0]["address"], &entries[0]["forwardedFor"]), (&json!("127.0.0.1"), &json!(null)));
-
-    let of_shop = root(&site).get("/v2/audit?path=/shop&limit=2").await;
-    let paths: Vec<&Value> = of_shop["entries"].as_array().unwrap().iter().map(|entry| &entry["method"]).collect();
-    assert_eq!(paths, ["DELETE", "PUT"]);
-    let since = entries[1]["timestamp"].as_str().unwrap();
-    let later = root(&site).get(&format!("/v2/audit?user=maker&since={since}")).await;
-    assert!((2..=5).contains(&later["entries"].as_array().unwrap().len()), "{later}");
-    for wrong in ["limit=0", "limit=1001", "since=yesterday", "path=UPPER"] {
-        assert_eq!(root(&site).does(Method::GET, &format!("/v2/audit?{wrong}"), Value::Null).await, 422, "{wrong}");
-    }
-    site.stop().await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn passwords_tokens_and_sessions_prove_a_name_until_they_are_taken_away() {
     let database = Database::start().await;
     let site = start(&database).await;

@@ -1,4 +1,5 @@
 mod access;
+mod audit;
 mod backup;
 mod callbacks;
 mod cluster;
