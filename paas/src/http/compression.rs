@@ -34,7 +34,7 @@ impl Accepted {
     pub(super) fn by(headers: &HeaderMap) -> Self {
         let codings = || {
             let lists = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|list| list.to_str().ok());
-            lists.flat_map(|list| list.split(',')).map(coding)
+            lists.flat_map(|list| list.split(',')).map(weighed)
         };
         let quality = |names: &[&str]| {
             codings()
@@ -49,8 +49,8 @@ impl Accepted {
     }
 }
 
-/// A coding and how much it is wanted, from 0 to 1.
-fn coding(written: &str) -> (&str, f32) {
+/// What an item of an `Accept…` header names, and how much it is wanted, from 0 to 1.
+pub(super) fn weighed(written: &str) -> (&str, f32) {
     let mut parts = written.split(';').map(str::trim);
     let name = parts.next().unwrap_or_default();
     let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |quality| quality.parse().unwrap_or(0.0));
