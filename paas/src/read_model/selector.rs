@@ -58,12 +58,17 @@ pub struct InvalidSelector {
 }
 
 impl LabelSelector {
-    /// Reads a selector. Names and values are `[-A-Za-z0-9_.]`; any other character needs a backslash before it.
+    /// Reads a selector. Names and values are `[-A-Za-z0-9_.]`; any other character needs a backslash before it. As in Marathon, an
+    /// empty selector holds for every app, and a set can be empty.
     ///
     /// # Errors
     /// Where something else was expected.
     pub fn parse(selector: &str) -> Result<Self, InvalidSelector> {
         let mut parser = Parser { text: selector, rest: selector };
+        parser.skip_spaces();
+        if parser.rest.is_empty() {
+            return Ok(Self(Vec::new()));
+        }
         let mut terms = vec![parser.term()?];
         while parser.take(",") {
             terms.push(parser.term()?);
@@ -108,6 +113,9 @@ impl Parser<'_> {
     fn set(&mut self) -> Result<Vec<String>, InvalidSelector> {
         if !self.take("(") {
             return Err(self.expected("'('"));
+        }
+        if self.take(")") {
+            return Ok(Vec::new());
         }
         let mut values = vec![self.word("a value")?];
         while self.take(",") {
