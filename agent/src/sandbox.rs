@@ -81,7 +81,7 @@ pub(crate) fn discard(path: &Path) -> io::Result<()> {
 }
 
 /// A directory whose path has no links in it.
-fn open_directory(path: &Path) -> io::Result<OwnedFd> {
+pub(crate) fn open_directory(path: &Path) -> io::Result<OwnedFd> {
     let relative = path.strip_prefix("/").map_err(io::Error::other)?;
     open_in(&File::open("/")?, relative)
 }
@@ -101,7 +101,7 @@ pub(crate) fn make_directory(directory: &OwnedFd, name: &Path) -> io::Result<Own
 }
 
 /// What is open, wherever it is by now.
-fn fd_path(directory: &OwnedFd) -> PathBuf {
+pub(crate) fn fd_path(directory: &OwnedFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()))
 }
 

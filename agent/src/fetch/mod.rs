@@ -27,6 +27,7 @@ use self::cache::Cache;
 use self::helper::HelperError;
 use self::job::{Download, Job, Piece, Source};
 use self::uri::{Item, Origin};
+use crate::sandbox;
 
 pub use self::args::{FetchArgs, Milliseconds, Size};
 pub(crate) use self::args::{parse_duration, parse_size};
@@ -211,16 +212,18 @@ fn piece(item: &Item, source: Source) -> Piece {
     Piece { uri: uri.clone(), source, name: name.clone(), extract: *extract, executable: *executable }
 }
 
-/// Moves everything in `staged`, where nobody works any more, to `sandbox`, and gives it to `user`.
+/// Moves everything in `staged`, where nobody works any more, to `sandbox`, and gives it to `user`. Programs may be at work there, and
+/// plant links on the way to it: none is followed.
 fn deliver(staged: &Path, sandbox: &Path, user: Option<&str>) -> Result<(), FetchError> {
     let owner = owner(user)?;
+    let directory = sandbox::open_directory(sandbox).map_err(file("open", sandbox))?;
     for entry in std::fs::read_dir(staged).map_err(file("read", staged))? {
         let entry = entry.map_err(file("read", staged))?;
         if let Some((user, group)) = owner {
             give(&entry.path(), user, group)?;
         }
-        let to = sandbox.join(entry.file_name());
-        std::fs::rename(entry.path(), &to).map_err(file("make", &to))?;
+        let to = sandbox::fd_path(&directory).join(entry.file_name());
+        std::fs::rename(entry.path(), to).map_err(file("make", &sandbox.join(entry.file_name())))?;
     }
     Ok(())
 }
@@ -248,4 +251,25 @@ fn give(path: &Path, user: Uid, group: Gid) -> Result<(), FetchError> {
 /// A directory that only the agent's user can enter.
 pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_fetched_goes_where_no_link_leads() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        for name in ["staged", "elsewhere/inner", "sandbox/real"] {
+            std::fs::create_dir_all(root.join(name)).unwrap();
+        }
+        std::os::unix::fs::symlink(root.join("elsewhere"), root.join("sandbox/containers")).unwrap();
+        std::fs::write(root.join("staged/tool"), "one").unwrap();
+        let refused = deliver(&root.join("staged"), &root.join("sandbox/containers/inner"), None);
+        assert!(matches!(refused, Err(FetchError::File { action: "open", .. })), "{refused:?}");
+        assert!(!root.join("elsewhere/inner/tool").exists());
+        deliver(&root.join("staged"), &root.join("sandbox/real"), None).unwrap();
+        assert_eq!(std::fs::read_to_string(root.join("sandbox/real/tool")).unwrap(), "one");
+    }
 }

@@ -306,6 +306,7 @@ impl Shell {
                 Effect::StoreAgent(_)
                 | Effect::RemoveAgent
                 | Effect::Fetch(_)
+                | Effect::FetchContained(..)
                 | Effect::StopFetch(_)
                 | Effect::Connect(..)
                 | Effect::Disconnect(_)
@@ -364,6 +365,7 @@ impl Shell {
                 }
             }
             Effect::Fetch(order) => self.fetch(*order),
+            Effect::FetchContained(order, premises) => self.fetch_contained(*order, &premises),
             Effect::StopFetch(container) => self.suppliers.stop(&container),
             Effect::Connect(container, attachment) => {
                 if let Some(networks) = &mut self.networks {

@@ -124,18 +124,19 @@ impl Shell {
         if self.unprepared.remove(&spec.container) {
             return;
         }
-        let user = spec.user.as_deref();
-        let made = match premises {
-            Premises::Shared => Ok(()),
-            Premises::Beneath { sandbox, name } => sandbox::make_beneath(sandbox, name, user),
-            Premises::Own => sandbox::make(&spec.directory, user, &[]),
-        };
-        match made {
+        match make_premises(premises, &spec.directory, spec.user.as_deref()) {
             Ok(()) => self.ask(Request::Launch(vec![spec])),
-            Err(error) => {
-                let error = crate::error_chain(&error);
-                self.aftermath.push(Input::NotPrepared { container: spec.container, error });
-            }
+            Err(error) => self.aftermath.push(Input::NotPrepared { container: spec.container, error }),
+        }
+    }
+
+    pub(super) fn fetch_contained(&mut self, order: FetchOrder, premises: &Premises) {
+        if self.unprepared.remove(&order.container) {
+            return;
+        }
+        match make_premises(premises, &order.sandbox, order.user.as_deref()) {
+            Ok(()) => self.suppliers.start(order),
+            Err(error) => self.aftermath.push(Input::NotPrepared { container: order.container, error }),
         }
     }
 
@@ -148,4 +149,14 @@ impl Shell {
             Err(error) => self.aftermath.push(Input::NotPrepared { container: order.container, error }),
         }
     }
+}
+
+/// What an operator's container needs on disk.
+fn make_premises(premises: &Premises, directory: &Path, user: Option<&str>) -> Result<(), String> {
+    let made = match premises {
+        Premises::Shared | Premises::Made => Ok(()),
+        Premises::Beneath { sandbox, name } => sandbox::make_beneath(sandbox, name, user),
+        Premises::Own => sandbox::make(directory, user, &[]),
+    };
+    made.map_err(|error| crate::error_chain(&error))
 }

@@ -240,6 +240,8 @@ pub(crate) enum Effect {
     SendExited(Box<ExecutorExited>),
     /// Make the sandbox, bring into it what is asked for, and get the image.
     Fetch(Box<FetchOrder>),
+    /// Make what an operator's container needs on disk, and bring into it what is asked for.
+    FetchContained(Box<FetchOrder>, Premises),
     /// Nobody waits for that any more.
     StopFetch(ContainerId),
     /// Make a network, unless it is there already. What is launched in it after this waits for it.

@@ -1,4 +1,4 @@
-//! What has to be there before a task or an executor is started: the files that its command asks for, and the
+//! What has to be there before a task, an executor or an operator's container is started: the files that its command asks for, and the
 //! image that is its root.
 //!
 //! What is under way is not durable: after a restart it begins anew. Which image a task runs on is.
@@ -58,7 +58,8 @@ impl Supervisor {
         match self.by_container.get(container).cloned() {
             Some(Owner::Task(key)) => self.task_supplied(now, &key, outcome, out),
             Some(Owner::Executor(key)) => self.executor_supplied(now, &key, outcome, out),
-            Some(Owner::Process(..) | Owner::Check | Owner::Contained(_)) | None => {}
+            Some(Owner::Contained(path)) => self.contained_supplied(&path, outcome.map(|_| ()), out),
+            Some(Owner::Process(..) | Owner::Check) | None => {}
         }
     }
 

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use attica_core_api::v1::{CommandUri, TaskInfo, TaskStatusReason};
+use serde_json::json;
 
 use crate::agent::{Agent, shell};
 use crate::master::Master;
-use crate::support::eventually;
+use crate::nested;
+use crate::support::{can_isolate, eventually};
 
 /// Serves `/file` (200), `/away` (redirects to /file), `/stalls` (begins and goes no further), `/breaks` (ends too early); counts requests.
 struct Server {
@@ -189,6 +191,32 @@ fn a_cached_file_is_downloaded_once() {
         master.await_state(task, "TASK_FINISHED");
     }
     assert_eq!(server.requests.load(Ordering::Relaxed), 1);
+    agent.finish();
+}
+
+#[test]
+fn containers_of_operators_have_their_files_before_they_start() {
+    if !can_isolate() {
+        return;
+    }
+    let master = Master::start();
+    let server = Server::start();
+    let agent = agent(&master);
+    master.run(vec![shell("t", "exec sleep 1000")]);
+    let whole = nested::container(&master, "t");
+    let address = agent.ready_address();
+    let launch = |name: &str, uri: &str| {
+        let uri = json!({ "value": format!("{}{uri}", server.address), "executable": true });
+        let command = json!({ "value": "./tool", "uris": [uri] });
+        let launch = json!({ "container_id": nested::within(&whole, name), "command": command });
+        nested::call(&master, &address, &nested::member("LAUNCH_CONTAINER", launch))
+    };
+    assert_eq!(launch("good", "/tool"), (200, String::new()));
+    assert_eq!(nested::exit_status(&master, &address, &nested::within(&whole, "good")), 0);
+    let sandbox = agent.sandbox("t").canonicalize().unwrap();
+    assert_eq!(std::fs::read_to_string(sandbox.join("containers/good/stdout")).unwrap(), "fetched\n");
+    let (status, text) = launch("bad", "/missing");
+    assert!(status == 500 && text.contains("404"), "{status} {text}");
     agent.finish();
 }
 

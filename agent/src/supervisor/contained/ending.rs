@@ -3,12 +3,36 @@
 use attica_core_api::agent::WaitContainer;
 use attica_core_api::v1::{TaskState, TaskStatusReason};
 
-use super::{Contained, ContainedRecord, ContainerPath, Kill, OperatorRefusal, OperatorReply, Progress, Tenure};
+use super::{
+    Contained, ContainedRecord, ContainerPath, Kill, OperatorRefusal, OperatorReply, Premises, Progress, Tenure,
+};
 use crate::launcher::protocol::{ContainerId, ContainerReport, Ending, Exit, MemoryVerdict, Process, Request, Stage};
 use crate::supervisor::executor::wait_status;
 use crate::supervisor::{Effect, LauncherState, Owner, Supervisor, ending, recovery};
 
 impl Supervisor {
+    /// Its files are there, or cannot be had.
+    pub(in crate::supervisor) fn contained_supplied(
+        &mut self,
+        path: &ContainerPath,
+        outcome: Result<(), String>,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(contained) = self.contained.get_mut(path) else { return };
+        match (outcome, self.launcher) {
+            (Err(cause), _) => {
+                contained.supplied = None;
+                self.contained_not_started(path, &cause, out);
+            }
+            (Ok(()), LauncherState::Ready) => {
+                let launch = contained.supplied.take().map(|spec| Effect::LaunchContained(spec, Premises::Made));
+                out.extend(launch);
+            }
+            // When it is back, it knows nothing of this one.
+            (Ok(()), LauncherState::Unknown) => {}
+        }
+    }
+
     /// Its program runs.
     pub(in crate::supervisor) fn contained_started(
         &mut self,
@@ -27,8 +51,11 @@ impl Supervisor {
 
     /// From now on it is to end, and no milder than was asked for before.
     pub(super) fn end_contained(&mut self, path: &ContainerPath, kill: Kill, out: &mut Vec<Effect>) {
-        let Some(Contained { record, .. }) = self.contained.get_mut(path) else { return };
+        let Some(Contained { record, supplied, .. }) = self.contained.get_mut(path) else { return };
         match record.progress {
+            Progress::Launching if supplied.is_some() => {
+                return self.contained_not_started(path, "it was ended before its files were there", out);
+            }
             Progress::Launching | Progress::Running(_) => {}
             Progress::Ended(_) => return,
         }
@@ -65,6 +92,9 @@ impl Supervisor {
             out.push(Effect::AnswerOperator(reply, Box::new(failed)));
         }
         let container = contained.record.container.clone();
+        if contained.supplied.take().is_some() {
+            out.push(Effect::StopFetch(container.clone()));
+        }
         let exit = Ending { exit: Exit::Unknown, memory: MemoryVerdict::WithinLimit };
         self.answer_waiting(&container, exit, out);
         self.forget_contained(path, out);
@@ -141,7 +171,7 @@ impl Supervisor {
             }
             let path = record.path.clone();
             self.by_container.insert(record.container.clone(), Owner::Contained(path.clone()));
-            self.contained.insert(path, Contained { record, launching: None });
+            self.contained.insert(path, Contained { record, launching: None, supplied: None });
         }
     }
 

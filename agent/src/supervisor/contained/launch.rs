@@ -12,12 +12,13 @@ use crate::daemon::Containerizer;
 use crate::launcher::protocol::{ContainerId, LaunchSpec};
 use crate::supervisor::accept::{self, Plan, Refusal};
 use crate::supervisor::{
-    Config, Duty, Effect, LauncherState, Owner, ReplyTo, Supervisor, Task, container, device, image, secret,
-    surroundings,
+    Config, Duty, Effect, FetchOrder, LauncherState, Owner, ReplyTo, Supervisor, Task, container, device, image,
+    secret, supply, surroundings,
 };
+use crate::volumes::Show;
 
 impl Supervisor {
-    /// Answered once the program runs.
+    /// Answered once the program runs; before that it has the files that its command asks for.
     pub(super) fn launch_contained(
         &mut self,
         launch: ContainerLaunch,
@@ -43,6 +44,8 @@ impl Supervisor {
             return Err(OperatorRefusal::Unavailable);
         }
         self.make_room(out)?;
+        let items =
+            supply::wanted(launch.command.as_ref()).map_err(|error| OperatorRefusal::Unsupported(error.to_string()))?;
         let spec = self.contained_spec(&launch, whole.as_ref()).map_err(unsupported)?;
         let premises = match (&whole, launch.tenure) {
             (Some(_), Tenure::Session) => Premises::Shared,
@@ -66,8 +69,27 @@ impl Supervisor {
         };
         out.push(Effect::StoreContained(Box::new(record.clone())));
         self.by_container.insert(spec.container.clone(), Owner::Contained(path.clone()));
-        self.contained.insert(path, Contained { record, launching: Some(reply) });
-        out.push(Effect::LaunchContained(Box::new(spec), premises));
+        let supplied = match items.is_empty() {
+            true => {
+                out.push(Effect::LaunchContained(Box::new(spec), premises));
+                None
+            }
+            false => {
+                let order = FetchOrder {
+                    container: spec.container.clone(),
+                    items,
+                    image: None,
+                    containerizer: Containerizer::Launcher,
+                    sandbox: spec.directory.clone(),
+                    links: Vec::new(),
+                    show: Show::Link,
+                    user: spec.user.clone(),
+                };
+                out.push(Effect::FetchContained(Box::new(order), premises));
+                Some(Box::new(spec))
+            }
+        };
+        self.contained.insert(path, Contained { record, launching: Some(reply), supplied });
         Ok(None)
     }
 
@@ -91,7 +113,6 @@ impl Supervisor {
             "containers within one that the Docker daemon runs",
         )])?;
         let command = launch.command.as_ref().ok_or(Refusal::NoCommand)?;
-        accept::refuse(&[(!command.uris.is_empty(), "command.uris")])?;
         let Plan { program, argv, shortcut, secrets, user, limits, controls, rooted: _, surroundings } =
             self.contained_plan(launch, command, whole)?;
         let directory = match (whole, launch.tenure) {

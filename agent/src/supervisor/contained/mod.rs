@@ -20,7 +20,7 @@ use attica_core_api::v1::{CommandInfo, ContainerInfo, Resource, Scalar};
 
 use super::{Effect, ReplyTo, Supervisor};
 pub(crate) use crate::contained::{ContainedRecord, ContainerPath, Kill, Progress, Tenure};
-use crate::launcher::protocol::{ContainerId, Streams};
+use crate::launcher::protocol::{ContainerId, LaunchSpec, Streams};
 
 /// Containers of operators that there can be, and ended ones that are remembered.
 const MAX_CONTAINED: usize = 1_024;
@@ -115,6 +115,8 @@ pub(crate) struct Contained {
     pub(crate) record: ContainedRecord,
     /// Who waits to hear that it runs.
     launching: Option<ReplyTo>,
+    /// What is going to be launched once its files are there. Not durable: an agent that comes back does not go on with it.
+    supplied: Option<Box<LaunchSpec>>,
 }
 
 /// What a session or a container needs on disk before it starts.
@@ -126,6 +128,8 @@ pub(crate) enum Premises {
     Beneath { sandbox: PathBuf, name: String },
     /// A directory of its own.
     Own,
+    /// Whatever it needs is there.
+    Made,
 }
 
 impl Supervisor {

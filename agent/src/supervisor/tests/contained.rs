@@ -209,6 +209,55 @@ fn what_is_killed_before_it_runs_ends_once_it_does() {
 }
 
 #[test]
+fn what_asks_for_files_is_launched_once_they_are_there() {
+    let wanting = |path: &ContainerPath, uri: &str| {
+        let mut launch = launch(path, Tenure::Lasting);
+        let uri = CommandUri { value: uri.to_owned(), ..CommandUri::default() };
+        launch.command.as_mut().unwrap().uris = vec![uri];
+        OperatorCall::Launch(Box::new(launch))
+    };
+    let mut world = World::ready();
+    let whole = world.start(task("t"));
+    let root = ContainerPath::root(whole.as_str());
+    let [good, bad, unwanted, missed] = ["good", "bad", "unwanted", "missed"].map(|name| root.within(name));
+    assert!(matches!(
+        world.operate(wanting(&good, "s3://bucket/a"), 1),
+        Some(OperatorReply::Refused(OperatorRefusal::Unsupported(text))) if text.contains("not s3://")
+    ));
+
+    assert_eq!(world.operate(wanting(&good, "file:///a"), 2), None);
+    let order = world.ordered.pop().unwrap();
+    assert_eq!((order.items.len(), &order.sandbox), (1, &world.specs[0].directory.join("containers/good")));
+    assert_eq!(world.specs.len(), 1, "nothing runs before its files are there");
+    world.apply(Input::Fetched { container: order.container.clone(), outcome: Ok(None) });
+    assert_eq!(world.specs[1].container, order.container);
+    world.started(&order.container);
+    assert_eq!(world.answer(2), Some(OperatorReply::Launched));
+    let sandbox = world.specs[0].directory.clone();
+    assert_eq!(world.premises, [Premises::Beneath { sandbox, name: "good".to_owned() }, Premises::Made]);
+
+    assert_eq!(world.operate(wanting(&bad, "file:///b"), 3), None);
+    let container = world.ordered.pop().unwrap().container;
+    world.apply(Input::Fetched { container, outcome: Err("there is none".to_owned()) });
+    assert_eq!(world.answer(3), refused(OperatorRefusal::Failed("there is none".to_owned())));
+
+    assert_eq!(world.operate(wanting(&unwanted, "file:///c"), 4), None);
+    let container = world.ordered.pop().unwrap().container;
+    assert_eq!(world.operate(OperatorCall::Kill(unwanted, libc::SIGTERM), 5), Some(OperatorReply::Done));
+    assert!(matches!(world.answer(4), Some(OperatorReply::Refused(OperatorRefusal::Failed(_)))));
+    assert_eq!(world.stopped, std::slice::from_ref(&container));
+    world.apply(Input::Fetched { container, outcome: Ok(None) });
+
+    assert_eq!(world.operate(wanting(&missed, "file:///d"), 6), None);
+    let container = world.ordered.pop().unwrap().container;
+    world.apply(Input::LauncherClosed);
+    world.apply(Input::Fetched { container: container.clone(), outcome: Ok(None) });
+    world.greet(vec![report(&whole, Stage::Running), report(&world.specs[1].container.clone(), Stage::Running)]);
+    assert!(matches!(world.answer(6), Some(OperatorReply::Refused(OperatorRefusal::Failed(_)))));
+    assert_eq!((world.specs.len(), world.disk.contained.len()), (2, 1), "only what got its files was launched");
+}
+
+#[test]
 fn a_signal_that_need_not_end_anything_is_sent_once_to_what_runs() {
     let mut world = World::ready();
     let whole = world.start(task("t"));

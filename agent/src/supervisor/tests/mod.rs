@@ -262,6 +262,14 @@ impl World {
                 }
                 Effect::Execute(exec) => self.executed.push(*exec),
                 Effect::Fetch(order) => self.ordered.push(*order),
+                Effect::FetchContained(order, premises) => {
+                    assert!(
+                        self.disk.contained.contains_key(&order.container),
+                        "fetched for before it was written down"
+                    );
+                    self.premises.push(premises);
+                    self.ordered.push(*order);
+                }
                 Effect::StopFetch(container) => self.stopped.push(container),
                 Effect::Ask(request) => self.asked.push(request),
                 Effect::CloseLink { reason } => self.closed.push(reason),
