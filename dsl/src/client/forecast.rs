@@ -3,6 +3,7 @@
 use attica_paas_api::deployment::{Action, ActionKind, ChangeKind, Forecast, Misfit, Prospect, Step};
 
 use super::failure::Failure;
+use super::queue::all_words;
 use super::session::Session;
 use crate::terminal::{Line, Tone};
 
@@ -97,6 +98,6 @@ fn misfit_line(misfit: &Misfit) -> Line {
     let free = &misfit.free;
     let left = format!("{} cpus, {} MiB of memory and {} MiB of disk are free", free.cpus.0, free.mem.0, free.disk.0);
     Line::toned(Tone::Faint, format!("    {}: ", misfit.hostname))
-        .then(Tone::Plain, misfit.reasons.join(", "))
+        .then(Tone::Plain, all_words(&misfit.reasons))
         .then(Tone::Faint, format!("; {left}"))
 }

@@ -1,7 +1,8 @@
 //! `attica queue`
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use attica_paas_api::deployment::Free;
 use attica_paas_api::queue::{OffersSummary, Queue, QueueItem, RejectRow};
 use clap::Args;
 
@@ -20,7 +21,7 @@ pub struct QueueCommand {
 }
 
 pub(super) async fn show(session: &mut Session<'_>) -> Result<(), Failure> {
-    let answer = session.server.call(&Request::get("/v2/queue")).await?;
+    let answer = session.server.call(&Request::get("/v2/queue?embed=conditions&embed=nearestFits")).await?;
     match session.form {
         Form::Json => session.show_document(&answer),
         Form::Text => {
@@ -38,7 +39,7 @@ pub(super) async fn show(session: &mut Session<'_>) -> Result<(), Failure> {
                     Line::toned(Tone::Strong, item.subject()),
                     Line::plain(item.count.to_string()),
                     Line::toned(Tone::Faint, age(&item.since, now)),
-                    Line::plain(why_and_how_long(item)),
+                    Line::plain(why_and_how_long(item, now)),
                 ]);
             }
             session.show_table(&table)
@@ -49,24 +50,34 @@ pub(super) async fn show(session: &mut Session<'_>) -> Result<(), Failure> {
 /// Why instances of an app are not started yet, in words that stay the same while nothing changes.
 pub(super) fn why(item: &QueueItem) -> String {
     match item.delay.overdue {
-        true => offers(&item.processed_offers_summary),
+        true => offers(&item.processed_offers_summary, |_| String::new()),
         false => "held back after failures".to_owned(),
     }
 }
 
-/// The same, and for how long.
-fn why_and_how_long(item: &QueueItem) -> String {
-    match item.delay.overdue {
-        true => why(item),
-        false => format!("{}, for another {}", why(item), short(Duration::from_secs(item.delay.time_left_seconds))),
+/// The same, for how long, and who comes nearest to having room.
+fn why_and_how_long(item: &QueueItem, now: SystemTime) -> String {
+    if !item.delay.overdue {
+        return format!("{}, for another {}", why(item), short(Duration::from_secs(item.delay.time_left_seconds)));
     }
+    let nearest = item.nearest_fits.iter().flatten().next().map(|fit| {
+        let Free { cpus, mem, disk } = fit.free;
+        let free = format!("{} cpus, {} MiB of memory and {} MiB of disk free", cpus.0, mem.0, disk.0);
+        format!("; the nearest fit {} {}, with {free}", fit.hostname, all_words(&fit.reasons))
+    });
+    let lasting = |reason: &str| {
+        let held = item.conditions.iter().flatten().find(|held| held.reason == reason && held.since != item.since);
+        held.map_or_else(String::new, |held| format!(" for {}", age(&held.since, now)))
+    };
+    offers(&item.processed_offers_summary, lasting) + &nearest.unwrap_or_default()
 }
 
-/// What was wrong with the offers last seen.
-fn offers(summary: &OffersSummary) -> String {
+/// What was wrong with the offers last seen; `lasting` says for how long.
+fn offers(summary: &OffersSummary, lasting: impl Fn(&str) -> String) -> String {
     let rows = &summary.reject_summary_last_offers;
     let looked_at = rows.iter().map(|row| row.processed).max().unwrap_or_default();
-    let reasons: Vec<String> = rows.iter().filter(|row| row.declined > 0).map(reason).collect();
+    let reasons: Vec<String> =
+        rows.iter().filter(|row| row.declined > 0).map(|row| reason(row) + &lasting(&row.reason)).collect();
     match (looked_at, reasons.is_empty()) {
         (0, _) => "no agent has offered anything yet".to_owned(),
         (_, true) => "offers are being looked at".to_owned(),
@@ -75,20 +86,32 @@ fn offers(summary: &OffersSummary) -> String {
     }
 }
 
-/// `2 too little memory`
+/// What one agent is like that has no room, for all these reasons.
+pub(super) fn all_words(reasons: &[String]) -> String {
+    reasons.iter().map(|reason| words(reason, 1)).collect::<Vec<_>>().join(", ")
+}
+
+/// `2 have too little memory`
 fn reason(row: &RejectRow) -> String {
-    let words = match row.reason.as_str() {
-        "UnfulfilledRole" => "not for its role",
-        "UnfulfilledConstraint" => "against its constraints",
-        "NoCorrespondingReservationFound" => "without its reservation",
-        "AgentMaintenance" => "in maintenance",
-        "InsufficientCpus" => "too few cpus",
-        "InsufficientMemory" => "too little memory",
-        "InsufficientDisk" => "too little disk",
-        "InsufficientGpus" => "too few gpus",
-        "InsufficientPorts" => "ports taken",
-        "DeclinedScarceResources" => "kept for those that need gpus",
-        other => other,
+    format!("{} {}", row.declined, words(&row.reason, row.declined))
+}
+
+/// What so many agents are like that had no room, in the words of the console.
+fn words(reason: &str, agents: u64) -> &str {
+    let (one, many) = match reason {
+        "UnfulfilledRole" => ("is kept for another role", "are kept for another role"),
+        "UnfulfilledConstraint" => ("does not meet its constraints", "do not meet its constraints"),
+        "NoCorrespondingReservationFound" => ("lacks its reservation", "lack its reservation"),
+        "AgentMaintenance" => ("is under maintenance", "are under maintenance"),
+        "InsufficientCpus" => ("has too little cpu", "have too little cpu"),
+        "InsufficientMemory" => ("has too little memory", "have too little memory"),
+        "InsufficientDisk" => ("has too little disk", "have too little disk"),
+        "InsufficientGpus" => ("has too few gpus", "have too few gpus"),
+        "InsufficientPorts" => ("has no suitable ports", "have no suitable ports"),
+        "DeclinedScarceResources" => {
+            ("is kept for those who need its scarce resources", "are kept for those who need scarce resources")
+        }
+        other => (other, other),
     };
-    format!("{} {words}", row.declined)
+    if agents == 1 { one } else { many }
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
+use crate::deployment::Misfit;
 use crate::number::Number;
 use crate::pod::Pod;
 
@@ -37,6 +38,22 @@ pub struct QueueItem {
     /// The offers last refused, when asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_unused_offers: Option<Vec<UnusedOffer>>,
+    /// What keeps it waiting, when asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<Vec<QueueCondition>>,
+    /// Agents without room in the last round of offers, the nearest fit first, at most ten, when asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nearest_fits: Option<Vec<Misfit>>,
+}
+
+/// Something that keeps an app or pod waiting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct QueueCondition {
+    /// `BackedOff` after failures, `NoOffers` as long as none has come, or the reason for which every round of offers has had one
+    /// refused, by the names of the funnel.
+    pub reason: String,
+    /// Since when, RFC 3339 with milliseconds.
+    pub since: String,
 }
 
 impl QueueItem {

@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use attica_core_api::scheduler::Call;
@@ -11,7 +12,7 @@ use crate::model::{
     Agent, DeploymentId, Group, GroupId, Instance, InstanceId, ReadinessResponse, Resources, RunSpec, RunSpecId, Step,
     Version,
 };
-use crate::placement::RejectReason;
+use crate::placement::{RejectReason, Rejected, Stock};
 
 /// Everything that follows from a run of inputs, in order. The shell owns it, hands it in empty, and lets `calls`, `replies` and
 /// `views` out only after `facts` and all earlier facts are committed.
@@ -150,6 +151,27 @@ pub struct Misfit {
     pub reasons: Vec<RejectReason>,
     /// What would be left there for such an instance.
     pub free: Resources,
+}
+
+impl Misfit {
+    /// So many agents that have no room are told of.
+    const TOLD_MAX: usize = 10;
+    /// Of so many it is looked up what they have.
+    const LOOKED_AT_MAX: usize = 100;
+
+    /// Of those who rejected instances of a run spec the nearest fits, in order: few reasons first, then many free cores.
+    pub(super) fn nearest(rejected: &[Rejected], stock: &Stock, roles: &[String]) -> Vec<Self> {
+        let mut rejected: Vec<&Rejected> = rejected.iter().collect();
+        rejected.sort_by_key(|rejected| rejected.reasons.len());
+        let misfit = |Rejected { candidate, reasons }: &Rejected| {
+            let candidate = &stock.candidates[*candidate];
+            Self { agent: Arc::clone(&candidate.agent), reasons: reasons.clone(), free: candidate.left_for(roles) }
+        };
+        let mut misfits: Vec<Self> = rejected.into_iter().take(Self::LOOKED_AT_MAX).map(misfit).collect();
+        misfits.sort_by_cached_key(|misfit| (misfit.reasons.len(), Reverse(misfit.free.cpus), misfit.agent.id.clone()));
+        misfits.truncate(Self::TOLD_MAX);
+        misfits
+    }
 }
 
 /// One run spec before and after a write.

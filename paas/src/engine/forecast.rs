@@ -4,7 +4,6 @@
 //! is launched takes room and is ready at once, what is killed gives its room back. Who else waits for room, or is about to free some,
 //! is left out of account. As in a round of matching, only so many pairs of run spec and offer are looked at.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,9 +15,6 @@ use super::{Engine, Forecast, Misfit, Prospect};
 use crate::deployment::{Leeway, Standing, rolling_step, victims};
 use crate::model::{Action, ActionKind, Agent, Condition, Goal, Instance, RunSpec, RunSpecId, Step};
 use crate::placement::{Order, Rejected, Stock, accepted, place};
-
-/// So many agents that have no room are told of.
-const MISFITS_MAX: usize = 10;
 
 impl Engine {
     /// What a draft would come to; `room` is an offer of each agent of what it has free, as far as that is known.
@@ -200,15 +196,9 @@ impl<'e> Walk<'e> {
         for agent in &placing.at[placing.at.len() - placing.placed..] {
             places.entry(agent.id.clone()).or_insert_with(|| (Arc::clone(agent), 0)).1 += 1;
         }
-        let misfit = |Rejected { candidate, reasons }| {
-            let candidate = &self.stock.candidates[candidate];
-            let free = candidate.left_for(&accepted(placing.definition, self.engine.config.accepted_by_default));
-            Misfit { agent: Arc::clone(&candidate.agent), reasons, free }
-        };
         let rejected = if placing.waiting > 0 { placing.rejected } else { Vec::new() };
-        let mut misfits: Vec<Misfit> = rejected.into_iter().map(misfit).collect();
-        misfits.sort_by_cached_key(|misfit| (misfit.reasons.len(), Reverse(misfit.free.cpus), misfit.agent.id.clone()));
-        misfits.truncate(MISFITS_MAX);
+        let roles = accepted(placing.definition, self.engine.config.accepted_by_default);
+        let misfits = Misfit::nearest(&rejected, &self.stock, &roles);
         Prospect {
             run_spec: placing.definition.id.clone(),
             wanted: (placing.placed + placing.waiting) as u32,

@@ -8,11 +8,11 @@ use attica_core_api::{Now, Tick, Timestamp};
 
 use super::resident::Found;
 use super::timers::Timer;
-use super::{Cause, Effects, Engine, Fact, QueueItem, UNUSED_OFFERS_MAX, UnusedOffer, View, calls};
+use super::{Cause, Effects, Engine, Fact, Misfit, QueueItem, UNUSED_OFFERS_MAX, UnusedOffer, View, calls};
 use crate::model::{
     Agent, Condition, ContainerTask, HealthState, Instance, PodContainer, RunSpec, RunSpecId, Task, TaskIdentity,
 };
-use crate::placement::{Order, Outcome, Rejections, Stock, Surroundings, launch, place};
+use crate::placement::{Order, Outcome, RejectReason, Rejections, Stock, Surroundings, accepted, launch, place};
 
 impl Engine {
     /// Matches waiting instances with the offers that came, the longest waiting run spec first. Every offer is used or declined.
@@ -27,7 +27,7 @@ impl Engine {
                 true => self.place_residents(now, &definition, &mut stock),
                 false => self.place_anywhere(now, &definition, &mut stock),
             };
-            self.count_offers(now, &id, &outcome, &stock);
+            self.count_offers(now, &definition, &outcome, &stock);
             self.provision(now, &definition, found, &mut stock, out);
             left_over |= self.trackers.get(&id).is_some_and(|tracker| !tracker.waiting.is_empty());
         }
@@ -150,7 +150,9 @@ impl Engine {
         }
     }
 
-    fn count_offers(&mut self, now: Now, id: &RunSpecId, outcome: &Outcome, stock: &Stock) {
+    fn count_offers(&mut self, now: Now, definition: &RunSpec, outcome: &Outcome, stock: &Stock) {
+        let id = &definition.id;
+        let roles = accepted(definition, self.config.accepted_by_default);
         let Some(tracker) = self.trackers.get_mut(id) else { return };
         let offers = &mut tracker.offers;
         let mut last = Rejections::default();
@@ -176,6 +178,13 @@ impl Engine {
         drop(offers.last_unused.drain(..surplus));
         offers.launch_attempt.add(&last);
         offers.last_offers = last;
+        let reasons: BTreeSet<RejectReason> =
+            outcome.rejected.iter().flat_map(|rejected| rejected.reasons.iter().copied()).collect();
+        offers.refused_since.retain(|reason, _| reasons.contains(reason));
+        for reason in reasons {
+            offers.refused_since.entry(reason).or_insert(now.wall);
+        }
+        offers.nearest = Misfit::nearest(&outcome.rejected, stock, &roles);
         self.queue_changed.insert(id.clone());
     }
 
@@ -229,7 +238,7 @@ impl Engine {
             run_spec,
             count: tracker.waiting.len() as u32,
             since,
-            delayed_until: delay.map(|delay| delay.until),
+            delayed: delay.map(|delay| (Timestamp(delay.until.0.saturating_sub_unsigned(delay.delay_ms)), delay.until)),
             offers: tracker.offers.clone(),
         })
     }

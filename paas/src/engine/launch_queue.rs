@@ -1,11 +1,12 @@
 //! Who waits for offers, since when, and why offers were no use: what `/v2/queue` shows.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use attica_core_api::Timestamp;
 use attica_core_api::v1::Offer;
 
+use super::Misfit;
 use crate::model::{RunSpec, RunSpecId};
 use crate::placement::{RejectReason, Rejections};
 
@@ -21,8 +22,8 @@ pub struct QueueItem {
     pub count: u32,
     /// Since when.
     pub since: Timestamp,
-    /// Until when failures hold it back; none: it waits for offers only (`overdue`).
-    pub delayed_until: Option<Timestamp>,
+    /// From when and until when failures hold it back; none: it waits for offers only (`overdue`).
+    pub delayed: Option<(Timestamp, Timestamp)>,
     /// What became of the offers since then.
     pub offers: OfferSummary,
 }
@@ -44,6 +45,10 @@ pub struct OfferSummary {
     pub launch_attempt: Rejections,
     /// The latest unused offers, oldest first; at most [`UNUSED_OFFERS_MAX`].
     pub last_unused: VecDeque<UnusedOffer>,
+    /// Since when every round of offers has had one refused for this reason.
+    pub refused_since: BTreeMap<RejectReason, Timestamp>,
+    /// Agents without room in the last round, the nearest fit first.
+    pub nearest: Vec<Misfit>,
 }
 
 /// An offer that was no use.

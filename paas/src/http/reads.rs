@@ -14,7 +14,7 @@ use super::service::Service;
 use super::{answer, refusal};
 use crate::events::EventId;
 use crate::model::{GroupId, RunSpecId, Version};
-use crate::normalise::UnusedOffers;
+use crate::normalise::QueueParts;
 use crate::read_model::{Answer, AppFilter, AppParts, GroupParts, LabelSelector, Reader, TaskFilter};
 
 /// An answer from the read model, with its tag.
@@ -133,8 +133,12 @@ pub(super) fn tasks(model: &Reader<'_>, request: &Request<Body>) -> Response {
 
 pub(super) fn queue(model: &Reader<'_>, request: &Request<Body>) -> Response {
     let query = Query::of(request.uri());
-    let shown = query.all("embed").any(|value| value == "lastUnusedOffers");
-    let unused = if shown { UnusedOffers::Shown } else { UnusedOffers::Hidden };
+    let asked_for = |part| query.all("embed").any(|value| value == part);
+    let parts = QueueParts {
+        unused_offers: asked_for("lastUnusedOffers"),
+        conditions: asked_for("conditions"),
+        nearest_fits: asked_for("nearestFits"),
+    };
     // How long a delay still lasts changes with time alone.
-    read_untagged(model.queue(unused, now()))
+    read_untagged(model.queue(parts, now()))
 }

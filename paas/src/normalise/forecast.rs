@@ -30,7 +30,19 @@ fn prospect(prospect: &Prospect, forecast: &Forecast) -> ReadProspect {
         hostname: agent.hostname.clone(),
         instances: *instances,
     };
-    let misfit = |misfit: &Misfit| ReadMisfit {
+    ReadProspect {
+        app,
+        pod,
+        wanted: prospect.wanted,
+        missing: prospect.missing(),
+        places: prospect.places.iter().map(room).collect(),
+        misfits: prospect.misfits.iter().map(misfit).collect(),
+    }
+}
+
+/// An agent without room, as clients read it.
+pub(super) fn misfit(misfit: &Misfit) -> ReadMisfit {
+    ReadMisfit {
         agent_id: misfit.agent.id.to_string(),
         hostname: misfit.agent.hostname.clone(),
         reasons: misfit.reasons.iter().map(|reason| reason.as_str().to_owned()).collect(),
@@ -39,14 +51,6 @@ fn prospect(prospect: &Prospect, forecast: &Forecast) -> ReadProspect {
             mem: Number(misfit.free.mem.to_f64()),
             disk: Number(misfit.free.disk.to_f64()),
         },
-    };
-    ReadProspect {
-        app,
-        pod,
-        wanted: prospect.wanted,
-        missing: prospect.missing(),
-        places: prospect.places.iter().map(room).collect(),
-        misfits: prospect.misfits.iter().map(misfit).collect(),
     }
 }
 

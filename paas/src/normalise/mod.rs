@@ -23,7 +23,7 @@ pub use pod::pod;
 pub(crate) use pod_status::changed_at;
 pub use pod_status::{pod_failure, pod_instance};
 pub use policy::policy;
-pub use queue::{UnusedOffers, queue_item};
+pub use queue::{QueueParts, queue_item};
 pub use readiness::{Responses, readiness_result};
 pub use secret::secret;
 pub use task::{kept_instance, last_failure, task};

@@ -2,28 +2,31 @@ use attica_core_api::Timestamp;
 use attica_core_api::v1::{Attribute, Offer, Ranges, Resource};
 use attica_paas_api::Number;
 use attica_paas_api::queue::{
-    OfferAttribute, OfferRange, OfferResource, OfferView, OffersSummary, QueueDelay, QueueItem as ReadItem,
-    RejectRow as ReadRow, UnusedOffer as ReadUnused,
+    OfferAttribute, OfferRange, OfferResource, OfferView, OffersSummary, QueueCondition, QueueDelay,
+    QueueItem as ReadItem, RejectRow as ReadRow, UnusedOffer as ReadUnused,
 };
 
+use super::forecast::misfit;
 use super::{app, pod};
 use crate::engine::{OfferSummary, QueueItem, UnusedOffer};
 use crate::model::{Shape, rfc3339};
 use crate::placement::{RejectRow, Rejections};
 
-/// Whether the offers last refused are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnusedOffers {
-    /// They are.
-    Shown,
-    /// They are not.
-    Hidden,
+/// What is shown of a waiting run spec beside what Marathon always shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueParts {
+    /// The offers last refused.
+    pub unused_offers: bool,
+    /// What keeps it waiting.
+    pub conditions: bool,
+    /// The agents that come nearest to having room.
+    pub nearest_fits: bool,
 }
 
 /// A waiting run spec as clients read it at `now`.
 #[must_use]
-pub fn queue_item(item: &QueueItem, unused: UnusedOffers, now: Timestamp) -> ReadItem {
-    let left_ms = item.delayed_until.map_or(0, |until| until.0.saturating_sub(now.0)).max(0).unsigned_abs();
+pub fn queue_item(item: &QueueItem, parts: QueueParts, now: Timestamp) -> ReadItem {
+    let left_ms = item.delayed.map_or(0, |(_, until)| until.0.saturating_sub(now.0)).max(0).unsigned_abs();
     ReadItem {
         count: item.count,
         role: item.run_spec.role.clone(),
@@ -32,11 +35,21 @@ pub fn queue_item(item: &QueueItem, unused: UnusedOffers, now: Timestamp) -> Rea
         pod: pod(&item.run_spec),
         delay: QueueDelay { time_left_seconds: left_ms.div_ceil(1000), overdue: left_ms == 0 },
         processed_offers_summary: summary(&item.offers),
-        last_unused_offers: match unused {
-            UnusedOffers::Shown => Some(item.offers.last_unused.iter().map(unused_offer).collect()),
-            UnusedOffers::Hidden => None,
-        },
+        last_unused_offers: parts.unused_offers.then(|| item.offers.last_unused.iter().map(unused_offer).collect()),
+        conditions: parts.conditions.then(|| conditions(item, now)),
+        nearest_fits: parts.nearest_fits.then(|| item.offers.nearest.iter().map(misfit).collect()),
     }
+}
+
+fn conditions(item: &QueueItem, now: Timestamp) -> Vec<QueueCondition> {
+    let condition = |reason: &str, since| QueueCondition { reason: reason.to_owned(), since: rfc3339(since) };
+    if let Some((since, _)) = item.delayed.filter(|(_, until)| *until > now) {
+        return vec![condition("BackedOff", since)];
+    }
+    if item.offers.processed == 0 {
+        return vec![condition("NoOffers", item.since)];
+    }
+    item.offers.refused_since.iter().map(|(reason, since)| condition(reason.as_str(), *since)).collect()
 }
 
 fn summary(offers: &OfferSummary) -> OffersSummary {

@@ -18,7 +18,7 @@ use super::view::{AppView, Sandbox, TaskFilter};
 use crate::access::Sight;
 use crate::engine::QueueItem;
 use crate::model::{GroupId, GroupState, Instance, RunSpec, RunSpecId, SecretPath, Shape, TaskIdentity, Version};
-use crate::normalise::{self, UnusedOffers};
+use crate::normalise::{self, QueueParts};
 
 /// There is no such thing (404).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -284,10 +284,10 @@ impl Reader<'_> {
 
     /// `{"queue":[…]}` as it is at `now`.
     #[must_use]
-    pub fn queue(&self, unused: UnusedOffers, now: Timestamp) -> Answer {
+    pub fn queue(&self, parts: QueueParts, now: Timestamp) -> Answer {
         let mut items: Vec<_> = Vec::new();
         let answer = self.collect(|views, _| items.extend(views.queue().cloned()));
-        let queue = items.iter().map(|item| normalise::queue_item(item, unused, now)).collect();
+        let queue = items.iter().map(|item| normalise::queue_item(item, parts, now)).collect();
         let mut document = Document::default();
         document.made(normalise::json(&Queue { queue }));
         Answer { body: Ok(document), ..answer }

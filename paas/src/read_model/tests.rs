@@ -10,7 +10,7 @@ use super::{AppFilter, AppParts, Fold, GroupParts, LabelSelector, Missing, ReadM
 use crate::access::Sight;
 use crate::engine::{Fact, Snapshot};
 use crate::model::{Condition, GroupId, RunSpec, RunSpecId, Version};
-use crate::normalise::{Responses, UnusedOffers};
+use crate::normalise::{QueueParts, Responses};
 use crate::tables::tests::{history, instance, recorded, run_spec};
 
 /// Everything that can be read, as one text.
@@ -27,7 +27,7 @@ fn everything(model: &ReadModel) -> String {
         ("versions", reader.versions(&id)),
         ("group", reader.group(&GroupId::root(), group)),
         ("deployments", reader.deployments()),
-        ("queue", reader.queue(UnusedOffers::Shown, Timestamp(0))),
+        ("queue", reader.queue(QueueParts { unused_offers: true, ..QueueParts::default() }, Timestamp(0))),
     ];
     let mut text = format!("{:?} {:?}\n", model.framework_id(), model.totals());
     for (name, answer) in answers {

@@ -231,7 +231,7 @@ export const api = {
   deployments: () => call<Deployment[]>('GET', '/v2/deployments'),
   queue: async () => (await call<{ queue: QueueItem[] }>('GET', '/v2/queue')).value.queue,
   waiting: async (id: string) => {
-    const path = withQuery('/v2/queue', { embed: 'lastUnusedOffers' });
+    const path = withQuery('/v2/queue', { embed: ['conditions', 'nearestFits'] });
     const { value } = await call<{ queue: QueueItem[] }>('GET', path);
     return value.queue.find((item) => (item.app ?? item.pod)?.id === id) ?? null;
   },

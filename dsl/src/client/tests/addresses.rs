@@ -56,9 +56,18 @@ fn redirects_lead_to_the_leader() {
         assert_eq!(leader.take_requests(), ["PATCH /v2/apps/web?force=false {\"instances\":3}"]);
         assert!(text.contains("deployment d"), "{text}");
 
-        let circle = Recorded::start([("GET /v2/queue", Recording::redirect("/v2/queue".to_owned()))]).await;
+        let circle = Recorded::start([(
+            "GET /v2/queue?embed=conditions&embed=nearestFits",
+            Recording::redirect("/v2/queue?embed=conditions&embed=nearestFits".to_owned()),
+        )])
+        .await;
         let text = transcript(Run::default(), &circle, &[&["queue"]]).await;
-        assert!(text.ends_with("! error: GET /v2/queue: more than 5 redirects\nexit status 1\n\n"), "{text}");
+        assert!(
+            text.ends_with(
+                "! error: GET /v2/queue?embed=conditions&embed=nearestFits: more than 5 redirects\nexit status 1\n\n"
+            ),
+            "{text}"
+        );
     });
 }
 

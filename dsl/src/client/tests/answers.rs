@@ -168,10 +168,19 @@ pub(in crate::client) fn queue() -> Value {
         })
     };
     let due = json!({"timeLeftSeconds": 0, "overdue": true});
+    let refused = json!({
+        "conditions": [
+            {"reason": "UnfulfilledConstraint", "since": "2026-03-01T11:59:40.000Z"},
+            {"reason": "InsufficientCpus", "since": "2026-03-01T11:59:55.000Z"},
+        ],
+        "nearestFits": [
+            {"agentId": "S1", "hostname": "n2", "reasons": ["InsufficientCpus"], "free": {"cpus": 0.5, "mem": 64, "disk": 0}},
+        ],
+    });
     json!({"queue": [
-        item("/shop/web", due.clone(), json!([
+        with(item("/shop/web", due.clone(), json!([
             row("UnfulfilledRole", 0, 3), row("UnfulfilledConstraint", 2, 3), row("InsufficientCpus", 1, 1),
-        ])),
+        ])), refused),
         item("/slow", json!({"timeLeftSeconds": 150, "overdue": false}), json!([])),
         item("/lonely", due.clone(), json!([row("UnfulfilledRole", 0, 0)])),
         item("/big", due, json!([row("UnfulfilledRole", 0, 1), row("InsufficientMemory", 1, 1)])),

@@ -74,7 +74,7 @@ async fn server(text: &str) -> Recorded {
         ("GET /v2/apps/a/versions", poison(json!({"versions": ["1", "0"]}))),
         ("GET /v2/tasks", poison(json!({"tasks": [task(1, "/a", CHANGED_AT, json!({}))]}))),
         ("GET /v2/deployments", poison(json!([deployment()]))),
-        ("GET /v2/queue", poison(queue())),
+        ("GET /v2/queue?embed=conditions&embed=nearestFits", poison(queue())),
         ("GET /v2/agents", poison(json!({"agents": [agent]}))),
         (
             "PATCH /v2/apps/a?force=false&dryRun=true",

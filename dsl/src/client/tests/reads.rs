@@ -33,7 +33,7 @@ async fn server() -> Recorded {
             task(4, "/tools/cron", BEFORE, json!({"state": "TASK_STAGING", "startedAt": null, "healthCheckResults": [], "ports": []})),
         ]}))),
         ("GET /v2/deployments", Recording::ok(json!([deployment()]))),
-        ("GET /v2/queue", Recording::ok(queue())),
+        ("GET /v2/queue?embed=conditions&embed=nearestFits", Recording::ok(queue())),
         ("GET /v2/agents", Recording::ok(json!({"agents": [
             {
                 "id": "A-S0", "hostname": "127.0.0.1", "address": "127.0.0.1:5051", "attributes": {"rack": "r1", "zone": "a"},
@@ -100,7 +100,10 @@ fn colours_on_a_terminal() {
 fn json_is_what_the_server_said() {
     block_on(async {
         let server = Recorded::start([
-            ("GET /v2/queue", Recording::ok(json!({"queue": [], "later": {"b": 1, "a": [1.5, "\u{9b}31m"]}}))),
+            (
+                "GET /v2/queue?embed=conditions&embed=nearestFits",
+                Recording::ok(json!({"queue": [], "later": {"b": 1, "a": [1.5, "\u{9b}31m"]}})),
+            ),
             ("GET /v2/deployments", Recording::ok(json!([]))),
         ])
         .await;
@@ -116,7 +119,7 @@ fn what_is_empty_is_told_beside_the_answer() {
         let server = Recorded::start([
             (LIST, Recording::ok(json!({"apps": []}))),
             ("GET /v2/tasks", Recording::ok(json!({"tasks": []}))),
-            ("GET /v2/queue", Recording::ok(json!({"queue": []}))),
+            ("GET /v2/queue?embed=conditions&embed=nearestFits", Recording::ok(json!({"queue": []}))),
             ("GET /v2/deployments", Recording::ok(json!([]))),
             ("GET /v2/agents", Recording::ok(json!({"agents": []}))),
         ])

@@ -183,7 +183,7 @@ fn refusals_say_what_was_wrong_where_and_what_to_do() {
                 Recording::Answer { status: 502, headers: vec![], body: "<html>Bad gateway</html>".to_owned() },
             ),
             (
-                "GET /v2/queue",
+                "GET /v2/queue?embed=conditions&embed=nearestFits",
                 Recording::Answer { status: 200, headers: vec![], body: "<html>Welcome</html>".to_owned() },
             ),
             ("GET /v2/deployments", Recording::ok(json!([]))),

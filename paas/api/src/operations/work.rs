@@ -380,7 +380,11 @@ pub(super) const WORK: &[Operation] = &[
         failures: &[404, 409, 412, 503],
     },
     Operation {
-        query: &[Parameter { name: "embed", summary: "lastUnusedOffers adds them.", kind: ParameterKind::Repeated }],
+        query: &[Parameter {
+            name: "embed",
+            summary: "Parts to add: lastUnusedOffers, conditions (what keeps it waiting, and since when), nearestFits (agents without room).",
+            kind: ParameterKind::Repeated,
+        }],
         ..get("/v2/queue", "Lists what waits to be started, and why.", Answer::Json(schema::<Queue>))
     },
     Operation {

@@ -2,7 +2,7 @@ use super::super::*;
 use super::world::{Behaviour, World, id, update};
 use crate::model::{Constraint, DeploymentId, FieldName, Operator, RunSpecUpdate, Version};
 
-fn impossible() -> RunSpecUpdate {
+pub(super) fn impossible() -> RunSpecUpdate {
     let constraint = Constraint { field: FieldName::Attribute("moon".into()), operator: Operator::Is("yes".into()) };
     RunSpecUpdate { constraints: Some(vec![constraint]), ..RunSpecUpdate::default() }
 }
@@ -46,7 +46,7 @@ fn a_stopped_deployment_leaves_what_it_did() {
         View::Unqueued(_) | View::Connected(_) | View::Responded { .. } => None,
     });
     let item = item.unwrap();
-    assert_eq!((item.count, item.delayed_until), (5, None));
+    assert_eq!((item.count, item.delayed), (5, None));
     let row = item.offers.last_offers.rows()[1];
     assert_eq!((row.reason.as_str(), row.declined, row.processed), ("UnfulfilledConstraint", 2, 2));
     assert_eq!(world.write(Write::Cancel { id: deployment, mode: CancelMode::Leave }), Ok(Reply::Cancelled));

@@ -14,6 +14,7 @@ mod own_events;
 mod placement;
 mod pods;
 mod policy;
+mod queue;
 mod residents;
 mod roles;
 mod rolling;

@@ -60,6 +60,9 @@ async fn an_app_is_created_read_changed_and_removed() {
     expect_file!["answers/groups.json"].assert_eq(&steady(&site.get("/v2/groups").await));
     expect_file!["answers/deployments.json"].assert_eq(&steady(&site.get("/v2/deployments").await));
     expect_file!["answers/queue.json"].assert_eq(&steady(&site.get("/v2/queue").await));
+    let waiting = site.get("/v2/queue?embed=conditions&embed=nearestFits").await["queue"][0].clone();
+    assert_eq!(waiting["conditions"], json!([{"reason": "NoOffers", "since": waiting["since"]}]));
+    assert_eq!(waiting["nearestFits"], json!([]));
     assert_eq!(site.get("/v2/tasks").await, json!({"tasks": []}));
     assert_eq!(site.get("/v2/apps/shop/web/tasks").await, json!({"tasks": []}));
 
