@@ -24,7 +24,7 @@ pub(super) fn show_consequences(session: &mut Session<'_>, forecast: &Forecast) 
     Ok(())
 }
 
-/// One line for each app, pod, group and user that would change, and below it one for each place.
+/// One line for whatever would change, and below it one for each place.
 pub(super) fn change_lines(forecast: &Forecast) -> Vec<Line> {
     let mut lines = Vec::new();
     for change in &forecast.changes {
@@ -33,11 +33,13 @@ pub(super) fn change_lines(forecast: &Forecast) -> Vec<Line> {
             ChangeKind::Update => ("~ ", Tone::Warning, ""),
             ChangeKind::Remove => ("- ", Tone::Bad, " is removed"),
         };
-        let kind = match (&change.group, &change.user) {
-            (Some(_), _) => "group ",
-            (None, Some(_)) => "user ",
-            (None, None) => "",
-        };
+        let kinds = [
+            ("group ", &change.group),
+            ("user ", &change.user),
+            ("secret ", &change.secret),
+            ("callback ", &change.callback),
+        ];
+        let kind = kinds.into_iter().find_map(|(kind, name)| name.as_ref().map(|_| kind)).unwrap_or_default();
         let line = Line::toned(tone, sign).then(Tone::Plain, kind).then(Tone::Strong, change.subject());
         lines.push(line.then(Tone::Plain, word));
         for difference in &change.differences {

@@ -184,7 +184,7 @@ pub struct Forecast {
     pub version: String,
     /// The steps of the deployment.
     pub steps: Vec<Step>,
-    /// The groups that would change themselves, and the apps, pods and users that would.
+    /// The groups that would change themselves, and the apps, pods and users that would; what else comes back from a backup.
     pub changes: Vec<PlannedChange>,
     /// Where the instances would go that the deployment would start, in the order of its steps, on what the agents have free now and what
     /// it frees on the way. Absent when no master answers, or there is too much to look at.
@@ -192,10 +192,10 @@ pub struct Forecast {
     pub placement: Option<Vec<Prospect>>,
 }
 
-/// One app, pod, group or user before and after a write.
+/// One app, pod, group, user, secret or callback before and after a write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedChange {
-    /// The app. One of the four.
+    /// The app. One of the six.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
     /// The pod.
@@ -207,6 +207,12 @@ pub struct PlannedChange {
     /// The user. Its password is only said to be another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// The secret; its value is never shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// The URL that events are posted to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<String>,
     /// What becomes of it.
     pub change: ChangeKind,
     /// Where the definitions differ; empty for what is removed, and for an app or pod that is created.
@@ -217,7 +223,7 @@ impl PlannedChange {
     /// The id of what changes.
     #[must_use]
     pub fn subject(&self) -> &str {
-        let names = [&self.app, &self.pod, &self.group, &self.user];
+        let names = [&self.app, &self.pod, &self.group, &self.user, &self.secret, &self.callback];
         names.into_iter().flatten().next().map(String::as_str).unwrap_or_default()
     }
 }

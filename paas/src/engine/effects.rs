@@ -9,8 +9,8 @@ use super::launch_queue::QueueItem;
 use super::{Fact, Refusal, ReplyTo};
 use crate::access::{Scope, User, UserName};
 use crate::model::{
-    Agent, DeploymentId, Group, GroupId, Instance, InstanceId, ReadinessResponse, Resources, RunSpec, RunSpecId, Step,
-    Version,
+    Agent, CallbackUrl, DeploymentId, Group, GroupId, Instance, InstanceId, ReadinessResponse, Resources, RunSpec,
+    RunSpecId, SecretPath, Step, Version,
 };
 use crate::placement::{RejectReason, Rejected, Stock};
 
@@ -97,6 +97,10 @@ pub struct Changes {
     pub groups: Vec<PlannedGroup>,
     /// The users that change.
     pub users: Vec<PlannedUser>,
+    /// The secrets that come back from a backup.
+    pub secrets: Vec<SecretPath>,
+    /// The callbacks that come back from a backup.
+    pub callbacks: Vec<CallbackUrl>,
 }
 
 /// One user before and after a write.

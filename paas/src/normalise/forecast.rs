@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{app, deployment, pod, policy, user};
 use crate::access::User;
 use crate::engine::{Changes, Forecast, Misfit, PlannedChange, PlannedGroup, PlannedUser, Prospect};
-use crate::model::{Agent, Group, GroupId, RunSpec, RunSpecId, Shape};
+use crate::model::{Agent, CallbackUrl, Group, GroupId, RunSpec, RunSpecId, SecretPath, Shape};
 
 /// What would follow from a write, as clients read it.
 #[must_use]
@@ -68,7 +68,7 @@ pub fn changes(changes: &Changes) -> String {
     super::json(&read(changes))
 }
 
-fn read(Changes { run_specs, groups, users }: &Changes) -> Vec<ReadChange> {
+fn read(Changes { run_specs, groups, users, secrets, callbacks }: &Changes) -> Vec<ReadChange> {
     // That what is new lies in a new group goes without saying.
     let is_implied = |group: &PlannedGroup| {
         let holds = |change: &PlannedChange| group.id.contains(&GroupId::at(&change.id));
@@ -77,7 +77,17 @@ fn read(Changes { run_specs, groups, users }: &Changes) -> Vec<ReadChange> {
     let groups = groups.iter().map(|group| (is_implied(group), group_change(group)));
     let groups =
         groups.filter(|(implied, change)| !implied || !change.differences.is_empty()).map(|(_, change)| change);
-    groups.chain(run_specs.iter().map(change)).chain(users.iter().map(user_change)).collect()
+    let secret =
+        |path: &SecretPath| ReadChange { secret: Some(path.to_string()), ..unnamed(ChangeKind::Create, Vec::new()) };
+    let callback =
+        |url: &CallbackUrl| ReadChange { callback: Some(url.to_string()), ..unnamed(ChangeKind::Create, Vec::new()) };
+    let others = users.iter().map(user_change).chain(secrets.iter().map(secret)).chain(callbacks.iter().map(callback));
+    groups.chain(run_specs.iter().map(change)).chain(others).collect()
+}
+
+/// A change of what is yet to be named.
+fn unnamed(change: ChangeKind, differences: Vec<Difference>) -> ReadChange {
+    ReadChange { app: None, pod: None, group: None, user: None, secret: None, callback: None, change, differences }
 }
 
 fn shape_of(forecast: &Forecast, id: &RunSpecId) -> Shape {
@@ -103,7 +113,7 @@ fn change(change: &PlannedChange) -> ReadChange {
         compare("", &written(from), &written(to), &mut differences);
     }
     let (app, pod) = named(&change.id, shape(change));
-    ReadChange { app, pod, group: None, user: None, change: kind, differences }
+    ReadChange { app, pod, ..unnamed(kind, differences) }
 }
 
 fn kind(before: bool, after: bool) -> ChangeKind {
@@ -129,7 +139,7 @@ fn group_change(change: &PlannedGroup) -> ReadChange {
     if kind != ChangeKind::Remove {
         compare("", &written(&change.from), &written(&change.to), &mut differences);
     }
-    ReadChange { app: None, pod: None, group: Some(change.id.to_string()), user: None, change: kind, differences }
+    ReadChange { group: Some(change.id.to_string()), ..unnamed(kind, differences) }
 }
 
 /// Stands for a password.
@@ -156,7 +166,7 @@ fn user_change(change: &PlannedUser) -> ReadChange {
     {
         differences.push(Difference { path: "/password".to_owned(), from: json!(HIDDEN), to: json!(HIDDEN) });
     }
-    ReadChange { app: None, pod: None, group: None, user: Some(change.name.to_string()), change: kind, differences }
+    ReadChange { user: Some(change.name.to_string()), ..unnamed(kind, differences) }
 }
 
 /// Versions differ in any case.

@@ -26,9 +26,10 @@ use attica_core_api::Now;
 
 use super::deployments::{Conflict, Draft, Target};
 use super::{
-    CancelMode, Changes, Effects, Engine, Fact, Origin, PlannedChange, PlannedGroup, Refusal, Reply, TaskSelection,
-    Terms, Write,
+    CancelMode, Changes, Effects, Engine, Fact, Origin, PlannedChange, PlannedGroup, PlannedUser, Refusal, Reply,
+    TaskSelection, Terms, Write,
 };
+use crate::access::User;
 use crate::model::{Goal, Group, GroupId, RunSpecId, TaskIdentity, Version};
 use judge::Notes;
 
@@ -153,10 +154,13 @@ impl Engine {
             to: to.clone(),
             id: id.clone(),
         };
+        let user = |user: &Arc<User>| PlannedUser { name: user.name.clone(), from: None, to: Some(Arc::clone(user)) };
         Changes {
             run_specs: draft.targets.iter().map(change).collect(),
             groups: draft.groups.iter().map(group).collect(),
-            users: Vec::new(),
+            users: draft.regained.users.iter().map(user).collect(),
+            secrets: draft.regained.secrets.keys().cloned().collect(),
+            callbacks: draft.regained.callbacks.keys().cloned().collect(),
         }
     }
 }

@@ -243,6 +243,12 @@ async fn users_and_callbacks_that_are_gone_come_back_from_a_backup_and_others_st
     for (asked, signed_in) in [("&dryRun=true", 401), ("", 200)] {
         let answer = restore(asked).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        if !asked.is_empty() {
+            let changes = answer.json()["changes"].clone();
+            assert_eq!((&changes[0]["user"], &changes[0]["change"]), (&json!("ann"), &json!("create")), "{changes}");
+            let regained = json!({"callback": "http://127.0.0.1:9/gone", "change": "create", "differences": []});
+            assert_eq!((changes.as_array().unwrap().len(), &changes[1]), (2, &regained));
+        }
         assert_eq!(ann.does(Method::GET, "/v2/apps", Value::Null).await, signed_in, "{asked}");
     }
     let named = |users: &Value, name: &str| -> Value {
