@@ -26,11 +26,22 @@ pub(super) fn checked(path: &str, written: Vec<Written>, faults: &mut Faults) ->
     artifacts.collect()
 }
 
+/// Whether agents know how to get it. Marathon leaves that to a task that fails, over and over.
+fn is_fetched(uri: &str) -> bool {
+    match uri.split_once("://") {
+        Some((scheme, _)) => ["file", "http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)),
+        None => uri.starts_with('/'),
+    }
+}
+
 fn check(path: &str, artifact: &Written, faults: &mut Faults) {
     let uri = &artifact.uri;
     text::check(&format!("{path}/uri"), uri, limits::URI_LENGTH_MAX, faults);
     if uri.is_empty() || uri.chars().any(|character| character.is_whitespace() || character.is_control()) {
         faults.add(format!("{path}/uri"), "URI has invalid syntax.");
+    } else if !is_fetched(uri) {
+        let text = "no agent fetches this: file://, http:// and https:// can be had, and absolute paths";
+        faults.add(format!("{path}/uri"), text);
     }
     if let Some(name) = &artifact.dest_path {
         let path = format!("{path}/destPath");

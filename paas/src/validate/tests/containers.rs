@@ -108,6 +108,8 @@ fn what_is_wrong_with_a_container_is_told_with_its_path() {
         json!({"tty": true, "container": {"docker": {"image": "a"}}}),
         json!({"fetch": [{"uri": "a b"}, {"uri": "", "destPath": "../x"}, {"uri": "x", "destPath": "/etc/passwd"}]}),
         json!({"fetch": [{"uri": "a"}], "uris": ["a"]}),
+        json!({"fetch": [{"uri": "hdfs://a/b"}, {"uri": "b.tgz"}, {"uri": "HTTP://a/b"}, {"uri": "/a"}]}),
+        json!({"uris": ["s3://a/b"]}),
         json!({"cpus": 2, "mem": 64, "resourceLimits": {"cpus": 1, "mem": 63.5}}),
         json!({"resourceLimits": {"cpus": "none"}}),
         json!({"resourceLimits": {"disk": 1}}),
