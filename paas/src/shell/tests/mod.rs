@@ -12,3 +12,4 @@ mod marathon_lb;
 mod rest;
 mod secrets;
 mod site;
+mod transfer;
