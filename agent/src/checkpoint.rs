@@ -14,6 +14,7 @@ use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use attica_core_api::link::StatusUpdate;
@@ -76,13 +77,13 @@ pub(crate) struct TaskRecord {
     pub(crate) format: u32,
     pub(crate) container: ContainerId,
     pub(crate) framework_id: FrameworkId,
-    pub(crate) framework: FrameworkInfo,
-    pub(crate) task: TaskInfo,
+    pub(crate) framework: Arc<FrameworkInfo>,
+    pub(crate) task: Arc<TaskInfo>,
     /// The container of its executor, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) executor: Option<ContainerId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) group: Option<GroupRecord>,
+    pub(crate) group: Option<Arc<GroupRecord>>,
     /// Who runs its container.
     #[serde(default, skip_serializing_if = "Containerizer::is_launcher")]
     pub(crate) containerizer: Containerizer,
@@ -146,10 +147,10 @@ impl TaskRecord {
     pub(crate) fn new(
         container: ContainerId,
         framework_id: FrameworkId,
-        framework: FrameworkInfo,
-        task: TaskInfo,
+        framework: Arc<FrameworkInfo>,
+        task: Arc<TaskInfo>,
         executor: Option<ContainerId>,
-        group: Option<GroupRecord>,
+        group: Option<Arc<GroupRecord>>,
     ) -> TaskRecord {
         let containerizer = Containerizer::default();
         TaskRecord { format: FORMAT, container, framework_id, framework, task, executor, group, containerizer }

@@ -3,14 +3,7 @@
 use super::*;
 
 fn record(container: &str) -> TaskRecord {
-    TaskRecord::new(
-        ContainerId::new(container).unwrap(),
-        "f".into(),
-        FrameworkInfo::default(),
-        TaskInfo::default(),
-        None,
-        None,
-    )
+    TaskRecord::new(ContainerId::new(container).unwrap(), "f".into(), Arc::default(), Arc::default(), None, None)
 }
 
 fn executor() -> History {

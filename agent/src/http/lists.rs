@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use attica_core_api::agent::{Executor, Framework, GetExecutors, GetFrameworks, GetState, GetTasks};
 use attica_core_api::auth::Viewer;
-use attica_core_api::v1::{ExecutorInfo, FrameworkId, FrameworkInfo, Task as TaskMessage};
+use attica_core_api::v1::{ExecutorInfo, FrameworkId, FrameworkInfo, Task as TaskMessage, TaskStatus};
 
 use super::view::executor_name;
 use crate::launcher::protocol::ContainerId;
@@ -162,7 +162,8 @@ fn executor_info(task: &Task) -> ExecutorInfo {
 
 fn listed(task: &Task, place: Place) -> ListedTask {
     let user = task.info.command.as_ref().and_then(|command| command.user.clone());
-    let latest = task.statuses().last();
+    let statuses: Vec<TaskStatus> = task.statuses().collect();
+    let latest = statuses.last();
     let message = TaskMessage {
         name: task.info.name.clone(),
         task_id: task.key.task_id.clone(),
@@ -171,9 +172,9 @@ fn listed(task: &Task, place: Place) -> ListedTask {
         agent_id: task.info.agent_id.clone(),
         state: task.state,
         resources: task.info.resources.clone(),
-        statuses: task.statuses().cloned().collect(),
         status_update_state: latest.map(|status| status.state),
         status_update_uuid: latest.and_then(|status| status.uuid.clone()),
+        statuses,
         labels: task.info.labels.clone(),
         discovery: task.info.discovery.clone(),
         container: task.info.container.clone(),

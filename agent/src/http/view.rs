@@ -524,7 +524,7 @@ fn describe(task: &Task) -> Value {
         "state": task.state.name(),
         "resources": resources(&task.info.resources),
         "role": role(&task.info.resources, &task.framework),
-        "statuses": task.statuses().map(status).collect::<Vec<_>>(),
+        "statuses": task.statuses().map(|of| status(&of)).collect::<Vec<_>>(),
     });
     let user = task.info.command.as_ref().and_then(|command| command.user.as_ref());
     let optional = [

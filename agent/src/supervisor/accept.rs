@@ -435,7 +435,7 @@ pub(super) fn environment(config: &Config, task: &Task, sandbox: &Path) -> Vec<(
     let Task { framework, info, .. } = task;
     let mut environment = common(config, framework, &task.executor_id(), &info.agent_id, &info.resources, sandbox);
     environment.insert("MESOS_TASK_ID".to_owned(), info.task_id.as_str().to_owned());
-    let network = task.network.as_ref();
+    let network = task.network.as_deref();
     let addresses = [
         ("LIBPROCESS_IP", network::listening_address(config, network)),
         ("MESOS_CONTAINER_IP", network::own_address(config, network)),
@@ -451,7 +451,7 @@ pub(super) fn executor_environment(config: &Config, executor: &Executor, sandbox
     let Timing { shutdown_grace_ms, reregistration_ms, .. } = config.executors;
     let grace = info.shutdown_grace_period.as_ref().and_then(DurationInfo::milliseconds).unwrap_or(shutdown_grace_ms);
     let mut set = |name: &str, value: String| environment.insert(name.to_owned(), value);
-    set("LIBPROCESS_IP", network::listening_address(config, network.as_ref()).to_string());
+    set("LIBPROCESS_IP", network::listening_address(config, network.as_deref()).to_string());
     set("LIBPROCESS_PORT", "0".to_owned());
     set("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", duration(grace));
     set("MESOS_HTTP_COMMAND_EXECUTOR", "0".to_owned());

@@ -41,23 +41,24 @@ impl Supervisor {
             self.run_of(&ExecutorKey { framework_id: framework_id.clone(), executor_id: executor.executor_id.clone() })
         });
         let run = run.map(|known| known.unwrap_or_else(|| ContainerId::from_uuid(self.entropy.uuid())));
+        let record = Arc::new(GroupRecord { id, run, executor });
+        let executor = &record.executor;
         let mut keys = Vec::new();
         for info in tasks {
             let key = key(&info);
-            let record = GroupRecord { id, run: run.clone(), executor: executor.clone() };
             let info = match own {
                 true => TaskInfo { executor: None, ..info },
                 false => {
                     executor::completed(TaskInfo { executor: Some(Box::new(executor.clone())), ..info }, &framework_id)
                 }
             };
-            self.note(&key, framework.clone(), info, Some(record), out);
+            self.note(&key, framework.clone(), info, Some(record.clone()), out);
             keys.push(key);
         }
         if self.duty != Duty::Serve {
             let reason = TaskStatusReason::AgentDraining;
             keys.iter().for_each(|key| self.never_started(now, key, "The agent is about to end", reason, out));
-        } else if let Err(refusal) = self.check_group(framework, &executor, own, &keys) {
+        } else if let Err(refusal) = self.check_group(framework, executor, own, &keys) {
             keys.iter().for_each(|key| self.refuse(now, key, refusal.to_string(), out));
         } else if own {
             keys.iter().for_each(|key| self.launch(now, key, out));

@@ -117,13 +117,13 @@ impl Supervisor {
                 self.attachments.attach(&owner, self.network_request(task)?, hostname)?
             }
         };
-        let Some(attachment) = attachment else { return Ok(()) };
+        let Some(attachment) = attachment.map(Box::new) else { return Ok(()) };
         if let Some(task) = self.tasks.get_mut(key).filter(|task| task.network.is_none()) {
             task.network = Some(attachment.clone());
-            let entry = TaskEntry::Attached(Box::new(attachment.clone()));
+            let entry = TaskEntry::Attached(attachment.clone());
             out.push(Effect::AppendTask(task.container.clone(), entry));
         }
-        out.push(Effect::Connect(owner, Box::new(attachment)));
+        out.push(Effect::Connect(owner, attachment));
         Ok(())
     }
 
@@ -131,7 +131,7 @@ impl Supervisor {
     pub(super) fn attach_executor(&mut self, key: &ExecutorKey, out: &mut Vec<Effect>) -> Result<(), Refusal> {
         let Some(executor) = self.executors.get(key) else { return Ok(()) };
         if let Some(known) = executor.network.clone() {
-            out.push(Effect::Connect(executor.container.clone(), Box::new(known)));
+            out.push(Effect::Connect(executor.container.clone(), known));
             return Ok(());
         }
         let resources = self.resources_of(executor);
@@ -141,11 +141,12 @@ impl Supervisor {
         }
         let owner = executor.container.clone();
         let hostname = executor.info.container.as_ref().and_then(|container| container.hostname.clone());
-        let Some(attachment) = self.attachments.attach(&owner, request, hostname)? else { return Ok(()) };
+        let attachment = self.attachments.attach(&owner, request, hostname)?;
+        let Some(attachment) = attachment.map(Box::new) else { return Ok(()) };
         let tasks = executor.tasks.clone();
         if let Some(executor) = self.executors.get_mut(key) {
             executor.network = Some(attachment.clone());
-            let entry = ExecutorEntry::Attached(Box::new(attachment.clone()));
+            let entry = ExecutorEntry::Attached(attachment.clone());
             out.push(Effect::AppendExecutor(owner.clone(), entry));
         }
         for task in tasks {
@@ -153,7 +154,7 @@ impl Supervisor {
                 task.network = Some(attachment.clone());
             }
         }
-        out.push(Effect::Connect(owner, Box::new(attachment)));
+        out.push(Effect::Connect(owner, attachment));
         Ok(())
     }
 
@@ -189,7 +190,7 @@ impl Task {
             let address = IpAddress { ip_address: Some(config.ip.to_string()), ..IpAddress::default() };
             NetworkInfo { ip_addresses: vec![address], ..NetworkInfo::default() }
         };
-        self.network.as_ref().map_or_else(of_machine, Attachment::told)
+        self.network.as_deref().map_or_else(of_machine, Attachment::told)
     }
 }
 

@@ -1,7 +1,6 @@
 //! After a restart: tasks as they were written down, brought together with what the launcher has.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::sync::Arc;
 
 use attica_core_api::link::TaskDigest;
 use attica_core_api::v1::{AgentId, TaskState, TaskStatusReason};
@@ -99,7 +98,7 @@ impl Supervisor {
         let TaskHistory { record, entries } = history;
         let health = Health::new(now, &record.task);
         let TaskRecord { format: _, container, framework_id, framework, task, executor, group, containerizer } = record;
-        let mut task = Task::new(framework_id, Arc::new(framework), task, container, executor, group, health);
+        let mut task = Task::new(framework_id, framework, task, container, executor, group, health);
         task.containerizer = containerizer;
         for entry in entries {
             match entry {
@@ -116,7 +115,7 @@ impl Supervisor {
                     task.updates.restore(*update);
                 }
                 TaskEntry::Acknowledged(uuid) => drop(task.updates.acknowledge(&uuid)),
-                TaskEntry::Attached(attachment) => task.network = Some(*attachment),
+                TaskEntry::Attached(attachment) => task.network = Some(attachment),
                 TaskEntry::Devices(devices) => task.devices = devices,
                 TaskEntry::Provisioned(image) => task.image = Some(image),
                 TaskEntry::Killing { cause, grace_ms } => task.kill = Some(Kill::restored(cause, grace_ms)),

@@ -56,17 +56,20 @@ impl Supervisor {
         &mut self,
         key: &TaskKey,
         framework: Arc<FrameworkInfo>,
-        info: TaskInfo,
-        group: Option<GroupRecord>,
+        mut info: TaskInfo,
+        group: Option<Arc<GroupRecord>>,
         out: &mut Vec<Effect>,
     ) {
+        // Tasks are many and stay long: what was reserved while this one was read is given back.
+        info.resources.shrink_to_fit();
+        let info = Arc::new(info);
         let container = ContainerId::from_uuid(self.entropy.uuid());
         let executor = self.executor_for(&framework, key, &info, out);
         let containerizer = self.config.containerizers.of(&info, executor.is_some() || group.is_some());
         let record = TaskRecord::new(
             container.clone(),
             key.framework_id.clone(),
-            framework.as_ref().clone(),
+            framework.clone(),
             info.clone(),
             executor.clone(),
             group.clone(),
@@ -186,7 +189,7 @@ impl Supervisor {
         device::equip(&mut spec, &self.config.devices, &task.devices);
         // Last: in a root of its own the network's files are mounted.
         spec.surroundings =
-            network::surround(&self.config, task.run(), task.network.as_ref(), spec.surroundings.take());
+            network::surround(&self.config, task.run(), task.network.as_deref(), spec.surroundings.take());
         spec
     }
 

@@ -10,7 +10,7 @@ use attica_core_api::v1::{
     FrameworkCapabilityType, FrameworkId, FrameworkInfo, Resource, TaskInfo, TaskState, TaskStatus, TaskStatusReason,
     TaskStatusSource,
 };
-use attica_core_api::{Entropy, Now, Tick};
+use attica_core_api::{Entropy, Now, Tick, decode_proto, encode_proto};
 use bytes::Bytes;
 use uuid::Uuid;
 
@@ -56,7 +56,7 @@ pub(crate) struct Task {
     /// Durable. Who runs its container.
     pub(crate) containerizer: Containerizer,
     /// What it was launched together with.
-    pub(crate) group: Option<GroupRecord>,
+    pub(crate) group: Option<Arc<GroupRecord>>,
     pub(crate) phase: Phase,
     /// Whether it has what it needs to be started.
     pub(super) supply: Supply,
@@ -74,15 +74,16 @@ pub(crate) struct Task {
     pub(super) complete_by: Option<Tick>,
     pub(super) kill: Option<Kill>,
     pub(super) updates: Updates,
-    /// The latest status of each state it has been in, oldest first, as far as this life of the agent knows.
-    statuses: Vec<TaskStatus>,
+    /// The latest status of each state it has been in, oldest first, as far as this life of the agent knows. In protobuf: they are there
+    /// to be shown, which is rare, and take a fifth of the memory.
+    statuses: Vec<(TaskState, Box<[u8]>)>,
     pub(super) health: Health,
     /// Of a task that is more than a command.
     pub(super) graph: Option<Box<Graph>>,
     /// The latest updates of its executor, oldest first: it may repeat them.
     pub(super) heard: VecDeque<Uuid>,
     /// Durable, unless it is its executor's: the network that it is in, if that is not the machine's.
-    pub(crate) network: Option<Attachment>,
+    pub(crate) network: Option<Box<Attachment>>,
     /// Its entry in the supervisor's `wakes`.
     pub(super) wake: Option<Tick>,
 }
@@ -129,17 +130,17 @@ impl Task {
     pub(super) fn new(
         framework_id: FrameworkId,
         framework: Arc<FrameworkInfo>,
-        info: TaskInfo,
+        info: Arc<TaskInfo>,
         container: ContainerId,
         executor: Option<ContainerId>,
-        group: Option<GroupRecord>,
+        group: Option<Arc<GroupRecord>>,
         health: Health,
     ) -> Task {
         Task {
             key: TaskKey { framework_id, task_id: info.task_id.clone() },
             framework,
             graph: Graph::of(&info),
-            info: Arc::new(info),
+            info,
             container,
             executor,
             containerizer: Containerizer::default(),
@@ -163,14 +164,14 @@ impl Task {
     }
 
     /// The latest status of each state it has been in, oldest first.
-    pub(crate) fn statuses(&self) -> impl Iterator<Item = &TaskStatus> {
-        self.statuses.iter()
+    pub(crate) fn statuses(&self) -> impl Iterator<Item = TaskStatus> {
+        self.statuses.iter().filter_map(|(_, status)| decode_proto(status).ok())
     }
 
     /// To be shown: of each state the latest status.
     pub(super) fn remember(&mut self, status: &TaskStatus) {
-        self.statuses.retain(|earlier| earlier.state != status.state);
-        self.statuses.push(status.clone());
+        self.statuses.retain(|(earlier, _)| *earlier != status.state);
+        self.statuses.push((status.state, encode_proto(status).into()));
     }
 
     /// Where its files are.
@@ -243,12 +244,11 @@ impl Task {
 
     /// All that is to be known of it after a restart.
     pub(crate) fn history(&self) -> TaskHistory {
-        let framework = self.framework.as_ref().clone();
         let record = TaskRecord::new(
             self.container.clone(),
             self.key.framework_id.clone(),
-            framework,
-            self.info.as_ref().clone(),
+            self.framework.clone(),
+            self.info.clone(),
             self.executor.clone(),
             self.group.clone(),
         )
@@ -264,7 +264,7 @@ impl Task {
         let standing = TaskEntry::Standing(Box::new(standing));
         // An executor's network is in the executor's history.
         let network = self.network.clone().filter(|_| self.executor.is_none());
-        let attached = network.map(|network| TaskEntry::Attached(Box::new(network)));
+        let attached = network.map(TaskEntry::Attached);
         let image = self.image.clone().map(TaskEntry::Provisioned);
         let graph = self.graph.iter().flat_map(|graph| graph.entries());
         let kill = self.kill.as_ref().map(Kill::entry);

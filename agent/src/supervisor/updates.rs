@@ -73,6 +73,8 @@ impl Updates {
         self.pause_ms = RESEND_MIN_MS;
         if self.pending.is_empty() {
             self.resend_at = None;
+            // Most tasks have none for most of their lives, and updates are large.
+            self.pending = VecDeque::new();
         }
         update
     }

@@ -107,7 +107,8 @@ impl Supervisor {
             return;
         };
         let attachment = Attachment { address, mappings: wiring.mappings, info: wiring.info, hostname: None };
-        out.push(Effect::AppendTask(container.clone(), TaskEntry::Attached(Box::new(attachment.clone()))));
+        let attachment = Box::new(attachment);
+        out.push(Effect::AppendTask(container.clone(), TaskEntry::Attached(attachment.clone())));
         task.network = Some(attachment);
     }
 }

@@ -169,7 +169,7 @@ impl Supervisor {
         // Last: in a root of its own the network's files are mounted.
         let surroundings = spec.surroundings.take();
         spec.surroundings =
-            network::surround(&self.config, &executor.container, executor.network.as_ref(), surroundings);
+            network::surround(&self.config, &executor.container, executor.network.as_deref(), surroundings);
         out.push(Effect::Launch(Box::new(spec), links));
         if let Some(executor) = self.executors.get_mut(key) {
             executor.asked = true;
@@ -358,7 +358,7 @@ impl Supervisor {
                 }
                 ExecutorEntry::Attached(attachment) => {
                     self.attachments.restore(&executor.container, &attachment);
-                    executor.network = Some(*attachment);
+                    executor.network = Some(attachment);
                 }
                 ExecutorEntry::Provisioned(image) => executor.image = Some(image),
                 ExecutorEntry::Devices(devices) => executor.devices = devices,

@@ -162,7 +162,7 @@ pub(crate) struct Executor {
     /// Those that have not ended.
     pub(super) tasks: BTreeSet<TaskKey>,
     /// Durable: the network that it and its tasks are in, if that is not the machine's.
-    pub(in crate::supervisor) network: Option<Attachment>,
+    pub(in crate::supervisor) network: Option<Box<Attachment>>,
     /// Its entry in the supervisor's `executor_wakes`.
     pub(super) wake: Option<Tick>,
 }
@@ -232,7 +232,7 @@ impl Executor {
         );
         let started = self.started.then_some(ExecutorEntry::Started);
         let ending = self.end.map(|end| ExecutorEntry::Ending(end.cause));
-        let attached = self.network.clone().map(|network| ExecutorEntry::Attached(Box::new(network)));
+        let attached = self.network.clone().map(ExecutorEntry::Attached);
         let provisioned = self.image.clone().map(ExecutorEntry::Provisioned);
         let devices = (!self.devices.is_empty()).then(|| ExecutorEntry::Devices(self.devices.clone()));
         let entries = provisioned.into_iter().chain(devices).chain(attached).chain(started).chain(ending).collect();
