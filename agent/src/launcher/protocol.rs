@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use attica_core_api::v1::{RLimit, WindowSize};
+use bytes::{Buf, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use super::controls::Controls;
@@ -501,7 +502,7 @@ pub fn encode<M: Serialize>(message: &M, out: &mut Vec<u8>) -> Result<(), FrameE
 }
 
 /// Takes the first whole record from `buffer`; `None` when more bytes are needed.
-pub fn decode<M: for<'a> Deserialize<'a>>(buffer: &mut Vec<u8>) -> Result<Option<M>, FrameError> {
+pub fn decode<M: for<'a> Deserialize<'a>>(buffer: &mut BytesMut) -> Result<Option<M>, FrameError> {
     let Some(header) = buffer.first_chunk::<4>() else {
         return Ok(None);
     };
@@ -513,12 +514,14 @@ pub fn decode<M: for<'a> Deserialize<'a>>(buffer: &mut Vec<u8>) -> Result<Option
         return Ok(None);
     };
     let message = serde_json::from_slice(payload).map_err(FrameError::Malformed)?;
-    buffer.drain(..4 + length);
+    buffer.advance(4 + length);
     Ok(Some(message))
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::BufMut;
+
     use super::*;
 
     #[test]
@@ -532,10 +535,10 @@ mod tests {
         for message in &sent {
             encode(message, &mut wire).unwrap();
         }
-        let mut buffer = Vec::new();
+        let mut buffer = BytesMut::new();
         let mut received = Vec::new();
         for byte in wire {
-            buffer.push(byte);
+            buffer.put_u8(byte);
             while let Some(message) = decode::<Request>(&mut buffer).unwrap() {
                 received.push(message);
             }
@@ -546,7 +549,7 @@ mod tests {
 
     #[test]
     fn a_giant_record_is_refused_before_it_is_read() {
-        let mut buffer = u32::MAX.to_be_bytes().to_vec();
+        let mut buffer = BytesMut::from(&u32::MAX.to_be_bytes()[..]);
         assert!(matches!(decode::<Request>(&mut buffer), Err(FrameError::TooLong(_))));
     }
 

@@ -455,6 +455,10 @@ impl Server {
                 }
             }
         }
+        if self.queue.is_empty() {
+            // It may have held thousands, and may never again.
+            self.queue = VecDeque::new();
+        }
         specs
     }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -25,6 +26,10 @@ const CONNECT_PAUSE: Duration = Duration::from_millis(5);
 const CONNECT_ATTEMPTS: u32 = 1_000;
 /// Pause after a connection that did not work out.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// How jemalloc, if that is the program's allocator, is to work in the launcher: what a thousand launches took is given back at once, since
+/// later there may be nothing to do for days, and one thread works at a time.
+const ALLOCATION: (&str, &str) = ("_RJEM_MALLOC_CONF", "narenas:1,dirty_decay_ms:0");
 
 /// Where the launcher is, or how to start it.
 #[derive(Clone, Debug)]
@@ -83,7 +88,7 @@ async fn converse(
     let mut hello = Vec::new();
     protocol::encode(&Request::Hello { protocol: PROTOCOL }, &mut hello)?;
     writer.write_all(&hello).await.map_err(Failure::Broken)?;
-    let mut buffer = Vec::new();
+    let mut buffer = BytesMut::new();
     let first = loop {
         if let Some(reply) = protocol::decode(&mut buffer)? {
             break reply;
@@ -112,7 +117,7 @@ async fn converse(
 
 async fn listen(
     mut reader: OwnedReadHalf,
-    mut buffer: Vec<u8>,
+    mut buffer: BytesMut,
     results: &mpsc::Sender<Message>,
     pidfds: &mut HashMap<ContainerId, OwnedFd>,
 ) -> Result<(), Failure> {
@@ -126,7 +131,7 @@ async fn listen(
     }
 }
 
-async fn read_more(reader: &mut OwnedReadHalf, buffer: &mut Vec<u8>) -> Result<(), Failure> {
+async fn read_more(reader: &mut OwnedReadHalf, buffer: &mut BytesMut) -> Result<(), Failure> {
     match reader.read_buf(buffer).await {
         Ok(0) => Err(Failure::Gone),
         Ok(_) => Ok(()),
@@ -230,6 +235,7 @@ fn start(place: &Place) -> io::Result<()> {
         .arg("--cgroup-parent")
         .arg(&place.cgroup_parent)
         .env_clear()
+        .env(ALLOCATION.0, ALLOCATION.1)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

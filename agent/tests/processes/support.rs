@@ -12,6 +12,7 @@ use attica_agent::launcher::protocol::{
     self, ContainerId, ContainerReport, Ending, IsolationKind, LaunchSpec, Limits, PROTOCOL, Process, Reply, Request,
     SOCKET, Streams,
 };
+use bytes::BytesMut;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
 /// How long a condition may take to come true before the test fails.
@@ -157,7 +158,7 @@ pub struct Launcher {
     pub cgroup_parent: String,
     process: Child,
     stream: UnixStream,
-    buffer: Vec<u8>,
+    buffer: BytesMut,
     pub isolation: IsolationKind,
     pub reports: BTreeMap<ContainerId, ContainerReport>,
 }
@@ -192,7 +193,7 @@ impl Launcher {
 
     fn connect(guard: Guard, directory: tempfile::TempDir, cgroup_parent: String, process: Child) -> Launcher {
         let socket = directory.path().join(SOCKET);
-        let mut buffer = Vec::new();
+        let mut buffer = BytesMut::new();
         // What a killed launcher was about to start may have had its socket for a moment.
         let (stream, hello) = eventually("the launcher listens", || {
             let mut stream = UnixStream::connect(&socket).ok()?;
@@ -324,11 +325,11 @@ fn send(stream: &mut UnixStream, request: &Request) {
     stream.write_all(&bytes).unwrap();
 }
 
-fn receive(stream: &mut UnixStream, buffer: &mut Vec<u8>) -> Reply {
+fn receive(stream: &mut UnixStream, buffer: &mut BytesMut) -> Reply {
     try_receive(stream, buffer).expect("the launcher answers in time")
 }
 
-fn try_receive(stream: &mut UnixStream, buffer: &mut Vec<u8>) -> Option<Reply> {
+fn try_receive(stream: &mut UnixStream, buffer: &mut BytesMut) -> Option<Reply> {
     loop {
         if let Some(reply) = protocol::decode(buffer).unwrap() {
             return Some(reply);

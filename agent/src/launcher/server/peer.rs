@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
+use bytes::BytesMut;
 use nix::poll::PollFlags;
 
 use crate::launcher::protocol::{self, MAX_RECORD_BYTES, Reply, Request};
@@ -15,7 +16,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Peer {
     stream: UnixStream,
-    incoming: Vec<u8>,
+    incoming: BytesMut,
     outgoing: Vec<u8>,
     /// The agent has closed its side: what it said before still counts.
     ended: bool,
@@ -26,7 +27,7 @@ pub(super) struct Peer {
 impl Peer {
     pub(super) fn new(stream: UnixStream) -> io::Result<Peer> {
         stream.set_nonblocking(true)?;
-        Ok(Peer { stream, incoming: Vec::new(), outgoing: Vec::new(), ended: false, introduced: false })
+        Ok(Peer { stream, incoming: BytesMut::new(), outgoing: Vec::new(), ended: false, introduced: false })
     }
 
     /// What to wait for.
@@ -60,6 +61,10 @@ impl Peer {
         let mut requests = Vec::new();
         while let Some(request) = protocol::decode(&mut self.incoming).map_err(io::Error::other)? {
             requests.push(request);
+        }
+        if self.incoming.is_empty() {
+            // A thousand launches came at once, and may never again.
+            self.incoming = BytesMut::new();
         }
         Ok(requests)
     }
