@@ -507,6 +507,30 @@ fn parts_end_with_their_container_and_before_it() {
 }
 
 #[test]
+fn what_cannot_be_removed_is_told_of_and_goes_later() {
+    if !can_isolate() {
+        return;
+    }
+    let mut launcher = Launcher::start_with_own_mounts();
+    let hierarchy = match launcher.isolation {
+        IsolationKind::CgroupsV1 => "/sys/fs/cgroup/pids",
+        IsolationKind::CgroupsV2 => "/sys/fs/cgroup",
+        IsolationKind::Posix => panic!("no cgroups in a mount namespace"),
+    };
+    let spec = launcher.shell("while [ ! -e go ]; do sleep 0.01; done; exit 3");
+    launcher.started(spec.clone());
+    launcher.remount(hierarchy, "ro");
+    std::fs::write(spec.directory.join("go"), "").unwrap();
+    let stays = Reply::NotRemoved { container: spec.container.clone() };
+    assert_eq!(launcher.receive(), stays);
+    launcher.remount(hierarchy, "rw");
+    let told = eventually("it goes", || Some(launcher.receive()).filter(|told| *told != stays));
+    assert!(matches!(told, Reply::Ended { ending, .. } if ending.exit == Exit::Code(3)), "{told:?}");
+    launcher.send(&Request::Forget(vec![spec.container]));
+    launcher.finish();
+}
+
+#[test]
 fn a_new_launcher_knows_of_what_its_containers_are_parts() {
     let mut launcher = Launcher::start();
     let whole = launcher.shell("while [ ! -e go ]; do sleep 0.01; done; exit 3");

@@ -152,6 +152,8 @@ pub fn pids() -> impl Iterator<Item = i32> {
     std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_attica-agent");
+
 pub struct Launcher {
     guard: Guard,
     pub directory: tempfile::TempDir,
@@ -177,8 +179,22 @@ impl Launcher {
         Launcher::start_in(guard, directory, cgroup_parent)
     }
 
+    /// In a mount namespace of its own.
+    pub fn start_with_own_mounts() -> Launcher {
+        let mut program = Command::new("unshare");
+        program.args(["--mount", PROGRAM]);
+        let directory = tempfile::tempdir().unwrap();
+        let cgroup_parent = format!("attica-test/{}", uuid::Uuid::new_v4());
+        let guard = Guard::new(directory.path(), &cgroup_parent);
+        Launcher::start_by(program, guard, directory, cgroup_parent)
+    }
+
     fn start_in(guard: Guard, directory: tempfile::TempDir, cgroup_parent: String) -> Launcher {
-        let process = Command::new(env!("CARGO_BIN_EXE_attica-agent"))
+        Launcher::start_by(Command::new(PROGRAM), guard, directory, cgroup_parent)
+    }
+
+    fn start_by(mut program: Command, guard: Guard, directory: tempfile::TempDir, cgroup_parent: String) -> Launcher {
+        let process = program
             .args(["launcher", "--dir"])
             .arg(directory.path())
             .args(["--cgroup-parent", &cgroup_parent])
@@ -226,6 +242,14 @@ impl Launcher {
         self.process.wait().unwrap();
         happens();
         Launcher::start_in(self.guard, self.directory, self.cgroup_parent)
+    }
+
+    /// Mounts what is mounted there anew, with these options, for a launcher with mounts of its own.
+    pub fn remount(&self, mounted: &str, options: &str) {
+        let mut command = Command::new("nsenter");
+        command.args(["--mount", "--target", &self.process.id().to_string(), "mount", "-o"]);
+        let status = command.args([&format!("remount,bind,{options}"), mounted]).status().unwrap();
+        assert!(status.success(), "{status}");
     }
 
     pub fn send(&mut self, request: &Request) {
