@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, ToSocketAddrs};
 
+use attica_core_api::parse_duration;
 use clap::{Args as _, Command, FromArgMatches as _};
 use tracing::level_filters::LevelFilter;
 
@@ -81,21 +82,7 @@ fn place(given: &Given) -> Result<Vec<String>, FlagError> {
 
 /// Of a duration in Mesos's syntax, as `1.5mins`.
 fn milliseconds(text: &str) -> Option<u64> {
-    const UNITS: [(&str, f64); 8] = [
-        ("ns", 1e-6),
-        ("us", 1e-3),
-        ("ms", 1.0),
-        ("secs", 1e3),
-        ("mins", 6e4),
-        ("hrs", 3.6e6),
-        ("days", 8.64e7),
-        ("weeks", 6.048e8),
-    ];
-    let unit = text.find(|character: char| character.is_ascii_alphabetic())?;
-    let (number, unit) = text.split_at(unit);
-    let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
-    let milliseconds = number.trim().parse::<f64>().ok()? * scale;
-    (0.0..1e15).contains(&milliseconds).then_some(milliseconds as u64)
+    u64::try_from(parse_duration(text).ok()?.as_millis()).ok()
 }
 
 #[cfg(test)]

@@ -68,12 +68,9 @@ pub(crate) fn parse_size(text: &str) -> Result<Size, String> {
 }
 
 pub(crate) fn parse_duration(text: &str) -> Result<Milliseconds, String> {
-    let units = [("ms", 1.0), ("secs", 1e3), ("mins", 6e4), ("hrs", 3.6e6), ("days", 8.64e7), ("weeks", 6.048e8)];
-    let known = split(text).and_then(|(number, unit)| {
-        let (_, milliseconds) = units.into_iter().find(|(name, _)| *name == unit)?;
-        Some((number * milliseconds) as u64).filter(|milliseconds| *milliseconds > 0).map(Milliseconds)
-    });
-    known.ok_or_else(|| format!("`{text}` is no duration: one is written as 500ms, 30secs, 1mins or 2hrs"))
+    let duration = attica_core_api::parse_duration(text).map_err(|error| error.to_string())?;
+    let milliseconds = u64::try_from(duration.as_millis()).ok().filter(|milliseconds| *milliseconds > 0);
+    milliseconds.map(Milliseconds).ok_or_else(|| format!("expected 1ms or more, found `{text}`"))
 }
 
 #[cfg(test)]
@@ -85,11 +82,11 @@ mod tests {
         assert_eq!(parse_size("2GB"), Ok(Size { bytes: 2 << 30 }));
         assert_eq!(parse_size("0.5KB"), Ok(Size { bytes: 512 }));
         assert_eq!(parse_duration("1mins"), Ok(Milliseconds(60_000)));
-        assert_eq!(parse_duration("1.5secs"), Ok(Milliseconds(1_500)));
+        assert_eq!(parse_duration("1500us"), Ok(Milliseconds(1)));
         for bad in ["", "2", "GB", "2 GB", "-1GB", "1gb"] {
             assert!(parse_size(bad).is_err(), "{bad}");
         }
-        for bad in ["0secs", "1", "secs"] {
+        for bad in ["0secs", "999us", "1", "secs"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
     }

@@ -558,7 +558,7 @@ fn state_and_files_are_shown() {
     assert_eq!(flags["fetcher_cache_size"], "2GB", "{flags}");
     assert_eq!(flags["xfs_project_range"], "[5000-10000]", "{flags}");
     assert_eq!(flags["master"], master.address.to_string(), "{flags}");
-    assert_eq!(json("/metrics/snapshot?timeout=5secs")["slave/tasks_running"], 1.0);
+    assert_eq!(json("/metrics/snapshot?timeout=500us")["slave/tasks_running"], 1.0);
     let (status, refused) = get(&master, &address, "/metrics/snapshot?timeout=soon");
     assert!(status == 400 && refused.starts_with("Invalid timeout 'soon': "), "{status} {refused}");
     assert_eq!(json("/containers")[0]["executor_id"], "shown");

@@ -38,4 +38,4 @@ pub const MESOS_VERSION: &str = "1.12.0";
 pub use attica_allocator::{Role, Scalar};
 pub use entropy::Entropy;
 pub use message::{DecodeError, decode_json, decode_proto, encode_json, encode_proto};
-pub use time::{Now, Tick, Timestamp};
+pub use time::{InvalidDuration, Now, Tick, Timestamp, parse_duration};

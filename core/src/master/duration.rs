@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use attica_core_api as api;
+
 /// A length of time, at least one millisecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Milliseconds(pub u64);
@@ -14,20 +16,18 @@ impl Milliseconds {
     }
 }
 
-/// The units, longest first, in milliseconds. Nanoseconds and microseconds are shorter than anything that can be set.
+/// The units that durations are shown in, longest first, in milliseconds.
 const UNITS: [(&str, u64); 6] =
     [("weeks", 604_800_000), ("days", 86_400_000), ("hrs", 3_600_000), ("mins", 60_000), ("secs", 1_000), ("ms", 1)];
 
-/// The longest duration: a thousand weeks.
-const LONGEST_MS: f64 = 1_000.0 * 604_800_000.0;
+/// The longest that can be set: a thousand weeks.
+const LONGEST_MS: u64 = 1_000 * 604_800_000;
 
-/// Parses `1.5mins`, `500ms` and the like.
+/// Parses what can be set: `1.5mins`, `500ms` and the like.
 pub(super) fn parse_duration(text: &str) -> Result<Milliseconds, String> {
-    let expected = || format!("expected a duration like 500ms, 15secs, 10mins, 2hrs, 1days or 2weeks, found `{text}`");
-    let (unit, milliseconds) = UNITS.iter().find(|(unit, _)| text.ends_with(unit)).ok_or_else(expected)?;
-    let number: f64 = text[..text.len() - unit.len()].parse().map_err(|_| expected())?;
-    let total = (number * *milliseconds as f64).round();
-    if (1.0..=LONGEST_MS).contains(&total) { Ok(Milliseconds(total as u64)) } else { Err(expected()) }
+    let duration = api::parse_duration(text).map_err(|error| error.to_string())?;
+    let milliseconds = u64::try_from(duration.as_millis()).ok().filter(|it| (1..=LONGEST_MS).contains(it));
+    milliseconds.map(Milliseconds).ok_or_else(|| format!("expected between 1ms and 1000weeks, found `{text}`"))
 }
 
 impl fmt::Display for Milliseconds {
@@ -48,6 +48,7 @@ mod tests {
     fn durations_read_and_written() {
         for (text, milliseconds, written) in [
             ("500ms", 500, "500ms"),
+            ("5000us", 5, "5ms"),
             ("15secs", 15_000, "15secs"),
             ("1.5mins", 90_000, "90secs"),
             ("10mins", 600_000, "10mins"),

@@ -32,7 +32,7 @@ pub(super) fn version(query: &Query) -> Response {
 /// Flat JSON, with Mesos's names. All of it is at hand: no `timeout` is ever exceeded.
 pub(super) fn snapshot(identity: &Identity, leader: Option<&Leader>, query: &Query) -> Response {
     if let Some(timeout) = query.get("timeout")
-        && let Err(error) = parse_duration(timeout)
+        && let Err(error) = attica_core_api::parse_duration(timeout)
     {
         return plain(StatusCode::BAD_REQUEST, format!("Invalid timeout '{timeout}': {error}.\n"));
     }

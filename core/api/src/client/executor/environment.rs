@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::auth::SecretText;
 use crate::http::Security;
 use crate::http::tls::{ClientCertificateUse, Plaintext, Tls, TlsError, TlsFiles};
+use crate::parse_duration;
 use crate::v1::{ExecutorId, FrameworkId};
 
 /// How an executor reaches its agent, who it is, and how long it may be alone.
@@ -57,7 +58,7 @@ impl Environment {
         let needed = |name: &'static str| lookup(name).ok_or(InvalidEnvironment::Absent(name));
         let time = |name: &'static str, default: Duration| match lookup(name) {
             None => Ok(default),
-            Some(value) => duration(&value).ok_or(InvalidEnvironment::Duration { name, value }),
+            Some(value) => parse_duration(&value).map_err(|_| InvalidEnvironment::Duration { name, value }),
         };
         let is_set = |name| lookup(name).is_some_and(|value| value == "1" || value == "true");
         let checkpoints = is_set("MESOS_CHECKPOINT");
@@ -89,23 +90,6 @@ impl Environment {
         };
         Ok(Tls::start(files, Plaintext::Refused)?.security())
     }
-}
-
-/// `5secs`, `1.5mins`, …: as agents write durations.
-fn duration(text: &str) -> Option<Duration> {
-    const UNITS: [(&str, f64); 8] = [
-        ("weeks", 604_800.0),
-        ("days", 86_400.0),
-        ("hrs", 3_600.0),
-        ("mins", 60.0),
-        ("secs", 1.0),
-        ("ms", 1e-3),
-        ("us", 1e-6),
-        ("ns", 1e-9),
-    ];
-    let (unit, seconds) = UNITS.iter().find(|(unit, _)| text.ends_with(unit))?;
-    let number: f64 = text.strip_suffix(unit)?.parse().ok()?;
-    Duration::try_from_secs_f64(number * seconds).ok()
 }
 
 #[cfg(test)]
