@@ -97,6 +97,8 @@ pub struct Engine {
     timers: Timers,
     /// When the current step of each deployment began, or this engine did: a new leader counts deadlines anew.
     step_began: BTreeMap<DeploymentId, Timestamp>,
+    /// The most instances that have served for long enough since then, and when there were so many for the first time.
+    most_serving: BTreeMap<RunSpecId, (u32, Timestamp)>,
     draining: Draining,
     departed: Departed,
     kills: KillService,
@@ -136,6 +138,7 @@ impl Engine {
             next_in_queue: None,
             timers: Timers::default(),
             step_began: BTreeMap::new(),
+            most_serving: BTreeMap::new(),
             draining: Draining::default(),
             departed: Departed::of(&snapshot),
             kills: KillService::default(),

@@ -20,6 +20,9 @@ impl Engine {
     /// A step of a deployment begins, or goes on after a pause: its deadlines count from here.
     pub(super) fn step_begins(&mut self, now: Now, id: DeploymentId) {
         self.step_began.insert(id, now.wall);
+        for run_spec in self.state.deployments.get(&id).into_iter().flat_map(|deployment| deployment.changes.keys()) {
+            self.most_serving.remove(run_spec);
+        }
         self.timers.set(now.tick, Timer::Deadline(id));
     }
 
@@ -53,11 +56,18 @@ impl Engine {
     fn due(&self, deployment: &Deployment, id: &RunSpecId) -> Option<Timestamp> {
         let definition = self.goal_of(deployment, id)?;
         let deadline_ms = self.state.policy(definition).progress_deadline_ms?;
-        let instances = self.state.run_specs.get(id)?.instances.values();
-        let new = instances.filter(|instance| instance.generation == definition.generation);
-        let progress = new.filter_map(crate::model::Instance::serving_since).max();
+        let progress = self.most_serving.get(id).map(|(_, at)| *at);
         let since = self.step_began.get(&deployment.id).copied().max(progress)?;
         Some(Timestamp(since.0.saturating_add_unsigned(deadline_ms)))
+    }
+
+    /// So many instances of the goal of a deployment have served for long enough now. More than ever before in this step are progress:
+    /// one that comes up and goes down again, over and over, is none.
+    pub(super) fn note_progress(&mut self, now: Now, id: &RunSpecId, serving: u32) {
+        let most = self.most_serving.get(id).map_or(0, |(most, _)| *most);
+        if serving > most {
+            self.most_serving.insert(id.clone(), (serving, now.wall));
+        }
     }
 
     /// What a deployment makes of a run spec; of one that it removes, what it was.

@@ -243,12 +243,14 @@ impl Engine {
             (ActionKind::Scale, Pursuit::Keep { count, definition }) => {
                 let policy = self.state.policy(&definition);
                 let standing = self.standing(id).unsettled(self.unsettled(now, id, definition.generation, policy));
+                self.note_progress(now, id, standing.ready);
                 standing.ready == count && standing.active() == count && standing.leaving == 0
             }
             (ActionKind::Restart, Pursuit::Replace(definition)) => {
                 let (old, new) = self.standings(id, definition.generation);
                 let policy = self.state.policy(&definition);
                 let new = new.unsettled(self.unsettled(now, id, definition.generation, policy));
+                self.note_progress(now, id, new.ready);
                 let count = definition.instances;
                 old.total() == 0 && new.ready == count && new.active() == count && new.leaving == 0
             }

@@ -28,6 +28,7 @@ impl Engine {
                 self.step_began.remove(id);
                 let changes = self.state.deployments.get(id).map(|deployment| deployment.changes.keys().cloned());
                 for id in changes.into_iter().flatten().collect::<Vec<_>>() {
+                    self.most_serving.remove(&id);
                     self.tracker(&id).lock = None;
                     self.dirty.insert(id);
                 }

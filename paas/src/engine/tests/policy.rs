@@ -1,3 +1,5 @@
+use attica_core_api::v1::TaskState;
+
 use super::super::*;
 use super::world::{Behaviour, World, id, update};
 use crate::model::{
@@ -68,6 +70,25 @@ fn progress_moves_the_deadline() {
     assert!(world.is_running(deployment), "one at a time, each for twenty seconds");
     world.pass(30_000);
     assert_eq!(ending(&world, deployment).ending, Ending::Done);
+}
+
+#[test]
+fn instances_that_come_and_go_are_no_progress() {
+    let mut world = World::new(4);
+    world.put("/web", web(2, KEEP_ALL));
+    let old = world.definition("/web").generation;
+    let policy = DeploymentPolicy { minimum_healthy_ms: 20_000, ..patient(30, OnFailure::RollBack) };
+    let at_once = RunSpecUpdate { backoff_first_ms: Some(0), backoff_max_ms: Some(0), ..second(policy) };
+    let flapping = world.put("/web", at_once);
+    for _ in 0..12 {
+        world.pass(5_000);
+        let new = world.instances("/web").into_iter().filter(|instance| instance.generation != old);
+        for task in new.filter_map(|instance| instance.task) {
+            world.end(&task.id, TaskState::Failed);
+        }
+        world.run();
+    }
+    assert!(matches!(ending(&world, flapping).ending, Ending::RolledBack { .. }));
 }
 
 #[test]
