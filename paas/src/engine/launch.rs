@@ -124,6 +124,7 @@ impl Engine {
         let surroundings = Surroundings {
             enforces_role: self.enforces_role(&definition.id),
             variable_prefix: self.config.variable_prefix.clone(),
+            spares_unhealthy: self.state.policy(definition).kills_per_minute.is_some(),
         };
         for Found { instance: id, place } in found {
             let Some(waiting) = self.state.instance(&id).cloned() else { continue };

@@ -16,6 +16,8 @@ pub struct Surroundings {
     pub enforces_role: bool,
     /// What the names of variables for the host and the ports begin with.
     pub variable_prefix: String,
+    /// Whether the agent leaves it to the service to kill what is unhealthy, because only so many may be killed in a minute.
+    pub spares_unhealthy: bool,
 }
 
 impl Surroundings {

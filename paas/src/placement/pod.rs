@@ -84,7 +84,10 @@ impl Placed<'_> {
             resources,
             command: Some(self.command(container, &labels)),
             container: self.container(container).map(Box::new),
-            health_check: container.health_check.as_ref().and_then(|check| task_info::health_check(check, &self.ports)),
+            health_check: container
+                .health_check
+                .as_ref()
+                .and_then(|check| task_info::health_check(check, &self.ports, self.surroundings)),
             check: container.check.as_ref().and_then(|check| task_info::check(check, &self.ports)),
             kill_policy: grace.map(|grace_period| KillPolicy { grace_period: Some(grace_period) }),
             labels: task_info::labels(&labels),

@@ -27,7 +27,7 @@ pub fn task_info(
     let ports = ports.as_slice();
     let of_kind = |kind: CheckKind| {
         let checks = run_spec.health_checks.iter().filter(move |check| check.kind == kind);
-        checks.filter_map(|check| health_check(check, ports))
+        checks.filter_map(|check| health_check(check, ports, surroundings))
     };
     // Answers to the last one say whether the task is ready.
     let health_checks = of_kind(CheckKind::Service).chain(readiness_check(run_spec, ports)).collect();
@@ -228,7 +228,11 @@ pub(super) fn words(line: &CommandLine) -> (bool, Option<String>, Vec<String>) {
 
 /// A health check as the agent makes it, from within the networks of the task. None when it names a port that the task does not have,
 /// which the border refuses.
-pub(super) fn health_check(check: &HealthCheck, ports: &[GivenPort]) -> Option<v1::HealthCheck> {
+pub(super) fn health_check(
+    check: &HealthCheck,
+    ports: &[GivenPort],
+    surroundings: &Surroundings,
+) -> Option<v1::HealthCheck> {
     let port = match check.port {
         CheckedPort::Number(port) => Some(port),
         CheckedPort::Index(index) => Some(ports.get(usize::try_from(index).ok()?)?.container),
@@ -280,7 +284,10 @@ pub(super) fn health_check(check: &HealthCheck, ports: &[GivenPort]) -> Option<v
         delay_seconds: seconds(delay_ms),
         interval_seconds: seconds(check.interval_ms),
         timeout_seconds: seconds(check.timeout_ms),
-        consecutive_failures: check.max_consecutive_failures,
+        consecutive_failures: match surroundings.spares_unhealthy {
+            true => u32::MAX,
+            false => check.max_consecutive_failures,
+        },
         grace_period_seconds: seconds(check.grace_period_ms),
         r#type: Some(r#type),
         command,

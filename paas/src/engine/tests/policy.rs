@@ -3,7 +3,8 @@ use attica_core_api::v1::TaskState;
 use super::super::*;
 use super::world::{Behaviour, World, id, update};
 use crate::model::{
-    DeploymentId, DeploymentPolicy, EndedDeployment, Ending, Group, GroupId, OnFailure, RunSpecUpdate, Upgrade,
+    CheckKind, DeploymentId, DeploymentPolicy, EndedDeployment, Ending, Group, GroupId, OnFailure, RunSpecUpdate,
+    Upgrade,
 };
 
 const KEEP_ALL: Option<Upgrade> = Some(Upgrade { minimum_health_capacity: 1.0, maximum_over_capacity: 0.5 });
@@ -187,11 +188,11 @@ fn kills_stay_within_their_budget() {
     assert!(!world.is_running(deployment));
 }
 
-#[test]
-fn an_unhealthy_dependency_takes_down_no_more_than_the_budget() {
+/// Four instances with such a check, all of them healthy, of which one may be killed in a minute.
+fn with_a_budget(kind: CheckKind) -> World {
     let mut world = World::new(4);
     let check = crate::model::HealthCheck {
-        kind: crate::model::CheckKind::Service,
+        kind,
         endpoint: crate::model::Endpoint::Tcp,
         port: crate::model::CheckedPort::Index(0),
         grace_period_ms: 0,
@@ -203,11 +204,41 @@ fn an_unhealthy_dependency_takes_down_no_more_than_the_budget() {
     };
     let policy = DeploymentPolicy { kills_per_minute: Some(1), ..DeploymentPolicy::default() };
     world.put("/web", RunSpecUpdate { health_checks: Some(vec![check]), policy: Some(policy), ..update(4) });
+    world
+}
+
+#[test]
+fn an_unhealthy_dependency_takes_down_no_more_than_the_budget() {
+    let mut world = with_a_budget(CheckKind::Service);
     world.probe_all(true, 0);
     let before = world.task_ids("/web");
     let left = |world: &World| world.task_ids("/web").iter().filter(|task| before.contains(task)).count();
     world.probe_all(false, 3);
     world.pass(1_000);
+    assert_eq!(left(&world), 3);
+    world.pass(61_000);
+    assert_eq!(left(&world), 2);
+}
+
+#[test]
+fn agents_leave_it_to_the_budget_to_kill_what_they_find_unhealthy() {
+    let mut world = with_a_budget(CheckKind::Agent);
+    let tasks: Vec<_> = world.tasks.keys().cloned().collect();
+    let left = |world: &World| tasks.iter().filter(|task| world.tasks.contains_key(*task)).count();
+    for known in world.tasks.values() {
+        assert_eq!(known.info.health_check.as_ref().unwrap().consecutive_failures, u32::MAX);
+    }
+    let report = |world: &mut World, healthy| {
+        for task in &tasks {
+            world.report(task, TaskState::Running, |status| status.healthy = Some(healthy));
+        }
+        world.run();
+    };
+    report(&mut world, true);
+    report(&mut world, false);
+    report(&mut world, false);
+    assert_eq!(left(&world), 4);
+    report(&mut world, false);
     assert_eq!(left(&world), 3);
     world.pass(61_000);
     assert_eq!(left(&world), 2);
