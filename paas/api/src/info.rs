@@ -60,6 +60,8 @@ pub struct Settings {
     pub mesos_user: Option<String>,
     /// The role of apps that name none.
     pub mesos_role: String,
+    /// Which groups enforce their role when nobody says whether they do: `off` or `top`.
+    pub new_group_enforce_role: String,
     /// Where the master's own page answers.
     pub mesos_leader_ui_url: Option<String>,
     /// Milliseconds for which an offer that is of no use is declined.
@@ -135,8 +137,6 @@ pub struct Configuration {
     pub max_versions: u32,
     /// The name that is written on what is reserved and created; null: that of the credential.
     pub mesos_authentication_principal: Option<String>,
-    /// Which groups enforce their role when nobody says whether they do: `off` or `top`.
-    pub new_group_enforce_role: String,
     /// Whether every caller has to sign in.
     pub require_sign_in: bool,
     /// Whether callers show a certificate: `none`, `optional` or `required`.

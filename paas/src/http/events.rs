@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, Request, StatusCode, header};
 use super::query::Query;
 use super::service::{Leading, Service, WriteOutcome};
 use super::writes::{Asked, client_ip};
-use super::{answer, body, guard, refusal};
+use super::{answer, body, full_plans, guard, refusal};
 use crate::access::Permission;
 use crate::engine::Write;
 use crate::events::{self, EventFilter, EventId, Reader, Start, Subscription};
@@ -53,6 +53,7 @@ pub(super) async fn stream(service: &Arc<Service>, leading: &Arc<Leading>, reque
         return guard::lacking(&lacking);
     }
     let sight = proven.caller.sight();
+    let full = full_plans::wanted(query).then(|| (Arc::clone(&leading.model), sight.clone()));
     let reader = if consumer.is_some() { Reader::Acknowledging } else { Reader::Watching };
     let filter = EventFilter { event_types: query.all("event_type").map(str::to_owned).collect(), reader, sight };
     let start = start(request.headers(), query);
@@ -71,6 +72,10 @@ pub(super) async fn stream(service: &Arc<Service>, leading: &Arc<Leading>, reque
     };
     let sent = service.metrics.event_bytes();
     let events = events::body(subscription, client_ip(&request)).take_until(Box::pin(changed));
+    let events = events.map_ok(move |frames| match &full {
+        Some((model, sight)) => full_plans::in_full(&model.seen_by(sight.clone()), frames),
+        None => frames,
+    });
     let events = events.inspect_ok(move |bytes| {
         sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
     });

@@ -15,6 +15,7 @@ mod callbacks;
 mod compression;
 mod cors;
 mod events;
+mod full_plans;
 mod groups;
 mod guard;
 mod info;

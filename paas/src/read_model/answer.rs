@@ -260,6 +260,15 @@ impl Reader<'_> {
         })
     }
 
+    /// The root group, as JSON, before a version of it and at that version; none when that is not known any more.
+    #[must_use]
+    pub fn root_around(&self, version: Version) -> Option<(String, String)> {
+        let views = self.model.read();
+        let (original, target) = Seen { views: &views, sight: &self.sight }.root_around(version)?;
+        drop(views);
+        Some((original.to_string(), target.to_string()))
+    }
+
     /// `[…]`
     #[must_use]
     pub fn deployments(&self) -> Answer {

@@ -94,7 +94,23 @@ impl Seen<'_> {
     pub(super) fn group_at(&self, id: &GroupId, version: Option<Version>, written: &str) -> Result<Value, Missing> {
         let known = version.filter(|version| self.group_versions(id).is_ok_and(|versions| versions.contains(version)));
         let missing = || Missing::GroupVersion { group: id.to_string(), version: written.to_owned() };
-        let at = known.ok_or_else(missing)?;
+        Ok(self.group_of_then(id, known.ok_or_else(missing)?))
+    }
+
+    /// The root group as it was before a version of it, and as it was then; none when that is not known.
+    pub(super) fn root_around(&self, version: Version) -> Option<(Value, Value)> {
+        let root = GroupId::root();
+        let versions = self.group_versions(&root).ok()?;
+        let index = versions.iter().position(|known| *known == version)?;
+        let original = match (versions.get(index + 1), self.history_from()) {
+            (Some(before), _) => *before,
+            (None, None) => Version::never(),
+            (None, Some(_)) => return None,
+        };
+        Some((self.group_of_then(&root, original), self.group_of_then(&root, version)))
+    }
+
+    fn group_of_then(&self, id: &GroupId, at: Version) -> Value {
         let mut tree: Tree<'_, RunSpec> = Tree::default();
         for (id_of_app, app) in self.apps_in(id) {
             let Some(spec) = app.past().at(at) else { continue };
@@ -106,7 +122,7 @@ impl Seen<'_> {
                 tree.node(id, group.as_str(), since).said = Some(said);
             }
         }
-        Ok(tree.render_past(id, at))
+        tree.render_past(id, at)
     }
 
     pub(super) fn group_exists(&self, id: &GroupId) -> bool {

@@ -307,7 +307,7 @@ impl Args {
             failover_timeout: _,
             webui_url: _,
             mesos_role: _,
-            new_group_enforce_role,
+            new_group_enforce_role: _,
             accepted_resource_roles_default_behavior: _,
             default_accepted_resource_roles: _,
             gpu_scheduling_behavior,
@@ -364,7 +364,6 @@ impl Args {
             max_running_deployments: *max_running_deployments,
             max_versions: *max_versions,
             mesos_authentication_principal: mesos_authentication_principal.clone(),
-            new_group_enforce_role: written(new_group_enforce_role),
             require_sign_in: *require_sign_in,
             tls_client_certs: match tls_client_certs {
                 ClientCertificateUse::None => "none".to_owned(),
@@ -392,6 +391,7 @@ impl Args {
             master: self.master.to_string(),
             mesos_user: self.mesos_user.clone(),
             mesos_role: self.mesos_role.clone(),
+            new_group_enforce_role: written(&self.new_group_enforce_role),
             mesos_leader_ui_url: match &self.master {
                 Detection::Addresses(addresses) => {
                     addresses.first().map(|master| format!("{master_scheme}://{master}/"))

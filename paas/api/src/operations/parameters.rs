@@ -83,7 +83,11 @@ pub(super) const HOST: Parameter =
     Parameter { name: "host", summary: "Only tasks on this host.", kind: ParameterKind::Text };
 pub(super) const EVENTS: &[Parameter] = &[
     Parameter { name: "event_type", summary: "Only events of these types.", kind: ParameterKind::Repeated },
-    Parameter { name: "plan-format", summary: "light is the only form.", kind: ParameterKind::Text },
+    Parameter {
+        name: "plan-format",
+        summary: "light, the default, or full: plans with the root group before and after them, as far as that is known.",
+        kind: ParameterKind::Text,
+    },
     Parameter {
         name: "lastEventId",
         summary: "Resume after this event; the header Last-Event-ID says the same.",

@@ -1,7 +1,7 @@
 //! Event streams over the whole role.
 
 use http::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::rest::NO_MASTER;
 use super::site::{Database, Events, Frame, Site, until};
@@ -49,6 +49,48 @@ async fn a_stream_shows_what_happens_filters_and_resumes() {
     site.stop().await.unwrap();
     assert_eq!(all.until("event_stream_detached").await.last().unwrap().id, None);
     assert_eq!(all.next().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plans_are_told_in_full_to_who_asks_for_that() {
+    let database = Database::start().await;
+    let site = Site::start(&database, NO_MASTER).await;
+    let mut light = Events::open(&site, "?event_type=deployment_info", &[]).await;
+    let mut full = Events::open(&site, "?event_type=deployment_info&plan-format=full", &[]).await;
+    // There is one for each step.
+    let first_of = async |stream: &mut Events, version: &Value| loop {
+        let frame = stream.next().await.unwrap();
+        if frame.data["plan"]["version"] == *version {
+            return frame;
+        }
+    };
+    // What looks like a plan is none where it is something else's.
+    let app = |cmd: &str| json!({"id": "/shop/a", "cmd": cmd, "instances": 0, "labels": {"plan": "\"plan\":{"}});
+    let mut versions = vec![json!("1970-01-01T00:00:00.000Z")];
+    for cmd in ["one", "two"] {
+        let put = site.ask(Method::PUT, "/v2/apps//shop/a", app(cmd).to_string()).await;
+        assert!(put.status.is_success(), "{}", put.text);
+        versions.push(put.json()["version"].clone());
+        let version = versions.last().unwrap();
+        let (light, full) = (first_of(&mut light, version).await, first_of(&mut full, version).await);
+        assert_eq!((light.id, &light.data["plan"]["steps"]), (full.id, &full.data["plan"]["steps"]));
+        assert!(light.data["plan"].get("target").is_none(), "{}", light.data);
+        let [original, target] = ["original", "target"].map(|side| &full.data["plan"][side]);
+        let [.., before, after] = versions.as_slice() else { unreachable!("there are two at least") };
+        assert_eq!((&original["version"], &target["version"]), (before, after), "{}", full.data);
+        assert_eq!(target["groups"][0]["apps"][0]["cmd"], cmd);
+        assert_eq!(target, &site.get(&format!("/v2/groups//versions/{}", after.as_str().unwrap())).await);
+        until("the deployment to end", async || {
+            site.get("/v2/deployments").await.as_array().unwrap().is_empty().then_some(())
+        })
+        .await;
+    }
+    // Later on as well, from the beginning.
+    let mut again = Events::open(&site, "?event_type=deployment_info&plan-format=full&lastEventId=0", &[]).await;
+    let first = again.next().await.unwrap();
+    assert_eq!(first.data["plan"]["target"]["groups"][0]["apps"][0]["cmd"], "one");
+    assert_eq!(first.data["plan"]["original"]["groups"], json!([]));
+    site.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -260,6 +260,7 @@ async fn the_server_describes_itself_and_every_described_call_is_served() {
             "master": "127.0.0.1:1",
             "mesos_user": null,
             "mesos_role": "*",
+            "new_group_enforce_role": "off",
             "mesos_leader_ui_url": "http://127.0.0.1:1/",
             "decline_offer_duration": 120000,
             "max_instances_per_offer": 200,
