@@ -265,6 +265,10 @@ impl Addresses {
             Ok((socket.local_addr()?, socket))
         });
         match taken {
+            // It is one of this plan's, which lets others in that do not listen.
+            Ok((bound, _)) if self.0.iter().any(|other| other.local_addr().is_ok_and(|other| other == bound)) => {
+                Err(UpError::PortInUse(address, flag))
+            }
             Ok((bound, socket)) => {
                 self.0.push(socket);
                 Ok(bound)

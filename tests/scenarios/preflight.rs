@@ -25,6 +25,21 @@ fn a_port_in_use_is_named_with_the_flag_that_changes_it() {
 }
 
 #[test]
+fn two_roles_do_not_get_one_address() {
+    // Bound, and open to others that do not listen either: nobody else gets it meanwhile.
+    let kept = tokio::net::TcpSocket::new_v4().expect("a socket");
+    kept.set_reuseaddr(true).expect("allowed");
+    kept.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+    let address = kept.local_addr().expect("bound");
+    let port = address.port().to_string();
+    let stderr = refused(&["--master-port", &port, "--paas-port", &port, "--agent-port", "0"]);
+    assert_eq!(
+        stderr,
+        format!("attica: {address} is in use; stop what listens there or choose another port with --paas-port\n")
+    );
+}
+
+#[test]
 fn a_directory_that_cannot_be_written_is_named() {
     let stderr = refused(&["--data-dir", "/proc/attica"]);
     assert!(
