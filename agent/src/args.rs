@@ -112,7 +112,8 @@ pub struct Args {
     /// As above, what any task can have
     #[arg(long, env = "MESOS_BOUNDING_CAPABILITIES", value_name = "JSON", value_parser = capabilities)]
     pub bounding_capabilities: Option<CapabilityInfo>,
-    /// Directory of the profiles of system calls that tasks may name, in the JSON that Docker reads
+    /// Directory of the profiles of system calls that tasks may name, in the JSON that Docker reads; which there are is told to the master
+    /// when the agent starts
     #[arg(long, env = "MESOS_SECCOMP_CONFIG_DIR", value_name = "DIRECTORY")]
     pub seccomp_config_dir: Option<PathBuf>,
     /// With the isolator linux/seccomp, the profile of tasks that name none [default: a built-in one]

@@ -95,6 +95,8 @@ pub(crate) struct SeccompSettings {
     pub(crate) directory: Option<PathBuf>,
     /// Takes the place of the built-in one.
     pub(crate) usual: Option<String>,
+    /// Those that the directory had when the agent started.
+    pub(crate) names: Vec<String>,
 }
 
 /// Whether it names a file of a directory, and none elsewhere.

@@ -58,6 +58,20 @@ fn is_answered_with_a_reason_and_changes_nothing() {
         (r#"{"id":"/a","cmd":"true","constraints":[["hostname","LIKE","("]]}"#, 422),
         (r#"{"id":"/a","cmd":"true","container":{"type":"DOCKER","docker":{}}}"#, 422),
         (r#"{"id":"/a","cmd":"true","no_such_field":1}"#, 422),
+        // No agent can do it.
+        (r#"{"id":"/a","cmd":"true","networks":[{"mode":"container","name":"nope"}]}"#, 422),
+        (
+            r#"{"id":"/a","cmd":"true","container":{"type":"DOCKER","docker":{"image":"busybox","privileged":true}}}"#,
+            422,
+        ),
+        (
+            r#"{"id":"/a","container":{"type":"MESOS","linuxInfo":{"seccomp":{"profileName":"nope"}}},"cmd":"true"}"#,
+            422,
+        ),
+        (
+            r#"{"id":"/a","cmd":"true","container":{"type":"MESOS","volumes":[{"containerPath":"d","hostPath":"/etc","mode":"RW"}]}}"#,
+            422,
+        ),
     ];
     let mut wrong = Vec::new();
     for (body, wanted) in cases {

@@ -126,13 +126,23 @@ fn isolators(args: &Args, root: bool, abilities: &Abilities) -> Result<Isolators
     let asked = args.isolation.parse::<Isolators>().and_then(|isolators| {
         let sets = (args.effective_capabilities.as_ref(), args.bounding_capabilities.as_ref());
         let isolators = isolators.with_capabilities(sets.0, sets.1)?;
-        let seccomp =
-            SeccompSettings { directory: args.seccomp_config_dir.clone(), usual: args.seccomp_profile_name.clone() };
+        let directory = args.seccomp_config_dir.clone();
+        let names = directory.as_deref().map(profiles).unwrap_or_default();
+        let seccomp = SeccompSettings { directory, usual: args.seccomp_profile_name.clone(), names };
         let isolators = isolators.with_seccomp(seccomp)?;
         if root { Ok(()) } else { isolators.check_without_root() }?;
         isolators.on_machine(&abilities.controllers)
     });
     asked.map_err(|error| Error::Isolation { isolation: args.isolation.clone(), reason: error.to_string() })
+}
+
+/// The names of the files of a directory, in order. Of one that cannot be read there are none, and each task that names one tells why.
+fn profiles(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let files = entries.filter(|entry| entry.path().is_file());
+    let mut names: Vec<String> = files.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort_unstable();
+    names
 }
 
 /// What is looked at from time to time.

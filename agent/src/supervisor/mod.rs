@@ -46,7 +46,7 @@ use attica_core_api::executor::Event as ExecutorEvent;
 use attica_core_api::link::{
     Event, ExecutorExited, ExecutorReport, Message, Operation, Register, StatusUpdate, TaskDigest, TaskReport,
 };
-use attica_core_api::v1::{AgentId, AgentInfo, FrameworkId, Resource, TaskId};
+use attica_core_api::v1::{AgentAbilities, AgentId, AgentInfo, FrameworkId, Resource, TaskId};
 use attica_core_api::{Entropy, Now, Tick};
 
 pub(crate) use self::accept::duration;
@@ -119,6 +119,27 @@ pub(crate) struct Config {
     pub(crate) rotation: Option<Limits>,
     /// The file with the key that opens the secrets of tasks; `None`: it opens none.
     pub(crate) secrets_key_file: Option<PathBuf>,
+}
+
+impl Config {
+    /// What the master is told that tasks can ask for here.
+    fn abilities(&self) -> AgentAbilities {
+        let networks = self.networks.subnet.as_ref().map(|_| vec![self.networks.name.clone()]);
+        AgentAbilities {
+            launcher: self.containerizers.launcher,
+            daemon: self.containerizers.daemon.is_some(),
+            privileged: self.containerizers.daemon.as_ref().is_some_and(|daemon| daemon.privileged),
+            mounts: self.mounts.is_ok(),
+            networks: networks.unwrap_or_default(),
+            datagrams: self.networks.subnet.is_ok() && self.networks.datagrams.is_ok(),
+            seccomp_profiles: self.isolators.seccomp.names.clone(),
+            host_paths: self.host_paths.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+            user: match &self.users {
+                Users::Any => None,
+                Users::Own(own) => Some(own.clone()),
+            },
+        }
+    }
 }
 
 /// As whom tasks run.
@@ -544,6 +565,7 @@ impl Supervisor {
     pub(crate) fn registration(&self, version: &str) -> Register {
         let mut agent_info = self.config.info.clone();
         agent_info.id = self.agent_id.clone();
+        agent_info.abilities = Some(Box::new(self.config.abilities()));
         Register {
             agent_info,
             version: version.to_owned(),

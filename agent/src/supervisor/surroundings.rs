@@ -91,7 +91,9 @@ fn capabilities(
 
 fn profile(isolators: &Isolators, seccomp: Option<&SeccompInfo>) -> Result<Option<SeccompProfile>, Refusal> {
     let usual = || match &isolators.seccomp {
-        SeccompSettings { directory: Some(directory), usual: Some(name) } => SeccompProfile::File(directory.join(name)),
+        SeccompSettings { directory: Some(directory), usual: Some(name), .. } => {
+            SeccompProfile::File(directory.join(name))
+        }
         SeccompSettings { .. } => SeccompProfile::Usual,
     };
     let Some(SeccompInfo { profile_name, unconfined }) = seccomp else {
@@ -145,8 +147,11 @@ mod tests {
         let named = SeccompInfo { profile_name: Some("own".to_owned()), ..SeccompInfo::default() };
         let named = LinuxInfo { seccomp: Some(named), ..linux() };
         assert!(of("", named.clone()).unwrap_err().contains("--seccomp-config-dir"));
-        let settings =
-            SeccompSettings { directory: Some("/etc/profiles".into()), usual: Some("usual.json".to_owned()) };
+        let settings = SeccompSettings {
+            directory: Some("/etc/profiles".into()),
+            usual: Some("usual.json".to_owned()),
+            names: Vec::new(),
+        };
         let isolators = "linux/seccomp".parse::<Isolators>().unwrap().with_seccomp(settings).unwrap();
         let profile = |linux: Option<LinuxInfo>| {
             let container = ContainerInfo { linux_info: linux, ..ContainerInfo::default() };

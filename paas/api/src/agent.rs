@@ -36,6 +36,34 @@ pub struct Agent {
     pub registered_time: String,
     /// The version of its program.
     pub version: String,
+    /// What tasks can ask of it besides resources; absent when it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abilities: Option<AgentAbilities>,
+}
+
+/// What tasks can ask of an agent besides resources, as it found out when it started.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentAbilities {
+    /// It runs containers itself: those of the type `MESOS`, and of the type `DOCKER` where no daemon does.
+    pub launcher: bool,
+    /// A Docker daemon runs its containers of the type `DOCKER`.
+    pub daemon: bool,
+    /// Containers of that daemon may have more of the machine than others.
+    pub privileged: bool,
+    /// It isolates containers, mounts volumes in them, and makes them from images.
+    pub mounts: bool,
+    /// The names of the networks that containers can be in.
+    pub networks: Vec<String>,
+    /// UDP ports can be mapped in them.
+    pub datagrams: bool,
+    /// The names of the profiles of system calls.
+    pub seccomp_profiles: Vec<String>,
+    /// Directories of the machine that tasks may see, with all that is beneath.
+    pub host_paths: Vec<String>,
+    /// As whom all tasks run; absent: as whom they ask for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
 }
 
 /// Quantities of resources.

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use attica_core_api::client::{Detection, Masters, authority};
 use attica_core_api::http::{Client, Protocol, Security};
 use attica_core_api::resources::{ReservationFormat, from_wire, to_wire};
-use attica_core_api::v1::{AgentInfo, Offer, Resource, Unavailability};
+use attica_core_api::secrets::KeyId;
+use attica_core_api::v1::{self, AgentInfo, Offer, Resource, Unavailability};
 use attica_core_api::{Timestamp, decode_json, operator};
 use attica_paas_api::Number;
-use attica_paas_api::agent::{Agent, AgentList, AgentResources};
+use attica_paas_api::agent::{Agent, AgentAbilities, AgentList, AgentResources};
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -22,6 +23,7 @@ use tokio::sync::Mutex;
 use super::answer;
 use crate::model::rfc3339;
 use crate::placement::scalar_text;
+use crate::validate::{Faults, Needs};
 
 /// An answer of the master is good for so long.
 const FRESH: Duration = Duration::from_secs(1);
@@ -52,7 +54,15 @@ impl AgentsError {
     }
 }
 
-type Known = Result<Arc<[Agent]>, AgentsError>;
+type Known = Result<Listed, AgentsError>;
+
+/// What the master lists.
+#[derive(Clone)]
+struct Listed {
+    agents: Arc<[Agent]>,
+    /// The master knows them from the last leader, and has not yet heard of them.
+    recovered: Arc<[Agent]>,
+}
 
 /// How the master's operator API is asked for its agents with all that they have.
 const GET_AGENTS: &str = r#"{"type":"GET_AGENTS"}"#;
@@ -79,7 +89,31 @@ impl Agents {
     }
 
     /// All agents, at most a second old.
-    pub(super) async fn list(&self) -> Known {
+    pub(super) async fn list(&self) -> Result<Arc<[Agent]>, AgentsError> {
+        Ok(self.known().await?.agents)
+    }
+
+    /// Refuses what no agent can do, each of `asked` at its place in a document. As long as it is not known what agents can do, that may be
+    /// anything.
+    ///
+    /// # Errors
+    /// What that is, by path.
+    pub(super) async fn check(&self, asked: Vec<(String, Needs)>, key: Option<&KeyId>) -> Result<(), Faults> {
+        if asked.iter().all(|(_, needs)| needs.is_empty()) {
+            return Ok(());
+        }
+        let Ok(Listed { agents, recovered }) = self.known().await else { return Ok(()) };
+        let agents: Vec<&Agent> = agents.iter().chain(recovered.iter()).collect();
+        let mut faults = Faults::default();
+        for (place, needs) in asked {
+            if let Err(more) = needs.check(&agents, key.map(KeyId::as_str)) {
+                faults.append(more.below(&place));
+            }
+        }
+        faults.into_result(())
+    }
+
+    async fn known(&self) -> Known {
         let mut state = self.state.lock().await;
         if let Some((at, known)) = &state.known
             && at.elapsed() < FRESH
@@ -145,6 +179,8 @@ pub(super) async fn list(agents: &Agents) -> Response {
 #[derive(Deserialize)]
 struct Slaves {
     slaves: Vec<Slave>,
+    #[serde(default)]
+    recovered_slaves: Vec<Slave>,
 }
 
 #[derive(Deserialize)]
@@ -162,6 +198,7 @@ struct Slave {
     registered_time: f64,
     #[serde(default)]
     version: String,
+    abilities: Option<v1::AgentAbilities>,
 }
 
 #[derive(Default, Deserialize)]
@@ -177,7 +214,10 @@ struct Quantities {
 fn parse(text: &str) -> Known {
     let parsed: Result<Slaves, _> = serde_json::from_str(text);
     match parsed {
-        Ok(Slaves { slaves }) => Ok(slaves.into_iter().map(agent).collect()),
+        Ok(Slaves { slaves, recovered_slaves }) => Ok(Listed {
+            agents: slaves.into_iter().map(agent).collect(),
+            recovered: recovered_slaves.into_iter().map(agent).collect(),
+        }),
         Err(error) => Err(unreadable(&error)),
     }
 }
@@ -233,7 +273,23 @@ fn agent(slave: Slave) -> Agent {
         used: quantities(slave.used_resources),
         registered_time: rfc3339(Timestamp::from_seconds(slave.registered_time)),
         version: slave.version,
+        abilities: slave.abilities.map(abilities),
     }
+}
+
+fn abilities(told: v1::AgentAbilities) -> AgentAbilities {
+    let v1::AgentAbilities {
+        launcher,
+        daemon,
+        privileged,
+        mounts,
+        networks,
+        datagrams,
+        seccomp_profiles,
+        host_paths,
+        user,
+    } = told;
+    AgentAbilities { launcher, daemon, privileged, mounts, networks, datagrams, seccomp_profiles, host_paths, user }
 }
 
 fn attribute_text(value: &Value) -> String {

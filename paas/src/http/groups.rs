@@ -1,5 +1,6 @@
 //! Requests that change groups.
 
+use attica_core_api::secrets::SealingKey;
 use attica_paas_api::group::{GroupPatch, GroupUpdate};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -11,12 +12,12 @@ use super::writes::{Asked, answer, deployment_result, unexpected};
 use super::{body, refusal};
 use crate::engine::{GroupDefinition, Reply, Write};
 use crate::model::GroupId;
-use crate::validate::{self, Faults, GroupIntent};
+use crate::validate::{self, Faults, GroupIntent, Needs};
 
 /// POST of a group, which may name itself below the group of the path.
 pub(super) async fn create(service: &Service, leading: &Leading, request: Request<Body>, around: &GroupId) -> Response {
     let asked = Asked::of(&request);
-    let (id, to) = match read(service, request, around).await {
+    let (id, to) = match read(service, leading, request, around).await {
         Ok((id, GroupIntent::Update(update))) => (id, GroupDefinition::New(Box::new(update))),
         Ok((_, GroupIntent::Rollback(_) | GroupIntent::Scale(_))) => {
             return refusal::invalid(Faults::one("/", "a new group has no version to return to, and nothing to scale"));
@@ -39,7 +40,7 @@ pub(super) async fn create(service: &Service, leading: &Leading, request: Reques
 /// PUT of a group.
 pub(super) async fn put(service: &Service, leading: &Leading, request: Request<Body>, around: &GroupId) -> Response {
     let asked = Asked::of(&request);
-    let (id, to) = match read(service, request, around).await {
+    let (id, to) = match read(service, leading, request, around).await {
         Ok((id, GroupIntent::Update(update))) => (id, GroupDefinition::Updated(Box::new(update))),
         Ok((id, GroupIntent::Rollback(version))) => (id, GroupDefinition::Stored(version)),
         Ok((id, GroupIntent::Scale(factor))) => (id, GroupDefinition::Scaled(factor)),
@@ -49,9 +50,23 @@ pub(super) async fn put(service: &Service, leading: &Leading, request: Request<B
     answer(service.write(leading, write, asked).await, deployment_result)
 }
 
-async fn read(service: &Service, request: Request<Body>, around: &GroupId) -> Result<(GroupId, GroupIntent), Response> {
+async fn read(
+    service: &Service,
+    leading: &Leading,
+    request: Request<Body>,
+    around: &GroupId,
+) -> Result<(GroupId, GroupIntent), Response> {
     let written: GroupUpdate = body::document(request.into_body()).await?;
-    validate::group(written, around, &service.rules).map_err(refusal::invalid)
+    let (id, intent) = validate::group(written, around, &service.rules).map_err(refusal::invalid)?;
+    match &intent {
+        GroupIntent::Update(update) => {
+            let asked = Needs::of_group(update, "", &|id| leading.model.definition(id));
+            let key = service.secrets_key.as_ref().map(SealingKey::id);
+            service.agents.check(asked, key).await.map_err(refusal::invalid)?;
+        }
+        GroupIntent::Rollback(_) | GroupIntent::Scale(_) => {}
+    }
+    Ok((id, intent))
 }
 
 /// PATCH of a group: whether it enforces its role.

@@ -57,6 +57,10 @@ async fn put_definition(
     };
     let is_new = matches!(to, Definition::NewPod(_));
     let changes = vec![RunSpecChange { id: id.clone(), to }];
+    let places = changes.iter().map(|change| (String::new(), change)).collect();
+    if let Err(faults) = writes::possible(service, leading, places).await {
+        return refusal::invalid(faults);
+    }
     let write = Write::Put { changes, force: asked.force() };
     writes::answer(service.write(leading, write, asked).await, |reply| match reply {
         Reply::Deployed { deployment, .. } => {

@@ -1,6 +1,7 @@
 //! Requests that change something.
 
 use attica_core_api::http::PeerAddress;
+use attica_core_api::secrets::SealingKey;
 use attica_core_api::v1::TaskId;
 use attica_paas_api::app::AppInfo;
 use attica_paas_api::deployment::DeploymentReference;
@@ -23,7 +24,7 @@ use crate::engine::{
 };
 use crate::model::{DeploymentId, Instance, RunSpec, RunSpecId, TaskIdentity, Version};
 use crate::normalise;
-use crate::validate::{self, Faults, Intent, limits};
+use crate::validate::{self, Faults, Intent, Needs, limits};
 
 /// Which apps a write may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +105,9 @@ pub(super) async fn create(service: &Service, leading: &Leading, request: Reques
         Ok(change) => change,
         Err(faults) => return refusal::invalid(faults),
     };
+    if let Err(faults) = possible(service, leading, vec![(String::new(), &change)]).await {
+        return refusal::invalid(faults);
+    }
     let write = Write::Put { changes: vec![change], force: asked.force() };
     answer(service.write(leading, write, asked).await, |reply| match reply {
         Reply::Deployed { deployment, created, .. } => match created.first() {
@@ -158,6 +162,9 @@ pub(super) async fn put(
         Ok(change) => change,
         Err(faults) => return refusal::invalid(faults),
     };
+    if let Err(faults) = possible(service, leading, vec![(String::new(), &change)]).await {
+        return refusal::invalid(faults);
+    }
     let write = Write::Put { changes: vec![change], force: asked.force() };
     answer(service.write(leading, write, asked).await, |reply| match reply {
         Reply::Deployed { version, deployment, created } if created.is_empty() => {
@@ -187,8 +194,36 @@ pub(super) async fn put_all(
         Ok(changes) => changes,
         Err(faults) => return refusal::invalid(faults),
     };
+    let elements = changes.iter().enumerate().map(|(index, change)| (format!("/({index})"), change));
+    if let Err(faults) = possible(service, leading, elements.collect()).await {
+        return refusal::invalid(faults);
+    }
     let write = Write::Put { changes, force: asked.force() };
     answer(service.write(leading, write, asked).await, deployment_result)
+}
+
+/// Whether there are agents that can do what each of these changes, at its place in a document, adds to what is there. What was taken once,
+/// and comes back, is not looked at.
+pub(super) async fn possible(
+    service: &Service,
+    leading: &Leading,
+    changes: Vec<(String, &RunSpecChange)>,
+) -> Result<(), Faults> {
+    let needs = |change: &RunSpecChange| {
+        let current = leading.model.definition(&change.id);
+        match &change.to {
+            Definition::New(update)
+            | Definition::Merged(update)
+            | Definition::Patched(update)
+            | Definition::Replaced(update) => Needs::of_update(update, current.as_deref()),
+            Definition::NewPod(pod) | Definition::Pod(pod) => Needs::of_pod(pod, current.as_deref()),
+            Definition::Stored(_) | Definition::Restored(_) | Definition::Scaled(_) | Definition::Whole(_) => {
+                Needs::default()
+            }
+        }
+    };
+    let asked = changes.into_iter().map(|(place, change)| (place, needs(change))).collect();
+    service.agents.check(asked, service.secrets_key.as_ref().map(SealingKey::id)).await
 }
 
 fn changes(

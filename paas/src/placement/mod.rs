@@ -25,6 +25,7 @@ mod tests;
 pub(crate) use attributes::scalar_text;
 pub use attributes::{agent_of, domain_of};
 pub use constraints::{Ledger, Verdict};
+pub(crate) use container::BRIDGE;
 pub(crate) use disks::UNRESERVED;
 pub use environment::Surroundings;
 pub use executor::executor_id;

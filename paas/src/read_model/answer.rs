@@ -94,6 +94,15 @@ impl ReadModel {
         self.read().apps.get(&instance.id.run_spec)?.versions.get(&instance.version).cloned()
     }
 
+    /// The current definition of an app or pod.
+    #[must_use]
+    pub fn definition(&self, id: &RunSpecId) -> Option<Arc<RunSpec>> {
+        let views = self.read();
+        let app = views.apps.get(id)?;
+        let shown = app.of_shape(Shape::App).or_else(|| app.of_shape(Shape::Pod))?;
+        Some(Arc::clone(&shown.spec))
+    }
+
     /// True when there is an app of this id.
     #[must_use]
     pub fn exists(&self, id: &RunSpecId) -> bool {

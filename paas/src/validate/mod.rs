@@ -3,6 +3,7 @@
 //! Everything that can be judged without the current version is judged here; all faults are found, not only the first. What depends
 //! on the merged definition (one of `cmd` and `args`, indexes into the ports) is judged by the engine, which alone knows it.
 
+mod abilities;
 mod check;
 mod command;
 mod constraint;
@@ -40,6 +41,7 @@ use attica_paas_api::AppUpdate;
 
 use crate::model::{RunSpecId, RunSpecUpdate, Version};
 
+pub use abilities::Needs;
 pub use faults::{Faults, ROOT};
 pub use group::{GroupIntent, group};
 pub use merged::whole;

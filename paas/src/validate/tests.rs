@@ -1,3 +1,4 @@
+mod abilities;
 mod containers;
 mod groups;
 mod residents;

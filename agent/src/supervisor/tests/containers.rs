@@ -105,6 +105,22 @@ fn what_cannot_be_made_is_refused_by_name() {
     }
 }
 
+#[test]
+fn the_parameters_that_are_told_to_be_obeyed_without_a_daemon_are() {
+    let value = |name: &str| match name {
+        "e" | "env" => "A=b",
+        "ulimit" => "nofile=1:2",
+        "w" | "workdir" => "/tmp",
+        _ => "name",
+    };
+    for name in AgentAbilities::PARAMETERS {
+        let mut world = World::ready();
+        world.run(contained("t", |container| parameter(container, name, value(name))));
+        let refused = world.sent.first().and_then(|update| update.status.message.clone());
+        assert_eq!(refused, None, "{name}");
+    }
+}
+
 fn docker(container: &mut ContainerInfo, change: impl FnOnce(&mut DockerInfo)) {
     let mut docker = DockerInfo { image: "app".to_owned(), ..DockerInfo::default() };
     change(&mut docker);

@@ -77,6 +77,29 @@ fn a_task_that_is_being_started_is_killed_only_when_nothing_is_left_of_it() {
 }
 
 #[test]
+fn the_master_is_told_what_tasks_can_ask_for() {
+    let abilities = |world: &World| world.supervisor.registration("").agent_info.abilities;
+    let told = abilities(&World::ready()).unwrap();
+    let expected = AgentAbilities {
+        launcher: true,
+        mounts: true,
+        networks: vec![networks().name],
+        datagrams: networks().datagrams.is_ok(),
+        host_paths: vec!["/srv/shared".to_owned()],
+        user: Some("me".to_owned()),
+        ..AgentAbilities::default()
+    };
+    assert_eq!(*told, expected);
+    // An agent that has learnt something is no other: its tasks live on.
+    let mut world = World::ready();
+    world.start(task("t"));
+    let mut more = config(BOOT);
+    more.users = Users::Any;
+    let world = World::recovered_as(world.disk, more, 10).unwrap();
+    assert_eq!(abilities(&world).unwrap().user, None);
+}
+
+#[test]
 fn a_machine_that_was_changed_and_restarted_is_a_new_agent_and_the_master_ends_its_tasks() {
     let mut world = World::ready();
     world.start(task("t"));

@@ -61,6 +61,29 @@ message! {
         domain: optional DomainInfo = 10,
         /// Ours: `https` when it speaks TLS only, otherwise absent.
         scheme: optional String = 1001,
+        /// Ours: absent, it does not say.
+        abilities: optional Box<AgentAbilities> = 1002,
+    }
+    /// Ours: what an agent can do for tasks besides giving them resources, as it found out when it started.
+    pub struct AgentAbilities {
+        /// It runs containers itself: those of the type MESOS, and of the type DOCKER where no daemon does.
+        launcher: required bool = 1,
+        /// A Docker daemon runs its containers of the type DOCKER.
+        daemon: required bool = 2,
+        /// That daemon's containers may have more of the machine than others.
+        privileged: required bool = 3,
+        /// It gives containers namespaces, mounts volumes in them, and makes roots of images.
+        mounts: required bool = 4,
+        /// The names of the networks of containers; none: they are all in the machine's.
+        networks: repeated String = 5,
+        /// Ports for datagrams can be mapped in them.
+        datagrams: required bool = 6,
+        /// The names of the profiles of system calls.
+        seccomp_profiles: repeated String = 7,
+        /// Directories of the machine that tasks may see, with all that is beneath.
+        host_paths: repeated String = 8,
+        /// As whom all tasks run; absent: as whom they ask for.
+        user: optional String = 9,
     }
     /// A region.
     pub struct RegionInfo {
@@ -116,6 +139,12 @@ pub fn parse_domain(text: &str) -> Result<DomainInfo, String> {
         Some(_) => Ok(domain),
         None => Err("expected a `fault_domain` with a `region` and a `zone`".to_owned()),
     }
+}
+
+impl AgentAbilities {
+    /// The options of `container.docker.parameters` that agents obey without a Docker daemon.
+    pub const PARAMETERS: [&'static str; 10] =
+        ["e", "entrypoint", "env", "h", "hostname", "u", "ulimit", "user", "w", "workdir"];
 }
 
 #[cfg(test)]

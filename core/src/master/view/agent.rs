@@ -275,6 +275,9 @@ impl Serialize for Rendered<'_> {
         map.serialize_entry("deactivated", &(agent.service != Service::Active))?;
         map.serialize_entry("version", &agent.version)?;
         map.serialize_entry("capabilities", &CAPABILITIES.map(AgentCapabilityType::name))?;
+        if let Some(abilities) = &info.abilities {
+            map.serialize_entry("abilities", abilities)?;
+        }
         if let Some((info, since)) = agent.drain() {
             map.serialize_entry("drain_info", &info)?;
             map.serialize_entry("estimated_drain_start_time_seconds", &(since.0 / 1_000))?;

@@ -78,6 +78,7 @@ fn slaves(address: &str) -> Value {
         "resources": {"cpus": 2.0, "mem": 1024.0, "disk": 10.5, "gpus": 0.0, "ports": "[31000-31099]"},
         "used_resources": {"cpus": 0.1, "mem": 32.0, "disk": 0.0, "gpus": 0.0},
         "unreserved_resources": {}, "version": "0.1.0", "capabilities": [],
+        "abilities": {"launcher": true, "daemon": false, "privileged": false, "mounts": true, "networks": ["blue"], "datagrams": true},
     }], "recovered_slaves": []})
 }
 
@@ -121,6 +122,46 @@ async fn a_dry_run_tells_of_maintenance_what_the_queue_would() {
     site.stop().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_agent_can_do_is_refused_when_it_is_submitted() {
+    let database = Database::start().await;
+    let listed = Arc::new(AtomicUsize::new(0));
+    let machine = start_machine(Arc::clone(&listed)).await;
+    let site = Site::start(&database, &machine).await;
+    let on = |name: &str| json!([{"mode": "container", "name": name}]);
+    assert_eq!(site.post("/v2/apps", json!({"id": "/plain", "cmd": "serve"})).await.status, StatusCode::CREATED);
+    assert_eq!(listed.load(Ordering::Relaxed), 0, "what every agent can do costs nothing");
+    let app = |id: &str, network: &str| json!({"id": id, "cmd": "serve", "networks": on(network)});
+    assert_eq!(site.post("/v2/apps", app("/app", "blue")).await.status, StatusCode::CREATED);
+
+    let container =
+        json!({"name": "c", "resources": {"cpus": 0.1, "mem": 32}, "exec": {"command": {"shell": "serve"}}});
+    let pod = json!({"id": "/pod", "networks": on("red"), "containers": [container]});
+    let group = json!({"id": "/group", "apps": [app("one", "blue"), app("two", "red")]});
+    let [one, of_list, of_group] = ["/networks(0)/name", "/(1)/networks(0)/name", "/apps(1)/networks(0)/name"];
+    for (method, path, document, place) in [
+        (Method::POST, "/v2/apps", app("/other", "red"), one),
+        (Method::PUT, "/v2/apps/app", json!({"networks": on("red")}), one),
+        (Method::PATCH, "/v2/apps/app", json!({"networks": on("red")}), one),
+        (Method::PUT, "/v2/apps", json!([app("/one", "blue"), app("/two", "red")]), of_list),
+        (Method::POST, "/v2/groups", group.clone(), of_group),
+        (Method::PUT, "/v2/groups?dryRun=true", group, of_group),
+        (Method::POST, "/v2/pods", pod.clone(), one),
+    ] {
+        let refused = site.ask(method, path, document.to_string()).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}: {}", refused.text);
+        let told =
+            json!([{"path": place, "errors": ["no agent in the cluster has a network 'red': there are 'blue'"]}]);
+        assert_eq!(refused.json()["details"], told, "{path}");
+    }
+    site.stop().await.unwrap();
+
+    // Without word of the agents, they may be able to do anything.
+    let site = Site::start(&database, NO_MASTER).await;
+    assert_eq!(site.post("/v2/pods", pod).await.status, StatusCode::CREATED);
+    site.stop().await.unwrap();
+}
+
 /// The output of the running task tells what was asked; its standard error is gone.
 fn read(query: &str) -> (StatusCode, Value) {
     if query.contains("stderr") {
@@ -141,6 +182,8 @@ async fn machines_and_the_output_of_tasks_come_from_master_and_agents() {
         "resources": {"cpus": 2, "mem": 1024, "disk": 10.5, "gpus": 0, "ports": "[31000-31099]"},
         "used": {"cpus": 0.1, "mem": 32, "disk": 0, "gpus": 0, "ports": "[]"},
         "registeredTime": "2023-11-14T22:13:20.500Z", "version": "0.1.0",
+        "abilities": {"launcher": true, "daemon": false, "privileged": false, "mounts": true, "networks": ["blue"],
+            "datagrams": true, "seccompProfiles": [], "hostPaths": []},
     }]});
     for _ in 0..20 {
         assert_eq!(site.get("/v2/agents").await, expected);
