@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use attica_core_api::http::read_body;
+use attica_core_api::http::{BodyPatience, read_body};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::uri::PathAndQuery;
@@ -94,10 +94,6 @@ fn uri(service: &Service, address: &str, request: &Request<Body>) -> Option<Uri>
 async fn forward(service: &Service, uri: &Uri, own_via: &str, request: Request<Body>) -> Response {
     let client_ip = client_ip(&request);
     let (parts, body) = request.into_parts();
-    let body = match read_body(body).await {
-        Ok(body) => body,
-        Err(error) => return answer::message(error.status(), error.to_string()),
-    };
     let mut headers = end_to_end(parts.headers);
     // They are about the address of this process, and were looked at here.
     for name in [header::ORIGIN, same_origin::FETCH_SITE] {
@@ -108,12 +104,23 @@ async fn forward(service: &Service, uri: &Uri, own_via: &str, request: Request<B
             headers.append(name, value);
         }
     }
-    // A program takes what is written to it when it likes.
-    let client = match route(&parts.method, parts.uri.path()) {
-        Ok(Route::SessionInput { .. } | Route::AttachInput(_)) => &service.sessions.client,
+    let route = route(&parts.method, parts.uri.path());
+    // A program takes what is written to it when it likes, and a backup takes as long as it is large.
+    let client = match route {
+        Ok(Route::SessionInput { .. } | Route::AttachInput(_) | Route::Restore) => &service.sessions.client,
         _ => &service.client,
     };
-    match client.request(parts.method, uri, headers, body).await {
+    let answered = match (route, parts.extensions.get::<BodyPatience>()) {
+        (Ok(Route::Restore), Some(patience)) => {
+            patience.lift();
+            client.pass(parts.method, uri, headers, body).await
+        }
+        (_, _) => match read_body(body).await {
+            Ok(body) => client.request(parts.method, uri, headers, body).await,
+            Err(error) => return answer::message(error.status(), error.to_string()),
+        },
+    };
+    match answered {
         Ok(response) => {
             let (mut parts, body) = response.into_parts();
             parts.headers = end_to_end(parts.headers);

@@ -79,7 +79,7 @@ impl RequestBody {
     }
 
     fn poll_inner(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.inner.size_hint().lower() > self.left_bytes as u64 {
+        if !self.patience.is_lifted() && self.inner.size_hint().lower() > self.left_bytes as u64 {
             return Poll::Ready(Some(Err(self.too_large())));
         }
         let frame = match ready!(Pin::new(&mut self.inner).poll_frame(context)) {

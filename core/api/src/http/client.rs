@@ -5,7 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use http::{HeaderMap, Method, Request, Response, Uri};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body::Body;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -34,10 +36,13 @@ pub enum Protocol {
 /// The body of a response: read it frame by frame, or give it to [`Client::text`].
 pub type ResponseBody = Incoming;
 
+/// What is sent: all at once, or as it comes.
+type Sent = Either<Full<Bytes>, UnsyncBoxBody<Bytes, BoxError>>;
+
 /// Cheap to clone; clones share their connections.
 #[derive(Clone)]
 pub struct Client {
-    inner: legacy::Client<Connector, Full<Bytes>>,
+    inner: legacy::Client<Connector, Sent>,
     timeout: Duration,
     security: Security,
 }
@@ -141,7 +146,32 @@ impl Client {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Response<ResponseBody>, ClientError> {
-        let mut request = Request::builder().method(method).uri(uri.clone()).body(Full::new(body))?;
+        self.send(method, uri, headers, Either::Left(Full::new(body))).await
+    }
+
+    /// The same with a body that is sent as it comes, within the client's time-out.
+    pub async fn pass<B>(
+        &self,
+        method: Method,
+        uri: &Uri,
+        headers: HeaderMap,
+        body: B,
+    ) -> Result<Response<ResponseBody>, ClientError>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        self.send(method, uri, headers, Either::Right(body.map_err(Into::into).boxed_unsync())).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        uri: &Uri,
+        headers: HeaderMap,
+        body: Sent,
+    ) -> Result<Response<ResponseBody>, ClientError> {
+        let mut request = Request::builder().method(method).uri(uri.clone()).body(body)?;
         *request.headers_mut() = headers;
         // Derived from the body; a copied header could contradict it.
         request.headers_mut().remove(CONTENT_LENGTH);

@@ -210,6 +210,17 @@ async fn what_cannot_be_backed_up_or_restored_is_told_and_the_leader_stays() {
         let answer = site.ask(Method::POST, "/v2/backup", torn).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.text);
     }
+    // Other bodies may not be as large.
+    let large = [whole.as_ref(), &vec![0; 40 << 20]].concat();
+    let standby = Site::start(&database, NO_MASTER).await;
+    for asked in [&site, &standby] {
+        let answer = asked.ask(Method::POST, "/v2/backup", &large).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.text);
+        assert!(answer.text.contains("checksum"), "{}", answer.text);
+    }
+    let through_standby = standby.ask(Method::POST, "/v2/backup?dryRun=true", &whole).await;
+    assert_eq!(through_standby.status, StatusCode::OK, "{}", through_standby.text);
+    standby.stop().await.unwrap();
     assert_eq!(site.get("/v2/apps").await["apps"], json!([]));
     until("the same leader", async || (site.get("/v2/leader").await["leader"] == site.address).then_some(())).await;
     site.stop().await.unwrap();
