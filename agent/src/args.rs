@@ -51,7 +51,7 @@ pub struct Args {
     /// Directory for sandboxes and checkpoints; it has to survive restarts
     #[arg(long, env = "ATTICA_WORK_DIR", value_name = "DIRECTORY")]
     pub work_dir: PathBuf,
-    /// How an agent that has tasks may come back: `equal`, as it was, or `additive`, with more resources and attributes than before
+    /// How an agent that has tasks may come back
     #[arg(long, env = "MESOS_RECONFIGURATION_POLICY", value_name = "POLICY", value_enum, default_value_t = ReconfigurationPolicy::Equal)]
     pub reconfiguration_policy: ReconfigurationPolicy,
     /// Directory for the launcher's socket and records [default: `run` in the work directory]

@@ -9,7 +9,7 @@ mod graph;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -374,10 +374,12 @@ impl Checkpoints {
         std::fs::set_permissions(&meta, Permissions::from_mode(0o700)).map_err(file("protect", &meta))?;
         let path = meta.join("tasks.journal");
         let (journal, text) = Journal::open(path.clone()).map_err(file("read", &path))?;
-        let found = load(&path, &text);
-        let histories = || found.iter().filter_map(|history| history.as_ref().ok());
+        let (found, distrusted) = load(&path, &text);
+        for container in &distrusted {
+            tracing::error!(%container, path = %path.display(), "what is written down of a container is damaged: it is put aside");
+        }
         journal
-            .put_aside(&text, |container| histories().any(|history| history.container() == container))
+            .put_aside(&text, |container| !distrusted.contains(container))
             .map_err(file("put aside a part of", &path))?;
         // What was put aside leaves the journal when it is next written to.
         let damaged = found.iter().any(Result::is_err);
@@ -519,8 +521,8 @@ fn check_format(path: &Path, found: u32) -> Result<(), CheckpointError> {
     if found == FORMAT { Ok(()) } else { Err(CheckpointError::Format { path: path.to_owned(), found }) }
 }
 
-/// Folds the lines of a journal, in the order in which what they tell of began.
-fn load(path: &Path, text: &[u8]) -> Loaded {
+/// Folds the lines of a journal, in the order in which what they tell of began. With those containers of which something is damaged.
+fn load(path: &Path, text: &[u8]) -> (Loaded, BTreeSet<ContainerId>) {
     let mut found: BTreeMap<ContainerId, (usize, Result<History, CheckpointError>)> = BTreeMap::new();
     let mut nameless = Vec::new();
     for line in journal::lines(text) {
@@ -561,9 +563,11 @@ fn load(path: &Path, text: &[u8]) -> Loaded {
             }
         }
     }
+    let damaged = found.iter().filter(|(_, (_, history))| history.is_err()).map(|(container, _)| container.clone());
+    let damaged = damaged.collect();
     let mut found: Vec<_> = found.into_values().collect();
     found.sort_by_key(|(line, _)| *line);
-    found.into_iter().map(|(_, history)| history).chain(nameless).collect()
+    (found.into_iter().map(|(_, history)| history).chain(nameless).collect(), damaged)
 }
 
 /// What a line begins; `None` when it does not begin anything.

@@ -79,6 +79,10 @@ const NAMES: [(&str, Option<Isolator>); 26] = [
     ("volume/sandbox_path", None),
 ];
 
+/// Mesos's that measure or make what this agent does not.
+const NOT_OURS: [&str; 6] =
+    ["appc/runtime", "cgroups/net_cls", "cgroups/perf_event", "docker/volume", "network/cni", "network/port_mapping"];
+
 /// Those that are on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Isolators {
@@ -109,6 +113,8 @@ pub(crate) fn is_file_name(name: &str) -> bool {
 pub(crate) enum IsolatorsError {
     #[error("there is no isolator `{0}`")]
     Unknown(String),
+    #[error("Mesos's isolator `{0}` is none of this agent's")]
+    NotOurs(&'static str),
     #[error("the isolator of `{0}` needs root")]
     NeedsRoot(&'static str),
     #[error("the isolator of `{0}` needs a controller of cgroups that this machine lacks")]
@@ -128,7 +134,10 @@ impl FromStr for Isolators {
         let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
         let known = |name: &str| {
             let found = NAMES.iter().find(|(known, _)| *known == name);
-            found.map(|(_, isolator)| *isolator).ok_or_else(|| IsolatorsError::Unknown(name.to_owned()))
+            let not_ours = || NOT_OURS.iter().find(|known| **known == name).map(|known| IsolatorsError::NotOurs(known));
+            found
+                .map(|(_, isolator)| *isolator)
+                .ok_or_else(|| not_ours().unwrap_or_else(|| IsolatorsError::Unknown(name.to_owned())))
         };
         let on = names.map(known).collect::<Result<Vec<_>, _>>()?;
         let isolators = Isolators { on: on.into_iter().flatten().collect(), ..Isolators::default() };
@@ -222,8 +231,10 @@ mod tests {
         assert!(parsed.check_without_root().is_err());
         assert!("linux/nnp,network/ports".parse::<Isolators>().unwrap().check_without_root().is_ok());
         assert!(matches!("disk/du,disk/xfs".parse::<Isolators>(), Err(IsolatorsError::TwoOfDisk)));
-        let unknown = "cgroups/net_cls".parse::<Isolators>();
-        assert!(matches!(unknown, Err(IsolatorsError::Unknown(name)) if name == "cgroups/net_cls"));
+        assert!(
+            matches!("cgroups/cpus".parse::<Isolators>(), Err(IsolatorsError::Unknown(name)) if name == "cgroups/cpus")
+        );
+        assert!(matches!("cgroups/net_cls".parse::<Isolators>(), Err(IsolatorsError::NotOurs("cgroups/net_cls"))));
         assert_eq!("".parse::<Isolators>().unwrap(), Isolators::default());
     }
 

@@ -160,11 +160,20 @@ impl Journal {
         &self.path
     }
 
-    /// Keeps those of the lines in `text` that are not trusted in a file beside the journal, for people to look at.
+    /// Adds those of the lines in `text` that are not trusted to a file beside the journal, for people to look at, unless they are the last
+    /// that was added.
     pub(crate) fn put_aside(&self, text: &[u8], is_trusted: impl Fn(&ContainerId) -> bool) -> io::Result<()> {
         let bad = |line: &Line<'_>| !line.read().is_ok_and(|(container, _)| is_trusted(&container));
         let bad: Vec<u8> = lines(text).filter(bad).flat_map(|line| [line.text, b"\n"].concat()).collect();
-        if bad.is_empty() { Ok(()) } else { std::fs::write(self.path.with_file_name(ASIDE), bad) }
+        let aside = self.path.with_file_name(ASIDE);
+        let before = match std::fs::read(&aside) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            outcome => outcome?,
+        };
+        if before.ends_with(&bad) {
+            return Ok(());
+        }
+        OpenOptions::new().create(true).append(true).open(aside)?.write_all(&bad)
     }
 
     /// Adds lines. After an error the file is as it was.

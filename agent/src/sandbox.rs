@@ -129,7 +129,7 @@ fn give(path: &Path, user: Option<&str>) -> Result<(), SandboxError> {
         let owner = |source: io::Error| SandboxError::Owner { path: path.to_owned(), user: user.to_owned(), source };
         let found = User::from_name(user)
             .map_err(|error| owner(error.into()))?
-            .ok_or_else(|| owner(io::ErrorKind::NotFound.into()))?;
+            .ok_or_else(|| owner(io::Error::new(io::ErrorKind::NotFound, "this machine has no such user")))?;
         if !found.uid.is_root() {
             chown(path, Some(found.uid), Some(found.gid)).map_err(|error| owner(error.into()))?;
         }

@@ -104,6 +104,19 @@ fn a_spoiled_line_makes_its_task_unusable_and_is_kept_for_people() {
     assert!(spoiled.iter().all(|line| aside.contains(line)) && !aside.contains("good"), "{aside}");
     checkpoints.write(std::iter::once(of_task(&good))).unwrap();
     assert_eq!(load(directory.path()).into_iter().map(Result::unwrap).collect::<Vec<_>>(), [of_task(&good)]);
+
+    // What was found once is not lost by what is found later, and nothing is put aside that is as it was written.
+    let aside = || std::fs::read_to_string(directory.path().join("meta/corrupt")).unwrap();
+    let before = aside();
+    checkpoints.forget(&good.record.container);
+    checkpoints.write(std::iter::empty()).unwrap();
+    let (mut checkpoints, found) = Checkpoints::open(directory.path()).unwrap();
+    assert!(found.is_empty() && aside() == before, "{found:?}");
+    checkpoints.tasks.append(b"later\n").unwrap();
+    for _ in 0..2 {
+        Checkpoints::open(directory.path()).unwrap();
+        assert_eq!(aside(), format!("{before}later\n"));
+    }
 }
 
 #[test]
@@ -118,7 +131,7 @@ fn whatever_byte_changes_or_wherever_it_is_torn_nothing_is_adopted_that_was_not_
     for (at, flip) in (0..text.len()).flat_map(|at| [1, 0x20, 0x80].map(|flip| (at, flip))) {
         let mut changed = text.clone();
         changed[at] ^= flip;
-        let found = super::load(&path, &changed);
+        let (found, _) = super::load(&path, &changed);
         let adopted: Vec<&History> = found.iter().filter_map(|history| history.as_ref().ok()).collect();
         let said = String::from_utf8_lossy(&changed);
         assert!(adopted.iter().all(|history| whole.contains(history)) && adopted.len() < whole.len(), "{said}");

@@ -32,9 +32,9 @@ pub(crate) struct Incompatible {
 /// Which changes an agent may come back with that has tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum ReconfigurationPolicy {
-    /// None.
+    /// As it was.
     Equal,
-    /// Those that take nothing away: more resources and attributes than before.
+    /// With more resources and attributes than before, and none taken away.
     Additive,
 }
 
