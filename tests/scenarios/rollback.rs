@@ -64,6 +64,16 @@ fn a_broken_version_rolls_itself_back_and_nobody_notices() {
         assert_eq!(forecast["changes"][0]["differences"], difference);
         let (status, deployed) = cluster.request("PUT", "/v2/groups//shop", Some(&broken));
         assert_eq!(status, 200, "{deployed}");
+        cluster.until("the new instances to wait for their health, and the old ones for them", || {
+            let progress = cluster.get("/v2/deployments?embed=progress").1[0]["progress"][0].clone();
+            let instances = progress["instances"].as_array()?;
+            let of = |is_new: bool, waits_for: &str| {
+                let waits = |instance: &&Value| instance["isNew"] == is_new && instance["waitsFor"] == waits_for;
+                instances.iter().filter(waits).count()
+            };
+            let numbers = (progress["wanted"] == 2, progress["serving"] == 0, instances.len());
+            (numbers == (true, true, 4) && of(true, "health") == 2 && of(false, "turn") == 2).then_some(())
+        });
         let ended = cluster.until("the broken version to be taken back", || {
             let (_, ended) = cluster.get("/v2/deployments/ended");
             let running = cluster.get("/v2/deployments").1;

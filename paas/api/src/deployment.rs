@@ -41,6 +41,65 @@ pub struct Deployment {
     /// The failed deployment that this one undoes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<String>,
+    /// How far the apps and pods of the current step are; only with `embed=progress`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Vec<ActionProgress>>,
+}
+
+/// How far an app or pod is that the current step is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ActionProgress {
+    /// The app. Either this or `pod`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    /// The pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+    /// So many instances it is to have.
+    pub wanted: u32,
+    /// So many of what the deployment brings serve: they run, and are healthy and ready as far as it is asked.
+    pub serving: u32,
+    /// All that there are, old and new.
+    pub instances: Vec<InstanceProgress>,
+}
+
+/// How far an instance is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceProgress {
+    /// Its id, as in events.
+    pub id: String,
+    /// The version that it was started with.
+    pub version: String,
+    /// Whether it is what the deployment brings.
+    pub is_new: bool,
+    /// Its state, as `instance_changed_event` has it.
+    pub condition: String,
+    /// What comes next; absent: nothing, it serves and stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<WaitsFor>,
+    /// When it last changed, RFC 3339 with milliseconds.
+    pub since: String,
+}
+
+/// What an instance waits for while it is deployed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum WaitsFor {
+    /// Resources, or the end of a pause after failures: the queue says which.
+    Offer,
+    /// Its task was launched and does not run yet.
+    Start,
+    /// It runs, and its health checks have not all succeeded.
+    Health,
+    /// It runs, and its readiness check has not succeeded.
+    Readiness,
+    /// Its agent cannot be reached.
+    Agent,
+    /// It is old, and runs until it may be killed.
+    Turn,
+    /// It was told to end.
+    End,
 }
 
 /// A deployment that is over.

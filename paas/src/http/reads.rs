@@ -25,6 +25,12 @@ pub(super) fn read(answer: Answer) -> Response {
     if is_there { with_tag(response, &tag) } else { response }
 }
 
+/// The running deployments.
+pub(super) fn deployments(model: &Reader<'_>, request: &Request<Body>) -> Response {
+    let query = Query::of(request.uri());
+    read(model.deployments(query.all("embed").any(|part| part == "progress")))
+}
+
 /// The same for an answer that tells more than what the read model knows.
 fn read_untagged(answer: Answer) -> Response {
     let response = match answer.body {

@@ -302,7 +302,7 @@ impl Service {
             Route::DeleteGroup(group) => groups::delete(self, leading, Asked::of(&request), group).await,
             Route::GroupAppList(group) => reads::app_list_of_group(self, model, &group, &request),
             Route::Tasks => reads::tasks(model, &request),
-            Route::Deployments => reads::read(model.deployments()),
+            Route::Deployments => reads::deployments(model, &request),
             Route::TaskLog(task) => logs::read(self, leading, model, &task, Query::of(request.uri())).await,
             Route::Exec(task) => sessions::exec(self, leading, &task, request).await,
             Route::SessionInput { task, session } => sessions::input(self, task, session, request).await,

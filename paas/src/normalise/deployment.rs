@@ -33,6 +33,7 @@ pub fn deployment(deployment: &Deployment, state: &Snapshot, responses: &Respons
         paused_because: deployment.hold.paused.as_ref().and_then(|pause| pause.cause.clone()),
         given_up: deployment.hold.given_up.iter().map(|(id, cause)| (id.to_string(), cause.clone())).collect(),
         undoes: deployment.undoes.map(|id| id.to_string()),
+        progress: None,
     }
 }
 

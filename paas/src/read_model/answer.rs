@@ -12,7 +12,8 @@ use bytes::Bytes;
 
 use super::document::Document;
 use super::embed::{AppParts, GroupParts};
-use super::model::{EndedView, ReadModel, Views};
+use super::model::{DeploymentView, EndedView, ReadModel, Views};
+use super::progress;
 use super::selector::AppFilter;
 use super::view::{AppView, Sandbox, TaskFilter};
 use crate::access::Sight;
@@ -278,12 +279,15 @@ impl Reader<'_> {
         Some((original.to_string(), target.to_string()))
     }
 
-    /// `[…]`
+    /// `[…]`, with how far each instance is of which they are about, if that is asked for.
     #[must_use]
-    pub fn deployments(&self) -> Answer {
-        self.collect(|views, out| {
+    pub fn deployments(&self, with_progress: bool) -> Answer {
+        self.collect(|seen, out| {
             out.text("[");
-            out.list(views.deployments());
+            match with_progress {
+                true => out.separated(seen.deployments(), |view, out| progress::render(view, seen.views, out)),
+                false => out.list(seen.deployments().map(|view| &view.json)),
+            }
             out.text("]");
         })
     }
@@ -357,9 +361,9 @@ impl<'a> Seen<'a> {
         self.views.history_from
     }
 
-    fn deployments(&self) -> impl Iterator<Item = &'a Bytes> + use<'a> {
+    fn deployments(&self) -> impl Iterator<Item = &'a DeploymentView> + use<'a> {
         let sight = self.sight;
-        self.views.deployments.values().filter(|deployment| sight.hears(&deployment.scope)).map(|view| &view.json)
+        self.views.deployments.values().filter(|deployment| sight.hears(&deployment.scope))
     }
 
     fn ended(&self) -> impl Iterator<Item = &'a EndedView> + use<'a> {

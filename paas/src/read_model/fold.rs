@@ -9,6 +9,7 @@ use attica_paas_api::deployment::DeploymentReference;
 use bytes::Bytes;
 
 use super::model::{DeploymentView, EndedView, ReadModel, Views};
+use super::progress::Underway;
 use super::view::{DefinitionView, FailureView, TaskView};
 use crate::access::{Digest, Session, User, UserName};
 use crate::engine::{Cause, Fact, QueueItem, Recorded, Snapshot, View};
@@ -294,6 +295,7 @@ impl Fold {
             let deployment = self.snapshot.deployments.get(&id);
             let deployment = deployment.map(|deployment| DeploymentView {
                 json: Bytes::from(normalise::json(&normalise::deployment(deployment, &self.snapshot, &self.responses))),
+                current: Underway::of(deployment),
                 scope: deployment.scope(),
             });
             changes.push(Change::Deployment { id, deployment });

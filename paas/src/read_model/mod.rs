@@ -11,6 +11,7 @@ mod fold;
 mod groups;
 mod model;
 mod pods;
+mod progress;
 mod secrets;
 mod selector;
 mod stats;

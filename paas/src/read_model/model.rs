@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::fold::Change;
+use super::progress::Underway;
 use super::view::AppView;
 use crate::access::{Accounts, Scope, Sight};
 use crate::engine::QueueItem;
@@ -50,6 +51,8 @@ pub(super) struct Views {
 #[derive(Debug)]
 pub(super) struct DeploymentView {
     pub(super) json: Bytes,
+    /// What its current step is about.
+    pub(super) current: Vec<Underway>,
     pub(super) scope: Scope,
 }
 

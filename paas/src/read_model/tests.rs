@@ -26,7 +26,7 @@ fn everything(model: &ReadModel) -> String {
         ("staging", reader.tasks(TaskFilter::Staging)),
         ("versions", reader.versions(&id)),
         ("group", reader.group(&GroupId::root(), group)),
-        ("deployments", reader.deployments()),
+        ("deployments", reader.deployments(true)),
         ("queue", reader.queue(QueueParts { unused_offers: true, ..QueueParts::default() }, Timestamp(0))),
     ];
     let mut text = format!("{:?} {:?}\n", model.framework_id(), model.totals());

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::document::Document;
 use super::embed::{AppParts, NoContainer};
+use super::progress::Waiting;
 use super::stats;
 use crate::model::{
     Condition, ContainerTask, Goal, Instance, InstanceId, RunSpec, RunSpecId, Shape, Task, TaskFailure, Version,
@@ -122,9 +123,15 @@ impl FailureView {
 pub(super) struct TaskView {
     pub(super) json: Option<Bytes>,
     pub(super) phase: Phase,
+    pub(super) condition: Condition,
+    pub(super) waits_for: Waiting,
+    /// When it last changed.
+    pub(super) since: Timestamp,
     pub(super) healthy: Option<bool>,
     /// The version that it runs.
     pub(super) version: Version,
+    /// What tells it from instances that a deployment replaces.
+    pub(super) generation: Version,
     /// Since when its task runs.
     pub(super) started_at: Option<Timestamp>,
     pub(super) sandboxes: Vec<Sandbox>,
@@ -183,8 +190,12 @@ impl TaskView {
         Self {
             json,
             phase: phase(instance.condition),
+            condition: instance.condition,
+            waits_for: Waiting::of(instance),
+            since: normalise::changed_at(instance),
             healthy: instance.healthy(),
             version: instance.version,
+            generation: instance.generation,
             started_at: instance.task.as_ref().and_then(|task| task.started_at),
             sandboxes,
             readiness,

@@ -32,6 +32,11 @@ pub(super) const EMBED_IN_ONE: Parameter = Parameter {
     summary: "apps.taskStats adds that; the other parts are always there.",
     kind: ParameterKind::Repeated,
 };
+pub(super) const EMBED_PROGRESS: Parameter = Parameter {
+    name: "embed",
+    summary: "progress adds how far each instance is that the current step is about.",
+    kind: ParameterKind::Repeated,
+};
 pub(super) const EMBED_IN_GROUP: Parameter = Parameter {
     name: "embed",
     summary: "Only these parts: group.groups, group.apps, group.pods, and of apps group.apps.tasks and so on. Default: the first three.",

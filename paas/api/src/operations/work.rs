@@ -1,7 +1,8 @@
 //! Calls about what runs: apps, pods, groups, tasks, deployments and the queue.
 
 use super::parameters::{
-    DRY_RUN, EMBED, EMBED_IN_GROUP, EMBED_IN_ONE, FORCE, FORCE_DELETE, HOST, LIST, LOG, PARTIAL, SCALE, WIPE,
+    DRY_RUN, EMBED, EMBED_IN_GROUP, EMBED_IN_ONE, EMBED_PROGRESS, FORCE, FORCE_DELETE, HOST, LIST, LOG, PARTIAL, SCALE,
+    WIPE,
 };
 use super::{Answer, GROUP_WRITE, Operation, Parameter, ParameterKind, READ, WRITE, get, schema};
 use crate::access::Permission::Exec as MayExec;
@@ -343,7 +344,10 @@ pub(super) const WORK: &[Operation] = &[
         failures: &[502, 503],
         ..get("/v2/agents", "Lists the machines that apps run on.", Answer::Json(schema::<AgentList>))
     },
-    get("/v2/deployments", "Lists running deployments.", Answer::Json(schema::<Vec<Deployment>>)),
+    Operation {
+        query: &[EMBED_PROGRESS],
+        ..get("/v2/deployments", "Lists running deployments.", Answer::Json(schema::<Vec<Deployment>>))
+    },
     get(
         "/v2/deployments/ended",
         "Lists the deployments that ended lately, the latest first, each with how and why.",
