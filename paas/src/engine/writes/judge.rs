@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::super::deployments::Draft;
-use super::super::{Changes, Definition, Engine, KillMode, Origin, Refusal, Reply, TaskSelection, Write};
+use super::super::{
+    Changes, Definition, Engine, GroupDefinition, KillMode, Origin, Refusal, Reply, TaskSelection, Write,
+};
 use crate::access::{AuditEntry, Caller, Lacking, Permission, Request, UserName, Verdict};
 use crate::model::{DeploymentId, Group, RunSpec, RunSpecId, SecretSource};
 
@@ -84,13 +86,21 @@ impl Engine {
             Write::Delete { id, .. } | Write::DeletePod { id, .. } => need(Permission::Delete, id.as_str()),
             Write::Restart { id, .. } | Write::ResetDelay { id } => need(Permission::Update, id.as_str()),
             // What they come to is judged when it is known.
-            Write::PutGroup { id, .. } | Write::DeleteGroup { id, .. } => {
+            Write::PutGroup { id, .. } | Write::DeleteGroup { id, .. } if caller.sight().reaches(id) => {
                 notes.touch(id.as_str());
-                match caller.sight().reaches(id) {
-                    true => Ok(()),
-                    false => caller.need(Permission::Update, id.as_str()),
-                }
+                Ok(())
             }
+            Write::PutGroup { id, to, .. } => {
+                let permission = match to {
+                    // As far as its author may know, there is none.
+                    GroupDefinition::New(_) | GroupDefinition::Updated(_) => Permission::Create,
+                    GroupDefinition::Stored(_) | GroupDefinition::Scaled(_) | GroupDefinition::Restored { .. } => {
+                        Permission::Update
+                    }
+                };
+                need(permission, id.as_str())
+            }
+            Write::DeleteGroup { id, .. } => need(Permission::Delete, id.as_str()),
             Write::KeepSecret { path, .. } => {
                 let exists = self.state.secrets.contains_key(path) && caller.may(Permission::View, path.as_str());
                 need(if exists { Permission::Update } else { Permission::Create }, path.as_str())

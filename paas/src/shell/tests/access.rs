@@ -221,6 +221,17 @@ async fn everybody_does_what_he_may_and_sees_nothing_else() {
             assert!(written.contains("bank") || !message.contains("bank"), "{method} {written}: {message}");
         }
     }
+    // The permission is named that is lacking.
+    for (method, path, body, lacking) in [
+        (Method::PUT, "/v2/groups/bank/new", json!({"apps": []}), "create"),
+        (Method::POST, "/v2/groups", json!({"id": "/bank/new"}), "create"),
+        (Method::PUT, "/v2/groups/bank", json!({"scaleBy": 2}), "update"),
+        (Method::DELETE, "/v2/groups/bank", Value::Null, "delete"),
+    ] {
+        let refused = maker.ask(method.clone(), path, body).await;
+        let text = format!("You need the permission '{lacking}' on /bank");
+        assert!(refused.text.contains(&text), "{method} {path}: {}", refused.text);
+    }
     // A write that would only be refused for what lies behind it changes nothing.
     let version = root(&site).get("/v2/apps/shop/web").await["app"]["mem"].clone();
     assert_eq!(version, json!(128));
