@@ -76,8 +76,6 @@ mod tests {
     use super::super::view::{Of, Whose};
     use super::*;
     use crate::contained::ContainerPath;
-    use crate::launcher::isolation::Place;
-    use crate::launcher::protocol::ContainerId;
 
     fn ann() -> Viewer {
         let rule = |list: &str| {
@@ -129,15 +127,16 @@ mod tests {
     fn files_and_containers_are_their_users() {
         let running = |owner: &str, of: Option<Of>| Running {
             of,
-            whose: Whose::Frameworks,
+            whose: Whose::Executors,
             path: ContainerPath::root("c"),
-            place: Place::of(&ContainerId::from_uuid(uuid::Uuid::nil())),
+            parts: Vec::new(),
             containerizer: crate::daemon::Containerizer::Launcher,
             owner: owner.to_owned(),
-            pid: 1,
+            pid: Some(1),
             allowance: None,
         };
-        let of = Of { framework_id: "f".into(), executor_id: "own".into(), executor_name: String::new() };
+        let (executor_name, source) = (String::new(), String::new());
+        let of = Of { framework_id: "f".into(), executor_id: "own".into(), executor_name, source };
         for (owner, of, expected) in [("ann", Some(of.clone()), true), ("root", Some(of), false), ("", None, true)] {
             assert_eq!(sees_container(&ann(), &running(owner, of.clone())), expected, "{owner}");
             assert!(sees_container(&Viewer::default(), &running(owner, of)));

@@ -200,7 +200,7 @@ impl Task {
     }
 
     /// What stands for the container of the agent's own executor, if that runs it.
-    fn own_run(&self) -> Option<&ContainerId> {
+    pub(crate) fn own_run(&self) -> Option<&ContainerId> {
         self.group.as_ref()?.run.as_ref()
     }
 

@@ -5,7 +5,7 @@ use attica_core_api::v1::{
     TaskStatusReason,
 };
 
-use crate::agent::{Agent, shell};
+use crate::agent::{Agent, get, shell};
 use crate::master::Master;
 use crate::support::{can_isolate, eventually};
 
@@ -74,7 +74,7 @@ fn a_task_ends_when_its_time_is_over() {
     agent.finish();
 }
 
-/// The task looks at its own cgroups.
+/// The task looks at its own cgroups, and turns in circles until it was asked how it fares.
 #[test]
 fn limits_above_requests_reach_the_kernel() {
     if !can_isolate() {
@@ -87,9 +87,33 @@ fn limits_above_requests_reach_the_kernel() {
         cat cpu.max memory.max memory.low; else \
         of() { sed -n \"s|^[0-9]*:[^:]*\\b$1\\b[^:]*:||p\" /proc/self/cgroup; }; \
         cat /sys/fs/cgroup/cpu$(of cpu)/cpu.cfs_quota_us /sys/fs/cgroup/memory$(of memory)/memory.limit_in_bytes \
-        /sys/fs/cgroup/memory$(of memory)/memory.soft_limit_in_bytes; fi";
+        /sys/fs/cgroup/memory$(of memory)/memory.soft_limit_in_bytes; fi; until [ -e $MESOS_SANDBOX/seen ]; do :; done";
     let limits = [("cpus", 0.5), ("mem", 128.0)].map(|(name, value)| (name.to_owned(), Scalar { value }));
-    master.run(vec![TaskInfo { limits: limits.into(), ..shell("t", script) }]);
+    let within = [("cpus", f64::INFINITY)].map(|(name, value)| (name.to_owned(), Scalar { value }));
+    let free = TaskInfo { limits: within.into(), ..shell("free", "exec sleep 1000") };
+    master.run(vec![TaskInfo { limits: limits.into(), ..shell("t", script) }, free]);
+    master.await_state("free", "TASK_RUNNING");
+    let statistics = |of: &str| {
+        let told = get(&master, &agent.ready_address(), "/monitor/statistics").1;
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        told.as_array()
+            .unwrap()
+            .iter()
+            .find(|entry| entry["executor_id"] == of)
+            .map(|entry| entry["statistics"].clone())
+    };
+    let told = eventually("it is held back", || {
+        statistics("t").filter(|told| told["cpus_nr_throttled"].as_u64().is_some_and(|periods| periods > 0))
+    });
+    assert!(told["cpus_nr_periods"].as_u64() >= told["cpus_nr_throttled"].as_u64(), "{told}");
+    assert!(told["cpus_throttled_time_secs"].as_f64() > Some(0.0), "{told}");
+    let bytes = |name: &str| told[name].as_u64().unwrap();
+    assert!(bytes("mem_total_bytes") >= bytes("mem_anon_bytes") && bytes("mem_anon_bytes") > 0, "{told}");
+    assert_eq!((bytes("mem_rss_bytes"), bytes("mem_file_bytes")), (bytes("mem_anon_bytes"), bytes("mem_cache_bytes")));
+    assert!(told["mem_mapped_file_bytes"].is_u64() && told["mem_unevictable_bytes"].is_u64(), "{told}");
+    let free = statistics("free").unwrap();
+    assert!(free["cpus_nr_periods"].is_null() && free["mem_total_bytes"].is_u64(), "{free}");
+    std::fs::write(agent.sandbox("t").join("seen"), "").unwrap();
     let ended = master.await_state("t", "TASK_FINISHED").status;
     let stdout = std::fs::read_to_string(agent.sandbox("t").join("stdout")).unwrap();
     let numbers: Vec<&str> = stdout.split_whitespace().filter(|number| *number != "100000").collect();

@@ -165,12 +165,28 @@ fn a_group_runs_in_one_sandbox_and_ends_with_its_first_failure() {
     master.await_state("fails", "TASK_RUNNING");
     let container = running.status.container_status.unwrap().container_id.unwrap();
     let run = agent.sandbox("pod");
-    assert!(std::fs::canonicalize(&run).unwrap().ends_with(&container.parent.unwrap().0.value));
+    assert!(std::fs::canonicalize(&run).unwrap().ends_with(&container.parent.as_ref().unwrap().0.value));
     assert!(run.join("containers").join(&container.value).join("stdout").exists());
     let (_, state) = get(&master, &agent.ready_address(), "/state");
     let state: Value = serde_json::from_str(&state).unwrap();
     let shown = &state["frameworks"][0]["executors"][0];
     assert_eq!((shown["id"].as_str(), shown["tasks"].as_array().map(Vec::len)), (Some("pod"), Some(2)), "{state}");
+    let shown = |path: &str| -> Value { serde_json::from_str(&get(&master, &agent.ready_address(), path).1).unwrap() };
+    let whole = &container.parent.as_ref().unwrap().0.value;
+    let containers = shown("/containers");
+    let ids = |containers: &Value| -> Vec<Value> {
+        containers.as_array().unwrap().iter().map(|container| container["container_id"].clone()).collect()
+    };
+    assert_eq!(ids(&containers), [json!(whole)], "the executor's alone");
+    assert_eq!((&containers[0]["executor_id"], &containers[0]["executor_name"]), (&json!("pod"), &json!("")));
+    assert_eq!(containers[0]["status"], json!({ "container_id": { "value": whole } }), "it has no process");
+    let statistics = shown("/monitor/statistics");
+    assert_eq!(statistics.as_array().map(Vec::len), Some(1), "{statistics}");
+    let used = &statistics[0]["statistics"];
+    assert_eq!((&used["mem_limit_bytes"], used["processes"].as_u64().unwrap() >= 2), (&json!(128 << 20), true));
+    let nested = shown("/containers?show_nested=true");
+    assert_eq!((ids(&nested).len(), &nested[1]["executor_name"]), (3, &json!("")), "{nested}");
+    assert!(ids(&nested)[1..].contains(&json!(format!("{whole}.{}", container.value))), "{nested}");
     let files = eventually("the volume is written to", || {
         std::fs::read_to_string(run.join("shared/files")).ok().filter(|text| text.ends_with('\n'))
     });

@@ -107,6 +107,7 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("cpus_limit", "always told: it is what tools divide by"),
     ("statistics.processes", "counted here, as with Mesos's cgroups isolators"),
     ("statistics.threads", "as above"),
+    ("statistics.mem_", "told in as many parts as with Mesos's cgroups isolators; without them it had but one figure"),
 ];
 
 fn compare(title: &str, recorded: &Value, ours: &Value) {

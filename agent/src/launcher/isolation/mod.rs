@@ -66,10 +66,80 @@ pub(crate) struct Usage {
     pub(crate) cpu_user_us: Option<u64>,
     /// Cpu time in kernel mode, in microseconds.
     pub(crate) cpu_system_us: Option<u64>,
-    /// Memory in use, in bytes.
-    pub(crate) memory_bytes: Option<u64>,
+    /// What its quota of cpu time did; without a quota nothing.
+    pub(crate) throttling: Option<Throttling>,
+    pub(crate) memory: Memory,
     /// Processes and threads.
     pub(crate) pids: Option<u64>,
+}
+
+/// How a quota of cpu time held a container back.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Throttling {
+    /// In which it wanted to run.
+    pub(crate) periods: u64,
+    /// Those of them in which it had to wait.
+    pub(crate) throttled: u64,
+    /// How long it waited, in microseconds.
+    pub(crate) throttled_us: u64,
+}
+
+/// Memory in use, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Memory {
+    /// All that counts towards the limit.
+    pub(crate) total: Option<u64>,
+    /// Of programs; of files only that which a program could not be without.
+    pub(crate) anonymous: Option<u64>,
+    /// Pages of files, those in memory alone among them.
+    pub(crate) cache: Option<u64>,
+    /// The part of those that programs have mapped.
+    pub(crate) mapped: Option<u64>,
+    /// What was moved out of memory.
+    pub(crate) swap: Option<u64>,
+    /// What cannot be moved out.
+    pub(crate) unevictable: Option<u64>,
+    pub(crate) kernel: Option<u64>,
+    /// Of TCP's buffers.
+    pub(crate) sockets: Option<u64>,
+}
+
+impl Usage {
+    /// What both use together, as far as it is known.
+    pub(crate) fn and(self, other: Usage) -> Usage {
+        let throttling = self.throttling.into_iter().chain(other.throttling).reduce(|one, other| Throttling {
+            periods: one.periods.saturating_add(other.periods),
+            throttled: one.throttled.saturating_add(other.throttled),
+            throttled_us: one.throttled_us.saturating_add(other.throttled_us),
+        });
+        Usage {
+            cpu_user_us: sum(self.cpu_user_us, other.cpu_user_us),
+            cpu_system_us: sum(self.cpu_system_us, other.cpu_system_us),
+            throttling,
+            memory: self.memory.and(other.memory),
+            pids: sum(self.pids, other.pids),
+        }
+    }
+}
+
+impl Memory {
+    fn and(self, other: Memory) -> Memory {
+        Memory {
+            total: sum(self.total, other.total),
+            anonymous: sum(self.anonymous, other.anonymous),
+            cache: sum(self.cache, other.cache),
+            mapped: sum(self.mapped, other.mapped),
+            swap: sum(self.swap, other.swap),
+            unevictable: sum(self.unevictable, other.unevictable),
+            kernel: sum(self.kernel, other.kernel),
+            sockets: sum(self.sockets, other.sockets),
+        }
+    }
+}
+
+/// Of what is known; nothing where neither is.
+pub(crate) fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    one.into_iter().chain(other).reduce(u64::saturating_add)
 }
 
 /// Whether a container's cgroups are gone.
@@ -292,6 +362,12 @@ fn read_key(path: &Path, key: &str) -> Option<u64> {
 
 fn value_of(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
+/// The throttling that `cpu.stat` tells of; the time is under another name, and in another unit, in each version of cgroups.
+fn throttling(text: &str, throttled_us: Option<u64>) -> Option<Throttling> {
+    let (periods, throttled) = (value_of(text, "nr_periods")?, value_of(text, "nr_throttled")?);
+    Some(Throttling { periods, throttled, throttled_us: throttled_us? })
 }
 
 /// The containers whose cgroups are in the directory of all, and their parts.

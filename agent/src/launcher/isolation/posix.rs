@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::Resource;
 use nix::sys::signal::Signal;
 
-use super::{Controls, Entry, Isolation, IsolationError, Place, Removal, Subject, Usage, send_signal};
+use super::{Controls, Entry, Isolation, IsolationError, Memory, Place, Removal, Subject, Usage, send_signal};
 use crate::launcher::process::{self, Sessions};
 use crate::launcher::protocol::{IsolationKind, Limits, MemoryVerdict};
 
@@ -124,7 +124,8 @@ impl Isolation for Posix {
         Usage {
             cpu_user_us: Some(sum(|used| used.user_us)),
             cpu_system_us: Some(sum(|used| used.system_us)),
-            memory_bytes: page.map(|bytes| bytes * sum(|used| used.resident)),
+            throttling: None,
+            memory: Memory { anonymous: page.map(|bytes| bytes * sum(|used| used.resident)), ..Memory::default() },
             pids: Some(sum(|used| used.threads)),
         }
     }

@@ -19,8 +19,9 @@ use nix::sys::stat::{Mode, mkdirat};
 
 use super::optional::{OptionalHierarchies, mounted};
 use super::{
-    Controller, Controls, Door, Entry, Isolation, IsolationError, PERIOD_US, Place, Removal, Subject, Usage,
-    cgroup_tree, containers_in, pids_in, read_key, read_number, remove_cgroup, send_signal,
+    Controller, Controls, Door, Entry, Isolation, IsolationError, Memory, PERIOD_US, Place, Removal, Subject,
+    Throttling, Usage, cgroup_tree, containers_in, pids_in, read_key, read_number, remove_cgroup, send_signal,
+    throttling, value_of,
 };
 use crate::launcher::protocol::{IsolationKind, Limits, MemoryVerdict};
 
@@ -116,6 +117,15 @@ impl CgroupsV1 {
         others.chain(std::iter::once(&self.cpu))
     }
 
+    fn throttling(&self, place: &Place) -> Option<Throttling> {
+        let cgroup = self.cpu.of(place);
+        // Without a quota it is negative.
+        read_number(&cgroup.join("cpu.cfs_quota_us"))?;
+        let text = std::fs::read_to_string(cgroup.join("cpu.stat")).ok()?;
+        let nanoseconds = value_of(&text, "throttled_time");
+        throttling(&text, nanoseconds.map(|nanoseconds| nanoseconds / 1_000))
+    }
+
     /// In a frozen cgroup SIGKILL waits, and a task that runs as root may have frozen itself.
     fn thaw(&self, pids: &[i32]) {
         let Some(mount) = &self.freezer else { return };
@@ -132,6 +142,22 @@ impl CgroupsV1 {
                 }
             }
         }
+    }
+}
+
+/// What the files of a cgroup of v1 tell, as Mesos reads them.
+fn memory_in(cgroup: &Path) -> Memory {
+    let text = std::fs::read_to_string(cgroup.join("memory.stat")).unwrap_or_default();
+    let number = |file: &str| read_number(&cgroup.join(file));
+    Memory {
+        total: number("memory.usage_in_bytes"),
+        anonymous: value_of(&text, "total_rss"),
+        cache: value_of(&text, "total_cache"),
+        mapped: value_of(&text, "total_mapped_file"),
+        swap: value_of(&text, "total_swap"),
+        unevictable: value_of(&text, "total_unevictable"),
+        kernel: number("memory.kmem.usage_in_bytes"),
+        sockets: number("memory.kmem.tcp.usage_in_bytes"),
     }
 }
 
@@ -261,7 +287,8 @@ impl Isolation for CgroupsV1 {
         Usage {
             cpu_user_us: nanoseconds("cpuacct.usage_user"),
             cpu_system_us: nanoseconds("cpuacct.usage_sys"),
-            memory_bytes: read_key(&self.memory.of(place).join("memory.stat"), "total_rss"),
+            throttling: self.throttling(place),
+            memory: memory_in(&self.memory.of(place)),
             pids: read_number(&self.pids.of(place).join("pids.current")),
         }
     }
@@ -291,6 +318,32 @@ impl Isolation for CgroupsV1 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_told_by_what_it_is_for() {
+        let cgroup = tempfile::tempdir().unwrap();
+        assert_eq!(memory_in(cgroup.path()), Memory::default());
+        let write = |file: &str, text: &str| std::fs::write(cgroup.path().join(file), text).unwrap();
+        write("memory.usage_in_bytes", "100\n");
+        write("memory.kmem.usage_in_bytes", "7\n");
+        write("memory.kmem.tcp.usage_in_bytes", "0\n");
+        write(
+            "memory.stat",
+            "cache 1\nrss 2\ntotal_cache 30\ntotal_rss 60\ntotal_rss_huge 5\ntotal_mapped_file 9\ntotal_swap 4\n\
+             total_unevictable 3\n",
+        );
+        let expected = Memory {
+            total: Some(100),
+            anonymous: Some(60),
+            cache: Some(30),
+            mapped: Some(9),
+            swap: Some(4),
+            unevictable: Some(3),
+            kernel: Some(7),
+            sockets: Some(0),
+        };
+        assert_eq!(memory_in(cgroup.path()), expected);
+    }
 
     #[test]
     fn the_freezer_is_found_among_the_hierarchies() {

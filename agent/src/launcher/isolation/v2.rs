@@ -17,8 +17,8 @@ use super::device_program;
 use super::processors::Processors;
 use super::settings::{set_huge_pages, set_io_weight, write};
 use super::{
-    Controller, Controls, Door, Entry, Isolation, IsolationError, PERIOD_US, Place, Removal, Subject, Usage,
-    containers_in, make_directory, pids_in, read_key, read_number, remove_cgroup, send_signal,
+    Controller, Controls, Door, Entry, Isolation, IsolationError, Memory, PERIOD_US, Place, Removal, Subject, Usage,
+    containers_in, make_directory, pids_in, read_key, read_number, remove_cgroup, send_signal, throttling, value_of,
 };
 use crate::launcher::protocol::{IsolationKind, Limits, MemoryVerdict};
 use crate::launcher::sys;
@@ -244,12 +244,25 @@ impl Isolation for CgroupsV2 {
 
     fn usage(&self, subject: Subject<'_>) -> Usage {
         let directory = self.directory(subject.place);
-        let cpu = directory.join("cpu.stat");
+        let read = |file: &str| std::fs::read_to_string(directory.join(file)).unwrap_or_default();
+        let number = |file: &str| read_number(&directory.join(file));
+        let (cpu, memory) = (read("cpu.stat"), read("memory.stat"));
+        let has_quota = read("cpu.max").starts_with(|first: char| first.is_ascii_digit());
         Usage {
-            cpu_user_us: read_key(&cpu, "user_usec"),
-            cpu_system_us: read_key(&cpu, "system_usec"),
-            memory_bytes: read_key(&directory.join("memory.stat"), "anon"),
-            pids: read_number(&directory.join("pids.current")),
+            cpu_user_us: value_of(&cpu, "user_usec"),
+            cpu_system_us: value_of(&cpu, "system_usec"),
+            throttling: throttling(&cpu, value_of(&cpu, "throttled_usec")).filter(|_| has_quota),
+            memory: Memory {
+                total: number("memory.current"),
+                anonymous: value_of(&memory, "anon"),
+                cache: value_of(&memory, "file"),
+                mapped: value_of(&memory, "file_mapped"),
+                swap: number("memory.swap.current"),
+                unevictable: value_of(&memory, "unevictable"),
+                kernel: value_of(&memory, "kernel"),
+                sockets: value_of(&memory, "sock"),
+            },
+            pids: number("pids.current"),
         }
     }
 
@@ -270,6 +283,7 @@ impl Isolation for CgroupsV2 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Throttling;
     use super::*;
     use crate::launcher::protocol::ContainerId;
 
@@ -336,6 +350,27 @@ mod tests {
         std::fs::write(mount.path().join("attica/one/c1/memory.peak"), "67108864\n").unwrap();
         let verdict = MemoryVerdict::OutOfMemory { limit_bytes: 64 << 20, peak_bytes: 64 << 20 };
         assert_eq!(cgroups.memory_verdict(&container), verdict);
+        let write =
+            |file: &str, text: &str| std::fs::write(mount.path().join("attica/one/c1").join(file), text).unwrap();
+        let used = || cgroups.usage(Subject { place: &container, leader: None });
+        write("cpu.stat", "user_usec 5\nsystem_usec 6\nnr_periods 7\nnr_throttled 3\nthrottled_usec 900\n");
+        write("memory.stat", "anon 60\nfile 30\nkernel 7\nsock 2\nfile_mapped 9\nunevictable 3\n");
+        write("memory.current", "100\n");
+        write("memory.swap.current", "4\n");
+        assert_eq!((used().cpu_user_us, used().throttling), (Some(5), None), "nothing holds it back");
+        write("cpu.max", "150000 100000\n");
+        assert_eq!(used().throttling, Some(Throttling { periods: 7, throttled: 3, throttled_us: 900 }));
+        let memory = Memory {
+            total: Some(100),
+            anonymous: Some(60),
+            cache: Some(30),
+            mapped: Some(9),
+            swap: Some(4),
+            unevictable: Some(3),
+            kernel: Some(7),
+            sockets: Some(2),
+        };
+        assert_eq!(used().memory, memory);
         cgroups.kill(Subject { place: &container, leader: None });
         assert_eq!(read("attica/one/c1/cgroup.kill"), "1");
     }

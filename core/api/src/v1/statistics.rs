@@ -77,11 +77,31 @@ message! {
         cpus_limit: optional f64 = 4,
         /// Cpus that it gets for sure.
         cpus_soft_limit: optional f64 = 45,
+        /// In which it wanted to run; told where it has a quota of cpu time, as the next two.
+        cpus_nr_periods: optional u32 = 7,
+        /// Those of them in which it had to wait.
+        cpus_nr_throttled: optional u32 = 8,
+        cpus_throttled_time_secs: optional f64 = 9,
+        /// All that counts towards the limit.
+        mem_total_bytes: optional u64 = 36,
+        mem_kmem_usage_bytes: optional u64 = 52,
+        /// Of TCP's buffers.
+        mem_kmem_tcp_usage_bytes: optional u64 = 53,
         mem_limit_bytes: optional u64 = 6,
         /// What it is pushed back to when the machine runs out of memory.
         mem_soft_limit_bytes: optional u64 = 38,
+        /// Pages of files, under the name that this had first.
+        mem_file_bytes: optional u64 = 10,
+        /// Anonymous memory, under the name that this had first.
+        mem_anon_bytes: optional u64 = 11,
+        /// Pages of files, those in memory alone among them.
+        mem_cache_bytes: optional u64 = 39,
         /// Anonymous memory.
         mem_rss_bytes: optional u64 = 5,
+        /// Pages of files that are mapped.
+        mem_mapped_file_bytes: optional u64 = 12,
+        mem_swap_bytes: optional u64 = 40,
+        mem_unevictable_bytes: optional u64 = 41,
         disk_limit_bytes: optional u64 = 26,
         disk_used_bytes: optional u64 = 27,
         blkio_statistics: optional BlkioStatistics = 44,
