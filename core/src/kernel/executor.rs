@@ -10,6 +10,7 @@ use attica_core_api::link::{self, ExecutorExited, ExecutorReport};
 use attica_core_api::scheduler::{self, Event};
 use attica_core_api::v1::{AgentId, ExecutorId, ExecutorInfo, FrameworkId};
 
+use super::framework::Failure;
 use super::{Effects, Kernel, LinkId, Send};
 use crate::fact::Fact;
 
@@ -72,13 +73,31 @@ impl Kernel {
         if !self.agent_mut(agent).executors.contains_key(&name) {
             return;
         }
-        let stream = self.frameworks.get(&name.0).and_then(|framework| framework.stream());
-        if let Some(stream) = stream {
+        let framework = self.framework_mut(&name.0);
+        if framework.stream().is_some() {
             let status = exited.status.unwrap_or(STATUS_UNKNOWN);
-            let failure = Event::executor_lost(agent.clone(), name.1.clone(), status);
-            out.sends.push(Send::scheduler(stream.clone(), failure));
+            framework.failures.push(Failure { agent: agent.clone(), executor: name.1.clone(), status });
         }
+        self.send_failures(&name.0, out);
         self.end_executor(agent, &name, out);
+    }
+
+    /// FAILURE of each executor whose tasks have no status that waits for another one to be acknowledged: how they ended comes first.
+    pub(super) fn send_failures(&mut self, id: &FrameworkId, out: &mut Effects) {
+        let framework = self.framework_mut(id);
+        let Some(stream) = framework.stream().cloned() else { return };
+        let (tasks, undelivered) = (&framework.tasks, &framework.undelivered);
+        let waits = |failure: &mut Failure| {
+            let of_executor = undelivered
+                .iter()
+                .filter_map(|task| tasks.get(task))
+                .filter(|task| task.agent == failure.agent && task.executor.as_ref() == Some(&failure.executor));
+            let mut outboxes = of_executor.filter_map(|task| task.outbox.as_ref());
+            outboxes.any(|outbox| outbox.statuses.len() > 1)
+        };
+        for Failure { agent, executor, status } in framework.failures.extract_if(.., |failure| !waits(failure)) {
+            out.sends.push(Send::scheduler(stream.clone(), Event::executor_lost(agent, executor, status)));
+        }
     }
 
     /// An agent has said which executors live.

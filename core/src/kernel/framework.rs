@@ -39,6 +39,17 @@ pub(super) struct Framework {
     pub operations: BTreeMap<OperationId, Uuid>,
     /// Not durable. Which agents it wants to be offered.
     pub constraints: Constraints,
+    /// Not durable. What it hears after the statuses of the tasks that this is about.
+    pub failures: Vec<Failure>,
+}
+
+/// An executor that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub agent: AgentId,
+    pub executor: ExecutorId,
+    /// How, as a wait status.
+    pub status: i32,
 }
 
 /// Where a framework is.

@@ -48,6 +48,7 @@ impl Kernel {
             if !outbox.statuses.is_empty() {
                 let sends = if outbox.together > 0 { &mut out.at_once } else { &mut out.sends };
                 self.send_oldest(now, framework, task, self.config.resend_first_ms, sends);
+                self.send_failures(framework, out);
                 return false;
             }
         }
@@ -73,8 +74,9 @@ impl Kernel {
         }
     }
 
-    /// The stream is gone: nothing is repeated until there is another.
+    /// The stream is gone: nothing is repeated until there is another, and what is said only once is not said any more.
     pub(super) fn stop_resends(&mut self, framework: &FrameworkId) {
+        self.framework_mut(framework).failures.clear();
         self.stop_outcomes(framework);
         let tasks = self.framework_mut(framework).undelivered.clone();
         for task in &tasks {

@@ -157,6 +157,7 @@ impl Kernel {
             executors: BTreeSet::new(),
             operations: BTreeMap::new(),
             constraints: Constraints::default(),
+            failures: Vec::new(),
         };
         self.frameworks.insert(id.clone(), framework);
         for (task_id, task) in record.tasks.iter().filter(|(_, task)| task.completed_at.is_none()) {

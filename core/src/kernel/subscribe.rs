@@ -121,6 +121,7 @@ impl Kernel {
             executors: BTreeSet::new(),
             operations: BTreeMap::new(),
             constraints: Constraints::default(),
+            failures: Vec::new(),
         };
         self.frameworks.insert(id.clone(), framework);
     }

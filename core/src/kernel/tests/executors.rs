@@ -67,6 +67,7 @@ fn an_executor_is_paid_for_once_and_until_it_has_ended() {
     assert_eq!(used(&scene), "cpus:1");
     scene.agent_call("l1", exited("e1", Some(256))).agent_call("l1", exited("e1", Some(256)));
     assert_eq!(used(&scene), "");
+    scene.acknowledge("s1", &TaskStatus { agent_id: Some("m1-S0".into()), ..reported("t1", 1, TaskState::Running) });
     expect![[r#"
         l1 RUN t1 t2
         s1 UPDATE t1 TASK_RUNNING (to be acknowledged)
@@ -75,6 +76,7 @@ fn an_executor_is_paid_for_once_and_until_it_has_ended() {
         s1 OFFERS m1-O1
         s1 UPDATE t2 TASK_FINISHED (to be acknowledged)
         l1 ACKNOWLEDGE t2 01
+        s1 UPDATE t1 TASK_FINISHED (to be acknowledged)
         s1 FAILURE m1-S0 e1 (status 256)"#]]
     .assert_eq(&scene.said());
 }
@@ -175,6 +177,41 @@ fn a_group_that_its_agent_never_got_stays_one() {
         l2 RUN pod[a b]"#]]
     .assert_eq(&scene.said());
     assert_eq!(used(&scene), "cpus:4.5");
+}
+
+#[test]
+fn how_tasks_ended_is_heard_before_the_end_of_their_executor() {
+    let mut scene = stage();
+    scene.accept(&group(&[one("a", COMMAND), one("b", COMMAND)]));
+    for task in ["a", "b"] {
+        scene.report("l1", task, 1, TaskState::Running);
+    }
+    scene.report("l1", "a", 2, TaskState::Failed).report("l1", "b", 2, TaskState::Killed);
+    scene.agent_call("l1", exited("pod", Some(0)));
+    assert!(!scene.said().contains("FAILURE"));
+    for task in ["a", "b"] {
+        let running = reported(task, 1, TaskState::Running);
+        scene.acknowledge("s1", &TaskStatus { agent_id: Some("m1-S0".into()), ..running });
+    }
+    expect![[r#"
+        s1 UPDATE a TASK_FAILED (to be acknowledged)
+        s1 UPDATE b TASK_KILLED (to be acknowledged)
+        s1 FAILURE m1-S0 pod (status 0)"#]]
+    .assert_eq(&scene.said());
+}
+
+#[test]
+fn whoever_is_away_does_not_hear_that_an_executor_has_ended() {
+    let mut scene = stage();
+    scene.accept(&group(&[one("a", COMMAND)]));
+    scene.report("l1", "a", 1, TaskState::Running).report("l1", "a", 2, TaskState::Failed);
+    scene.agent_call("l1", exited("pod", Some(0)));
+    scene.apply(Input::SchedulerClosed { stream: StreamId::new("s1") });
+    scene.subscribe("s2", FrameworkInfo { id: Some(FrameworkId::new("m1-0000")), ..framework_info() });
+    let running = reported("a", 1, TaskState::Running);
+    scene.acknowledge("s2", &TaskStatus { agent_id: Some("m1-S0".into()), ..running });
+    let said = scene.said();
+    assert!(said.contains("s2 UPDATE a TASK_FAILED") && !said.contains("FAILURE"), "{said}");
 }
 
 #[test]
