@@ -123,15 +123,17 @@ fn link(link: &DirectoryLink, user: Option<&str>) -> Result<(), SandboxError> {
     std::os::unix::fs::symlink(&link.to, &link.at).map_err(failed)
 }
 
-/// What the agent makes as root is root's already.
+/// What the agent makes as root is root's already. Whom this machine does not know the launcher finds, or refuses.
 fn give(path: &Path, user: Option<&str>) -> Result<(), SandboxError> {
     if let Some(user) = user.filter(|user| *user != "root") {
-        let owner = |source: io::Error| SandboxError::Owner { path: path.to_owned(), user: user.to_owned(), source };
-        let found = User::from_name(user)
-            .map_err(|error| owner(error.into()))?
-            .ok_or_else(|| owner(io::Error::new(io::ErrorKind::NotFound, "this machine has no such user")))?;
-        if !found.uid.is_root() {
-            chown(path, Some(found.uid), Some(found.gid)).map_err(|error| owner(error.into()))?;
+        let owner = |error: nix::Error| SandboxError::Owner {
+            path: path.to_owned(),
+            user: user.to_owned(),
+            source: error.into(),
+        };
+        let found = User::from_name(user).map_err(owner)?;
+        if let Some(found) = found.filter(|found| !found.uid.is_root()) {
+            chown(path, Some(found.uid), Some(found.gid)).map_err(owner)?;
         }
     }
     Ok(())

@@ -63,8 +63,12 @@ pub(crate) enum FetchError {
         #[source]
         source: io::Error,
     },
-    #[error("there is no user `{0}`")]
-    NoUser(String),
+    #[error("cannot look up the user `{name}`")]
+    User {
+        name: String,
+        #[source]
+        source: io::Error,
+    },
 }
 
 fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FetchError {
@@ -228,14 +232,16 @@ fn deliver(staged: &Path, sandbox: &Path, user: Option<&str>) -> Result<(), Fetc
     Ok(())
 }
 
-/// Who is to own what root has fetched; `None` when the agent is not root.
+/// Who is to own what root has fetched; `None` when the agent is not root. Root itself, for a user whom only an image knows.
 fn owner(user: Option<&str>) -> Result<Option<(Uid, Gid)>, FetchError> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(None);
     }
-    let Some(name) = user else { return Ok(Some((Uid::from_raw(0), Gid::from_raw(0)))) };
-    let found = User::from_name(name).ok().flatten().ok_or_else(|| FetchError::NoUser(name.to_owned()))?;
-    Ok(Some((found.uid, found.gid)))
+    let found = user.map(|name| {
+        User::from_name(name).map_err(|source| FetchError::User { name: name.to_owned(), source: source.into() })
+    });
+    let found = found.transpose()?.flatten();
+    Ok(Some(found.map_or((Uid::from_raw(0), Gid::from_raw(0)), |found| (found.uid, found.gid))))
 }
 
 fn give(path: &Path, user: Uid, group: Gid) -> Result<(), FetchError> {

@@ -139,17 +139,26 @@ fn about(piece: &Piece, cause: &str) -> String {
     format!("Failed to fetch `{}`: {cause}", piece.uri)
 }
 
-/// A file as this user could open it; no pipe is waited for.
+/// A file as this user could open it, or nobody, if this machine does not know the user; no pipe is waited for.
 fn open_as(user: Option<&str>, path: &Path) -> io::Result<File> {
     let user = match user.filter(|_| nix::unistd::geteuid().is_root()) {
         None => None,
-        Some(name) => User::from_name(name)?.filter(|user| !user.uid.is_root()),
+        Some(name) => match User::from_name(name)? {
+            Some(user) if user.uid.is_root() => None,
+            Some(user) => {
+                let name = std::ffi::CString::new(user.name.as_str())?;
+                Some((user.uid, user.gid, nix::unistd::getgrouplist(&name, user.gid)?))
+            }
+            None => {
+                let (user, group) = nobody()?;
+                Some((user, group, Vec::new()))
+            }
+        },
     };
-    if let Some(user) = &user {
-        let name = std::ffi::CString::new(user.name.as_str())?;
-        nix::unistd::setgroups(&nix::unistd::getgrouplist(&name, user.gid)?)?;
-        nix::unistd::setegid(user.gid)?;
-        nix::unistd::seteuid(user.uid)?;
+    if let Some((user, group, supplementary)) = &user {
+        nix::unistd::setgroups(supplementary)?;
+        nix::unistd::setegid(*group)?;
+        nix::unistd::seteuid(*user)?;
     }
     let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
     if user.is_some() {
@@ -162,12 +171,16 @@ fn open_as(user: Option<&str>, path: &Path) -> io::Result<File> {
 
 /// For good. The working directory becomes nobody's first; what is above it is the agent's alone.
 fn become_nobody() -> io::Result<()> {
-    let known = User::from_name("nobody")?;
-    let (user, group) = known.map_or((Uid::from_raw(NOBODY), Gid::from_raw(NOBODY)), |nobody| (nobody.uid, nobody.gid));
+    let (user, group) = nobody()?;
     std::os::unix::fs::chown(".", Some(user.as_raw()), Some(group.as_raw()))?;
     nix::unistd::setgroups(&[])?;
     nix::unistd::setresgid(group, group, group)?;
     Ok(nix::unistd::setresuid(user, user, user)?)
+}
+
+fn nobody() -> io::Result<(Uid, Gid)> {
+    let known = User::from_name("nobody")?;
+    Ok(known.map_or((Uid::from_raw(NOBODY), Gid::from_raw(NOBODY)), |nobody| (nobody.uid, nobody.gid)))
 }
 
 /// Puts what was fetched in its place, and unpacks it.

@@ -90,6 +90,15 @@ impl Identities {
         self.told.insert(user.to_owned(), (Instant::now(), identity.clone()));
         Ok(identity)
     }
+
+    /// Leaves it to the container's own files who its user is, if this machine does not know.
+    pub(super) fn or_of_root(&mut self, mut spec: LaunchSpec) -> LaunchSpec {
+        let unknown = |user: &&String| matches!(self.of(user), Err(LaunchError::UnknownUser(_)));
+        if let Some(user) = spec.user.as_ref().filter(unknown) {
+            spec.surroundings.get_or_insert_default().user = Some(user.clone());
+        }
+        spec
+    }
 }
 
 /// What cannot be had is not left out.
@@ -134,12 +143,13 @@ pub(crate) fn make_room(
     place: &Place,
 ) -> Result<Room, LaunchError> {
     check(isolation, spec)?;
-    let identity = spec.user.as_deref().map(|user| identities.of(user)).transpose()?;
-    isolation.create(place, spec.limits.as_ref(), spec.controls.as_deref())?;
-    let streams = Open::of(spec, identity.as_ref())?;
     let surroundings = spec.surroundings.as_deref();
     // Whom an image's user is, only its own files tell.
     let named = surroundings.and_then(|surroundings| surroundings.user.as_deref());
+    let of_machine = spec.user.as_deref().filter(|_| named.is_none());
+    let identity = of_machine.map(|user| identities.of(user)).transpose()?;
+    isolation.create(place, spec.limits.as_ref(), spec.controls.as_deref())?;
+    let streams = Open::of(spec, identity.as_ref())?;
     let is_root = || match (named, &identity) {
         (Some(user), _) => matches!(user.split(':').next(), Some("root" | "0")),
         (None, Some(identity)) => identity.user.is_root(),
@@ -202,7 +212,7 @@ pub(crate) fn start(
             confine(&room.entry, &room.streams)?;
             joint.as_ref().map_or(Ok(()), Joint::enter)?;
             let own_user = surroundings.and_then(|surroundings| surroundings.user.as_deref());
-            own = own_user.map(|user| own_identity(user, room)).transpose()?;
+            own = own_user.map(|user| own_identity(user, spec.user.is_some(), room)).transpose()?;
             sys::detach()
         };
         if let Err(error) = prepare() {
@@ -271,9 +281,13 @@ fn start_ticks(pid: i32, earliest: u64) -> io::Result<u64> {
     }
 }
 
-/// In the child, in its own root: whom it becomes, and to whom its sandbox and its output belong.
-fn own_identity(user: &str, room: &Room) -> io::Result<Identity> {
+/// In the child, in its own root: whom it becomes, and to whom its sandbox and its output belong. One that was `asked` for by another name
+/// than root's is not root: who may run as whom is judged by names.
+fn own_identity(user: &str, asked: bool, room: &Room) -> io::Result<Identity> {
     let User { uid, gid, supplementary } = User::find(user).map_err(io::Error::other)?;
+    if asked && uid == 0 {
+        return Err(io::Error::other(format!("the container's /etc/passwd makes `{user}` root")));
+    }
     let supplementary = supplementary.into_iter().map(Gid::from_raw).collect();
     let identity = Identity { user: Uid::from_raw(uid), group: Gid::from_raw(gid), supplementary };
     let files = room.streams.own().into_iter().chain(room.sandbox.as_ref());

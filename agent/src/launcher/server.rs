@@ -448,7 +448,10 @@ impl Server {
                 continue;
             }
             match self.place_of(&spec) {
-                Ok(place) => specs.push((spec, place)),
+                Ok(place) => {
+                    let spec = self.with_user(spec);
+                    specs.push((spec, place));
+                }
                 Err(error) => {
                     let error = crate::error_chain(&error);
                     self.tell(Reply::LaunchFailed { container: spec.container, error });
@@ -460,6 +463,14 @@ impl Server {
             self.queue = VecDeque::new();
         }
         specs
+    }
+
+    /// Whom this machine does not know a root of its own may tell of, be it the container's or that of what it is a part of.
+    fn with_user(&mut self, spec: LaunchSpec) -> LaunchSpec {
+        let whole = spec.parent.as_ref().and_then(|parent| self.containers.get(parent));
+        let within = whole.is_some_and(|whole| whole.holder.is_some_and(|holder| holder.rooted));
+        let own = spec.surroundings.as_ref().is_some_and(|surroundings| surroundings.root.is_some());
+        if within || own { self.identities.or_of_root(spec) } else { spec }
     }
 
     fn place_of(&self, spec: &LaunchSpec) -> Result<Place, LaunchError> {

@@ -2,6 +2,7 @@
 //! within its limits. The prober says when one is due; how its program ended is the result.
 
 use attica_core_api::Now;
+use attica_core_api::v1::CommandInfo;
 
 use super::image;
 use super::probe::{Finding, Target};
@@ -46,7 +47,8 @@ impl Supervisor {
         let directory = task.sandbox(&self.config.work_dir);
         let mut of_task = task.info.as_ref().clone();
         let environment = accept::environment(&self.config, task, &directory);
-        of_task.command = Some(*command);
+        let user = task.info.command.as_ref().and_then(|command| command.user.clone());
+        of_task.command = Some(CommandInfo { user, ..*command });
         of_task.health_check = None;
         of_task.health_checks.clear();
         of_task.check = None;

@@ -1,8 +1,9 @@
 //! Users as a container's own files tell of them.
 
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
 
 /// The longest `/etc/passwd` or `/etc/group` that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -77,12 +78,15 @@ fn fields(file: &str) -> impl Iterator<Item = Vec<&str>> {
     file.lines().map(|line| line.split(':').collect())
 }
 
-/// A container need not have the file. What else may be in its place is not waited for.
+/// A container need not have the file. What else may be in its place is not waited for, and no link leads out of its root by way of /proc.
 fn read(file: &'static str) -> Result<String, UserError> {
     let unreadable = |source| UserError::Unreadable { file, source };
-    let opened = match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
-        other => other.map_err(unreadable)?,
+    let how = OpenHow::new()
+        .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    let opened = match openat2(AT_FDCWD, file, how) {
+        Err(nix::Error::ENOENT) => return Ok(String::new()),
+        other => File::from(other.map_err(|error| unreadable(error.into()))?),
     };
     if !opened.metadata().map_err(unreadable)?.is_file() {
         return Err(unreadable(io::Error::other("it is no file")));

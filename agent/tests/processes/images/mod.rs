@@ -118,6 +118,54 @@ fn what_an_image_says_counts_unless_the_task_says_otherwise() {
 }
 
 #[test]
+fn a_user_is_the_machines_or_else_the_images() {
+    if !can_pull() {
+        return;
+    }
+    let registry = Registry::start(Access::Everybody);
+    let outside = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(outside.path(), "ghost:x:77:77::/:\n").unwrap();
+    let passwd = "root:x:0:0::/:/bin/sh\nghost-app:x:1234:4321::/:\nnobody:x:1:1::/:\nsneaky:x:0:0::/:\n";
+    let users = layer(&[File::Text("etc/passwd", passwd), File::Text("etc/group", "more:x:55:ghost-app\n")]);
+    let lead_out = layer(&[File::Link("etc/passwd", &format!("/proc/1/root{}", outside.path().display()))]);
+    registry.push("users", "1", &[busybox(), users], json!({}));
+    registry.push("hostile", "1", &[busybox(), lead_out], json!({}));
+    let (master, agent) = start(&[]);
+    let of = |task: &str, user: &str, image: &str| {
+        let mut task = on_mesos(shell(task, "id -u; id -g; id -G; echo > made; sleep 1"), &registry.image(image));
+        task.command.as_mut().unwrap().user = Some(user.to_owned());
+        task
+    };
+    let check = HealthCheck {
+        r#type: Some(HealthCheckType::Command),
+        command: Some(CommandInfo { value: Some("id -u > checked".to_owned()), ..CommandInfo::default() }),
+        delay_seconds: 0.0,
+        interval_seconds: 0.1,
+        ..HealthCheck::default()
+    };
+    master.run(vec![
+        TaskInfo { health_check: Some(check), ..of("of-image", "ghost-app", "users:1") },
+        of("number", "4242", "users:1"),
+        of("of-machine", "nobody", "users:1"),
+    ]);
+    assert_eq!(finished(&master, &agent, "of-image"), "1234\n4321\n4321 55\n");
+    assert_eq!(std::fs::read_to_string(agent.sandbox("of-image").join("checked")).unwrap(), "1234\n");
+    assert!(finished(&master, &agent, "number").starts_with("4242\n0\n"));
+    assert!(finished(&master, &agent, "of-machine").starts_with("65534\n"));
+    let cases = [
+        ("stranger", "ghost", "users:1", "the container's /etc/passwd has no user `ghost`"),
+        ("sneaks", "sneaky", "users:1", "the container's /etc/passwd makes `sneaky` root"),
+        ("led", "ghost", "hostile:1", "cannot read the container's /etc/passwd"),
+    ];
+    master.run(cases.map(|(task, user, image, _)| of(task, user, image)).to_vec());
+    for (task, _, _, reason) in cases {
+        let message = master.await_state(task, "TASK_FAILED").status.message.unwrap();
+        assert!(message.contains(reason), "{task}: {message}");
+    }
+    agent.finish();
+}
+
+#[test]
 fn layers_hide_what_they_remove_and_are_pulled_once() {
     if !can_pull() {
         return;
