@@ -42,6 +42,7 @@ fn running(number: u128, agent: Agent) -> Instance {
         ip_addresses: Vec::new(),
         health: Vec::new(),
         answer: None,
+        spared: false,
         processes: Vec::new(),
         readiness: None,
         containers: Vec::new(),

@@ -130,7 +130,8 @@ impl Engine {
             let Some(waiting) = self.state.instance(&id).cloned() else { continue };
             let candidate = &mut stock.candidates[place.candidate];
             let (reservation, place) = self.reservation_of(&waiting, definition, candidate, place);
-            let mut instance = provisioned(&waiting, definition, &candidate.agent, place.ports, now);
+            let spared = surroundings.spares_unhealthy;
+            let mut instance = provisioned(&waiting, definition, &candidate.agent, place.ports, spared, now);
             instance.reservation = reservation;
             if let Some(task) = &instance.task {
                 candidate.operations.launch(launch(definition, &surroundings, task, place.shares, place.disks));
@@ -266,7 +267,14 @@ fn containers(attempt: &TaskIdentity, definition: &RunSpec, now: Now) -> Vec<Con
 }
 
 /// A waiting instance with a place.
-fn provisioned(waiting: &Instance, definition: &RunSpec, agent: &Arc<Agent>, ports: Vec<u16>, now: Now) -> Instance {
+fn provisioned(
+    waiting: &Instance,
+    definition: &RunSpec,
+    agent: &Arc<Agent>,
+    ports: Vec<u16>,
+    spared: bool,
+    now: Now,
+) -> Instance {
     let incarnation = waiting.incarnation + 1;
     let identity = TaskIdentity { instance: waiting.id.clone(), container: None, incarnation };
     let task = Task {
@@ -282,6 +290,7 @@ fn provisioned(waiting: &Instance, definition: &RunSpec, agent: &Arc<Agent>, por
         health: vec![HealthState::default(); definition.checks_of_health().len()],
         readiness: definition.readiness_check.as_ref().map(|_| false),
         answer: None,
+        spared,
         processes: Vec::new(),
         containers: containers(&identity, definition, now),
     };

@@ -137,6 +137,9 @@ pub struct Task {
     /// What its check without a consequence found last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
+    /// Whether its agent was told to leave it alive however unhealthy it finds it, because only so many may be killed in a minute.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spared: bool,
     /// How its processes fare, if it is more than one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub processes: Vec<ProcessReport>,

@@ -133,6 +133,7 @@ pub(crate) fn instance(run_spec: &str, number: u128, condition: Condition) -> In
             last_success: Some(Timestamp(1_005)),
             ..HealthState::default()
         }],
+        spared: false,
         processes: Vec::new(),
         readiness: None,
         containers: Vec::new(),

@@ -27,10 +27,9 @@ impl Engine {
         };
         self.readiness(now, id, &definition, status, out);
         let checks = definition.checks_of_health();
-        let spared = self.is_spared(&definition);
         for (index, probe) in probes(&checks, status, now, self.reported(id)) {
             let Some((_, check)) = checks.get(index) else { continue };
-            self.probe(now, id, (check, spared), index, probe, out);
+            self.probe(now, id, check, index, probe, out);
         }
     }
 
@@ -59,24 +58,12 @@ impl Engine {
             .map_or_else(Vec::new, |task| task.health.clone())
     }
 
-    /// Whether agents have left it to this service to kill what is unhealthy.
-    fn is_spared(&self, definition: &RunSpec) -> bool {
-        self.state.policy(definition).kills_per_minute.is_some()
-    }
-
-    fn probe(
-        &mut self,
-        now: Now,
-        id: &InstanceId,
-        (check, spared): (&HealthCheck, bool),
-        index: usize,
-        probe: Probe,
-        out: &mut Effects,
-    ) {
+    fn probe(&mut self, now: Now, id: &InstanceId, check: &HealthCheck, index: usize, probe: Probe, out: &mut Effects) {
         let Some(mut instance) = self.state.instance(id).cloned().map(Box::new) else { return };
         let verdict_before = instance.healthy();
         let Some(task) = instance.task.as_mut() else { return };
         let in_grace = in_grace_period(task, check, now);
+        let spared = task.spared;
         let Some(state) = task.health.get_mut(index) else { return };
         let finding = take_in(state, &probe, in_grace);
         let too_often = !probe.healthy && fails_too_often(check, spared, state);
@@ -102,9 +89,9 @@ impl Engine {
         let doomed = |instance: &&Instance| {
             let definition = state.versions.get(&instance.version);
             let checks = definition.into_iter().flat_map(|definition| definition.checks_of_health());
-            let states = instance.task.iter().flat_map(|task| &task.health);
-            let spared = definition.is_some_and(|definition| self.is_spared(definition));
-            let too_often = checks.zip(states).any(|((_, check), state)| fails_too_often(check, spared, state));
+            let states = instance.task.iter().flat_map(|task| task.health.iter().map(|state| (task.spared, state)));
+            let too_often =
+                checks.zip(states).any(|((_, check), (spared, state))| fails_too_often(check, spared, state));
             too_often && instance.condition == Condition::Running && !instance.is_sentenced()
         };
         let doomed: Vec<Instance> = state.instances.values().filter(doomed).cloned().collect();
@@ -120,7 +107,7 @@ impl Engine {
     }
 }
 
-/// Whether this service kills for so many failures. What agents check, they kill by themselves, save where that would be too many.
+/// Whether this service kills for so many failures. What agents check, they kill by themselves, save what they were told to spare.
 fn fails_too_often(check: &HealthCheck, spared: bool, state: &HealthState) -> bool {
     let most = check.max_consecutive_failures;
     match check.kind {

@@ -245,6 +245,28 @@ fn agents_leave_it_to_the_budget_to_kill_what_they_find_unhealthy() {
 }
 
 #[test]
+fn what_agents_were_told_to_spare_is_killed_here_once_any_number_may_be() {
+    let mut world = with_a_budget(CheckKind::Agent);
+    let tasks: Vec<_> = world.tasks.keys().cloned().collect();
+    let left = |world: &World| tasks.iter().filter(|task| world.tasks.contains_key(*task)).count();
+    let report = |world: &mut World, healthy| {
+        for task in &tasks {
+            world.report(task, TaskState::Running, |status| status.healthy = Some(healthy));
+        }
+        world.run();
+    };
+    report(&mut world, true);
+    let unlimited = RunSpecUpdate { policy: Some(DeploymentPolicy::default()), ..RunSpecUpdate::default() };
+    world.put("/web", unlimited);
+    assert_eq!(left(&world), 4);
+    report(&mut world, false);
+    report(&mut world, false);
+    assert_eq!(left(&world), 4);
+    report(&mut world, false);
+    assert_eq!(left(&world), 0);
+}
+
+#[test]
 fn groups_say_it_for_what_lies_in_them() {
     let mut world = World::new(4);
     world.put("/shop/web", web(2, KEEP_ALL));
