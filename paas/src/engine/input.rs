@@ -317,8 +317,8 @@ pub enum TaskSelection {
     OfPod {
         /// Which pod.
         run_spec: RunSpecId,
-        /// Which of its instances, those that exist; none: all.
-        instances: Option<Vec<InstanceId>>,
+        /// Which of its instances; those that do not exist are passed over.
+        instances: Vec<InstanceId>,
     },
     /// One task of a run spec; refused when it does not exist.
     One {

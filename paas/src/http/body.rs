@@ -16,13 +16,13 @@ use axum::body::Body;
 use axum::response::Response;
 use http::StatusCode;
 use serde::de::DeserializeOwned;
-use serde_path_to_error::{Path, Segment};
+use serde_json::Value;
 
-use super::answer;
 use super::nulls::WithoutNulls;
+use super::{answer, misshapen};
 use crate::validate::limits;
 
-const INVALID: &str = "Invalid JSON";
+pub(super) const INVALID: &str = "Invalid JSON";
 
 /// Reads a document of the API.
 ///
@@ -53,16 +53,27 @@ pub(super) async fn optional<T: Shape>(body: Body) -> Result<Option<T>, Response
 
 pub(crate) fn decode<T: Shape>(bytes: &[u8]) -> Result<T, (StatusCode, ErrorBody)> {
     // What is not JSON at all is told first, wherever in the text it breaks off.
-    let WithoutNulls(value) = serde_json::from_slice(bytes).map_err(|error| describe("/".to_owned(), error))?;
+    let value = parse(bytes)?;
     // An array would do for an object, member by member: not here.
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     if first.is_some_and(|first| b"{[".contains(first) && *first != T::BEGINS_WITH) {
         let fault = Fault { path: "/".to_owned(), errors: vec![format!("expected {}", T::NAME)] };
         return Err((StatusCode::UNPROCESSABLE_ENTITY, ErrorBody::faults(INVALID, vec![fault])));
     }
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = marathon_path(error.path());
-        describe(path, error.into_inner())
+    T::deserialize(value).or_else(|_| {
+        let (message, faults) = misshapen::faults::<T>(parse(bytes)?);
+        Err((StatusCode::UNPROCESSABLE_ENTITY, ErrorBody::faults(message, faults)))
+    })
+}
+
+fn parse(bytes: &[u8]) -> Result<Value, (StatusCode, ErrorBody)> {
+    serde_json::from_slice(bytes).map(|WithoutNulls(value)| value).map_err(|error| {
+        if error.is_data() {
+            let (message, fault) = misshapen::fault("/".to_owned(), &error);
+            return (StatusCode::UNPROCESSABLE_ENTITY, ErrorBody::faults(message, vec![fault]));
+        }
+        let details = Some(Details::Text(error.to_string()));
+        (StatusCode::BAD_REQUEST, ErrorBody { message: INVALID.to_owned(), details, deployments: None })
     })
 }
 
@@ -157,54 +168,4 @@ impl Shape for NewToken {
 impl Shape for Vec<AppUpdate> {
     const BEGINS_WITH: u8 = b'[';
     const NAME: &str = "an array";
-}
-
-fn describe(path: String, error: serde_json::Error) -> (StatusCode, ErrorBody) {
-    if !error.is_data() {
-        let details = Some(Details::Text(error.to_string()));
-        return (StatusCode::BAD_REQUEST, ErrorBody { message: INVALID.to_owned(), details, deployments: None });
-    }
-    let text = in_words(&error.to_string());
-    if let Some(field) = quoted_after(&text, "unknown field `") {
-        // The path already ends with the field.
-        let fault = Fault { path, errors: vec![format!("'{field}' is not a known field")] };
-        return (StatusCode::UNPROCESSABLE_ENTITY, ErrorBody::faults("Object is not valid", vec![fault]));
-    }
-    let (path, text) = match quoted_after(&text, "missing field `") {
-        Some(field) => (format!("{}/{field}", path.trim_end_matches('/')), "error.path.missing".to_owned()),
-        None => (path, text),
-    };
-    let fault = Fault { path, errors: vec![text] };
-    (StatusCode::UNPROCESSABLE_ENTITY, ErrorBody::faults(INVALID, vec![fault]))
-}
-
-/// The parser's sentence in the words of JSON, without line and column, which the path makes superfluous.
-fn in_words(text: &str) -> String {
-    let sentence = text.rsplit_once(" at line ").map_or(text, |(sentence, _)| sentence);
-    [
-        ("expected i64", "expected a whole number"),
-        ("expected f64", "expected a number"),
-        ("expected struct", "expected an object:"),
-    ]
-    .into_iter()
-    .fold(sentence.to_owned(), |sentence, (type_name, words)| sentence.replace(type_name, words))
-}
-
-fn quoted_after<'a>(text: &'a str, start: &str) -> Option<&'a str> {
-    text.strip_prefix(start)?.split('`').next()
-}
-
-/// `/healthChecks(1)/portIndex`
-fn marathon_path(path: &Path) -> String {
-    let mut written = String::new();
-    for segment in path {
-        match segment {
-            Segment::Seq { index } if written.is_empty() => written.push_str(&format!("/({index})")),
-            Segment::Seq { index } => written.push_str(&format!("({index})")),
-            Segment::Map { key } => written.push_str(&format!("/{key}")),
-            Segment::Enum { variant } => written.push_str(&format!("/{variant}")),
-            Segment::Unknown => {}
-        }
-    }
-    if written.is_empty() { "/".to_owned() } else { written }
 }

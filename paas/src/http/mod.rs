@@ -1,6 +1,7 @@
 //! The REST API: requests become writes or reads, outcomes become answers. Nothing is decided here.
 //!
-//! [`route`] reads method and path, [`query`] the parameters, [`body`] the documents; [`writes`] and [`reads`] do what is asked,
+//! [`route`] reads method and path, [`query`] the parameters, [`body`] the documents, of which
+//! [`misshapen`] says what is wrong with them; [`writes`] and [`reads`] do what is asked,
 //! [`events`] opens streams; [`answer`] and [`refusal`] say how it went, [`compression`] in fewer bytes. A process that does not lead
 //! hands everything on to the one that does ([`proxy`]). Before anything else, [`same_origin`] turns pages of other sites away,
 //! but for reads that [`cors`] allows them; [`sign_in`] finds out who asks ([`passwords`]), and [`guard`] applies the rule of the call to that.
@@ -22,6 +23,7 @@ mod info;
 mod logging;
 mod logs;
 mod metrics;
+mod misshapen;
 mod nulls;
 mod passwords;
 mod pods;

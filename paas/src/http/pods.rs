@@ -94,20 +94,37 @@ pub(super) async fn delete(service: &Service, leading: &Leading, asked: Asked, i
     })
 }
 
-/// DELETE of instances of a pod: those named in the body, or all without one.
+/// What the ids of instances look like to Marathon.
+const INSTANCE_ID: &str = r"^(.+)\.(instance-|marathon-)([^\.]+)$";
+
+/// DELETE of instances of a pod: those named in the body.
 pub(super) async fn kill(service: &Service, leading: &Leading, request: Request<Body>, id: RunSpecId) -> Response {
     let asked = Asked::of(&request);
-    let named: Option<Vec<String>> = match body::optional(request.into_body()).await {
+    let named: Vec<String> = match body::document(request.into_body()).await {
         Ok(named) => named,
         Err(refused) => return refused,
     };
-    if named.as_ref().is_some_and(|named| named.len() > limits::TASKS_MAX) {
+    if named.len() > limits::TASKS_MAX {
         return refusal::invalid(Faults::one("/", format!("must not have more than {} items", limits::TASKS_MAX)));
     }
-    // What is no id is the id of no instance.
-    let instances = named.map(|named| named.iter().filter_map(|id| InstanceId::parse(id).ok()).collect());
+    let mut faults = Faults::default();
+    for (index, _) in named.iter().enumerate().filter(|(_, id)| !is_instance_id(id)) {
+        faults.add(format!("/({index})"), format!("must fully match regular expression '{INSTANCE_ID}'"));
+    }
+    if !faults.is_empty() {
+        return refusal::invalid(faults);
+    }
+    // What is no id of ours is the id of no instance.
+    let instances = named.iter().filter_map(|id| InstanceId::parse(id).ok()).collect();
     let killed = kill_instances(service, leading, asked, id, instances).await;
     killed.map_or_else(|refused| refused, |instances| document(StatusCode::OK, &instances))
+}
+
+fn is_instance_id(text: &str) -> bool {
+    text.rsplit_once('.').is_some_and(|(path, rest)| {
+        let unique = rest.strip_prefix("instance-").or_else(|| rest.strip_prefix("marathon-"));
+        !path.is_empty() && unique.is_some_and(|unique| !unique.is_empty())
+    })
 }
 
 /// DELETE of one instance of a pod.
@@ -120,7 +137,7 @@ pub(super) async fn kill_one(
 ) -> Response {
     let missing = || answer::message(StatusCode::NOT_FOUND, format!("Task '{written}' does not exist"));
     let Ok(instance) = InstanceId::parse(written) else { return missing() };
-    match kill_instances(service, leading, asked, id, Some(vec![instance])).await {
+    match kill_instances(service, leading, asked, id, vec![instance]).await {
         Ok(killed) => killed.first().map_or_else(missing, |instance| document(StatusCode::OK, instance)),
         Err(refused) => refused,
     }
@@ -131,7 +148,7 @@ async fn kill_instances(
     leading: &Leading,
     asked: Asked,
     run_spec: RunSpecId,
-    instances: Option<Vec<InstanceId>>,
+    instances: Vec<InstanceId>,
 ) -> Result<Vec<PodInstance>, Response> {
     let mode = if asked.query.flag("wipe", false) { KillMode::Wipe } else { KillMode::Replace };
     let write = Write::Kill { tasks: TaskSelection::OfPod { run_spec, instances }, mode, force: false };

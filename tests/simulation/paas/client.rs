@@ -188,7 +188,9 @@ impl Client {
         let force = random.percent(35);
         let id = any_id(random);
         if id == pod() {
-            return any_write_of_pod(random, force);
+            let seen = self.tasks.iter().filter_map(|task| TaskIdentity::parse(task.as_str()).ok());
+            let seen = seen.map(|task| task.instance).filter(|instance| instance.run_spec == id).collect();
+            return any_write_of_pod(random, seen, force);
         }
         match random.within(0..100) {
             0..30 => {

@@ -6,8 +6,8 @@ use attica_core_api::Scalar;
 use attica_paas::engine::{Definition, GroupDefinition, GroupUpdate, KillMode, RunSpecChange, TaskSelection, Write};
 use attica_paas::model::{
     Access, CheckKind, CheckedPort, Container, ContainerKind, DeploymentPolicy, DiskKind, Endpoint, GroupId,
-    HealthCheck, IpFamily, OnFailure, PersistentVolume, ReadinessCheck, Residency, RunSpec, RunSpecId, RunSpecUpdate,
-    Scheme, TaskLost, Unreachable, Upgrade, Volume, VolumeSource,
+    HealthCheck, InstanceId, IpFamily, OnFailure, PersistentVolume, ReadinessCheck, Residency, RunSpec, RunSpecId,
+    RunSpecUpdate, Scheme, TaskLost, Unreachable, Upgrade, Volume, VolumeSource,
 };
 use attica_paas::validate::{self, Rules};
 use serde_json::json;
@@ -94,7 +94,8 @@ fn any_pod(random: &mut Random) -> RunSpec {
     validate::pod(written, &pod(), &Rules::default()).expect("a valid pod")
 }
 
-pub(super) fn any_write_of_pod(random: &mut Random, force: bool) -> Write {
+/// `seen` are instances of it that there are or were.
+pub(super) fn any_write_of_pod(random: &mut Random, seen: Vec<InstanceId>, force: bool) -> Write {
     let run_spec = pod();
     match random.within(0..100) {
         0..70 => {
@@ -103,7 +104,7 @@ pub(super) fn any_write_of_pod(random: &mut Random, force: bool) -> Write {
         }
         70..80 => Write::DeletePod { id: run_spec, force },
         _ => {
-            let tasks = TaskSelection::OfPod { run_spec, instances: None };
+            let tasks = TaskSelection::OfPod { run_spec, instances: seen };
             Write::Kill { tasks, mode: [KillMode::Replace, KillMode::Wipe][random.index(2)], force }
         }
     }

@@ -1,3 +1,4 @@
+use attica_paas_api::pod::PodStatus;
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use http::Method;
@@ -82,11 +83,14 @@ pub struct Kill {
 impl Kill {
     pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let rest = if self.wipe { "::instances?wipe=true" } else { "::instances" };
-        let request = Request::new(Method::DELETE, self.id.path(rest));
-        let request = match self.instances.as_slice() {
-            [] => request,
-            named => request.with_document(&json!(named)),
+        let named = match self.instances.is_empty() {
+            true => {
+                let status: PodStatus = session.server.call(&Request::get(self.id.path("::status"))).await?.read()?;
+                status.instances.into_iter().map(|instance| instance.id).collect()
+            }
+            false => self.instances,
         };
+        let request = Request::new(Method::DELETE, self.id.path(rest)).with_document(&json!(named));
         let answer = session.server.call(&request).await?;
         match session.form {
             Form::Json => session.show_document(&answer),

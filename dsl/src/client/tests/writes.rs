@@ -1,7 +1,7 @@
 use expect_test::expect_file;
 use serde_json::json;
 
-use super::answers::{BEFORE, CHANGED_AT, DEPLOYMENT, at_rest, began, definition, deployment, forecast, with};
+use super::answers::{BEFORE, CHANGED_AT, DEPLOYMENT, at_rest, began, definition, deployment, forecast, pod, with};
 use super::recorded::{Recorded, Recording};
 use super::{Run, block_on, transcript};
 
@@ -29,6 +29,7 @@ async fn server() -> Recorded {
                 body: String::new(),
             },
         ),
+        ("GET /v2/pods/shop/pod::status", Recording::ok(pod())),
         ("DELETE /v2/pods/shop/pod::instances", Recording::ok(json!([{"id": "a"}, {"id": "b"}]))),
         ("DELETE /v2/pods/shop/pod::instances?wipe=true", Recording::ok(json!([{"id": "a"}]))),
         ("GET /v2/deployments", Recording::ok(json!([deployment()]))),
@@ -61,6 +62,7 @@ fn changes_are_asked_for_as_the_api_wants_them() {
         &["pod", "remove", "/shop/pod", "--no-wait", "--json"],
         &["pod", "kill", "/shop/pod", "a", "b"],
         &["pod", "kill", "--wipe", "/shop/pod", "a"],
+        &["pod", "kill", "/shop/pod"],
         &["deployment", "rollback", "5d9a", "--no-wait"],
         &["deployment", "rollback", DEPLOYMENT, "--stop"],
         &["task", "kill", "--", "-000000000001"],

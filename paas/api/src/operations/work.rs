@@ -195,7 +195,7 @@ pub(super) const WORK: &[Operation] = &[
     Operation {
         method: "DELETE",
         path: "/v2/pods/{pod}::instances",
-        summary: "Kills the named instances of a pod, or all without a body.",
+        summary: "Kills the named instances of a pod.",
         rule: Rule::Changing,
         query: &[WIPE, DRY_RUN],
         body: Some(schema::<Vec<String>>),

@@ -129,7 +129,7 @@ fn instances_of_pods_are_killed_with_all_their_containers() {
     put(&mut world, definition(2, "serve"));
     probe(&mut world, true);
     let first = world.instances("/shop/pod")[0].id.clone();
-    let tasks = TaskSelection::OfPod { run_spec: id("/shop/pod"), instances: Some(vec![first.clone()]) };
+    let tasks = TaskSelection::OfPod { run_spec: id("/shop/pod"), instances: vec![first.clone()] };
     let killed = world.write(Write::Kill { tasks, mode: KillMode::Wipe, force: false }).unwrap();
     assert!(matches!(killed, Reply::Killed(killed) if killed.len() == 1 && killed[0].id == first));
     assert!(world.instances("/shop/pod").iter().all(|instance| instance.id != first));

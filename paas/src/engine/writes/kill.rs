@@ -71,8 +71,7 @@ impl Engine {
             TaskSelection::OfPod { run_spec, instances } => {
                 let pod = self.current_of(run_spec, Shape::Pod).and_then(|_| self.state.run_specs.get(run_spec));
                 let state = pod.ok_or_else(|| Refusal::PodMissing(run_spec.clone()))?;
-                let is_named =
-                    |instance: &&Instance| instances.as_ref().is_none_or(|named| named.contains(&instance.id));
+                let is_named = |instance: &&Instance| instances.contains(&instance.id);
                 let selected = state.instances.values().filter(is_there).filter(is_named);
                 Ok(selected.cloned().collect())
             }

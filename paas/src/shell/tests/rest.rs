@@ -437,7 +437,15 @@ async fn a_pod_is_created_read_changed_and_removed() {
     let scaled = site.ask(Method::PUT, "/v2/pods/shop/pod?force=true", &pod(0).to_string()).await;
     assert_eq!(scaled.status, StatusCode::OK, "{}", scaled.text);
     assert_eq!(site.get("/v2/pods/shop/pod::status").await["status"], "STABLE");
-    assert_eq!(site.ask(Method::DELETE, "/v2/pods/shop/pod::instances", "").await.json(), json!([]));
+    let nobody = json!(["shop_pod.instance-00000000-0000-0000-0000-000000000000", "shop_pod.marathon-nobody"]);
+    let kill = async |body: &str| site.ask(Method::DELETE, "/v2/pods/shop/pod::instances", body).await;
+    assert_eq!(kill(&nobody.to_string()).await.json(), json!([]));
+    assert_eq!(kill("").await.status, StatusCode::BAD_REQUEST);
+    let foreign = kill(r#"["shop_pod.marathon-nobody", "nobody"]"#).await;
+    assert_eq!(
+        (foreign.status, &foreign.json()["details"][0]["path"]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &json!("/(1)"))
+    );
     let removed = site.ask(Method::DELETE, "/v2/pods/shop/pod", "").await;
     assert_eq!(removed.status, StatusCode::ACCEPTED);
     assert_eq!(removed.header("location"), removed.header("marathon-deployment-id"));
