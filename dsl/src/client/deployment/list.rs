@@ -65,7 +65,12 @@ pub(super) fn verb(action: ActionKind) -> &'static str {
 
 /// The running deployment whose id is, or begins with, what was typed; without anything typed the only one.
 pub(super) async fn find(server: &Server, typed: Option<&str>) -> Result<Deployment, Failure> {
-    let mut running: Vec<Deployment> = server.get(PATH).await?;
+    find_in(server, PATH, typed).await
+}
+
+/// The same, of the list at a path.
+pub(super) async fn find_in(server: &Server, path: &str, typed: Option<&str>) -> Result<Deployment, Failure> {
+    let mut running: Vec<Deployment> = server.get(path).await?;
     let ids: Vec<&str> = running.iter().map(|deployment| deployment.id.as_str()).collect();
     let found = match typed {
         Some(typed) => only_match(typed, &ids, "deployment")?,

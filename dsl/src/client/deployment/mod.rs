@@ -6,6 +6,7 @@ mod list;
 mod look;
 mod progress;
 mod roll_back;
+mod show;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -21,6 +22,8 @@ pub(super) use watch::Ongoing;
 pub enum DeploymentCommand {
     /// List running deployments
     List(list::List),
+    /// Show how far each instance of a running deployment is, and what it waits for
+    Show(show::Show),
     /// Watch a running deployment until it ends
     Watch(watch::Watch),
     /// List the deployments that ended lately, each with how and why
@@ -37,6 +40,7 @@ impl DeploymentCommand {
     pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         match self {
             DeploymentCommand::List(list) => list.run(session).await,
+            DeploymentCommand::Show(show) => show.run(session).await,
             DeploymentCommand::Watch(watch) => watch.run(session).await,
             DeploymentCommand::Ended(ended) => ended.run(session).await,
             DeploymentCommand::Pause(hold) => hold.run(session, "pause", "is paused").await,

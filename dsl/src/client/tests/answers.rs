@@ -85,6 +85,26 @@ pub(in crate::client) fn deployment() -> Value {
     })
 }
 
+/// The same, with how far each instance is.
+pub(in crate::client) fn deployment_with_progress() -> Value {
+    let instance = |number: u32, is_new: bool, condition: &str, more: Value| {
+        with(
+            json!({
+                "id": format!("shop_web.instance-{number}"), "version": BEFORE, "isNew": is_new, "condition": condition,
+                "since": CHANGED_AT,
+            }),
+            more,
+        )
+    };
+    let instances = json!([
+        instance(1, false, "Running", json!({"waitsFor": "turn"})),
+        instance(2, true, "Running", json!({"waitsFor": "health"})),
+        instance(3, true, "Running", json!({})),
+        instance(4, true, "Scheduled", json!({"waitsFor": "offer"})),
+    ]);
+    with(deployment(), json!({"progress": [{"app": "/shop/web", "wanted": 3, "serving": 1, "instances": instances}]}))
+}
+
 /// What a dry run of more instances is answered with: there is not room for all of them.
 pub(in crate::client) fn forecast() -> Value {
     let room = |number: u32| json!({"agentId": format!("S{number}"), "hostname": format!("127.0.0.{number}"), "instances": number});

@@ -1,7 +1,9 @@
 use expect_test::expect_file;
 use serde_json::json;
 
-use super::answers::{BEFORE, CHANGED_AT, at_rest, definition, deployment, half_way, pod, queue, task, with};
+use super::answers::{
+    BEFORE, CHANGED_AT, at_rest, definition, deployment, deployment_with_progress, half_way, pod, queue, task, with,
+};
 use super::recorded::{Recorded, Recording};
 use super::{Run, block_on, transcript};
 use crate::terminal::{Colour, Reader};
@@ -33,6 +35,7 @@ async fn server() -> Recorded {
             task(4, "/tools/cron", BEFORE, json!({"state": "TASK_STAGING", "startedAt": null, "healthCheckResults": [], "ports": []})),
         ]}))),
         ("GET /v2/deployments", Recording::ok(json!([deployment()]))),
+        ("GET /v2/deployments?embed=progress", Recording::ok(json!([deployment_with_progress()]))),
         ("GET /v2/queue?embed=conditions&embed=nearestFits", Recording::ok(queue())),
         ("GET /v2/agents", Recording::ok(json!({"agents": [
             {
@@ -66,6 +69,7 @@ const READS: &[&[&str]] = &[
     &["task", "list"],
     &["task", "list", "/shop/web"],
     &["deployment", "list"],
+    &["deployment", "show"],
     &["queue"],
     &["agent", "list"],
 ];
