@@ -1,5 +1,6 @@
 /** The calls of `/v2`. Each returns what the server sent, with the position in the event stream that the answer contains. */
 import type {
+  ActionProgress,
   Agent,
   App,
   AppInfo,
@@ -228,6 +229,11 @@ export const api = {
   kept: async (id: string) => (await call<AppWrapper>('GET', `/v2/apps${idPath(id)}`)).value.app.keptInstances ?? [],
   readiness: async (id: string) =>
     (await call<AppWrapper>('GET', `/v2/apps${idPath(id)}`)).value.app.readinessCheckResults ?? [],
+  /** How far each instance is that the current step of a deployment is about; nothing when it is over. */
+  async progress(deployment: string): Promise<readonly ActionProgress[]> {
+    const { value } = await call<Deployment[]>('GET', withQuery('/v2/deployments', { embed: ['progress'] }));
+    return value.find(({ id }) => id === deployment)?.progress ?? [];
+  },
   deployments: () => call<Deployment[]>('GET', '/v2/deployments'),
   queue: async () => (await call<{ queue: QueueItem[] }>('GET', '/v2/queue')).value.queue,
   waiting: async (id: string) => {

@@ -1,6 +1,6 @@
 /** How the console speaks about what happens. */
 import { type ClusterEvent, type Plan } from './events';
-import type { Action, DeploymentPolicy, EndedDeployment, QueueItem } from '../api/schema';
+import type { Action, DeploymentPolicy, EndedDeployment, InstanceProgress, QueueItem } from '../api/schema';
 import type { Counts } from './instance';
 import type { Failure } from './run-spec-record.svelte';
 
@@ -319,6 +319,17 @@ export function policyWords(policy: DeploymentPolicy | null | undefined): string
 }
 
 /** How a deployment ended. */
+/** What an instance waits for while it is deployed, as the command line says it. */
+export const WAITS_FOR_WORDS: Record<NonNullable<InstanceProgress['waitsFor']>, string> = {
+  offer: 'an offer',
+  start: 'its task to start',
+  health: 'its health checks',
+  readiness: 'its readiness check',
+  agent: 'its agent, which cannot be reached',
+  turn: 'its turn to be killed',
+  end: 'its end',
+};
+
 export const OUTCOME_WORDS: Record<EndedDeployment['outcome'], string> = {
   done: 'Done',
   failed: 'Failed',

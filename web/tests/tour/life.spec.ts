@@ -261,6 +261,9 @@ test('a deployment is followed and ended', async ({ watched }) => {
   await page.goto('/ui/deployments');
   const card = page.locator('li.card').filter({ hasText: HUGE.id });
   await expect(card).toContainText(`Scale ${HUGE.id}`);
+  // What its instances wait for.
+  await card.getByText('Instances', { exact: true }).click();
+  await expect(card.getByText('waits for an offer').first()).toBeVisible();
   // Held, and let go on.
   await card.getByRole('button', { name: 'Pause', exact: true }).click();
   await expect(card).toContainText('Paused');
