@@ -2,7 +2,8 @@
 //!
 //! Code map. [`kernel`] is the state machine: plain synchronous Rust, one file per input or command. It says what happened as
 //! [`fact`]s; [`snapshot`] folds facts into the state a new leader starts from, and [`tables`] folds the same facts into rows.
-//! [`auth`] says what an operation needs to be allowed. [`master`] is the role around it: it feeds the kernel from sockets, commits its facts, and sends what it asked for.
+//! [`auth`] says what an operation needs to be allowed. [`master`] is the role around it: it feeds the kernel from sockets, commits its
+//! facts, and sends what it asked for.
 //!
 //! Architecture invariants. The kernel reads no clock, makes no randomness and does no IO: the same inputs give the same effects,
 //! which is what the simulator relies on. Its memory runs ahead of the disk, so nobody outside may look into it: reads are served

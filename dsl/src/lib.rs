@@ -10,8 +10,8 @@
 //! a person sees goes through `terminal`.
 //!
 //! Architecture invariants: reading a configuration needs no server, and its outcome is a function of the files, the options (digests
-//! that a registry was asked for are one) and a documented table of the environment (`evaluate::host`); no outcome depends on the order of a hash map; every loop of the
-//! evaluator is counted by its budget. Every message points into the user's text. Of our other crates only the JSON types of `/v2`
+//! that a registry was asked for are one) and a documented table of the environment (`evaluate::host`); no outcome depends on the
+//! order of a hash map; every loop of the evaluator is counted by its budget. Every message points into the user's text. Of our other crates only the JSON types of `/v2`
 //! are known here. Text that came from a server reaches a terminal only as a `Line`, which holds no control character; a task's
 //! output is the one exception, and only where the user asked for it or no terminal reads it.
 //!

@@ -2,15 +2,20 @@
 //! description that is generated from both. The server, the configuration language and the web UI's TypeScript all start here.
 //!
 //! Code map: [`app`] is the definition as it is read, [`update`] the same definition as it is written (every field optional, older
-//! spellings and later capabilities known by name), [`container`], [`check`] and [`health`] what is in it of containers and checks, [`readiness`] what deployments wait for, [`process`] what more than one process consists of; [`pod`] is the definition of several
-//! containers, and how its instances are shown; [`session`] is what flows to and from programs that are run within a task by hand; [`task`], [`deployment`], [`queue`], [`agent`], [`info`], [`secret`]
-//! and [`group`] are the tree and its writes; [`policy`] is what is asked of deployments; [`consumer`] and [`traffic`] are what load balancers say; [`access`] is who may do what, and who did; [`error`] is the body of every refusal; [`operations`] lists the calls and [`openapi`] describes them.
+//! spellings and later capabilities known by name), [`container`], [`check`] and [`health`] what is in it of containers and checks,
+//! [`readiness`] what deployments wait for, [`process`] what more than one process consists of; [`pod`] is the definition of several
+//! containers, and how its instances are shown; [`group`] is the tree and its writes; [`policy`] is what is asked of deployments,
+//! [`deployment`] how far they are; [`task`], [`queue`], [`agent`], [`info`], [`secret`] and [`logging`] are what else is read;
+//! [`session`] is what flows to and from programs that are run within a task by hand; [`consumer`] and [`traffic`] are what load
+//! balancers say, [`event`] and [`callback`] what is told to those who listen; [`access`] is who may do what, and who did; [`error`] is
+//! the body of every refusal; [`number`] is how numbers are written; [`operations`] lists the calls and [`openapi`] describes them.
 //!
 //! Architecture invariants: serde and schema derives only, no logic beyond the JSON form of a value (validation and defaults that
 //! depend on another field belong to the server). No type of the kernel appears here. An unknown field of a written document is an
-//! error, never ignored. A read never carries a field that an unmodified Marathon client does not know.
+//! error, never ignored. What reads carry beyond Marathon's fields is added to them, so that its clients read the rest unchanged.
 //!
-//! Durable: nothing. The committed `openapi.json` beside this crate's manifest is the description as last generated; a test fails when it differs.
+//! Durable: nothing. The committed `openapi.json` beside this crate's manifest is the description as last generated; a test fails when
+//! it differs.
 
 pub mod access;
 pub mod agent;

@@ -13,7 +13,8 @@ pub struct DeploymentPolicy {
     /// What follows from that.
     #[serde(default)]
     pub on_failure: OnFailure,
-    /// A new instance counts once it has served for so many seconds without a break.
+    /// A new instance counts once it has served for so many seconds without a break; 0: as soon as it runs, and is healthy and ready as far
+    /// as it is asked.
     #[serde(default)]
     pub minimum_healthy_time_seconds: i64,
     /// So many instances are killed in any minute, because they are old, too many or unhealthy; absent: no limit.

@@ -2,7 +2,8 @@
 //!
 //! The engine's memory runs ahead of the disk, so nobody outside looks into it. The one task that releases committed batches owns a
 //! [`Fold`]; it renders what changed and swaps it into the [`ReadModel`], so that publishing costs what changed. A reader takes
-//! references to rendered parts under a lock that is held for no longer than that, and copies bytes as they are sent.
+//! references to rendered parts under a lock that is held for no longer than that, and copies bytes as they are sent. How far the instances
+//! of a deployment are ([`progress`]) is put together when it is asked for.
 
 mod answer;
 mod document;

@@ -1,7 +1,8 @@
 //! From a written definition to the fields of a run spec that it names, or to a list of what is wrong with it and where.
 //!
 //! Everything that can be judged without the current version is judged here; all faults are found, not only the first. What depends
-//! on the merged definition (one of `cmd` and `args`, indexes into the ports) is judged by the engine, which alone knows it.
+//! on the merged definition (one of `cmd` and `args`, indexes into the ports) is judged by the engine, which alone knows it. What no agent
+//! of the cluster can do is found by comparing what a definition [`Needs`] with what agents told of themselves.
 
 mod abilities;
 mod check;
