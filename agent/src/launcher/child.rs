@@ -211,6 +211,9 @@ pub(crate) fn start(
             entry.draft(Record { place: place.clone(), process, holder, ending: None })?;
             confine(&room.entry, &room.streams)?;
             joint.as_ref().map_or(Ok(()), Joint::enter)?;
+            if spec.parent.is_none() && holder.is_some_and(|holder| holder.rooted) {
+                room.streams.take_console()?;
+            }
             let own_user = surroundings.and_then(|surroundings| surroundings.user.as_deref());
             own = own_user.map(|user| own_identity(user, spec.user.is_some(), room)).transpose()?;
             sys::detach()

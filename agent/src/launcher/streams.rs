@@ -13,6 +13,9 @@ use super::protocol::{ContainerId, LaunchSpec, Streams};
 use super::sys;
 use super::terminal::Pair;
 
+/// Where a container that has both a root and a terminal of its own sees that.
+pub(super) const CONSOLE: &str = "/dev/console";
+
 /// Streams that are open.
 #[derive(Debug)]
 pub(super) enum Open {
@@ -86,6 +89,15 @@ impl Open {
         nix::unistd::dup2_stdout(output)?;
         nix::unistd::dup2_stderr(error)?;
         Ok(())
+    }
+
+    /// In the child, within a root of its own: its terminal has no name there but this one, and is opened by it so that programs find that.
+    pub(super) fn take_console(&self) -> io::Result<()> {
+        let Open::Kept { .. } = self else { return Ok(()) };
+        let console = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY).open(CONSOLE)?;
+        nix::unistd::dup2_stdin(&console)?;
+        nix::unistd::dup2_stdout(&console)?;
+        Ok(nix::unistd::dup2_stderr(&console)?)
     }
 
     /// Begins to keep what has to be, and returns the name of the terminal that is.

@@ -13,10 +13,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::signal::SigSet;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+use nix::sys::stat::{fstat, makedev};
+use rustix::pty::OpenptFlags;
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::protocol::{ContainerId, TerminalSize};
@@ -28,6 +30,8 @@ const SOCKETS: &str = "terminals";
 const CHUNK_BYTES: usize = 4 << 10;
 /// Those who are told of the end; who comes when there are so many takes the place of the first.
 const MAX_VISITORS: usize = 64;
+/// The device that makes terminals.
+const MULTIPLEXER: u64 = makedev(5, 2);
 /// How long a keeper may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -54,6 +58,34 @@ impl Pair {
             resize(&master, size)?;
         }
         let slave = File::options().read(true).write(true).custom_flags(libc::O_NOCTTY).open(&path)?;
+        Ok(Pair { slave, path, master })
+    }
+
+    /// One that has a name among the files of the process `pid`: in a root of its own the machine's terminals have none. Its path here is
+    /// good as long as this process holds the slave.
+    pub(crate) fn open_among(pid: i32, size: Option<TerminalSize>) -> io::Result<Pair> {
+        let open = |path: String, flags: i32| {
+            use std::os::unix::fs::OpenOptionsExt;
+            File::options().read(true).write(flags & libc::O_PATH == 0).custom_flags(flags).open(path)
+        };
+        let root = open(format!("/proc/{pid}/root"), libc::O_PATH)?;
+        // Whatever was put in its place is looked at before it is opened.
+        let how = OpenHow::new()
+            .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
+            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS);
+        let found = openat2(&root, "dev/pts/ptmx", how)?;
+        let stat = fstat(&found)?;
+        if stat.st_mode & libc::S_IFMT != libc::S_IFCHR || stat.st_rdev != MULTIPLEXER {
+            return Err(Errno::ENOTTY.into());
+        }
+        let master = open(format!("/proc/self/fd/{}", found.as_raw_fd()), libc::O_NOCTTY)?;
+        rustix::pty::unlockpt(&master)?;
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let slave = File::from(rustix::pty::ioctl_tiocgptpeer(&master, flags)?);
+        if let Some(size) = size {
+            resize(&master, size)?;
+        }
+        let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), slave.as_raw_fd()));
         Ok(Pair { slave, path, master })
     }
 

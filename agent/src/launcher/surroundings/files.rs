@@ -18,6 +18,7 @@ use super::secrets::{self, SecretFiles};
 use super::user::User;
 use crate::launcher::hidden::Hidden;
 use crate::launcher::protocol::{Access, Mount, MountKind, Namespaces, Root, SANDBOX, Surroundings};
+use crate::launcher::streams::CONSOLE;
 use crate::launcher::sys;
 
 /// What a container's `/dev/shm` holds unless it says otherwise, as with container engines.
@@ -117,7 +118,7 @@ pub(super) fn arrange(
             tree.bind(sandbox_itself.as_fd(), Path::new(SANDBOX), Access::ReadWrite)?;
             if let Some(console) = &console {
                 // By its other name: the machine's terminals are not in the container's /dev/pts.
-                tree.bind(console.as_fd(), Path::new("/dev/console"), Access::ReadWrite)?;
+                tree.bind(console.as_fd(), Path::new(CONSOLE), Access::ReadWrite)?;
             }
             tree
         }

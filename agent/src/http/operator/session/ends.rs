@@ -66,15 +66,19 @@ pub(super) enum Outputs {
 }
 
 impl Ends {
-    pub(super) fn make(io_dir: &Path, terminal: Option<&TtyInfo>) -> io::Result<Ends> {
+    /// Of a program within a container whose first process is `within`.
+    pub(super) fn make(io_dir: &Path, terminal: Option<&TtyInfo>, within: Option<i32>) -> io::Result<Ends> {
         match terminal {
-            Some(terminal) => Ends::terminal(terminal),
+            Some(terminal) => Ends::terminal(terminal, within),
             None => Ends::pipes(io_dir),
         }
     }
 
-    fn terminal(info: &TtyInfo) -> io::Result<Ends> {
-        let Pair { slave, path, master } = Pair::open(info.window_size.as_ref().map(TerminalSize::from))?;
+    /// One of the container's own, if it has such.
+    fn terminal(info: &TtyInfo, within: Option<i32>) -> io::Result<Ends> {
+        let size = info.window_size.as_ref().map(TerminalSize::from);
+        let own = within.and_then(|pid| Pair::open_among(pid, size).ok());
+        let Pair { slave, path, master } = own.map_or_else(|| Pair::open(size), Ok)?;
         Ok(Ends::Terminal { master: Arc::new(master), slave, path })
     }
 

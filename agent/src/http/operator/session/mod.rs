@@ -122,7 +122,10 @@ async fn start(
     let LaunchNestedContainerSession { container_id, command, container } = call;
     let path = ContainerPath::from(&container_id);
     let terminal = container.as_ref().and_then(|container| container.tty_info.as_ref());
-    let ends = Ends::make(&agent.runtime_dir.join("io"), terminal).map_err(Rejection::Streams)?;
+    let view = agent.view().await?;
+    let whole = path.parent().and_then(|parent| view.running.iter().find(|running| running.path == parent));
+    let within = whole.and_then(|whole| whole.pid).filter(|pid| *pid > 0);
+    let ends = Ends::make(&agent.runtime_dir.join("io"), terminal, within).map_err(Rejection::Streams)?;
     let launch = ContainerLaunch {
         path: path.clone(),
         tenure: Tenure::Session,
