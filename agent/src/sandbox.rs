@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
@@ -15,6 +16,9 @@ use nix::unistd::{User, chown};
 const HEADROOM: f64 = 0.1;
 /// However full the disk, what was written to within this time is kept: a task may have begun after it was asked which ones there are.
 const SHORTEST_RETENTION: Duration = Duration::from_secs(60);
+
+/// Held by whoever adds a sandbox to the directories above it, or removes those that are empty: neither is done in one step.
+static TREE: Mutex<()> = Mutex::new(());
 
 /// A directory that is in a sandbox under another name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +50,7 @@ pub(crate) enum SandboxError {
 /// Makes the sandbox `<…>/runs/<container>`, or one beneath that, with `links` in it and owned by `user`, and points `runs/latest` to the former.
 pub(crate) fn make(path: &Path, user: Option<&str>, links: &[DirectoryLink]) -> Result<(), SandboxError> {
     let failed = |source| SandboxError::Make { path: path.to_owned(), source };
+    let _made = TREE.lock().unwrap_or_else(PoisonError::into_inner);
     std::fs::create_dir_all(path).map_err(failed)?;
     // While nobody else can put something in their way.
     links.iter().try_for_each(|one| link(one, user))?;
@@ -183,7 +188,8 @@ pub(crate) fn mark_ended(run: &Path) -> io::Result<()> {
     std::fs::File::open(run)?.set_modified(SystemTime::now())
 }
 
-/// Removes sandboxes whose tasks have ended `retention` ago, except those that `in_use` names.
+/// Removes sandboxes whose tasks have ended `retention` ago, except those that `in_use` names; and directories that are for sandboxes and
+/// have none.
 pub(crate) fn collect(work_dir: &Path, retention: Duration, in_use: &dyn Fn(&Path) -> bool) -> Collected {
     let mut collected = Collected::default();
     for executor in executors(work_dir) {
@@ -214,7 +220,9 @@ pub(crate) fn collect(work_dir: &Path, retention: Duration, in_use: &dyn Fn(&Pat
                 }
             }
         }
-        remove_if_empty(&executor);
+    }
+    for agent in directories(&work_dir.join("slaves")) {
+        remove_empty(&agent);
     }
     collected
 }
@@ -240,14 +248,26 @@ fn idle_time(run: &Path) -> Option<Duration> {
     files.filter_map(|path| now.duration_since(modified(&path)?).ok()).min()
 }
 
-fn remove_if_empty(executor: &Path) {
-    let runs = executor.join("runs");
-    if directories(&runs).next().is_none() {
-        // Whatever fails here is tried again the next time.
-        let _left = std::fs::remove_file(runs.join("latest"))
-            .and_then(|()| std::fs::remove_dir(&runs))
-            .and_then(|()| std::fs::remove_dir(executor));
+/// Of what is beneath the directory of an agent, and that itself.
+fn remove_empty(agent: &Path) {
+    // Whatever is not removed holds something, or is tried again the next time.
+    let remove = |path: &Path| drop(std::fs::remove_dir(path));
+    let (frameworks, _removing) = (agent.join("frameworks"), TREE.lock().unwrap_or_else(PoisonError::into_inner));
+    for framework in directories(&frameworks) {
+        let executors = framework.join("executors");
+        for executor in directories(&executors) {
+            let runs = executor.join("runs");
+            if directories(&runs).next().is_none() {
+                let _missing = std::fs::remove_file(runs.join("latest"));
+                remove(&runs);
+                remove(&executor);
+            }
+        }
+        remove(&executors);
+        remove(&framework);
     }
+    remove(&frameworks);
+    remove(agent);
 }
 
 /// The real directories in a directory; links are not followed.
@@ -295,7 +315,33 @@ mod tests {
         assert_eq!(collect(work_dir.path(), Duration::ZERO, &|run| run.ends_with("r2")), one);
         assert!(runs.join("r2").exists() && !runs.join("r1").exists());
         assert_eq!(collect(work_dir.path(), Duration::ZERO, &|_| false), one);
-        assert!(!work_dir.path().join("slaves/a/frameworks/f/executors/t").exists());
+        assert!(!work_dir.path().join("slaves/a").exists(), "nor what it was in");
+    }
+
+    #[test]
+    fn what_is_empty_goes_and_keeps_no_sandbox_from_being_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let work_dir = directory.path();
+        let executors = work_dir.join("slaves/a/frameworks/f/executors");
+        std::fs::create_dir_all(executors.join("t/runs")).unwrap();
+        std::fs::create_dir_all(executors.join("other")).unwrap();
+        std::fs::create_dir_all(work_dir.join("slaves/a/frameworks/g/executors/t/runs/r")).unwrap();
+        collect(work_dir, Duration::from_secs(3_600), &|_| false);
+        assert!(!work_dir.join("slaves/a/frameworks/f").exists());
+        assert!(work_dir.join("slaves/a/frameworks/g/executors/t/runs/r").exists());
+        let run = executors.join("t/runs/r");
+        std::thread::scope(|scope| {
+            let maker = scope.spawn(|| {
+                for _ in 0..100 {
+                    make(&run, None, &[]).unwrap();
+                    assert_eq!(std::fs::read_link(run.with_file_name("latest")).unwrap(), Path::new("r"));
+                    std::fs::remove_dir(&run).unwrap();
+                }
+            });
+            while !maker.is_finished() {
+                collect(work_dir, Duration::from_secs(3_600), &|_| false);
+            }
+        });
     }
 
     #[test]
