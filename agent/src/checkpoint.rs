@@ -362,8 +362,35 @@ pub(crate) struct Checkpoints {
     unwritten: Vec<u8>,
 }
 
-/// The tasks and executors of a journal; one that cannot be used comes as an error.
-pub(crate) type Loaded = Vec<Result<History, CheckpointError>>;
+/// A task or an executor that is not adopted.
+#[derive(Debug)]
+pub(crate) struct Unusable {
+    pub(crate) error: CheckpointError,
+    /// None: it is not known which.
+    pub(crate) container: Option<ContainerId>,
+    /// What began it, if it is a task of which that is as it was written.
+    pub(crate) record: Option<Box<TaskRecord>>,
+}
+
+/// A task that is not adopted, for its framework to hear why.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Lost {
+    pub(crate) record: TaskRecord,
+    pub(crate) why: String,
+}
+
+/// The tasks and executors of a journal.
+pub(crate) type Loaded = Vec<Result<History, Unusable>>;
+
+/// From now on it cannot be used, unless that was so before.
+fn spoil(history: &mut Result<History, Unusable>, error: CheckpointError) {
+    let Ok(sound) = history else { return };
+    let record = match sound {
+        History::Task(task) => Some(Box::new(task.record.clone())),
+        History::Executor(_) => None,
+    };
+    *history = Err(Unusable { error, container: Some(sound.container().clone()), record });
+}
 
 impl Checkpoints {
     /// Opens `<work_dir>/meta`, making it when needed; returns the tasks and executors as well.
@@ -391,6 +418,11 @@ impl Checkpoints {
             unwritten: Vec::new(),
         };
         Ok((checkpoints, found))
+    }
+
+    /// Where damaged lines are put.
+    pub(crate) fn aside(&self) -> PathBuf {
+        self.tasks.aside()
     }
 
     /// The agent's identity. A damaged one is put aside.
@@ -523,7 +555,9 @@ fn check_format(path: &Path, found: u32) -> Result<(), CheckpointError> {
 
 /// Folds the lines of a journal, in the order in which what they tell of began. With those containers of which something is damaged.
 fn load(path: &Path, text: &[u8]) -> (Loaded, BTreeSet<ContainerId>) {
-    let mut found: BTreeMap<ContainerId, (usize, Result<History, CheckpointError>)> = BTreeMap::new();
+    let mut found: BTreeMap<ContainerId, (usize, Result<History, Unusable>)> = BTreeMap::new();
+    let unusable =
+        |container: &ContainerId, error| Unusable { error, container: Some(container.clone()), record: None };
     let mut nameless = Vec::new();
     for line in journal::lines(text) {
         let damaged = || CheckpointError::Damaged { path: path.to_owned(), line: line.number };
@@ -532,13 +566,13 @@ fn load(path: &Path, text: &[u8]) -> (Loaded, BTreeSet<ContainerId>) {
             Err(damage) => {
                 let suspects = damage.suspects(found.keys());
                 if suspects.is_empty() {
-                    nameless.push(Err(CheckpointError::Nameless { path: path.to_owned(), line: line.number }));
+                    let error = CheckpointError::Nameless { path: path.to_owned(), line: line.number };
+                    nameless.push(Err(Unusable { error, container: None, record: None }));
                 }
                 for container in suspects {
-                    let (_, history) = found.entry(container).or_insert_with(|| (line.number, Err(damaged())));
-                    if history.is_ok() {
-                        *history = Err(damaged());
-                    }
+                    let unheard_of = || (line.number, Err(unusable(&container, damaged())));
+                    let (_, history) = found.entry(container.clone()).or_insert_with(unheard_of);
+                    spoil(history, damaged());
                 }
                 continue;
             }
@@ -553,12 +587,13 @@ fn load(path: &Path, text: &[u8]) -> (Loaded, BTreeSet<ContainerId>) {
             (Ok(Told::ExecutorHappened(entry)), Some((_, Ok(History::Executor(executor))))) => {
                 executor.entries.push(entry);
             }
-            (Ok(_), Some((_, history))) => *history = Err(disorder()),
-            (Err(error), Some((_, history))) => *history = Err(error),
+            (Ok(_), Some((_, history))) => spoil(history, disorder()),
+            (Err(error), Some((_, history))) => spoil(history, error),
             (told, None) => {
                 let begun = told.and_then(|told| begin(path, told)?.ok_or_else(disorder));
                 let begun =
                     begun.and_then(|begun| (*begun.container() == container).then_some(begun).ok_or_else(disorder));
+                let begun = begun.map_err(|error| unusable(&container, error));
                 found.insert(container, (line.number, begun));
             }
         }

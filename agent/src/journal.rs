@@ -160,12 +160,17 @@ impl Journal {
         &self.path
     }
 
+    /// Where lines are put that are not trusted.
+    pub(crate) fn aside(&self) -> PathBuf {
+        self.path.with_file_name(ASIDE)
+    }
+
     /// Adds those of the lines in `text` that are not trusted to a file beside the journal, for people to look at, unless they are the last
     /// that was added.
     pub(crate) fn put_aside(&self, text: &[u8], is_trusted: impl Fn(&ContainerId) -> bool) -> io::Result<()> {
         let bad = |line: &Line<'_>| !line.read().is_ok_and(|(container, _)| is_trusted(&container));
         let bad: Vec<u8> = lines(text).filter(bad).flat_map(|line| [line.text, b"\n"].concat()).collect();
-        let aside = self.path.with_file_name(ASIDE);
+        let aside = self.aside();
         let before = match std::fs::read(&aside) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             outcome => outcome?,

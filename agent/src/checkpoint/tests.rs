@@ -92,11 +92,11 @@ fn a_spoiled_line_makes_its_task_unusable_and_is_kept_for_people() {
         matches!(
             &found[..],
             [
-                Err(CheckpointError::Damaged { line: 7, .. }),
+                Err(Unusable { error: CheckpointError::Damaged { line: 7, .. }, record: Some(begun), .. }),
                 Ok(task),
-                Err(CheckpointError::Disorder { line: 9, .. }),
-                Err(CheckpointError::Nameless { line: 8, .. }),
-            ] if *task == of_task(&good)
+                Err(Unusable { error: CheckpointError::Disorder { line: 9, .. }, container: Some(_), record: None }),
+                Err(Unusable { error: CheckpointError::Nameless { line: 8, .. }, container: None, record: None }),
+            ] if *task == of_task(&good) && **begun == history().record
         ),
         "{found:?}"
     );

@@ -13,6 +13,7 @@ use attica_core_api::http::{CredentialFileError, Limits, Server};
 use attica_core_api::logging::Logging;
 use attica_core_api::resources::TextError;
 use attica_core_api::secrets::KeyFileError;
+use attica_core_api::v1::{FrameworkId, FrameworkInfo, TaskInfo};
 use attica_core_api::{Entropy, Now, Tick, Timestamp};
 use nix::fcntl::{Flock, FlockArg};
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,7 +26,7 @@ use super::{
     launcher_link, prober, reaper, settings, watcher,
 };
 use crate::args::Args;
-use crate::checkpoint::{Checkpoints, History, Past};
+use crate::checkpoint::{Checkpoints, History, Lost, Past, TaskRecord, Unusable};
 use crate::contained::ContainedFiles;
 use crate::daemon::client::Client;
 use crate::daemon::link::Link;
@@ -35,9 +36,11 @@ use crate::http;
 use crate::http::view::Description;
 use crate::image::{Images, ImagesError};
 use crate::launcher::isolation::{self, Isolation};
+use crate::launcher::protocol::ContainerId;
 use crate::machine::ResourcesError;
 use crate::network::{Sockets, detect};
 use crate::rotation::keeper;
+use crate::sandbox;
 use crate::supervisor::{Input, Supervisor};
 use crate::usage::{DiskUsage, Removals};
 
@@ -169,7 +172,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let rotates = config.rotation.is_some();
     let recovering = Instant::now();
     let roots = Roots::new(&work_dir, &config.host_paths, settings::made_paths(&args)?);
-    let (checkpoints, past, tasks, recovery_errors) = recover_files(&work_dir)?;
+    let Recovered { checkpoints, past, tasks, lost, errors: recovery_errors } = recover_files(&work_dir)?;
     let fetched = args.fetch.settings(&work_dir);
     let fetched = fetched.map_err(|source| Error::System { action: "find the fetcher's files", source })?;
     let fetcher = Fetcher::start(&work_dir, fetched)?;
@@ -210,7 +213,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         Past::Known(agent) => agent.boot_id == config.boot_id,
         Past::Damaged => false,
     };
-    let mut supervisor = Supervisor::recover(now, config, entropy, past, tasks, &mut effects)
+    let mut supervisor = Supervisor::recover(now, config, entropy, past, (tasks, lost), &mut effects)
         .map_err(|incompatible| Error::Incompatible(incompatible.to_string()))?;
     let begin_thread = |source| Error::System { action: "begin a thread", source };
     let known = supervisor.attachments().clone();
@@ -357,28 +360,69 @@ fn cgroup_parent(root: &str, runtime_dir: &Path) -> Result<PathBuf, Error> {
     Ok(relative.join(instance.simple().to_string()))
 }
 
-/// The number is of what could not be read.
-fn recover_files(work_dir: &Path) -> Result<(Checkpoints, Past, Vec<History>, usize), Error> {
+/// What is left of an earlier agent.
+struct Recovered {
+    checkpoints: Checkpoints,
+    past: Past,
+    tasks: Vec<History>,
+    lost: Vec<Lost>,
+    /// How much could not be read.
+    errors: usize,
+}
+
+fn recover_files(work_dir: &Path) -> Result<Recovered, Error> {
     let failed = |source: crate::checkpoint::CheckpointError| Error::Recovery {
         work_dir: work_dir.to_owned(),
         source: Box::new(source),
     };
     let (checkpoints, found) = Checkpoints::open(work_dir).map_err(failed)?;
     let past = checkpoints.load_agent().map_err(failed)?;
-    let (mut tasks, mut errors) = (Vec::new(), usize::from(past == Past::Damaged));
+    let (mut tasks, mut unusable) = (Vec::new(), Vec::new());
     for task in found {
         match task {
             Ok(task) => tasks.push(task),
-            Err(error) => {
-                errors += 1;
+            Err(unused) => {
                 tracing::error!(
-                    error = &error as &dyn std::error::Error,
+                    error = &unused.error as &dyn std::error::Error,
                     "a task or an executor is not adopted: what runs of it is ended, the master counts it as lost"
                 );
+                unusable.push(unused);
             }
         }
     }
-    Ok((checkpoints, past, tasks, errors))
+    let errors = unusable.len() + usize::from(past == Past::Damaged);
+    let lost = lost(work_dir, &checkpoints.aside(), &tasks, unusable);
+    Ok(Recovered { checkpoints, past, tasks, lost, errors })
+}
+
+/// Of those that are not adopted, the tasks that are known by name: by what is left of their checkpoints, or by the sandbox of a command,
+/// which has an executor's name that is its own. Whatever is not one for its master after all, that one ignores.
+fn lost(work_dir: &Path, aside: &Path, adopted: &[History], unusable: Vec<Unusable>) -> Vec<Lost> {
+    let records = || unusable.iter().filter_map(|unusable| unusable.record.as_deref());
+    let of_adopted = adopted.iter().filter_map(|history| match history {
+        History::Task(task) => Some(&task.record),
+        History::Executor(_) => None,
+    });
+    let runs_of = |record: &TaskRecord| record.executor.clone().or(record.group.as_ref()?.run.clone());
+    let shared: HashSet<ContainerId> = of_adopted.chain(records()).filter_map(runs_of).collect();
+    let sandboxes: Vec<PathBuf> = sandbox::runs(work_dir).collect();
+    let by_sandbox = |container: &ContainerId| {
+        let run = sandboxes.iter().find(|run| run.ends_with(container.as_str()))?;
+        let names: Vec<&str> = run.strip_prefix(work_dir).ok()?.iter().filter_map(|name| name.to_str()).collect();
+        let ["slaves", agent, "frameworks", framework, "executors", task, "runs", _] = names[..] else { return None };
+        let framework_id = FrameworkId::from(framework);
+        let framework = FrameworkInfo { id: Some(framework_id.clone()), ..FrameworkInfo::default() };
+        let name = task.to_owned();
+        let info = TaskInfo { name, task_id: task.into(), agent_id: agent.into(), ..TaskInfo::default() };
+        Some(TaskRecord::new(container.clone(), framework_id, Arc::new(framework), Arc::new(info), None, None))
+    };
+    let lost = |unusable: &Unusable| {
+        let own = unusable.container.as_ref().filter(|container| !shared.contains(container));
+        let record = unusable.record.as_deref().cloned().or_else(|| by_sandbox(own?))?;
+        let why = crate::error_chain(&unusable.error);
+        Some(Lost { record, why: format!("{why}; what it said is kept in {}", aside.display()) })
+    };
+    unusable.iter().filter_map(lost).collect()
 }
 
 fn drain_on_signal(messages: mpsc::Sender<Message>) -> Result<impl Future<Output = ()>, Error> {

@@ -3,29 +3,29 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use attica_core_api::link::TaskDigest;
-use attica_core_api::v1::{AgentId, TaskState, TaskStatusReason};
+use attica_core_api::v1::{AgentId, TaskState, TaskStatusReason, TaskStatusSource};
 use attica_core_api::{Entropy, Now};
 
 use super::health::Health;
 use super::identity::{Identity, Incompatible, identify};
 use super::kill::Kill;
 use super::network::Attachments;
-use super::task::{Phase, Task};
+use super::task::{News, Phase, Task};
 use super::updates::is_final;
 use super::{Config, Counters, Duty, Effect, ExecutorKey, LauncherState, Link, Owner, Supervisor, TaskKey};
-use crate::checkpoint::{AgentRecord, ExecutorHistory, History, Past, TaskEntry, TaskHistory, TaskRecord};
+use crate::checkpoint::{AgentRecord, ExecutorHistory, History, Lost, Past, TaskEntry, TaskHistory, TaskRecord};
 use crate::daemon::Containerizer;
 use crate::launcher::protocol::{ContainerId, ContainerReport, Ending, Exit, MemoryVerdict, Request, Stage};
 
 impl Supervisor {
     /// Begins with what was written down. After a restart of the machine nothing of it runs, which is said of each task; by the master
-    /// if the agent is another one for it from now on.
+    /// if the agent is another one for it from now on. What is `lost` ends, and its frameworks hear why.
     pub(crate) fn recover(
         now: Now,
         config: Config,
         entropy: Entropy,
         past: Past,
-        found: Vec<History>,
+        (found, lost): (Vec<History>, Vec<Lost>),
         out: &mut Vec<Effect>,
     ) -> Result<Supervisor, Incompatible> {
         let (executors, tasks) = sorted(found);
@@ -73,6 +73,7 @@ impl Supervisor {
             Identity::Same(_) => {
                 executors.into_iter().for_each(|history| supervisor.restore_executor(now, history));
                 tasks.into_iter().for_each(|history| supervisor.restore(now, history, out));
+                lost.into_iter().for_each(|lost| supervisor.lost_by_damage(now, lost, out));
             }
             Identity::New { .. } => {
                 out.extend(executors.into_iter().map(|history| Effect::RemoveExecutor(history.record.container)));
@@ -168,6 +169,24 @@ impl Supervisor {
         if over {
             self.forget(&key, out);
         }
+    }
+
+    /// What runs of it the launcher is told to end like all that is no task's.
+    fn lost_by_damage(&mut self, now: Now, Lost { record, why }: Lost, out: &mut Vec<Effect>) {
+        let key = TaskKey { framework_id: record.framework_id.clone(), task_id: record.task.task_id.clone() };
+        if self.tasks.contains_key(&key) {
+            return;
+        }
+        let health = Health::new(now, &record.task);
+        out.push(Effect::CreateTask(Box::new(record.clone())));
+        let TaskRecord { format: _, container, framework_id, framework, task, executor, group, containerizer } = record;
+        let mut task = Task::new(framework_id, framework, task, container, executor, group, health);
+        (task.containerizer, task.phase) = (containerizer, Phase::Ended);
+        self.insert(task);
+        // The master says TASK_LOST of it to whoever does not know this state.
+        let (state, reason) = (TaskState::Gone, Some(TaskStatusReason::ExecutorTerminated));
+        let message = Some(format!("The agent's record of the task was damaged, and the task ended for that: {why}"));
+        self.update(now, &key, News { state, source: TaskStatusSource::Agent, reason, message }, out);
     }
 
     /// The launcher tells what it has: after its start, after the agent's, or after the connection broke.

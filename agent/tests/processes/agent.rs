@@ -378,19 +378,31 @@ fn a_spoiled_checkpoint_is_put_aside_and_its_task_ended() {
     let master = Master::start();
     let mut agent = Agent::start(&master);
     master.await_registration(1);
-    master.run(vec![shell("torn", "exec sleep 1000")]);
-    let running = master.await_state("torn", "TASK_RUNNING").status.container_status.unwrap();
+    let run = |task: &str| {
+        master.run(vec![shell(task, "exec sleep 1000")]);
+        let running = master.await_state(task, "TASK_RUNNING").status.container_status.unwrap();
+        i32::try_from(running.executor_pid.unwrap()).unwrap()
+    };
+    let pids = [run("torn"), run("spoiled")];
     agent.process.kill().unwrap();
     agent.process.wait().unwrap();
     let checkpoint = agent.work_dir().join("meta/tasks.journal");
     let text = std::fs::read_to_string(&checkpoint).unwrap();
+    // Of the one only its sandbox tells which it was.
+    let (before, after) = text.rsplit_once("{\"happened\":").unwrap();
+    let text = format!("{before}{{\"happened{after}");
     std::fs::write(&checkpoint, text.replacen("{\"begun\":", "{\"begun", 1)).unwrap();
     let agent = Agent::start_with(&master, agent.directory, agent.cgroups_root, &[]);
     master.await_registration(2);
-    assert_eq!(master.heard(|heard| heard.registrations[1].task_count), 0);
-    let pid = i32::try_from(running.executor_pid.unwrap()).unwrap();
-    eventually("its process is ended", || (!is_alive(pid)).then_some(()));
-    assert!(agent.work_dir().join("meta/corrupt").is_file());
+    eventually("their processes are ended", || pids.iter().all(|pid| !is_alive(*pid)).then_some(()));
+    let aside = agent.work_dir().join("meta/corrupt").canonicalize().unwrap();
+    for task in ["torn", "spoiled"] {
+        let gone = master.await_state(task, "TASK_GONE").status;
+        assert_eq!(gone.reason, Some(TaskStatusReason::ExecutorTerminated));
+        let message = gone.message.unwrap();
+        let names = |path: &std::path::Path| message.contains(path.to_str().unwrap());
+        assert!(names(&checkpoint) && names(&aside) && message.contains(" line "), "{message}");
+    }
     agent.finish();
 }
 
@@ -407,6 +419,7 @@ fn an_agent_that_is_not_what_it_was_does_not_start_with_tasks() {
     let status = eventually("it ends", || agent.process.try_wait().unwrap());
     assert!(!status.success());
     let log = std::fs::read_to_string(agent.directory.path().join("agent.log")).unwrap();
+    assert!(log.contains("the reconfiguration policy `additive`"), "it goes by several names: {log}");
     let told =
         "this agent is not what its 1 checkpointed tasks were started on: --hostname was `127.0.0.1` and is `other`";
     assert!(log.contains(told), "{log}");

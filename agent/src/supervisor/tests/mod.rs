@@ -33,7 +33,7 @@ use super::{
     Config, Containerizers, Effect, ExecutorRefusal, FetchOrder, Finding, Input, OperatorReply, Plea, Premises, Proof,
     ReconfigurationPolicy, Supervisor, Timing, Users,
 };
-use crate::checkpoint::{AgentRecord, ExecutorHistory, History, Past, TaskEntry, TaskHistory};
+use crate::checkpoint::{AgentRecord, ExecutorHistory, History, Lost, Past, TaskEntry, TaskHistory};
 use crate::contained::ContainedRecord;
 use crate::daemon::spec::{DaemonSpec, Exec};
 use crate::devices::Devices;
@@ -90,6 +90,8 @@ struct Disk {
     tasks: BTreeMap<ContainerId, TaskHistory>,
     executors: BTreeMap<ContainerId, ExecutorHistory>,
     contained: BTreeMap<ContainerId, ContainedRecord>,
+    /// What cannot be adopted.
+    lost: Vec<Lost>,
 }
 
 impl Disk {
@@ -177,7 +179,8 @@ impl World {
         let entropy = Entropy::new(u128::from(now_ms) + 7);
         let contained = disk.contained.values().cloned().collect();
         let rebooted = disk.agent.as_ref().is_some_and(|agent| agent.boot_id != config.boot_id);
-        let mut supervisor = Supervisor::recover(now, config, entropy, disk.past(), histories, &mut effects)?;
+        let mut supervisor =
+            Supervisor::recover(now, config, entropy, disk.past(), (histories, disk.lost.clone()), &mut effects)?;
         supervisor.restore_contained(rebooted, contained, &mut effects);
         let mut world = World {
             supervisor,

@@ -200,3 +200,24 @@ fn an_agent_that_cannot_tell_who_it_was_takes_over_nothing() {
     let empty = World::recovered(Disk { damaged: true, ..Disk::default() }, BOOT, 20);
     assert_eq!(empty.supervisor.registration("").replaces, None);
 }
+
+#[test]
+fn whatever_is_damaged_ends_and_its_framework_hears_why() {
+    let mut world = World::ready();
+    let (damaged, other) = (world.start(task("damaged")), world.start(task("other")));
+    let history = world.disk.tasks.remove(&damaged).unwrap();
+    let lost = vec![Lost { record: history.record, why: "line 7".to_owned() }];
+    let mut world = World::recovered(Disk { lost, ..world.disk }, BOOT, 20);
+    world.register();
+    world.greet(vec![report(&damaged, Stage::Running), report(&other, Stage::Running)]);
+    let told = world.sent.iter().find(|update| update.status.task_id.as_str() == "damaged").unwrap().clone();
+    assert_eq!((told.status.state, told.status.reason), (TaskState::Gone, Some(TaskStatusReason::ExecutorTerminated)));
+    assert!(told.status.message.as_ref().unwrap().ends_with(": line 7"), "{told:?}");
+    assert_eq!(world.asked, [Request::Destroy(damaged.clone())], "the other one goes on");
+    // That it is told is not forgotten before the master knows.
+    let mut again = World::recovered(Disk { lost: Vec::new(), ..world.disk }, BOOT, 30);
+    again.register();
+    assert_eq!(again.sent.iter().find(|update| update.status.task_id.as_str() == "damaged"), Some(&told));
+    again.acknowledge(&told);
+    assert!(!again.disk.tasks.contains_key(&damaged));
+}
