@@ -101,10 +101,6 @@ impl FileError {
 impl IntoResponse for FileError {
     fn into_response(self) -> Response {
         let status = self.status();
-        if let FileError::Missing = &self {
-            // As in Mesos: without a word.
-            return (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")]).into_response();
-        }
         if let FileError::Unreadable(source) = &self {
             tracing::warn!(error = source as &dyn std::error::Error, "a sandbox file cannot be read");
         }

@@ -100,16 +100,21 @@ pub(super) fn config(
 
 /// What this machine can do for tasks, for people.
 pub(super) fn shown(config: &Config, abilities: &Abilities) -> serde_json::Value {
-    let (can, lacks): (Vec<_>, Vec<_>) =
-        Controller::ALL.into_iter().partition(|controller| abilities.controllers.contains(controller));
-    let names = |controllers: Vec<Controller>| controllers.into_iter().map(Controller::as_str).collect::<Vec<_>>();
+    let optional = |controller: Controller| (controller.as_str(), abilities.controllers.contains(&controller));
+    // Without one of these there are no cgroups at all.
+    let needed = ["cpu", "memory", "pids"].map(|controller| (controller, abilities.kind != IsolationKind::Posix));
+    let all: Vec<(&str, bool)> = needed.into_iter().chain(Controller::ALL.map(optional)).collect();
+    let names = |wanted: bool| {
+        let of_those = all.iter().filter(|(_, there)| *there == wanted);
+        of_those.map(|(controller, _)| *controller).collect::<Vec<_>>()
+    };
     let unless =
         |outcome: Result<(), String>| outcome.map_or_else(|reason| json!({ "lacking": reason }), |()| json!(true));
     let network = config.networks.subnet.as_ref().map(|_| ()).map_err(ToString::to_string);
     json!({
         "isolation": abilities.kind.as_str(),
-        "controllers": names(can),
-        "lacking_controllers": names(lacks),
+        "controllers": names(true),
+        "lacking_controllers": names(false),
         "namespaces_and_mounts": unless(config.mounts.map_err(str::to_owned)),
         "networks_of_containers": unless(network),
     })

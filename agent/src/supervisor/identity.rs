@@ -19,8 +19,8 @@ pub(super) enum Identity {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "this agent is not what its {tasks} checkpointed tasks were started on: {differences}. Start it as it was, with flags in the place of what \
-     was detected, and they go on; to change it, drain it first (SIGUSR1). With --reconfiguration-policy=additive more resources and attributes \
-     than before are no reason"
+     was detected, and they go on; to change it, drain it first (SIGUSR1). With the reconfiguration policy `additive` more resources and \
+     attributes than before are no reason"
 )]
 pub(crate) struct Incompatible {
     /// Flag by flag.

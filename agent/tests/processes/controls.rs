@@ -211,9 +211,10 @@ fn an_agent_tells_what_its_machine_can_do_and_switches_on_what_there_is() {
         |name: &str| state["abilities"][name].as_array().unwrap().iter().map(|it| it.as_str().unwrap().to_owned());
     let (has, lacks): (BTreeSet<String>, BTreeSet<String>) =
         (told("controllers").collect(), told("lacking_controllers").collect());
-    let there: BTreeSet<String> = controllers().into_iter().map(|it| it.as_str().to_owned()).collect();
-    assert_eq!(has, there, "{state}");
-    assert_eq!(has.len() + lacks.len(), Controller::ALL.len());
+    let always = ["cpu", "memory", "pids"].map(str::to_owned);
+    let there = controllers().into_iter().map(|it| it.as_str().to_owned());
+    assert_eq!(has, there.chain(always).collect(), "{state}");
+    assert_eq!(has.len() + lacks.len(), 3 + Controller::ALL.len());
     master.run(vec![shell("bound", "nproc; mknod log c 1 11; : < log && echo opened")]);
     let _either_way =
         eventually("it ends", || master.states("bound").last().filter(|state| state.ends_with("ED")).copied());

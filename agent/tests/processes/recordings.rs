@@ -123,6 +123,14 @@ fn compare(title: &str, recorded: &Value, ours: &Value) {
     assert!(missing.is_empty() && more.is_empty(), "{title}: missing {missing:?}, more {more:?}");
 }
 
+/// Where Mesos has no word for what is missing, ours has: on purpose.
+fn compare_texts(status: u16, ours: &str, recorded: &str, title: &str) {
+    match (status, recorded) {
+        (404, "") => assert_eq!(ours, "No such file.", "{title}"),
+        _ => assert_eq!(ours, recorded, "{title}"),
+    }
+}
+
 fn send(master: &Master, address: &str, exchange: &Exchange, path: &str) -> (u16, HeaderMap, String) {
     let headers: HeaderMap = exchange
         .headers
@@ -204,7 +212,7 @@ fn operators_are_answered_as_by_mesos() {
         check_headers(&exchange, &headers);
         match recorded {
             Some(recorded) => compare(&exchange.title, &recorded, &serde_json::from_str(&answer).unwrap()),
-            None => assert_eq!(answer.trim_end(), exchange.answer, "{}", exchange.title),
+            None => compare_texts(status, answer.trim_end(), &exchange.answer, &exchange.title),
         }
         compared += 1;
     }
@@ -245,7 +253,7 @@ fn paths_are_answered_as_by_mesos() {
         let ours = serde_json::from_str::<Value>(&answer).ok();
         match (serde_json::from_str::<Value>(&exchange.answer).ok(), ours) {
             (Some(recorded), Some(ours)) => compare(&exchange.title, &recorded, &ours),
-            _ => assert_eq!(answer.trim_end(), exchange.answer.trim_end(), "{path}"),
+            _ => compare_texts(status, answer.trim_end(), exchange.answer.trim_end(), &path),
         }
         compared += 1;
     }
