@@ -201,6 +201,7 @@ impl Kernel {
             unavailability: self.machines.unavailability(&info).cloned(),
             executor_ids: theirs.map(|(_, executor)| executor.clone()).collect(),
             allocation_info: Some(AllocationInfo { role: Some(offer.role.as_str().to_owned()) }),
+            abilities: info.abilities.clone(),
         }
     }
 }

@@ -22,8 +22,8 @@ use tokio::sync::Mutex;
 
 use super::answer;
 use crate::model::rfc3339;
-use crate::placement::scalar_text;
-use crate::validate::{Faults, Needs};
+use crate::placement::{Able, Needs, SECRETS, scalar_text};
+use crate::validate::Faults;
 
 /// An answer of the master is good for so long.
 const FRESH: Duration = Duration::from_secs(1);
@@ -60,8 +60,14 @@ type Known = Result<Listed, AgentsError>;
 #[derive(Clone)]
 struct Listed {
     agents: Arc<[Agent]>,
-    /// The master knows them from the last leader, and has not yet heard of them.
-    recovered: Arc<[Agent]>,
+    /// What all of them can do, also those that the master knows from the last leader and has not yet heard of.
+    told: Arc<[Told]>,
+}
+
+/// What an agent says of itself.
+struct Told {
+    abilities: Option<v1::AgentAbilities>,
+    key: Option<String>,
 }
 
 /// How the master's operator API is asked for its agents with all that they have.
@@ -102,8 +108,8 @@ impl Agents {
         if asked.iter().all(|(_, needs)| needs.is_empty()) {
             return Ok(());
         }
-        let Ok(Listed { agents, recovered }) = self.known().await else { return Ok(()) };
-        let agents: Vec<&Agent> = agents.iter().chain(recovered.iter()).collect();
+        let Ok(Listed { told, .. }) = self.known().await else { return Ok(()) };
+        let agents: Vec<Able<'_>> = told.iter().map(Told::as_able).collect();
         let mut faults = Faults::default();
         for (place, needs) in asked {
             if let Err(more) = needs.check(&agents, key.map(KeyId::as_str)) {
@@ -211,12 +217,23 @@ struct Quantities {
     ports: Option<String>,
 }
 
+impl Told {
+    fn of(slave: &Slave) -> Self {
+        let key = slave.attributes.get(SECRETS).and_then(Value::as_str).map(str::to_owned);
+        Self { abilities: slave.abilities.clone(), key }
+    }
+
+    fn as_able(&self) -> Able<'_> {
+        Able { abilities: self.abilities.as_ref(), key: self.key.as_deref() }
+    }
+}
+
 fn parse(text: &str) -> Known {
     let parsed: Result<Slaves, _> = serde_json::from_str(text);
     match parsed {
         Ok(Slaves { slaves, recovered_slaves }) => Ok(Listed {
+            told: slaves.iter().chain(&recovered_slaves).map(Told::of).collect(),
             agents: slaves.into_iter().map(agent).collect(),
-            recovered: recovered_slaves.into_iter().map(agent).collect(),
         }),
         Err(error) => Err(unreadable(&error)),
     }
@@ -248,13 +265,14 @@ fn windows(schedule: operator::Schedule) -> BTreeMap<String, Unavailability> {
 fn offer(agent: operator::Agent, windows: &BTreeMap<String, Unavailability>) -> Result<Offer, AgentsError> {
     let bag = |resources: &[Resource]| from_wire(resources).map_err(|error| unreadable(&error));
     let free = bag(&agent.total_resources)?.checked_minus(&bag(&agent.allocated_resources)?).unwrap_or_default();
-    let AgentInfo { id, hostname, attributes, domain, .. } = agent.agent_info;
+    let AgentInfo { id, hostname, attributes, domain, abilities, .. } = agent.agent_info;
     Ok(Offer {
         agent_id: id.unwrap_or_default(),
         unavailability: windows.get(&hostname.to_ascii_lowercase()).cloned(),
         hostname,
         attributes,
         domain,
+        abilities,
         resources: to_wire(&free, None, ReservationFormat::Refined),
         ..Offer::default()
     })

@@ -12,7 +12,8 @@ use super::writes::{Asked, answer, deployment_result, unexpected};
 use super::{body, refusal};
 use crate::engine::{GroupDefinition, Reply, Write};
 use crate::model::GroupId;
-use crate::validate::{self, Faults, GroupIntent, Needs};
+use crate::placement::Needs;
+use crate::validate::{self, Faults, GroupIntent};
 
 /// POST of a group, which may name itself below the group of the path.
 pub(super) async fn create(service: &Service, leading: &Leading, request: Request<Body>, around: &GroupId) -> Response {

@@ -24,7 +24,8 @@ use crate::engine::{
 };
 use crate::model::{DeploymentId, Instance, RunSpec, RunSpecId, TaskIdentity, Version};
 use crate::normalise;
-use crate::validate::{self, Faults, Intent, Needs, limits};
+use crate::placement::Needs;
+use crate::validate::{self, Faults, Intent, limits};
 
 /// Which apps a write may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

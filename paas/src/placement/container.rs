@@ -17,7 +17,7 @@ use crate::model::{
 };
 
 /// The name of the network behind the machine's address, for containers that the agent makes itself.
-pub(crate) const BRIDGE: &str = "mesos-bridge";
+pub(super) const BRIDGE: &str = "mesos-bridge";
 
 /// A way from the host into a container.
 struct Way<'a> {

@@ -7,6 +7,7 @@ use attica_core_api::v1::{AgentId, Resource};
 use attica_core_api::{Scalar, Timestamp};
 use clap::ValueEnum as _;
 
+use super::abilities::{Able, Needs};
 use super::constraints::{Ledger, Verdict};
 use super::disks::UNRESERVED;
 use super::stock::{Candidate, Kind, Pool, Stock};
@@ -168,12 +169,18 @@ pub(crate) fn accepted(run_spec: &RunSpec, by_default: AcceptedByDefault) -> Vec
 const ISOLATION: (&str, &str) = ("isolation", "posix");
 
 /// Where an agent says which key it has for secrets.
-const SECRETS: &str = "secrets";
+pub(crate) const SECRETS: &str = "secrets";
 
 /// Whether an agent can open the secrets of an instance.
 fn can_open(agent: &Agent, order: &Order<'_>) -> bool {
     let known = || agent.attributes.get(SECRETS).map(String::as_str);
     order.run_spec.secrets.is_empty() || order.secrets_key.is_some_and(|key| known() == Some(key.as_str()))
+}
+
+/// What the agent of an offer says of itself.
+fn able(candidate: &Candidate) -> Able<'_> {
+    let key = candidate.agent.attributes.get(SECRETS).map(String::as_str);
+    Able { abilities: candidate.offer.abilities.as_deref(), key }
 }
 
 /// Whether an agent can make what an instance is to run in.
@@ -215,6 +222,8 @@ pub(super) struct Search<'a> {
     instances_by_agent: BTreeMap<AgentId, u32>,
     /// What each instance consists of.
     shares: Vec<(Resources, usize)>,
+    /// What it asks of agents besides resources.
+    needs: Needs,
     /// Its persistent volumes.
     volumes: Vec<&'a PersistentVolume>,
     /// The roles of what may be used: what is to be reserved for an instance must not be reserved yet.
@@ -234,7 +243,8 @@ impl<'a> Search<'a> {
             true => accepted(order.run_spec, order.accepted_by_default),
             false => vec![UNRESERVED.to_owned()],
         };
-        Self { order, ledger, instances_by_agent, shares: order.run_spec.shares(), volumes, roles }
+        let (shares, needs) = (order.run_spec.shares(), Needs::of_run_spec(order.run_spec));
+        Self { order, ledger, instances_by_agent, shares, needs, volumes, roles }
     }
 
     /// The same search among what is reserved for one instance, its volumes aside.
@@ -265,6 +275,7 @@ impl<'a> Search<'a> {
                 self.ledger.judge(&candidate.agent) == Verdict::Never
                     || !can_contain(&candidate.agent, run_spec)
                     || !can_open(&candidate.agent, self.order)
+                    || !self.needs.are_met(able(candidate), self.order.secrets_key.map(KeyId::as_str))
                     || self.is_abroad(&candidate.agent),
             ),
             (RejectReason::AgentMaintenance, is_maintained(candidate, self.order)),

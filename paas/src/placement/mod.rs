@@ -3,6 +3,7 @@
 //! Identical instances are matched as a group: [`place`] looks once through a [`Stock`] of offers for all waiting instances of a run
 //! spec. Static rules are checked once per offer; rules that depend on what is placed already, again for each instance.
 
+mod abilities;
 mod attributes;
 mod constraints;
 mod container;
@@ -22,15 +23,16 @@ mod task_info;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use abilities::{Ability, AppNeeds, Need, has_graph};
+pub use abilities::{Able, Needs};
 pub(crate) use attributes::scalar_text;
 pub use attributes::{agent_of, domain_of};
 pub use constraints::{Ledger, Verdict};
-pub(crate) use container::BRIDGE;
 pub(crate) use disks::UNRESERVED;
 pub use environment::Surroundings;
 pub use executor::executor_id;
-pub(crate) use matcher::accepted;
 pub use matcher::{GpuScheduling, Order, Outcome, Placed, Rejected, place};
+pub(crate) use matcher::{SECRETS, accepted};
 pub use operations::{Launch, Operations, launch};
 pub use reason::{RejectReason, RejectRow, Rejections};
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Everything that can be judged without the current version is judged here; all faults are found, not only the first. What depends
 //! on the merged definition (one of `cmd` and `args`, indexes into the ports) is judged by the engine, which alone knows it. What no agent
-//! of the cluster can do is found by comparing what a definition [`Needs`] with what agents told of themselves.
+//! of the cluster can do is found by comparing what a definition [`Needs`](crate::placement::Needs) with what agents told of themselves.
 
 mod abilities;
 mod check;
@@ -42,7 +42,6 @@ use attica_paas_api::AppUpdate;
 
 use crate::model::{RunSpecId, RunSpecUpdate, Version};
 
-pub use abilities::Needs;
 pub use faults::{Faults, ROOT};
 pub use group::{GroupIntent, group};
 pub use merged::whole;

@@ -1,7 +1,8 @@
 //! Offers.
 
 use super::{
-    AgentId, AllocationInfo, Attribute, DomainInfo, ExecutorId, FrameworkId, OfferId, Resource, Unavailability, Url,
+    AgentAbilities, AgentId, AllocationInfo, Attribute, DomainInfo, ExecutorId, FrameworkId, OfferId, Resource,
+    Unavailability, Url,
 };
 use crate::message::message;
 
@@ -19,6 +20,8 @@ message! {
         executor_ids: repeated ExecutorId = 6,
         unavailability: optional Unavailability = 9,
         allocation_info: optional AllocationInfo = 10,
+        /// Ours: what the agent can do besides; absent, it does not say.
+        abilities: optional Box<AgentAbilities> = 1002,
     }
     /// Asks a framework to give resources back before a maintenance.
     pub struct InverseOffer {

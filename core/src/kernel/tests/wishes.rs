@@ -4,8 +4,8 @@ use attica_allocator::Role;
 use attica_core_api::operator::{Schedule, Window};
 use attica_core_api::scheduler::OfferConstraints;
 use attica_core_api::v1::{
-    Attribute, DomainInfo, FaultDomain, MachineId, RegionInfo, Text, TimeInfo, Unavailability, ValueType, WeightInfo,
-    ZoneInfo,
+    AgentAbilities, Attribute, DomainInfo, FaultDomain, MachineId, RegionInfo, Text, TimeInfo, Unavailability,
+    ValueType, WeightInfo, ZoneInfo,
 };
 use expect_test::expect;
 
@@ -233,6 +233,22 @@ fn agents_of_another_region_are_for_those_who_know() {
         register_info(&mut scene, "l1", AgentInfo { domain: agent.map(domain), ..agent_info(None) });
         let said = scene.said();
         assert!(said.contains(wanted) && (wanted == "OFFERS") == said.contains("OFFERS"), "{agent:?}: {said}");
+    }
+}
+
+#[test]
+fn offers_say_what_their_agents_can_do() {
+    let abilities = AgentAbilities { launcher: true, mounts: true, ..AgentAbilities::default() };
+    for told in [Some(Box::new(abilities)), None] {
+        let mut scene = Scene::new();
+        scene.subscribe("s1", framework_info());
+        register_info(&mut scene, "l1", AgentInfo { abilities: told.clone(), ..agent_info(None) });
+        let offers = |send: Send| match send {
+            Send::Scheduler { event, .. } => event.offers.map(|offers| offers.offers).unwrap_or_default(),
+            Send::CloseScheduler { .. } | Send::Agent { .. } | Send::CloseAgent { .. } => Vec::new(),
+        };
+        let offered: Vec<_> = scene.said.drain(..).flat_map(offers).map(|offer| offer.abilities).collect();
+        assert_eq!(offered, [told]);
     }
 }
 

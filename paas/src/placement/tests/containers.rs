@@ -2,7 +2,7 @@
 
 use attica_core_api::encode_json;
 use attica_core_api::secrets::{KEY_BYTES, KeyId, SealingKey};
-use attica_core_api::v1::CommandInfo;
+use attica_core_api::v1::{AgentAbilities, CommandInfo};
 use expect_test::expect_file;
 use serde_json::{Value, json};
 
@@ -80,6 +80,21 @@ fn an_agent_without_containers_is_no_place_for_one() {
     assert_eq!(verdict(&mounted), Some(vec![RejectReason::UnfulfilledConstraint]));
     assert_eq!(verdict(&spec(json!({"cmd": "true", "container": {}}))), None);
     assert_eq!(verdict(&spec(json!({"cmd": "true"}))), None);
+}
+
+#[test]
+fn what_an_agent_says_it_cannot_do_is_not_asked_of_it() {
+    let verdict = |run_spec: &RunSpec, abilities: Option<AgentAbilities>| {
+        let offer = Offer { abilities: abilities.map(Box::new), ..offer(1, 8.0, 31_099) };
+        place(&order(run_spec, 1), &mut Stock::new(vec![offer])).rejected.pop().map(|rejected| rejected.reasons)
+    };
+    let image = spec(json!({"cmd": "true", "container": {"type": "MESOS", "docker": {"image": "busybox"}}}));
+    let rootless = AgentAbilities { launcher: true, ..AgentAbilities::default() };
+    let root = AgentAbilities { mounts: true, ..rootless.clone() };
+    assert_eq!(verdict(&image, Some(rootless.clone())), Some(vec![RejectReason::UnfulfilledConstraint]));
+    assert_eq!(verdict(&image, Some(root)), None);
+    assert_eq!(verdict(&image, None), None);
+    assert_eq!(verdict(&spec(json!({"cmd": "true"})), Some(rootless)), None);
 }
 
 #[test]

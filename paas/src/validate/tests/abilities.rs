@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use attica_paas_api::agent::{Agent, AgentAbilities, AgentResources};
+use attica_core_api::v1::AgentAbilities;
 use attica_paas_api::error::Details;
 use serde_json::{Value, json};
 
-use super::super::{GroupIntent, Needs, Rules, group, pod, update};
+use super::super::{GroupIntent, Rules, group, pod, update};
 use crate::model::{GroupId, RunSpec, RunSpecId};
+use crate::placement::{Able, Needs};
 
 /// An agent like most: root, with a network and no daemon.
 fn usual() -> AgentAbilities {
@@ -22,19 +23,8 @@ fn usual() -> AgentAbilities {
     }
 }
 
-fn agent(abilities: AgentAbilities) -> Agent {
-    Agent {
-        id: String::new(),
-        hostname: String::new(),
-        address: String::new(),
-        attributes: [("secrets".to_owned(), "abcd".to_owned())].into(),
-        active: true,
-        resources: AgentResources::default(),
-        used: AgentResources::default(),
-        registered_time: String::new(),
-        version: String::new(),
-        abilities: Some(abilities),
-    }
+fn agent(abilities: &AgentAbilities) -> Able<'_> {
+    Able { abilities: Some(abilities), key: Some("abcd") }
 }
 
 fn own() -> AgentAbilities {
@@ -60,8 +50,8 @@ type Paths = &'static [&'static str];
 
 /// The paths and reasons of a refusal.
 fn refused(needs: &Needs, agents: &[AgentAbilities]) -> Vec<(String, String)> {
-    let agents: Vec<Agent> = agents.iter().cloned().map(agent).collect();
-    let Err(faults) = needs.check(&agents.iter().collect::<Vec<_>>(), Some("abcd")) else { return Vec::new() };
+    let agents: Vec<Able<'_>> = agents.iter().map(agent).collect();
+    let Err(faults) = needs.check(&agents, Some("abcd")) else { return Vec::new() };
     let Some(Details::Faults(faults)) = faults.into_body().details else { panic!("faults are told by place") };
     faults.into_iter().map(|fault| (fault.path, fault.errors.join("; "))).collect()
 }
@@ -183,8 +173,8 @@ fn one_agent_has_to_do_all_of_it_and_one_that_does_not_say_may() {
         )]
     );
     assert!(refused(&both, &[]).is_empty(), "a cluster without agents is not yet one");
-    let silent = Agent { abilities: None, ..agent(own()) };
-    assert_eq!(both.check(&[&agent(blue), &silent], None), Ok(()));
+    let silent = Able { abilities: None, key: None };
+    assert_eq!(both.check(&[agent(&blue), silent], None), Ok(()));
 }
 
 #[test]
