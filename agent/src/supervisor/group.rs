@@ -3,6 +3,9 @@
 //! An executor of type CUSTOM gets a group with LAUNCH_GROUP and does the rest itself. One of type DEFAULT is the agent's own and needs
 //! no process: each task runs in a container of its own, beneath the sandbox that they share, and what holds them together is here. When
 //! one of them ends otherwise than by finishing, the others of its group are killed; with the last of its tasks the executor is over.
+//!
+//! Otherwise than in Mesos, where the executor and its tasks share one limit of memory unless `share_cgroups` is false, each of these tasks
+//! has its own: whichever takes more than it asked for ends, and none of the others for it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,7 +52,8 @@ impl Supervisor {
             let info = match own {
                 true => TaskInfo { executor: None, ..info },
                 false => {
-                    executor::completed(TaskInfo { executor: Some(Box::new(executor.clone())), ..info }, &framework_id)
+                    let info = TaskInfo { executor: Some(Box::new(executor.clone())), ..info };
+                    executor::completed(info, &framework_id, &self.config.defaults)
                 }
             };
             self.note(&key, framework.clone(), info, Some(record.clone()), out);
