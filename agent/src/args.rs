@@ -11,7 +11,7 @@ use attica_core_api::http::TlsArgs;
 use attica_core_api::http::guard::{AclsSource, Guard, GuardError, GuardFiles};
 use attica_core_api::http::tls::Tls;
 use attica_core_api::logging::LogControl;
-use attica_core_api::v1::{CapabilityInfo, DomainInfo, parse_domain};
+use attica_core_api::v1::{CapabilityInfo, ContainerInfo, DomainInfo, parse_domain};
 use serde::Serialize;
 
 use crate::devices::{AllowedDevices, DeviceSet};
@@ -69,6 +69,14 @@ pub struct Args {
     /// Addresses of the bridge and its containers, as 172.31.0.0/22 [default: a part of 10.212.0.0/14 that nothing on this machine uses]
     #[arg(long, env = "ATTICA_BRIDGE_SUBNET", value_name = "ADDRESS/PREFIX")]
     pub bridge_subnet: Option<Subnet>,
+    /// What executors, and tasks that need none, find in their environment unless their command says otherwise: names and values as an object
+    /// in JSON, or a file that holds one
+    #[arg(long, env = "MESOS_EXECUTOR_ENVIRONMENT_VARIABLES", value_name = "JSON|PATH", value_parser = variables)]
+    pub(crate) executor_environment_variables: Option<BTreeMap<String, String>>,
+    /// The container of frameworks' executors, and of tasks that need none, that name no container: a ContainerInfo in JSON, or a file that
+    /// holds one
+    #[arg(long, env = "MESOS_DEFAULT_CONTAINER_INFO", value_name = "JSON|PATH", value_parser = container_info)]
+    pub default_container_info: Option<ContainerInfo>,
     /// Processes and threads that one task may have
     #[arg(long, env = "ATTICA_PIDS_LIMIT", value_name = "NUMBER", default_value_t = 4096)]
     pub pids_limit: u64,
@@ -312,6 +320,7 @@ impl Args {
         shown.extend(directories.into_iter().filter_map(|(name, directory)| Some((name, path(directory.as_deref()?)))));
         shown.extend(self.seccomp_profile_name.clone().map(|name| ("seccomp_profile_name", name)));
         let documents = [
+            ("default_container_info", self.default_container_info.as_ref().map(json)),
             ("domain", self.domain.as_ref().map(json)),
             ("effective_capabilities", self.effective_capabilities.as_ref().map(json)),
             ("bounding_capabilities", self.bounding_capabilities.as_ref().map(json)),
@@ -326,6 +335,28 @@ fn allowed_devices(text: &str) -> Result<AllowedDevices, String> {
         return Ok(AllowedDevices::default());
     }
     serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+fn variables(text: &str) -> Result<BTreeMap<String, String>, String> {
+    let variables: BTreeMap<String, String> =
+        serde_json::from_str(&json_or_file(text)?).map_err(|error| format!("expected an object of texts: {error}"))?;
+    let impossible =
+        |(name, value): &(&String, &String)| name.is_empty() || name.contains(['=', '\0']) || value.contains('\0');
+    match variables.iter().find(impossible) {
+        Some((name, _)) => Err(format!("there cannot be a variable `{}` with this value", name.escape_debug())),
+        None => Ok(variables),
+    }
+}
+
+fn container_info(text: &str) -> Result<ContainerInfo, String> {
+    attica_core_api::decode_json(json_or_file(text)?.as_bytes()).map_err(|error| crate::error_chain(&error))
+}
+
+fn json_or_file(text: &str) -> Result<String, String> {
+    match text.trim_start().starts_with('{') {
+        true => Ok(text.to_owned()),
+        false => std::fs::read_to_string(text).map_err(|error| format!("cannot read `{text}`: {error}")),
+    }
 }
 
 fn capabilities(text: &str) -> Result<CapabilityInfo, String> {
@@ -348,5 +379,25 @@ fn policy(policy: ReconfigurationPolicy) -> &'static str {
     match policy {
         ReconfigurationPolicy::Equal => "equal",
         ReconfigurationPolicy::Additive => "additive",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_texts_or_files() {
+        let text = r#"{"LANG": "C", "EMPTY": ""}"#;
+        let expected = [("EMPTY", ""), ("LANG", "C")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(variables(text), Ok(expected.clone().into()));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        assert_eq!(variables(file.path().to_str().unwrap()), Ok(expected.into()));
+        assert!(variables(r#"{"N": 1}"#).unwrap_err().contains("expected an object of texts"));
+        assert!(variables(r#"{"A=B": "c"}"#).unwrap_err().contains("`A=B`"));
+        assert!(variables("/nowhere").unwrap_err().contains("cannot read `/nowhere`"));
+        assert_eq!(container_info(r#"{"type": "MESOS", "hostname": "h"}"#).unwrap().hostname.as_deref(), Some("h"));
+        assert!(container_info(r#"{"hostname": "h"}"#).is_err());
     }
 }

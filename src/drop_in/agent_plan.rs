@@ -150,8 +150,12 @@ mod tests {
             "--containerizers=mesos",
             "--enforce_container_ports",
             "--container_ports_watch_interval=20secs",
+            r#"--executor_environment_variables={"LANG": "C"}"#,
+            r#"--default_container_info={"type": "MESOS", "hostname": "h"}"#,
         ])
         .unwrap();
+        let container = plan.args.default_container_info.as_ref();
+        assert_eq!(container.and_then(|container| container.hostname.as_deref()), Some("h"));
         assert_eq!((plan.args.ip.to_string().as_str(), plan.args.port), ("127.0.0.1", 5052));
         assert_eq!(plan.args.hostname.as_deref(), Some("a1.example.org"));
         assert_eq!(plan.args.executor_registration_timeout_ms, 90_000);

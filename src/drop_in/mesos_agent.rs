@@ -69,7 +69,7 @@ pub static FLAGS: [Flag; 149] = [
     switch("switch_user", Same),
     value("frameworks_home", Only(&[""], "relative commands are looked for in the sandbox and in PATH")),
     value("hadoop_home", Only(&[""], "files are fetched over http and https, or taken from the machine")),
-    value("executor_environment_variables", Only(&[""], "executors get what their command asks for")),
+    value("executor_environment_variables", Same),
     value("executor_registration_timeout", Plan),
     value("executor_reregistration_timeout", Plan),
     value("executor_reregistration_retry_interval", Replaced("executors come back by themselves")),
@@ -79,7 +79,7 @@ pub static FLAGS: [Flag; 149] = [
     value("domain_socket_location", Replaced("executors connect over TCP")),
     value("container_logger", Same),
     value("sandbox_directory", Only(&["/mnt/mesos/sandbox"], "a sandbox is seen there in every container with a root")),
-    value("default_container_info", Only(&[""], "containers are as tasks describe them")),
+    value("default_container_info", Same),
     value("default_container_dns", Only(&[""], "containers resolve names as the machine does")),
     value("default_shm_size", Replaced("how large /dev/shm is follows from the task")),
     switch(

@@ -23,7 +23,7 @@ use crate::launcher::protocol::IsolationKind;
 use crate::machine::{self, Machine};
 use crate::network::Networks;
 use crate::quota::ProjectQuotas;
-use crate::supervisor::{Config, Containerizers, DaemonConfig, Proof, Timing, Users};
+use crate::supervisor::{Config, Containerizers, DaemonConfig, Defaults, Proof, Timing, Users};
 
 /// The attribute that names the key with which secrets can be sealed for tasks of this agent.
 const SECRETS: &str = "secrets";
@@ -82,6 +82,10 @@ pub(super) fn config(
         mounts: if root { Ok(()) } else { Err("it does not run as root") },
         isolators,
         devices,
+        defaults: Defaults {
+            variables: args.executor_environment_variables.clone().unwrap_or_default(),
+            container: args.default_container_info.clone().map(Box::new),
+        },
         pids_limit: args.pids_limit,
         boot_id,
         reconfiguration: args.reconfiguration_policy,

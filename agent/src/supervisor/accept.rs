@@ -483,9 +483,10 @@ fn common(
     let allocated = resources.iter().find_map(|resource| resource.allocation_info.as_ref()?.role.as_deref());
     let framework_id = framework.id.as_ref().map_or("", |id| id.as_str());
     let endpoint = format!("{}:{}", config.ip, config.info.port);
+    let mut environment = BTreeMap::from([("PATH".to_owned(), DEFAULT_PATH.to_owned())]);
+    environment.extend(config.defaults.variables.clone());
     let given = [
-        ("PATH", DEFAULT_PATH),
-        ("MESOS_AGENT_ENDPOINT", &endpoint),
+        ("MESOS_AGENT_ENDPOINT", &*endpoint),
         ("MESOS_ALLOCATION_ROLE", allocated.unwrap_or(role)),
         ("MESOS_CHECKPOINT", if framework.checkpoint { "1" } else { "0" }),
         ("MESOS_DIRECTORY", &sandbox),
@@ -494,7 +495,8 @@ fn common(
         ("MESOS_SANDBOX", &sandbox),
         ("MESOS_SLAVE_ID", agent_id.as_str()),
     ];
-    given.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    environment.extend(given.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    environment
 }
 
 fn completed(mut environment: BTreeMap<String, String>, command: Option<&CommandInfo>) -> Vec<(String, String)> {

@@ -46,7 +46,7 @@ use attica_core_api::executor::Event as ExecutorEvent;
 use attica_core_api::link::{
     Event, ExecutorExited, ExecutorReport, Message, Operation, Register, StatusUpdate, TaskDigest, TaskReport,
 };
-use attica_core_api::v1::{AgentAbilities, AgentId, AgentInfo, FrameworkId, Resource, TaskId};
+use attica_core_api::v1::{AgentAbilities, AgentId, AgentInfo, ContainerInfo, FrameworkId, Resource, TaskId};
 use attica_core_api::{Entropy, Now, Tick};
 
 pub(crate) use self::accept::duration;
@@ -103,6 +103,8 @@ pub(crate) struct Config {
     pub(crate) isolators: Isolators,
     /// Which devices tasks may use, if that is isolated.
     pub(crate) devices: Devices,
+    /// What executors, and tasks that have one to themselves, have that do not ask for something else.
+    pub(crate) defaults: Defaults,
     /// Processes and threads that a task may have.
     pub(crate) pids_limit: u64,
     /// Names the boot of the machine.
@@ -119,6 +121,14 @@ pub(crate) struct Config {
     pub(crate) rotation: Option<Limits>,
     /// The file with the key that opens the secrets of tasks; `None`: it opens none.
     pub(crate) secrets_key_file: Option<PathBuf>,
+}
+
+/// What is given to those who do not ask for something else.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Defaults {
+    /// By their names.
+    pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) container: Option<Box<ContainerInfo>>,
 }
 
 impl Config {

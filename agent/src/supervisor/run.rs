@@ -27,7 +27,7 @@ impl Supervisor {
         info.id = Some(run.framework_id.clone());
         let framework = Arc::new(info);
         for info in run.tasks {
-            let info = executor::completed(info, &run.framework_id);
+            let info = executor::completed(info, &run.framework_id, &self.config.defaults);
             let key = TaskKey { framework_id: run.framework_id.clone(), task_id: info.task_id.clone() };
             if !self.tasks.contains_key(&key) {
                 self.take(now, key, framework.clone(), info, out);

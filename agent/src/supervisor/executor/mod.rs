@@ -33,7 +33,7 @@ use super::secret::Holder;
 use super::supply::Supply;
 use super::task::sandbox;
 use super::volume::Beholder;
-use super::{Config, TaskKey};
+use super::{Config, Defaults, TaskKey};
 use crate::checkpoint::{EndCause, ExecutorEntry, ExecutorHistory, ExecutorRecord};
 use crate::image::Provisioned;
 use crate::launcher::protocol::{ContainerId, Process};
@@ -273,10 +273,14 @@ impl Executor {
 }
 
 /// The executor of a task, complete: Mesos's master says whose it is, and that it is not the agent's own.
-pub(super) fn completed(mut task: TaskInfo, framework_id: &FrameworkId) -> TaskInfo {
-    if let Some(executor) = &mut task.executor {
-        executor.framework_id.get_or_insert_with(|| framework_id.clone());
-        executor.r#type.get_or_insert(ExecutorType::Custom);
+pub(super) fn completed(mut task: TaskInfo, framework_id: &FrameworkId, defaults: &Defaults) -> TaskInfo {
+    match &mut task.executor {
+        Some(executor) => {
+            executor.framework_id.get_or_insert_with(|| framework_id.clone());
+            executor.r#type.get_or_insert(ExecutorType::Custom);
+            executor.container = executor.container.take().or_else(|| defaults.container.clone());
+        }
+        None => task.container = task.container.or_else(|| defaults.container.clone()),
     }
     task
 }

@@ -429,3 +429,35 @@ fn an_executor_that_takes_more_than_it_has_ends_at_once_and_its_tasks_say_why_al
     }
     assert!(world.disk.executors.is_empty());
 }
+
+#[test]
+fn whoever_names_no_container_and_no_variables_has_the_agents() {
+    let named = |hostname: &str| {
+        let hostname = Some(hostname.to_owned());
+        Some(Box::new(ContainerInfo { r#type: ContainerType::Mesos, hostname, ..ContainerInfo::default() }))
+    };
+    let variables = [("PATH", "/opt/bin"), ("WHOSE", "agent"), ("MESOS_SANDBOX", "/elsewhere"), ("BOTH", "agent")];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let defaults = Defaults { variables, container: named("of-agent") };
+    let mut world = World::recovered_as(Disk::default(), Config { defaults, ..config(BOOT) }, 0).unwrap();
+    world.register();
+    world.greet(Vec::new());
+    let asks = |mut task: TaskInfo| {
+        let variable = Variable { name: "BOTH".to_owned(), value: Some("task".to_owned()), ..Variable::default() };
+        let environment = Some(Environment { variables: vec![variable] });
+        let executors = task.executor.as_mut().and_then(|executor| executor.command.as_mut());
+        executors.or(task.command.as_mut()).unwrap().environment = environment;
+        task
+    };
+    let mut own = with_executor("c", "own");
+    own.executor.as_mut().unwrap().container = named("own");
+    let tasks = [asks(task("a")), TaskInfo { container: named("own"), ..asks(task("b")) }, asks(own)];
+    tasks.into_iter().chain([asks(with_executor("d", "e"))]).for_each(|task| world.run(task));
+    let hostname = |spec: &LaunchSpec| spec.surroundings.as_ref().unwrap().namespaces.hostname.clone().unwrap();
+    assert_eq!(world.specs.iter().map(hostname).collect::<Vec<_>>(), ["of-agent", "own", "own", "of-agent"]);
+    for spec in &world.specs {
+        let value = |name: &str| spec.environment.iter().find(|(found, _)| found == name).unwrap().1.as_str();
+        assert_eq!((value("PATH"), value("WHOSE"), value("BOTH")), ("/opt/bin", "agent", "task"));
+        assert_ne!(value("MESOS_SANDBOX"), "/elsewhere", "what is the agent's to say is said by it");
+    }
+}

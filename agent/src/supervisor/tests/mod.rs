@@ -30,8 +30,8 @@ use attica_core_api::{Entropy, Now, Tick, Timestamp};
 
 use super::identity::Incompatible;
 use super::{
-    Config, Containerizers, Effect, ExecutorRefusal, FetchOrder, Finding, Input, OperatorReply, Plea, Premises, Proof,
-    ReconfigurationPolicy, Supervisor, Timing, Users,
+    Config, Containerizers, Defaults, Effect, ExecutorRefusal, FetchOrder, Finding, Input, OperatorReply, Plea,
+    Premises, Proof, ReconfigurationPolicy, Supervisor, Timing, Users,
 };
 use crate::checkpoint::{AgentRecord, ExecutorHistory, History, Lost, Past, TaskEntry, TaskHistory};
 use crate::contained::ContainedRecord;
@@ -69,6 +69,7 @@ fn config(boot_id: &str) -> Config {
         host_paths: vec!["/srv/shared".into()],
         isolators: Isolators::default(),
         devices: Devices::default(),
+        defaults: Defaults::default(),
         pids_limit: 100,
         boot_id: boot_id.to_owned(),
         reconfiguration: ReconfigurationPolicy::Equal,
