@@ -18,6 +18,7 @@ use crate::devices::{AllowedDevices, DeviceSet};
 use crate::fetch::{FetchArgs, Milliseconds, parse_duration};
 use crate::image::ImageArgs;
 use crate::network::detect::Wishes;
+use crate::network::dns::ContainerDns;
 use crate::network::subnet::Subnet;
 use crate::quota::ProjectRange;
 use crate::rotation::args::RotationArgs;
@@ -77,6 +78,9 @@ pub struct Args {
     /// holds one
     #[arg(long, env = "MESOS_DEFAULT_CONTAINER_INFO", value_name = "JSON|PATH", value_parser = container_info)]
     pub default_container_info: Option<ContainerInfo>,
+    /// Where containers with networks and roots of their own look for names: a ContainerDNSInfo in JSON, or a file that holds one
+    #[arg(long, env = "MESOS_DEFAULT_CONTAINER_DNS", value_name = "JSON|PATH", value_parser = container_dns)]
+    pub(crate) default_container_dns: Option<ContainerDns>,
     /// Processes and threads that one task may have
     #[arg(long, env = "ATTICA_PIDS_LIMIT", value_name = "NUMBER", default_value_t = 4096)]
     pub pids_limit: u64,
@@ -255,6 +259,7 @@ impl Args {
             network_name: self.network_name.clone(),
             bridge_name: self.bridge_name.clone(),
             bridge_subnet: self.bridge_subnet,
+            resolver: self.default_container_dns.as_ref().and_then(|dns| dns.of_own_network(&self.network_name)),
         }
     }
 
@@ -350,6 +355,10 @@ fn variables(text: &str) -> Result<BTreeMap<String, String>, String> {
 
 fn container_info(text: &str) -> Result<ContainerInfo, String> {
     attica_core_api::decode_json(json_or_file(text)?.as_bytes()).map_err(|error| crate::error_chain(&error))
+}
+
+fn container_dns(text: &str) -> Result<ContainerDns, String> {
+    ContainerDns::parse(&json_or_file(text)?)
 }
 
 fn json_or_file(text: &str) -> Result<String, String> {

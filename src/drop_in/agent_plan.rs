@@ -152,6 +152,7 @@ mod tests {
             "--container_ports_watch_interval=20secs",
             r#"--executor_environment_variables={"LANG": "C"}"#,
             r#"--default_container_info={"type": "MESOS", "hostname": "h"}"#,
+            r#"--default_container_dns={"mesos": [{"network_mode": "CNI", "dns": {"nameservers": ["192.0.2.1"]}}]}"#,
         ])
         .unwrap();
         let container = plan.args.default_container_info.as_ref();
@@ -177,6 +178,7 @@ mod tests {
             ("--reconfiguration_policy=any", "additive"),
             ("--wrok_dir=x", "there is no flag --wrok_dir"),
             ("--gc_delay=soon", "soon"),
+            (r#"--default_container_dns={"mesos": [{"network_mode": "HOST", "dns": {}}]}"#, "HOST"),
         ] {
             let error = plan(&[argument]).map(|_| ()).unwrap_err().to_string();
             assert!(error.contains(says), "{argument}: {error}");

@@ -80,7 +80,7 @@ pub static FLAGS: [Flag; 149] = [
     value("container_logger", Same),
     value("sandbox_directory", Only(&["/mnt/mesos/sandbox"], "a sandbox is seen there in every container with a root")),
     value("default_container_info", Same),
-    value("default_container_dns", Only(&[""], "containers resolve names as the machine does")),
+    value("default_container_dns", Same),
     value("default_shm_size", Replaced("how large /dev/shm is follows from the task")),
     switch(
         "disallow_sharing_agent_ipc_namespace",

@@ -6,11 +6,12 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 
+use super::files::own_resolver;
 use super::host::{Host, Programs};
 use super::namespace;
 use super::script::{self, Bridge};
 use super::subnet::{self, Subnet};
-use super::{Files, Networks};
+use super::{Files, Names, Networks};
 
 /// The longest name of a device.
 const MAX_DEVICE_BYTES: usize = 15;
@@ -27,6 +28,15 @@ pub(crate) struct Wishes {
     pub(crate) network_name: String,
     pub(crate) bridge_name: Option<String>,
     pub(crate) bridge_subnet: Option<Subnet>,
+    /// What containers find in their `resolv.conf`; `None`: what the machine does.
+    pub(crate) resolver: Option<String>,
+}
+
+impl Wishes {
+    fn files(&self, runtime_dir: &Path) -> Files {
+        let names = if self.resolver.is_some() { Names::ByOwnFile } else { Names::AsTheMachine };
+        Files::beneath(runtime_dir, names)
+    }
 }
 
 /// Finds out whether containers can have networks of their own, and prepares for it. `runtime_dir` names this agent among others.
@@ -41,9 +51,9 @@ pub(crate) fn detect(wishes: Wishes, runtime_dir: &Path) -> (Networks, Option<Ho
     };
     let conntrack = host.as_ref().is_some_and(|host| host.programs.conntrack.is_some());
     let networks = Networks {
+        files: wishes.files(runtime_dir),
         name: wishes.network_name,
         directory,
-        files: Files::beneath(runtime_dir),
         subnet: host.as_ref().map(|host| host.bridge.subnet).ok_or(why),
         datagrams: conntrack.then_some(()).ok_or_else(|| missing("conntrack")),
     };
@@ -112,7 +122,11 @@ fn equip(wishes: &Wishes, runtime_dir: &Path, directory: &Path) -> Result<Host, 
         crate::machine::boot_id().map_err(|error| format!("the machine does not tell its boot id: {error}"))?;
     rehearse_once(&runtime_dir.join("networks.rehearsed"), &boot_id, &bridge, &programs)?;
     std::fs::create_dir_all(directory).map_err(|error| format!("{} cannot be made: {error}", directory.display()))?;
-    let files = Files::beneath(runtime_dir);
+    if let Some(text) = &wishes.resolver {
+        let path = own_resolver(runtime_dir);
+        std::fs::write(&path, text).map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+    }
+    let files = wishes.files(runtime_dir);
     Ok(Host { bridge, directory: directory.to_owned(), files, programs, _claim: claim, attached: BTreeMap::new() })
 }
 

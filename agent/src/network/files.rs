@@ -21,13 +21,30 @@ pub(crate) struct Files {
     resolver: PathBuf,
 }
 
+/// How containers in a network of their own find names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Names {
+    AsTheMachine,
+    /// See [`own_resolver`].
+    ByOwnFile,
+}
+
+/// What containers see as `/etc/resolv.conf` where the agent was told of it.
+pub(super) fn own_resolver(runtime_dir: &Path) -> PathBuf {
+    runtime_dir.join("resolv.conf")
+}
+
 impl Files {
-    /// In the agent's runtime directory.
-    pub(crate) fn beneath(runtime_dir: &Path) -> Files {
+    /// In the agent's runtime directory. Names are found as the machine finds them, or as its `resolv.conf` in there says.
+    pub(crate) fn beneath(runtime_dir: &Path, names: Names) -> Files {
+        let directory = runtime_dir.join("etc");
+        if names == Names::ByOwnFile {
+            return Files { directory, resolver: own_resolver(runtime_dir) };
+        }
         let own = OF_MACHINE[2];
         let resolver = if is_local(&std::fs::read_to_string(own).unwrap_or_default()) { BEHIND_RESOLVER } else { own };
         let resolver = if Path::new(resolver).exists() { resolver } else { own };
-        Files { directory: runtime_dir.join("etc"), resolver: resolver.into() }
+        Files { directory, resolver: resolver.into() }
     }
 
     /// What a container with a root of its own sees, in the network of `owner` if it is not in the machine's.
@@ -94,7 +111,7 @@ mod tests {
     #[test]
     fn a_container_finds_itself_and_nothing_is_left_of_its_files() {
         let runtime = tempfile::tempdir().unwrap();
-        let files = Files::beneath(runtime.path());
+        let files = Files::beneath(runtime.path(), Names::AsTheMachine);
         let [a, b] = ["a", "b"].map(|name| ContainerId::new(name).unwrap());
         let address = Some(Ipv4Addr::new(10, 0, 0, 7));
         let attachment = Attachment { address, mappings: Vec::new(), info: NetworkInfo::default(), hostname: None };

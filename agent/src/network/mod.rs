@@ -32,6 +32,7 @@
 
 pub(crate) mod addresses;
 pub(crate) mod detect;
+pub(crate) mod dns;
 mod files;
 pub(crate) mod host;
 mod namespace;
@@ -45,7 +46,7 @@ use std::path::PathBuf;
 use attica_core_api::v1::{IpAddress, NetworkInfo};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::files::Files;
+pub(crate) use self::files::{Files, Names};
 pub(crate) use self::namespace::{Place, Sockets};
 use self::subnet::Subnet;
 use crate::launcher::protocol::ContainerId;

@@ -203,13 +203,13 @@ mod tests {
     };
 
     use super::*;
-    use crate::network::Files;
+    use crate::network::{Files, Names};
 
     fn networks() -> Networks {
         Networks {
             name: "mesos-bridge".to_owned(),
             directory: "/run/networks".into(),
-            files: Files::beneath("/run".as_ref()),
+            files: Files::beneath("/run".as_ref(), Names::AsTheMachine),
             subnet: Ok("10.0.0.0/24".parse().unwrap()),
             datagrams: Ok(()),
         }

@@ -65,6 +65,10 @@ pub(super) fn config(
         scheme: args.tls.tls_cert_file.is_some().then(|| "https".to_owned()),
         ..AgentInfo::default()
     };
+    let stranger = args.default_container_dns.as_ref().and_then(|dns| dns.stranger(&args.network_name));
+    if let Some(stranger) = stranger {
+        return Err(Error::Names { stranger: stranger.to_owned(), own: args.network_name.clone() });
+    }
     let users = if args.switch_user.unwrap_or(root) { Users::Any } else { Users::Own(own_user()) };
     let boot_id =
         machine::boot_id().map_err(|source| Error::System { action: "read the machine's boot id", source })?;
@@ -85,6 +89,7 @@ pub(super) fn config(
         defaults: Defaults {
             variables: args.executor_environment_variables.clone().unwrap_or_default(),
             container: args.default_container_info.clone().map(Box::new),
+            dns: args.default_container_dns.clone().unwrap_or_default(),
         },
         pids_limit: args.pids_limit,
         boot_id,

@@ -84,6 +84,14 @@ pub enum Error {
     /// What is kept of what tasks write makes no sense.
     #[error("--max-stdout-size and --max-stderr-size: {0}")]
     Output(String),
+    /// What is said of finding names is about a network that is not there.
+    #[error("what is said of finding names is about the network `{stranger}`, and this agent's is `{own}`")]
+    Names {
+        /// Of that network.
+        stranger: String,
+        /// Of the one that is there.
+        own: String,
+    },
     /// The name of the cgroup is not right.
     #[error("--cgroups-root has to be a relative path without `..`, not `{0}`")]
     CgroupsRoot(String),

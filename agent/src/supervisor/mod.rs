@@ -74,6 +74,7 @@ use crate::devices::Devices;
 use crate::image::Provisioned;
 use crate::isolators::Isolators;
 use crate::launcher::protocol::{ContainerId, ContainerReport, LaunchSpec, Process, Reply, Request};
+use crate::network::dns::ContainerDns;
 use crate::network::{Attachment, Networks, Place};
 use crate::rotation::Limits;
 use crate::sandbox::DirectoryLink;
@@ -129,6 +130,8 @@ pub(crate) struct Defaults {
     /// By their names.
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) container: Option<Box<ContainerInfo>>,
+    /// Of containers of the Docker daemon's.
+    pub(crate) dns: ContainerDns,
 }
 
 impl Config {

@@ -193,6 +193,7 @@ fn plan(config: &Config, task: &Task) -> Result<DaemonSpec, Refusal> {
     for parameter in &docker.parameters {
         parameters::apply(config, daemon, parameter, &mut create)?;
     }
+    parameters::find_names(&config.defaults.dns, &mut create.host_config);
     Ok(DaemonSpec { container: task.container.clone(), create })
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{DaemonConfig, ulimit};
 use crate::daemon::spec::{Create, Mount};
+use crate::network::dns::ContainerDns;
 use crate::supervisor::accept::Refusal;
 use crate::supervisor::{Config, image, volume};
 
@@ -114,6 +115,15 @@ pub(super) fn apply(
         _ => return Err(Refusal::UnknownParameter(key.to_owned())),
     }
     Ok(())
+}
+
+/// Where the container looks for names, unless its parameters say so.
+pub(super) fn find_names(dns: &ContainerDns, host: &mut Host) {
+    let said = ["Dns", "DnsSearch", "DnsOptions"].iter().any(|name| host.more.contains_key(*name));
+    let Some(dns) = dns.of_daemons_network(&host.network_mode).filter(|_| !said) else { return };
+    dns.nameservers.iter().for_each(|server| push(host, "Dns", server.to_string()));
+    dns.search.iter().for_each(|domain| push(host, "DnsSearch", domain.clone()));
+    dns.options.iter().for_each(|option| push(host, "DnsOptions", option.clone()));
 }
 
 type Host = crate::daemon::spec::HostConfig;

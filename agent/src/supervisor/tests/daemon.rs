@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::daemon::Containerizer;
+use crate::network::dns::ContainerDns;
 use crate::supervisor::DaemonConfig;
 
 fn config_with(launcher: bool, privileged: bool) -> Config {
@@ -151,4 +152,31 @@ fn more_of_the_machine_is_refused_by_name_unless_it_is_allowed() {
     }
     let message = told(config_with(false, false), task("t"));
     assert!(message.contains("--containerizers is `docker`"), "{message}");
+}
+
+#[test]
+fn names_are_looked_for_where_the_agent_says_unless_the_task_does() {
+    let json = r#"{"docker": [{"network_mode": "BRIDGE", "dns": {"nameservers": ["192.0.2.1"], "options": ["ndots:1"]}},
+        {"network_mode": "USER", "network_name": "net", "dns": {"nameservers": ["192.0.2.2"], "search": ["a.b"]}}]}"#;
+    let defaults = Defaults { dns: ContainerDns::parse(json).unwrap(), ..Defaults::default() };
+    let mut world = ready(Config { defaults, ..config_with(true, false) });
+    let in_bridge = |docker: &mut DockerInfo| docker.network = DockerNetwork::Bridge;
+    launch(&mut world, docker("bridge", in_bridge));
+    launch(&mut world, docker("host", |docker| docker.network = DockerNetwork::Host));
+    launch(
+        &mut world,
+        docker("own", |docker| {
+            in_bridge(docker);
+            docker.parameters = vec![parameter("dns", "192.0.2.9")];
+        }),
+    );
+    let mut info = docker("user", |docker| docker.network = DockerNetwork::User);
+    let network = NetworkInfo { name: Some("net".to_owned()), ..NetworkInfo::default() };
+    info.container.as_mut().unwrap().network_infos = vec![network];
+    launch(&mut world, info);
+    let host = |spec: &DaemonSpec| serde_json::to_value(&spec.create).unwrap()["HostConfig"].clone();
+    let told = world.in_daemon.iter().map(host).map(|host| {
+        ["Dns", "DnsSearch", "DnsOptions"].map(|name| host[name][0].as_str().unwrap_or_default().to_owned()).join(" ")
+    });
+    assert_eq!(told.collect::<Vec<_>>(), ["192.0.2.1  ndots:1", "  ", "192.0.2.9  ", "192.0.2.2 a.b "]);
 }

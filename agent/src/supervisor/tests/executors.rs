@@ -438,7 +438,7 @@ fn whoever_names_no_container_and_no_variables_has_the_agents() {
     };
     let variables = [("PATH", "/opt/bin"), ("WHOSE", "agent"), ("MESOS_SANDBOX", "/elsewhere"), ("BOTH", "agent")];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    let defaults = Defaults { variables, container: named("of-agent") };
+    let defaults = Defaults { variables, container: named("of-agent"), ..Defaults::default() };
     let mut world = World::recovered_as(Disk::default(), Config { defaults, ..config(BOOT) }, 0).unwrap();
     world.register();
     world.greet(Vec::new());

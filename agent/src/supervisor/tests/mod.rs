@@ -42,7 +42,7 @@ use crate::launcher::protocol::{
     ContainerId, ContainerReport, Ending, Exit, IsolationKind, LaunchSpec, MemoryVerdict, PROTOCOL, Process, Reply,
     Request, Stage,
 };
-use crate::network::{Attachment, Files, Networks};
+use crate::network::{Attachment, Files, Names, Networks};
 use crate::rotation::Limit;
 use crate::sandbox::DirectoryLink;
 
@@ -52,7 +52,7 @@ fn networks() -> Networks {
     Networks {
         name: "mesos-bridge".to_owned(),
         directory: "/run/networks".into(),
-        files: Files::beneath("/run".as_ref()),
+        files: Files::beneath("/run".as_ref(), Names::AsTheMachine),
         subnet: Ok("10.0.0.0/29".parse().unwrap()),
         datagrams: Ok(()),
     }

@@ -49,14 +49,21 @@ fn a_container_knows_its_own_name_and_nothing_of_networks_it_is_not_in() {
     }
     let registry = Registry::start(Access::Everybody);
     registry.push("web", "1", &[busybox()], json!({"Env": ["PATH=/bin"]}));
-    let (master, agent) = start(&[]);
+    let dns =
+        r#"{"mesos": [{"network_mode": "CNI", "dns": {"nameservers": ["192.0.2.53"], "search": ["a.example"]}}]}"#;
+    let (master, agent) = start(&["--default-container-dns", dns]);
     let image = registry.image("web:1");
+    let mut asks = on_mesos(shell("asks", "cat /etc/resolv.conf"), &image);
+    asks.container.as_mut().unwrap().network_infos = bridge(&[]).network_infos;
+    let of_host = on_mesos(shell("of-host", "cat /etc/resolv.conf"), &image);
     let mut named = on_mesos(shell("named", "cat /etc/hostname; hostname; cat /etc/hosts"), &image);
     named.container.as_mut().unwrap().network_infos = bridge(&[]).network_infos;
     let mut alone = on_docker(shell("alone", "cat /proc/net/dev"), &image, &[]);
     alone.container.as_mut().unwrap().docker.as_mut().unwrap().network = DockerNetwork::None;
     let of_machine = on_mesos(shell("machine", "cat /etc/hosts"), &image);
-    master.run(vec![named, alone, of_machine]);
+    master.run(vec![named, alone, of_machine, asks, of_host]);
+    assert_eq!(finished(&master, &agent, "asks"), "search a.example\nnameserver 192.0.2.53\n");
+    assert_eq!(finished(&master, &agent, "of-host"), std::fs::read_to_string("/etc/resolv.conf").unwrap());
     let said = finished(&master, &agent, "named");
     let status = master.await_state("named", "TASK_RUNNING").status;
     let address = told_address(&status);
