@@ -5,9 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use attica_core_api::message::Nested;
-use attica_core_api::v1::{ContainerId as WireContainerId, ExecutorId, FrameworkId};
+use attica_core_api::v1::{ContainerId as WireContainerId, ContainerInfo, ExecutorId, FrameworkId};
 use serde::{Deserialize, Serialize};
 
+use crate::image::Provisioned;
 use crate::launcher::protocol::{ContainerId, Ending, Process, Request};
 use crate::seal;
 
@@ -134,6 +135,12 @@ pub(crate) struct ContainedRecord {
     pub(crate) directory: PathBuf,
     /// For those within it.
     pub(crate) environment: Vec<(String, String)>,
+    /// What was said of it, without secrets: for those within it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) info: Option<Box<ContainerInfo>>,
+    /// The image that is its root. Present once it is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) image: Option<Box<Provisioned>>,
     pub(crate) progress: Progress,
     /// Present once it is to end: who starts it or finds it running asks for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -143,6 +150,14 @@ pub(crate) struct ContainedRecord {
 impl ContainedRecord {
     pub(crate) fn format() -> u32 {
         FORMAT
+    }
+
+    /// Whether its directory goes with it: others have that of what they are within.
+    pub(crate) fn has_own_directory(&self) -> bool {
+        match self.tenure {
+            Tenure::Lasting => true,
+            Tenure::Session => self.path.parent().is_none(),
+        }
     }
 }
 
@@ -231,6 +246,8 @@ mod tests {
             user: None,
             directory: "/x".into(),
             environment: Vec::new(),
+            info: Some(Box::default()),
+            image: None,
             progress: Progress::Launching,
             kill: Some(Kill::Terminate),
         }

@@ -36,7 +36,7 @@ use self::roots::Roots;
 pub use self::startup::{Error, run};
 use self::suppliers::Suppliers;
 use crate::checkpoint::{CheckpointError, Checkpoints};
-use crate::contained::ContainedFiles;
+use crate::contained::{ContainedFiles, ContainedRecord, Progress};
 use crate::daemon::Order;
 use crate::http::view::{self, View};
 use crate::launcher::process;
@@ -411,6 +411,7 @@ impl Shell {
             Effect::AnswerOperator(reply, outcome) => self.operators.answer(reply, *outcome),
             Effect::StoreContained(record) => self.store_contained(&record),
             Effect::RemoveContained(container) => {
+                self.roots.release(&container);
                 if let Err(error) = self.contained.remove(&container) {
                     tracing::warn!(%container, %error, "the record of an operator's container stays");
                 }
@@ -524,7 +525,9 @@ impl Shell {
     fn layers_in_use(&self) -> HashSet<PathBuf> {
         let of_tasks = self.supervisor.tasks().filter_map(|task| task.image.as_deref());
         let of_executors = self.supervisor.executors().filter_map(|executor| executor.image.as_deref());
-        of_tasks.chain(of_executors).flat_map(|image| image.layers.iter().cloned()).collect()
+        let lasts = |record: &&ContainedRecord| !matches!(record.progress, Progress::Ended(_));
+        let of_operators = self.supervisor.contained().filter(lasts).filter_map(|record| record.image.as_deref());
+        of_tasks.chain(of_executors).chain(of_operators).flat_map(|image| image.layers.iter().cloned()).collect()
     }
 
     fn collect_sandboxes(&self) {

@@ -124,7 +124,8 @@ impl Shell {
         if self.unprepared.remove(&spec.container) {
             return;
         }
-        match make_premises(premises, &spec.directory, spec.user.as_deref()) {
+        let made = make_premises(premises, &spec.directory, spec.user.as_deref());
+        match made.and_then(|()| self.roots.prepare(&spec)) {
             Ok(()) => self.ask(Request::Launch(vec![spec])),
             Err(error) => self.aftermath.push(Input::NotPrepared { container: spec.container, error }),
         }
@@ -156,7 +157,7 @@ fn make_premises(premises: &Premises, directory: &Path, user: Option<&str>) -> R
     let made = match premises {
         Premises::Shared | Premises::Made => Ok(()),
         Premises::Beneath { sandbox, name } => sandbox::make_beneath(sandbox, name, user),
-        Premises::Own => sandbox::make(directory, user, &[]),
+        Premises::Own(links) => sandbox::make(directory, user, links),
     };
     made.map_err(|error| crate::error_chain(&error))
 }

@@ -101,7 +101,10 @@ fn make_beneath(place: &Path, directory: &Path) -> io::Result<()> {
 }
 
 fn remove(directory: &Path, left: &AtomicU64) {
-    if let Err(error) = std::fs::remove_dir_all(directory) {
+    // It may have been released twice.
+    if let Err(error) = std::fs::remove_dir_all(directory)
+        && error.kind() != io::ErrorKind::NotFound
+    {
         left.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(path = %directory.display(), %error, "what a container has written cannot be removed");
     }

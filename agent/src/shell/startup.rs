@@ -228,9 +228,11 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let networks =
         host.map(|host| Connections::start(host, known, messages.clone())).transpose().map_err(begin_thread)?;
     let sockets = Sockets::start().map_err(begin_thread)?;
-    let of_tasks = supervisor.tasks().map(|task| task.container.as_str());
-    roots.sweep(&of_tasks.chain(supervisor.executors().map(|executor| executor.container.as_str())).collect());
     supervisor.restore_contained(!lives_on, operators_containers, &mut effects);
+    let of_tasks = supervisor.tasks().map(|task| task.container.as_str());
+    let of_executors = supervisor.executors().map(|executor| executor.container.as_str());
+    let of_operators = supervisor.contained().map(|record| record.container.as_str());
+    roots.sweep(&of_tasks.chain(of_executors).chain(of_operators).collect());
     let mut shell = Shell {
         networks,
         supervisor,

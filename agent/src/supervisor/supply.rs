@@ -58,7 +58,7 @@ impl Supervisor {
         match self.by_container.get(container).cloned() {
             Some(Owner::Task(key)) => self.task_supplied(now, &key, outcome, out),
             Some(Owner::Executor(key)) => self.executor_supplied(now, &key, outcome, out),
-            Some(Owner::Contained(path)) => self.contained_supplied(&path, outcome.map(|_| ()), out),
+            Some(Owner::Contained(path)) => self.contained_supplied(&path, outcome, out),
             Some(Owner::Process(..) | Owner::Check) | None => {}
         }
     }

@@ -316,6 +316,19 @@ fn a_terminal_has_a_size_that_changes() {
     let rest = output.text("STDOUT", |_| false);
     assert!(rest.contains("got hi\r\n"), "{rest:?}");
     assert_eq!(exit_status(&master, &address, &id), 7 << 8);
+
+    let lasting = within(&whole, "lasting");
+    let launch = json!({
+        "container_id": lasting,
+        "command": { "value": "stty size" },
+        "container": { "type": "MESOS", "tty_info": size(25, 81) },
+    });
+    assert_eq!(call(&master, &address, &member("LAUNCH_CONTAINER", launch)), (200, String::new()));
+    assert_eq!(exit_status(&master, &address, &lasting), 0);
+    eventually("its terminal's output is kept", || {
+        let output = std::fs::read_to_string(agent.sandbox("t").join("containers/lasting/stdout")).ok();
+        output.filter(|text| text == "25 81\r\n")
+    });
     agent.finish();
 }
 

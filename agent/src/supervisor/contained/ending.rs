@@ -4,8 +4,10 @@ use attica_core_api::agent::WaitContainer;
 use attica_core_api::v1::{TaskState, TaskStatusReason};
 
 use super::{
-    Contained, ContainedRecord, ContainerPath, Kill, OperatorRefusal, OperatorReply, Premises, Progress, Tenure,
+    Contained, ContainedRecord, ContainerPath, Kill, OperatorRefusal, OperatorReply, Premises, Progress, Supplied,
+    Tenure,
 };
+use crate::image::Provisioned;
 use crate::launcher::protocol::{ContainerId, ContainerReport, Ending, Exit, MemoryVerdict, Process, Request, Stage};
 use crate::supervisor::executor::wait_status;
 use crate::supervisor::{Effect, LauncherState, Owner, Supervisor, ending, recovery};
@@ -15,22 +17,31 @@ impl Supervisor {
     pub(in crate::supervisor) fn contained_supplied(
         &mut self,
         path: &ContainerPath,
-        outcome: Result<(), String>,
+        outcome: Result<Option<Box<Provisioned>>, String>,
         out: &mut Vec<Effect>,
     ) {
         let Some(contained) = self.contained.get_mut(path) else { return };
-        match (outcome, self.launcher) {
+        let image = match (outcome, self.launcher) {
+            (Ok(image), LauncherState::Ready) => image,
             (Err(cause), _) => {
                 contained.supplied = None;
-                self.contained_not_started(path, &cause, out);
-            }
-            (Ok(()), LauncherState::Ready) => {
-                let launch = contained.supplied.take().map(|spec| Effect::LaunchContained(spec, Premises::Made));
-                out.extend(launch);
+                return self.contained_not_started(path, &cause, out);
             }
             // When it is back, it knows nothing of this one.
-            (Ok(()), LauncherState::Unknown) => {}
+            (Ok(_), LauncherState::Unknown) => return,
+        };
+        let Some(Supplied { mut spec, rooted }) = contained.supplied.take().map(|supplied| *supplied) else { return };
+        if let Some(((rooted, command), image)) = rooted.zip(image) {
+            match rooted.argv(&image, &command) {
+                Ok((program, argv)) => (spec.program, spec.argv) = (program, argv),
+                Err(refusal) => return self.contained_not_started(path, &refusal.to_string(), out),
+            }
+            let written = crate::image::writable(&self.config.work_dir, &spec.container);
+            rooted.surround(&mut spec, &image, &command, &written);
+            contained.record.image = Some(image);
+            out.push(Effect::StoreContained(Box::new(contained.record.clone())));
         }
+        out.push(Effect::LaunchContained(Box::new(spec), Premises::Made));
     }
 
     /// Its program runs.
@@ -94,6 +105,10 @@ impl Supervisor {
         let container = contained.record.container.clone();
         if contained.supplied.take().is_some() {
             out.push(Effect::StopFetch(container.clone()));
+        }
+        if contained.record.has_own_directory() {
+            // Nobody can remove it later.
+            out.push(Effect::DiscardSandbox(contained.record.directory.clone()));
         }
         let exit = Ending { exit: Exit::Unknown, memory: MemoryVerdict::WithinLimit };
         self.answer_waiting(&container, exit, out);

@@ -1,21 +1,34 @@
 //! LAUNCH_CONTAINER and LAUNCH_NESTED_CONTAINER_SESSION.
 
 use attica_core_api::auth::{Action, Object, Viewer};
-use attica_core_api::v1::{CommandInfo, ContainerInfo, ContainerType, FrameworkInfo, RLimit, TaskInfo};
+use attica_core_api::v1::{CommandInfo, ContainerInfo, ContainerType, FrameworkInfo, TaskInfo};
 
 use super::whole::Whole;
 use super::{
     Contained, ContainedRecord, ContainerLaunch, MAX_CONTAINED, OperatorRefusal, OperatorReply, Premises, Progress,
-    Tenure,
+    Supplied, Tenure,
 };
 use crate::daemon::Containerizer;
 use crate::launcher::protocol::{ContainerId, LaunchSpec};
+use crate::sandbox::DirectoryLink;
 use crate::supervisor::accept::{self, Plan, Refusal};
+use crate::supervisor::image::Rooted;
+use crate::supervisor::secret::Holder;
+use crate::supervisor::volume::Beholder;
 use crate::supervisor::{
-    Config, Duty, Effect, FetchOrder, LauncherState, Owner, ReplyTo, Supervisor, Task, container, device, image,
-    secret, supply, surroundings,
+    Duty, Effect, FetchOrder, LauncherState, Owner, ReplyTo, Supervisor, Task, container, device, image, secret,
+    supply, surroundings, volume,
 };
 use crate::volumes::Show;
+
+/// How a container of an operator is to be started.
+struct Planned {
+    /// Without its root, where it has one of its own.
+    spec: LaunchSpec,
+    rooted: Option<Rooted>,
+    /// What is in its sandbox from the beginning.
+    links: Vec<DirectoryLink>,
+}
 
 impl Supervisor {
     /// Answered once the program runs; before that it has the files that its command asks for.
@@ -46,13 +59,13 @@ impl Supervisor {
         self.make_room(out)?;
         let items =
             supply::wanted(launch.command.as_ref()).map_err(|error| OperatorRefusal::Unsupported(error.to_string()))?;
-        let spec = self.contained_spec(&launch, whole.as_ref()).map_err(unsupported)?;
+        let Planned { spec, rooted, links } = self.contained_spec(&launch, whole.as_ref()).map_err(unsupported)?;
         let premises = match (&whole, launch.tenure) {
             (Some(_), Tenure::Session) => Premises::Shared,
             (Some(whole), Tenure::Lasting) => {
                 Premises::Beneath { sandbox: whole.directory.clone(), name: path.name().to_owned() }
             }
-            (None, Tenure::Lasting | Tenure::Session) => Premises::Own,
+            (None, Tenure::Lasting | Tenure::Session) => Premises::Own(links),
         };
         let record = ContainedRecord {
             format: ContainedRecord::format(),
@@ -64,21 +77,23 @@ impl Supervisor {
             user: spec.user.clone(),
             directory: spec.directory.clone(),
             environment: spec.environment.clone(),
+            info: launch.container.as_deref().map(without_secrets),
+            image: None,
             progress: Progress::Launching,
             kill: None,
         };
         out.push(Effect::StoreContained(Box::new(record.clone())));
         self.by_container.insert(spec.container.clone(), Owner::Contained(path.clone()));
-        let supplied = match items.is_empty() {
-            true => {
+        let supplied = match (items.is_empty(), rooted) {
+            (true, None) => {
                 out.push(Effect::LaunchContained(Box::new(spec), premises));
                 None
             }
-            false => {
+            (_, rooted) => {
                 let order = FetchOrder {
                     container: spec.container.clone(),
                     items,
-                    image: None,
+                    image: rooted.as_ref().map(|rooted| rooted.wish.clone()),
                     containerizer: Containerizer::Launcher,
                     sandbox: spec.directory.clone(),
                     links: Vec::new(),
@@ -86,7 +101,7 @@ impl Supervisor {
                     user: spec.user.clone(),
                 };
                 out.push(Effect::FetchContained(Box::new(order), premises));
-                Some(Box::new(spec))
+                Some(Box::new(Supplied { spec, rooted: rooted.zip(launch.command) }))
             }
         };
         self.contained.insert(path, Contained { record, launching: Some(reply), supplied });
@@ -105,15 +120,16 @@ impl Supervisor {
         Ok(())
     }
 
-    fn contained_spec(&mut self, launch: &ContainerLaunch, whole: Option<&Whole>) -> Result<LaunchSpec, Refusal> {
-        let rlimits = check_container(&self.config, launch.container.as_deref(), launch.tenure)?;
+    fn contained_spec(&mut self, launch: &ContainerLaunch, whole: Option<&Whole>) -> Result<Planned, Refusal> {
+        let container = launch.container.as_deref();
+        container.map_or(Ok(()), |container| check_container(container, whole.is_some()))?;
         let of_daemon = |task: &Task| task.containerizer == Containerizer::Daemon;
         accept::refuse(&[(
             self.outermost_task(&launch.path).is_some_and(of_daemon),
             "containers within one that the Docker daemon runs",
         )])?;
         let command = launch.command.as_ref().ok_or(Refusal::NoCommand)?;
-        let Plan { program, argv, shortcut, secrets, user, limits, controls, rooted: _, surroundings } =
+        let Plan { program, argv, shortcut, secrets, user, limits, controls, rooted, surroundings } =
             self.contained_plan(launch, command, whole)?;
         let directory = match (whole, launch.tenure) {
             (Some(whole), Tenure::Session) => whole.directory.clone(),
@@ -144,10 +160,20 @@ impl Supervisor {
             directory,
             limits: whole.is_none().then_some(limits),
             controls: controls.filter(|_| whole.is_none()),
-            rlimits,
+            rlimits: container::rlimits(container),
             surroundings: surroundings.filter(|_| whole.is_none()),
-            streams: launch.streams.clone(),
+            streams: match launch.tenure {
+                Tenure::Lasting => container::streams(container),
+                Tenure::Session => launch.streams.clone(),
+            },
         };
+        let sandbox = spec.directory.clone();
+        let holder = Holder::Other;
+        let shared = sandbox.clone();
+        let beholder = Beholder { holder, container, resources: &[], sandbox, shared, shared_volumes: &[] };
+        let links = beholder.links(&self.config.work_dir);
+        // Before the image is here, nothing is known of the root.
+        self.furnish(&mut spec, &beholder, None, None);
         if let (Some(_), Some(outermost)) = (whole, self.outermost(&launch.path)) {
             // What a task or an executor may not do, what joins it may not do either.
             let of_whole = surroundings::surroundings(&self.config.isolators, outermost.container)?;
@@ -158,7 +184,7 @@ impl Supervisor {
                 rooted.join(&mut spec, image, command);
             }
         }
-        Ok(spec)
+        Ok(Planned { spec, rooted, links })
     }
 
     /// Its user is that of what it is within, unless it names another one.
@@ -174,9 +200,17 @@ impl Supervisor {
             resources: launch.resources.clone(),
             limits: launch.limits.clone(),
             command: Some(command.clone()),
+            container: launch.container.clone(),
             ..TaskInfo::default()
         };
         device::check_none(&self.config, &launch.resources)?;
+        let disks = launch.resources.iter().any(|resource| resource.disk.is_some());
+        accept::refuse(&[(disks, "resources.disk of a container that an operator starts")])?;
+        // What is sealed is a task's.
+        let container = launch.container.as_deref();
+        image::of(&self.config, Holder::Other, container)?;
+        volume::check(&self.config, Holder::Other, container, &[], false)?;
+        secret::of_command(&self.config, Holder::Other, Some(command))?;
         accept::plan(&self.config, &framework, &as_task, false, None)
     }
 }
@@ -199,30 +233,40 @@ fn check_permission(viewer: &Viewer, launch: &ContainerLaunch, whole: Option<&Wh
     if allowed { Ok(()) } else { Err(OperatorRefusal::Forbidden) }
 }
 
-/// A container of an operator has what it is within, and limits of `setrlimit`; a session, a terminal. Everything else is refused by name.
-fn check_container(config: &Config, container: Option<&ContainerInfo>, tenure: Tenure) -> Result<Vec<RLimit>, Refusal> {
-    let Some(info) = container else { return Ok(Vec::new()) };
-    let ContainerInfo { r#type, volumes, hostname, docker, mesos, network_infos, linux_info, rlimit_info, tty_info } =
-        info;
+/// What is refused by name: a container within another one has its root, its mounts and its namespaces.
+fn check_container(container: &ContainerInfo, is_nested: bool) -> Result<(), Refusal> {
+    let ContainerInfo {
+        r#type,
+        volumes,
+        hostname,
+        docker,
+        mesos,
+        network_infos,
+        linux_info,
+        rlimit_info: _,
+        tty_info: _,
+    } = container;
     accept::refuse(&[
         (*r#type == ContainerType::Docker || docker.is_some(), "container.type DOCKER"),
-        (!volumes.is_empty(), "container.volumes"),
-        (mesos.as_ref().is_some_and(|mesos| mesos.image.is_some()), "container.mesos.image"),
-        (hostname.is_some(), "container.hostname"),
         (!network_infos.is_empty(), "container.network_infos"),
-        (linux_info.is_some(), "container.linux_info"),
-        (tty_info.is_some() && tenure == Tenure::Lasting, "container.tty_info"),
-    ])?;
-    let as_task = TaskInfo {
-        container: Some(Box::new(ContainerInfo {
-            r#type: *r#type,
-            rlimit_info: rlimit_info.clone(),
-            ..ContainerInfo::default()
-        })),
-        ..TaskInfo::default()
-    };
-    container::check(config, &as_task, false)?;
-    Ok(container::rlimits(as_task.container.as_deref()))
+        (is_nested && !volumes.is_empty(), "container.volumes within another container"),
+        (
+            is_nested && mesos.as_ref().is_some_and(|mesos| mesos.image.is_some()),
+            "container.mesos.image within another container",
+        ),
+        (is_nested && hostname.is_some(), "container.hostname within another container"),
+        (is_nested && linux_info.is_some(), "container.linux_info within another container"),
+    ])
+}
+
+/// What those within it have to know: volumes and the credentials of its image are not asked for again.
+fn without_secrets(container: &ContainerInfo) -> Box<ContainerInfo> {
+    let mut container = ContainerInfo { volumes: Vec::new(), ..container.clone() };
+    let image = container.mesos.as_mut().and_then(|mesos| mesos.image.as_mut());
+    if let Some(docker) = image.and_then(|image| image.docker.as_mut()) {
+        docker.config = None;
+    }
+    Box::new(container)
 }
 
 fn unsupported(refusal: Refusal) -> OperatorRefusal {

@@ -18,9 +18,11 @@ use attica_core_api::agent::WaitContainer;
 use attica_core_api::auth::{Action, Object, Viewer};
 use attica_core_api::v1::{CommandInfo, ContainerInfo, Resource, Scalar};
 
+use super::image::Rooted;
 use super::{Effect, ReplyTo, Supervisor};
 pub(crate) use crate::contained::{ContainedRecord, ContainerPath, Kill, Progress, Tenure};
 use crate::launcher::protocol::{ContainerId, LaunchSpec, Streams};
+use crate::sandbox::DirectoryLink;
 
 /// Containers of operators that there can be, and ended ones that are remembered.
 const MAX_CONTAINED: usize = 1_024;
@@ -116,7 +118,15 @@ pub(crate) struct Contained {
     /// Who waits to hear that it runs.
     launching: Option<ReplyTo>,
     /// What is going to be launched once its files are there. Not durable: an agent that comes back does not go on with it.
-    supplied: Option<Box<LaunchSpec>>,
+    supplied: Option<Box<Supplied>>,
+}
+
+/// What waits for its files.
+#[derive(Clone, Debug)]
+struct Supplied {
+    spec: LaunchSpec,
+    /// What is to be made of its image, if one is to be its root, with the command that runs there.
+    rooted: Option<(Rooted, CommandInfo)>,
 }
 
 /// What a session or a container needs on disk before it starts.
@@ -126,8 +136,8 @@ pub(crate) enum Premises {
     Shared,
     /// A directory of this name in `containers`, within that.
     Beneath { sandbox: PathBuf, name: String },
-    /// A directory of its own.
-    Own,
+    /// A directory of its own, with directories and links to them in it.
+    Own(Vec<DirectoryLink>),
     /// Whatever it needs is there.
     Made,
 }
@@ -215,14 +225,12 @@ impl Supervisor {
         let whole = self.find(path).ok_or_else(|| OperatorRefusal::NoContainer(path.clone()))?;
         may(viewer, Action::RemoveNestedContainer, Action::RemoveStandaloneContainer, &whole)?;
         let contained = self.contained.get(path).ok_or_else(|| OperatorRefusal::NotAnOperators(path.clone()))?;
-        match (contained.record.progress, contained.record.tenure) {
-            (Progress::Launching | Progress::Running(_), _) => {
-                return Err(OperatorRefusal::StillThere(path.clone()));
-            }
-            (Progress::Ended(_), Tenure::Lasting) => {
+        match contained.record.progress {
+            Progress::Launching | Progress::Running(_) => return Err(OperatorRefusal::StillThere(path.clone())),
+            Progress::Ended(_) if contained.record.has_own_directory() => {
                 out.push(Effect::DiscardSandbox(contained.record.directory.clone()));
             }
-            (Progress::Ended(_), Tenure::Session) => {}
+            Progress::Ended(_) => {}
         }
         self.forget_contained(path, out);
         Ok(OperatorReply::Done)

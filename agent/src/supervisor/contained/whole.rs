@@ -74,6 +74,16 @@ impl Supervisor {
 
     /// What surrounds the container of a task or an executor that a container is, at whatever depth, within.
     pub(super) fn outermost(&self, path: &ContainerPath) -> Option<Outermost<'_>> {
+        let alone = ContainerPath::root(path.names().first()?);
+        if let Some(Contained { record, .. }) = self.contained.get(&alone) {
+            return Some(Outermost {
+                holder: Holder::Other,
+                // It runs for nobody else, and has its secrets for itself.
+                command: None,
+                container: record.info.as_deref(),
+                image: record.image.as_deref(),
+            });
+        }
         if let Some(task) = self.outermost_task(path) {
             return Some(Outermost {
                 holder: Holder::Task(&task.info.task_id),
@@ -134,7 +144,7 @@ impl Supervisor {
 }
 
 fn of_contained(contained: &Contained) -> Whole {
-    let ContainedRecord { container, tenure, of, owner, user, directory, environment, progress, .. } =
+    let ContainedRecord { container, tenure, of, owner, user, directory, environment, info, progress, .. } =
         &contained.record;
     Whole {
         container: container.clone(),
@@ -148,6 +158,6 @@ fn of_contained(contained: &Contained) -> Whole {
             Progress::Launching | Progress::Running(_) => true,
             Progress::Ended(_) => false,
         },
-        has_terminal: false,
+        has_terminal: container::has_terminal(info.as_deref()),
     }
 }

@@ -326,6 +326,7 @@ fn a_container_by_itself_has_limits_of_its_own() {
     world.apply(Input::Launcher(failed));
     assert_eq!(world.answer(1), refused(OperatorRefusal::Failed("no such program".to_owned())));
     assert!(world.disk.contained.is_empty());
+    assert_eq!(world.discarded, [spec.directory]);
 
     let terminal = Some(Box::new(ContainerInfo {
         r#type: ContainerType::Mesos,
@@ -333,10 +334,41 @@ fn a_container_by_itself_has_limits_of_its_own() {
         ..ContainerInfo::default()
     }));
     let wanted = ContainerLaunch { container: terminal, ..launch(&path, Tenure::Lasting) };
-    let Some(OperatorReply::Refused(refusal)) = world.operate(OperatorCall::Launch(Box::new(wanted)), 2) else {
-        panic!("it is refused")
-    };
-    assert_eq!(refusal.to_string(), "This agent does not support `container.tty_info`");
+    assert_eq!(world.operate(OperatorCall::Launch(Box::new(wanted)), 2), None);
+    let spec = world.specs.last().unwrap().clone();
+    assert_eq!(spec.streams, Streams::Kept(None));
+    world.started(&spec.container);
+    let attached = world.operate(OperatorCall::Attach(path, Direction::Input), 3);
+    let terminal = Outlet::Terminal { container: spec.container, directory: spec.directory };
+    assert_eq!(attached, Some(OperatorReply::Attached(terminal)));
+}
+
+#[test]
+fn what_a_container_of_an_operator_cannot_have_is_refused_by_name() {
+    let (mut world, inner, _) = World::with_nested(Tenure::Lasting);
+    let nested = inner.within("deeper");
+    let alone = ContainerPath::root("alone");
+    type Change = fn(&mut ContainerInfo);
+    let cases: [(&ContainerPath, Change, &str); 5] = [
+        (&alone, |info| info.r#type = ContainerType::Docker, "`container.type DOCKER`"),
+        (&alone, |info| info.network_infos = vec![NetworkInfo::default()], "`container.network_infos`"),
+        (&nested, |info| info.hostname = Some("h".to_owned()), "`container.hostname within another container`"),
+        (
+            &nested,
+            |info| info.linux_info = Some(LinuxInfo::default()),
+            "`container.linux_info within another container`",
+        ),
+        (&nested, |info| info.volumes = vec![Volume::default()], "`container.volumes within another container`"),
+    ];
+    for (reply, (path, change, cause)) in (10..).zip(cases) {
+        let mut info = ContainerInfo { r#type: ContainerType::Mesos, ..ContainerInfo::default() };
+        change(&mut info);
+        let wanted = ContainerLaunch { container: Some(Box::new(info)), ..launch(path, Tenure::Lasting) };
+        let Some(OperatorReply::Refused(refusal)) = world.operate(OperatorCall::Launch(Box::new(wanted)), reply) else {
+            panic!("{cause} is refused")
+        };
+        assert_eq!(refusal.to_string(), format!("This agent does not support {cause}"));
+    }
 }
 
 #[test]
