@@ -272,7 +272,8 @@ pub(super) fn check_own_executor(config: &Config, executor: &ExecutorInfo) -> Re
             "executor.resources.disk.volume.mode RO with executor.type DEFAULT",
         ),
     ])?;
-    executor.container.as_deref().map_or(Ok(()), container::check_own_executors)?;
+    let container = executor.container.as_deref();
+    container.map_or(Ok(()), |container| container::check_own_executors(config, container))?;
     refuse_resources(&executor.resources)
 }
 

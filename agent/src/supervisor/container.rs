@@ -3,8 +3,8 @@
 
 use attica_core_api::v1::{ContainerInfo, ContainerType, RLimit, RLimitType, TaskInfo, TtyInfo};
 
-use super::Config;
 use super::accept::{Refusal, refuse};
+use super::{Config, volume};
 use crate::launcher::protocol::{Streams, TerminalSize};
 use crate::network::request::requested;
 
@@ -39,11 +39,12 @@ pub(super) fn check_executors(config: &Config, container: &ContainerInfo) -> Res
     container.rlimit_info.iter().flat_map(|info| &info.rlimits).try_for_each(check_rlimit)
 }
 
-/// Whether the container of one of the agent's own executors is one that it makes: nothing runs in that but its tasks.
-pub(super) fn check_own_executors(container: &ContainerInfo) -> Result<(), Refusal> {
+/// Whether the container of one of the agent's own executors is one that it makes: nothing runs in that but its tasks, which find its
+/// volumes as those of their PARENT. What it says of the executor's own process limits nobody, as in Mesos no task.
+pub(super) fn check_own_executors(config: &Config, container: &ContainerInfo) -> Result<(), Refusal> {
     let ContainerInfo {
         r#type,
-        volumes,
+        volumes: _,
         hostname: _,
         docker,
         mesos,
@@ -57,14 +58,14 @@ pub(super) fn check_own_executors(container: &ContainerInfo) -> Result<(), Refus
             *r#type == ContainerType::Docker || docker.is_some(),
             "executor.container.type DOCKER with executor.type DEFAULT",
         ),
-        (!volumes.is_empty(), "executor.container.volumes with executor.type DEFAULT"),
         (
             mesos.as_ref().is_some_and(|mesos| mesos.image.is_some()),
             "executor.container.mesos.image with executor.type DEFAULT",
         ),
-        (rlimit_info.is_some(), "executor.container.rlimit_info with executor.type DEFAULT"),
         (tty_info.is_some(), "executor.container.tty_info with executor.type DEFAULT"),
-    ])
+    ])?;
+    rlimit_info.iter().flat_map(|info| &info.rlimits).try_for_each(check_rlimit)?;
+    volume::check_own_executors(config, container)
 }
 
 fn check_rlimit(limit: &RLimit) -> Result<(), Refusal> {

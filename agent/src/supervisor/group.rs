@@ -19,7 +19,7 @@ use attica_core_api::v1::{
 
 use super::executor::{self, Contact, Executor, ExecutorKey, StreamId};
 use super::task::Phase;
-use super::{Duty, Effect, Supervisor, TaskKey, accept};
+use super::{Duty, Effect, Supervisor, TaskKey, accept, volume};
 use crate::checkpoint::{GroupRecord, KillCause};
 use crate::launcher::protocol::ContainerId;
 
@@ -50,7 +50,11 @@ impl Supervisor {
         for info in tasks {
             let key = key(&info);
             let info = match own {
-                true => TaskInfo { executor: None, ..info },
+                true => {
+                    let resolve = |container| volume::resolved(container, executor.container.as_deref());
+                    let container = info.container.map(|container| Box::new(resolve(*container)));
+                    TaskInfo { executor: None, container, ..info }
+                }
                 false => {
                     let info = TaskInfo { executor: Some(Box::new(executor.clone())), ..info };
                     executor::completed(info, &framework_id, &self.config.defaults)

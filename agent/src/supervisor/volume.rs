@@ -138,6 +138,38 @@ fn of(container: Option<&ContainerInfo>) -> impl Iterator<Item = &Volume> {
     container.into_iter().flat_map(|container| &container.volumes)
 }
 
+/// A task's container, in which volumes of its executor's take the place of the PARENT that names them. What its executor can only read,
+/// it can only read.
+pub(super) fn resolved(container: ContainerInfo, executors: Option<&ContainerInfo>) -> ContainerInfo {
+    let resolve = |volume: Volume| {
+        let Ok(Source::Sandbox(SandboxPathVolume { r#type: Some(SandboxPathType::Parent), path })) = source(&volume)
+        else {
+            return volume;
+        };
+        let Some(shared) = of(executors).find(|shared| Path::new(&shared.container_path) == Path::new(path)) else {
+            return volume;
+        };
+        let mode = if shared.mode == VolumeMode::ReadOnly { shared.mode } else { volume.mode };
+        let mut resolved = Volume { mode, container_path: volume.container_path, ..shared.clone() };
+        if let Some(sandbox) = resolved.source.as_mut().and_then(|source| source.sandbox_path.as_mut()) {
+            sandbox.r#type = Some(SandboxPathType::Parent);
+        }
+        resolved
+    };
+    let ContainerInfo { volumes, .. } = container;
+    ContainerInfo { volumes: volumes.into_iter().map(resolve).collect(), ..container }
+}
+
+/// Whether the tasks of one of the agent's own executors can be given what is among its volumes.
+pub(super) fn check_own_executors(config: &Config, container: &ContainerInfo) -> Result<(), Refusal> {
+    let is_secret = |volume: &Volume| matches!(source(volume), Ok(Source::Secret(_)));
+    refuse(&[(
+        container.volumes.iter().any(is_secret),
+        "executor.container.volumes.source SECRET with executor.type DEFAULT",
+    )])?;
+    check(config, Holder::Other, Some(container), &[], false)
+}
+
 pub(super) fn is_read_only(resource: &Resource) -> bool {
     let volume = resource.disk.as_ref().and_then(|disk| disk.volume.as_ref());
     volume.is_some_and(|volume| volume.mode == VolumeMode::ReadOnly)

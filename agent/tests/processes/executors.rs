@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use attica_core_api::v1::{
     CommandInfo, ContainerInfo, ContainerType, ExecutorInfo, ExecutorType, FrameworkInfo, RLimit, RLimitInfo,
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::agent::{Agent, get, scalar, shell};
 use crate::master::{AGENT, FRAMEWORK, Master};
 use crate::ports::own_port;
-use crate::support::{PATIENCE, eventually, is_alive, pids};
+use crate::support::{PATIENCE, can_isolate, eventually, is_alive, pids};
 
 /// The example of an executor, which is built together with the tests.
 pub fn example() -> String {
@@ -127,6 +127,78 @@ fn tasks_of_an_executor_that_ends_or_cannot_be_started_are_failed() {
         (late, message.as_str()),
         (TaskStatusReason::ExecutorRegistrationTimeout, "Executor did not register within 200ms")
     );
+    agent.finish();
+}
+
+/// Mounted at `at`, of the machine.
+fn of_machine(at: &str, host_path: &Path, mode: VolumeMode) -> Volume {
+    let host_path = Some(host_path.to_str().unwrap().to_owned());
+    Volume { mode, container_path: at.to_owned(), host_path, ..Volume::default() }
+}
+
+/// Mounted at `at`, of what the executor's container has.
+fn of_parent(at: &str, path: &str) -> Volume {
+    let sandbox_path = Some(SandboxPathVolume { r#type: Some(SandboxPathType::Parent), path: path.to_owned() });
+    let source = VolumeSource { r#type: Some(VolumeSourceType::SandboxPath), sandbox_path, ..VolumeSource::default() };
+    Volume { mode: VolumeMode::ReadWrite, container_path: at.to_owned(), source: Some(source), ..Volume::default() }
+}
+
+fn with_volumes(volumes: Vec<Volume>) -> Option<Box<ContainerInfo>> {
+    Some(Box::new(ContainerInfo { r#type: ContainerType::Mesos, volumes, ..ContainerInfo::default() }))
+}
+
+#[test]
+fn tasks_of_a_group_find_the_volumes_of_their_executor_as_their_parents() {
+    if !can_isolate() {
+        return;
+    }
+    let machine = tempfile::tempdir().unwrap();
+    let (shared, fixed) = (machine.path().join("shared"), machine.path().join("fixed"));
+    for directory in [&shared, &fixed] {
+        std::fs::create_dir(directory).unwrap();
+    }
+    let master = Master::start();
+    let cgroups = format!("attica-test-{}", uuid::Uuid::new_v4());
+    let allowed = ["--host-path-volume-allow-list", machine.path().to_str().unwrap()];
+    let agent = Agent::start_with(&master, tempfile::tempdir().unwrap(), cgroups, &allowed);
+    master.await_registration(1);
+    let mut own = of_parent("scratch", "inner");
+    own.source.as_mut().unwrap().sandbox_path.as_mut().unwrap().r#type = Some(SandboxPathType::Itself);
+    let volumes = vec![
+        of_machine("data", &shared, VolumeMode::ReadWrite),
+        of_machine("constant", &fixed, VolumeMode::ReadOnly),
+        own,
+    ];
+    let executor = |id: &str, volumes| ExecutorInfo {
+        executor_id: id.into(),
+        r#type: Some(ExecutorType::Default),
+        container: with_volumes(volumes),
+        ..ExecutorInfo::default()
+    };
+    let task = |id: &str, script: &str, volumes| TaskInfo { container: with_volumes(volumes), ..shell(id, script) };
+    let writes = "echo hello > in/file; echo own > own/file";
+    let reads =
+        "until grep hello seen/file && grep own deep/own/file; do sleep 0.05; done; touch fixed/no || echo kept";
+    master.run_group(
+        executor("pod", volumes),
+        vec![
+            task("writes", writes, vec![of_parent("in", "data"), of_parent("own", "scratch")]),
+            task(
+                "reads",
+                reads,
+                vec![of_parent("seen", "data"), of_parent("deep/own", "scratch"), of_parent("fixed", "constant")],
+            ),
+        ],
+    );
+    master.await_state("writes", "TASK_FINISHED");
+    master.await_state("reads", "TASK_FINISHED");
+    assert_eq!(std::fs::read_to_string(shared.join("file")).unwrap(), "hello\n");
+    assert_eq!(std::fs::read_to_string(agent.sandbox("pod").join("inner/file")).unwrap(), "own\n");
+    assert!(!fixed.join("no").exists());
+    let elsewhere = of_machine("data", Path::new("/etc"), VolumeMode::ReadOnly);
+    master.run_group(executor("other", vec![elsewhere]), vec![shell("refused", "true")]);
+    let message = master.await_state("refused", "TASK_FAILED").status.message.unwrap();
+    assert!(message.contains("--host-path-volume-allow-list"), "{message}");
     agent.finish();
 }
 
