@@ -10,7 +10,7 @@ use super::{
 use crate::image::Provisioned;
 use crate::launcher::protocol::{ContainerId, ContainerReport, Ending, Exit, MemoryVerdict, Process, Request, Stage};
 use crate::supervisor::executor::wait_status;
-use crate::supervisor::{Effect, LauncherState, Owner, Supervisor, ending, recovery};
+use crate::supervisor::{Effect, LauncherState, Owner, Supervisor, ending, network, recovery};
 
 impl Supervisor {
     /// Its files are there, or cannot be had.
@@ -38,6 +38,7 @@ impl Supervisor {
             }
             let written = crate::image::writable(&self.config.work_dir, &spec.container);
             rooted.surround(&mut spec, &image, &command, &written);
+            spec.surroundings = network::surround(&self.config, &spec.container, None, spec.surroundings.take());
             contained.record.image = Some(image);
             out.push(Effect::StoreContained(Box::new(contained.record.clone())));
         }

@@ -115,7 +115,7 @@ fn what_stands_alone_has_an_image_and_volumes_and_goes_without_a_trace() {
     }
 
     let script = "hostname; pwd; ulimit -n; echo $FROM_IMAGE; test ! -e /root && echo to the machine > /machine/file; \
-        echo kept > /own/file; while [ ! -e /machine/go ]; do sleep 0.05; done; echo again >> /machine/file; exit 3";
+        cat /etc/resolv.conf > /machine/resolv.conf; echo kept > /own/file; while [ ! -e /machine/go ]; do sleep 0.05; done; echo again >> /machine/file; exit 3";
     let alone = json!({ "value": "alone" });
     assert_eq!(call(&master, &address, &launch("alone", &image, &volumes, script)), (200, String::new()));
     let sandbox = agent.work_dir().join("containers/alone");
@@ -127,6 +127,8 @@ fn what_stands_alone_has_an_image_and_volumes_and_goes_without_a_trace() {
         std::fs::read_to_string(sandbox.join("data/file")).ok().filter(|text| text == "kept\n")
     });
     assert_eq!(std::fs::read_to_string(sandbox.join("stdout")).unwrap(), "elsewhere\n/srv\n77\n1\n");
+    let [seen, real] = [&*host.path().join("resolv.conf"), "/etc/resolv.conf".as_ref()].map(std::fs::read_to_string);
+    assert_eq!(seen.unwrap(), real.unwrap_or_default(), "it finds the machine's name servers");
 
     let agent = agent.crash_and_restart(&master);
     master.await_registration(2);
