@@ -132,26 +132,32 @@ fn a_user_is_the_machines_or_else_the_images() {
     registry.push("hostile", "1", &[busybox(), lead_out], json!({}));
     let (master, agent) = start(&[]);
     let of = |task: &str, user: &str, image: &str| {
-        let mut task = on_mesos(shell(task, "id -u; id -g; id -G; echo > made; sleep 1"), &registry.image(image));
+        let mut task = on_mesos(
+            shell(task, "id -u; id -g; id -G; echo > made; until test -s checked; do sleep 0.05; done"),
+            &registry.image(image),
+        );
         task.command.as_mut().unwrap().user = Some(user.to_owned());
         task
     };
     let check = HealthCheck {
         r#type: Some(HealthCheckType::Command),
-        command: Some(CommandInfo { value: Some("id -u > checked".to_owned()), ..CommandInfo::default() }),
+        command: Some(CommandInfo {
+            value: Some("test -s checked || id -u > checked".to_owned()),
+            ..CommandInfo::default()
+        }),
         delay_seconds: 0.0,
         interval_seconds: 0.1,
         ..HealthCheck::default()
     };
-    master.run(vec![
-        TaskInfo { health_check: Some(check), ..of("of-image", "ghost-app", "users:1") },
-        of("number", "4242", "users:1"),
-        of("of-machine", "nobody", "users:1"),
-    ]);
+    let users = [("of-image", "ghost-app"), ("number", "4242"), ("of-machine", "nobody")];
+    let checked = |(task, user)| TaskInfo { health_check: Some(check.clone()), ..of(task, user, "users:1") };
+    master.run(users.map(checked).to_vec());
     assert_eq!(finished(&master, &agent, "of-image"), "1234\n4321\n4321 55\n");
-    assert_eq!(std::fs::read_to_string(agent.sandbox("of-image").join("checked")).unwrap(), "1234\n");
     assert!(finished(&master, &agent, "number").starts_with("4242\n0\n"));
     assert!(finished(&master, &agent, "of-machine").starts_with("65534\n"));
+    for (task, user) in [("of-image", "1234\n"), ("number", "4242\n"), ("of-machine", "65534\n")] {
+        assert_eq!(std::fs::read_to_string(agent.sandbox(task).join("checked")).unwrap(), user, "checks of {task}");
+    }
     let cases = [
         ("stranger", "ghost", "users:1", "the container's /etc/passwd has no user `ghost`"),
         ("sneaks", "sneaky", "users:1", "the container's /etc/passwd makes `sneaky` root"),
