@@ -6,10 +6,10 @@
 //! adopted, and what was said of it is put aside for people to look at. So is a damaged identity, and then none of the tasks is adopted.
 
 mod graph;
+mod load;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -25,6 +25,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::graph::{GraphStage, GraphVerdict, ProcessStanding, RunPhase, StageStanding};
+pub(crate) use self::load::{Loaded, Lost, Unusable};
 use crate::daemon::Containerizer;
 use crate::image::Provisioned;
 use crate::journal::{self, Journal};
@@ -362,36 +363,6 @@ pub(crate) struct Checkpoints {
     unwritten: Vec<u8>,
 }
 
-/// A task or an executor that is not adopted.
-#[derive(Debug)]
-pub(crate) struct Unusable {
-    pub(crate) error: CheckpointError,
-    /// None: it is not known which.
-    pub(crate) container: Option<ContainerId>,
-    /// What began it, if it is a task of which that is as it was written.
-    pub(crate) record: Option<Box<TaskRecord>>,
-}
-
-/// A task that is not adopted, for its framework to hear why.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Lost {
-    pub(crate) record: TaskRecord,
-    pub(crate) why: String,
-}
-
-/// The tasks and executors of a journal.
-pub(crate) type Loaded = Vec<Result<History, Unusable>>;
-
-/// From now on it cannot be used, unless that was so before.
-fn spoil(history: &mut Result<History, Unusable>, error: CheckpointError) {
-    let Ok(sound) = history else { return };
-    let record = match sound {
-        History::Task(task) => Some(Box::new(task.record.clone())),
-        History::Executor(_) => None,
-    };
-    *history = Err(Unusable { error, container: Some(sound.container().clone()), record });
-}
-
 impl Checkpoints {
     /// Opens `<work_dir>/meta`, making it when needed; returns the tasks and executors as well.
     pub(crate) fn open(work_dir: &Path) -> Result<(Checkpoints, Loaded), CheckpointError> {
@@ -401,7 +372,7 @@ impl Checkpoints {
         std::fs::set_permissions(&meta, Permissions::from_mode(0o700)).map_err(file("protect", &meta))?;
         let path = meta.join("tasks.journal");
         let (journal, text) = Journal::open(path.clone()).map_err(file("read", &path))?;
-        let (found, distrusted) = load(&path, &text);
+        let (found, distrusted) = load::load(&path, &text);
         for container in &distrusted {
             tracing::error!(%container, path = %path.display(), "what is written down of a container is damaged: it is put aside");
         }
@@ -551,71 +522,4 @@ fn replace(path: &Path, contents: &[u8]) -> Result<(), CheckpointError> {
 
 fn check_format(path: &Path, found: u32) -> Result<(), CheckpointError> {
     if found == FORMAT { Ok(()) } else { Err(CheckpointError::Format { path: path.to_owned(), found }) }
-}
-
-/// Folds the lines of a journal, in the order in which what they tell of began. With those containers of which something is damaged.
-fn load(path: &Path, text: &[u8]) -> (Loaded, BTreeSet<ContainerId>) {
-    let mut found: BTreeMap<ContainerId, (usize, Result<History, Unusable>)> = BTreeMap::new();
-    let unusable =
-        |container: &ContainerId, error| Unusable { error, container: Some(container.clone()), record: None };
-    let mut nameless = Vec::new();
-    for line in journal::lines(text) {
-        let damaged = || CheckpointError::Damaged { path: path.to_owned(), line: line.number };
-        let (container, json) = match line.read() {
-            Ok(parts) => parts,
-            Err(damage) => {
-                let suspects = damage.suspects(found.keys());
-                if suspects.is_empty() {
-                    let error = CheckpointError::Nameless { path: path.to_owned(), line: line.number };
-                    nameless.push(Err(Unusable { error, container: None, record: None }));
-                }
-                for container in suspects {
-                    let unheard_of = || (line.number, Err(unusable(&container, damaged())));
-                    let (_, history) = found.entry(container.clone()).or_insert_with(unheard_of);
-                    spoil(history, damaged());
-                }
-                continue;
-            }
-        };
-        let disorder = || CheckpointError::Disorder { path: path.to_owned(), line: line.number };
-        let told = serde_json::from_slice(json);
-        let corrupt = |source| CheckpointError::Corrupt { path: path.to_owned(), line: line.number, source };
-        match (told.map_err(corrupt), found.get_mut(&container)) {
-            (Ok(Told::Forgotten), _) => drop(found.remove(&container)),
-            (_, Some((_, Err(_)))) => {}
-            (Ok(Told::Happened(entry)), Some((_, Ok(History::Task(task))))) => task.entries.push(entry),
-            (Ok(Told::ExecutorHappened(entry)), Some((_, Ok(History::Executor(executor))))) => {
-                executor.entries.push(entry);
-            }
-            (Ok(_), Some((_, history))) => spoil(history, disorder()),
-            (Err(error), Some((_, history))) => spoil(history, error),
-            (told, None) => {
-                let begun = told.and_then(|told| begin(path, told)?.ok_or_else(disorder));
-                let begun =
-                    begun.and_then(|begun| (*begun.container() == container).then_some(begun).ok_or_else(disorder));
-                let begun = begun.map_err(|error| unusable(&container, error));
-                found.insert(container, (line.number, begun));
-            }
-        }
-    }
-    let damaged = found.iter().filter(|(_, (_, history))| history.is_err()).map(|(container, _)| container.clone());
-    let damaged = damaged.collect();
-    let mut found: Vec<_> = found.into_values().collect();
-    found.sort_by_key(|(line, _)| *line);
-    (found.into_iter().map(|(_, history)| history).chain(nameless).collect(), damaged)
-}
-
-/// What a line begins; `None` when it does not begin anything.
-fn begin(path: &Path, told: Told<TaskRecord, TaskEntry, ExecutorRecord>) -> Result<Option<History>, CheckpointError> {
-    match told {
-        Told::Begun(record) => {
-            check_format(path, record.format)?;
-            Ok(Some(History::Task(Box::new(TaskHistory { record, entries: Vec::new() }))))
-        }
-        Told::ExecutorBegun(record) => {
-            check_format(path, record.format)?;
-            Ok(Some(History::Executor(Box::new(ExecutorHistory { record, entries: Vec::new() }))))
-        }
-        Told::Happened(_) | Told::ExecutorHappened(_) | Told::Forgotten => Ok(None),
-    }
 }

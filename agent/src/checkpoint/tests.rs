@@ -131,7 +131,7 @@ fn whatever_byte_changes_or_wherever_it_is_torn_nothing_is_adopted_that_was_not_
     for (at, flip) in (0..text.len()).flat_map(|at| [1, 0x20, 0x80].map(|flip| (at, flip))) {
         let mut changed = text.clone();
         changed[at] ^= flip;
-        let (found, _) = super::load(&path, &changed);
+        let (found, _) = super::load::load(&path, &changed);
         let adopted: Vec<&History> = found.iter().filter_map(|history| history.as_ref().ok()).collect();
         let said = String::from_utf8_lossy(&changed);
         assert!(adopted.iter().all(|history| whole.contains(history)) && adopted.len() < whole.len(), "{said}");

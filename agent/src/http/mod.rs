@@ -10,6 +10,7 @@ mod mode;
 mod monitor;
 mod operator;
 mod permit;
+mod running;
 mod script;
 pub(crate) mod view;
 

@@ -9,7 +9,8 @@ use axum::response::Json;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::view::{Of, Part, Running, View, Whose};
+use super::running::{Of, Part, Running, Whose};
+use super::view::View;
 use super::{Agent, Unavailable, permit};
 use crate::daemon::Containerizer;
 use crate::daemon::client::CpuUsage;

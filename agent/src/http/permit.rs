@@ -4,7 +4,8 @@
 use attica_core_api::auth::{Action, Object, Viewer};
 use serde_json::{Map, Value};
 
-use super::view::{Running, View};
+use super::running::Running;
+use super::view::View;
 
 /// The lists of tasks of an executor.
 const TASKS: [&str; 3] = ["tasks", "queued_tasks", "completed_tasks"];
@@ -73,7 +74,7 @@ mod tests {
     use serde_json::json;
 
     use super::super::lists::Lists;
-    use super::super::view::{Of, Whose};
+    use super::super::running::{Of, Whose};
     use super::*;
     use crate::contained::ContainerPath;
 
