@@ -64,15 +64,31 @@ pub(crate) fn make(path: &Path, user: Option<&str>, links: &[DirectoryLink]) -> 
     }
 }
 
-/// Makes `<sandbox>/containers/<name>`, owned by `user`. The sandbox may belong to somebody who plants links in it: none is followed.
-pub(crate) fn make_beneath(sandbox: &Path, name: &str, user: Option<&str>) -> Result<(), SandboxError> {
+/// Makes `<sandbox>/containers/<name>`, owned by `user`, and what is missing of the directories that it is to have of its `own`, and that are
+/// `shared` in the sandbox. The sandbox may belong to somebody who plants links in it: none is followed.
+pub(crate) fn make_beneath(
+    sandbox: &Path,
+    name: &str,
+    user: Option<&str>,
+    shared: &[String],
+    own: &[String],
+) -> Result<(), SandboxError> {
     let path = sandbox.join("containers").join(name);
+    let failed = |source| SandboxError::Make { path: path.clone(), source };
     let made = || {
         let sandbox = open_directory(sandbox)?;
         let containers = make_directory(&sandbox, Path::new("containers"))?;
-        make_directory(&containers, Path::new(name))
+        let directory = make_directory(&containers, Path::new(name))?;
+        Ok((sandbox, directory))
     };
-    let directory = made().map_err(|source| SandboxError::Make { path: path.clone(), source })?;
+    let (sandbox, directory) = made().map_err(failed)?;
+    for (parent, name) in shared.iter().map(|name| (&sandbox, name)).chain(own.iter().map(|name| (&directory, name))) {
+        let is_there = fd_path(parent).join(name).exists();
+        let made = make_directory(parent, Path::new(name)).map_err(failed)?;
+        if !is_there {
+            give(&fd_path(&made), user)?;
+        }
+    }
     give(&fd_path(&directory), user)
 }
 
@@ -378,18 +394,18 @@ mod tests {
         let (sandbox, elsewhere) = (root.join("sandbox"), root.join("elsewhere"));
         std::fs::create_dir_all(&sandbox).unwrap();
         std::fs::create_dir_all(elsewhere.join("mine")).unwrap();
-        make_beneath(&sandbox, "c", None).unwrap();
-        make_beneath(&sandbox, "c", None).unwrap();
+        make_beneath(&sandbox, "c", None, &[], &[]).unwrap();
+        make_beneath(&sandbox, "c", None, &[], &[]).unwrap();
         assert!(sandbox.join("containers/c").is_dir());
         std::os::unix::fs::symlink(elsewhere.join("mine"), sandbox.join("containers/mine")).unwrap();
         discard(&sandbox.join("containers/c")).unwrap();
         discard(&sandbox.join("containers/c")).unwrap();
         assert!(!sandbox.join("containers/c").exists());
-        assert!(make_beneath(&sandbox, "mine", None).is_err(), "a link is not taken for the directory");
+        assert!(make_beneath(&sandbox, "mine", None, &[], &[]).is_err(), "a link is not taken for the directory");
 
         std::fs::remove_dir_all(sandbox.join("containers")).unwrap();
         std::os::unix::fs::symlink(&elsewhere, sandbox.join("containers")).unwrap();
-        assert!(make_beneath(&sandbox, "new", None).is_err() && !elsewhere.join("new").exists());
+        assert!(make_beneath(&sandbox, "new", None, &[], &[]).is_err() && !elsewhere.join("new").exists());
         assert!(discard(&sandbox.join("containers/mine")).is_err() && elsewhere.join("mine").exists());
     }
 

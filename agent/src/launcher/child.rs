@@ -110,7 +110,8 @@ fn check(isolation: &dyn Isolation, spec: &LaunchSpec) -> Result<(), LaunchError
         return Ok(());
     }
     match isolation.kind() {
-        _ if spec.parent.is_some() => Err(SurroundingsError::OfPart.into()),
+        // What has the machine's root, where the whole may have another, would see more than that.
+        _ if spec.parent.is_some() && !surroundings::is_rooted(spec) => Err(SurroundingsError::OfPart.into()),
         IsolationKind::Posix => Err(SurroundingsError::NoCgroups.into()),
         IsolationKind::CgroupsV1 | IsolationKind::CgroupsV2 => Ok(()),
     }
@@ -165,8 +166,8 @@ pub(crate) fn make_room(
     Ok(Room { identity, entry, streams, filters, sandbox })
 }
 
-/// Starts `spec` in its room, among what `holder` holds where it is a part: when this returns, its program runs, if it has one, and its
-/// first process is on record. After an error its cgroups and its record may be left.
+/// Starts `spec` in its room, among what `holder` holds where it is a part without a root of its own: when this returns, its program runs,
+/// if it has one, and its first process is on record. After an error its cgroups and its record may be left.
 pub(crate) fn start(
     records: &mut Records,
     spawner: &mut sys::Spawner,

@@ -104,8 +104,8 @@ pub enum Request {
 pub struct LaunchSpec {
     /// Names the run.
     pub container: ContainerId,
-    /// The running container that it is a part of: its cgroups are beneath that one's, it has that one's namespaces, root and network, and
-    /// ends with it at the latest.
+    /// The running container that it is a part of: its cgroups are beneath that one's, it has that one's namespaces, root and network,
+    /// unless it has a root of its own, and ends with it at the latest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ContainerId>,
     /// The program and its arguments, `argv[0]` first. Without a `/` it is looked for in the `PATH` of `environment`. Empty: nothing
@@ -152,8 +152,8 @@ pub struct SecretVariable {
 
 /// What a container sees of the machine and may do there. Its default is what a task sees without.
 ///
-/// With a parent only [`Surroundings::privileges`], [`Surroundings::working_directory`] and [`Surroundings::user`] may be given: the others
-/// are the parent's.
+/// With a parent only [`Surroundings::privileges`], [`Surroundings::working_directory`] and [`Surroundings::user`] may be given, unless there
+/// is a [`Surroundings::root`]: the others are the parent's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Surroundings {

@@ -26,7 +26,7 @@ use super::protocol::{
     ContainerId, Ending, Exit, IsolationKind, LaunchSpec, Limits, PROTOCOL, Process, Reply, Request, SOCKET,
 };
 use super::records::{Loaded, Records};
-use super::{Error, child, process, sys, terminal};
+use super::{Error, child, process, surroundings, sys, terminal};
 
 /// Tasks that are started before something else is looked at: kills do not wait for a thousand launches.
 const MAX_STARTED_AT_ONCE: usize = 32;
@@ -469,8 +469,7 @@ impl Server {
     fn with_user(&mut self, spec: LaunchSpec) -> LaunchSpec {
         let whole = spec.parent.as_ref().and_then(|parent| self.containers.get(parent));
         let within = whole.is_some_and(|whole| whole.holder.is_some_and(|holder| holder.rooted));
-        let own = spec.surroundings.as_ref().is_some_and(|surroundings| surroundings.root.is_some());
-        if within || own { self.identities.or_of_root(spec) } else { spec }
+        if within || surroundings::is_rooted(&spec) { self.identities.or_of_root(spec) } else { spec }
     }
 
     fn place_of(&self, spec: &LaunchSpec) -> Result<Place, LaunchError> {
@@ -483,7 +482,7 @@ impl Server {
     fn start_one(&mut self, spec: &LaunchSpec, place: &Place, room: Result<Room, LaunchError>) {
         let container = spec.container.clone();
         let whole = spec.parent.as_ref().and_then(|parent| self.containers.get(parent));
-        let holder = whole.and_then(|whole| whole.holder);
+        let holder = whole.and_then(|whole| whole.holder).filter(|_| !surroundings::is_rooted(spec));
         let Server { records, spawner, .. } = self;
         match room.and_then(|room| child::start(records, spawner, spec, place, &room, holder)) {
             Ok(Started { process, holder }) => {

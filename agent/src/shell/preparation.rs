@@ -156,7 +156,7 @@ impl Shell {
 fn make_premises(premises: &Premises, directory: &Path, user: Option<&str>) -> Result<(), String> {
     let made = match premises {
         Premises::Shared | Premises::Made => Ok(()),
-        Premises::Beneath { sandbox, name } => sandbox::make_beneath(sandbox, name, user),
+        Premises::Beneath { sandbox, name, shared, own } => sandbox::make_beneath(sandbox, name, user, shared, own),
         Premises::Own(links) => sandbox::make(directory, user, links),
     };
     made.map_err(|error| crate::error_chain(&error))

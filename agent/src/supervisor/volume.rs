@@ -138,6 +138,18 @@ fn of(container: Option<&ContainerInfo>) -> impl Iterator<Item = &Volume> {
     container.into_iter().flat_map(|container| &container.volumes)
 }
 
+/// The names of the directories of sandboxes that are among its volumes: those of its parent's, and of its own.
+pub(super) fn in_sandboxes(container: Option<&ContainerInfo>) -> (Vec<String>, Vec<String>) {
+    let (mut shared, mut own) = (Vec::new(), Vec::new());
+    for volume in of(container) {
+        if let Ok(Source::Sandbox(SandboxPathVolume { r#type, path })) = source(volume) {
+            let of = if *r#type == Some(SandboxPathType::Parent) { &mut shared } else { &mut own };
+            of.push(path.clone());
+        }
+    }
+    (shared, own)
+}
+
 /// A task's container, in which volumes of its executor's take the place of the PARENT that names them. What its executor can only read,
 /// it can only read.
 pub(super) fn resolved(container: ContainerInfo, executors: Option<&ContainerInfo>) -> ContainerInfo {

@@ -156,7 +156,7 @@ pub fn exit_status(master: &Master, address: &str, id: &Value) -> i64 {
     serde_json::from_str::<Value>(&answer).unwrap()["wait_container"]["exit_status"].as_i64().unwrap()
 }
 
-fn lives(marker: &str) -> Option<i32> {
+pub fn lives(marker: &str) -> Option<i32> {
     pids().find(|pid| {
         std::fs::read(format!("/proc/{pid}/cmdline"))
             .is_ok_and(|line| line.split(|byte| *byte == 0).any(|word| word == marker.as_bytes()))

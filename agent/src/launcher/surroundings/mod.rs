@@ -25,7 +25,7 @@ use nix::unistd::{Gid, Uid};
 use serde::{Deserialize, Serialize};
 
 use super::isolation::Door;
-use super::protocol::{Process, SANDBOX, Surroundings};
+use super::protocol::{LaunchSpec, Process, SANDBOX, Surroundings};
 use super::{process, sys};
 
 pub(super) use self::user::User;
@@ -58,7 +58,7 @@ pub(crate) enum SurroundingsError {
         "this machine's tasks are found by their sessions only: it needs root and cgroups to make surroundings of their own"
     )]
     NoCgroups,
-    #[error("a part has the root, the mounts, the namespaces and the network of the whole")]
+    #[error("a part without a root of its own has the mounts, the namespaces and the network of the whole")]
     OfPart,
     #[error("what the container is a part of has lost the process that holds its namespaces")]
     HolderGone,
@@ -83,6 +83,11 @@ pub(super) fn need_holder(surroundings: &Surroundings) -> bool {
     let Surroundings { root, mounts, namespaces, network, privileges: _, working_directory: _, user: _ } = surroundings;
     let of_namespaces = namespaces.pid || namespaces.ipc.is_some() || namespaces.hostname.is_some();
     root.is_some() || !mounts.is_empty() || of_namespaces || network.is_some()
+}
+
+/// Whether it has a root of its own.
+pub(super) fn is_rooted(spec: &LaunchSpec) -> bool {
+    spec.surroundings.as_deref().is_some_and(|surroundings| surroundings.root.is_some())
 }
 
 /// A holder that a program joins.

@@ -4,8 +4,8 @@ use attica_core_api::agent::WaitContainer;
 use attica_core_api::v1::{TaskState, TaskStatusReason};
 
 use super::{
-    Contained, ContainedRecord, ContainerPath, Kill, OperatorRefusal, OperatorReply, Premises, Progress, Supplied,
-    Tenure,
+    Contained, ContainedRecord, ContainerPath, Kill, OperatorRefusal, OperatorReply, Premises, Progress, SharedNetwork,
+    Supplied, Tenure,
 };
 use crate::image::Provisioned;
 use crate::launcher::protocol::{ContainerId, ContainerReport, Ending, Exit, MemoryVerdict, Process, Request, Stage};
@@ -30,7 +30,8 @@ impl Supervisor {
             // When it is back, it knows nothing of this one.
             (Ok(_), LauncherState::Unknown) => return,
         };
-        let Some(Supplied { mut spec, rooted }) = contained.supplied.take().map(|supplied| *supplied) else { return };
+        let Some(supplied) = contained.supplied.take() else { return };
+        let Supplied { mut spec, rooted, network } = *supplied;
         if let Some(((rooted, command), image)) = rooted.zip(image) {
             match rooted.argv(&image, &command) {
                 Ok((program, argv)) => (spec.program, spec.argv) = (program, argv),
@@ -38,7 +39,11 @@ impl Supervisor {
             }
             let written = crate::image::writable(&self.config.work_dir, &spec.container);
             rooted.surround(&mut spec, &image, &command, &written);
-            spec.surroundings = network::surround(&self.config, &spec.container, None, spec.surroundings.take());
+            let (owner, attachment) = match &network {
+                Some(SharedNetwork { owner, attachment }) => (owner, Some(attachment)),
+                None => (&spec.container, None),
+            };
+            spec.surroundings = network::surround(&self.config, owner, attachment, spec.surroundings.take());
             contained.record.image = Some(image);
             out.push(Effect::StoreContained(Box::new(contained.record.clone())));
         }

@@ -6,7 +6,7 @@ use attica_core_api::v1::{CommandInfo, ContainerInfo, ContainerType, FrameworkIn
 use super::whole::Whole;
 use super::{
     Contained, ContainedRecord, ContainerLaunch, MAX_CONTAINED, OperatorRefusal, OperatorReply, Premises, Progress,
-    Supplied, Tenure,
+    SharedNetwork, Supplied, Tenure,
 };
 use crate::daemon::Containerizer;
 use crate::launcher::protocol::{ContainerId, LaunchSpec};
@@ -28,6 +28,8 @@ struct Planned {
     rooted: Option<Rooted>,
     /// What is in its sandbox from the beginning.
     links: Vec<DirectoryLink>,
+    /// Of what it is within, if it does not join that.
+    network: Option<SharedNetwork>,
 }
 
 impl Supervisor {
@@ -59,11 +61,13 @@ impl Supervisor {
         self.make_room(out)?;
         let items =
             supply::wanted(launch.command.as_ref()).map_err(|error| OperatorRefusal::Unsupported(error.to_string()))?;
-        let Planned { spec, rooted, links } = self.contained_spec(&launch, whole.as_ref()).map_err(unsupported)?;
+        let Planned { spec, rooted, links, network } =
+            self.contained_spec(&launch, whole.as_ref()).map_err(unsupported)?;
         let premises = match (&whole, launch.tenure) {
             (Some(_), Tenure::Session) => Premises::Shared,
             (Some(whole), Tenure::Lasting) => {
-                Premises::Beneath { sandbox: whole.directory.clone(), name: path.name().to_owned() }
+                let (shared, own) = volume::in_sandboxes(launch.container.as_deref());
+                Premises::Beneath { sandbox: whole.directory.clone(), name: path.name().to_owned(), shared, own }
             }
             (None, Tenure::Lasting | Tenure::Session) => Premises::Own(links),
         };
@@ -101,7 +105,7 @@ impl Supervisor {
                     user: spec.user.clone(),
                 };
                 out.push(Effect::FetchContained(Box::new(order), premises));
-                Some(Box::new(Supplied { spec, rooted: rooted.zip(launch.command) }))
+                Some(Box::new(Supplied { spec, rooted: rooted.zip(launch.command), network }))
             }
         };
         self.contained.insert(path, Contained { record, launching: Some(reply), supplied });
@@ -122,7 +126,7 @@ impl Supervisor {
 
     fn contained_spec(&mut self, launch: &ContainerLaunch, whole: Option<&Whole>) -> Result<Planned, Refusal> {
         let container = launch.container.as_deref();
-        container.map_or(Ok(()), |container| check_container(container, whole.is_some()))?;
+        container.map_or(Ok(()), |container| check_container(container, whole.is_some(), launch.tenure))?;
         let of_daemon = |task: &Task| task.containerizer == Containerizer::Daemon;
         accept::refuse(&[(
             self.outermost_task(&launch.path).is_some_and(of_daemon),
@@ -169,22 +173,33 @@ impl Supervisor {
         };
         let sandbox = spec.directory.clone();
         let holder = Holder::Other;
-        let shared = sandbox.clone();
+        let shared = whole.map_or_else(|| sandbox.clone(), |whole| whole.directory.clone());
         let beholder = Beholder { holder, container, resources: &[], sandbox, shared, shared_volumes: &[] };
         let links = beholder.links(&self.config.work_dir);
-        // Before the image is here, nothing is known of the root.
-        self.furnish(&mut spec, &beholder, None, None);
+        let mut network = None;
         if let (Some(_), Some(outermost)) = (whole, self.outermost(&launch.path)) {
             // What a task or an executor may not do, what joins it may not do either.
             let of_whole = surroundings::surroundings(&self.config.isolators, outermost.container)?;
-            spec.surroundings = of_whole.map(surroundings::of_part);
             // In a root of its own the image says where it begins, and as whom.
-            let rooted = image::of(&self.config, outermost.holder, outermost.container).ok().flatten();
-            if let Some((image, rooted)) = outermost.image.zip(rooted) {
-                rooted.join(&mut spec, image, command);
+            if rooted.is_some() {
+                spec.surroundings = of_whole;
+                if let Some(hostname) = container.and_then(|container| container.hostname.clone()) {
+                    spec.surroundings.get_or_insert_default().namespaces.hostname = Some(hostname);
+                }
+                network = outermost.network;
+            } else {
+                spec.surroundings = of_whole.map(surroundings::of_part);
+                let (holder, container, image) =
+                    self.nearest_root(&launch.path).unwrap_or((outermost.holder, outermost.container, outermost.image));
+                let rooted = image::of(&self.config, holder, container).ok().flatten();
+                if let Some((image, rooted)) = image.zip(rooted) {
+                    rooted.join(&mut spec, image, command);
+                }
             }
         }
-        Ok(Planned { spec, rooted, links })
+        // Before the image is here, nothing is known of the root.
+        self.furnish(&mut spec, &beholder, None, None);
+        Ok(Planned { spec, rooted, links, network })
     }
 
     /// Its user is that of what it is within, unless it names another one.
@@ -209,9 +224,9 @@ impl Supervisor {
         // What is sealed is a task's.
         let container = launch.container.as_deref();
         image::of(&self.config, Holder::Other, container)?;
-        volume::check(&self.config, Holder::Other, container, &[], false)?;
+        volume::check(&self.config, Holder::Other, container, &[], whole.is_some())?;
         secret::of_command(&self.config, Holder::Other, Some(command))?;
-        accept::plan(&self.config, &framework, &as_task, false, None)
+        accept::plan(&self.config, &framework, &as_task, whole.is_some(), None)
     }
 }
 
@@ -233,14 +248,15 @@ fn check_permission(viewer: &Viewer, launch: &ContainerLaunch, whole: Option<&Wh
     if allowed { Ok(()) } else { Err(OperatorRefusal::Forbidden) }
 }
 
-/// What is refused by name: a container within another one has its root, its mounts and its namespaces.
-fn check_container(container: &ContainerInfo, is_nested: bool) -> Result<(), Refusal> {
+/// What is refused by name: a container within another one has its root, its mounts and its namespaces, unless it has an image.
+fn check_container(container: &ContainerInfo, is_nested: bool, tenure: Tenure) -> Result<(), Refusal> {
+    let joins = is_nested && !image::is_root(Some(container));
     let ContainerInfo {
         r#type,
         volumes,
         hostname,
         docker,
-        mesos,
+        mesos: _,
         network_infos,
         linux_info,
         rlimit_info: _,
@@ -249,12 +265,12 @@ fn check_container(container: &ContainerInfo, is_nested: bool) -> Result<(), Ref
     accept::refuse(&[
         (*r#type == ContainerType::Docker || docker.is_some(), "container.type DOCKER"),
         (!network_infos.is_empty(), "container.network_infos"),
-        (is_nested && !volumes.is_empty(), "container.volumes within another container"),
         (
-            is_nested && mesos.as_ref().is_some_and(|mesos| mesos.image.is_some()),
-            "container.mesos.image within another container",
+            is_nested && !joins && tenure == Tenure::Session,
+            "container.mesos.image of a session within another container",
         ),
-        (is_nested && hostname.is_some(), "container.hostname within another container"),
+        (joins && !volumes.is_empty(), "container.volumes without an image, within another container"),
+        (joins && hostname.is_some(), "container.hostname without an image, within another container"),
         (is_nested && linux_info.is_some(), "container.linux_info within another container"),
     ])
 }

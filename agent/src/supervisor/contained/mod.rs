@@ -22,6 +22,7 @@ use super::image::Rooted;
 use super::{Effect, ReplyTo, Supervisor};
 pub(crate) use crate::contained::{ContainedRecord, ContainerPath, Kill, Progress, Tenure};
 use crate::launcher::protocol::{ContainerId, LaunchSpec, Streams};
+use crate::network::Attachment;
 use crate::sandbox::DirectoryLink;
 
 /// Containers of operators that there can be, and ended ones that are remembered.
@@ -127,6 +128,14 @@ struct Supplied {
     spec: LaunchSpec,
     /// What is to be made of its image, if one is to be its root, with the command that runs there.
     rooted: Option<(Rooted, CommandInfo)>,
+    network: Option<SharedNetwork>,
+}
+
+/// The network of what a container is within, and whose it is.
+#[derive(Clone, Debug)]
+struct SharedNetwork {
+    owner: ContainerId,
+    attachment: Attachment,
 }
 
 /// What a session or a container needs on disk before it starts.
@@ -134,8 +143,8 @@ struct Supplied {
 pub(crate) enum Premises {
     /// That of what it is within.
     Shared,
-    /// A directory of this name in `containers`, within that.
-    Beneath { sandbox: PathBuf, name: String },
+    /// A directory of this name in `containers`, within that; and directories that are `shared` with that, or its `own`.
+    Beneath { sandbox: PathBuf, name: String, shared: Vec<String>, own: Vec<String> },
     /// A directory of its own, with directories and links to them in it.
     Own(Vec<DirectoryLink>),
     /// Whatever it needs is there.

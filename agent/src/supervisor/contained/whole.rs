@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use attica_core_api::v1::{CommandInfo, ContainerInfo, ExecutorId, FrameworkId};
 
-use super::{Contained, ContainedRecord, ContainerPath, Progress, Tenure};
+use super::{Contained, ContainedRecord, ContainerPath, Progress, SharedNetwork, Tenure};
 use crate::image::Provisioned;
 use crate::launcher::protocol::ContainerId;
+use crate::network::Attachment;
 use crate::supervisor::secret::Holder;
 use crate::supervisor::task::{Phase, Task};
 use crate::supervisor::{Executor, Owner, Supervisor, accept, container};
@@ -39,6 +40,7 @@ pub(super) struct Outermost<'a> {
     pub(super) command: Option<&'a CommandInfo>,
     pub(super) container: Option<&'a ContainerInfo>,
     pub(super) image: Option<&'a Provisioned>,
+    pub(super) network: Option<SharedNetwork>,
 }
 
 impl Supervisor {
@@ -82,6 +84,7 @@ impl Supervisor {
                 command: None,
                 container: record.info.as_deref(),
                 image: record.image.as_deref(),
+                network: None,
             });
         }
         if let Some(task) = self.outermost_task(path) {
@@ -90,6 +93,7 @@ impl Supervisor {
                 command: task.info.command.as_ref(),
                 container: task.info.container.as_deref(),
                 image: task.image.as_deref(),
+                network: shared(task.run(), task.network.as_deref()),
             });
         }
         match self.by_container.get(&ContainerId::new(path.names().first()?).ok()?)? {
@@ -100,10 +104,23 @@ impl Supervisor {
                     command: executor.info.command.as_ref(),
                     container: executor.info.container.as_deref(),
                     image: executor.image.as_deref(),
+                    network: shared(&executor.container, executor.network.as_deref()),
                 })
             }
             Owner::Task(_) | Owner::Process(..) | Owner::Check | Owner::Contained(_) => None,
         }
+    }
+
+    /// Of the containers of operators that a container is within, the nearest one with a root of its own.
+    pub(super) fn nearest_root(
+        &self,
+        path: &ContainerPath,
+    ) -> Option<(Holder<'_>, Option<&ContainerInfo>, Option<&Provisioned>)> {
+        std::iter::successors(path.parent(), ContainerPath::parent).find_map(|path| {
+            let record = &self.contained.get(&path)?.record;
+            let image = record.image.as_deref()?;
+            Some((Holder::Other, record.info.as_deref(), Some(image)))
+        })
     }
 
     fn of_task(&self, task: &Task) -> Whole {
@@ -141,6 +158,10 @@ impl Supervisor {
             has_terminal: container::has_terminal(executor.info.container.as_deref()),
         }
     }
+}
+
+fn shared(owner: &ContainerId, attachment: Option<&Attachment>) -> Option<SharedNetwork> {
+    Some(SharedNetwork { owner: owner.clone(), attachment: attachment?.clone() })
 }
 
 fn of_contained(contained: &Contained) -> Whole {

@@ -1,5 +1,6 @@
 //! Containers of operators.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use attica_core_api::auth::{Acls, Principal, Viewer};
@@ -50,6 +51,11 @@ impl World {
     }
 }
 
+fn beneath(sandbox: &Path, name: &str) -> Premises {
+    let (sandbox, name) = (sandbox.to_owned(), name.to_owned());
+    Premises::Beneath { sandbox, name, shared: Vec::new(), own: Vec::new() }
+}
+
 fn refused(refusal: OperatorRefusal) -> Option<OperatorReply> {
     Some(OperatorReply::Refused(refusal))
 }
@@ -68,7 +74,7 @@ fn what_is_within_a_task_shares_what_that_has() {
     assert_eq!(nested.parent.as_ref(), Some(&of_task.container));
     assert_eq!((nested.limits, nested.user.clone()), (None, of_task.user.clone()));
     assert_eq!(nested.directory, of_task.directory.join("containers/inner"));
-    let sandbox = Premises::Beneath { sandbox: of_task.directory.clone(), name: "inner".to_owned() };
+    let sandbox = beneath(&of_task.directory, "inner");
     assert_eq!(world.premises, [sandbox]);
     let value = |spec: &LaunchSpec, name: &str| spec.environment.iter().find(|(key, _)| key == name).cloned();
     assert_eq!(value(nested, "MESOS_TASK_ID"), value(of_task, "MESOS_TASK_ID"));
@@ -234,7 +240,7 @@ fn what_asks_for_files_is_launched_once_they_are_there() {
     world.started(&order.container);
     assert_eq!(world.answer(2), Some(OperatorReply::Launched));
     let sandbox = world.specs[0].directory.clone();
-    assert_eq!(world.premises, [Premises::Beneath { sandbox, name: "good".to_owned() }, Premises::Made]);
+    assert_eq!(world.premises, [beneath(&sandbox, "good"), Premises::Made]);
 
     assert_eq!(world.operate(wanting(&bad, "file:///b"), 3), None);
     let container = world.ordered.pop().unwrap().container;
@@ -352,13 +358,21 @@ fn what_a_container_of_an_operator_cannot_have_is_refused_by_name() {
     let cases: [(&ContainerPath, Change, &str); 5] = [
         (&alone, |info| info.r#type = ContainerType::Docker, "`container.type DOCKER`"),
         (&alone, |info| info.network_infos = vec![NetworkInfo::default()], "`container.network_infos`"),
-        (&nested, |info| info.hostname = Some("h".to_owned()), "`container.hostname within another container`"),
+        (
+            &nested,
+            |info| info.hostname = Some("h".to_owned()),
+            "`container.hostname without an image, within another container`",
+        ),
         (
             &nested,
             |info| info.linux_info = Some(LinuxInfo::default()),
             "`container.linux_info within another container`",
         ),
-        (&nested, |info| info.volumes = vec![Volume::default()], "`container.volumes within another container`"),
+        (
+            &nested,
+            |info| info.volumes = vec![Volume::default()],
+            "`container.volumes without an image, within another container`",
+        ),
     ];
     for (reply, (path, change, cause)) in (10..).zip(cases) {
         let mut info = ContainerInfo { r#type: ContainerType::Mesos, ..ContainerInfo::default() };

@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 use attica_core_api::v1::TtyInfo;
 use serde_json::{Value, json};
 
-use super::registry::{Access, Registry, busybox, can_pull};
+use super::registry::{Access, File, Registry, busybox, can_pull, layer};
 use super::{on_mesos, start, web};
 use crate::agent::shell;
 use crate::master::Master;
-use crate::nested::{Stream, call, container, exit_status, member, within};
+use crate::nested::{Stream, call, container, exit_status, lives, member, within};
 use crate::support::eventually;
 
 #[test]
@@ -158,5 +158,75 @@ fn what_stands_alone_has_an_image_and_volumes_and_goes_without_a_trace() {
     assert_eq!(call(&master, &address, &removed), (200, String::new()));
     eventually("nothing is left of it", || (provisioned() == 0 && !sandbox.exists()).then_some(()));
     assert!(host.path().join("file").exists(), "what is the machine's stays");
+    agent.finish();
+}
+
+#[test]
+fn what_is_within_a_task_can_have_an_image_of_its_own() {
+    if !can_pull() {
+        return;
+    }
+    let registry = Registry::start(Access::Everybody);
+    registry.push("web", "1", &[busybox()], web());
+    let other = layer(&[File::Text("etc/other", "of another image\n")]);
+    registry.push("other", "1", &[busybox(), other], json!({ "Env": ["PATH=/bin"], "WorkingDir": "/etc" }));
+    let (master, agent) = start(&["--isolation", "namespaces/pid"]);
+    master.run(vec![on_mesos(shell("t", "exec sleep 1000"), &registry.image("web:1"))]);
+    let whole = container(&master, "t");
+    let address = agent.ready_address();
+    let image = json!({ "type": "DOCKER", "docker": { "name": registry.image("other:1") } });
+    let volume = |kind: &str, path: &str, at: &str| {
+        let sandbox_path = json!({ "type": kind, "path": path });
+        let source = json!({ "type": "SANDBOX_PATH", "sandbox_path": sandbox_path });
+        json!({ "mode": "RW", "container_path": at, "source": source })
+    };
+    let volumes = [volume("PARENT", "shared", "/of_parent"), volume("SELF", "data", "/own")];
+    let container = json!({ "type": "MESOS", "mesos": { "image": image }, "volumes": volumes, "hostname": "inner" });
+    let launch = |id: &Value, script: &str| {
+        let content = json!({ "container_id": id, "command": { "value": script }, "container": container });
+        member("LAUNCH_CONTAINER", content)
+    };
+    let sandbox = agent.sandbox("t").canonicalize().unwrap();
+    let inner = within(&whole, "inner");
+    let script =
+        "cat other; hostname; echo own > /own/file; echo shared > /of_parent/file; ls /proc | grep -c '^[0-9]'; exit 3";
+    assert_eq!(call(&master, &address, &launch(&inner, script)), (200, String::new()));
+    assert_eq!(exit_status(&master, &address, &inner), 3 << 8);
+    let output = std::fs::read_to_string(sandbox.join("containers/inner/stdout")).unwrap();
+    assert!(output.starts_with("of another image\ninner\n"), "{output}");
+    let processes: usize = output.lines().last().unwrap().parse().unwrap();
+    assert!(processes < 6, "it sees no more of the machine than the task does: {output}");
+    assert_eq!(std::fs::read_to_string(sandbox.join("shared/file")).unwrap(), "shared\n");
+    assert_eq!(std::fs::read_to_string(sandbox.join("containers/inner/data/file")).unwrap(), "own\n");
+
+    let long = within(&whole, "long");
+    let script = "touch /own/begun; exec sleep 7654329";
+    assert_eq!(call(&master, &address, &launch(&long, script)), (200, String::new()));
+    let begun = sandbox.join("containers/long/data/begun");
+    eventually("it has begun", || begun.exists().then_some(()));
+    let agent = agent.crash_and_restart(&master);
+    master.await_registration(2);
+    assert!(lives("7654329").is_some());
+    let deeper = within(&long, "deeper");
+    let address = agent.ready_address();
+    let script = json!({ "value": "cat /etc/hostname > /dev/null; ls /own; hostname" });
+    let launch = member("LAUNCH_CONTAINER", json!({ "container_id": deeper, "command": script }));
+    assert_eq!(served(&master, &address, &launch), (200, String::new()));
+    assert_eq!(exit_status(&master, &address, &deeper), 0);
+    let output = std::fs::read_to_string(sandbox.join("containers/long/containers/deeper/stdout")).unwrap();
+    assert_eq!(output, "begun\ninner\n", "it is in the root of what it is within");
+    // A task may plant links.
+    std::os::unix::fs::symlink("/etc", sandbox.join("planted")).unwrap();
+    let planted =
+        json!({ "type": "MESOS", "mesos": { "image": image }, "volumes": [volume("PARENT", "planted", "/x")] });
+    let wanted = json!({ "container_id": within(&whole, "bad"), "command": { "value": "true" }, "container": planted });
+    let (status, answer) = call(&master, &address, &member("LAUNCH_CONTAINER", wanted));
+    assert_eq!(status, 500, "{answer}");
+    master.kill("t", Some(0));
+    master.await_state("t", "TASK_KILLED");
+    eventually("it ends with the task", || lives("7654329").is_none().then_some(()));
+    eventually("nothing is left of the roots", || {
+        (std::fs::read_dir(agent.work_dir().join("provisioner")).unwrap().count() == 0).then_some(())
+    });
     agent.finish();
 }
