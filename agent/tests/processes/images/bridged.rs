@@ -9,6 +9,7 @@ use serde_json::json;
 use super::registry::{Access, Registry, busybox, can_pull};
 use super::{bare, finished, on_docker, on_mesos, start};
 use crate::agent::shell;
+use crate::nested::{call, container, exit_status, member, within};
 use crate::networks::{bridge, can_connect, free_port, told_address, with_ports};
 use crate::support::eventually;
 
@@ -74,5 +75,32 @@ fn a_container_knows_its_own_name_and_nothing_of_networks_it_is_not_in() {
     let devices: Vec<&str> = said.lines().skip(2).filter_map(|line| line.split(':').next()).map(str::trim).collect();
     assert_eq!(devices, ["lo"]);
     assert_eq!(finished(&master, &agent, "machine"), std::fs::read_to_string("/etc/hosts").unwrap());
+    agent.finish();
+}
+
+#[test]
+fn what_has_an_image_within_a_task_is_in_the_network_of_that() {
+    if !can_pull() || !can_connect() {
+        return;
+    }
+    let registry = Registry::start(Access::Everybody);
+    registry.push("web", "1", &[busybox()], json!({"Env": ["PATH=/bin"]}));
+    let (master, agent) = start(&[]);
+    let image = registry.image("web:1");
+    let told = "busybox readlink /proc/self/ns/net; hostname; cat /etc/hosts";
+    let mut task = on_mesos(shell("t", &format!("{told}; echo over; exec sleep 1000")), &image);
+    task.container.as_mut().unwrap().network_infos = bridge(&[]).network_infos;
+    master.run(vec![task]);
+    let whole = container(&master, "t");
+    let inner = within(&whole, "inner");
+    let own = json!({ "type": "MESOS", "mesos": { "image": { "type": "DOCKER", "docker": { "name": image } } } });
+    let launch = json!({ "container_id": inner, "command": { "value": told }, "container": own });
+    let address = agent.ready_address();
+    assert_eq!(call(&master, &address, &member("LAUNCH_CONTAINER", launch)), (200, String::new()));
+    assert_eq!(exit_status(&master, &address, &inner), 0);
+    let read = |path: &str| std::fs::read_to_string(agent.sandbox("t").join(path)).unwrap();
+    let of_task = eventually("the task has told", || read("stdout").strip_suffix("over\n").map(str::to_owned));
+    assert!(of_task.starts_with("net:["), "{of_task}");
+    assert_eq!(read("containers/inner/stdout"), of_task);
     agent.finish();
 }
