@@ -193,8 +193,10 @@ fn a_part_joins_what_its_container_sees_also_after_a_restart() {
         let lines: Vec<&str> = output.lines().collect();
         assert_eq!(lines[..4], ["here", "inside", "/mnt/mesos/sandbox", "attica-holder"], "round {round}: {output}");
         let mut demanding = launcher.part(&whole, "true");
-        demanding.surroundings =
-            Some(Box::new(Surroundings { root: Some(root(&launcher)), ..Surroundings::default() }));
+        demanding.surroundings = Some(Box::new(Surroundings {
+            mounts: vec![bind(Path::new("/etc"), "/x", Access::ReadOnly)],
+            ..Surroundings::default()
+        }));
         assert!(refused(&mut launcher, &demanding).contains("of the whole"));
         launcher = launcher.replace();
     }
