@@ -133,6 +133,12 @@ pub(crate) fn directory(root: &Path) -> PathBuf {
     root.join("volumes/roles")
 }
 
+/// How many volumes are in the work directory.
+pub(crate) fn count(work_dir: &Path) -> usize {
+    let entries = |path: &Path| std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries(&directory(work_dir)).map(|role| entries(&role).count()).sum()
+}
+
 /// `<root>/volumes/roles/<role>/<id>`, as in Mesos: the slashes of a role become spaces, which no role has. The root of a disk that is no
 /// absolute path is beneath the work directory.
 fn home(work_dir: &Path, volume: &Resource) -> Result<Home, VolumeError> {

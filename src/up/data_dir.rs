@@ -81,7 +81,8 @@ impl DataDir {
         let _ = fs::remove_file(self.pid_file(child));
     }
 
-    /// What each agent offered when an earlier, killed `up` was asked the same; their tasks may still run.
+    /// What each agent offered when an earlier `up` was asked the same. An agent that offers something else, because the disk has filled
+    /// since, is another agent: it would lose its volumes, and its tasks if `up` was killed.
     pub fn remembered_shares(&self, request: &str) -> Option<Vec<String>> {
         let text = fs::read_to_string(self.root.join("shares")).ok()?;
         let (asked, shares) = text.split_once('\n')?;
@@ -90,10 +91,6 @@ impl DataDir {
 
     pub fn remember_shares(&self, request: &str, shares: &[String]) -> io::Result<()> {
         fs::write(self.root.join("shares"), format!("{request}\n{}\n", shares.join("\n")))
-    }
-
-    pub fn forget_shares(&self) {
-        let _ = fs::remove_file(self.root.join("shares"));
     }
 
     /// Ends the roles of an `up` that was killed. Tasks and their launchers are left alone: the agents that are started next adopt

@@ -159,7 +159,6 @@ pub async fn run(args: Args) -> Result<(), AnyError> {
         zookeeper.stop().await;
     }
     database.stop().await;
-    data_dir.forget_shares();
     outcome
 }
 

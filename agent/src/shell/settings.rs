@@ -24,6 +24,7 @@ use crate::machine::{self, Machine};
 use crate::network::Networks;
 use crate::quota::ProjectQuotas;
 use crate::supervisor::{Config, Containerizers, DaemonConfig, Defaults, Proof, Timing, Users};
+use crate::volumes;
 
 /// The attribute that names the key with which secrets can be sealed for tasks of this agent.
 const SECRETS: &str = "secrets";
@@ -80,6 +81,7 @@ pub(super) fn config(
         info,
         ip: args.ip,
         work_dir: work_dir.to_owned(),
+        volumes: volumes::count(work_dir),
         containerizers: containerizers(args, owner),
         users,
         host_paths: host_paths(args)?,

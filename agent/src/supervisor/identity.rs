@@ -15,11 +15,12 @@ pub(super) enum Identity {
     New { replaces: AgentId },
 }
 
-/// The agent cannot take its tasks over: a master would not let it change under them.
+/// The agent cannot take over what it keeps: a master would not let it change under that.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "this agent is not what its {tasks} checkpointed tasks were started on: {differences}. Start it as it was, with flags in the place of what \
-     was detected, and they go on; to change it, drain it first (SIGUSR1). With the reconfiguration policy `additive` more resources and \
+    "this agent keeps {tasks} checkpointed tasks and {volumes} persistent volumes, and is not what it was when it got them: {differences}. \
+     Start it as it was, with flags in the place of what was detected, and they stay; to change it, drain it first (SIGUSR1) and have its \
+     volumes destroyed (those are in `volumes` in its work directory). With the reconfiguration policy `additive` more resources and \
      attributes than before are no reason"
 )]
 pub(crate) struct Incompatible {
@@ -27,6 +28,8 @@ pub(crate) struct Incompatible {
     pub(crate) differences: String,
     /// How many tasks there are.
     pub(crate) tasks: usize,
+    /// How many volumes there are.
+    pub(crate) volumes: usize,
 }
 
 /// Which changes an agent may come back with that has tasks.
@@ -38,7 +41,8 @@ pub enum ReconfigurationPolicy {
     Additive,
 }
 
-/// Decides by what was written down, which tasks of the agent `ran_as` among it. A restart of the machine has ended them all.
+/// Decides by what was written down, which tasks of the agent `ran_as` among it. A restart of the machine has ended them all, but for the
+/// volumes, which a new agent would not have.
 pub(super) fn identify(past: &Past, config: &Config, ran_as: &[AgentId]) -> Result<Identity, Incompatible> {
     let record = match past {
         Past::Known(record) => record,
@@ -51,14 +55,14 @@ pub(super) fn identify(past: &Past, config: &Config, ran_as: &[AgentId]) -> Resu
     };
     let differences = differences(&record.info, &config.info, config.reconfiguration);
     let rebooted = record.boot_id != config.boot_id;
-    let tasks = ran_as.len();
+    let (tasks, volumes) = (ran_as.len(), config.volumes);
     match differences.is_empty() {
         true => Ok(Identity::Same(Some(record.agent_id.clone()))),
-        false if rebooted || tasks == 0 => {
+        false if volumes == 0 && (rebooted || tasks == 0) => {
             tracing::warn!(agent = %record.agent_id, differences, tasks, "the agent is not what it was: it registers as a new one, and its tasks are lost");
             Ok(Identity::New { replaces: record.agent_id.clone() })
         }
-        false => Err(Incompatible { differences, tasks }),
+        false => Err(Incompatible { differences, tasks, volumes }),
     }
 }
 

@@ -93,6 +93,8 @@ pub(crate) struct Config {
     pub(crate) ip: IpAddr,
     /// Where sandboxes are.
     pub(crate) work_dir: PathBuf,
+    /// How many persistent volumes were there when it started.
+    pub(crate) volumes: usize,
     pub(crate) containerizers: Containerizers,
     /// Whether tasks run as the user they ask for.
     pub(crate) users: Users,

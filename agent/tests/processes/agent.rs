@@ -420,8 +420,8 @@ fn an_agent_that_is_not_what_it_was_does_not_start_with_tasks() {
     assert!(!status.success());
     let log = std::fs::read_to_string(agent.directory.path().join("agent.log")).unwrap();
     assert!(log.contains("the reconfiguration policy `additive`"), "it goes by several names: {log}");
-    let told =
-        "this agent is not what its 1 checkpointed tasks were started on: --hostname was `127.0.0.1` and is `other`";
+    let told = "this agent keeps 1 checkpointed tasks and 0 persistent volumes, and is not what it was when it got them: --hostname was \
+                `127.0.0.1` and is `other`";
     assert!(log.contains(told), "{log}");
     let agent = Agent::start_with(&master, agent.directory, agent.cgroups_root, &[]);
     master.await_registration(2);

@@ -63,6 +63,7 @@ fn config(boot_id: &str) -> Config {
         info: AgentInfo { hostname: "host".to_owned(), ..AgentInfo::default() },
         ip: IpAddr::from([127, 0, 0, 1]),
         work_dir: "/agent".into(),
+        volumes: 0,
         containerizers: Containerizers { launcher: true, daemon: None },
         users: Users::Own("me".to_owned()),
         mounts: Ok(()),

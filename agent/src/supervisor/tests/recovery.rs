@@ -132,6 +132,23 @@ fn a_machine_that_was_changed_and_restarted_is_a_new_agent_and_the_master_ends_i
     assert!(world.sent.is_empty());
 }
 
+#[test]
+fn an_agent_that_keeps_volumes_does_not_become_another() {
+    let mut world = World::recovered_as(Disk::default(), config(BOOT), 0).unwrap();
+    world.register();
+    let changed = |boot_id: &str, volumes| {
+        let mut config = Config { volumes, ..config(boot_id) };
+        config.info.hostname = "other".to_owned();
+        config
+    };
+    for boot_id in [BOOT, "boot-2"] {
+        let refused = World::recovered_as(world.disk.clone(), changed(boot_id, 2), 10).err().unwrap();
+        assert_eq!((refused.tasks, refused.volumes), (0, 2));
+        assert!(World::recovered_as(world.disk.clone(), changed(boot_id, 0), 10).is_ok());
+    }
+    assert!(World::recovered_as(world.disk, Config { volumes: 2, ..config("boot-2") }, 10).is_ok());
+}
+
 fn resource(name: &str, value: f64) -> Resource {
     Resource { name: name.to_owned(), scalar: Some(Scalar { value }), ..task("").resources[0].clone() }
 }
