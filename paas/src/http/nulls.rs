@@ -7,6 +7,9 @@ use serde_json::{Map, Number, Value};
 /// A member that is there twice is refused: readers disagree on which one counts.
 pub(super) struct WithoutNulls(pub(super) Value);
 
+/// Up to here floating point tells whole numbers apart.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 const FILLED_BY_USERS: [&str; 3] = ["env", "environment", "labels"];
 
 impl<'de> Deserialize<'de> for WithoutNulls {
@@ -36,6 +39,10 @@ impl<'de> Deserialize<'de> for WithoutNulls {
             }
 
             fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+                // `3.0` is a whole number to those who have no other kind.
+                if value.fract() == 0.0 && value.abs() < EXACT {
+                    return Ok((value as i64).into());
+                }
                 Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number is out of range"))
             }
 

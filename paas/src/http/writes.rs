@@ -159,7 +159,8 @@ pub(super) async fn put(
         Err(refused) => return refused,
     };
     let partial = existing == Existing::Only || asked.query.flag("partialUpdate", true);
-    let change = match same_id(&app, &id).and_then(|()| change(service, app, id.clone(), existing, partial)) {
+    // What is written to is what the path names: one file serves for several places.
+    let change = match change(service, AppUpdate { id: None, ..app }, id.clone(), existing, partial) {
         Ok(change) => change,
         Err(faults) => return refusal::invalid(faults),
     };
@@ -269,15 +270,6 @@ fn change(
 fn named_id(app: &AppUpdate) -> Result<RunSpecId, Faults> {
     let written = app.id.as_deref().ok_or_else(|| Faults::one("/id", "error.path.missing"))?;
     RunSpecId::parse(written).map_err(|error| Faults::one("/id", error.to_string()))
-}
-
-fn same_id(app: &AppUpdate, id: &RunSpecId) -> Result<(), Faults> {
-    match app.id.as_deref().map(RunSpecId::parse) {
-        None => Ok(()),
-        Some(Ok(written)) if written == *id => Ok(()),
-        Some(Ok(written)) => Err(Faults::one("/id", format!("is {written}, but the request is about {id}"))),
-        Some(Err(error)) => Err(Faults::one("/id", error.to_string())),
-    }
 }
 
 /// DELETE of an app. It takes precedence over running deployments unless told otherwise.

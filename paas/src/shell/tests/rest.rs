@@ -72,6 +72,12 @@ async fn an_app_is_created_read_changed_and_removed() {
     assert_eq!(read["app"]["instances"], 3);
     assert_eq!(read["app"]["versionInfo"]["lastConfigChangeAt"], created.json()["version"]);
 
+    // One file serves for several places, and its numbers may come from where all have a fraction.
+    let elsewhere =
+        site.ask(Method::PUT, "/v2/apps/shop/web?force=true", r#"{"id":"/else/where","instances":3.0}"#).await;
+    assert_eq!(elsewhere.status, StatusCode::OK, "{}", elsewhere.text);
+    assert_eq!(site.get("/v2/apps/shop/web").await["app"]["instances"], 3);
+    assert_eq!(site.ask(Method::GET, "/v2/apps/else/where", "").await.status, StatusCode::NOT_FOUND);
     let written_back = site.ask(Method::PUT, "/v2/apps/shop/web?force=true", &read["app"].to_string()).await;
     assert_eq!(written_back.status, StatusCode::OK, "{}", written_back.text);
     let versions = site.get("/v2/apps/shop/web/versions").await;
@@ -132,7 +138,6 @@ async fn refusals_are_documented_and_change_nothing() {
             r#"[{"id":"/a","cmd":"true"},{"id":"/a","cmd":"true"},{"cmd":"true"},{"id":"/b","cmd":"true","cpus":-1}]"#,
         ),
         (Method::PATCH, "/v2/apps", r#"[{"id":"/missing","instances":1}]"#),
-        (Method::PUT, "/v2/apps/new", r#"{"id":"/other","cmd":"true"}"#),
         (Method::PUT, "/v2/apps/NEW", r#"{"cmd":"true"}"#),
         (Method::PUT, "/v2/apps/missing", r#"{"version":"2015-06-12T23:03:31.512Z"}"#),
         (Method::PATCH, "/v2/apps/missing", r#"{"instances":1}"#),
