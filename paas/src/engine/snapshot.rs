@@ -215,13 +215,16 @@ impl Snapshot {
         definition.map(|definition| self.policy(definition)).unwrap_or_default()
     }
 
-    /// The versions of a group that it can return to: whenever something in it changed, as far as all of it is known.
+    /// The versions of a group that it can return to: what it is now, and whenever something in it changed, as far as all of it is known.
     #[must_use]
     pub fn group_versions(&self, id: &GroupId) -> BTreeSet<Version> {
         let of_run_specs = self.within(id).flat_map(|(_, state)| state.past().moments());
         let of_groups = self.groups_within(id).flat_map(|(_, state)| state.versions.keys().copied());
-        let known = |version: &Version| self.history_from.is_none_or(|from| *version >= from);
-        of_run_specs.chain(of_groups).filter(known).collect()
+        let mut versions: BTreeSet<Version> = of_run_specs.chain(of_groups).collect();
+        match self.history_from.zip(versions.last().copied()) {
+            Some((from, now)) => versions.split_off(&from.min(now)),
+            None => versions,
+        }
     }
 
     /// The run specs that may still be started with a secret: by what they are, by what their instances run, or by what a running

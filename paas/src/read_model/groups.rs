@@ -76,17 +76,20 @@ impl Seen<'_> {
         Ok(version)
     }
 
-    /// When a group, or anything in it, changed, newest first.
+    /// When a group, or anything in it, changed, newest first: what it is now, and what it was as far as all of that is known.
     pub(super) fn group_versions(&self, id: &GroupId) -> Result<Vec<Version>, Missing> {
         if !self.group_exists(id) {
             return Err(Missing::Group(id.to_string()));
         }
         let of_apps = self.apps_in(id).flat_map(|(_, app)| app.past().moments());
         let of_groups = self.groups_in(id).flat_map(|(_, state)| state.versions.keys().copied());
-        let known = |version: &Version| self.history_from().is_none_or(|from| *version >= from);
-        let mut versions: Vec<Version> = of_apps.chain(of_groups).filter(known).collect();
+        let mut versions: Vec<Version> = of_apps.chain(of_groups).collect();
         versions.sort_unstable_by(|one, other| other.cmp(one));
         versions.dedup();
+        if let Some(from) = self.history_from() {
+            let known = versions.iter().take_while(|version| **version >= from).count();
+            versions.truncate(known.max(1));
+        }
         Ok(versions)
     }
 

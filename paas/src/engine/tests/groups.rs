@@ -289,6 +289,7 @@ fn removed_things_are_forgotten_in_the_end() {
     let config = Config { departed_max: 2, ..super::world::config() };
     let mut world = World::bare(config, 1);
     world.connect();
+    world.put("/other/app", update(1));
     let mut versions = Vec::new();
     for number in 0..4 {
         let path = format!("/old/app{number}");
@@ -296,7 +297,13 @@ fn removed_things_are_forgotten_in_the_end() {
         versions.push(version_of(world.write(Write::Delete { id: id(&path), force: false })));
     }
     let state = world.engine.snapshot();
-    assert_eq!(state.run_specs.keys().map(ToString::to_string).collect::<Vec<_>>(), ["/old/app2", "/old/app3"]);
+    assert_eq!(
+        state.run_specs.keys().map(ToString::to_string).collect::<Vec<_>>(),
+        ["/old/app2", "/old/app3", "/other/app"]
+    );
     assert_eq!(state.history_from, Some(versions[1]));
     assert!(state.group_versions(&group_id("/old")).iter().all(|version| *version >= versions[1]));
+    // What is there now stays a version, however old it is.
+    let now = state.run_specs[&id("/other/app")].current;
+    assert_eq!(state.group_versions(&group_id("/other")).into_iter().collect::<Vec<_>>(), Vec::from_iter(now));
 }
