@@ -218,6 +218,9 @@ pub struct TaskFailure {
     /// When.
     #[serde(with = "serial::milliseconds")]
     pub at: Timestamp,
+    /// When it began to run, or was launched if it never did.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serial::milliseconds::optional")]
+    pub began_at: Option<Timestamp>,
 }
 
 impl Task {
@@ -259,15 +262,21 @@ impl ContainerTask {
 }
 
 impl Agent {
-    /// The value of a field that constraints name.
+    /// The value of a field that constraints name. Who stands in no fault domain may tell its region and zone as attributes.
     #[must_use]
     pub fn field(&self, field: &FieldName) -> Option<&str> {
         match field {
             FieldName::Hostname { .. } => Some(&self.hostname),
-            FieldName::Region => self.domain.as_ref().map(|domain| domain.region.as_str()),
-            FieldName::Zone => self.domain.as_ref().map(|domain| domain.zone.as_str()),
-            FieldName::Attribute(name) => self.attributes.get(name).map(String::as_str),
+            FieldName::Region => {
+                self.domain.as_ref().map_or_else(|| self.attribute("region"), |domain| Some(&domain.region))
+            }
+            FieldName::Zone => self.domain.as_ref().map_or_else(|| self.attribute("zone"), |domain| Some(&domain.zone)),
+            FieldName::Attribute(name) => self.attribute(name),
         }
+    }
+
+    fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.get(name).map(String::as_str)
     }
 }
 

@@ -6,10 +6,10 @@ use attica_paas_api::pod::{
 };
 
 use super::pod::resources;
-use super::task::{local_volumes, region, zone};
+use super::task::{field, local_volumes};
 use crate::model::{
-    CheckedPort, Condition, ContainerTask, GivenPort, HealthState, Instance, Networks, Pod, PodContainer, RunSpec,
-    Task, TaskFailure, TaskIdentity, rfc3339,
+    CheckedPort, Condition, ContainerTask, FieldName, GivenPort, HealthState, Instance, Networks, Pod, PodContainer,
+    RunSpec, Task, TaskFailure, TaskIdentity, rfc3339,
 };
 
 /// An instance of a pod as clients read it; `spec` is the version that it runs. None for an app's.
@@ -27,8 +27,8 @@ pub fn pod_instance(instance: &Instance, spec: &RunSpec) -> Option<PodInstance> 
         conditions: instance.healthy().map(|healthy| self::healthy(healthy, &since, None)).into_iter().collect(),
         agent_hostname: agent.map(|agent| agent.hostname.clone()),
         agent_id: agent.map(|agent| agent.id.to_string()),
-        agent_region: agent.and_then(|agent| region(agent)),
-        agent_zone: agent.and_then(|agent| zone(agent)),
+        agent_region: agent.and_then(|agent| field(agent, &FieldName::Region)),
+        agent_zone: agent.and_then(|agent| field(agent, &FieldName::Zone)),
         resources: resources(&spec.resources),
         networks: task.map(|task| networks(task, &spec.networks)).unwrap_or_default(),
         containers: task.map(|task| containers(task, spec, pod)).unwrap_or_default(),
@@ -153,6 +153,8 @@ pub fn pod_failure(failure: &TaskFailure) -> TerminationHistory {
     let said = Some(failure.message.clone()).filter(|message| !message.is_empty());
     TerminationHistory {
         instance_id: instance.unwrap_or_else(|_| failure.task.to_string()),
+        // Of failures that were noted when nobody asked, only their end is known.
+        started_at: rfc3339(failure.began_at.unwrap_or(failure.at)),
         terminated_at: rfc3339(failure.at),
         message: failure.message.clone(),
         containers: vec![ContainerTermination {

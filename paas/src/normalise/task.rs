@@ -5,11 +5,7 @@ use attica_paas_api::task::{
 };
 
 use super::{check, process};
-use crate::model::{Agent, Goal, HealthState, Instance, Reservation, RunSpec, Task, TaskFailure, rfc3339};
-
-/// Attributes under which agents without a fault domain usually tell where they are.
-const REGION: &str = "region";
-const ZONE: &str = "zone";
+use crate::model::{Agent, FieldName, Goal, HealthState, Instance, Reservation, RunSpec, Task, TaskFailure, rfc3339};
 
 /// The task of an instance as clients read it; none while the instance waits for an offer. `spec` is the version that it runs.
 #[must_use]
@@ -36,8 +32,8 @@ pub fn task(instance: &Instance, spec: Option<&RunSpec>) -> Option<ReadTask> {
         health_check_results: results.map(|health| result(health, instance)).collect(),
         check_result: task.answer.map(check::result),
         local_volumes: local_volumes(instance),
-        region: region(&task.agent),
-        zone: zone(&task.agent),
+        region: field(&task.agent, &FieldName::Region),
+        zone: field(&task.agent, &FieldName::Zone),
         role: role(instance, spec),
         processes: task.processes.iter().map(process::report).collect(),
     })
@@ -80,16 +76,9 @@ pub(super) fn local_volumes(instance: &Instance) -> Vec<LocalVolume> {
     volumes.map(volume).collect()
 }
 
-/// Where an agent is, as far as it says.
-pub(super) fn region(agent: &Agent) -> Option<String> {
-    let domain = agent.domain.as_ref().map(|domain| &domain.region);
-    domain.or_else(|| agent.attributes.get(REGION)).cloned()
-}
-
-/// Where in its region an agent is, as far as it says.
-pub(super) fn zone(agent: &Agent) -> Option<String> {
-    let domain = agent.domain.as_ref().map(|domain| &domain.zone);
-    domain.or_else(|| agent.attributes.get(ZONE)).cloned()
+/// The value of a field that constraints name.
+pub(super) fn field(agent: &Agent, field: &FieldName) -> Option<String> {
+    agent.field(field).map(str::to_owned)
 }
 
 /// A task whose kill was decided is shown as one that is being killed, also while load balancers let go of it: whoever reads it then

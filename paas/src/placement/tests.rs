@@ -383,6 +383,11 @@ fn agents_of_other_regions_are_for_who_asks_for_regions() {
     assert_eq!(outcome(&[("@region", Operator::Is("abroad".into()))], at("home", "a")), unfulfilled);
     assert_eq!(outcome(&[("@zone", Operator::Like("a|b".into()))], at("home", "b")), None);
     assert_eq!(outcome(&[("@zone", Operator::Unique)], offer(1, 8.0, 31_009)), unfulfilled, "it has no zone");
+    let text = Some(Text { value: "b".into() });
+    let zone = Attribute { name: "zone".into(), r#type: ValueType::Text, text, ..Attribute::default() };
+    let told = || Offer { attributes: vec![zone.clone()], ..offer(1, 8.0, 31_009) };
+    assert_eq!(outcome(&[("@zone", Operator::Is("b".into()))], told()), None);
+    assert_eq!(outcome(&[("@zone", Operator::Is("a".into()))], told()), unfulfilled);
 }
 
 #[test]

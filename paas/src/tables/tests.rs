@@ -154,6 +154,7 @@ fn ended(instance: &Instance, next: Option<Instance>) -> Fact {
         agent: agent(),
         version: instance.version,
         at: Timestamp(1_010),
+        began_at: Some(Timestamp(1_003)),
     };
     let update = TaskUpdate {
         task: task.id,

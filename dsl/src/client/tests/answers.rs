@@ -157,7 +157,7 @@ pub(in crate::client) fn pod() -> Value {
         },
         "instances": [instance(1, "STABLE", both), instance(2, "PENDING", json!([]))],
         "terminationHistory": [{
-            "instanceID": "shop_pod.instance-1", "terminatedAt": "2026-03-01T11:59:50.000Z", "message": "Command exited with status 1",
+            "instanceID": "shop_pod.instance-1", "startedAt": BEFORE, "terminatedAt": "2026-03-01T11:59:50.000Z", "message": "Command exited with status 1",
             "containers": [],
         }],
     })

@@ -53,6 +53,8 @@ pub struct TerminationHistory {
     /// The instance.
     #[serde(rename = "instanceID")]
     pub instance_id: String,
+    /// When it began to run, or was launched if it never did; RFC 3339 with milliseconds.
+    pub started_at: String,
     /// When it ended, RFC 3339 with milliseconds.
     pub terminated_at: String,
     /// Why.

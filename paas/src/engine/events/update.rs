@@ -261,6 +261,7 @@ fn failure(instance: &Instance, task: &Task, verdict: Verdict, now: Now) -> Opti
             agent: std::sync::Arc::clone(&task.agent),
             version: instance.version,
             at: now.wall,
+            began_at: Some(task.started_at.unwrap_or(task.staged_at)),
         })
     })
 }
