@@ -14,9 +14,9 @@ pub struct DeploymentPolicy {
     #[serde(default)]
     pub on_failure: OnFailure,
     /// A new instance counts once it has served for so many seconds without a break; 0: as soon as it runs, and is healthy and ready as far
-    /// as it is asked.
-    #[serde(default)]
-    pub minimum_healthy_time_seconds: i64,
+    /// as it is asked. Absent: 0, but 5 (at most half the deadline) for what nothing checks, where there is a deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_healthy_time_seconds: Option<i64>,
     /// So many instances are killed in any minute, because they are old, too many or unhealthy; absent: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_kills_per_minute: Option<i64>,

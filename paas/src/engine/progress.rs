@@ -8,7 +8,7 @@ use super::timers::Timer;
 use super::{Effects, Engine, Fact};
 use crate::model::{
     Deployment, DeploymentId, DeploymentPolicy, EndedDeployment, Ending, InstanceId, OnFailure, Pause, RunSpec,
-    RunSpecId, Version,
+    RunSpecId,
 };
 
 /// A budget of kills is one of so long.
@@ -154,15 +154,15 @@ impl Engine {
         self.record(now, Fact::DeploymentEnded { id, ending, ended, forgotten }, out);
     }
 
-    /// How many instances of a generation serve, but not for as long as they should.
-    pub(super) fn unsettled(&mut self, now: Now, id: &RunSpecId, generation: Version, policy: DeploymentPolicy) -> u32 {
-        if policy.minimum_healthy_ms == 0 {
+    /// How many instances of what a definition brings serve, but not for as long as they should.
+    pub(super) fn unsettled(&mut self, now: Now, definition: &RunSpec, policy: DeploymentPolicy) -> u32 {
+        let (id, settles_ms) = (&definition.id, policy.settles_ms(definition));
+        if settles_ms == 0 {
             return 0;
         }
         let instances = self.state.run_specs.get(id).into_iter().flat_map(|state| state.instances.values());
-        let new = instances.filter(|instance| instance.generation == generation);
-        let settles =
-            |since: Timestamp| Timestamp(since.0.min(now.wall.0).saturating_add_unsigned(policy.minimum_healthy_ms));
+        let new = instances.filter(|instance| instance.generation == definition.generation);
+        let settles = |since: Timestamp| Timestamp(since.0.min(now.wall.0).saturating_add_unsigned(settles_ms));
         let settling: Vec<Timestamp> =
             new.filter_map(|instance| instance.serving_since().map(settles)).filter(|at| *at > now.wall).collect();
         if let Some(next) = settling.iter().min() {

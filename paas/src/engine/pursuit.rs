@@ -101,7 +101,7 @@ impl Engine {
             leeway = Leeway::OneLess;
         }
         let (old, new) = self.standings(&definition.id, generation);
-        let new = new.unsettled(self.unsettled(now, &definition.id, generation, policy));
+        let new = new.unsettled(self.unsettled(now, definition, policy));
         if old.waiting + old.inactive > 0 {
             self.decommission_where(now, &definition.id, nobody_misses, out);
         }
@@ -242,14 +242,14 @@ impl Engine {
             (ActionKind::Stop, _) => self.standing(id).total() == 0,
             (ActionKind::Scale, Pursuit::Keep { count, definition }) => {
                 let policy = self.state.policy(&definition);
-                let standing = self.standing(id).unsettled(self.unsettled(now, id, definition.generation, policy));
+                let standing = self.standing(id).unsettled(self.unsettled(now, &definition, policy));
                 self.note_progress(now, id, standing.ready);
                 standing.ready == count && standing.active() == count && standing.leaving == 0
             }
             (ActionKind::Restart, Pursuit::Replace(definition)) => {
                 let (old, new) = self.standings(id, definition.generation);
                 let policy = self.state.policy(&definition);
-                let new = new.unsettled(self.unsettled(now, id, definition.generation, policy));
+                let new = new.unsettled(self.unsettled(now, &definition, policy));
                 self.note_progress(now, id, new.ready);
                 let count = definition.instances;
                 old.total() == 0 && new.ready == count && new.active() == count && new.leaving == 0

@@ -13,7 +13,7 @@ pub fn policy(policy: DeploymentPolicy) -> ReadPolicy {
             OnFailure::Pause => ReadFailure::Pause,
             OnFailure::Continue => ReadFailure::Continue,
         },
-        minimum_healthy_time_seconds: whole_seconds(policy.minimum_healthy_ms),
+        minimum_healthy_time_seconds: policy.minimum_healthy_ms.map(whole_seconds),
         max_kills_per_minute: policy.kills_per_minute.map(i64::from),
         replace_before_kill: policy.replace_before_kill,
     }

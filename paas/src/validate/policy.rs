@@ -13,8 +13,8 @@ pub(super) fn policy(written: Option<Written>, place: &str, faults: &mut Faults)
     if deadline == Some(0) {
         found.add("/deployment/progressDeadlineSeconds", "must be at least 1");
     }
-    let settled = Some(written.minimum_healthy_time_seconds);
-    let settled = numbers::seconds("/deployment/minimumHealthyTimeSeconds", settled, &mut found);
+    let settled =
+        numbers::seconds("/deployment/minimumHealthyTimeSeconds", written.minimum_healthy_time_seconds, &mut found);
     if let (Some(deadline), Some(settled)) = (deadline, settled)
         && settled >= deadline
     {
@@ -38,7 +38,7 @@ pub(super) fn policy(written: Option<Written>, place: &str, faults: &mut Faults)
             WrittenFailure::Pause => OnFailure::Pause,
             WrittenFailure::Continue => OnFailure::Continue,
         },
-        minimum_healthy_ms: settled.unwrap_or_default(),
+        minimum_healthy_ms: settled,
         kills_per_minute: kills,
         replace_before_kill: written.replace_before_kill,
     })

@@ -121,7 +121,7 @@ describe('words about pods and deployments', () => {
   });
 
   it('say how deployments go about something', () => {
-    const policy = { onFailure: 'rollback' as const, minimumHealthyTimeSeconds: 0, replaceBeforeKill: false };
+    const policy = { onFailure: 'rollback' as const, replaceBeforeKill: false };
     expect(policyWords(null)).toHaveLength(1);
     expect(policyWords(policy)).toEqual(['It may take for ever.']);
     expect(

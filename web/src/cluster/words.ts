@@ -310,7 +310,7 @@ export function policyWords(policy: DeploymentPolicy | null | undefined): string
     typeof deadline === 'number'
       ? `What makes no progress for ${duration(deadline * SECOND)} has failed, and ${failing[policy.onFailure]}.`
       : 'It may take for ever.',
-    ...(healthy > 0 ? [`A new instance counts after ${duration(healthy * SECOND)} of service.`] : []),
+    ...(healthy ? [`A new instance counts after ${duration(healthy * SECOND)} of service.`] : []),
     ...(typeof kills === 'number'
       ? [`At most ${plural(kills, 'instance')} ${kills === 1 ? 'is' : 'are'} ended in a minute.`]
       : []),
@@ -318,7 +318,6 @@ export function policyWords(policy: DeploymentPolicy | null | undefined): string
   ];
 }
 
-/** How a deployment ended. */
 /** What an instance waits for while it is deployed, as the command line says it. */
 export const WAITS_FOR_WORDS: Record<NonNullable<InstanceProgress['waitsFor']>, string> = {
   offer: 'an offer',
@@ -330,6 +329,7 @@ export const WAITS_FOR_WORDS: Record<NonNullable<InstanceProgress['waitsFor']>, 
   end: 'its end',
 };
 
+/** How a deployment ended. */
 export const OUTCOME_WORDS: Record<EndedDeployment['outcome'], string> = {
   done: 'Done',
   failed: 'Failed',

@@ -9,7 +9,12 @@ use crate::events::EventFilter;
 use crate::model::{DeploymentPolicy, OnFailure, RunSpecUpdate};
 
 fn second(on_failure: OnFailure) -> RunSpecUpdate {
-    let policy = DeploymentPolicy { progress_deadline_ms: Some(30_000), on_failure, ..DeploymentPolicy::default() };
+    let policy = DeploymentPolicy {
+        progress_deadline_ms: Some(30_000),
+        on_failure,
+        minimum_healthy_ms: Some(0),
+        ..DeploymentPolicy::default()
+    };
     RunSpecUpdate { cmd: Some("serve two".into()), policy: Some(policy), ..RunSpecUpdate::default() }
 }
 

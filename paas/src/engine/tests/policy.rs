@@ -10,7 +10,12 @@ use crate::model::{
 const KEEP_ALL: Option<Upgrade> = Some(Upgrade { minimum_health_capacity: 1.0, maximum_over_capacity: 0.5 });
 
 fn patient(seconds: u64, on_failure: OnFailure) -> DeploymentPolicy {
-    DeploymentPolicy { progress_deadline_ms: Some(seconds * 1_000), on_failure, ..DeploymentPolicy::default() }
+    DeploymentPolicy {
+        progress_deadline_ms: Some(seconds * 1_000),
+        on_failure,
+        minimum_healthy_ms: Some(0),
+        ..DeploymentPolicy::default()
+    }
 }
 
 fn second(policy: DeploymentPolicy) -> RunSpecUpdate {
@@ -64,7 +69,7 @@ fn the_deadline_is_kept_after_a_failover() {
 #[test]
 fn progress_moves_the_deadline() {
     let mut world = World::new(4);
-    let slow = DeploymentPolicy { minimum_healthy_ms: 20_000, ..patient(30, OnFailure::RollBack) };
+    let slow = DeploymentPolicy { minimum_healthy_ms: Some(20_000), ..patient(30, OnFailure::RollBack) };
     world.put("/web", web(3, Some(Upgrade { minimum_health_capacity: 1.0, maximum_over_capacity: 0.0 })));
     let deployment = world.put("/web", second(slow));
     world.pass(50_000);
@@ -78,7 +83,7 @@ fn instances_that_come_and_go_are_no_progress() {
     let mut world = World::new(4);
     world.put("/web", web(2, KEEP_ALL));
     let old = world.definition("/web").generation;
-    let policy = DeploymentPolicy { minimum_healthy_ms: 20_000, ..patient(30, OnFailure::RollBack) };
+    let policy = DeploymentPolicy { minimum_healthy_ms: Some(20_000), ..patient(30, OnFailure::RollBack) };
     let at_once = RunSpecUpdate { backoff_first_ms: Some(0), backoff_max_ms: Some(0), ..second(policy) };
     let flapping = world.put("/web", at_once);
     for _ in 0..12 {
@@ -90,6 +95,28 @@ fn instances_that_come_and_go_are_no_progress() {
         world.run();
     }
     assert!(matches!(ending(&world, flapping).ending, Ending::RolledBack { .. }));
+}
+
+#[test]
+fn a_command_that_ends_at_once_is_rolled_back_though_nothing_checks_it() {
+    let mut world = World::new(4);
+    world.put("/web", web(2, KEEP_ALL));
+    let kept = world.task_ids("/web");
+    let unsaid = DeploymentPolicy { minimum_healthy_ms: None, ..patient(8, OnFailure::RollBack) };
+    world.behaviour = Behaviour::Crash;
+    let broken = world.put("/web", second(unsaid));
+    world.pass(20_000);
+    assert!(matches!(ending(&world, broken).ending, Ending::RolledBack { .. }));
+    assert_eq!(world.task_ids("/web"), kept);
+    // With a check that has succeeded nothing more is waited for.
+    let settles = |policy: DeploymentPolicy| {
+        let checked = with_a_budget(CheckKind::Agent).definition("/web");
+        (policy.settles_ms(&world.definition("/web")), policy.settles_ms(&checked))
+    };
+    assert_eq!(settles(unsaid), (4_000, 0));
+    assert_eq!(settles(DeploymentPolicy { progress_deadline_ms: Some(60_000), ..unsaid }), (5_000, 0));
+    assert_eq!(settles(DeploymentPolicy { progress_deadline_ms: None, ..unsaid }), (0, 0));
+    assert_eq!(settles(patient(8, OnFailure::RollBack)), (0, 0));
 }
 
 #[test]
@@ -134,7 +161,7 @@ fn a_paused_deployment_neither_starts_nor_kills() {
     let mut world = World::new(4);
     world.put("/web", web(4, Some(Upgrade { minimum_health_capacity: 0.75, maximum_over_capacity: 0.0 })));
     let to = Definition::Merged(Box::new(second(DeploymentPolicy {
-        minimum_healthy_ms: 10_000,
+        minimum_healthy_ms: Some(10_000),
         ..DeploymentPolicy::default()
     })));
     let deployment = world.deployed(Write::Put { changes: vec![RunSpecChange { id: id("/web"), to }], force: false });
