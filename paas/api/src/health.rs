@@ -38,9 +38,9 @@ pub struct HealthCheck {
     #[serde(default = "delay")]
     pub delay_seconds: i64,
     /// Whether an answer 100–199 leaves the verdict as it was.
-    #[serde(default, rename = "ignoreHttp1xx", skip_serializing_if = "std::ops::Not::not")]
-    pub ignore_http_1xx: bool,
-    /// Over which version of the internet protocol: `IPv4` or `IPv6`.
+    #[serde(default, rename = "ignoreHttp1xx", skip_serializing_if = "Option::is_none")]
+    pub ignore_http_1xx: Option<bool>,
+    /// Over which version of the internet protocol: `IPv4`, as when it is absent, or `IPv6`.
     #[serde(default, rename = "ipProtocol", skip_serializing_if = "Option::is_none")]
     pub ip_protocol: Option<String>,
 }

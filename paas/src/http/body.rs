@@ -66,6 +66,12 @@ pub(crate) fn decode<T: Shape>(bytes: &[u8]) -> Result<T, (StatusCode, ErrorBody
     })
 }
 
+/// The answer to a document in which something is not there.
+pub(super) fn missing(path: &str) -> Response {
+    let fault = Fault { path: path.to_owned(), errors: vec![misshapen::MISSING.to_owned()] };
+    answer::document(StatusCode::UNPROCESSABLE_ENTITY, &ErrorBody::faults(INVALID, vec![fault]))
+}
+
 fn parse(bytes: &[u8]) -> Result<Value, (StatusCode, ErrorBody)> {
     serde_json::from_slice(bytes).map(|WithoutNulls(value)| value).map_err(|error| {
         if error.is_data() {

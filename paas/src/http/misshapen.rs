@@ -7,6 +7,8 @@ use serde_path_to_error::{Path, Segment};
 
 use super::body::INVALID;
 
+/// What is said of what is not there.
+pub(super) const MISSING: &str = "error.path.missing";
 /// So many faults of one document are told.
 const FAULTS_MAX: usize = 20;
 
@@ -58,7 +60,7 @@ pub(super) fn fault(path: String, error: &serde_json::Error) -> (&'static str, F
         return ("Object is not valid", Fault { path, errors: vec![format!("'{field}' is not a known field")] });
     }
     let (path, text) = match quoted_after(&text, "missing field `") {
-        Some(field) => (format!("{}/{field}", path.trim_end_matches('/')), "error.path.missing".to_owned()),
+        Some(field) => (format!("{}/{field}", path.trim_end_matches('/')), MISSING.to_owned()),
         None => (path, text),
     };
     (INVALID, Fault { path, errors: vec![text] })

@@ -98,6 +98,9 @@ pub(super) async fn create(service: &Service, leading: &Leading, request: Reques
         Ok(app) => app,
         Err(refused) => return refused,
     };
+    if app.id.is_none() {
+        return body::missing("/id");
+    }
     let change = named_id(&app).and_then(|id| {
         let update = validate::update(app, &id, &service.rules)?;
         Ok(RunSpecChange { id, to: Definition::New(Box::new(update)) })

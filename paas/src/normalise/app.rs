@@ -95,8 +95,12 @@ fn port(port: &PortDefinition) -> ReadPort {
 #[must_use]
 pub fn health_check(check: &HealthCheck) -> ReadCheck {
     let (path, ignore_http_1xx) = match &check.endpoint {
-        Endpoint::Http { path, ignore_1xx, .. } => (Some(path.clone().unwrap_or_else(|| "/".to_owned())), *ignore_1xx),
-        Endpoint::Tcp | Endpoint::Command(_) | Endpoint::Program(_) => (None, false),
+        Endpoint::Http { path, ignore_1xx, .. } => {
+            // As in Marathon only where the verdict is the service's.
+            let told = (check.kind == CheckKind::Service || *ignore_1xx).then_some(*ignore_1xx);
+            (Some(path.clone().unwrap_or_else(|| "/".to_owned())), told)
+        }
+        Endpoint::Tcp | Endpoint::Command(_) | Endpoint::Program(_) => (None, None),
     };
     let command = match &check.endpoint {
         Endpoint::Command(value) => Some(CheckCommand { value: value.clone() }),
@@ -120,7 +124,7 @@ pub fn health_check(check: &HealthCheck) -> ReadCheck {
         max_consecutive_failures: i64::from(check.max_consecutive_failures),
         delay_seconds: whole_seconds(check.delay_ms),
         ignore_http_1xx,
-        ip_protocol: (check.family == IpFamily::V6).then(|| "IPv6".to_owned()),
+        ip_protocol: Some(if check.family == IpFamily::V6 { "IPv6" } else { "IPv4" }.to_owned()),
     }
 }
 

@@ -42,7 +42,7 @@ fn check(path: &str, written: Written, faults: &mut Faults) -> Option<HealthChec
         Probe::Http(scheme) => Some(Endpoint::Http {
             scheme,
             path: written.path.and_then(|request| request_path(path, request, faults)),
-            ignore_1xx: written.ignore_http_1xx,
+            ignore_1xx: written.ignore_http_1xx.unwrap_or_default(),
         }),
         Probe::Tcp => Some(Endpoint::Tcp),
         Probe::Command => command(path, written.command, faults).map(Endpoint::Command),

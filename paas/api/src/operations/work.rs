@@ -210,7 +210,7 @@ pub(super) const WORK: &[Operation] = &[
         query: &[WIPE, DRY_RUN],
         body: None,
         success: (200, Answer::Json(schema::<PodInstance>)),
-        failures: &[404, 503],
+        failures: &[404, 422, 503],
     },
     Operation {
         query: &[EMBED_IN_GROUP],

@@ -275,8 +275,8 @@ async fn every_call_meets_its_rule() {
                 continue;
             }
             let path = operation.path.replace("{app}", "nowhere/at-all").replace("{group}", "nowhere");
-            let path =
-                path.replace("{pod}", "nowhere/pod").replace("{task}", "nowhere_at-all.1.1").replace(['{', '}'], "");
+            let path = path.replace("{pod}", "nowhere/pod").replace("{instance}", "nowhere_pod.instance-1");
+            let path = path.replace("{task}", "nowhere_at-all.1.1").replace(['{', '}'], "");
             let status = who.does(method.clone(), &path, Value::Null).await;
             let told = format!("{held:?} {method} {path}: {status}");
             assert_ne!(status, 401, "{told}");

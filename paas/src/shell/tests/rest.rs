@@ -424,7 +424,7 @@ async fn a_pod_is_created_read_changed_and_removed() {
         (Method::GET, "/v2/pods/shop/none", StatusCode::NOT_FOUND),
         (Method::GET, "/v2/pods/shop/pod::versions/2020-01-01T00:00:00.000Z", StatusCode::NOT_FOUND),
         (Method::DELETE, "/v2/pods/shop/none", StatusCode::NOT_FOUND),
-        (Method::DELETE, "/v2/pods/shop/pod::instances/nobody", StatusCode::NOT_FOUND),
+        (Method::DELETE, "/v2/pods/shop/pod::instances/shop_pod.instance-nobody", StatusCode::NOT_FOUND),
     ] {
         assert_eq!(site.ask(method.clone(), path, "").await.status, status, "{method} {path}");
     }
