@@ -54,6 +54,22 @@ fn next_task(cluster: &Cluster, before: &str) -> Value {
 }
 
 #[test]
+fn a_volume_is_there_again_at_the_next_start_of_up() {
+    let mut cluster = Cluster::start_with(&["--role", "data"]);
+    assert_eq!(cluster.request("POST", "/v2/apps", Some(&app(1))).0, 201);
+    let first = cluster.until_settled("/shop/db", 1).remove(0);
+    let (task, volume) = (text(&first["id"]), text(&first["localVolumes"][0]["persistenceId"]));
+    assert_eq!(found(&cluster, &task, &volume).len(), 1);
+    cluster.stop_up();
+    // The machine has less room than before.
+    std::fs::write(cluster.data_dir().join("ballast"), vec![1; 64 << 20]).unwrap();
+    cluster.start_up();
+    let second = next_task(&cluster, &task);
+    assert_eq!(second["localVolumes"][0]["persistenceId"], volume, "{second}");
+    assert_eq!(found(&cluster, &text(&second["id"]), &volume).len(), 2);
+}
+
+#[test]
 fn a_volume_outlives_its_tasks_and_goes_with_its_instance() {
     let mut cluster = Cluster::start_with(&["--role", "data"]);
     let (status, created) = cluster.request("POST", "/v2/apps", Some(&app(1)));

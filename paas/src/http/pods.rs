@@ -136,6 +136,9 @@ pub(super) async fn kill_one(
     written: &str,
 ) -> Response {
     let missing = || answer::message(StatusCode::NOT_FOUND, format!("Task '{written}' does not exist"));
+    if !is_instance_id(written) {
+        return refusal::invalid(Faults::one("/", format!("must fully match regular expression '{INSTANCE_ID}'")));
+    }
     let Ok(instance) = InstanceId::parse(written) else { return missing() };
     match kill_instances(service, leading, asked, id, vec![instance]).await {
         Ok(killed) => killed.first().map_or_else(missing, |instance| document(StatusCode::OK, instance)),
