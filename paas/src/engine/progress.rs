@@ -1,6 +1,7 @@
 //! When a deployment has failed, and what follows; and what its run specs ask of it beyond their upgrade strategy.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use attica_core_api::{Now, Timestamp};
 
@@ -71,18 +72,18 @@ impl Engine {
     }
 
     /// What a deployment makes of a run spec; of one that it removes, what it was.
-    fn goal_of<'a>(&'a self, deployment: &Deployment, id: &RunSpecId) -> Option<&'a RunSpec> {
+    fn goal_of<'a>(&'a self, deployment: &Deployment, id: &RunSpecId) -> Option<&'a Arc<RunSpec>> {
         let change = deployment.changes.get(id)?;
         let versions = &self.state.run_specs.get(id)?.versions;
-        versions.get(&change.to.or(change.from)?).map(AsRef::as_ref)
+        versions.get(&change.to.or(change.from)?)
     }
 
     /// A run spec has made no progress for too long.
     fn fail(&mut self, now: Now, id: DeploymentId, run_spec: &RunSpecId, out: &mut Effects) {
         let Some(deployment) = self.state.deployments.get(&id).cloned() else { return };
-        let Some(definition) = self.goal_of(&deployment, run_spec) else { return };
-        let policy = self.state.policy(definition);
-        let cause = self.cause(definition, policy);
+        let Some(definition) = self.goal_of(&deployment, run_spec).cloned() else { return };
+        let policy = self.state.policy(&definition);
+        let cause = self.cause(now, &definition, policy);
         match policy.on_failure {
             OnFailure::RollBack if deployment.undoes.is_none() => self.roll_back_failed(now, id, cause, out),
             // The way back is not taken back.
@@ -113,10 +114,12 @@ impl Engine {
     }
 
     /// Why a deployment has failed, for people.
-    fn cause(&self, definition: &RunSpec, policy: DeploymentPolicy) -> String {
+    fn cause(&mut self, now: Now, definition: &RunSpec, policy: DeploymentPolicy) -> String {
         let id = &definition.id;
         let seconds = policy.progress_deadline_ms.unwrap_or_default() / 1_000;
-        let serving = self.trackers.get(id).map_or(0, |tracker| tracker.standing(definition.generation).ready);
+        let unsettled = self.unsettled(now, definition, policy);
+        let new = self.trackers.get(id).map(|tracker| tracker.standing(definition.generation));
+        let serving = new.map_or(0, |standing| standing.unsettled(unsettled).ready);
         let wanted = definition.instances;
         let state = self.state.run_specs.get(id);
         let failure = state.and_then(|state| state.last_failure.as_ref());

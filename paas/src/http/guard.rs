@@ -143,6 +143,12 @@ pub(super) fn is_json(request: &Request<Body>) -> bool {
     }
 }
 
+/// Whether what a request carries is compressed, or encoded in another way.
+pub(super) fn is_encoded(request: &Request<Body>) -> bool {
+    let mut codings = request.headers().get_all(header::CONTENT_ENCODING).iter();
+    codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
 /// Whom a trusted proxy named as its client.
 #[derive(Clone)]
 pub(super) struct ForwardedFor(pub(super) String);

@@ -225,6 +225,10 @@ impl Service {
             let text = "A document that a browser sends must have the content type application/json";
             return answer::message(StatusCode::UNSUPPORTED_MEDIA_TYPE, text);
         }
+        if guard::is_encoded(&request) {
+            let text = "The body has a content encoding, which is not read: send it as it is, without Content-Encoding";
+            return answer::message(StatusCode::UNSUPPORTED_MEDIA_TYPE, text);
+        }
         guard::mark(&mut request, proven, &self.trusted_proxies);
         let asked = Asked::of(&request);
         match guard::admit(&route, &caller, &request) {

@@ -94,7 +94,8 @@ fn instances_that_come_and_go_are_no_progress() {
         }
         world.run();
     }
-    assert!(matches!(ending(&world, flapping).ending, Ending::RolledBack { .. }));
+    let Ending::RolledBack { cause, .. } = &ending(&world, flapping).ending else { panic!() };
+    assert!(cause.starts_with("/web made no progress for 30 s: 0 of 2 new instances serve"), "{cause}");
 }
 
 #[test]

@@ -99,6 +99,13 @@ async fn answers_are_compressed_for_those_who_ask_also_through_a_standby_and_eve
         !events.headers().contains_key("content-encoding") && events.headers()["content-type"] == "text/event-stream"
     );
     drop(events);
+    // The other way it is refused: what is not read must not be taken for what it is not.
+    for at in [&site, &standby] {
+        let refused = at.open(Method::PUT, "/v2/apps/web", &[("content-encoding", "gzip")], "{}").await;
+        assert_eq!(refused.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    }
+    let taken = site.open(Method::PUT, "/v2/apps/web", &[("content-encoding", "identity")], "{}").await;
+    assert_eq!(taken.status(), StatusCode::OK);
     standby.stop().await.unwrap();
     site.stop().await.unwrap();
 }
