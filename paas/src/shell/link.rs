@@ -18,8 +18,9 @@ use super::outgoing::Outgoing;
 use crate::engine::Input;
 use crate::http::Metrics;
 
-/// Acknowledgements of different tasks do not wait for each other: so many are under way at once.
-const ACKNOWLEDGING_LANES: usize = 32;
+/// Acknowledgements of different tasks do not wait for each other: so many are under way at once. Each waits for a commit of the
+/// master, so with fewer of them it would commit more often, and everything else would wait for that.
+const ACKNOWLEDGING_LANES: usize = 128;
 /// Calls that wait in one lane. More than that means that the master takes none.
 const LANE_CALLS_MAX: usize = 16_384;
 
