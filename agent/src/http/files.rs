@@ -71,6 +71,8 @@ impl From<io::Error> for FileError {
             Some(libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG) => FileError::Missing,
             // A link out of the sandbox, a link where none may be, a magic link.
             Some(libc::EXDEV | libc::ELOOP) => FileError::Outside,
+            // A socket.
+            Some(libc::ENXIO) => FileError::Special,
             _ => FileError::Unreadable(error),
         }
     }
@@ -476,7 +478,10 @@ mod tests {
             assert_eq!(show(&format!("{root}/{path}")), missing, "{path}");
         }
         assert_eq!(virtual_path(""), "Cannot read a directory.");
-        assert_eq!(virtual_path("/fifo"), "Only regular files can be shown.");
+        let _socket = std::os::unix::net::UnixListener::bind(work_dir.path().join(SANDBOX).join("socket")).unwrap();
+        for special in ["/fifo", "/socket"] {
+            assert_eq!(virtual_path(special), "Only regular files can be shown.", "{special}");
+        }
     }
 
     /// Between a look and the opening there is no moment in which what was looked at could become something else.

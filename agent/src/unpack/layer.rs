@@ -106,7 +106,11 @@ impl Layer {
         let parent = path.parent().unwrap_or(Path::new(""));
         if mark == OPAQUE {
             // Of the root nothing is beneath, unless an image removes everything; then its own layers do not need those beneath.
-            let opened = if parent.as_os_str().is_empty() { self.tree.root() } else { self.tree.opened(parent) };
+            let opened = match parent.as_os_str().is_empty() {
+                true => self.tree.root(),
+                // A layer need not say more of a directory than that.
+                false => self.tree.directory(parent).and_then(|()| self.tree.opened(parent)),
+            };
             return opened.and_then(|directory| directory.set_xattr(OPAQUE_ATTRIBUTE, b"y")).map_err(failed(path));
         }
         if mark.starts_with(FOREIGN) {

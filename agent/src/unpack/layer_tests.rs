@@ -67,6 +67,7 @@ fn what_is_gone_becomes_the_overlays_marks() {
         ("etc/.wh.passwd", EntryType::Regular, ""),
         ("var/.wh..wh..opq", EntryType::Regular, ""),
         ("var/new", EntryType::Regular, ""),
+        ("srv/data/.wh..wh..opq", EntryType::Regular, ""),
         (".wh..wh.plnk", EntryType::Regular, ""),
     ];
     let Some((outside, outcome)) = unpacked(&[&[("var/", EntryType::Directory, "")], entries.as_slice()].concat())
@@ -77,7 +78,9 @@ fn what_is_gone_becomes_the_overlays_marks() {
     let layer = outside.path().join("layer");
     let gone = std::fs::symlink_metadata(layer.join("etc/passwd")).unwrap();
     assert!(gone.file_type().is_char_device() && gone.rdev() == 0);
-    assert_eq!(xattr::get(layer.join("var"), OPAQUE_ATTRIBUTE).unwrap().unwrap(), b"y");
+    for opaque in ["var", "srv/data"] {
+        assert_eq!(xattr::get(layer.join(opaque), OPAQUE_ATTRIBUTE).unwrap().unwrap(), b"y", "{opaque}");
+    }
     assert!(
         layer.join("var/new").exists()
             && !layer.join("var/.wh..wh..opq").exists()
