@@ -8,7 +8,7 @@ use super::{
     RemoveNestedContainer, WaitContainerCall, WaitNestedContainerCall,
 };
 use crate::operator::{GetMetricsCall, ListFilesCall, ReadFileCall, SetLoggingLevel};
-use crate::v1::{ContainerId, IdError, check_id};
+use crate::v1::{ContainerId, IdError, check_container_id};
 
 /// How deep containers can be within containers, as in Mesos.
 pub const NESTING_MAX: usize = 32;
@@ -137,7 +137,7 @@ impl Call {
             }
             CallType::LaunchContainer => {
                 let launch = present("launch_container", self.launch_container)?;
-                check_container_id("launch_container", &launch.container_id)?;
+                check_path("launch_container", &launch.container_id)?;
                 let has_own = !launch.resources.is_empty() || !launch.limits.is_empty();
                 if has_own && launch.container_id.parent.is_some() {
                     return Err(Invalid::ResourcesOfNested);
@@ -152,7 +152,7 @@ impl Call {
             }
             CallType::WaitContainer => {
                 let WaitContainerCall { container_id } = present("wait_container", self.wait_container)?;
-                check_container_id("wait_container", &container_id)?;
+                check_path("wait_container", &container_id)?;
                 Command::WaitContainer(kind, container_id)
             }
             CallType::KillNestedContainer => {
@@ -163,7 +163,7 @@ impl Call {
             }
             CallType::KillContainer => {
                 let kill = present("kill_container", self.kill_container)?;
-                check_container_id("kill_container", &kill.container_id)?;
+                check_path("kill_container", &kill.container_id)?;
                 Command::KillContainer(kill)
             }
             CallType::RemoveNestedContainer => {
@@ -174,7 +174,7 @@ impl Call {
             }
             CallType::RemoveContainer => {
                 let RemoveContainer { container_id } = present("remove_container", self.remove_container)?;
-                check_container_id("remove_container", &container_id)?;
+                check_path("remove_container", &container_id)?;
                 Command::RemoveContainer(container_id)
             }
             CallType::LaunchNestedContainerSession => {
@@ -189,7 +189,7 @@ impl Call {
             CallType::AttachContainerOutput => {
                 let AttachContainerOutput { container_id } =
                     present("attach_container_output", self.attach_container_output)?;
-                check_container_id("attach_container_output", &container_id)?;
+                check_path("attach_container_output", &container_id)?;
                 Command::AttachContainerOutput(container_id)
             }
             CallType::AddResourceProviderConfig
@@ -208,12 +208,12 @@ fn present<T>(name: &'static str, member: Option<T>) -> Result<T, Invalid> {
 }
 
 fn check_nested(member: &'static str, parent: &'static str, id: &ContainerId) -> Result<(), Invalid> {
-    check_container_id(member, id)?;
+    check_path(member, id)?;
     id.parent.as_ref().map(drop).ok_or(Invalid::Absent(parent))
 }
 
 /// Every level becomes the name of a directory.
-fn check_container_id(member: &'static str, id: &ContainerId) -> Result<(), Invalid> {
+fn check_path(member: &'static str, id: &ContainerId) -> Result<(), Invalid> {
     let mut level = Some(id);
     let mut depth = 0;
     while let Some(ContainerId { value, parent }) = level {
@@ -221,7 +221,7 @@ fn check_container_id(member: &'static str, id: &ContainerId) -> Result<(), Inva
         if depth > NESTING_MAX {
             return Err(Invalid::Depth { member });
         }
-        check_id(value).map_err(|source| Invalid::ContainerId { member, source })?;
+        check_container_id(value).map_err(|source| Invalid::ContainerId { member, source })?;
         level = parent.as_ref().map(|parent| parent.0.as_ref());
     }
     Ok(())

@@ -36,6 +36,9 @@ message! {
 /// The longest id that a client may choose, in bytes.
 pub const ID_BYTES_MAX: usize = 255;
 
+/// The longest name of a container, in bytes.
+pub const CONTAINER_ID_BYTES_MAX: usize = 242;
+
 /// Why a text cannot be an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum IdError {
@@ -51,6 +54,12 @@ pub enum IdError {
     /// The id contains a control character, `/` or `\`.
     #[error("ID contains a control character, '/' or '\\'")]
     Character,
+    /// The name of a container is too long.
+    #[error("a container's ID must not be greater than {CONTAINER_ID_BYTES_MAX} characters")]
+    ContainerTooLong,
+    /// The name of a container contains what separates it from those of others.
+    #[error("a container's ID contains '.' or a space")]
+    ContainerCharacter,
 }
 
 /// Checks the rules for an id that becomes the name of a directory: 1 to 255 bytes, neither `.` nor `..`, no control
@@ -70,6 +79,22 @@ pub fn check_id(id: &str) -> Result<(), IdError> {
     }
     if id.chars().any(|character| character.is_control() || character == '/' || character == '\\') {
         return Err(IdError::Character);
+    }
+    Ok(())
+}
+
+/// Checks the rules for the name of a container: those for ids, at most 242 bytes, and neither dots, which separate it from the names of
+/// those that it is within, nor spaces.
+///
+/// # Errors
+/// The first rule that is broken.
+pub fn check_container_id(id: &str) -> Result<(), IdError> {
+    check_id(id)?;
+    if id.len() > CONTAINER_ID_BYTES_MAX {
+        return Err(IdError::ContainerTooLong);
+    }
+    if id.contains(['.', ' ']) {
+        return Err(IdError::ContainerCharacter);
     }
     Ok(())
 }
@@ -95,6 +120,20 @@ mod tests {
         ];
         for (bad, expected) in cases {
             assert_eq!(check_id(bad), Err(expected), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_containers_have_no_dots() {
+        assert_eq!(check_container_id(&"x".repeat(242)), Ok(()));
+        let cases = [
+            ("", IdError::Empty),
+            (&"x".repeat(243), IdError::ContainerTooLong),
+            ("a.b", IdError::ContainerCharacter),
+            ("a b", IdError::ContainerCharacter),
+        ];
+        for (bad, expected) in cases {
+            assert_eq!(check_container_id(bad), Err(expected), "{bad:?}");
         }
     }
 }
