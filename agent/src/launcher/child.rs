@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -60,6 +60,8 @@ pub(crate) enum LaunchError {
     Limit(String, #[source] io::Error),
     #[error("the secret for the variable `{name}` cannot be had")]
     Secret { name: String, source: HiddenError },
+    #[error("cannot begin in the directory {}", .0.display())]
+    Directory(PathBuf, #[source] io::Error),
     #[error("cannot execute the program")]
     Execute(#[source] io::Error),
     #[error("the new process did not get as far as its record")]
@@ -200,10 +202,11 @@ pub(crate) fn start(
         return Ok(Started { process, holder });
     }
     let mut programs = programs(spec, &begins_in)?;
-    let begins_in = CString::new(begins_in.into_os_string().into_vec());
-    let begins_in = begins_in.map_err(|error| LaunchError::Words(error.into()))?;
+    let named = CString::new(begins_in.as_os_str().as_bytes());
+    let named = named.map_err(|error| LaunchError::Words(error.into()))?;
     let mut entry = records.entry(&spec.container).map_err(LaunchError::Record)?;
     let mut refused = None;
+    let mut astray = false;
     let earliest = process::clock_ticks();
     let mut child = |pid| {
         let mut own = None;
@@ -217,6 +220,10 @@ pub(crate) fn start(
             }
             let own_user = surroundings.and_then(|surroundings| surroundings.user.as_deref());
             own = own_user.map(|user| own_identity(user, spec.user.is_some(), room)).transpose()?;
+            // An image may name a directory that none of its layers has.
+            if holder.is_some_and(|holder| holder.rooted) {
+                std::fs::create_dir_all(&begins_in).inspect_err(|_| astray = true)?;
+            }
             sys::detach()
         };
         if let Err(error) = prepare() {
@@ -232,7 +239,7 @@ pub(crate) fn start(
                 None => identity.map_or(Ok(()), become_user)?,
                 Some(surroundings) => become_less(&surroundings.privileges, &room.filters, identity)?,
             }
-            Ok(nix::unistd::chdir(begins_in.as_c_str())?)
+            Ok(nix::unistd::chdir(named.as_c_str()).inspect_err(|_| astray = true)?)
         };
         let execute = |()| programs.iter_mut().map(sys::Program::execute).last();
         let error = change().map_or_else(Some, execute).unwrap_or_else(|| io::ErrorKind::InvalidInput.into());
@@ -245,6 +252,7 @@ pub(crate) fn start(
     };
     let record = records.take(entry);
     spawned?.map_err(|error| match refused {
+        None if astray => LaunchError::Directory(begins_in, error),
         None => LaunchError::Execute(error),
         Some(limit) => LaunchError::Limit(describe(limit), error),
     })?;

@@ -229,7 +229,7 @@ fn checks_and_volumes_are_inside_and_survive_the_agent() {
         return;
     }
     let registry = Registry::start(Access::Everybody);
-    registry.push("web", "latest", &[busybox()], json!({"Env": ["INSIDE=yes"], "WorkingDir": "/srv"}));
+    registry.push("web", "latest", &[busybox()], json!({"Env": ["INSIDE=yes"], "WorkingDir": "/srv/made/by/nobody"}));
     let host = tempfile::tempdir().unwrap();
     std::fs::write(host.path().join("file"), "of the machine\n").unwrap();
     std::os::unix::fs::symlink("/etc", host.path().join("out")).unwrap();
@@ -247,8 +247,10 @@ fn checks_and_volumes_are_inside_and_survive_the_agent() {
     let kept = Volume { mode: VolumeMode::ReadWrite, container_path: "kept".to_owned(), ..Volume::default() };
     let disk = DiskInfo { persistence: Some(persistence), volume: Some(kept), ..DiskInfo::default() };
     let disk = Resource { disk: Some(Box::new(disk)), role: Some("team".to_owned()), ..scalar("disk", 16.0) };
-    let command =
-        CommandInfo { value: Some("test $INSIDE = yes && test -e /srv/well".to_owned()), ..CommandInfo::default() };
+    let command = CommandInfo {
+        value: Some("test $INSIDE = yes && test -e /srv/made/by/nobody/well".to_owned()),
+        ..CommandInfo::default()
+    };
     let check = HealthCheck {
         r#type: Some(HealthCheckType::Command),
         command: Some(command),
@@ -258,7 +260,7 @@ fn checks_and_volumes_are_inside_and_survive_the_agent() {
         ..HealthCheck::default()
     };
     let script = "cat /machine/file; touch /machine/no || echo protected; echo hello > /mnt/mesos/sandbox/kept/file; \
-        touch /srv/well; exec sleep 1000";
+        touch well; exec sleep 1000";
     let mut task = on_mesos(shell("t", script), &image);
     task.resources.push(disk.clone());
     task.health_check = Some(check);
