@@ -136,6 +136,17 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Its tasks run elsewhere.
+    #[error(
+        "this agent keeps {tasks} checkpointed tasks under the launcher in {}: start it with --runtime-dir {}, or drain it first (SIGUSR1)",
+        earlier.display(), earlier.display()
+    )]
+    RuntimeDirectory {
+        /// How many tasks there are.
+        tasks: usize,
+        /// Where they run.
+        earlier: PathBuf,
+    },
     /// The agent is not what it was, and still has tasks.
     #[error("{0}")]
     Incompatible(String),
@@ -158,6 +169,9 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let work_dir = usable_directory(&args.work_dir)?;
     let runtime_dir = usable_directory(args.runtime_dir.as_ref().unwrap_or(&work_dir.join("run")))?;
     let _lock = lock(&work_dir)?;
+    let recovering = Instant::now();
+    let Recovered { checkpoints, past, tasks, lost, errors: recovery_errors } = recover_files(&work_dir)?;
+    stay_with_launcher(&work_dir, &runtime_dir, tasks.len())?;
     let place = Place { cgroup_parent: cgroup_parent(&args.cgroups_root, &runtime_dir)?, directory: runtime_dir };
     let address = SocketAddr::new(args.ip, args.port);
     let listen = |source| Error::Listen { address, source };
@@ -178,9 +192,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let quotas = settings::quotas(&args, &config.isolators, &work_dir)?;
     let (disk_usage, removals) = (Arc::<DiskUsage>::default(), Arc::<Removals>::default());
     let rotates = config.rotation.is_some();
-    let recovering = Instant::now();
     let roots = Roots::new(&work_dir, &config.host_paths, settings::made_paths(&args)?);
-    let Recovered { checkpoints, past, tasks, lost, errors: recovery_errors } = recover_files(&work_dir)?;
     let fetched = args.fetch.settings(&work_dir);
     let fetched = fetched.map_err(|source| Error::System { action: "find the fetcher's files", source })?;
     let fetcher = Fetcher::start(&work_dir, fetched)?;
@@ -357,6 +369,25 @@ fn lock(work_dir: &Path) -> Result<Flock<std::fs::File>, Error> {
         .open(&path)
         .map_err(|source| Error::Directory { path: work_dir.to_owned(), source })?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| Error::InUse(work_dir.to_owned()))
+}
+
+/// Whoever runs the tasks is found in the runtime directory only, which the work directory therefore names: from another one they would be
+/// taken for lost, and go on unknown to everybody.
+fn stay_with_launcher(work_dir: &Path, runtime_dir: &Path, tasks: usize) -> Result<(), Error> {
+    let failed = |source| Error::Directory { path: work_dir.to_owned(), source };
+    let link = work_dir.join("launcher");
+    let earlier = match std::fs::read_link(&link) {
+        Ok(earlier) => Some(earlier),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(failed(error)),
+    };
+    match earlier {
+        Some(earlier) if earlier == runtime_dir => return Ok(()),
+        Some(earlier) if tasks > 0 => return Err(Error::RuntimeDirectory { tasks, earlier }),
+        Some(_) => std::fs::remove_file(&link).map_err(failed)?,
+        None => {}
+    }
+    std::os::unix::fs::symlink(runtime_dir, &link).map_err(failed)
 }
 
 /// Each runtime directory has a cgroup of its own, so that agents on one machine do not meet.

@@ -151,6 +151,13 @@ fn more_resources_are_no_reason_to_end_tasks_where_that_is_allowed() {
     assert!(!agent.ended().success());
     let told = "--resources was `cpus:8;";
     assert!(agent.log().contains(told), "{}", agent.log());
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut agent = agent.crash_and_become(&master, |_, extra| {
+        *extra = vec!["--runtime-dir".to_owned(), elsewhere.path().to_str().unwrap().to_owned()];
+    });
+    assert!(!agent.ended().success());
+    let told = "this agent keeps 1 checkpointed tasks under the launcher in ";
+    assert!(agent.log().contains(told), "{}", agent.log());
     assert!(is_alive(task));
     let agent = become_one(agent, "cpus:8;mem:4096;disk:1024;ports:[31000-33000]");
     master.await_registration(3);
