@@ -1,6 +1,7 @@
 //! What an instance runs in.
 
 use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
 
 use attica_paas_api::container::{
     Container as Written, ContainerKind as WrittenKind, DockerContainer, IpAddressRequest, IpcInfo, IpcMode, LinuxInfo,
@@ -57,7 +58,8 @@ pub(super) fn read(
         (ContainerKind::Mesos, None) => None,
     };
     let linux = written.linux_info.and_then(|linux| self::linux(kind, linux, faults));
-    let container = Container { kind, image, volumes: volumes(written.volumes, faults), linux };
+    let rooted = image.is_some() || kind == ContainerKind::Docker;
+    let container = Container { kind, image, volumes: volumes(written.volumes, rooted, faults), linux };
     Read { container: Some(container), mappings }
 }
 
@@ -155,20 +157,41 @@ pub(super) fn check_image_name(path: &str, name: &str, faults: &mut Faults) {
     }
 }
 
-fn volumes(written: Vec<WrittenVolume>, faults: &mut Faults) -> Vec<Volume> {
+/// Where a container sees a volume: beneath its sandbox or, where it is `rooted` in an image, beneath the image's root.
+pub(super) fn check_place(path: &str, place: &str, rooted: bool, faults: &mut Faults) {
+    text::check(path, place, limits::PATH_LENGTH_MAX, faults);
+    let place = Path::new(place);
+    let beneath = place.strip_prefix("/").unwrap_or(place);
+    if place.as_os_str().is_empty() {
+        faults.add(path, "must not be empty");
+    } else if beneath.as_os_str().is_empty() || !beneath.components().all(|part| matches!(part, Component::Normal(_))) {
+        faults.add(path, "must lead to a place beneath the root or the sandbox, without '.' and '..'");
+    } else if place.is_absolute() && !rooted {
+        faults.add(path, "must be relative: without an image the container has no root of its own");
+    }
+}
+
+/// What is mounted where something else is would hide it.
+pub(super) fn check_distinct<'a>(path: &str, places: impl Iterator<Item = &'a str>, faults: &mut Faults) {
+    let mut seen = BTreeSet::new();
+    for place in places {
+        if !place.is_empty() && !seen.insert(Path::new(place).components().collect::<PathBuf>()) {
+            faults.add(path, format!("must not have two volumes at '{place}'"));
+        }
+    }
+}
+
+fn volumes(written: Vec<WrittenVolume>, rooted: bool, faults: &mut Faults) -> Vec<Volume> {
     if written.len() > limits::VOLUMES_MAX {
         faults.add("/container/volumes", format!("must not have more than {} items", limits::VOLUMES_MAX));
     }
-    let mut names = BTreeSet::new();
-    let persistent = written.iter().filter(|volume| volume.persistent.is_some());
-    if !persistent.map(|volume| volume.container_path.as_str()).all(|name| names.insert(name)) {
-        faults.add("/container/volumes", "persistent volumes must have different container paths");
-    }
+    check_distinct("/container/volumes", written.iter().map(|volume| volume.container_path.as_str()), faults);
     let volumes = written.into_iter().enumerate();
-    volumes.filter_map(|(index, written)| volume(&format!("/container/volumes({index})"), written, faults)).collect()
+    let volume = |(index, written)| volume(&format!("/container/volumes({index})"), written, rooted, faults);
+    volumes.filter_map(volume).collect()
 }
 
-fn volume(path: &str, written: WrittenVolume, faults: &mut Faults) -> Option<Volume> {
+fn volume(path: &str, written: WrittenVolume, rooted: bool, faults: &mut Faults) -> Option<Volume> {
     let later = [("external", "external volumes are not supported yet", written.external.is_some())];
     let mut refused = false;
     for (field, error, _) in later.into_iter().filter(|(_, _, asked)| *asked) {
@@ -193,10 +216,7 @@ fn volume(path: &str, written: WrittenVolume, faults: &mut Faults) -> Option<Vol
         let source = VolumeSource::Persistent(persistent);
         return Some(Volume { container_path: written.container_path, source, access: Access::ReadWrite });
     }
-    text::check(&format!("{path}/containerPath"), &written.container_path, limits::PATH_LENGTH_MAX, faults);
-    if written.container_path.is_empty() {
-        faults.add(format!("{path}/containerPath"), "must not be empty");
-    }
+    check_place(&format!("{path}/containerPath"), &written.container_path, rooted, faults);
     if let Some(secret) = written.secret {
         if written.host_path.is_some() || written.mode == Some(VolumeMode::ReadWrite) {
             faults.add(path, "a volume with a secret has no hostPath, and can only be read");

@@ -39,7 +39,7 @@ pub fn pod(written: Written, id: &RunSpecId, rules: &Rules) -> Result<RunSpec, F
     if written.legacy_shared_cgroups == Some(true) {
         for (index, _) in containers.iter().enumerate().filter(|(_, container)| !container.limits.is_empty()) {
             let path = format!("/containers({index})/resourceLimits");
-            faults.add(path, "a container that shares the pod's limits has none of its own");
+            faults.add(path, "resourceLimits cannot be defined if legacySharedCgroups is enabled");
         }
     }
     let is_persistent = |volume: &PodVolume| matches!(volume.source, PodVolumeSource::Persistent(_));
@@ -159,6 +159,7 @@ fn container(
     let grace = written.lifecycle.and_then(|lifecycle| lifecycle.kill_grace_period_seconds);
     let linux =
         |linux: LinuxInfo, faults: &mut Faults| container::own_linux(&format!("{path}/linuxInfo"), linux, faults);
+    let mounts = mounts(path, written.volume_mounts, written.image.is_some(), faults);
     Some(PodContainer {
         command,
         limits: resource_limits(&format!("{path}/resourceLimits"), written.resource_limits, &resources, faults),
@@ -171,7 +172,7 @@ fn container(
             .health_check
             .and_then(|check| pod_checks::health_check(&format!("{path}/healthCheck"), check, endpoints, faults)),
         check: written.check.and_then(|check| pod_checks::check(&format!("{path}/check"), check, endpoints, faults)),
-        mounts: mounts(path, written.volume_mounts, faults),
+        mounts,
         artifacts: fetch::checked(&format!("{path}/artifacts"), written.artifacts, faults),
         labels: text::labels(&format!("{path}/labels"), Some(written.labels), faults).unwrap_or_default(),
         linux: written.linux_info.and_then(|written| linux(written, faults)),
@@ -255,13 +256,11 @@ fn environment(
     text::environment(path, Some(written), faults).unwrap_or_default()
 }
 
-fn mounts(path: &str, written: Vec<VolumeMount>, faults: &mut Faults) -> Vec<PodMount> {
+fn mounts(path: &str, written: Vec<VolumeMount>, rooted: bool, faults: &mut Faults) -> Vec<PodMount> {
+    let path = format!("{path}/volumeMounts");
+    container::check_distinct(&path, written.iter().map(|mount| mount.mount_path.as_str()), faults);
     for (index, mount) in written.iter().enumerate() {
-        let path = format!("{path}/volumeMounts({index})/mountPath");
-        text::check(&path, &mount.mount_path, limits::PATH_LENGTH_MAX, faults);
-        if mount.mount_path.is_empty() {
-            faults.add(path, "must not be empty");
-        }
+        container::check_place(&format!("{path}({index})/mountPath"), &mount.mount_path, rooted, faults);
     }
     let access = |read_only: bool| if read_only { Access::ReadOnly } else { Access::ReadWrite };
     let mount = |mount: VolumeMount| PodMount {

@@ -182,6 +182,8 @@ fn every_fault_of_a_pod_is_told_with_its_path() {
         json!({"containers": [container(json!({"healthCheck": {"tcp": {"endpoint": "a"}, "exec": {"command": {"shell": "true"}}}}))]}),
         json!({"containers": [container(json!({"check": {"intervalSeconds": -1}}))]}),
         json!({"containers": [container(json!({"volumeMounts": [{"name": "v", "mountPath": ""}]}))]}),
+        json!({"volumes": [{"name": "v"}], "containers": [container(json!({"volumeMounts": [
+            {"name": "v", "mountPath": "../a"}, {"name": "v", "mountPath": "/a"}, {"name": "v", "mountPath": "b"}, {"name": "v", "mountPath": "b"}]}))]}),
         json!({"volumes": [{"name": "v"}, {"name": "v"}], "containers": [container(json!({}))]}),
         json!({"volumes": [{"name": "v", "persistent": {"size": 1}}, {"name": "w", "host": "relative"}], "containers": [container(json!({}))]}),
         json!({"environment": {"1A": "x", "OK": {"secret": "s"}}, "secrets": {"s": {"source": "x"}}, "containers": [container(json!({}))]}),
