@@ -40,7 +40,7 @@ pub struct Add {
     /// http://HOST:PORT/PATH
     #[arg(value_name = "URL")]
     url: String,
-    /// A file that holds what signs the posts: Attica-Signature: sha256=HMAC of the body
+    /// A file that holds what signs the posts, 16 to 256 visible ASCII characters: Attica-Signature: sha256=HMAC of the body
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
 }

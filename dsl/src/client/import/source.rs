@@ -91,7 +91,19 @@ impl Source {
         if let Some(authorization) = &self.authorization {
             request = request.with_header(AUTHORIZATION, authorization.clone());
         }
-        self.server.call(&request).await?.read()
+        match self.server.call(&request).await?.read() {
+            // Of the two clusters it is this one, to which nothing that proves a name to the other is sent.
+            Err(Failure::Refused { status: StatusCode::UNAUTHORIZED, request, body, .. }) => Err(Failure::Refused {
+                status: StatusCode::UNAUTHORIZED,
+                request,
+                body,
+                hint: Some(format!(
+                    "{} asks who reads it: --user-file FILE, or --token-file FILE for a token of DC/OS",
+                    self.server.address()
+                )),
+            }),
+            other => other,
+        }
     }
 }
 
