@@ -15,7 +15,7 @@ use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use super::networks;
 
 /// The largest file that is downloaded, in bytes.
-const FILE_MAX_BYTES: u64 = 64 << 30;
+pub(super) const FILE_MAX_BYTES: u64 = 64 << 30;
 /// Redirections that are followed for one file.
 const REDIRECTS_MAX: u32 = 10;
 /// Bytes that are read at a time.
@@ -30,8 +30,8 @@ pub(super) enum DownloadError {
     Status(u16),
     #[error("the answer breaks off")]
     Answer(#[source] io::Error),
-    #[error("the answer is longer than {FILE_MAX_BYTES} bytes")]
-    TooLong,
+    #[error("the answer is longer than the {0} bytes that there is room for")]
+    TooLong(u64),
     #[error("the file cannot be written")]
     File(#[source] io::Error),
     #[error("the authorities in {path} cannot be used")]
@@ -101,8 +101,15 @@ impl Client {
         Ok(Client { agent: ureq::Agent::with_parts(config, DefaultConnector::default(), resolver) })
     }
 
-    /// Writes what is at `address` into `file`; `progress` is called for whatever comes.
-    pub(super) fn download(&self, address: &str, file: &mut File, progress: &dyn Fn()) -> Result<(), DownloadError> {
+    /// Writes what is at `address` into `file`, if it has no more than `most` bytes, and tells how many; `progress` is called for whatever
+    /// comes.
+    pub(super) fn download(
+        &self,
+        address: &str,
+        file: &mut File,
+        most: u64,
+        progress: &dyn Fn(),
+    ) -> Result<u64, DownloadError> {
         let answer = self.agent.get(address).call().map_err(DownloadError::Request)?;
         progress();
         if !answer.status().is_success() {
@@ -110,16 +117,16 @@ impl Client {
         }
         let mut body = answer.into_body().into_reader();
         let mut chunk = vec![0; CHUNK_BYTES];
-        let mut total = 0;
+        let mut total = 0_u64;
         loop {
             let read = body.read(&mut chunk).map_err(DownloadError::Answer)?;
             if read == 0 {
-                return Ok(());
+                return Ok(total);
             }
             progress();
             total += read as u64;
-            if total > FILE_MAX_BYTES {
-                return Err(DownloadError::TooLong);
+            if total > most {
+                return Err(DownloadError::TooLong(most));
             }
             file.write_all(&chunk[..read]).map_err(DownloadError::File)?;
         }

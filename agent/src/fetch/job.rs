@@ -32,6 +32,8 @@ pub(crate) struct Download {
     pub(crate) user: Option<String>,
     pub(crate) pieces: Vec<Piece>,
     pub(crate) allowed_networks: Vec<IpNet>,
+    /// So much may be downloaded altogether; `None`: as much as files may have.
+    pub(crate) bytes_max: Option<u64>,
     /// Ends after so many milliseconds without a byte.
     pub(crate) stall_timeout_ms: u64,
     /// Further authorities for https.

@@ -127,15 +127,27 @@ impl Fetcher {
         }
     }
 
-    /// Brings `items` into `sandbox`, as files of `user`.
-    pub(crate) async fn fetch(&self, items: &[Item], sandbox: &Path, user: Option<&str>) -> Result<(), FetchError> {
-        let outcome = self.bring(items, sandbox, user).await;
+    /// Brings `items` into `sandbox`, as files of `user`; what is downloaded for it alone may have `bytes_max` bytes.
+    pub(crate) async fn fetch(
+        &self,
+        items: &[Item],
+        sandbox: &Path,
+        user: Option<&str>,
+        bytes_max: Option<u64>,
+    ) -> Result<(), FetchError> {
+        let outcome = self.bring(items, sandbox, user, bytes_max).await;
         let counter = if outcome.is_ok() { &self.outcomes.succeeded } else { &self.outcomes.failed };
         counter.fetch_add(1, Ordering::Relaxed);
         outcome
     }
 
-    async fn bring(&self, items: &[Item], sandbox: &Path, user: Option<&str>) -> Result<(), FetchError> {
+    async fn bring(
+        &self,
+        items: &[Item],
+        sandbox: &Path,
+        user: Option<&str>,
+        bytes_max: Option<u64>,
+    ) -> Result<(), FetchError> {
         let mut used = Vec::new();
         let mut pieces = Vec::new();
         for item in items {
@@ -154,7 +166,7 @@ impl Fetcher {
             };
             pieces.push(piece(item, source));
         }
-        let staged = self.download(pieces, user).await?;
+        let staged = self.download(pieces, user, bytes_max).await?;
         drop(used);
         let cache = self.cache.clone();
         let (sandbox, user) = (sandbox.to_owned(), user.map(str::to_owned));
@@ -175,7 +187,7 @@ impl Fetcher {
             extract: None,
             executable: false,
         };
-        let staged = self.download(vec![piece], None).await?;
+        let staged = self.download(vec![piece], None, None).await?;
         let fetched = staged.0.join(name);
         // The cache may be on another file system.
         if std::fs::rename(&fetched, &to).is_err() {
@@ -185,7 +197,12 @@ impl Fetcher {
     }
 
     /// Into a directory of its own, which goes when it is dropped.
-    async fn download(&self, pieces: Vec<Piece>, user: Option<&str>) -> Result<Staged, FetchError> {
+    async fn download(
+        &self,
+        pieces: Vec<Piece>,
+        user: Option<&str>,
+        bytes_max: Option<u64>,
+    ) -> Result<Staged, FetchError> {
         let _turn = self.helpers.acquire().await;
         let staged = Staged(self.staging.join(uuid::Uuid::new_v4().simple().to_string()));
         make_private(&staged.0).map_err(file("make", &staged.0))?;
@@ -193,6 +210,7 @@ impl Fetcher {
             directory: staged.0.clone(),
             user: user.map(str::to_owned),
             pieces,
+            bytes_max,
             allowed_networks: self.settings.allowed_networks.clone(),
             stall_timeout_ms: self.settings.stall_timeout_ms,
             authorities: self.settings.authorities.clone(),

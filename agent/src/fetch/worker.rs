@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::{Gid, Uid, User};
 
-use super::download::Client;
+use super::download::{Client, FILE_MAX_BYTES};
 use super::job::{Answer, DOCUMENT_MAX_BYTES, Download, Job, Piece, Source};
 use crate::unpack::{Bounds, archive, layer};
 
@@ -116,6 +116,7 @@ fn download_all(job: Download) -> Result<(), String> {
     let progress = Arc::new(Progress::default());
     progress.watch(Duration::from_millis(job.stall_timeout_ms));
     let mut client = None;
+    let mut left = job.bytes_max;
     for (piece, file) in job.pieces.iter().zip(opened) {
         let file = match (&piece.source, file) {
             (Source::Http(address), _) => {
@@ -125,7 +126,9 @@ fn download_all(job: Download) -> Result<(), String> {
                     client = Some(made.map_err(|error| about(piece, &crate::error_chain(&error)))?);
                 }
                 let Some(client) = &client else { continue };
-                progress.download(client, piece, address)?
+                let (file, bytes) = progress.download(client, piece, address, left.unwrap_or(FILE_MAX_BYTES))?;
+                left = left.map(|left| left.saturating_sub(bytes));
+                file
             }
             (Source::File(_) | Source::Cached(_), Some(file)) => file,
             (Source::File(_) | Source::Cached(_), None) => continue,
@@ -241,7 +244,7 @@ struct Progress {
 }
 
 impl Progress {
-    fn download(&self, client: &Client, piece: &Piece, address: &str) -> Result<File, String> {
+    fn download(&self, client: &Client, piece: &Piece, address: &str, most: u64) -> Result<(File, u64), String> {
         let mut file = create(&piece.name).map_err(|error| about(piece, &error.to_string()))?;
         self.uri.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&piece.uri);
         self.steps.fetch_add(1, Ordering::Relaxed);
@@ -249,10 +252,10 @@ impl Progress {
         let step = || {
             self.steps.fetch_add(1, Ordering::Relaxed);
         };
-        let outcome = client.download(address, &mut file, &step);
+        let outcome = client.download(address, &mut file, most.min(FILE_MAX_BYTES), &step);
         self.downloading.store(false, Ordering::Release);
-        outcome.map_err(|error| about(piece, &crate::error_chain(&error)))?;
-        Ok(file)
+        let bytes = outcome.map_err(|error| about(piece, &crate::error_chain(&error)))?;
+        Ok((file, bytes))
     }
 
     /// Ends this process when a download stands still.

@@ -189,6 +189,8 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
     let abilities = isolation::abilities();
     let config = settings::config(&args, &work_dir, bound, (networks, owner), &abilities)?;
     let looks = settings::looks(&args, &config.isolators);
+    let enforces_disk =
+        looks.iter().any(|look| look.at == watcher::Matter::Disk && look.consequence == watcher::Consequence::Enforced);
     let quotas = settings::quotas(&args, &config.isolators, &work_dir)?;
     let (disk_usage, removals) = (Arc::<DiskUsage>::default(), Arc::<Removals>::default());
     let rotates = config.rotation.is_some();
@@ -263,7 +265,7 @@ pub async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Result<(), E
         executors: Executors::default(),
         operators: Operators::default(),
         contained,
-        suppliers: Suppliers::new(fetcher, images, client.clone(), messages.clone()),
+        suppliers: Suppliers::new(fetcher, images, client.clone(), enforces_disk, messages.clone()),
         roots,
         quotas: quotas.clone(),
         removals,

@@ -19,6 +19,8 @@ pub(super) struct Suppliers {
     fetcher: Fetcher,
     images: Images,
     daemon: Option<Client>,
+    /// Whether sandboxes may hold no more than their `disk`.
+    enforces_disk: bool,
     messages: mpsc::Sender<Message>,
     under_way: HashMap<ContainerId, AbortHandle>,
 }
@@ -29,23 +31,26 @@ impl Suppliers {
         fetcher: Fetcher,
         images: Images,
         daemon: Option<Client>,
+        enforces_disk: bool,
         messages: mpsc::Sender<Message>,
     ) -> Suppliers {
-        Suppliers { fetcher, images, daemon, messages, under_way: HashMap::new() }
+        Suppliers { fetcher, images, daemon, enforces_disk, messages, under_way: HashMap::new() }
     }
 
     pub(super) fn start(&mut self, order: FetchOrder) {
         self.under_way.retain(|_, work| !work.is_finished());
         let (fetcher, images, messages) = (self.fetcher.clone(), self.images.clone(), self.messages.clone());
-        let daemon = self.daemon.clone();
+        let (daemon, enforces_disk) = (self.daemon.clone(), self.enforces_disk);
         let container = order.container.clone();
         let work = tokio::spawn(async move {
-            let FetchOrder { container, items, image, containerizer, sandbox, links: _, show: _, user } = order;
+            let FetchOrder { container, items, image, containerizer, sandbox, links: _, show: _, user, disk_bytes } =
+                order;
+            let bytes_max = disk_bytes.filter(|_| enforces_disk);
             let files = async {
                 if items.is_empty() {
                     return Ok(());
                 }
-                let fetched = fetcher.fetch(&items, &sandbox, user.as_deref()).await;
+                let fetched = fetcher.fetch(&items, &sandbox, user.as_deref(), bytes_max).await;
                 fetched.map_err(|error| crate::error_chain(&error))
             };
             let image = async {

@@ -11,6 +11,7 @@ use attica_core_api::v1::{
 use super::accept::{self, Plan};
 use super::health::Health;
 use super::image::Rooted;
+use super::limitation::disk_bytes;
 use super::supply::{FetchOrder, Supply, wanted};
 use super::task::{News, Phase, Task};
 use super::volume::Beholder;
@@ -140,7 +141,9 @@ impl Supervisor {
                     let image = plan.rooted.map(|rooted| rooted.wish);
                     let show = beholder.show();
                     let containerizer = Containerizer::Launcher;
-                    let order = FetchOrder { container, items, image, containerizer, sandbox, links, show, user };
+                    let disk_bytes = disk_bytes(&task.info.resources);
+                    let order =
+                        FetchOrder { container, items, image, containerizer, sandbox, links, show, user, disk_bytes };
                     out.push(Effect::Fetch(Box::new(order)));
                     return self.supply_is_under_way(key);
                 }

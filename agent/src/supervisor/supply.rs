@@ -42,6 +42,8 @@ pub(crate) struct FetchOrder {
     pub(crate) show: Show,
     /// Whose files they become.
     pub(crate) user: Option<String>,
+    /// What the sandbox may hold, where anything is said of that.
+    pub(crate) disk_bytes: Option<u64>,
 }
 
 /// What a command asks for.

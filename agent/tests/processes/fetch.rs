@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use attica_core_api::v1::{CommandUri, TaskInfo, TaskStatusReason};
 use serde_json::json;
 
-use crate::agent::{Agent, shell};
+use crate::agent::{Agent, scalar, shell};
 use crate::master::Master;
 use crate::nested;
 use crate::support::{can_isolate, eventually};
 
-/// Serves `/file` (200), `/away` (redirects to /file), `/stalls` (begins and goes no further), `/breaks` (ends too early); counts requests.
+/// Serves `/file` (200), `/away` (redirects to /file), `/stalls` (begins and goes no further), `/breaks` (ends too early), `/endless`; counts requests.
 struct Server {
     address: String,
     requests: Arc<AtomicUsize>,
@@ -56,10 +56,15 @@ fn serve(mut stream: TcpStream) {
         "/file" | "/tool" => [head("200 OK", CONTENTS.len()), CONTENTS.to_vec()].concat(),
         "/away" => head("302 Found", 0),
         "/stalls" | "/breaks" => [head("200 OK", 1_000), b"begun".to_vec()].concat(),
+        "/endless" => Vec::new(),
         _ => head("404 Not Found", 0),
     };
     // Nobody may listen any more.
     let _gone = stream.write_all(&answer);
+    if path == "/endless" {
+        let _more = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+        while stream.write_all(&[0; 64 << 10]).is_ok() {}
+    }
     if path == "/stalls" {
         let _until_the_end = stream.read_to_end(&mut Vec::new());
     }
@@ -172,6 +177,28 @@ fn what_cannot_be_fetched_fails_the_task_with_the_cause() {
     let figures = ["task_fetches_failed", "task_fetches_succeeded", "cache_size_used_bytes", "cache_size_total_bytes"];
     let fetched = std::fs::metadata(agent.sandbox("cached").join("file")).unwrap().len();
     assert_eq!(figures.map(|figure| counted(&agent, figure)), [1.0, 1.0, fetched as f64, f64::from(1_u32 << 31)]);
+    eventually("nothing is left of it", || {
+        (std::fs::read_dir(agent.work_dir().join("fetch")).unwrap().count() == 0).then_some(())
+    });
+    agent.finish();
+}
+
+#[test]
+fn what_is_longer_than_the_disk_of_a_task_is_not_downloaded() {
+    let master = Master::start();
+    let server = Server::start();
+    let cgroups = format!("attica-test-{}", uuid::Uuid::new_v4());
+    let extra =
+        ["--fetcher-allowed-networks", "127.0.0.0/8", "--isolation", "disk/du", "--enforce-container-disk-quota"];
+    let agent = Agent::start_with(&master, tempfile::tempdir().unwrap(), cgroups, &extra);
+    master.await_registration(1);
+    let mut task = wanting("task", "true", vec![server.uri("/file"), server.uri("/endless")]);
+    task.resources.push(scalar("disk", 2.0));
+    master.run(vec![task]);
+    let room = (2 << 20) - CONTENTS.len();
+    let told = format!("/endless`: the answer is longer than the {room} bytes that there is room for");
+    let message = message(&master, "task");
+    assert!(message.contains(&told), "{message}");
     eventually("nothing is left of it", || {
         (std::fs::read_dir(agent.work_dir().join("fetch")).unwrap().count() == 0).then_some(())
     });

@@ -103,6 +103,8 @@ impl Supervisor {
                     links: Vec::new(),
                     show: Show::Link,
                     user: spec.user.clone(),
+                    // Nobody looks at what they hold.
+                    disk_bytes: None,
                 };
                 out.push(Effect::FetchContained(Box::new(order), premises));
                 Some(Box::new(Supplied { spec, rooted: rooted.zip(launch.command), network }))

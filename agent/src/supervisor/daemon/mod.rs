@@ -11,6 +11,7 @@ use attica_core_api::v1::{
 };
 
 use super::accept::{self, Refusal, refuse};
+use super::limitation::disk_bytes;
 use super::supply::{FetchOrder, Supply, wanted};
 use super::task::{Phase, Task};
 use super::{Config, Effect, LauncherState, Supervisor, TaskKey, container, device};
@@ -87,6 +88,7 @@ impl Supervisor {
                     links: task.beholder(&self.config.work_dir).links(&self.config.work_dir),
                     show: Show::Mount,
                     user: accept::user_of(&self.config, &task.framework, command),
+                    disk_bytes: disk_bytes(&task.info.resources),
                 };
                 out.push(Effect::Fetch(Box::new(order)));
                 self.supply_is_under_way(key);

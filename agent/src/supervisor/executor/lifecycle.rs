@@ -13,6 +13,7 @@ use crate::daemon::Containerizer;
 use crate::launcher::protocol::{
     ContainerId, ContainerReport, Ending, Exit, LaunchSpec, MemoryVerdict, Process, Request, Stage,
 };
+use crate::supervisor::limitation::disk_bytes;
 use crate::supervisor::supply::{FetchOrder, Supply, wanted};
 use crate::supervisor::task::{News, Phase};
 use crate::supervisor::{
@@ -127,8 +128,9 @@ impl Supervisor {
                     let (container, user) = (executor.container.clone(), plan.user);
                     let image = plan.rooted.map(|rooted| rooted.wish);
                     let containerizer = Containerizer::Launcher;
+                    let (sandbox, disk_bytes) = (directory, disk_bytes(&resources));
                     let order =
-                        FetchOrder { container, items, image, containerizer, sandbox: directory, links, show, user };
+                        FetchOrder { container, items, image, containerizer, sandbox, links, show, user, disk_bytes };
                     out.push(Effect::Fetch(Box::new(order)));
                     if let Some(executor) = self.executors.get_mut(key) {
                         executor.supply = Supply::UnderWay;
