@@ -154,14 +154,21 @@ fn replacement(current: &Map<String, Value>, definition: &Map<String, Value>) ->
     next
 }
 
-/// A check with what the server says about it when nothing was said: the first port, and the root.
+/// A check with what the server says about it when nothing was said: the first port, the root, and how it is asked.
 fn complete_check(check: &mut Value) {
     if check["port"].is_null() && check["portIndex"].is_null() {
         check["portIndex"] = json!(0);
     }
-    let is_http = check["protocol"].as_str().is_some_and(|protocol| protocol.contains("HTTP"));
+    if check["ipProtocol"].is_null() {
+        check["ipProtocol"] = json!("IPv4");
+    }
+    let protocol = check["protocol"].as_str().unwrap_or_default();
+    let (is_http, by_service) = (protocol.contains("HTTP"), ["HTTP", "HTTPS"].contains(&protocol));
     if is_http && check["path"].is_null() {
         check["path"] = json!("/");
+    }
+    if by_service && check["ignoreHttp1xx"].is_null() {
+        check["ignoreHttp1xx"] = json!(false);
     }
 }
 
